@@ -1,0 +1,148 @@
+"""EmotionEvent: what a worker found in one frame, to and from msgpack."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from emotion_streams import wire
+from emotion_streams.emotions import EMOTIONS, Emotion
+
+SCHEMA: Final = 1
+"""Version of the event's layout; it grows when a reader of the last one would misread the new."""
+
+MAX_EVENT_BYTES: Final = 1 << 20
+MAX_FACES: Final = 1024
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle in pixels of the frame; (x, y) is its upper left corner, and it may reach over
+    the frame's edge."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face and what it shows. `score` is the detector's, 0 to 1; `probabilities` holds all
+    eight emotions and sums to 1; `emotion` is the likeliest, `confidence` its probability."""
+
+    box: Box
+    score: float
+    emotion: Emotion
+    confidence: float
+    probabilities: Mapping[Emotion, float]
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Where the time between capture and event went, in milliseconds.
+
+    `queue_ms`: from capture until the worker began with it (encoding and Redis included), `wait_ms`: for a
+    thread or a batch, `decode_ms`, `detect_ms`, `classify_ms`: at work, `total_ms`: capture to
+    commit. Differences between clocks of two machines show in `queue_ms` and `total_ms`, which
+    never fall below 0.
+    """
+
+    queue_ms: float
+    wait_ms: float
+    decode_ms: float
+    detect_ms: float
+    classify_ms: float
+    total_ms: float
+
+
+@dataclass(frozen=True)
+class Model:
+    """What produced the event: the classifier's name and version, and the face detector's name."""
+
+    name: str
+    version: str
+    detector: str
+
+
+@dataclass(frozen=True)
+class EmotionEvent:
+    """What a worker found in one frame. `frame_id` is the frame's Redis stream id and the
+    event's too; `captured_ms` is its capture time (Unix, milliseconds); `width` and `height` are
+    the analysed picture's; `faces` may be empty."""
+
+    camera: str
+    frame_id: str
+    captured_ms: int
+    width: int
+    height: int
+    faces: tuple[Face, ...]
+    latency: Latency
+    model: Model
+    schema: int = SCHEMA
+
+    def pack(self) -> bytes:
+        """The event as msgpack, for the field `event` of the stream."""
+        return wire.pack(self.to_dict())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The event as plain values, as it is packed and as `--json` prints it."""
+        return {
+            "schema": self.schema,
+            "camera": self.camera,
+            "frame_id": self.frame_id,
+            "captured_ms": self.captured_ms,
+            "width": self.width,
+            "height": self.height,
+            "faces": [
+                {
+                    "box": [face.box.x, face.box.y, face.box.width, face.box.height],
+                    "score": face.score,
+                    "emotion": face.emotion,
+                    "confidence": face.confidence,
+                    "probabilities": dict(face.probabilities),
+                }
+                for face in self.faces
+            ],
+            "latency": vars(self.latency).copy(),
+            "model": vars(self.model).copy(),
+        }
+
+    @classmethod
+    def unpack(cls, blob: bytes) -> "EmotionEvent":
+        """Parse a packed event; MalformedMessage says what is wrong with it. Fields that a later
+        version of the same schema adds are ignored."""
+        fields = wire.unpack(blob, MAX_EVENT_BYTES)
+        if (schema := fields.integer("schema", 1)) != SCHEMA:
+            raise wire.MalformedMessage(f"schema {schema}, this reader understands {SCHEMA}")
+        latency = fields.map("latency")
+        model = fields.map("model")
+        return cls(
+            camera=fields.text("camera"),
+            frame_id=fields.text("frame_id"),
+            captured_ms=fields.integer("captured_ms", 0),
+            width=fields.integer("width", 1),
+            height=fields.integer("height", 1),
+            faces=tuple(_face(face) for face in fields.maps("faces", MAX_FACES)),
+            latency=Latency(
+                **{name: latency.number(name, 0) for name in Latency.__dataclass_fields__}
+            ),
+            model=Model(**{name: model.text(name) for name in Model.__dataclass_fields__}),
+        )
+
+
+def _face(fields: wire.Fields) -> Face:
+    x, y, width, height = fields.numbers("box", 4)
+    probabilities = fields.map("probabilities")
+    emotion = fields.text("emotion")
+    if emotion not in EMOTIONS:
+        raise wire.MalformedMessage(f"emotion {emotion!r} is not one of {', '.join(EMOTIONS)}")
+    if min(width, height) < 0 or not all(map(math.isfinite, (x, y, width, height))):
+        raise wire.MalformedMessage(f"box {[x, y, width, height]} is no rectangle")
+    return Face(
+        box=Box(x, y, width, height),
+        score=fields.number("score", 0, 1),
+        emotion=emotion,
+        confidence=fields.number("confidence", 0, 1),
+        probabilities={name: probabilities.number(name, 0, 1) for name in EMOTIONS},
+    )

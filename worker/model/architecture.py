@@ -1,0 +1,43 @@
+"""SimpNet V2 as a table, free of any framework: every engine and the training build from it.
+
+Source: Hasanpour et al., "Towards Principled Design of Deep Convolutional Networks: Introducing
+SimpNet" (arXiv:1802.06205), in the 5,482,903 parameter form with a 64x64x3 input and 8 classes.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+INPUT_SIZE: Final = 64
+"""Side of the square input in pixels that the table's shapes are given for."""
+
+MIN_INPUT_SIZE: Final = 28
+"""Below this side the unpadded convolutions leave nothing to pool."""
+
+BATCH_NORM_EPSILON: Final = 1e-3
+"""Keras' default; the engines fold it into the convolutions."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A 3x3 convolution of stride 1 with bias, batch norm and ReLU, and where a 2x2 pool stands."""
+
+    filters: int
+    padding: Literal["same", "valid"]
+    pool: Literal["none", "before_activation", "after_dropout"] = "none"
+
+
+BLOCKS: Final = (
+    Block(66, "same"),
+    Block(128, "same"),
+    Block(128, "valid"),
+    Block(128, "valid"),
+    Block(192, "valid", pool="before_activation"),
+    Block(192, "same"),
+    Block(192, "same"),
+    Block(192, "same"),
+    Block(192, "same"),
+    Block(288, "same", pool="after_dropout"),
+    Block(288, "same"),
+    Block(355, "valid"),
+    Block(432, "valid"),
+)

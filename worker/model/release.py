@@ -1,0 +1,146 @@
+"""A released model on disk: a folder with weights.npz and card.json. numpy alone reads it."""
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.model.architecture import BATCH_NORM_EPSILON, BLOCKS
+from worker.model.card import CARD_FILE, InvalidRelease, ModelCard, read_card
+
+WEIGHTS_FILE: Final = "weights.npz"
+RELEASED: Final = Path(__file__).parent / "released"
+"""Releases that come with the project, each a folder of its name."""
+DEFAULT_RELEASE: Final = "simpnet-v2"
+
+Array = NDArray[np.float32]
+Weights = Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Release:
+    """A model ready to be built by any engine: its card, and its weights as float32 arrays.
+
+    Names and shapes: conv{1..13}/kernel (3, 3, in, out) and /bias (out,), bn{1..13}/gamma, /beta,
+    /mean and /variance (out,), dense/kernel (432, 8) and /bias (8,).
+    """
+
+    card: ModelCard
+    weights: Weights
+
+
+@dataclass(frozen=True)
+class FoldedConvolution:
+    """A block's convolution with its batch norm folded in: kernel (3, 3, in, out), bias (out,)."""
+
+    kernel: Array
+    bias: Array
+
+
+def shapes(classes: int = 8) -> dict[str, tuple[int, ...]]:
+    """Every array of the weights file, by name, with its shape."""
+    table: dict[str, tuple[int, ...]] = {}
+    channels = 3
+    for number, block in enumerate(BLOCKS, start=1):
+        table[f"conv{number}/kernel"] = (3, 3, channels, block.filters)
+        table[f"conv{number}/bias"] = (block.filters,)
+        for part in ("gamma", "beta", "mean", "variance"):
+            table[f"bn{number}/{part}"] = (block.filters,)
+        channels = block.filters
+    table["dense/kernel"] = (channels, classes)
+    table["dense/bias"] = (classes,)
+    return table
+
+
+def locate(model: str) -> Path:
+    """The release folder meant by a name (`simpnet-v2`), by `released`, or by a path."""
+    if model == "released":
+        model = DEFAULT_RELEASE
+    named = RELEASED / model
+    if Path(model).name == model and named.is_dir():
+        return named
+    folder = Path(model)
+    if not folder.is_dir():
+        names = ", ".join(sorted(path.name for path in RELEASED.iterdir() if path.is_dir()))
+        raise InvalidRelease(f"no model {model!r}: neither a folder nor one of {names}")
+    return folder
+
+
+def load(model: str = DEFAULT_RELEASE) -> Release:
+    """Read and check a release, by name or by folder; InvalidRelease says what is wrong with it."""
+    folder = locate(model)
+    card = read_card(folder)
+    path = folder / WEIGHTS_FILE
+    try:
+        blob = path.read_bytes()
+    except OSError as error:
+        raise InvalidRelease(f"{path}: {error.strerror or error}") from error
+    digest = hashlib.sha256(blob).hexdigest()
+    if digest != card.weights_sha256:
+        raise InvalidRelease(f"{path}: sha256 is {digest}, its card says {card.weights_sha256}")
+    return Release(card, _read_weights(path, blob))
+
+
+def save(folder: Path, card: ModelCard, weights: Mapping[str, NDArray[Any]]) -> ModelCard:
+    """Write a release: kernels as float16, the small rest as float32. Returns the card as written,
+    with the weights' sha256 in it. ValueError where an array is missing, too many or misshapen."""
+    _check(weights)
+    arrays = {
+        name: np.asarray(value).astype(np.float16 if name.endswith("kernel") else np.float32)
+        for name, value in weights.items()
+    }
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    blob = buffer.getvalue()
+    card = replace(card, weights_sha256=hashlib.sha256(blob).hexdigest())
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / WEIGHTS_FILE).write_bytes(blob)
+    (folder / CARD_FILE).write_text(card.to_json())
+    return card
+
+
+def fold(weights: Weights) -> list[FoldedConvolution]:
+    """The thirteen convolutions with their batch norms folded in, for serving:
+    kernel * gamma / sqrt(variance + epsilon), and the bias to match."""
+    folded = []
+    for number in range(1, len(BLOCKS) + 1):
+        scale = weights[f"bn{number}/gamma"] / np.sqrt(
+            weights[f"bn{number}/variance"] + BATCH_NORM_EPSILON
+        )
+        bias = (weights[f"conv{number}/bias"] - weights[f"bn{number}/mean"]) * scale
+        folded.append(
+            FoldedConvolution(
+                kernel=weights[f"conv{number}/kernel"] * scale,
+                bias=bias + weights[f"bn{number}/beta"],
+            )
+        )
+    return folded
+
+
+def _read_weights(path: Path, blob: bytes) -> Weights:
+    try:
+        with np.load(io.BytesIO(blob), allow_pickle=False) as arrays:
+            weights = {name: arrays[name].astype(np.float32) for name in arrays.files}
+        _check(weights)
+    except (ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise InvalidRelease(f"{path}: {error}") from error
+    return weights
+
+
+def _check(weights: Mapping[str, NDArray[Any]]) -> None:
+    expected = shapes()
+    if missing := sorted(expected.keys() - weights.keys()):
+        raise ValueError(f"arrays missing: {', '.join(missing)}")
+    if unknown := sorted(weights.keys() - expected.keys()):
+        raise ValueError(f"arrays unknown: {', '.join(unknown)}")
+    for name, shape in expected.items():
+        if weights[name].shape != shape:
+            raise ValueError(f"{name} has shape {weights[name].shape}, not {shape}")
+        if not np.isfinite(weights[name]).all():
+            raise ValueError(f"{name} holds a value that is not finite")
