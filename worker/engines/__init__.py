@@ -1,0 +1,1 @@
+"""Engines that classify face crops, behind one Protocol."""
