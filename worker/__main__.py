@@ -66,7 +66,12 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
         ThreadPoolExecutor(1, "engine") as engine_thread,
     ):
         await asyncio.get_running_loop().run_in_executor(engine_thread, engine.warm)
-        log.info("ready", extra={**vars(model), "engine": engine.name})
+        log.info(
+            "model %s %s is warm",
+            model.name,
+            model.version,
+            extra={"engine": engine.name, "detector": model.detector},
+        )
         async with connect(settings.redis) as client:
             shop = Workshop(
                 finder=finder,
