@@ -75,12 +75,9 @@ def parse_url(url: str, environ: "os._Environ[str] | dict[str, str]" = os.enviro
     tls = scheme.startswith("rediss")
     kind = scheme.replace("rediss", "redis", 1)
     # urlsplit does not know lists of hosts, so they are taken off first.
-    authority, slash, tail = rest.partition("/") if kind != "unix" else ("", "/", rest)
-    credentials, at, host_list = authority.rpartition("@")
-    parts = urlsplit(f"x://x{slash}{tail}")
-    if kind == "unix" and "@" in parts.path:
-        credentials, at, path = parts.path.rpartition("@")
-        parts = parts._replace(path=path)
+    end = 0 if kind == "unix" else re.search(r"[/?]|$", rest).start()  # type: ignore[union-attr]
+    credentials, at, host_list = rest[:end].rpartition("@")
+    parts = urlsplit(f"x://x{rest[end:]}")
     options: dict[str, Any] = {
         name: value
         for name, value in parse_qsl(parts.query)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from emotion_streams.backoff import UNREACHABLE, persist
+from emotion_streams.backoff import UNREACHABLE, check_cancelled, persist
 from emotion_streams.events import EmotionEvent
 from emotion_streams.frames import Frame
 from emotion_streams.ledger import Outcome
@@ -88,6 +88,7 @@ class CameraPipeline:
             self._arrive(await self._stream.read(block_ms))
         except UNREACHABLE as error:
             self._failed(error)
+        check_cancelled()
 
     def _arrive(self, deliveries: list[Delivery]) -> None:
         for delivery in deliveries:
