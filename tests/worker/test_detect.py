@@ -101,9 +101,10 @@ def test_a_large_picture_yields_boxes_in_its_own_pixels(detector: Detector, shar
     assert any(centre_lies_in(face.box, tripled) for face in large_faces)
 
 
-@pytest.mark.parametrize("size", [(48, 64), (1, 1), (3, 2000), (2000, 3), (17, 31)])
+@pytest.mark.parametrize("size", [(48, 64), (1, 1), (3, 2000), (2000, 3), (17, 31), (33, 640)])
 def test_a_picture_without_a_face_has_none(detector: Detector, size: tuple[int, int]) -> None:
-    assert detector.detect(np.full((*size, 3), 127, np.uint8)) == []
+    # Several times: memory that nobody wrote holds a face only now and then.
+    assert [detector.detect(np.full((*size, 3), 127, np.uint8)) for _ in range(8)] == [[]] * 8
 
 
 def test_auto_takes_the_cascade_where_yunet_cannot_be_had(
