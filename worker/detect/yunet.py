@@ -20,8 +20,8 @@ MAX_SIDE: Final = 640
 
 
 MIN_SIDE: Final = 64
-"""Twice the network's largest stride. In flatter pictures OpenCV 4.14 reads memory that nobody wrote,
-and finds faces in it; they are padded."""
+"""Twice the network's largest stride. In flatter pictures OpenCV 4.14 reads memory that nobody
+wrote, and finds faces in it; they are padded."""
 
 
 class YuNet:
