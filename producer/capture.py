@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 
 from emotion_streams.backoff import delays
 from producer.gates import RateCap
-from producer.report import Counts, State
+from producer.messages import Counts, State
 from producer.slot import Slot
-from producer.sources import (
+from producer.source import (
     EndOfSource,
     Format,
     NoSuchSource,
@@ -85,6 +85,7 @@ class Capture:
         self._cap = RateCap(pace.fps)
         self._in_a_row = 0
         self._deadline: float | None = None
+        self._heard = time.monotonic()
         self.state = State.DOWN
         self.error = ""
         self.failed = False
@@ -95,6 +96,10 @@ class Capture:
     def stable(self) -> bool:
         """Frames have come for a while."""
         return self._in_a_row >= STABLE_FRAMES
+
+    def silent_s(self) -> float:
+        """How long ago the newest frame came."""
+        return time.monotonic() - self._heard
 
     def overdue_s(self) -> float:
         """For how long a call into the source has outstayed its limit: cv2 can hang for good."""
@@ -163,6 +168,7 @@ class Capture:
         self._counts.captured += 1
         # Never back, whatever is done to the clock.
         self.last_frame_ms = max(self.last_frame_ms, int(self._clock() * 1000))
+        self._heard = time.monotonic()
         self.state = State.UP
         self.error = ""
         self._in_a_row += 1

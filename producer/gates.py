@@ -2,6 +2,17 @@
 
 from typing import Final
 
+import numpy as np
+
+from producer.opencv import cv2
+from producer.source import Picture, Pixels, UndecodableFrame
+
+_GRID: Final = (64, 48)
+# Cells are large enough to average a sensor's noise away, and small beside a face.
+_CELL_CHANGED: Final = 8
+# Of 255 levels of grey.
+_AT_LEAST_EVERY_MS: Final = 1000
+
 
 class RateCap:
     """Lets at most `fps` frames a second through, by their timestamps, evenly."""
@@ -22,3 +33,39 @@ class RateCap:
         if self._due_s <= time_s:
             self._due_s = time_s + self._interval_s
         return True
+
+
+class MotionGate:
+    """Leaves out frames in which less than the share `min_motion` of the picture changed since the
+    last one that went through; one a second goes through all the same. 0 lets all through."""
+
+    def __init__(self, min_motion: float) -> None:
+        self._min_motion: Final = min_motion
+        self._sent: Pixels | None = None
+        self._sent_ms = 0
+
+    def admits(self, picture: Picture, captured_ms: int) -> bool:
+        """Whether the frame goes through. Raises UndecodableFrame."""
+        if not self._min_motion:
+            return True
+        cells = _cells(picture)
+        if (
+            self._sent is not None
+            and captured_ms - self._sent_ms < _AT_LEAST_EVERY_MS
+            and np.mean(cv2.absdiff(cells, self._sent) > _CELL_CHANGED) < self._min_motion
+        ):
+            return False
+        self._sent, self._sent_ms = cells, captured_ms
+        return True
+
+
+def _cells(picture: Picture) -> Pixels:
+    """The picture as 64 x 48 means of grey."""
+    if isinstance(picture, bytes):
+        # At an eighth of its size, a JPEG is decoded from its blocks' means alone.
+        grey = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_REDUCED_GRAYSCALE_8)
+        if grey is None:
+            raise UndecodableFrame(f"a JPEG of {len(picture)} bytes cannot be decoded")
+        return np.asarray(cv2.resize(grey, _GRID, interpolation=cv2.INTER_AREA), np.uint8)
+    small = cv2.resize(picture, _GRID, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)

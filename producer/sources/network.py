@@ -3,7 +3,7 @@
 import os
 
 from emotion_streams.connection import redact
-from producer.sources.base import Format, Picture, SourceUnavailable
+from producer.source import Format, Picture, SourceUnavailable
 from producer.sources.ffmpeg import FfmpegReader
 from producer.stderr import NativeErrors
 
