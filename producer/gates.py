@@ -7,6 +7,8 @@ import numpy as np
 from producer.opencv import cv2
 from producer.source import Picture, Pixels, UndecodableFrame
 
+_BACKLOG_LASTS_S: Final = 5.0
+
 _GRID: Final = (64, 48)
 # Cells are large enough to average a sensor's noise away, and small beside a face.
 _CELL_CHANGED: Final = 8
@@ -33,6 +35,29 @@ class RateCap:
         if self._due_s <= time_s:
             self._due_s = time_s + self._interval_s
         return True
+
+
+class Backlog:
+    """Tells frames that come late from those that come as they are captured.
+
+    A stream that was held up, by probing it at its start or by the network, delivers what it kept
+    in one go: then a frame's own time is further from that of the frame before than its arrival.
+    """
+
+    def __init__(self) -> None:
+        self._before: tuple[float, float] | None = None
+        self._since_s: float | None = None
+
+    def is_late(self, arrived_s: float, position_s: float) -> bool:
+        """Whether this frame waited somewhere. `position_s`: its own time."""
+        before, self._before = self._before, (arrived_s, position_s)
+        if before is None or arrived_s - before[0] >= (position_s - before[1]) / 2:
+            self._since_s = None
+            return False
+        if self._since_s is None:
+            self._since_s = arrived_s
+        # No camera's backlog lasts this long: it is its clock that runs fast.
+        return arrived_s - self._since_s < _BACKLOG_LASTS_S
 
 
 class MotionGate:

@@ -52,6 +52,7 @@ class Counts:
     published_bytes: int = 0
     rate_gated: int = 0
     motion_gated: int = 0
+    dropped_late: int = 0
     dropped_newer: int = 0
     dropped_full: int = 0
     dropped_refused: int = 0
@@ -67,7 +68,13 @@ class Counts:
     @property
     def lost(self) -> int:
         """Captured, and not on purpose left out."""
-        return self.dropped_newer + self.dropped_full + self.dropped_refused + self.undecodable
+        return (
+            self.dropped_late
+            + self.dropped_newer
+            + self.dropped_full
+            + self.dropped_refused
+            + self.undecodable
+        )
 
 
 @dataclass(frozen=True)

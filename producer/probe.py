@@ -13,6 +13,7 @@ from typing import Final
 from emotion_streams.connection import redact
 from emotion_streams.service import settings as service
 from producer.config import parse_camera
+from producer.gates import Backlog
 from producer.opencv import cv2
 from producer.picture import decode
 from producer.settings import CameraSettings
@@ -124,7 +125,8 @@ def _measure(source: Source, name: str, seconds: float) -> Finding:
     source.grab()
     first = time.monotonic()
     detector = cv2.CascadeClassifier(str(_CASCADE))
-    frames, damaged, face, look_at = 0, 0, False, first
+    backlog = Backlog()
+    frames, damaged, face, look_at, since = 0, 0, False, first, first
     while True:
         now = time.monotonic()
         # Looking takes longer than a frame: not at each, or the rate would suffer.
@@ -137,11 +139,14 @@ def _measure(source: Source, name: str, seconds: float) -> Finding:
         if now - first >= seconds:
             break
         try:
-            source.grab()
+            position_s = source.grab()
         except EndOfSource:
             break
         frames += 1
-    lasted_s = time.monotonic() - first
+        now = time.monotonic()
+        if source.live and position_s is not None and backlog.is_late(now, position_s):
+            frames, since = 0, now
+    lasted_s = time.monotonic() - since
     return Finding(
         source=name,
         width=opened.width,

@@ -86,6 +86,7 @@ class CameraRecord:
         metrics.published_bytes.labels(camera).inc(new["published_bytes"])
         metrics.gated.labels(camera, "rate").inc(new["rate_gated"])
         metrics.gated.labels(camera, "motion").inc(new["motion_gated"])
+        metrics.dropped.labels(camera, "late").inc(new["dropped_late"])
         metrics.dropped.labels(camera, "newer").inc(new["dropped_newer"])
         metrics.dropped.labels(camera, "full").inc(new["dropped_full"])
         metrics.dropped.labels(camera, "refused").inc(new["dropped_refused"])
