@@ -168,9 +168,27 @@ def _connect(url: str, kit: _Kit) -> Client:
 
 def redact(text: str) -> str:
     """The text with every `user:password@` of a URL in it replaced by `***@`, and with `***` for
-    the value of query parameters whose name speaks of a secret."""
+    the value of query parameters whose name speaks of a secret, and for what `keep_secret` was
+    told."""
+    for secret in sorted(_secrets, key=len, reverse=True):
+        text = text.replace(secret, "***")
     return _SECRET_PARAMETERS.sub(r"\1***", _CREDENTIALS.sub(r"\1***@", text))
 
+
+def keep_secret(text: str) -> None:
+    """From now on `redact` replaces this text wherever it stands in this process' words. Texts of
+    less than four characters would replace much else, and are left to the patterns."""
+    if len(text) >= _LEAST_SECRET:
+        _secrets.add(text)
+
+
+def known_secrets() -> list[str]:
+    """What `keep_secret` was told, for another process of ours to keep as well."""
+    return sorted(_secrets)
+
+
+_secrets: set[str] = set()
+_LEAST_SECRET: Final = 4
 
 # Greedy up to the last @ of the authority: passwords may hold an @.
 _CREDENTIALS: Final = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s/'\"]*@", re.IGNORECASE)

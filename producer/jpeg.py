@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from producer.sources.base import UndecodableFrame
+from producer.source import UndecodableFrame
 
 _START: Final = b"\xff\xd8"
 _END: Final = b"\xff\xd9"

@@ -138,8 +138,8 @@ class ProducerMetrics:
         )
         self.dropped = counter(
             "emotion_capture_drops",
-            "Frames lost before Redis: replaced by a newer one (newer), Redis was full (full), or "
-            "it refused them (refused).",
+            "Frames lost before Redis: held up on the way (late), replaced by a newer one (newer), "
+            "Redis was full (full) or refused them (refused).",
             "reason",
         )
         self.decode_errors = counter(
@@ -177,7 +177,7 @@ class ProducerMetrics:
         self.frame_age.labels(camera).set(math.nan)
         for reason in ("rate", "motion"):
             self.gated.labels(camera, reason)
-        for reason in ("newer", "full", "refused"):
+        for reason in ("late", "newer", "full", "refused"):
             self.dropped.labels(camera, reason)
 
     def forget(self, camera: str) -> None:
