@@ -15,9 +15,9 @@ from redis.exceptions import RedisClusterException, RedisError
 from emotion_streams import keys
 from emotion_streams.connection import connect_sync
 from emotion_streams.frames import Frame
+from producer.messages import Counts
 from producer.picture import EncodedPicture
 from producer.publish import Publisher
-from producer.report import Counts
 
 MAX_QUEUED: Final = 20
 
@@ -27,7 +27,7 @@ def picture(*, face: bool) -> EncodedPicture:
     """A small picture, with a face or without."""
     if face:
         path = Path(skimage.__file__).parent / "data" / "astronaut.png"
-        image = np.ascontiguousarray(cv2.imread(str(path))[0:200, 120:320])
+        image = np.asarray(cv2.imread(str(path)))[0:200, 120:320].copy()
     else:
         image = np.full((96, 128, 3), 90, np.uint8)
     jpeg = cv2.imencode(".jpg", image)[1].tobytes()

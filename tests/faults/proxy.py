@@ -33,6 +33,7 @@ class CuttingProxy:
         self._random = random.Random(seed)
         self._share = 0.0
         self._wanted: set[str] = set()
+        self._links: set[_Link] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -46,15 +47,25 @@ class CuttingProxy:
         self._share, self._wanted = share, set(commands)
 
     def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._server.close)
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    async def _end(self) -> None:
+        self._server.close()
+        for link in self._links:
+            link.close()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -63,7 +74,9 @@ class CuttingProxy:
             writer.close()
             return
         link = _Link(writer, to_server)
+        self._links.add(link)
         await asyncio.gather(self._requests(reader, link), self._replies(from_server, link))
+        self._links.discard(link)
 
     async def _requests(self, reader: asyncio.StreamReader, link: "_Link") -> None:
         try:

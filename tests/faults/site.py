@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 from emotion_streams.connection import Client, connect, connect_sync
 from emotion_streams.ledger import Ledger, read_ledger
 from tests.faults.feed import Feed
-from tests.faults.processes import LEASE_MS, Running, start_worker
+from tests.faults.processes import LEASE_MS, Running, start_producer, start_worker
 from tests.faults.proxy import CuttingProxy
 from tests.faults.watch import Watch
 from tests.servers import eventually
@@ -44,6 +44,7 @@ class Site:
         self.direct_url = direct_url or url
         self.workers: list[Running] = []
         self.feeds: list[Feed] = []
+        self.producers: dict[str, Running] = {}
         self._ends = ExitStack()
         self.folder = Path(self._ends.enter_context(tempfile.TemporaryDirectory(prefix="es-site-")))
         self.watch = Watch(lambda: connect_sync(self.direct_url))
@@ -61,10 +62,10 @@ class Site:
     ) -> None:
         for feed in self.feeds:
             feed.close()
-        for worker in self.workers:
+        for process in (*self.producers.values(), *self.workers):
             if error:
-                print(f"--- {worker.log.name}\n{worker.logged()[-4000:]}")
-            worker.kill()
+                print(f"--- {process.log.name}\n{process.logged()[-4000:]}")
+            process.kill()
         self._ends.close()
 
     def worker(self, *options: str, **more: Any) -> Running:
@@ -80,21 +81,24 @@ class Site:
         self.watch.follow(camera)
         return feed
 
+    def producer(self, camera: str, *options: str) -> None:
+        """Start a real producer of one more camera, or of one whose producer is gone."""
+        self.producers[camera] = start_producer(self.folder, self.url, camera, *options)
+        self.watch.follow(camera)
+
     @property
     def cameras(self) -> list[str]:
-        return [feed.camera for feed in self.feeds]
+        return [*(feed.camera for feed in self.feeds), *self.producers]
 
     def await_events(self, timeout_s: float = 40.0) -> float:
         """Wait until each camera has had an event of a frame that was captured from now on;
         returns how long that took, in seconds."""
-        since_ms = time.time() * 1000
-        began = time.monotonic()
+        began, now_ms = time.monotonic(), time.time() * 1000
+        since_ms = dict.fromkeys(self.cameras, now_ms)
+        since_ms |= {feed.camera: now_ms + feed.clock_off_ms for feed in self.feeds}
 
         def all_have() -> bool:
-            return all(
-                self.watch.last.get(feed.camera, (0, 0))[0] > since_ms + feed.clock_off_ms
-                for feed in self.feeds
-            )
+            return all(self.watch.last.get(c, (0, 0))[0] > since_ms[c] for c in since_ms)
 
         eventually(all_have, timeout_s)
         return time.monotonic() - began
@@ -105,28 +109,31 @@ class Site:
         assert took <= RECOVERY_S + SCHEDULING_S, f"{took:.1f} s"
         return took
 
-    def ledgers(self) -> dict[str, Ledger]:
-        """The cameras' accounts."""
+    def ledgers(self, *cameras: str) -> dict[str, Ledger]:
+        """The accounts of these cameras, or of all."""
+        names = cameras or self.cameras
 
         async def read() -> list[Ledger]:
             client: Client = connect(self.direct_url)
             try:
-                return [await read_ledger(client, camera) for camera in self.cameras]
+                return [await read_ledger(client, camera) for camera in names]
             finally:
                 await client.aclose()
 
-        return dict(zip(self.cameras, asyncio.run(read()), strict=True))
+        return dict(zip(names, asyncio.run(read()), strict=True))
 
     def settle(self) -> dict[str, Ledger]:
-        """Pause the feeds, wait until nothing is in flight, and return the accounts."""
+        """Pause the feeds, wait until nothing is in flight, and return the accounts. Producers go
+        on: their cameras' accounts balance at any moment."""
         self.watch.no_gaps()
+        fed = [feed.camera for feed in self.feeds]
         for feed in self.feeds:
             feed.pause()
         ledgers: dict[str, Ledger] = {}
 
         def at_rest() -> bool:
             ledgers.update(self.ledgers())
-            return not any(ledger.in_flight or ledger.queued for ledger in ledgers.values())
+            return not any(ledgers[camera].in_flight + ledgers[camera].queued for camera in fed)
 
         eventually(at_rest, 30, every_s=0.1)
         return ledgers
@@ -139,18 +146,18 @@ class Site:
 
     def forget_the_past(self) -> None:
         """Redis lost its data: what was stored until now is in no account. While at rest."""
-        for camera, ledger in self.ledgers().items():
-            (feed,) = (feed for feed in self.feeds if feed.camera == camera)
-            self._stored_before[camera] = feed.stored - ledger.added
+        ledgers = self.ledgers()
+        for feed in self.feeds:
+            self._stored_before[feed.camera] = feed.stored - ledgers[feed.camera].added
 
     def unaccounted(self, ledgers: dict[str, Ledger]) -> int:
         """Frames that are stored but in no account, or in two; of cameras where every frame counts,
         also those that were dropped. While at rest."""
-        missing = 0
+        missing = sum(max(0, -ledger.dropped) for ledger in ledgers.values())
         for feed in self.feeds:
             ledger = ledgers[feed.camera]
             missing += abs(feed.stored - self._stored_before.get(feed.camera, 0) - ledger.added)
-            missing += ledger.dropped if feed.policy == "every" else max(0, -ledger.dropped)
+            missing += ledger.dropped if feed.policy == "every" else 0
         return missing
 
     def audit(self) -> dict[str, Ledger]:

@@ -1,8 +1,6 @@
 """What happens to the frames when workers fall, hang, come and go."""
 
-import time
 from collections.abc import Iterator
-from itertools import cycle
 
 import pytest
 

@@ -1,0 +1,37 @@
+"""The same promises on a cluster, behind sentinels, with TLS and with users of few rights."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from emotion_streams import NOW, keys, list_cameras, subscribe
+from tests.faults.processes import Running, start_producer, start_worker
+from tests.faults.site import RECOVERY_S, SCHEDULING_S, Site
+from tests.servers import RedisProcess, eventually, free_port
+from tests.topologies import NODE_TIMEOUT_MS, Cluster, SentinelPair, TlsFront
+
+FAILOVER_S = 8 * NODE_TIMEOUT_MS / 1000
+"""What the servers may take until they have a new primary: detecting it, agreeing, electing."""
+
+
+def test_a_cluster_survives_the_loss_of_a_node() -> None:
+    with Cluster() as cluster, Site(cluster.url) as site:
+        site.worker()
+        site.worker()
+        for node in range(3):
+            site.feed(cluster.camera_on(node, "live"), fps=4)
+        site.feed(cluster.camera_on(1, "file"), policy="every", fps=4)
+        site.await_events()
+        site.audit()
+
+        cluster.kill_first()
+        eventually(cluster.first_slots_are_served, FAILOVER_S + SCHEDULING_S)
+        site.recovers()
+        site.allow_rollback()
+        site.audit()
+        (event, *_) = take(subscribe(cluster.url, site.cameras[0], NOW), 1)
+        assert event.camera == site.cameras[0]
+
+
