@@ -5,12 +5,13 @@ import random
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
 Result = TypeVar("Result")
 
-# redis-py lets some of these through unwrapped (asyncio's TimeoutError is an OSError).
-UNREACHABLE = (RedisError, OSError)
+# redis-py lets some of these through unwrapped (asyncio's TimeoutError is an OSError), and what it
+# raises for a cluster without a node that answers is no RedisError.
+UNREACHABLE = (RedisError, RedisClusterException, OSError)
 
 
 def delays(first_s: float = 0.1, cap_s: float = 2.0) -> Iterator[float]:
