@@ -64,9 +64,9 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
     owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     with (
         ThreadPoolExecutor(settings.threads, "frames") as threads,
-        ThreadPoolExecutor(1, "engine") as engine_thread,
+        ThreadPoolExecutor(engine.lanes, "engine") as engine_threads,
     ):
-        await asyncio.get_running_loop().run_in_executor(engine_thread, engine.warm)
+        await asyncio.get_running_loop().run_in_executor(engine_threads, engine.warm)
         log.info(
             "model %s %s is warm",
             model.name,
@@ -78,7 +78,7 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
             shop = Workshop(
                 finder=finder,
                 threads=threads,
-                batcher=Batcher(engine, engine_thread, metrics),
+                batcher=Batcher(engine, engine_threads, metrics),
                 labels=released.card.labels,
                 model=model,
                 slots=asyncio.Semaphore(settings.in_flight),
