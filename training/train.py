@@ -1,0 +1,83 @@
+"""A training run: stages of growing input size, resumable at any minute."""
+
+import time
+from dataclasses import dataclass
+from threading import Event
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training import checkpoint, network
+from training.batches import Batches, prior_shift
+from training.checkpoint import Progress
+from training.curves import Curves, Row
+from training.datasets import Faces
+from training.progress import Bar
+from training.run_config import RunConfig
+from training.run_folder import RunFolder
+
+CALIBRATION_PICTURES: Final = 768
+"""Pictures that batch norm's statistics are gathered over for the averaged weights."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What does not change a run's result: how often it is saved, threads that prepare batches."""
+
+    checkpoint_minutes: float = 5.0
+    workers: int = 2
+
+
+class Training:
+    """One process's share of a run: from where the folder stands until the end, or until asked to
+    stop (`stop` is set, by SIGTERM for instance), which leaves a checkpoint."""
+
+    def __init__(self, faces: Faces, config: RunConfig, folder: RunFolder, pace: Pace) -> None:
+        self.stop = Event()
+        self._faces, self._config, self._folder, self._pace = faces, config, folder, pace
+        self._model = network.build(config, prior_shift(faces.targets, config.sampling)
+                                    * np.float32(config.prior_correction))
+        self._progress = Progress()
+        self._saved_at = time.monotonic()
+
+    def run(self, resume: bool) -> bool:
+        """Train; true when the run is complete. Each finished stage leaves a release in the run's
+        folder: the averaged weights at that stage's input size."""
+        if resume:
+            self._progress = checkpoint.load(self._folder.path, self._model)
+        with Curves(self._folder.path, self._progress.step) as curves, Bar(self._config) as bar:
+            while self._progress.step < self._config.steps and not self.stop.is_set():
+                self._run_stage(curves, bar)
+                self._save()
+        return self._progress.step == self._config.steps
+
+    def _run_stage(self, curves: Curves, bar: Bar) -> None:
+        number, first = self._config.at(self._progress.step)
+        stage = self._config.stages[number]
+        batches = Batches(self._faces, self._config, number, self._folder.card(stage.side))
+        began, before = time.monotonic(), self._progress.seconds
+        prepared = batches.from_step(first, self._pace.workers)
+        for step, (pictures, targets) in enumerate(prepared, start=first):
+            self._model.optimizer.learning_rate = rate = stage.rate_at(step)
+            loss = float(self._model.train_on_batch(pictures, targets))
+            seconds = before + time.monotonic() - began
+            self._progress = Progress(self._progress.step + 1, seconds)
+            curves.add(Row(self._progress.step, stage.side, rate, loss, seconds))
+            bar.show(self._progress.step, loss)
+            if step + 1 == stage.steps:
+                break  # saved once its release is written: a checkpoint is never between the two
+            if self.stop.is_set():
+                return
+            if time.monotonic() - self._saved_at > 60 * self._pace.checkpoint_minutes:
+                self._save()
+        self._folder.save_stage(number, stage.side, self._averaged(batches), self._progress)
+
+    def _averaged(self, batches: Batches) -> dict[str, NDArray[Any]]:
+        size = self._config.stages[batches.number].batch
+        count = max(1, min(CALIBRATION_PICTURES // size, 100))
+        return network.averaged_weights(self._model, (batches[n][0] for n in range(count)))
+
+    def _save(self) -> None:
+        checkpoint.save(self._folder.path, self._model, self._progress)
+        self._saved_at = time.monotonic()
