@@ -1,3 +1,35 @@
 """The wire contract of emotion-streams and the subscriber's client."""
 
+from emotion_streams.cameras import CameraStatus, list_cameras
+from emotion_streams.connection import InvalidRedisUrl, connect
+from emotion_streams.emotions import EMOTIONS, Emotion
+from emotion_streams.events import Box, EmotionEvent, Face, Latency, Model
+from emotion_streams.frames import Frame
+from emotion_streams.ledger import Ledger, Outcome, read_ledger
+from emotion_streams.subscribe import NOW, START, subscribe, subscribe_async
+from emotion_streams.wire import MalformedMessage
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "EMOTIONS",
+    "NOW",
+    "START",
+    "Box",
+    "CameraStatus",
+    "Emotion",
+    "EmotionEvent",
+    "Face",
+    "Frame",
+    "InvalidRedisUrl",
+    "Latency",
+    "Ledger",
+    "MalformedMessage",
+    "Model",
+    "Outcome",
+    "connect",
+    "list_cameras",
+    "read_ledger",
+    "subscribe",
+    "subscribe_async",
+]

@@ -42,10 +42,10 @@ class Face:
 class Latency:
     """Where the time between capture and event went, in milliseconds.
 
-    `queue_ms`: from capture until the worker began with it (encoding and Redis included), `wait_ms`: for a
-    thread or a batch, `decode_ms`, `detect_ms`, `classify_ms`: at work, `total_ms`: capture to
-    commit. Differences between clocks of two machines show in `queue_ms` and `total_ms`, which
-    never fall below 0.
+    `queue_ms`: from capture until a worker began with it (encoding and Redis included);
+    `decode_ms`, `detect_ms`, `classify_ms`: at work; `wait_ms`: for a thread or a batch, in
+    between; `total_ms`: capture to commit. Where two machines' clocks differ, it shows in
+    `queue_ms` and `total_ms`, which never fall below 0.
     """
 
     queue_ms: float

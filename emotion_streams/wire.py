@@ -14,7 +14,7 @@ class MalformedMessage(ValueError):
 
 
 def pack(fields: dict[str, Any]) -> bytes:
-    """msgpack of a map of plain values."""
+    """Msgpack of a map of plain values."""
     packed: bytes = msgpack.packb(fields, use_bin_type=True)
     return packed
 
@@ -102,7 +102,11 @@ class Fields:
             raise self._wrong(name, "is missing") from None
 
     def _number(self, name: str, value: Any, least: float, most: float) -> float:
-        if type(value) not in (int, float) or not math.isfinite(value) or not least <= value <= most:
+        if (
+            type(value) not in (int, float)
+            or not math.isfinite(value)
+            or not least <= value <= most
+        ):
             raise self._wrong(name, f"{_short(value)} is not a number from {least} to {most}")
         return float(value)
 

@@ -1,0 +1,1 @@
+"""Labelled faces into a released model."""

@@ -1,0 +1,1 @@
+"""Frames streams into emotions streams."""

@@ -1,4 +1,4 @@
-"""Faces cut out for the model: the one preprocessing that training, evaluation and serving share."""
+"""Faces cut out for the model: the one preprocessing of training, evaluation and serving."""
 
 import cv2
 import numpy as np
@@ -27,7 +27,8 @@ def cut(image: Image, box: Box, geometry: CropGeometry) -> Image:
         return image[top : top + side, left : left + side]
     rows = np.clip(np.arange(top, top + side), 0, height - 1)
     columns = np.clip(np.arange(left, left + side), 0, width - 1)
-    return image[rows[:, np.newaxis], columns]
+    square: Image = image[rows[:, np.newaxis], columns]
+    return square
 
 
 def prepare(crop: Image, card: ModelCard) -> Image:

@@ -1,0 +1,39 @@
+"""Waiting longer after each failure, up to a cap, with jitter so that many do not come at once."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TypeVar
+
+from redis.exceptions import RedisError
+
+Result = TypeVar("Result")
+
+# redis-py lets some of these through unwrapped (asyncio's TimeoutError is an OSError).
+UNREACHABLE = (RedisError, OSError)
+
+
+def delays(first_s: float = 0.1, cap_s: float = 2.0) -> Iterator[float]:
+    """Endless delays in seconds: doubling from `first_s` to `cap_s`, each shortened at random by
+    up to half ("equal jitter")."""
+    delay = first_s
+    while True:
+        yield delay * random.uniform(0.5, 1.0)  # noqa: S311 - jitter needs no secrecy
+        delay = min(delay * 2, cap_s)
+
+
+async def persist(
+    step: Callable[[], Awaitable[Result]],
+    on_failure: Callable[[Exception], None] = lambda _: None,
+) -> Result:
+    """The result of `step`, tried with backoff for as long as Redis fails or cannot be reached.
+
+    For steps that may safely be done twice. Each failure is told to `on_failure`.
+    """
+    for delay in delays():
+        try:
+            return await step()
+        except UNREACHABLE as error:
+            on_failure(error)
+        await asyncio.sleep(delay)
+    raise AssertionError("delays() is endless")

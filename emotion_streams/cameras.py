@@ -1,0 +1,73 @@
+"""What is known of the attached cameras: their producers' word, their owners, their backlogs."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from emotion_streams import keys
+from emotion_streams.connection import Client
+
+HEARD_WITHIN_MS: Final = 3_000
+"""A producer speaks at least each second; one not heard for this long counts as away."""
+
+
+@dataclass(frozen=True)
+class CameraStatus:
+    """A camera as it stands.
+
+    `state`: "up", "down" (its producer cannot reach it), "ended" (a file, to its end), "gone" (its
+    producer is not heard any more). `fps`: frames stored per second lately. `last_frame_ms`: Unix
+    time of the newest frame, None before the first. `owner`: the worker that has it, or None.
+    `lag`: frames not yet analysed. `error`: why it is down, without credentials.
+    """
+
+    camera: str
+    state: str
+    fps: float
+    width: int
+    height: int
+    last_frame_ms: int | None
+    last_frame_age_ms: int | None
+    owner: str | None
+    lag: int
+    error: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return vars(self).copy()
+
+
+async def list_cameras(client: Client) -> list[CameraStatus]:
+    """Every camera in the registry, by name."""
+    heard: list[tuple[bytes, float]] = await client.zrange(keys.CAMERAS, 0, -1, withscores=True)
+    seconds, microseconds = await client.time()
+    now_ms = seconds * 1000 + microseconds // 1000
+    return [
+        await _status(client, name.decode(), int(score), now_ms) for name, score in sorted(heard)
+    ]
+
+
+async def _status(client: Client, camera: str, heard_ms: int, now_ms: int) -> CameraStatus:
+    async with client.pipeline(transaction=False) as pipe:
+        pipe.hgetall(keys.camera_info(camera))
+        pipe.hgetall(keys.lease(camera))
+        pipe.xlen(keys.frames(camera))
+        raw_info, raw_lease, lag = await pipe.execute()
+    info = {name.decode(): value.decode() for name, value in raw_info.items()}
+    lease = {name.decode(): value.decode() for name, value in raw_lease.items()}
+    state = info.get("state", "up")
+    if state != "ended" and now_ms - heard_ms > HEARD_WITHIN_MS:
+        state = "gone"
+    last_frame_ms = int(info.get("last_frame_ms") or 0) or None
+    owned = int(lease.get("expires_ms", 0)) > now_ms
+    return CameraStatus(
+        camera=camera,
+        state=state,
+        fps=float(info.get("fps") or 0),
+        width=int(info.get("width") or 0),
+        height=int(info.get("height") or 0),
+        last_frame_ms=last_frame_ms,
+        last_frame_age_ms=None if last_frame_ms is None else max(0, now_ms - last_frame_ms),
+        owner=(lease.get("owner") or None) if owned else None,
+        lag=lag,
+        error=info.get("error", ""),
+    )

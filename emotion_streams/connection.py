@@ -1,0 +1,182 @@
+"""How every process reaches Redis or Valkey: one URL, the same timeouts, no hidden retries."""
+
+import os
+import re
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, TypeAlias
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import redis
+import redis.asyncio
+from redis.asyncio.cluster import ClusterNode as AsyncClusterNode
+from redis.asyncio.cluster import RedisCluster as AsyncRedisCluster
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.asyncio.sentinel import Sentinel as AsyncSentinel
+from redis.backoff import NoBackoff
+from redis.cluster import ClusterNode, RedisCluster
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+SOCKET_TIMEOUT_S: Final = 3.0
+"""A reply later than this counts as lost. Every blocking read must block for less."""
+
+CONNECT_TIMEOUT_S: Final = 2.0
+
+_READ_SIZE: Final = 1 << 20
+# redis-py reads 32 KB at a time; with 1 MB a 100 KB frame takes 90 microseconds instead of 400.
+
+_SCHEMES: Final = {
+    "redis",
+    "rediss",
+    "unix",
+    "redis+cluster",
+    "rediss+cluster",
+    "redis+sentinel",
+    "rediss+sentinel",
+}
+_DEFAULT_PORT: Final = {"redis": 6379, "redis+cluster": 6379, "redis+sentinel": 26379}
+
+
+Client: TypeAlias = Any
+"""A redis-py client of any topology. Any, because redis-py types each reply as a union of bytes and
+text, list and mapping, now and awaitable; callers annotate what they receive instead."""
+
+
+class InvalidRedisUrl(ValueError):
+    """A Redis URL that cannot be used: what is wrong with it, and what it should look like."""
+
+
+@dataclass(frozen=True)
+class RedisUrl:
+    """A parsed URL. `hosts` holds one (host, port), or the nodes of a cluster or its sentinels."""
+
+    kind: str
+    hosts: tuple[tuple[str, int], ...]
+    path: str
+    service: str
+    database: int
+    options: dict[str, Any]
+
+
+def parse_url(url: str, environ: "os._Environ[str] | dict[str, str]" = os.environ) -> RedisUrl:
+    """Parse redis://, rediss:// (TLS), unix://, redis+cluster:// and redis+sentinel:// URLs.
+
+    Several hosts are separated by commas; a sentinel URL's path is `/service` or `/service/db`.
+    `ssl_ca_certs`, `ssl_certfile` and `ssl_keyfile` may follow as a query. User and password come
+    from the URL, else from EMOTION_REDIS_USERNAME and EMOTION_REDIS_PASSWORD. Raises
+    InvalidRedisUrl, whose text holds no password.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in _SCHEMES:
+        raise InvalidRedisUrl(
+            f"{redact(url)!r} is no Redis URL: it starts with one of "
+            + ", ".join(sorted(f"{name}://" for name in _SCHEMES))
+        )
+    tls = scheme.startswith("rediss")
+    kind = scheme.replace("rediss", "redis", 1)
+    # urlsplit does not know lists of hosts, so they are taken off first.
+    authority, slash, tail = rest.partition("/") if kind != "unix" else ("", "/", rest)
+    credentials, at, host_list = authority.rpartition("@")
+    parts = urlsplit(f"x://x{slash}{tail}")
+    if kind == "unix" and "@" in parts.path:
+        credentials, at, path = parts.path.rpartition("@")
+        parts = parts._replace(path=path)
+    options: dict[str, Any] = {
+        name: value
+        for name, value in parse_qsl(parts.query)
+        if name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+    }
+    if tls:
+        options["ssl"] = True
+    user, _, password = credentials.partition(":") if at else ("", "", "")
+    user = unquote(user) or environ.get("EMOTION_REDIS_USERNAME", "")
+    password = unquote(password) or environ.get("EMOTION_REDIS_PASSWORD", "")
+    if user:
+        options["username"] = user
+    if password:
+        options["password"] = password
+    path = parts.path.strip("/")
+    try:
+        if kind == "unix":
+            return RedisUrl("unix", (), f"/{path}", "", 0, options)
+        hosts = tuple(_host(text, _DEFAULT_PORT[kind]) for text in host_list.split(","))
+        if kind != "redis+sentinel":
+            return RedisUrl(kind, hosts, "", "", int(path or 0), options)
+        service, _, database = path.partition("/")
+        if not service:
+            raise ValueError("it names no service, as in redis+sentinel://host:26379/mymaster")
+        return RedisUrl(kind, hosts, "", service, int(database or 0), options)
+    except ValueError as error:
+        raise InvalidRedisUrl(f"{redact(url)!r} is no Redis URL: {error}") from None
+
+
+def connect(url: str) -> Client:
+    """An asyncio client for the URL; nothing is sent yet. Raises InvalidRedisUrl."""
+    return _connect(url, _ASYNC)
+
+
+def connect_sync(url: str) -> Client:
+    """As `connect`, for code that runs in threads. A cluster is contacted at once, and RedisError
+    raised where it cannot be reached."""
+    return _connect(url, _SYNC)
+
+
+class _Kit(NamedTuple):
+    """redis-py's classes for one way of waiting. Any: some are untyped, and the pairs differ."""
+
+    redis: Any
+    cluster: Any
+    node: Any
+    sentinel: Any
+    retry: Any
+
+
+_ASYNC: Final = _Kit(
+    redis.asyncio.Redis, AsyncRedisCluster, AsyncClusterNode, AsyncSentinel, AsyncRetry
+)
+_SYNC: Final = _Kit(redis.Redis, RedisCluster, ClusterNode, Sentinel, Retry)
+
+
+def _connect(url: str, kit: _Kit) -> Client:
+    parsed = parse_url(url)
+    options: dict[str, Any] = {
+        **parsed.options,
+        "socket_timeout": SOCKET_TIMEOUT_S,
+        "socket_connect_timeout": CONNECT_TIMEOUT_S,
+        "socket_read_size": _READ_SIZE,
+        # Whether a command may be sent twice is known only to who sends it.
+        "retry": kit.retry(NoBackoff(), 0),
+    }
+    if parsed.kind == "redis+cluster":
+        nodes = [kit.node(host, port) for host, port in parsed.hosts]
+        return kit.cluster(startup_nodes=nodes, **options)
+    if parsed.kind == "redis+sentinel":
+        # Sentinels have users of their own, or none.
+        secrets = {"username", "password"}
+        watching = {name: value for name, value in options.items() if name not in secrets}
+        sentinel = kit.sentinel(list(parsed.hosts), sentinel_kwargs=watching)
+        return sentinel.master_for(parsed.service, db=parsed.database, **options)
+    if parsed.kind == "unix":
+        return kit.redis(unix_socket_path=parsed.path, **options)
+    ((host, port), *_) = parsed.hosts
+    return kit.redis(host=host, port=port, db=parsed.database, **options)
+
+
+def redact(text: str) -> str:
+    """The text with every `user:password@` of a URL in it replaced by `***@`, and with `***` for
+    the value of query parameters whose name speaks of a secret."""
+    return _SECRET_PARAMETERS.sub(r"\1***", _CREDENTIALS.sub(r"\1***@", text))
+
+
+# Greedy up to the last @ of the authority: passwords may hold an @.
+_CREDENTIALS: Final = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s/'\"]*@", re.IGNORECASE)
+_SECRET_PARAMETERS: Final = re.compile(
+    r"([?&;][^=&\s]*(?:pass|pwd|token|secret|auth|key|user)[^=&\s]*=)[^&\s'\"]+", re.IGNORECASE
+)
+
+
+def _host(text: str, default_port: int) -> tuple[str, int]:
+    parts = urlsplit(f"//{text}")
+    if not parts.hostname:
+        raise ValueError("a host is missing")
+    return parts.hostname, parts.port or default_port

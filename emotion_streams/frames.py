@@ -1,0 +1,58 @@
+"""Frame: a JPEG picture on its way from a camera to a worker, to and from msgpack."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from emotion_streams import wire
+
+SCHEMA: Final = 1
+MAX_FRAME_BYTES: Final = 16 << 20
+"""An 8-megapixel JPEG at high quality stays under this; a longer message is not a frame."""
+MAX_SIDE: Final = 16_384
+"""Longest side of a picture in pixels."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of a camera.
+
+    `captured_ms`: when it was captured (Unix, milliseconds). `width`, `height`: pixels. `jpeg`:
+    the picture. `boot`: a random text per start of the camera's producer; `seq`: numbers the
+    frames that it stored since, from 0. `capture_drops`: frames captured since that start that
+    never reached Redis (replaced by a newer one, or Redis was away); `gated`: frames left out on
+    purpose since then. `max_age_ms`: older than this a frame is expired rather than analysed;
+    None where every frame counts.
+    """
+
+    captured_ms: int
+    width: int
+    height: int
+    jpeg: bytes
+    boot: str
+    seq: int
+    capture_drops: int = 0
+    gated: int = 0
+    max_age_ms: int | None = None
+
+    def pack(self) -> bytes:
+        """The frame as msgpack, for the field `frame` of the stream."""
+        return wire.pack({"schema": SCHEMA, **vars(self)})
+
+    @classmethod
+    def unpack(cls, blob: bytes) -> "Frame":
+        """Parse a packed frame; MalformedMessage says what is wrong with it. The JPEG itself is
+        not looked at."""
+        fields = wire.unpack(blob, MAX_FRAME_BYTES)
+        if (schema := fields.integer("schema", 1)) != SCHEMA:
+            raise wire.MalformedMessage(f"schema {schema}, this reader understands {SCHEMA}")
+        return cls(
+            captured_ms=fields.integer("captured_ms", 0),
+            width=fields.integer("width", 1, MAX_SIDE),
+            height=fields.integer("height", 1, MAX_SIDE),
+            jpeg=fields.binary("jpeg"),
+            boot=fields.text("boot"),
+            seq=fields.integer("seq", 0),
+            capture_drops=fields.integer("capture_drops", 0),
+            gated=fields.integer("gated", 0),
+            max_age_ms=fields.integer("max_age_ms", 1) if fields.has("max_age_ms") else None,
+        )

@@ -1,0 +1,56 @@
+"""Every Redis key, one function each. The braces are Redis Cluster hash tags: all keys of a camera
+live on one shard, so one script may touch them together."""
+
+import re
+from typing import Final
+
+CAMERAS: Final = "cameras"
+"""Sorted set: camera name, scored by when its producer was last heard (Unix, milliseconds)."""
+
+WORKERS: Final = "workers"
+"""Sorted set: worker id, scored by when its heartbeat expires (Unix, milliseconds)."""
+
+GROUP: Final = "workers"
+"""The consumer group of every frames stream."""
+
+_CAMERA_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+
+
+def check_camera(camera: str) -> str:
+    """The name itself; ValueError where it could not stand in a key, a label and a file name."""
+    if not _CAMERA_NAME.fullmatch(camera):
+        raise ValueError(
+            f"camera name {camera!r}: use up to 63 letters, digits, '_', '.' and '-', "
+            "starting with a letter or a digit"
+        )
+    return camera
+
+
+def frames(camera: str) -> str:
+    """Stream of frames not yet analysed; field `frame` holds a packed Frame."""
+    return f"frames:{{{camera}}}"
+
+
+def emotions(camera: str) -> str:
+    """Stream of events; field `event` holds a packed EmotionEvent, its id is the frame's."""
+    return f"emotions:{{{camera}}}"
+
+
+def lease(camera: str) -> str:
+    """Hash: which worker owns the camera (owner, epoch, expires_ms)."""
+    return f"lease:{{{camera}}}"
+
+
+def ledger(camera: str) -> str:
+    """Hash: how many frames ended how."""
+    return f"ledger:{{{camera}}}"
+
+
+def dead(camera: str) -> str:
+    """Stream of dead letters: id, reason, size and deliveries of a frame; never its pixels."""
+    return f"dead:{{{camera}}}"
+
+
+def camera_info(camera: str) -> str:
+    """Hash: what the camera's producer says of it (state, fps, size, policy, counts)."""
+    return f"camera:{{{camera}}}"

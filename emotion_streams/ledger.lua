@@ -1,0 +1,28 @@
+#!lua flags=no-writes
+-- What became of a camera's frames, all read at one instant.
+-- KEYS: frames, ledger, emotions, dead. ARGV: group.
+local function info(key)
+  local reply = redis.pcall('XINFO', 'STREAM', key)
+  local fields = {}
+  if not reply.err then
+    for i = 1, #reply, 2 do fields[reply[i]] = reply[i + 1] end
+  end
+  return fields
+end
+
+local frames = info(KEYS[1])
+local pending = redis.pcall('XPENDING', KEYS[1], ARGV[1], '-', '+', 10000)
+if pending.err then pending = {} end
+-- Frames trimmed while pending are in flight, but no longer in the stream.
+local present = 0
+for _, entry in ipairs(pending) do
+  present = present + #redis.call('XRANGE', KEYS[1], entry[1], entry[1])
+end
+return {
+  frames['entries-added'] or 0,
+  #pending,
+  (frames['length'] or 0) - present,
+  info(KEYS[3])['entries-added'] or 0,
+  info(KEYS[4])['entries-added'] or 0,
+  redis.call('HGETALL', KEYS[2]),
+}

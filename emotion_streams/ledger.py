@@ -1,0 +1,95 @@
+"""The ledger: what became of every frame of a camera, and whether the account balances."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from emotion_streams import keys
+from emotion_streams.connection import Client
+
+_SCRIPT: Final = Path(__file__).with_name("ledger.lua").read_text()
+
+
+class Outcome(StrEnum):
+    """How a frame that a worker was given ended. Values are the fields of the ledger's hash."""
+
+    ANALYSED = "analysed"
+    """An event was published, be it of no face at all."""
+    EXPIRED = "expired"
+    """Older than its camera's max_age_ms, or left behind for the newest."""
+    LATE = "late"
+    """Analysed, but an event of a newer frame stood already."""
+    DEAD = "dead"
+    """Malformed, or it ended too many workers: see the dead letters."""
+    LOST = "lost"
+    """Trimmed from the stream while a worker that fell had it."""
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """A camera's account at one instant, in frames.
+
+    `added`: ever stored in Redis; `in_flight`: with a worker; `queued`: waiting for one;
+    `events` and `dead_letters`: ever written to those streams. The rest as in Outcome.
+    """
+
+    camera: str
+    added: int
+    analysed: int
+    expired: int
+    late: int
+    dead: int
+    lost: int
+    in_flight: int
+    queued: int
+    events: int
+    dead_letters: int
+
+    @property
+    def dropped(self) -> int:
+        """Frames trimmed before any worker read them: what the other figures leave over."""
+        return self.added - (
+            self.analysed
+            + self.expired
+            + self.late
+            + self.dead
+            + self.lost
+            + self.in_flight
+            + self.queued
+        )
+
+    @property
+    def balanced(self) -> bool:
+        """Whether no frame was counted twice, and each count has its entry in a stream."""
+        return self.dropped >= 0 and self.events == self.analysed and self.dead_letters == self.dead
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return {**vars(self), "dropped": self.dropped, "balanced": self.balanced}
+
+
+async def read_ledger(client: Client, camera: str) -> Ledger:
+    """The camera's account, read in one step; all zero for a camera never seen."""
+    reply: list[Any] = await client.eval_ro(
+        _SCRIPT,
+        4,
+        keys.frames(camera),
+        keys.ledger(camera),
+        keys.emotions(camera),
+        keys.dead(camera),
+        keys.GROUP,
+    )
+    added, in_flight, queued, events, dead_letters, fields = reply
+    counts = {
+        name.decode(): int(count) for name, count in zip(fields[::2], fields[1::2], strict=True)
+    }
+    return Ledger(
+        camera=camera,
+        added=added,
+        in_flight=in_flight,
+        queued=queued,
+        events=events,
+        dead_letters=dead_letters,
+        **{outcome.value: counts.get(outcome.value, 0) for outcome in Outcome},
+    )

@@ -1,0 +1,117 @@
+"""The one vocabulary of metrics: each name, unit and meaning, for every process.
+
+Labels are a camera's name, an outcome, a stage or a reason: never a URL, a track or a pid.
+"""
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+
+import emotion_streams
+
+# From a fast GPU's millisecond to a stalled pipeline's ten seconds.
+_SECONDS: Final = (
+    0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0,
+)  # fmt: skip
+_FACES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+def build_info(registry: CollectorRegistry, process: str, **about: str) -> None:
+    """`emotion_build_info`: version and process, and what else is fixed for its lifetime."""
+    info = Info("emotion_build", "What runs.", registry=registry)
+    info.info({"version": emotion_streams.__version__, "process": process, **about})
+
+
+class WorkerMetrics:
+    """What a worker counts and measures."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.frames = Counter(
+            "emotion_frames",
+            "Frames committed, by how they ended.",
+            ("camera", "outcome"),
+            registry=registry,
+        )
+        self.faces = Counter(
+            "emotion_faces",
+            "Faces published, by emotion.",
+            ("camera", "emotion"),
+            registry=registry,
+        )
+        self.stage = Histogram(
+            "emotion_stage_seconds",
+            "Time per frame at work in a stage: decode, detect, classify, commit.",
+            ("stage",),
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.end_to_end = Histogram(
+            "emotion_end_to_end_seconds",
+            "From a frame's capture to its event.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.batch = Histogram(
+            "emotion_batch_faces",
+            "Faces per call of the engine.",
+            buckets=_FACES,
+            registry=registry,
+        )
+        self.backlog = Gauge(
+            "emotion_backlog_frames",
+            "Frames of an owned camera that wait in Redis or are in flight.",
+            ("camera",),
+            registry=registry,
+        )
+        self.owned = Gauge(
+            "emotion_owned_cameras", "Cameras whose lease this worker holds.", registry=registry
+        )
+        self.busy = Counter(
+            "emotion_engine_busy_seconds",
+            "Time that the engine spent at work; its rate is the busy share.",
+            registry=registry,
+        )
+        self.fenced = Counter(
+            "emotion_fenced", "Commits refused because the lease had moved on.", registry=registry
+        )
+        self.redis_errors = Counter(
+            "emotion_redis_errors", "Failed calls to Redis, each tried again.", registry=registry
+        )
+        self.clock_skew = Gauge(
+            "emotion_clock_skew_seconds",
+            "How far a camera's capture times lie ahead of the worker's clock; 0 if they do not.",
+            ("camera",),
+            registry=registry,
+        )
+
+    def forget(self, camera: str) -> None:
+        """Drop the gauges of a camera that the worker no longer owns."""
+        for gauge in (self.backlog, self.clock_skew):
+            if (camera,) in gauge._metrics:
+                gauge.remove(camera)
+
+
+class ProducerMetrics:
+    """What a producer counts and measures, per camera."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, meaning: str, *labels: str) -> Counter:
+            return Counter(name, meaning, ("camera", *labels), registry=registry)
+
+        def gauge(name: str, meaning: str) -> Gauge:
+            return Gauge(name, meaning, ("camera",), registry=registry)
+
+        self.captured = counter("emotion_captured_frames", "Frames read from the camera.")
+        self.published = counter("emotion_published_frames", "Frames stored in Redis.")
+        self.published_bytes = counter("emotion_published_bytes", "Bytes stored in Redis.")
+        self.dropped = counter(
+            "emotion_capture_drops",
+            "Frames captured that never reached Redis: replaced by a newer one, or Redis failed.",
+            "reason",
+        )
+        self.up = gauge("emotion_camera_up", "1 while frames come from the camera, else 0.")
+        self.reconnects = counter("emotion_camera_reconnects", "Times the camera was reopened.")
+        self.last_frame = gauge(
+            "emotion_camera_last_frame_timestamp_seconds", "Unix time of the newest frame."
+        )
+        self.redis_errors = counter("emotion_producer_redis_errors", "Failed calls to Redis.")

@@ -1,0 +1,158 @@
+"""Iterate over emotion events: one camera, several, or all; from now, the start, or after an id."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import aclosing
+from functools import partial
+from typing import Final
+
+from redis.asyncio.cluster import RedisCluster
+
+from emotion_streams import keys
+from emotion_streams.backoff import persist
+from emotion_streams.connection import Client, connect
+from emotion_streams.events import EmotionEvent
+from emotion_streams.wire import MalformedMessage
+
+NOW: Final = "now"
+START: Final = "start"
+
+_BLOCK_MS: Final = 1000
+"""How long one read waits; new cameras are seen at least as often. Below the socket timeout."""
+_BATCH: Final = 100
+_BUFFER: Final = 1000
+"""Events held for a slow reader; beyond it reading waits, and Redis' own retention decides."""
+
+Cameras = str | Iterable[str] | None
+After = str | Mapping[str, str]
+
+
+async def subscribe_async(
+    url: str, cameras: Cameras = None, after: After = NOW
+) -> AsyncIterator[EmotionEvent]:
+    """Yield events as they come, for ever, in id order per camera and each at most once.
+
+    `cameras`: a name, several, or None for all, also those that are attached later. `after`:
+    "now", "start", the id of the last event seen (events after it follow), or a mapping from
+    camera to any of these ("start" for those it does not name). Keeps its place through a restart
+    of Redis and reconnects for as long as it takes. Close the iterator to end it.
+
+    Raises InvalidRedisUrl, and ValueError for a camera name that cannot be one.
+    """
+    client = connect(url)
+    reader = _Reader(client, cameras, after)
+    task = asyncio.create_task(reader.run())
+    try:
+        while True:
+            get = asyncio.ensure_future(reader.events.get())
+            await asyncio.wait((get, task), return_when=asyncio.FIRST_COMPLETED)
+            if not get.done():
+                get.cancel()
+                task.result()  # it never returns, so this raises what ended it
+            yield get.result()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await client.aclose()
+
+
+def subscribe(url: str, cameras: Cameras = None, after: After = NOW) -> Iterator[EmotionEvent]:
+    """As `subscribe_async`, for code without an event loop: blocks until the next event."""
+    with asyncio.Runner() as runner:
+        events = subscribe_async(url, cameras, after)
+
+        async def following() -> EmotionEvent:
+            return await anext(events)
+
+        try:
+            while True:
+                yield runner.run(following())
+        finally:
+            runner.run(_close(events))
+
+
+async def _close(events: AsyncIterator[EmotionEvent]) -> None:
+    async with aclosing(events):  # type: ignore[type-var]  # it is an async generator
+        pass
+
+
+class _Reader:
+    """Reads the cameras' streams into a bounded queue, and remembers how far it came."""
+
+    def __init__(self, client: Client, cameras: Cameras, after: After) -> None:
+        self.events: asyncio.Queue[EmotionEvent] = asyncio.Queue(_BUFFER)
+        self._client = client
+        self._all = cameras is None
+        named = [cameras] if isinstance(cameras, str) else list(cameras or ())
+        self._named = [keys.check_camera(camera) for camera in named]
+        self._after = after
+        self._last: dict[str, str] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Never returns."""
+        await persist(self._start)
+        # XREAD takes all streams of one server at once, but in a cluster each lives on its own.
+        if isinstance(self._client, RedisCluster):
+            await self._run_per_camera()
+        while True:
+            await persist(self._discover)
+            await persist(partial(self._read, *self._last))
+
+    async def _run_per_camera(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            reading: set[str] = set()
+            while True:
+                await persist(self._discover)
+                for camera in self._last.keys() - reading:
+                    reading.add(camera)
+                    group.create_task(self._follow(camera))
+                await asyncio.sleep(_BLOCK_MS / 1000)
+
+    async def _follow(self, camera: str) -> None:
+        while True:
+            await persist(partial(self._read, camera))
+
+    async def _start(self) -> None:
+        """Fix where each camera known by now begins; those that come later begin at the start."""
+        for camera in await self._cameras():
+            if camera not in self._last:
+                self._last[camera] = await self._beginning(camera)
+
+    async def _discover(self) -> None:
+        if self._all:
+            for camera in await self._cameras():
+                self._last.setdefault(camera, "0-0")
+
+    async def _cameras(self) -> list[str]:
+        if not self._all:
+            return self._named
+        names: list[bytes] = await self._client.zrange(keys.CAMERAS, 0, -1)
+        return [name.decode() for name in names]
+
+    async def _beginning(self, camera: str) -> str:
+        after = self._after if isinstance(self._after, str) else self._after.get(camera, START)
+        if after == START:
+            return "0-0"
+        if after != NOW:
+            return after
+        newest = await self._client.xrevrange(keys.emotions(camera), count=1)
+        return newest[0][0].decode() if newest else "0-0"
+
+    async def _read(self, *cameras: str) -> None:
+        if not cameras:
+            await asyncio.sleep(_BLOCK_MS / 1000)
+            return
+        streams = {keys.emotions(camera): self._last[camera] for camera in cameras}
+        names = dict(zip(streams, cameras, strict=True))
+        reply = await self._client.xread(streams, count=_BATCH, block=_BLOCK_MS)
+        for key, entries in reply or []:
+            camera = names[key.decode()]
+            for entry_id, fields in entries:
+                try:
+                    event = EmotionEvent.unpack(fields[b"event"])
+                except (MalformedMessage, KeyError):
+                    event = None  # written by something newer or foreign: pass over it
+                if event is not None:
+                    await self.events.put(event)
+                self._last[camera] = entry_id.decode()

@@ -1,0 +1,1 @@
+"""Mirrors the tree; faults/ breaks the real processes, benchmarks/ measures them."""

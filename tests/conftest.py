@@ -1,0 +1,41 @@
+"""Fixtures that many tests share."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.servers import RedisProcess
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisProcess]:
+    """One server for the whole run; `client` and `redis_url` empty it for each test."""
+    with RedisProcess() as server:
+        yield server
+
+
+@pytest.fixture
+def client(redis_server: RedisProcess) -> Iterator[redis.Redis]:
+    """A plain synchronous client of an empty server."""
+    with redis.Redis(unix_socket_path=str(redis_server.socket)) as connection:
+        connection.flushall()
+        yield connection
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisProcess, client: object) -> str:
+    """The URL of an empty server."""
+    return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with faces, clips and the face detector's file; skips where it is missing."""
+    default = Path(__file__).parent.parent.parent / "shared"
+    folder = Path(os.environ.get("EMOTION_SHARED", default))
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is missing (set EMOTION_SHARED)")
+    return folder

@@ -1,0 +1,84 @@
+"""Real Redis-compatible servers for the tests, each its own, on a unix socket or a free port."""
+
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+import redis
+
+from deploy.redis_server import find_server
+
+
+def eventually(
+    predicate: Callable[[], object], timeout_s: float = 10.0, every_s: float = 0.02
+) -> None:
+    """Wait until the predicate holds; AssertionError that names it where it does not in time."""
+    deadline = time.monotonic() + timeout_s
+    while not predicate():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout_s} s: {predicate}")
+        time.sleep(every_s)
+
+
+def free_port() -> int:
+    """A TCP port of the loopback that nobody has at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class RedisProcess:
+    """A server of the test's own, in a folder of its own; killed and removed on exit."""
+
+    def __init__(self, *options: str, port: int = 0) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="es-redis-"))
+        self.socket = self.folder / "redis.sock"
+        self.port = port
+        self.url = f"redis://127.0.0.1:{port}" if port else f"unix://{self.socket}"
+        self._options = options
+        self.process = self._start()
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        process = subprocess.Popen(
+            [
+                str(find_server()),
+                *("--port", str(self.port), "--bind", "127.0.0.1"),
+                *("--unixsocket", str(self.socket), "--dir", str(self.folder)),
+                *("--save", "", "--appendonly", "no"),
+                *self._options,
+            ],
+            stdout=subprocess.DEVNULL,
+        )
+        eventually(self._answers)
+        return process
+
+    def _answers(self) -> bool:
+        try:
+            with redis.Redis(unix_socket_path=str(self.socket)) as client:
+                return bool(client.ping())
+        except redis.exceptions.AuthenticationError:
+            return True
+        except redis.exceptions.RedisError:
+            return False
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        self.process.kill()
+        self.process.wait()
+
+    def restart(self) -> None:
+        """Start it again after kill(), on the same addresses."""
+        self.process = self._start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
