@@ -1,4 +1,4 @@
-"""Training pictures varied as cameras vary them: pose, light, focus, distance, what hides a face."""
+"""Training pictures varied as cameras vary them: pose, light, focus, distance, occlusion."""
 
 from dataclasses import dataclass
 
@@ -28,15 +28,13 @@ class Augmentation:
     p_cutout: float = 0.25
 
 
-NONE = Augmentation(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-
-
 def augment(picture: Image, rng: np.random.Generator, how: Augmentation) -> Image:
     """A changed copy of a uint8 picture (side, side) or (side, side, 3), of the same shape."""
     picture = _move(picture, rng, how)
     picture = _light(picture, rng, how)
     if rng.random() < how.p_blur:
-        picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 1.0))
+        blurred = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 1.0))
+        picture = np.asarray(blurred, np.uint8)
     if rng.random() < how.p_low_resolution:
         picture = low_resolution(picture, rng.uniform(0.45, 0.9))
     if rng.random() < how.p_jpeg:
@@ -45,7 +43,7 @@ def augment(picture: Image, rng: np.random.Generator, how: Augmentation) -> Imag
         picture = bar_over_eyes(picture, rng.uniform(0.3, 0.44), int(rng.integers(0, 90)))
     if rng.random() < how.p_cutout:
         picture = _cutout(picture, rng)
-    return np.asarray(picture, np.uint8)
+    return picture
 
 
 def low_resolution(picture: Image, factor: float) -> Image:
@@ -112,7 +110,7 @@ def _light(picture: Image, rng: np.random.Generator, how: Augmentation) -> Image
 
 
 def _cutout(picture: Image, rng: np.random.Generator) -> Image:
-    """A rectangle of one brightness over up to a tenth of the picture (DeVries, arXiv:1708.04552)."""
+    """A rectangle of one brightness over up to a tenth (DeVries and Taylor, arXiv:1708.04552)."""
     height, width = picture.shape[:2]
     h, w = (int(rng.uniform(0.12, 0.32) * side) for side in (height, width))
     top, left = int(rng.integers(0, height - h)), int(rng.integers(0, width - w))

@@ -81,8 +81,12 @@ def prior_shift(targets: NDArray[np.float32], power: float) -> NDArray[np.float3
     return np.asarray(np.where(frequency > 0, shift, 0.0), np.float32)
 
 
-def _mixed(inputs: NDArray[np.float32], targets: NDArray[np.float32],
-           rng: np.random.Generator, alpha: float) -> Batch:
+def _mixed(
+    inputs: NDArray[np.float32],
+    targets: NDArray[np.float32],
+    rng: np.random.Generator,
+    alpha: float,
+) -> Batch:
     """Mixup (Zhang et al., arXiv:1710.09412): each picture blended with another of the batch."""
     if alpha == 0:
         return inputs, targets

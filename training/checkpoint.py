@@ -3,7 +3,6 @@
 import json
 import os
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,16 +10,9 @@ import keras
 import numpy as np
 
 from training.datasets.entry import InvalidData
+from training.progress import Progress
 
 CHECKPOINT: Final = "checkpoint.npz"
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is: steps done, seconds spent, and the stages' scores so far."""
-
-    step: int = 0
-    seconds: float = 0.0
 
 
 def save(folder: Path, model: keras.Model, progress: Progress) -> None:

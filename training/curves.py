@@ -2,11 +2,12 @@
 
 import csv
 from dataclasses import astuple, dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-import numpy as np
+from matplotlib.figure import Figure
 
 CURVES: Final = "curves.csv"
 PLOT: Final = "curves.png"
@@ -15,13 +16,15 @@ PLOT: Final = "curves.png"
 @dataclass(frozen=True)
 class Row:
     """What a step did. `step` counts from 1 over all stages, `seconds` the run's time until then
-    without interruptions; `loss` is the batch's, augmented as it was."""
+    without interruptions; `loss` is the batch's, augmented as it was. `valid_accuracy` is of the
+    weights at that step, not averaged, where the step was validated."""
 
     step: int
     side: int
     rate: float
     loss: float
     seconds: float
+    valid_accuracy: float | None = None
 
 
 COLUMNS: Final = tuple(field.name for field in fields(Row))
@@ -41,7 +44,7 @@ class Curves:
 
     def add(self, row: Row) -> None:
         """Append a step."""
-        self._writer.writerow(f"{value:.6g}" for value in astuple(row))
+        self._writer.writerow("" if value is None else f"{value:.10g}" for value in astuple(row))
 
     def __enter__(self) -> Self:
         return self
@@ -59,28 +62,41 @@ def read(folder: Path) -> list[Row]:
     """The rows of a run's curves.csv."""
     with (folder / CURVES).open(newline="") as file:
         return [
-            Row(int(float(row["step"])), int(row["side"]), *(float(row[c]) for c in COLUMNS[2:]))
+            Row(
+                step=int(row["step"]),
+                side=int(row["side"]),
+                rate=float(row["rate"]),
+                loss=float(row["loss"]),
+                seconds=float(row["seconds"]),
+                valid_accuracy=float(row["valid_accuracy"]) if row["valid_accuracy"] else None,
+            )
             for row in csv.DictReader(file)
         ]
 
 
 def plot(folder: Path) -> Path:
-    """Draw curves.png from curves.csv: the loss (smoothed) and the learning rate by step."""
-    from matplotlib.figure import Figure
-
+    """Draw curves.png from curves.csv: loss (smoothed), accuracy and learning rate by step."""
     rows = read(folder)
     steps = [row.step for row in rows]
     figure = Figure(figsize=(9, 4.5), layout="constrained")
-    axes = figure.add_subplot(xlabel="step", ylabel="loss")
+    axes = figure.add_subplot(xlabel="step", ylabel="loss, accuracy")
     axes.plot(steps, [row.loss for row in rows], linewidth=0.3, color="lightgrey")
     axes.plot(steps, _smooth([row.loss for row in rows]), color="tab:blue", label="loss, smoothed")
+    validated = [(r.step, r.valid_accuracy) for r in rows if r.valid_accuracy is not None]
+    axes.plot(
+        [step for step, _ in validated],
+        [accuracy for _, accuracy in validated],
+        "o",
+        color="tab:green",
+        label="validation accuracy",
+    )
     rate = axes.twinx()
     rate.set_ylabel("learning rate")
     rate.plot(steps, [row.rate for row in rows], color="tab:orange", label="learning rate")
-    for before, after in zip(rows, rows[1:], strict=False):
+    for before, after in pairwise(rows):
         if before.side != after.side:
             axes.axvline(before.step, color="grey", linestyle=":")
-    figure.legend(loc="outside upper center", ncols=2)
+    figure.legend(loc="outside upper center", ncols=3)
     figure.savefig(folder / PLOT, dpi=110)
     return folder / PLOT
 
@@ -91,4 +107,4 @@ def _smooth(values: list[float]) -> list[float]:
     for value in values:
         mean, weight = 0.98 * mean + 0.02 * value, 0.98 * weight + 0.02
         smoothed.append(mean / weight)
-    return np.asarray(smoothed).tolist()
+    return smoothed

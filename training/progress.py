@@ -2,6 +2,7 @@
 
 import sys
 import time
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
@@ -10,6 +11,14 @@ from training.run_config import RunConfig
 LINE_SECONDS: Final = 30.0
 BAR_SECONDS: Final = 0.2
 BAR_WIDTH: Final = 30
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is: steps done, seconds spent without interruptions."""
+
+    step: int = 0
+    seconds: float = 0.0
 
 
 class Bar:

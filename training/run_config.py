@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from training.augment import Augmentation
+from worker.model.architecture import MIN_INPUT_SIZE
 
 
 class InvalidConfig(Exception):
@@ -32,8 +33,14 @@ class Stage:
             stage = cls(int(side), int(steps), int(batch), float(rate))
         except ValueError as error:
             raise InvalidConfig(f"stage {text!r} is not SIDE:STEPS:BATCH:RATE") from error
-        if stage.side < 28 or min(stage.steps, stage.batch) < 1 or not 0 < stage.rate < 1:
-            raise InvalidConfig(f"stage {text!r}: side from 28, steps and batch from 1, rate 0 to 1")
+        if (
+            stage.side < MIN_INPUT_SIZE
+            or min(stage.steps, stage.batch) < 1
+            or not 0 < stage.rate < 1
+        ):
+            raise InvalidConfig(
+                f"stage {text!r}: side from {MIN_INPUT_SIZE}, steps and batch from 1, rate 0 to 1"
+            )
         return stage
 
     def rate_at(self, step: int) -> float:
@@ -51,16 +58,15 @@ class RunConfig:
     """A training run.
 
     `sampling` is the exponent by which rare emotions are drawn more often: 1 as they come, 0 all
-    equally often. `prior_correction` undoes that in the loss, so that the model still learns how
-    frequent each emotion is. `start` names the release whose weights a run begins from, None is
-    from scratch. `ema` is the decay of the averaged weights per step.
+    equally often; the loss corrects for it, so that the model still learns how frequent each is.
+    `start` names the release whose weights a run begins from, None is from scratch. `ema` is the
+    decay of the averaged weights per step; `validations` how often each stage is validated.
     """
 
     stages: tuple[Stage, ...]
     seed: int = 0
     start: str | None = None
     sampling: float = 0.5
-    prior_correction: float = 1.0
     mixup: float = 0.0
     dropout: float = 0.1
     final_dropout: float = 0.2
@@ -69,12 +75,19 @@ class RunConfig:
     clip_norm: float = 5.0
     colour: Literal["grey", "rgb"] = "grey"
     source_size: int = 48
+    validations: int = 4
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
         if not self.stages:
             raise InvalidConfig("a run needs at least one stage")
+        if not (0 <= self.dropout < 1 and 0 <= self.ema < 1 and 0 <= self.sampling <= 1):
+            raise InvalidConfig("dropout and ema are from 0 and below 1, sampling is 0 to 1")
+        if self.mixup < 0 or self.weight_decay < 0 or self.validations < 0:
+            raise InvalidConfig("mixup, weight decay and validations are not below 0")
+        if self.source_size < MIN_INPUT_SIZE:
+            raise InvalidConfig(f"source size {self.source_size} is under {MIN_INPUT_SIZE}")
 
     @property
     def steps(self) -> int:

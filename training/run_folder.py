@@ -15,13 +15,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
-import keras
 from numpy.typing import NDArray
 
 from emotion_streams.emotions import EMOTIONS
-from training.checkpoint import Progress
 from training.datasets.entry import InvalidData
 from training.geometry import MEASURED
+from training.progress import Progress
 from training.run_config import RunConfig
 from worker.model import release
 from worker.model.card import ModelCard
@@ -97,6 +96,8 @@ class RunFolder:
 
 def made_with() -> dict[str, Any]:
     """Versions and the machine."""
+    import keras  # here: an evaluation reads runs, and may run on an engine without Keras
+
     backend = keras.backend.backend()
     packages = (*PACKAGES, BACKEND_PACKAGES[backend])
     return {

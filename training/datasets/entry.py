@@ -3,7 +3,7 @@
 import hashlib
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources.abc import Traversable
 
 import cv2
@@ -89,8 +89,8 @@ class Faces:
 
     def sha256(self) -> str:
         """Identifies the data that a run was trained on: pictures and targets, in order."""
-        digest = hashlib.sha256(np.ascontiguousarray(self.pictures))
-        digest.update(np.ascontiguousarray(self.targets))
+        digest = hashlib.sha256(self.pictures.tobytes())
+        digest.update(self.targets.tobytes())
         return digest.hexdigest()
 
 
@@ -134,6 +134,8 @@ def at_source_size(crop: Image, card: ModelCard) -> Image:
     It is the first half of `worker.crop.prepare`, which does nothing more to it later but scale it
     to the input size.
     """
-    at_source = ModelCard(**{**vars(card), "input_size": max(card.source_size, 28)})
+    at_source = replace(card, input_size=card.source_size)
     prepared = prepare(crop, at_source)
-    return prepared[:, :, 0] if card.colour == "grey" else prepared[:, :, ::-1]
+    return np.ascontiguousarray(
+        prepared[:, :, 0] if card.colour == "grey" else prepared[:, :, ::-1]
+    )

@@ -6,7 +6,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final, Protocol
 
-from training.datasets import ferplus
+from training.datasets import affectnet, ferplus, folders
 from training.datasets.entry import Entry, InvalidData
 
 
@@ -23,7 +23,11 @@ class Layout(Protocol):
         """The labelled pictures of a split; InvalidData says what is wrong with its labels."""
 
 
-LAYOUTS: Final[dict[str, Layout]] = {"FER+": ferplus}
+LAYOUTS: Final[dict[str, Layout]] = {
+    "FER+": ferplus,
+    "AffectNet": affectnet,
+    "folder per emotion": folders,
+}
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,11 @@ class DataSet:
         return LAYOUTS[self.layout].splits(self.root)
 
     def entries(self, split: str) -> list[Entry]:
-        """The labelled pictures of a split; InvalidData where it is not there."""
-        if split not in (there := self.splits()):
+        """The labelled pictures of a split; InvalidData where it is not there. A data set that is
+        not divided gives all it has as any split."""
+        if (there := self.splits()) == [folders.WHOLE]:
+            split = folders.WHOLE
+        if split not in there:
             raise InvalidData(f"{self.path}: no split {split!r}, only {', '.join(there)}")
         return LAYOUTS[self.layout].entries(self.root, split)
 
