@@ -99,7 +99,7 @@ def _export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="RUN", help="a run, or one of its stages")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument(
-        "--data", type=Path, help="scored on; where the run was trained, if not given"
+        "--data", type=Path, help="what it is scored on; a run's own data if not given"
     )
     parser.add_argument("--version", default="1.0.0")
     parser.set_defaults(command=commands.export)

@@ -7,11 +7,20 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from training.datasets import DataSet, Faces, InvalidData, open_data, read_faces
+from training import metrics
+from training.datasets import DataSet, Entry, Faces, InvalidData, open_data, read_faces
+from training.evaluate import Predictions, as_text, locate, predict, report, write_plots
+from training.export import export as write_release
+from training.geometry import measure
+from training.inspect_data import counts, write_sheet
 from training.quiet import stdout_to_stderr
+from training.robustness import robustness
 from training.run_config import InvalidConfig, RunConfig, Stage
+from training.run_folder import RunFolder
 from worker.detect import Detector
 from worker.detect.choose import choose_detector
+from worker.engines import Engine
+from worker.engines.choose import build_engine
 from worker.model import release
 from worker.model.card import ModelCard, read_card
 
@@ -20,8 +29,6 @@ Options = argparse.Namespace
 
 def inspect(options: Options) -> None:
     """Counts per emotion and split, and a contact sheet of the first split."""
-    from training.inspect_data import counts, write_sheet
-
     data = open_data(options.data)
     card = read_card(release.locate("released"))
     splits = {split: read_faces(data.entries(split), card) for split in data.splits()}
@@ -33,7 +40,6 @@ def inspect(options: Options) -> None:
 
 def train(options: Options) -> None:
     """Train until the end, or until SIGTERM or SIGINT, which leave a checkpoint."""
-    from training.run_folder import RunFolder
     from training.train import Pace, Training
 
     data = open_data(options.data)
@@ -63,17 +69,15 @@ def train(options: Options) -> None:
 
 def evaluate(options: Options) -> None:
     """Scores, as text or as JSON, and plots where a folder for them is given."""
-    from training import evaluate as evaluation
-    from training.robustness import robustness
-    from worker.engines.choose import build_engine
-
-    folder = evaluation.locate(options.model)
+    folder = locate(options.model)
     model = release.load(str(folder))
     data = open_data(options.data)
     entries = data.entries(options.split)
+    detector = _detector(options)
     with stdout_to_stderr():
         engine = build_engine(options.engine, model, os.cpu_count() or 1)
-        predictions = evaluation.predict(engine, model.card, entries, _detector(options))
+        predictions = predict(engine, model.card, entries, detector)
+        whole = _as_they_are(engine, model.card, entries, predictions) if detector else None
         disturbed = robustness(engine, model.card, entries) if options.robustness else {}
     scores: dict[str, Any] = {
         "model": {
@@ -85,27 +89,23 @@ def evaluate(options: Options) -> None:
         "data": {"path": str(options.data), "layout": data.layout, "split": options.split},
         "engine": engine.name,
         "detector": options.detect,
-        **evaluation.report(predictions, model.card.temperature),
+        **report(predictions, model.card.temperature),
         "robustness": disturbed,
     }
+    if whole is not None:
+        scores["accuracy_as_they_are"] = whole
     if options.plots:
-        evaluation.write_plots(predictions, model.card.temperature, options.plots)
-    print(json.dumps(scores, indent=2) if options.json else evaluation.as_text(scores))
+        write_plots(predictions, model.card.temperature, options.plots)
+    print(json.dumps(scores, indent=2) if options.json else as_text(scores))
 
 
 def export(options: Options) -> None:
     """Calibrate, score and write a release."""
-    from training.evaluate import locate
-    from training.export import export as write
-
     trained = release.load(str(locate(options.model)))
-    recorded = trained.card.training.get("data", {}).get("path")
-    path = options.data or (Path(recorded) if recorded else None)
-    if path is None:
-        raise InvalidData(f"{options.model} does not say what it was trained on: give --data")
+    path = options.data or Path(RunFolder.open(Path(options.model)).data["path"])
     valid = open_data(path).entries("valid")
     with stdout_to_stderr():
-        card = write(trained, valid, options.out, options.version, os.cpu_count() or 1)
+        card = write_release(trained, valid, options.out, options.version, os.cpu_count() or 1)
     size = (options.out / release.WEIGHTS_FILE).stat().st_size / 1e6
     print(
         f"{options.out}: accuracy {card.scores['accuracy']:.1%}, "
@@ -115,8 +115,6 @@ def export(options: Options) -> None:
 
 def geometry(options: Options) -> None:
     """A detector's crop geometry on a data set."""
-    from training.geometry import measure
-
     detector = _detector(options)
     if detector is None or options.every < 1:
         raise InvalidConfig("--every is 1 or more")
@@ -156,6 +154,16 @@ def _valid(data: DataSet, card: ModelCard) -> Faces | None:
     if "valid" not in data.splits():
         return None
     return read_faces(data.entries("valid"), card).judged()
+
+
+def _as_they_are(
+    engine: Engine, card: ModelCard, entries: list[Entry], detected: Predictions
+) -> float:
+    """The accuracy on the pictures that a detector found a face in, without it: what detecting
+    and cropping costs is the difference."""
+    names = frozenset(detected.names)
+    same = [entry for entry in entries if entry.name in names]
+    return round(metrics.accuracy(predict(engine, card, same, None).matrix()), 4)
 
 
 def _detector(options: Options) -> Detector | None:

@@ -120,6 +120,8 @@ def as_text(scores: Mapping[str, Any]) -> str:
         f"{scores['temperature']}, {scores['ece']:.4f} after",
         f"{'':<12}{'precision':>10}{'recall':>8}{'F1':>8}{'count':>8}",
     ]
+    if "accuracy_as_they_are" in scores:
+        lines.append(f"accuracy {scores['accuracy_as_they_are']:.4f}  without detecting, same ones")
     for name, row in scores["per_class"].items():
         numbers = f"{row['precision']:>10.3f}{row['recall']:>8.3f}{row['f1']:>8.3f}"
         lines.append(f"{name:<12}{numbers}{row['count']:>8}")

@@ -76,18 +76,32 @@ def _scores(scores: Mapping[str, Any]) -> str:
 def _procedure(training: Mapping[str, Any]) -> str:
     if not training:
         return ""
-    config, data = training["config"], training["data"]
+    return f"## Procedure\n{_history(training)}\n\n{PROCEDURE}"
+
+
+def _history(training: Mapping[str, Any]) -> str:
+    """What was trained on what, the first run first: a list item per run."""
+    config, data, made = training["config"], training["data"], training["made_with"]
     stages = "; ".join(
         f"{s['steps']:,} steps of {s['batch']} at {s['side']} pixels, rate {s['rate']:g}"
         for s in config["stages"]
     )
-    start = config["start"] or "scratch"
-    made = training["made_with"]
-    return (
-        f"## Procedure\nFrom {start}, on {data['pictures']:,} pictures of the split "
-        f"{data['split']}: {stages}. {training['hours']} hours on {made['device']} with Keras "
-        f"{made['keras']} on {made['backend']}.\n\n{PROCEDURE}"
+    start = training["start"]
+    began = f"from {start['name']} {start['version']}" if start else "from scratch"
+    item = (
+        f"- {began}, on {data['pictures']:,} pictures of the split {data['split']}: {stages}; "
+        f"{training['hours']} hours on {made['device']}, Keras {made['keras']} on {made['backend']}"
     )
+    if start is None:
+        return item
+    before = _history(start["training"]) if "config" in start["training"] else _told(start)
+    return f"{before}\n{item}"
+
+
+def _told(start: Mapping[str, Any]) -> str:
+    """A release of before these records, in the words of its card."""
+    words = start["training"].get("summary", "its training is not recorded")
+    return f"- {start['name']} {start['version']}: {words}"
 
 
 def _crop(card: ModelCard) -> str:

@@ -32,7 +32,7 @@ BACKEND_PACKAGES: Final = {"tensorflow": "tensorflow", "jax": "jax", "torch": "t
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A run on disk. `data` says what it is trained on: name, sha256 and counts."""
+    """A run on disk. `data` says what it is trained on: path, layout, split, pictures, sha256."""
 
     path: Path
     config: RunConfig
@@ -77,8 +77,9 @@ class RunFolder:
         """Write the release of stage `number`, counted from 0."""
         folder = self.path / f"stage-{number + 1}-{side}"
         training = {
-            "config": asdict(self.config),
-            "data": dict(self.data),
+            "start": _start(self.config.start),
+            "config": asdict(replace(self.config, start=None)),
+            "data": {key: value for key, value in self.data.items() if key != "path"},
             "made_with": made_with(),
             "steps": progress.step,
             "hours": round(progress.seconds / 3600, 2),
@@ -92,6 +93,19 @@ class RunFolder:
         if not finished:
             raise InvalidData(f"{self.path}: no stage of this run is finished yet")
         return finished[-1]
+
+
+def _start(model: str | None) -> dict[str, Any] | None:
+    """What a run began from: that release's identity, and how it was trained in its turn."""
+    if model is None:
+        return None
+    card = release.load(model).card
+    return {
+        "name": card.name,
+        "version": card.version,
+        "weights_sha256": card.weights_sha256,
+        "training": dict(card.training),
+    }
 
 
 def made_with() -> dict[str, Any]:
