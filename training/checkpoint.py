@@ -17,7 +17,7 @@ CHECKPOINT: Final = "checkpoint.npz"
 
 def save(folder: Path, model: keras.Model, progress: Progress) -> None:
     """Write every variable of the model and of its optimizer, and the progress."""
-    arrays = {f"{n:04}": keras.ops.convert_to_numpy(v) for n, v in enumerate(_variables(model))}
+    arrays = {f"{n:04}": v.numpy() for n, v in enumerate(_variables(model))}
     partial = folder / f"{CHECKPOINT}.partial"
     with partial.open("wb") as file:
         np.savez(file, progress=np.array(json.dumps(vars(progress))), allow_pickle=False, **arrays)

@@ -60,7 +60,7 @@ def averaged_weights(
     """A release's arrays of the averaged weights. Batch norm's statistics belong to the weights
     that they were gathered with, so they are gathered anew over these batches (as training sees
     them). The model itself is left as it was."""
-    before = [keras.ops.convert_to_numpy(v).copy() for v in model.variables]
+    before = [variable.numpy().copy() for variable in model.variables]
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
     momentum = [layer.momentum for layer in norms]
     try:

@@ -18,7 +18,8 @@ from training.run_folder import RunFolder
 from worker.crop import prepare
 
 CALIBRATION_PICTURES: Final = 768
-"""Pictures that batch norm's statistics are gathered over for the averaged weights."""
+"""Pictures that batch norm's statistics are gathered over for the averaged weights, where there
+are as many."""
 
 VALIDATED: Final = 1024
 """Pictures of the validation split that a validation during training takes: it is for the eye."""
@@ -101,7 +102,7 @@ class Training:
 
     def _averaged(self, batches: Batches) -> dict[str, NDArray[Any]]:
         size = self._config.stages[batches.number].batch
-        count = max(1, min(CALIBRATION_PICTURES // size, 100))
+        count = max(1, min(CALIBRATION_PICTURES, len(self._faces)) // size)
         return network.averaged_weights(self._model, (batches[n][0] for n in range(count)))
 
     def _save(self) -> None:
