@@ -1,6 +1,7 @@
 """Run the gateway: `python -m gateway --redis redis://... --port 8080`."""
 
 import asyncio
+import json
 import logging
 import signal
 import socket
@@ -12,6 +13,7 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 
+from emotion_streams import CameraStatus
 from emotion_streams.connection import connect
 from emotion_streams.service import logs
 from emotion_streams.service.health import Health, HealthServer
@@ -45,6 +47,8 @@ def main(argv: list[str] | None = None) -> None:
         end("gateway", str(error))
     logs.set_up(settings.log_level)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    # It warns of every write to a client that has just left.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     asyncio.run(run(settings, listener))
 
 
@@ -70,7 +74,11 @@ async def run(settings: GatewaySettings, listener: socket.socket) -> None:
     hub, history = Hub(metrics), History()
     with HealthServer(settings.metrics_host, settings.metrics_port, registry, health) as probes:
         async with connect(settings.redis) as client, asyncio.TaskGroup() as group:
-            board = Board(client, health, metrics, on_cameras=history.keep)
+
+            def announce(status: CameraStatus) -> None:
+                hub.announce(status.camera, json.dumps(status.to_dict()).encode())
+
+            board = Board(client, health, metrics, on_cameras=history.keep, on_change=announce)
             pictures = Pictures(client, _finish(settings), metrics, group)
             feed = Feed(settings.redis, client, hub, history, pictures.on_event, health)
             readers = [group.create_task(board.run()), group.create_task(feed.run())]

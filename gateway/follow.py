@@ -6,18 +6,26 @@ from typing import Final
 
 from emotion_streams import EmotionEvent, MalformedMessage, keys
 from emotion_streams.connection import Client
-from gateway.hub import Hub, Published
+from gateway.hub import Hub, Published, Taken
 from gateway.positions import Position, format_id
 
 HEARTBEAT_S: Final = 10.0
 """A client hears something at least this often, so that both sides notice a dead connection."""
 
 _PAGE: Final = 200
+_NOTHING: Final = Taken()
 
 
 @dataclass(frozen=True)
 class Silence:
     """Nothing came for HEARTBEAT_S."""
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A camera's status has changed: the new one as JSON."""
+
+    status: bytes
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,7 @@ async def follow(
     cameras: frozenset[str] | None,
     seen: dict[str, Position],
     missed: Iterable[str],
-) -> AsyncIterator[Published | Dropped | Silence]:
+) -> AsyncIterator[Published | Changed | Dropped | Silence]:
     """Yield the events of the cameras (None: of all) in id order per camera, each once, until the
     hub closes. `seen` says where each camera stands, and is kept up to date; of the cameras in
     `missed` all that Redis keeps after that place comes first. Raises RedisError during that.
@@ -46,13 +54,15 @@ async def follow(
         async for item in _missed(client, missed, seen):
             yield item
         while not subscription.closed:
-            items, dropped = await subscription.take(HEARTBEAT_S)
-            if dropped:
-                yield Dropped(dropped)
-            for item in items:
+            taken = await subscription.take(HEARTBEAT_S)
+            for status in taken.notices:
+                yield Changed(status)
+            if taken.dropped:
+                yield Dropped(taken.dropped)
+            for item in taken.items:
                 if _advance(seen, item):
                     yield item
-            if not items:
+            if taken == _NOTHING:
                 yield Silence()
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from emotion_streams import EMOTIONS, EmotionEvent
 from gateway.hub import Published
+from gateway.positions import BEGINNING, Position
 
 SPAN_S: Final = 300
 
@@ -49,6 +50,7 @@ class History:
 
     def __init__(self) -> None:
         self._seconds: dict[str, deque[Second]] = {}
+        self._last: dict[str, Position] = {}
 
     def add(self, item: Published) -> None:
         """Count the event into the second of its id, which is that of its frame's capture."""
@@ -58,6 +60,7 @@ class History:
         if not seconds or seconds[-1].at < at:
             seconds.append(Second(at))
         seconds[-1].add(event)
+        self._last[event.camera] = item.position
         while seconds[0].at <= at - SPAN_S:
             seconds.popleft()
 
@@ -66,7 +69,11 @@ class History:
         event are missing."""
         return (second for second in self._seconds.get(camera, ()) if second.at >= since)
 
+    def last(self, camera: str) -> Position:
+        """The newest event that is counted in: later ones a viewer counts in by itself."""
+        return self._last.get(camera, BEGINNING)
+
     def keep(self, cameras: Collection[str]) -> None:
         """Forget every other camera."""
         for camera in self._seconds.keys() - set(cameras):
-            del self._seconds[camera]
+            del self._seconds[camera], self._last[camera]

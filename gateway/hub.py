@@ -45,6 +45,7 @@ class Subscription:
         self.cameras = cameras
         self._queue: deque[Published] = deque()
         self._dropped = 0
+        self._notices: dict[str, bytes] = {}
         self._closed = False
         self._news = asyncio.Event()
 
@@ -59,6 +60,11 @@ class Subscription:
         self._news.set()
         return dropped
 
+    def notify(self, camera: str, status: bytes) -> None:
+        """Queue a camera's changed status; an older one of the same camera gives way."""
+        self._notices[camera] = status
+        self._news.set()
+
     def close(self) -> None:
         """No more comes: `take` returns at once."""
         self._closed = True
@@ -69,19 +75,29 @@ class Subscription:
         """Whether the gateway is ending."""
         return self._closed
 
-    async def take(self, timeout_s: float) -> tuple[list[Published], int]:
-        """All queued events, and how many were dropped before them; waits for the first."""
+    async def take(self, timeout_s: float) -> "Taken":
+        """All that is queued; waits for the first of it, and returns nothing after the timeout."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._news.wait()
         except TimeoutError:
-            return [], 0
-        items, dropped = list(self._queue), self._dropped
+            return Taken()
+        taken = Taken(tuple(self._queue), self._dropped, tuple(self._notices.values()))
         self._queue.clear()
+        self._notices.clear()
         self._dropped = 0
         if not self._closed:
             self._news.clear()
-        return items, dropped
+        return taken
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a subscription held: events, how many were dropped before them, changed statuses."""
+
+    items: tuple[Published, ...] = ()
+    dropped: int = 0
+    notices: tuple[bytes, ...] = ()
 
 
 class Hub:
@@ -108,6 +124,12 @@ class Hub:
         for subscription in self._subscriptions:
             if subscription.cameras is None or camera in subscription.cameras:
                 self._metrics.dropped_events.inc(subscription.offer(item))
+
+    def announce(self, camera: str, status: bytes) -> None:
+        """Tell every subscription to the camera that its status changed (JSON)."""
+        for subscription in self._subscriptions:
+            if subscription.cameras is None or camera in subscription.cameras:
+                subscription.notify(camera, status)
 
     @contextmanager
     def subscribe(self, cameras: frozenset[str] | None) -> Iterator[Subscription]:

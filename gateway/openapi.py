@@ -86,7 +86,7 @@ SCHEMAS: Final[dict[str, Any]] = {
         counts=_list(_COUNT, **_PER_EMOTION),
         means=_list(_NUMBER, **_PER_EMOTION),
     ),
-    "History": _object(camera=_TEXT, seconds=_list(_ref("Second"))),
+    "History": _object(camera=_TEXT, last=_TEXT, seconds=_list(_ref("Second"))),
 }
 
 

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 import emotion_streams
+from gateway.positions import format_id
 from gateway.queries import HistoryQuery, Query, parse
 from gateway.services import known_camera, services
 
@@ -26,9 +27,15 @@ async def list_cameras(request: Request) -> JSONResponse:
 
 
 async def history(request: Request) -> JSONResponse:
-    """A camera's last minutes, summed up by the second."""
+    """A camera's last minutes, summed up by the second; `last` is the newest event counted in."""
     query = parse(HistoryQuery, request)
     camera = await known_camera(request)
     since = int(time.time()) - query.seconds
-    seconds = services(request).history.of(camera, since)
-    return JSONResponse({"camera": camera, "seconds": [second.to_dict() for second in seconds]})
+    has = services(request)
+    return JSONResponse(
+        {
+            "camera": camera,
+            "last": format_id(has.history.last(camera)),
+            "seconds": [second.to_dict() for second in has.history.of(camera, since)],
+        }
+    )

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse
 
 from emotion_streams import Emotion, EmotionEvent, keys
 from gateway import positions
-from gateway.follow import Dropped, Silence, follow, unpack
+from gateway.follow import Changed, Dropped, Silence, follow, unpack
 from gateway.positions import Position
 from gateway.queries import EventsQuery, StreamQuery, parse
 from gateway.services import Services, known_camera, services
@@ -86,7 +86,8 @@ def shows(event: EmotionEvent, emotion: Emotion | None) -> bool:
 async def stream_events(request: Request) -> HeldResponse:
     """Server-sent events. `id` is opaque: shown again as Last-Event-ID (or `after`) it resumes
     after it without a gap, as far back as Redis keeps events. `event: emotion` carries an event,
-    `event: dropped` how many were left out because the client was too slow."""
+    `event: camera` a camera whose state has changed, `event: dropped` how many events were left
+    out because the client was too slow."""
     query = parse(StreamQuery, request)
     has = services(request)
     known = has.board.statuses()
@@ -130,6 +131,8 @@ async def _messages(
         async for item in follow(has.hub, has.client, cameras, seen, missed):
             if isinstance(item, Silence):
                 yield b": nothing new\n\n"
+            elif isinstance(item, Changed):
+                yield sse("camera", item.status)
             elif isinstance(item, Dropped):
                 yield sse("dropped", b'{"count":%d}' % item.count)
             else:

@@ -14,7 +14,7 @@ from skimage import data
 
 from emotion_streams import EMOTIONS, Box, EmotionEvent, Emotion, Face, Frame, Latency, Model, keys
 
-FACE = Box(230.0, 75.0, 120.0, 140.0)
+FACE = Box(238.0, 64.0, 100.0, 124.0)
 """Of the portrait below, in its 640 x 480 pixels."""
 
 Client = Any
@@ -65,6 +65,7 @@ def register(client: Client, camera: str, state: str = "up", error: str = "") ->
             "last_frame_ms": str(now_ms()),
         },
     )  # fmt: skip
+    client.hset(keys.lease(camera), mapping={"owner": "w1", "expires_ms": str(now_ms() + 60_000)})
     client.zadd(keys.CAMERAS, {camera: now_ms()})
 
 

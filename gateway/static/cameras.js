@@ -1,0 +1,126 @@
+// What the page knows of each camera: its status, its last events, its minutes, its picture.
+import { WIRE } from "./emotions.js";
+
+export const SPAN_S = 300;
+const KEPT_EVENTS = 600;
+
+export const cameras = new Map();
+export const clock = { ahead_ms: 0, now: () => Date.now() + clock.ahead_ms };
+
+export function camera(name) {
+  if (!cameras.has(name)) cameras.set(name, new Camera(name));
+  return cameras.get(name);
+}
+
+// Ids are "<milliseconds>-<n>"; as texts they do not sort.
+const later = (a, b) => {
+  const [am, an] = a.split("-").map(Number);
+  const [bm, bn] = b.split("-").map(Number);
+  return am - bm || an - bn;
+};
+
+class Camera {
+  constructor(name) {
+    this.name = name;
+    this.status = null;
+    this.events = new Map(); // by frame id, oldest first
+    this.newest = null;
+    this.shown = null; // { event, bitmap }: a picture and the event of that very frame
+    this.seconds = [];
+    this.count = 0; // events seen since the page was opened
+    this.onPicture = () => {};
+    this.onEvent = () => {};
+    this.waiting = null;
+    this.counted = null; // the last event in the history that was loaded
+  }
+
+  add(event) {
+    this.events.set(event.frame_id, event);
+    if (this.events.size > KEPT_EVENTS) this.events.delete(this.events.keys().next().value);
+    this.newest = event;
+    this.count += 1;
+    if (this.counted !== null) this.#countIn(event);
+    if (this.waiting?.frameId === event.frame_id) this.#show(this.waiting.bitmap, event);
+    this.onEvent();
+  }
+
+  // A picture is shown with its own event and never with another's: one whose event is not here
+  // yet waits for it.
+  offer(frameId, bitmap) {
+    const event = this.events.get(frameId);
+    if (event) return this.#show(bitmap, event);
+    this.waiting?.bitmap.close();
+    this.waiting = { frameId, bitmap };
+  }
+
+  #show(bitmap, event) {
+    this.waiting = null;
+    if (this.shown?.bitmap && this.shown.bitmap !== bitmap) this.shown.bitmap.close();
+    this.shown = { bitmap, event };
+    this.onPicture();
+  }
+
+  load(history) {
+    this.seconds = history.seconds.map(fromWire);
+    this.counted = history.last;
+    for (const event of this.events.values()) {
+      if (later(event.frame_id, history.last) > 0) this.#countIn(event);
+    }
+  }
+
+  #countIn(event) {
+    const at = Math.floor(Number(event.frame_id.split("-")[0]) / 1000);
+    let second = this.seconds.at(-1);
+    if (!second || second.at < at) {
+      second = { at, events: 0, faces: 0, counts: WIRE.map(() => 0), sums: WIRE.map(() => 0) };
+      this.seconds.push(second);
+    }
+    second.events += 1;
+    for (const face of event.faces) {
+      second.faces += 1;
+      second.counts[WIRE.indexOf(face.emotion)] += 1;
+      WIRE.forEach((name, i) => { second.sums[i] += face.probabilities[name]; });
+    }
+    while (this.seconds[0].at <= at - SPAN_S) this.seconds.shift();
+  }
+
+  // Events analysed per second, over the last five.
+  fps() {
+    const since = clock.now() - 5000;
+    let count = 0;
+    for (const event of this.events.values()) if (event.captured_ms > since) count += 1;
+    return count / 5;
+  }
+
+  // Median milliseconds from capture to event, of the last twenty.
+  latency() {
+    const last = [...this.events.values()].slice(-20).map((event) => event.latency.total_ms);
+    return last.length ? last.sort((a, b) => a - b)[Math.floor(last.length / 2)] : null;
+  }
+
+  // Shares of each emotion (in WIRE order) among the faces of the last minute, null without any.
+  lately(span_s = 60) {
+    const since = clock.now() / 1000 - span_s;
+    const sums = WIRE.map(() => 0);
+    let faces = 0;
+    for (const second of this.seconds) {
+      if (second.at < since) continue;
+      faces += second.faces;
+      second.counts.forEach((count, i) => { sums[i] += count; });
+    }
+    return faces ? sums.map((sum) => sum / faces) : null;
+  }
+
+  // What a viewer is to think of the camera: a word, and why.
+  verdict() {
+    const { state, error } = this.status ?? { state: "up", error: "" };
+    if (state === "down") return { word: "Down", why: error || "no picture from the camera" };
+    if (state === "gone") return { word: "Down", why: "its producer is not heard any more" };
+    if (state === "ended") return { word: "Ended", why: "the file was played to its end" };
+    return { word: "Live", why: "" };
+  }
+}
+
+const fromWire = ({ at, events, faces, counts, means }) => ({
+  at, events, faces, counts: [...counts], sums: means.map((mean) => mean * faces),
+});
