@@ -11,9 +11,11 @@ from emotion_streams.connection import redact
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
-def set_up(level: str) -> None:
-    """Send the process' logs to standard error. `extra` of a call becomes fields of its line."""
+def set_up(level: str, **about: str) -> None:
+    """Send the process' logs to standard error. `extra` of a call becomes fields of its line, and
+    `about` fields of each."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(lambda record: vars(record).update(about) or True)
     handler.setFormatter(ReadableFormatter() if sys.stderr.isatty() else JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 

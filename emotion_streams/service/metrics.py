@@ -3,6 +3,7 @@
 Labels are a camera's name, an outcome, a stage or a reason: never a URL, a track or a pid.
 """
 
+import math
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
@@ -92,7 +93,11 @@ class WorkerMetrics:
 
 
 class ProducerMetrics:
-    """What a producer counts and measures, per camera."""
+    """What a producer counts and measures, per camera.
+
+    Every captured frame ends as published, gated, dropped or undecodable: `captured = published +
+    gated + drops + decode errors`, but for the one or two that are on their way.
+    """
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def counter(name: str, meaning: str, *labels: str) -> Counter:
@@ -104,17 +109,60 @@ class ProducerMetrics:
         self.captured = counter("emotion_captured_frames", "Frames read from the camera.")
         self.published = counter("emotion_published_frames", "Frames stored in Redis.")
         self.published_bytes = counter("emotion_published_bytes", "Bytes stored in Redis.")
-        self.dropped = counter(
-            "emotion_capture_drops",
-            "Frames captured that never reached Redis: replaced by a newer one, or Redis failed.",
+        self.gated = counter(
+            "emotion_gated_frames",
+            "Frames left out on purpose: above the rate asked for (rate), or nothing moved "
+            "(motion).",
             "reason",
         )
+        self.dropped = counter(
+            "emotion_capture_drops",
+            "Frames lost before Redis: replaced by a newer one (newer), Redis was full (full), or "
+            "it refused them (refused).",
+            "reason",
+        )
+        self.decode_errors = counter(
+            "emotion_capture_decode_errors", "Frames that were damaged and left out."
+        )
         self.up = gauge("emotion_camera_up", "1 while frames come from the camera, else 0.")
-        self.reconnects = counter("emotion_camera_reconnects", "Times the camera was reopened.")
+        self.reconnects = counter(
+            "emotion_camera_reconnects", "Times the camera failed and was opened anew."
+        )
+        self.restarts = counter(
+            "emotion_camera_restarts",
+            "Times the camera's process was ended from outside because it hung, or fell.",
+        )
         self.last_frame = gauge(
             "emotion_camera_last_frame_timestamp_seconds", "Unix time of the newest frame."
         )
+        self.frame_age = gauge(
+            "emotion_camera_frame_age_seconds", "How old the newest frame is; NaN before the first."
+        )
         self.redis_errors = counter("emotion_producer_redis_errors", "Failed calls to Redis.")
+        self.config_valid = Gauge(
+            "emotion_producer_config_valid",
+            "1 while the settings file can be used; 0 while the cameras run by an earlier one.",
+            registry=registry,
+        )
+        self._per_camera = (
+            self.captured, self.published, self.published_bytes, self.decode_errors, self.up,
+            self.reconnects, self.restarts, self.last_frame, self.frame_age, self.redis_errors,
+        )  # fmt: skip
+
+    def start(self, camera: str) -> None:
+        """Show every series of a camera from the start, at zero."""
+        for metric in self._per_camera:
+            metric.labels(camera)
+        self.frame_age.labels(camera).set(math.nan)
+        for reason in ("rate", "motion"):
+            self.gated.labels(camera, reason)
+        for reason in ("newer", "full", "refused"):
+            self.dropped.labels(camera, reason)
+
+    def forget(self, camera: str) -> None:
+        """Drop the gauges of a camera that is no longer asked for."""
+        for gauge in (self.up, self.last_frame, self.frame_age):
+            gauge.remove(camera)
 
 
 class GatewayMetrics:

@@ -4,7 +4,12 @@ import { WIRE } from "./emotions.js";
 export const SPAN_S = 300;
 const KEPT_EVENTS = 600;
 
+const SILENT_MS = 2700; // a camera that brought events all the time and brings none now is down
+const FLOWING_FPS = 2; // rarer events than this tell nothing by their absence
+const CAPTURED_ON_MS = 400; // its producer captured later than its last event: it is only quiet
+
 export const cameras = new Map();
+export const link = { live: false }; // whether events would come
 export const clock = { ahead_ms: 0, now: () => Date.now() + clock.ahead_ms };
 
 export function camera(name) {
@@ -25,6 +30,10 @@ class Camera {
     this.status = null;
     this.events = new Map(); // by frame id, oldest first
     this.newest = null;
+    this.heard = 0; // when the newest event came, by this page's own clock
+    this.arrivals = []; // when those of the last seconds came
+    this.since = performance.now();
+    this.flow = 0; // events per second when it came
     this.shown = null; // { event, bitmap }: a picture and the event of that very frame
     this.seconds = [];
     this.count = 0; // events seen since the page was opened
@@ -38,6 +47,9 @@ class Camera {
     this.events.set(event.frame_id, event);
     if (this.events.size > KEPT_EVENTS) this.events.delete(this.events.keys().next().value);
     this.newest = event;
+    this.heard = performance.now();
+    this.arrivals.push(this.heard);
+    this.flow = this.fps();
     this.count += 1;
     if (this.counted !== null) this.#countIn(event);
     if (this.waiting?.frameId === event.frame_id) this.#show(this.waiting.bitmap, event);
@@ -84,12 +96,12 @@ class Camera {
     while (this.seconds[0].at <= at - SPAN_S) this.seconds.shift();
   }
 
-  // Events analysed per second, over the last five.
+  // Events per second, over the last five as they came here.
   fps() {
-    const since = clock.now() - 5000;
-    let count = 0;
-    for (const event of this.events.values()) if (event.captured_ms > since) count += 1;
-    return count / 5;
+    const since = performance.now() - 5000;
+    while (this.arrivals.length && this.arrivals[0] < since) this.arrivals.shift();
+    const span = Math.min(5, (performance.now() - this.since) / 1000);
+    return this.arrivals.length / Math.max(1, span);
   }
 
   // Median milliseconds from capture to event, of the last twenty.
@@ -113,11 +125,20 @@ class Camera {
 
   // What a viewer is to think of the camera: a word, and why.
   verdict() {
+    if (!link.live) return { word: "Unknown", why: "the gateway cannot be reached" };
     const { state, error } = this.status ?? { state: "up", error: "" };
     if (state === "down") return { word: "Down", why: error || "no picture from the camera" };
     if (state === "gone") return { word: "Down", why: "its producer is not heard any more" };
     if (state === "ended") return { word: "Ended", why: "the file was played to its end" };
+    if (this.#silent()) return { word: "Down", why: "no new picture comes" };
     return { word: "Live", why: "" };
+  }
+
+  // Whether events stopped coming, and not because frames are left out or not analysed: then the
+  // producer's newest frame would be newer than the last event. Both times are by its clock.
+  #silent() {
+    if (this.flow < FLOWING_FPS || performance.now() - this.heard < SILENT_MS) return false;
+    return (this.status?.last_frame_ms ?? 0) - this.newest.captured_ms < CAPTURED_ON_MS;
   }
 }
 

@@ -91,7 +91,7 @@ export class Detail {
     const { camera } = this;
     const { word } = camera.verdict();
     this.state.textContent = word;
-    this.state.dataset.state = camera.status?.state ?? "up";
+    this.state.dataset.verdict = word.toLowerCase();
     this.picture.drawState();
     this.#drawFacts();
     drawChart(this.canvas, camera.seconds, this.#cursor);

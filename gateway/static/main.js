@@ -1,12 +1,13 @@
 // The page: which cameras there are, which of them is looked at, and when to draw what.
 import { PictureStream, fetchJson, followEvents } from "./api.js";
-import { camera, cameras, clock } from "./cameras.js";
+import { camera, cameras, clock, link } from "./cameras.js";
 import { Detail } from "./detail.js";
 import { LANES, face } from "./emotions.js";
 import { ordered } from "./picture.js";
 import { Tile } from "./tile.js";
 
-const STATUS_EVERY_MS = 2000;
+const STATUS_EVERY_MS = 700;
+const VERDICT_EVERY_MS = 200;
 const SPOKEN_EVERY_MS = 6000; // a screen reader needs time to say it
 const [GRID_FPS, LARGE_FPS] = [10, 25];
 
@@ -36,17 +37,24 @@ async function refresh() {
   for (const status of answer.cameras) setStatus(status);
   const names = new Set(answer.cameras.map((status) => status.camera));
   for (const name of [...tiles.keys()]) if (!names.has(name)) removeTile(name);
+  at("empty").hidden = tiles.size > 0;
   route();
 }
 
 function setStatus(status) {
   const found = camera(status.camera);
-  const before = found.status && found.verdict().word;
   found.status = status;
-  const after = found.verdict().word;
   if (withPictures !== null && !tiles.has(status.camera)) addTile(found);
-  if (before && before !== after) say(`${status.camera} is ${after.toLowerCase()}`);
-  if (before !== after) drawOf(found);
+  judge(found);
+}
+
+// A change of verdict is shown, and told, at once.
+function judge(found) {
+  const { word } = found.verdict();
+  if (word === found.judged) return;
+  if (found.judged && link.live) say(`${found.name} is ${word.toLowerCase()}`);
+  found.judged = word;
+  drawOf(found);
   drawTotals();
 }
 
@@ -73,12 +81,12 @@ function removeTile(name) {
   tiles.delete(name);
   visible.delete(name);
   cameras.delete(name);
+  drawTotals();
 }
 
 function drawTotals() {
   const live = [...cameras.values()].filter((found) => found.status && found.verdict().word === "Live");
   at("totals").textContent = `${tiles.size} camera${tiles.size === 1 ? "" : "s"}, ${live.length} live`;
-  at("empty").hidden = tiles.size > 0;
 }
 
 // When to draw
@@ -101,6 +109,10 @@ function drawOf(found) {
   if (detail?.camera === found) detail.draw();
   else if (!detail) tiles.get(found.name)?.draw();
 }
+
+setInterval(() => {
+  for (const found of cameras.values()) if (found.status) judge(found);
+}, VERDICT_EVERY_MS);
 
 setInterval(() => {
   if (document.hidden) return;
@@ -228,9 +240,13 @@ followEvents({
   onEvent: (event) => camera(event.camera).add(event),
   onStatus: setStatus,
   onLink: (state) => {
+    link.live = state === "live";
     at("link").dataset.state = state;
     at("link").lastElementChild.textContent = state === "live" ? "Live" : "Reconnecting";
-    if (state === "away") for (const found of cameras.values()) drawOf(found);
+    for (const found of cameras.values()) {
+      found.heard = performance.now(); // while it was away nothing could be heard
+      judge(found);
+    }
   },
 });
 setInterval(refresh, STATUS_EVERY_MS);

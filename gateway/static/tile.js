@@ -30,7 +30,7 @@ export class Tile {
     const { camera } = this;
     const { word } = camera.verdict();
     this.state.textContent = word;
-    this.state.dataset.state = camera.status?.state ?? "up";
+    this.state.dataset.verdict = word.toLowerCase();
     this.picture.drawState();
     const latency = camera.latency();
     const parts = [`${camera.fps().toFixed(1)} fps`];

@@ -1,0 +1,79 @@
+"""What a camera's process tells its supervisor, a line at a time."""
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from enum import StrEnum
+from typing import Final
+
+EXIT_NO_SUCH_SOURCE: Final = 66
+"""Exit code of a camera's process whose source does not exist (EX_NOINPUT of sysexits.h)."""
+
+
+class State(StrEnum):
+    """Of a camera; values as in the registry."""
+
+    UP = "up"
+    DOWN = "down"
+    ENDED = "ended"
+
+
+@dataclass
+class Counts:
+    """What a camera's process counted since it started, in frames unless said. Each is written by
+    one thread. All that was captured ended in exactly one of the others, or is on its way:
+    `captured = published + gated + dropped + undecodable + at most two`."""
+
+    captured: int = 0
+    published: int = 0
+    published_bytes: int = 0
+    rate_gated: int = 0
+    motion_gated: int = 0
+    dropped_newer: int = 0
+    dropped_full: int = 0
+    dropped_refused: int = 0
+    undecodable: int = 0
+    reconnects: int = 0
+    redis_errors: int = 0
+
+    @property
+    def gated(self) -> int:
+        """Left out on purpose."""
+        return self.rate_gated + self.motion_gated
+
+    @property
+    def lost(self) -> int:
+        """Captured, and not on purpose left out."""
+        return self.dropped_newer + self.dropped_full + self.dropped_refused + self.undecodable
+
+
+@dataclass(frozen=True)
+class Report:
+    """One line. `last_frame_ms`: Unix time, 0 before the first. `overdue_s`: how long a call into
+    the source outstays its time limit; the process cannot help itself then. `redis_error`: why
+    Redis does not store, or empty."""
+
+    state: State = State.DOWN
+    error: str = ""
+    width: int = 0
+    height: int = 0
+    codec: str = ""
+    last_frame_ms: int = 0
+    overdue_s: float = 0.0
+    redis_error: str = ""
+    stable: bool = False
+    counts: Counts = field(default_factory=Counts)
+
+    def to_line(self) -> str:
+        """As JSON, with the newline."""
+        return json.dumps(asdict(self)) + "\n"
+
+    @classmethod
+    def from_line(cls, line: str | bytes) -> "Report":
+        """Parse what `to_line` made."""
+        values = json.loads(line)
+        values["state"] = State(values["state"])
+        values["counts"] = Counts(**values["counts"])
+        return cls(**values)
+
+
+COUNT_NAMES: Final = tuple(item.name for item in fields(Counts))
