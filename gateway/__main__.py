@@ -5,7 +5,7 @@ import json
 import logging
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -105,8 +105,16 @@ async def run(settings: GatewaySettings, listener: socket.socket) -> None:
             address = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
             log.info("the live page is at %s", address, extra={"metrics_port": probes.port})
             await server.serve(sockets=[listener])
-            for reader in readers:
-                reader.cancel()
+            await _cancel(readers)
+
+
+async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel until they have ended: redis-py loses a cancellation that comes together with a
+    reply (seen with 8.1)."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=0.1)
 
 
 def _finish(settings: GatewaySettings) -> Finish:

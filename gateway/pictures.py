@@ -123,6 +123,7 @@ class _Channel:
         self.camera = camera
         self.newest: Picture | None = None
         self.watchers: set[Watcher] = set()
+        self._closed = False
         self._finish = finish
         self._metrics = metrics
         self._join = Join()
@@ -133,15 +134,20 @@ class _Channel:
         if jpeg is not None:
             self._offer(item.event, jpeg)
 
+    def close(self) -> None:
+        """Read no more."""
+        self._closed = True
+
     async def run(self, client: Client) -> None:
-        """Read and finish until cancelled."""
+        """Read and finish until closed and cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._read(client))
             group.create_task(self._show())
 
     async def _read(self, client: Client) -> None:
         key, last = keys.frames(self.camera), "0-0"
-        while True:
+        # redis-py may lose a cancellation, hence the flag.
+        while not self._closed:
             step = partial(client.xread, {key: last}, count=_BATCH, block=_BLOCK_MS)
             reply = await persist(step, lambda _: self._metrics.redis_errors.inc())
             for entry_id, fields in reply[0][1] if reply else ():
@@ -227,6 +233,7 @@ class Pictures:
         if channel.watchers or self._channels.get(channel.camera) is not channel:
             return
         del self._channels[channel.camera]
+        channel.close()
         self._tasks.pop(channel.camera).cancel()
         self._metrics.watched.set(len(self._channels))
 
@@ -234,6 +241,7 @@ class Pictures:
         """End every viewer, and stop reading."""
         self._closed = True
         for channel in self._channels.values():
+            channel.close()
             for watcher in channel.watchers:
                 watcher.closed = True
                 watcher.wake()

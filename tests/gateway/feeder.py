@@ -1,4 +1,4 @@
-"""Cameras for the gateway's tests: frames and events as a producer and a worker would leave them."""
+"""Cameras for the tests of the gateway: what a producer and a worker would leave in Redis."""
 
 import random
 import threading
@@ -12,7 +12,7 @@ import numpy as np
 import redis
 from skimage import data
 
-from emotion_streams import EMOTIONS, Box, EmotionEvent, Emotion, Face, Frame, Latency, Model, keys
+from emotion_streams import EMOTIONS, Box, Emotion, EmotionEvent, Face, Frame, Latency, Model, keys
 
 FACE = Box(238.0, 64.0, 100.0, 124.0)
 """Of the portrait below, in its 640 x 480 pixels."""
@@ -24,7 +24,8 @@ Client = Any
 def portrait() -> bytes:
     """A public-domain portrait (NASA's, from scikit-image) as a 640 x 480 JPEG."""
     picture = np.full((480, 640, 3), 90, np.uint8)
-    astronaut = cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR)[:480, :]
+    photo = data.astronaut()  # type: ignore[no-untyped-call]
+    astronaut = cv2.cvtColor(photo, cv2.COLOR_RGB2BGR)[:480, :]
     picture[:, 64:576] = astronaut
     return bytes(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 85])[1])
 
@@ -71,9 +72,7 @@ def register(client: Client, camera: str, state: str = "up", error: str = "") ->
 
 def publish(client: Client, published: EmotionEvent) -> None:
     """What a worker commits."""
-    client.xadd(
-        keys.emotions(published.camera), {"event": published.pack()}, id=published.frame_id
-    )
+    client.xadd(keys.emotions(published.camera), {"event": published.pack()}, id=published.frame_id)
 
 
 def store(client: Client, camera: str, ms: int, jpeg: bytes) -> None:
