@@ -39,6 +39,7 @@ class Board:
         self._on_change = on_change
         self._statuses: dict[str, CameraStatus] = {}
         self._read_at = float("-inf")
+        health.set("redis", "Redis has not been read yet")
 
     async def run(self) -> None:
         """Look, again and again. Never returns."""

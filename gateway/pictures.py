@@ -20,7 +20,7 @@ from emotion_streams.service.metrics import GatewayMetrics
 from gateway.hub import Published
 from gateway.positions import BEGINNING, Position, parse_id
 
-LINGER_S: Final = 5.0
+LINGER_S: Final = 3.0
 """A camera is read this long after its last viewer, so that polling frame.jpg stays cheap."""
 
 _MAX_WAITING: Final = 64

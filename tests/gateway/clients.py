@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
-
 from tests.gateway.processes import Gateway
 
 
@@ -26,9 +24,7 @@ def read(
     """Connect, and return once so many messages of the name have come."""
     headers = {} if last_id is None else {"Last-Event-ID": last_id}
     found: list[Message] = []
-    with httpx.stream(
-        "GET", f"{gateway.base}/api/events/stream{query}", headers=headers, timeout=10
-    ) as answer:
+    with gateway.stream(f"/api/events/stream{query}", headers=headers) as answer:
         assert answer.status_code == 200, answer.read()
         for message in parse(answer.iter_lines()):
             if message.name == name:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Self
 
@@ -31,6 +32,8 @@ class Gateway:
         if token is not None:
             self._environment["EMOTION_GATEWAY_TOKEN"] = token
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
+        # One client: each new one would read the system's certificates.
+        self._client = httpx.Client(base_url=self.base, timeout=10, trust_env=False)
         self.process = self._start()
 
     def _start(self) -> "subprocess.Popen[bytes]":
@@ -42,7 +45,7 @@ class Gateway:
 
     def _ready(self) -> bool:
         try:
-            return httpx.get(f"http://127.0.0.1:{self.metrics_port}/readyz").status_code == 200
+            return self.probe("/readyz").status_code == 200
         except httpx.TransportError:
             return False
 
@@ -51,11 +54,23 @@ class Gateway:
         return self._log.read().decode()
 
     def get(self, path: str, **options: object) -> httpx.Response:
-        return httpx.get(self.base + path, timeout=10, **options)  # type: ignore[arg-type]
+        return self._client.get(path, **options)  # type: ignore[arg-type]
+
+    def request(self, method: str, path: str, content: bytes = b"") -> httpx.Response:
+        return self._client.request(method, path, content=content)
+
+    def stream(
+        self, path: str, headers: dict[str, str] | None = None
+    ) -> AbstractContextManager[httpx.Response]:
+        return self._client.stream("GET", path, headers=headers)
+
+    def probe(self, path: str) -> httpx.Response:
+        """Of the port of health and metrics."""
+        return self._client.get(f"http://127.0.0.1:{self.metrics_port}{path}")
 
     def metric(self, name: str) -> float:
         """The sum of a metric's samples, over all labels."""
-        text = httpx.get(f"http://127.0.0.1:{self.metrics_port}/metrics").text
+        text = self.probe("/metrics").text
         return sum(
             float(line.rpartition(" ")[2])
             for line in text.splitlines()
@@ -80,4 +95,5 @@ class Gateway:
         finally:
             self.process.kill()
             self.process.wait()
+            self._client.close()
             self._log.close()

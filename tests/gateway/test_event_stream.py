@@ -5,7 +5,6 @@ from itertools import chain
 from statistics import quantiles
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.gateway.clients import Message, latencies_ms, never_reading, parse, read
@@ -47,7 +46,7 @@ def test_a_client_resumes_after_the_last_event_it_saw(
     attach(gateway, store, camera)
     made = [event(camera, now_ms() + n, face()) for n in range(6)]
     query = query.format(camera)
-    with httpx.stream("GET", f"{gateway.base}/api/events/stream{query}") as answer:
+    with gateway.stream(f"/api/events/stream{query}") as answer:
         messages = parse(answer.iter_lines())
         assert next(messages).name == "position"
         for each in made[:2]:
@@ -65,7 +64,7 @@ def test_a_client_that_saw_no_event_resumes_from_where_it_connected(
     attach(gateway, store, camera)
     publish(store, event(camera, now_ms() - 50, face()))
     eventually(lambda: gateway.get(f"/api/cameras/{camera}/history").json()["seconds"])
-    with httpx.stream("GET", gateway.base + "/api/events/stream") as answer:
+    with gateway.stream("/api/events/stream") as answer:
         position = next(parse(answer.iter_lines())).id
     missed = event(camera, now_ms(), face())
     publish(store, missed)
@@ -84,14 +83,12 @@ def test_an_event_s_own_id_resumes_one_camera(gateway: Gateway, store: Any, came
 def test_a_camera_attached_while_the_client_was_away_is_followed_from_its_start(
     gateway: Gateway, store: Any, camera: str
 ) -> None:
-    with httpx.stream("GET", gateway.base + "/api/events/stream") as answer:
+    with gateway.stream("/api/events/stream") as answer:
         position = next(parse(answer.iter_lines())).id
     attach(gateway, store, camera)
     first = event(camera, now_ms(), face())
     publish(store, first)
-    with httpx.stream(
-        "GET", gateway.base + "/api/events/stream", headers={"Last-Event-ID": position}
-    ) as answer:
+    with gateway.stream("/api/events/stream", headers={"Last-Event-ID": position}) as answer:
         messages = parse(answer.iter_lines())
         told = next(each for each in messages if each.name == "emotion" and of(camera, each))
     assert told.data == first.to_dict()
@@ -117,7 +114,7 @@ def test_no_event_is_lost_over_a_restart_of_the_gateway(
 
 def test_a_change_of_state_is_told_at_once(gateway: Gateway, store: Any, camera: str) -> None:
     attach(gateway, store, camera)
-    with httpx.stream("GET", f"{gateway.base}/api/events/stream?camera={camera}") as answer:
+    with gateway.stream(f"/api/events/stream?camera={camera}") as answer:
         messages = parse(answer.iter_lines())
         next(messages)
         register(store, camera, state="down", error="no route to host")
