@@ -79,7 +79,7 @@ def parse_url(url: str, environ: "os._Environ[str] | dict[str, str]" = os.enviro
     credentials, at, host_list = authority.rpartition("@")
     parts = urlsplit(f"x://x{slash}{tail}")
     if kind == "unix" and "@" in parts.path:
-        credentials, at, path = parts.path.rpartition("@")
+        credentials, at, path = parts.path.removeprefix("/").rpartition("@")
         parts = parts._replace(path=path)
     options: dict[str, Any] = {
         name: value
