@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from emotion_streams.backoff import delays
-from producer.gates import RateCap
-from producer.report import Counts, State
+from producer.gates import Backlog, RateCap
+from producer.messages import Counts, State
 from producer.slot import Slot
-from producer.sources import (
+from producer.source import (
     EndOfSource,
     Format,
     NoSuchSource,
@@ -85,6 +85,7 @@ class Capture:
         self._cap = RateCap(pace.fps)
         self._in_a_row = 0
         self._deadline: float | None = None
+        self._heard = time.monotonic()
         self.state = State.DOWN
         self.error = ""
         self.failed = False
@@ -95,6 +96,10 @@ class Capture:
     def stable(self) -> bool:
         """Frames have come for a while."""
         return self._in_a_row >= STABLE_FRAMES
+
+    def silent_s(self) -> float:
+        """How long ago the newest frame came."""
+        return time.monotonic() - self._heard
 
     def overdue_s(self) -> float:
         """For how long a call into the source has outstayed its limit: cv2 can hang for good."""
@@ -132,11 +137,12 @@ class Capture:
                 self.format = self._source.open()
             _log.info("the camera is open", extra=vars(self.format))
             started = time.monotonic()
+            backlog = Backlog()
             undecodable = 0
             while not self._stop.is_set():
                 if self._pace.on_demand and not self._slot.wait_until_wanted(_WAIT_S):
                     continue
-                captured = self._next_frame(started)
+                captured = self._next_frame(started, backlog)
                 if captured is None:
                     continue
                 try:
@@ -154,19 +160,24 @@ class Capture:
             with self._within(self._limits.read_s):
                 self._source.close()
 
-    def _next_frame(self, started: float) -> int | None:
+    def _next_frame(self, started: float, backlog: Backlog) -> int | None:
         """Grab a frame; when it was captured, or None where it is not wanted."""
         with self._within(self._limits.read_s):
             position_s = self._source.grab()
-        if position_s is not None and not self._pace.on_demand:
+        if position_s is not None and not self._source.live and not self._pace.on_demand:
             self._stop.wait(max(0.0, started + position_s - time.monotonic()))
+        arrived_s = time.monotonic()
         self._counts.captured += 1
         # Never back, whatever is done to the clock.
         self.last_frame_ms = max(self.last_frame_ms, int(self._clock() * 1000))
+        self._heard = arrived_s
         self.state = State.UP
         self.error = ""
         self._in_a_row += 1
-        if self._cap.admits(time.monotonic() if position_s is None else position_s):
+        if self._source.live and position_s is not None and backlog.is_late(arrived_s, position_s):
+            self._counts.dropped_late += 1
+            return None
+        if self._cap.admits(arrived_s if self._source.live or position_s is None else position_s):
             return self.last_frame_ms
         self._counts.rate_gated += 1
         return None

@@ -23,8 +23,8 @@ from emotion_streams import keys
 from emotion_streams.backoff import delays
 from emotion_streams.connection import Client, connect_sync
 from emotion_streams.frames import Frame
+from producer.messages import Counts
 from producer.picture import EncodedPicture
-from producer.report import Counts
 
 # Nobody knows whether the entry was stored, or another node may store it in a moment.
 _UNANSWERED: Final = (

@@ -12,7 +12,7 @@ from emotion_streams.backoff import UNREACHABLE
 from emotion_streams.connection import connect, redact
 from emotion_streams.service.health import Health
 from emotion_streams.service.metrics import ProducerMetrics
-from producer.report import Counts, Report, State
+from producer.messages import Counts, Report, State
 
 EVERY_S: Final = 1.0
 """Readers of the registry take a producer for gone after three of these."""
@@ -25,10 +25,10 @@ _log = logging.getLogger(__name__)
 class CameraRecord:
     """What is known of one camera, over all the processes that it had."""
 
-    def __init__(self, camera: str, policy: str, metrics: ProducerMetrics) -> None:
+    def __init__(self, camera: str, metrics: ProducerMetrics) -> None:
         self.camera = camera
         self.report = Report()
-        self._policy = policy
+        self.policy = ""
         self._metrics = metrics
         self._counted = Counts()
         self._published = 0
@@ -43,11 +43,13 @@ class CameraRecord:
         self.report = report
         self.show()
 
-    def process_ended(self, why: str) -> None:
-        """The process is gone, and what it counted with it."""
+    def process_started(self) -> None:
+        """A new process of this camera counts from zero."""
         self._counted = Counts()
-        if self.report.state is not State.ENDED:
-            self.report = Report(error=why, last_frame_ms=self.report.last_frame_ms)
+
+    def process_fell(self, why: str) -> None:
+        """The process did not end of itself, and said nothing of why."""
+        self.report = Report(error=why, last_frame_ms=self.report.last_frame_ms)
         self.show()
 
     def show(self) -> None:
@@ -68,7 +70,7 @@ class CameraRecord:
             "height": report.height,
             "codec": report.codec,
             "last_frame_ms": report.last_frame_ms,
-            "policy": self._policy,
+            "policy": self.policy,
             "error": redact(report.error or report.redis_error),
         }
 
@@ -84,6 +86,7 @@ class CameraRecord:
         metrics.published_bytes.labels(camera).inc(new["published_bytes"])
         metrics.gated.labels(camera, "rate").inc(new["rate_gated"])
         metrics.gated.labels(camera, "motion").inc(new["motion_gated"])
+        metrics.dropped.labels(camera, "late").inc(new["dropped_late"])
         metrics.dropped.labels(camera, "newer").inc(new["dropped_newer"])
         metrics.dropped.labels(camera, "full").inc(new["dropped_full"])
         metrics.dropped.labels(camera, "refused").inc(new["dropped_refused"])

@@ -2,9 +2,10 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_settings import SettingsConfigDict
 
 from emotion_streams import keys
 from emotion_streams.connection import redact
@@ -41,8 +42,8 @@ def source_kind(source: str) -> SourceKind:
     return SourceKind.FOLDER if Path(source).is_dir() else SourceKind.FILE
 
 
-class CameraSettings(BaseModel):
-    """What may be said of one camera."""
+class CameraOptions(BaseModel):
+    """What may be said of one camera, on the command line or in a file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
@@ -59,6 +60,24 @@ class CameraSettings(BaseModel):
         description="frames per second at most [10; all of them with policy every]",
     )
     width: int = Field(640, ge=32, le=8192, description="wider pictures are scaled down to it")
+    roi: tuple[float, float, float, float] | None = Field(
+        None,
+        description="region of interest: x,y,width,height as shares of the picture, as in "
+        "0.25,0,0.5,1 for the middle half; all else is cut off before anything is sent",
+    )
+    rotate: Literal[0, 90, 180, 270] = Field(
+        0, description="degrees clockwise, for a camera that hangs askew"
+    )
+    capture_size: tuple[int, int] | None = Field(
+        None, description="width,height asked of a USB camera [width and three quarters of it]"
+    )
+    min_motion: float = Field(
+        0,
+        ge=0,
+        lt=1,
+        description="leave out frames in which less than this share of the picture changed since "
+        "the last one sent, as 0.005; one a second is always sent; 0 turns it off",
+    )
     quality: int = Field(85, ge=1, le=100, description="of the JPEG")
     policy: Literal["newest", "every"] = Field(
         "newest",
@@ -80,6 +99,34 @@ class CameraSettings(BaseModel):
         10, gt=0, le=300, description="a camera that is down is tried again at least this often"
     )
 
+    @field_validator("roi", "capture_size", mode="before")
+    @classmethod
+    def _numbers(cls, value: object) -> object:
+        return value.replace("x", ",").split(",") if isinstance(value, str) else value
+
+    @field_validator("rotate", mode="before")
+    @classmethod
+    def _number(cls, value: object) -> object:
+        return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+    @field_validator("roi")
+    @classmethod
+    def _roi_is_within(
+        cls, roi: tuple[float, float, float, float] | None
+    ) -> tuple[float, float, float, float] | None:
+        if roi is not None:
+            x, y, width, height = roi
+            if not (0 <= x < x + width <= 1 and 0 <= y < y + height <= 1):
+                raise ValueError("x,y,width,height must be shares from 0 to 1 and lie within it")
+        return roi
+
+    @field_validator("capture_size")
+    @classmethod
+    def _size_is_positive(cls, size: tuple[int, int] | None) -> tuple[int, int] | None:
+        if size is not None and min(size) < 1:
+            raise ValueError("width and height must be positive")
+        return size
+
     @field_validator("source")
     @classmethod
     def _source_is_one(cls, source: str) -> str:
@@ -87,17 +134,25 @@ class CameraSettings(BaseModel):
         return source
 
     @model_validator(mode="after")
-    def _policy_suits_source(self) -> "CameraSettings":
+    def _policy_suits_source(self) -> Self:
         live = source_kind(self.source) in (SourceKind.V4L2, SourceKind.NETWORK)
         if self.policy == "every" and live:
             raise ValueError("policy every: a live camera does not wait; leave it at newest")
         return self
 
 
-class ProducerSettings(service.ServiceSettings, CameraSettings):
+class CameraSettings(CameraOptions):
+    """What a file may say of one camera."""
+
+    enabled: bool = Field(True, description="whether the camera runs")
+
+
+class ProducerSettings(service.ServiceSettings, CameraOptions):
     """What `python -m producer` takes: the process' own settings, and those of one camera."""
 
-    model_config = {**service.ServiceSettings.model_config, "env_prefix": "EMOTION_PRODUCER_"}
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, coerce_numbers_to_str=True, env_prefix="EMOTION_PRODUCER_"
+    )
 
     camera: str | None = Field(None, description="name of the camera, as it stands in Redis")
     metrics_port: int = Field(
@@ -108,8 +163,3 @@ class ProducerSettings(service.ServiceSettings, CameraSettings):
     @classmethod
     def _camera_is_a_name(cls, camera: str | None) -> str | None:
         return camera if camera is None else keys.check_camera(camera)
-
-
-def camera_settings(settings: ProducerSettings) -> CameraSettings:
-    """The part of the settings that is about the one camera."""
-    return CameraSettings(**{name: getattr(settings, name) for name in CameraSettings.model_fields})

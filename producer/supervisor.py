@@ -12,9 +12,8 @@ from typing import Final
 
 from emotion_streams.backoff import delays
 from emotion_streams.service.metrics import ProducerMetrics
-from producer.child import Order
+from producer.messages import EXIT_NO_SUCH_SOURCE, Order, Report, State
 from producer.registry import CameraRecord
-from producer.report import EXIT_NO_SUCH_SOURCE, Report, State
 
 _START_MAY_TAKE_S: Final = 30.0
 # Importing takes a second; twenty at once on a small machine, many.
@@ -55,11 +54,11 @@ class CameraSupervisor:
             if code == 0 and report.state is State.ENDED:
                 return
             if code == EXIT_NO_SUCH_SOURCE:
-                raise SourceMissing(report.error)
+                raise SourceMissing(f"{self._order.camera}: {report.error}")
             if report.stable:
                 backoff = self._delays()
             why = f"its process fell ({_exit_text(code)})" if code is not None else "it hung"
-            self._record.process_ended(why)
+            self._record.process_fell(why)
             self._metrics.restarts.labels(self._order.camera).inc()
             _log.warning(
                 "the camera's process is started anew: %s",
@@ -83,6 +82,7 @@ class CameraSupervisor:
             env={**os.environ, "PYTHONPATH": _python_path()},
         )
         assert process.stdin is not None
+        self._record.process_started()
         hung = False
         try:
             process.stdin.write(self._order.to_line().encode())

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 
 import cv2
 from prometheus_client import CollectorRegistry
@@ -72,7 +73,8 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
             model.version,
             extra={"engine": engine.name, "detector": model.detector},
         )
-        async with connect(settings.redis) as client:
+        # Not `async with client`: that would need a cluster to be there already.
+        async with aclosing(connect(settings.redis)) as client:
             shop = Workshop(
                 finder=finder,
                 threads=threads,
@@ -84,10 +86,12 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
             )
             worker = Worker(
                 client,
-                Leases(client, owner, settings.weight),
+                Leases(client, owner, settings.weight, settings.lease_ms),
                 shop,
                 health,
-                Retention(events=settings.keep_events),
+                Retention(
+                    events=settings.keep_events, age_ms=round(settings.keep_hours * 3_600_000)
+                ),
             )
             _stop_on_signals(worker)
             log.info("worker %s at %s", owner, redact(settings.redis))

@@ -84,6 +84,5 @@ class Workshop:
             self.metrics.stage.labels("detect").observe(latency.detect_ms / 1000)
             self.metrics.stage.labels("classify").observe(latency.classify_ms / 1000)
             self.metrics.end_to_end.observe(max(0.0, now_ms - event.captured_ms) / 1000)
-            self.metrics.clock_skew.labels(camera).set(max(0.0, event.captured_ms - now_ms) / 1000)
             for face in event.faces:
                 self.metrics.faces.labels(camera, face.emotion).inc()

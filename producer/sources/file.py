@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 from typing import Final
 
-from producer.sources.base import EndOfSource, Format, NoSuchSource, Picture, SourceUnavailable
+from producer.source import EndOfSource, Format, NoSuchSource, Picture, SourceUnavailable
 from producer.sources.ffmpeg import FfmpegReader
 
 _DEFAULT_FPS: Final = 25.0

@@ -3,7 +3,7 @@
 import os
 
 from emotion_streams.connection import redact
-from producer.sources.base import Format, Picture, SourceUnavailable
+from producer.source import Format, Picture, SourceUnavailable
 from producer.sources.ffmpeg import FfmpegReader
 from producer.stderr import NativeErrors
 
@@ -44,11 +44,12 @@ class NetworkSource:
         self._errors.clear()
         return opened
 
-    def grab(self) -> None:
-        """Wait for the next frame. Cameras' own clocks are not to be trusted: no timestamp."""
+    def grab(self) -> float | None:
+        """Wait for the next frame. RTP tells its time; HTTP does not, and FFmpeg makes one up."""
         if not self._reader.grab():
             reason = self._errors.reason() or "the stream ended"
             raise SourceUnavailable(f"{redact(self._url)}: {reason}")
+        return self._reader.position_s() if self._url.lower().startswith("rtsp") else None
 
     def retrieve(self) -> Picture:
         """The frame that was grabbed."""

@@ -46,20 +46,27 @@ class TestRealProcesses:
         assert refused == []
 
     def test_a_subscriber_gets_events_and_sees_the_cameras(
-        self, valkey: Valkey, fleet: dict[str, Process]
+        self, valkey: Valkey, fleet: dict[str, Process], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        url = valkey.url_of("subscriber")
-        assert asyncio.run(_first_event(url)).camera == CAMERA
-        (camera,) = asyncio.run(_cameras(url))
+        _become("subscriber", monkeypatch)
+        assert asyncio.run(_first_event(valkey.url)).camera == CAMERA
+        (camera,) = asyncio.run(_cameras(valkey.url))
         assert camera.camera == CAMERA
         assert camera.owner is not None
 
     def test_an_operator_reads_the_ledger_and_a_subscriber_does_not(
-        self, valkey: Valkey, fleet: dict[str, Process]
+        self, valkey: Valkey, fleet: dict[str, Process], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        assert asyncio.run(_ledger(valkey.url_of("operator"))).analysed > 0
+        _become("operator", monkeypatch)
+        assert asyncio.run(_ledger(valkey.url)).analysed > 0
+        _become("subscriber", monkeypatch)
         with pytest.raises(NoPermissionError):
-            asyncio.run(_ledger(valkey.url_of("subscriber")))
+            asyncio.run(_ledger(valkey.url))
+
+
+def _become(role: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMOTION_REDIS_USERNAME", role)
+    monkeypatch.setenv("EMOTION_REDIS_PASSWORD", password(role))
 
 
 async def _first_event(url: str) -> EmotionEvent:
@@ -299,7 +306,7 @@ class TestTls:
         secrets = f"subscriber:{password('subscriber').replace(' ', '%20')}"
         with self._serve(certificates, tmp_path, port):
             url = f"rediss://{secrets}@localhost:{port}"
-            assert asyncio.run(_cameras(f"{url}/?ssl_ca_certs={certificates / 'ca.crt'}")) == []
+            assert asyncio.run(_cameras(f"{url}?ssl_ca_certs={certificates / 'ca.crt'}")) == []
             with pytest.raises((redis.exceptions.ConnectionError, ssl.SSLError)) as refusal:
                 asyncio.run(_cameras(url))
             assert "CERTIFICATE_VERIFY_FAILED" in str(refusal.value)

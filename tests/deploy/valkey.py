@@ -66,10 +66,6 @@ class Valkey:
         """Without credentials: those come from the environment or the client."""
         return f"unix://{self.socket}"
 
-    def url_of(self, role: str) -> str:
-        """With the role's credentials."""
-        return f"unix://{role}:{password(role).replace(' ', '%20')}@{self.socket}"
-
     def client(self, role: str) -> redis.Redis:
         return redis.Redis(
             unix_socket_path=str(self.socket), username=role, password=password(role)
