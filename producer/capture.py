@@ -111,24 +111,27 @@ class Capture:
 
     def run(self) -> None:
         """Until the source ends, does not exist, or `stop`. Closes the slot at the end."""
-        backoff = self._delays()
         try:
-            while not self._stop.is_set():
-                self._in_a_row = 0
-                try:
-                    self._session()
-                except EndOfSource:
-                    self._set_state(State.ENDED)
-                    return
-                except SourceUnavailable as error:
-                    self._unavailable(error)
-                    if self.failed:
-                        return
-                if self.stable:
-                    backoff = self._delays()
-                self._stop.wait(next(backoff))
+            self._run()
         finally:
             self._slot.close()
+
+    def _run(self) -> None:
+        backoff = self._delays()
+        while not self._stop.is_set():
+            self._in_a_row = 0
+            try:
+                self._session()
+            except EndOfSource:
+                self._set_state(State.ENDED)
+                return
+            except SourceUnavailable as error:
+                self._unavailable(error)
+                if self.failed:
+                    return
+            if self.stable:
+                backoff = self._delays()
+            self._stop.wait(next(backoff))
 
     def _delays(self) -> Iterator[float]:
         return delays(min(_FIRST_DELAY_S, self._limits.reconnect_s), self._limits.reconnect_s)

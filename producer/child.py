@@ -14,18 +14,20 @@ from typing import Final
 
 from emotion_streams.connection import keep_secret
 from emotion_streams.service import logs
+from producer.camera_settings import DEFAULT_FPS
 from producer.capture import Capture, Captured, Limits, Pace
 from producer.gates import MotionGate
-from producer.messages import EXIT_NO_SUCH_SOURCE, Counts, Order, Report, State
+from producer.messages import EXIT_FALLEN, EXIT_NO_SUCH_SOURCE, Counts, Order, Report, State
 from producer.picture import Shaper, encode
 from producer.publish import Publisher
-from producer.settings import DEFAULT_FPS
 from producer.slot import Slot
 from producer.source import UndecodableFrame
 from producer.sources import make_source
 from producer.stderr import NativeErrors
 
 REPORT_EVERY_S: Final = 0.5
+_log = logging.getLogger(__name__)
+
 _PUBLISHER_MAY_TAKE_S: Final = 0.3
 _WAIT_S: Final = 0.2
 
@@ -142,9 +144,17 @@ def main() -> int:
     errors = NativeErrors()
     errors.take_over()
     logs.set_up(order.log_level, camera=order.camera)
+    threading.excepthook = _fall
     process = CameraProcess(order, errors)
     threading.Thread(target=_stop_at_end_of_input, args=(process,), daemon=True).start()
     return process.run()
+
+
+def _fall(fall: threading.ExceptHookArgs) -> None:
+    """An error in a thread that nobody foresaw: end at once and loudly, to be started anew."""
+    _log.critical("%s", fall.exc_value, exc_info=fall.exc_value)
+    logging.shutdown()
+    os._exit(EXIT_FALLEN)
 
 
 def _stop_at_end_of_input(process: CameraProcess) -> None:

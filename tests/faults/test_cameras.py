@@ -57,7 +57,7 @@ def test_a_camera_that_is_cut_off_comes_back_within_backoff_and_three_seconds(
         eventually(lambda: producer.metric("emotion_camera_up", "door") == 0)
         # For a while, so that the backoff has grown to its cap.
         eventually(lambda: producer.metric("emotion_camera_reconnects_total", "door") >= 3, 20)
-        assert "connection refused" in state(client)[1]
+        eventually(lambda: "connection refused" in state(client)[1])
         before = stored(client)
         server.restart()
         assert seconds_until(lambda: stored(client) > before) < BACKOFF_S + 3
@@ -110,7 +110,7 @@ def test_a_camera_that_never_answers_is_a_timeout_and_nothing_hangs(
         ) as producer,
     ):  # fmt: skip
         eventually(lambda: producer.metric("emotion_camera_reconnects_total", "door") >= 2, 20)
-        assert "timeout: nothing came for" in producer.log()
+        assert "timeout: nothing came" in producer.log()
         assert producer.metric("emotion_camera_restarts_total", "door") == 0
 
 
