@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -54,13 +55,14 @@ def describe(event: EmotionEvent) -> str:
 
 
 async def _tail(arguments: argparse.Namespace) -> int:
-    cameras = arguments.cameras or None
     count = 0
-    async for event in subscribe_async(arguments.redis, cameras, arguments.after):
-        print(json.dumps(event.to_dict()) if arguments.json else describe(event), flush=True)
-        count += 1
-        if count == arguments.count:
-            break
+    events = subscribe_async(arguments.redis, arguments.cameras or None, arguments.after)
+    async with aclosing(events):
+        async for event in events:
+            print(json.dumps(event.to_dict()) if arguments.json else describe(event), flush=True)
+            count += 1
+            if count == arguments.count:
+                break
     return 0
 
 

@@ -22,6 +22,9 @@ SOCKET_TIMEOUT_S: Final = 3.0
 
 CONNECT_TIMEOUT_S: Final = 2.0
 
+_MAX_CONNECTIONS: Final = 1024
+# A worker has a blocking read open for each of its cameras; redis-py's default of 100 is too few.
+
 _READ_SIZE: Final = 1 << 20
 # redis-py reads 32 KB at a time; with 1 MB a 100 KB frame takes 90 microseconds instead of 400.
 
@@ -75,12 +78,9 @@ def parse_url(url: str, environ: "os._Environ[str] | dict[str, str]" = os.enviro
     tls = scheme.startswith("rediss")
     kind = scheme.replace("rediss", "redis", 1)
     # urlsplit does not know lists of hosts, so they are taken off first.
-    authority, slash, tail = rest.partition("/") if kind != "unix" else ("", "/", rest)
-    credentials, at, host_list = authority.rpartition("@")
-    parts = urlsplit(f"x://x{slash}{tail}")
-    if kind == "unix" and "@" in parts.path:
-        credentials, at, path = parts.path.rpartition("@")
-        parts = parts._replace(path=path)
+    end = 0 if kind == "unix" else re.search(r"[/?]|$", rest).start()  # type: ignore[union-attr]
+    credentials, at, host_list = rest[:end].rpartition("@")
+    parts = urlsplit(f"x://x{rest[end:]}")
     options: dict[str, Any] = {
         name: value
         for name, value in parse_qsl(parts.query)
@@ -144,6 +144,7 @@ def _connect(url: str, kit: _Kit) -> Client:
         "socket_timeout": SOCKET_TIMEOUT_S,
         "socket_connect_timeout": CONNECT_TIMEOUT_S,
         "socket_read_size": _READ_SIZE,
+        "max_connections": _MAX_CONNECTIONS,
         # Whether a command may be sent twice is known only to who sends it.
         "retry": kit.retry(NoBackoff(), 0),
     }

@@ -64,6 +64,17 @@ class Ledger:
         """Whether no frame was counted twice, and each count has its entry in a stream."""
         return self.dropped >= 0 and self.events == self.analysed and self.dead_letters == self.dead
 
+    def frames(self) -> dict[str, int]:
+        """How many frames there were, and how many are in each state they can be in."""
+        counts = {outcome.value: getattr(self, outcome.value) for outcome in Outcome}
+        return {
+            "added": self.added,
+            **counts,
+            "in_flight": self.in_flight,
+            "queued": self.queued,
+            "dropped": self.dropped,
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """As `--json` prints it."""
         return {**vars(self), "dropped": self.dropped, "balanced": self.balanced}

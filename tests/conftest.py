@@ -18,7 +18,7 @@ def redis_server() -> Iterator[RedisProcess]:
 
 
 @pytest.fixture
-def client(redis_server: RedisProcess) -> Iterator["redis.Redis[bytes]"]:
+def client(redis_server: RedisProcess) -> Iterator[redis.Redis]:
     """A plain synchronous client of an empty server."""
     with redis.Redis(unix_socket_path=str(redis_server.socket)) as connection:
         connection.flushall()

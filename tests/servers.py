@@ -1,6 +1,7 @@
 """Real Redis-compatible servers for the tests, each its own, on a unix socket or a free port."""
 
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -71,6 +72,14 @@ class RedisProcess:
         """End it at once, as a crash would."""
         self.process.kill()
         self.process.wait()
+
+    def pause(self) -> None:
+        """It stands still; its connections stay."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """It goes on."""
+        self.process.send_signal(signal.SIGCONT)
 
     def restart(self) -> None:
         """Start it again after kill(), on the same addresses."""

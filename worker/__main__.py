@@ -1,0 +1,116 @@
+"""`python -m worker`: parse, wire, run."""
+
+import asyncio
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+
+import cv2
+from prometheus_client import CollectorRegistry
+
+from emotion_streams.connection import connect, redact
+from emotion_streams.events import Model
+from emotion_streams.service import logs
+from emotion_streams.service.health import Health, HealthServer
+from emotion_streams.service.metrics import WorkerMetrics, build_info
+from emotion_streams.service.settings import end, load
+from worker.app import Worker
+from worker.batch import Batcher
+from worker.detect.choose import NoDetector, choose_detector
+from worker.engines.choose import NoEngine, build_engine
+from worker.find import FaceFinder
+from worker.lease import Leases
+from worker.model import release
+from worker.model.card import InvalidRelease
+from worker.settings import WorkerSettings
+from worker.stream import Retention
+from worker.workshop import Workshop
+
+log = logging.getLogger("worker")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a worker until SIGTERM or SIGINT; a second signal ends it at once."""
+    settings = load(WorkerSettings, "worker", argv, "Analyse the frames of attached cameras.")
+    logs.set_up(settings.log_level)
+    # Frames are worked on side by side, one thread each; OpenCV's own pool would fight them.
+    cv2.setNumThreads(1)
+    registry, health = CollectorRegistry(), Health()
+    try:
+        server = HealthServer(settings.metrics_host, settings.metrics_port, registry, health)
+    except OSError as error:
+        end("worker", f"--metrics-port {settings.metrics_port}: {error.strerror or error}")
+    with server:
+        log.info("metrics at http://%s:%d/metrics", settings.metrics_host, server.port)
+        try:
+            return asyncio.run(_run(settings, registry, health))
+        except (InvalidRelease, NoDetector, NoEngine) as error:
+            end("worker", str(error))
+
+
+async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: Health) -> int:
+    metrics = WorkerMetrics(registry)
+    released = release.load(settings.model)
+    finder = FaceFinder(choose_detector(settings.detector, settings.detector_model), released.card)
+    engine = build_engine(settings.engine, released, settings.threads)
+    model = Model(released.card.name, released.card.version, finder.detector)
+    build_info(registry, "worker", model=f"{model.name} {model.version}", engine=engine.name)
+    # Unique per start, so that a predecessor of the same name is another owner.
+    owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+    with (
+        ThreadPoolExecutor(settings.threads, "frames") as threads,
+        ThreadPoolExecutor(1, "engine") as engine_thread,
+    ):
+        await asyncio.get_running_loop().run_in_executor(engine_thread, engine.warm)
+        log.info(
+            "model %s %s is warm",
+            model.name,
+            model.version,
+            extra={"engine": engine.name, "detector": model.detector},
+        )
+        # Not `async with client`: that would need a cluster to be there already.
+        async with aclosing(connect(settings.redis)) as client:
+            shop = Workshop(
+                finder=finder,
+                threads=threads,
+                batcher=Batcher(engine, engine_thread, metrics),
+                labels=released.card.labels,
+                model=model,
+                slots=asyncio.Semaphore(settings.in_flight),
+                metrics=metrics,
+            )
+            worker = Worker(
+                client,
+                Leases(client, owner, settings.weight, settings.lease_ms),
+                shop,
+                health,
+                Retention(
+                    events=settings.keep_events, age_ms=round(settings.keep_hours * 3_600_000)
+                ),
+            )
+            _stop_on_signals(worker)
+            log.info("worker %s at %s", owner, redact(settings.redis))
+            await worker.run()
+    return 0
+
+
+def _stop_on_signals(worker: Worker) -> None:
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        worker.stop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+            signal.signal(number, lambda number, _: os._exit(128 + number))
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,227 @@
+"""The way of a camera's frames: read, decode, detect, crop, classify, commit, in order."""
+
+import asyncio
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from emotion_streams.backoff import UNREACHABLE, persist
+from emotion_streams.events import EmotionEvent
+from emotion_streams.frames import Frame
+from emotion_streams.ledger import Outcome
+from emotion_streams.wire import MalformedMessage
+from worker.decode import UnusablePicture
+from worker.event import build_event
+from worker.skew import ClockSkew
+from worker.stream import MAX_DELIVERIES, READ_AT_ONCE, CameraStream, Delivery, Ending
+from worker.workshop import Workshop
+
+BLOCK_MS: Final = 1_000
+"""How long one read waits for a frame; below the socket's timeout."""
+
+SWEEP_S: Final = 1.0
+"""How often pending frames are looked for that a paused predecessor or a lost reply left."""
+
+_COMMIT_AT_ONCE: Final = 32
+_UNCOMMITTED: Final = 64
+"""Steps of work whose results may wait for Redis; then the camera reads no more."""
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A delivery, opened: its frame, or what is wrong with it."""
+
+    delivery: Delivery
+    frame: Frame | None
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a frame ends, and the event that says so if it was analysed."""
+
+    ending: Ending
+    event: EmotionEvent | None = None
+
+
+Work: TypeAlias = "asyncio.Future[list[Result]]"
+"""Frames that end together: one that is analysed, and those before it that were not worth it."""
+
+
+class CameraPipeline:
+    """One camera's frames, from Redis and back."""
+
+    def __init__(self, stream: CameraStream, shop: Workshop) -> None:
+        self._stream = stream
+        self._shop = shop
+        self._waiting: deque[Arrival] = deque()
+        self._works: asyncio.Queue[Work] = asyncio.Queue()
+        self._room = asyncio.Semaphore(_UNCOMMITTED)
+        self._unended: set[str] = set()
+        self._stopping = asyncio.Event()
+        self._claim_at = 0.0
+        self._skew = ClockSkew()
+
+    def stop(self) -> None:
+        """Read no more; run() returns when all that was read is committed."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Analyse frames until stopped. Raises Fenced, in a group, when the lease has moved on."""
+        async with asyncio.TaskGroup() as tasks:
+            committing = tasks.create_task(self._commit_in_order())
+            while self._waiting or not self._stopping.is_set():
+                if self._waiting:
+                    await self._begin_next(tasks)
+                else:
+                    await persist(lambda: self._read(BLOCK_MS), self._failed)
+            await self._works.join()
+            committing.cancel()
+
+    async def _read(self, block_ms: int | None) -> None:
+        """Add to the waiting what came, or once in a while what was left pending."""
+        if time.monotonic() >= self._claim_at:
+            claimed, complete = await self._stream.claim(self._unended)
+            self._claim_at = time.monotonic() + SWEEP_S if complete else 0.0
+            self._arrive(claimed)
+            if claimed:
+                return
+        arrived = self._arrive(await self._stream.read(block_ms))
+        self._skew.saw([a.frame for a in arrived if a.frame], self._shop.clock_ms())
+        self._shop.metrics.clock_skew.labels(self._stream.camera).set(self._skew.ms / 1000)
+
+    def _arrive(self, deliveries: list[Delivery]) -> list[Arrival]:
+        arrivals = [open_delivery(delivery) for delivery in deliveries]
+        self._unended.update(delivery.frame_id for delivery in deliveries)
+        self._waiting.extend(arrivals)
+        return arrivals
+
+    def _failed(self, error: Exception) -> None:
+        self._shop.redis_failed(self._stream.camera, error)
+        # What a lost reply delivered is pending, and nobody knows of it: claim before reading on.
+        self._claim_at = 0.0
+
+    async def _begin_next(self, tasks: asyncio.TaskGroup) -> None:
+        """Put the next frame worth it into the works, in a slot, with those before it."""
+        # Room first: nobody may sit on a slot while Redis takes no commits.
+        await self._room.acquire()
+        slots = self._shop.slots
+        had_to_wait = slots.locked()
+        await slots.acquire()
+        work: Work | None = None
+        try:
+            if had_to_wait:
+                await self._catch_up()
+            ended, arrival = self._next_worth_it()
+            if arrival:
+                work = tasks.create_task(self._analyse(ended, arrival))
+                # A callback, since a task that is cancelled before its first step never runs.
+                work.add_done_callback(lambda _: slots.release())
+        finally:
+            if not work:
+                slots.release()
+        self._works.put_nowait(work or _done(ended))
+
+    async def _catch_up(self) -> None:
+        """Look whether newer frames came, for it is the newest that counts."""
+        failed_lately = self._claim_at == 0.0
+        if self._stopping.is_set() or failed_lately or len(self._waiting) >= READ_AT_ONCE:
+            return
+        try:
+            await self._read(None)
+        except UNREACHABLE as error:
+            self._failed(error)
+
+    def _next_worth_it(self) -> tuple[list[Result], Arrival | None]:
+        """The next frame to analyse, if there is one, and how those before it end."""
+        ended: list[Result] = []
+        behind = any(self._is_stale(arrival) for arrival in self._waiting)
+        while self._waiting:
+            arrival = self._waiting.popleft()
+            ending = self._early_end(arrival, behind)
+            if not ending:
+                return ended, arrival
+            ended.append(Result(ending))
+        return ended, None
+
+    def _early_end(self, arrival: Arrival, behind: bool) -> Ending | None:
+        """How a frame ends that is not worth analysing; None for one that is."""
+        delivery = arrival.delivery
+        if arrival.frame is None:
+            return _dead(delivery, arrival.fault)
+        if delivery.deliveries > MAX_DELIVERIES:
+            return _dead(delivery, f"given out {delivery.deliveries} times, never ended")
+        superseded = behind and self._waiting and arrival.frame.max_age_ms is not None
+        if self._is_stale(arrival) or superseded:
+            return Ending(delivery.frame_id, Outcome.EXPIRED)
+        return None
+
+    def _is_stale(self, arrival: Arrival) -> bool:
+        frame = arrival.frame
+        if frame is None or frame.max_age_ms is None:
+            return False
+        return self._skew.age_ms(frame, self._shop.clock_ms()) > frame.max_age_ms
+
+    async def _analyse(self, ended: list[Result], arrival: Arrival) -> list[Result]:
+        """Decode, detect, crop, classify; `ended` goes before it."""
+        shop, delivery, frame = self._shop, arrival.delivery, arrival.frame
+        assert frame is not None  # those without one end early
+        began_ms = shop.clock_ms()
+        try:
+            found = await shop.find(frame.jpeg)
+        except UnusablePicture as error:
+            return [*ended, Result(_dead(delivery, str(error)))]
+        classified = await shop.batcher.classify(self._stream.camera, found.crops)
+        event = build_event(
+            self._stream.camera, delivery.frame_id, frame, found, classified,
+            labels=shop.labels, model=shop.model, began_ms=began_ms, now_ms=shop.clock_ms(),
+        )  # fmt: skip
+        return [*ended, Result(Ending(delivery.frame_id, Outcome.ANALYSED, event.pack()), event)]
+
+    async def _commit_in_order(self) -> None:
+        """End frames in the order in which they were read, as many at once as are done."""
+        work = await self._works.get()
+        while True:
+            results, works, following = [*await work], 1, None
+            while len(results) < _COMMIT_AT_ONCE and not self._works.empty():
+                following = self._works.get_nowait()
+                if not following.done():
+                    break
+                results += following.result()
+                works, following = works + 1, None
+            await self._commit(results)
+            for _ in range(works):
+                self._works.task_done()
+                self._room.release()
+            work = following or await self._works.get()
+
+    async def _commit(self, results: list[Result]) -> None:
+        endings = [result.ending for result in results]
+        start = time.perf_counter()
+        outcomes = await persist(lambda: self._stream.commit(endings), self._failed)
+        seconds = time.perf_counter() - start
+        self._unended.difference_update(ending.frame_id for ending in endings)
+        events = [result.event for result in results]
+        self._shop.record(self._stream.camera, events, outcomes, seconds)
+
+
+def open_delivery(delivery: Delivery) -> Arrival:
+    """Parse a delivery's frame."""
+    if delivery.blob is None:
+        return Arrival(delivery, None, "no field `frame`")
+    try:
+        return Arrival(delivery, Frame.unpack(delivery.blob))
+    except MalformedMessage as error:
+        return Arrival(delivery, None, str(error))
+
+
+def _dead(delivery: Delivery, reason: str) -> Ending:
+    size = len(delivery.blob or b"")
+    return Ending(delivery.frame_id, Outcome.DEAD, reason.encode(), size)
+
+
+def _done(results: list[Result]) -> Work:
+    future: Work = asyncio.get_running_loop().create_future()
+    future.set_result(results)
+    return future

@@ -1,0 +1,59 @@
+"""The worker's settings."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from emotion_streams.service.settings import ServiceSettings
+from worker.lease import LEASE_MS
+
+
+class WorkerSettings(ServiceSettings):
+    """Command line over environment (EMOTION_WORKER_...) over file over default."""
+
+    model_config = SettingsConfigDict(env_prefix="EMOTION_WORKER_", extra="forbid", frozen=True)
+
+    model: str = Field(
+        "simpnet-v2", description="a released model: its name, or a folder with weights and card"
+    )
+    engine: Literal["auto", "keras", "mnn"] = Field(
+        "auto", description="what runs the model: auto, keras (GPUs) or mnn (CPUs)"
+    )
+    detector: Literal["auto", "yunet", "haar"] = Field(
+        "auto", description="what finds faces: auto (yunet, else haar), yunet or haar"
+    )
+    detector_model: Path | None = Field(
+        None, description="YuNet's file; without, it is downloaded once into the cache folder"
+    )
+    threads: int = Field(
+        default_factory=lambda: len(os.sched_getaffinity(0)),
+        ge=1,
+        le=256,
+        description="threads for decoding and detection, and as many for the engine on a CPU; "
+        "without, one per core",
+    )
+    in_flight: int = Field(
+        8, ge=1, le=1024, description="frames in the works at once, over all cameras"
+    )
+    keep_events: int = Field(
+        10_000, ge=1, description="events kept per camera for subscribers that come later"
+    )
+    keep_hours: float = Field(
+        24.0, gt=0, le=87_600, description="hours that events and dead letters are kept at most"
+    )
+    lease_ms: int = Field(
+        LEASE_MS,
+        ge=500,
+        le=60_000,
+        description="time after which a worker that is not heard of loses its cameras: short for a "
+        "quick takeover, long where the network stalls; the same for all workers",
+    )
+    weight: float = Field(
+        1.0, gt=0, le=1000, description="share of the cameras, against the other workers'"
+    )
+    metrics_port: int = Field(
+        9101, ge=0, le=65535, description="port of /metrics, /healthz, /readyz; 0 takes a free one"
+    )
