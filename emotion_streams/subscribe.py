@@ -1,7 +1,7 @@
 """Iterate over emotion events: one camera, several, or all; from now, the start, or after an id."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
 from contextlib import aclosing
 from functools import partial
 from typing import Final
@@ -29,7 +29,7 @@ After = str | Mapping[str, str]
 
 async def subscribe_async(
     url: str, cameras: Cameras = None, after: After = NOW
-) -> AsyncIterator[EmotionEvent]:
+) -> AsyncGenerator[EmotionEvent, None]:
     """Yield events as they come, for ever, in id order per camera and each at most once.
 
     `cameras`: a name, several, or None for all, also those that are attached later. `after`:
@@ -56,7 +56,9 @@ async def subscribe_async(
         await client.aclose()
 
 
-def subscribe(url: str, cameras: Cameras = None, after: After = NOW) -> Iterator[EmotionEvent]:
+def subscribe(
+    url: str, cameras: Cameras = None, after: After = NOW
+) -> Generator[EmotionEvent, None, None]:
     """As `subscribe_async`, for code without an event loop: blocks until the next event."""
     with asyncio.Runner() as runner:
         events = subscribe_async(url, cameras, after)
@@ -71,8 +73,8 @@ def subscribe(url: str, cameras: Cameras = None, after: After = NOW) -> Iterator
             runner.run(_close(events))
 
 
-async def _close(events: AsyncIterator[EmotionEvent]) -> None:
-    async with aclosing(events):  # type: ignore[type-var]  # it is an async generator
+async def _close(events: AsyncGenerator[EmotionEvent, None]) -> None:
+    async with aclosing(events):
         pass
 
 

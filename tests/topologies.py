@@ -101,11 +101,17 @@ class SentinelPair:
         self.replica = self._ends.enter_context(
             RedisProcess(*options, *follow, "--repl-diskless-sync-delay", "0", port=free_port())
         )
-        ports = [free_port(), free_port()]
-        self._sentinels = [self._start_sentinel(port) for port in ports]
-        self.url = f"redis+sentinel://{','.join(f'127.0.0.1:{port}' for port in ports)}/cameras"
-        for port in ports:
-            eventually(lambda: self._knows_all(port), 30)  # noqa: B023 - called here
+        self._ports = [free_port(), free_port()]
+        self._sentinels = [self._start_sentinel(port) for port in self._ports]
+        hosts = ",".join(f"127.0.0.1:{port}" for port in self._ports)
+        self.url = f"redis+sentinel://{hosts}/cameras"
+        eventually(lambda: all(map(self._knows_all, self._ports)), 30)
+
+    def replica_is_primary(self) -> bool:
+        """Whether the replica has taken over, and the sentinels say so."""
+        with redis.Redis(port=self._ports[0]) as client:
+            _, port = client.sentinel_get_master_addr_by_name("cameras")
+        return bool(port == self.replica.port)
 
     def _start_sentinel(self, port: int) -> "subprocess.Popen[bytes]":
         config = self.primary.folder / f"sentinel-{port}.conf"
