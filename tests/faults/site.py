@@ -13,8 +13,8 @@ from emotion_streams.connection import Client, connect, connect_sync
 from emotion_streams.ledger import Ledger, read_ledger
 from tests.faults.feed import Feed
 from tests.faults.processes import LEASE_MS, Running, start_producer, start_worker
-from tests.faults.proxy import CuttingProxy
 from tests.faults.watch import Watch
+from tests.proxy import CuttingProxy
 from tests.servers import eventually
 
 RECOVERY_S: Final = LEASE_MS / 1000 + 2.0
