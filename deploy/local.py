@@ -4,6 +4,7 @@ processes with the same settings as everywhere else."""
 import argparse
 import asyncio
 import signal
+import socket
 import sys
 import tempfile
 import time
@@ -33,6 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--camera", help="its name; without, one that fits the source")
     parser.add_argument("--redis", help="a server that runs already; without, one is started")
     parser.add_argument("--fps", default="10", help="frames per second at most, of a camera")
+    parser.add_argument("--port", help="of the live page; without, 8080 or else a free one")
     parser.add_argument("--detector-model", help="YuNet's file, where it cannot be downloaded")
     arguments = parser.parse_args(argv)
     try:
@@ -50,6 +52,8 @@ async def _run(arguments: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
     camera = arguments.camera or camera_name(arguments.source)
+    port = arguments.port or free_port(8080)
+    feed = ["--source", arguments.source, *pace(arguments.source, arguments.fps)]
     with tempfile.TemporaryDirectory(prefix="emotion-streams-") as folder:  # made 0700
         async with AsyncExitStack() as ending:
             children: list[Child] = []
@@ -59,29 +63,31 @@ async def _run(arguments: argparse.Namespace) -> int:
             if arguments.detector_model:
                 worker += ["--detector-model", arguments.detector_model]
             await _start(children, worker)
-            feed = ["producer", "--redis", url, "--metrics-port", "0", "--camera", camera]
-            feed += ["--source", arguments.source]
-            if Path(arguments.source).is_file() or Path(arguments.source).is_dir():
-                feed += ["--policy", "every"]  # whoever gives a file wants all of it
-            else:
-                feed += ["--fps", arguments.fps]
-            producer = await _start(children, feed)
+            producer = await _start(
+                children,
+                ["producer", "--redis", url, "--metrics-port", "0", "--camera", camera, *feed],
+            )
+            await _start(
+                children,
+                ["gateway", "--redis", url, "--port", str(port), "--metrics-port", "0"],
+            )
+            print(f"live page: http://127.0.0.1:{port}/", file=sys.stderr)
             return await _follow(url, camera, producer, children, stopping)
 
 
 async def _start_server(folder: Path, children: list[Child]) -> str:
     """A server on a unix socket that only this user reaches. It keeps frames in memory alone."""
-    socket = folder / "redis.sock"
+    path = folder / "redis.sock"
     server = await Child.start(
         "redis",
         [
             str(find_server()),
-            *("--port", "0", "--unixsocket", str(socket), "--dir", str(folder)),
+            *("--port", "0", "--unixsocket", str(path), "--dir", str(folder)),
             *("--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"),
         ],
     )
     children.append(server)
-    url = f"unix://{socket}"
+    url = f"unix://{path}"
     async with connect(url) as client:
         for _ in range(200):
             try:
@@ -200,6 +206,24 @@ class Status:
             f"{rate:.1f} frames/s, latency {median(latencies):.0f} ms median, "
             f"{max(latencies):.0f} ms most; Ctrl-C ends"
         )
+
+
+def pace(source: str, fps: str) -> list[str]:
+    """Options of the producer: all of a file, since whoever gives one wants all of it; of a camera
+    so many frames per second."""
+    path = Path(source)
+    return ["--policy", "every"] if path.is_file() or path.is_dir() else ["--fps", fps]
+
+
+def free_port(wanted: int) -> int:
+    """The wanted port of loopback, or any other where somebody has it."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def camera_name(source: str) -> str:
