@@ -4,18 +4,16 @@ processes with the same settings as everywhere else."""
 import argparse
 import asyncio
 import signal
-import socket
 import sys
 import tempfile
 import time
-from collections import deque
 from contextlib import AsyncExitStack
 from pathlib import Path
-from statistics import median
 from typing import Any, Final
 
 from deploy.children import Child
 from deploy.redis_server import NoServer, find_server
+from deploy.status import Status
 from emotion_streams import InvalidRedisUrl, connect, read_ledger, subscribe_async
 from emotion_streams.backoff import UNREACHABLE
 from emotion_streams.cli import describe
@@ -23,8 +21,6 @@ from emotion_streams.connection import parse_url
 
 GRACE_S: Final = 2.0
 """How long the processes may take to end after Ctrl-C, all together, before they are killed."""
-
-STATUS_S: Final = 1.0
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -147,7 +143,7 @@ async def _settle(url: str, camera: str, stopping: asyncio.Event) -> None:
             await asyncio.sleep(0.1)
 
 
-async def _print_events(url: str, camera: str, status: "Status") -> None:
+async def _print_events(url: str, camera: str, status: Status) -> None:
     ticking = asyncio.create_task(status.tick())
     try:
         async for event in subscribe_async(url, camera, after="start"):
@@ -163,75 +159,6 @@ async def _end_all(children: list[Child]) -> None:
     deadline = time.monotonic() + GRACE_S
     for child in reversed(children):
         await child.end(deadline)
-
-
-class Status:
-    """The line at the foot: frames analysed per second and latency, over the last ten seconds."""
-
-    def __init__(self) -> None:
-        self._seen: deque[tuple[float, float]] = deque()
-        self._shown = False
-        self._next_line = time.monotonic() + 10
-
-    def note(self, latency_ms: float) -> None:
-        """An event came."""
-        self._seen.append((time.monotonic(), latency_ms))
-
-    async def tick(self) -> None:
-        """Show the line each second on a terminal, each ten seconds elsewhere."""
-        while True:
-            await asyncio.sleep(STATUS_S)
-            if sys.stderr.isatty():
-                print(f"\r\033[K{self._text()}", end="", file=sys.stderr, flush=True)
-                self._shown = True
-            elif time.monotonic() >= self._next_line:
-                self._next_line += 10
-                print(self._text(), file=sys.stderr, flush=True)
-
-    def clear(self) -> None:
-        """Make room for a line above."""
-        if self._shown:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
-            self._shown = False
-
-    def _text(self) -> str:
-        now = time.monotonic()
-        while self._seen and self._seen[0][0] < now - 10:
-            self._seen.popleft()
-        if not self._seen:
-            return "waiting for frames; Ctrl-C ends"
-        latencies = [latency for _, latency in self._seen]
-        rate = len(latencies) / max(1.0, now - self._seen[0][0])
-        return (
-            f"{rate:.1f} frames/s, latency {median(latencies):.0f} ms median, "
-            f"{max(latencies):.0f} ms most; Ctrl-C ends"
-        )
-
-
-def pace(source: str, fps: str) -> list[str]:
-    """Options of the producer: all of a file, since whoever gives one wants all of it; of a camera
-    so many frames per second."""
-    path = Path(source)
-    return ["--policy", "every"] if path.is_file() or path.is_dir() else ["--fps", fps]
-
-
-def free_port(wanted: int) -> int:
-    """The wanted port of loopback, or any other where somebody has it."""
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", wanted))
-        except OSError:
-            probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def camera_name(source: str) -> str:
-    """A camera's name for a source: `demo`, `camera-0`, `lobby` for .../lobby.avi; never a URL."""
-    if "://" in source:
-        return "camera"
-    stem = "".join(c if c.isalnum() else "-" for c in Path(source).stem).strip("-")
-    return f"camera-{stem}" if stem.isdigit() else stem[:63] or "camera"
 
 
 if __name__ == "__main__":
