@@ -4,6 +4,7 @@ processes with the same settings as everywhere else."""
 import argparse
 import asyncio
 import signal
+import socket
 import sys
 import tempfile
 import time
