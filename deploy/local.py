@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--source", default="demo", help="demo, 0, /dev/video0, rtsp://..., a file")
     parser.add_argument("--camera", help="its name; without, one that fits the source")
     parser.add_argument("--redis", help="a server that runs already; without, one is started")
-    parser.add_argument("--fps", default="10", help="frames per second at most")
+    parser.add_argument("--fps", default="10", help="frames per second at most, of a camera")
     parser.add_argument("--detector-model", help="YuNet's file, where it cannot be downloaded")
     arguments = parser.parse_args(argv)
     try:
@@ -60,7 +60,11 @@ async def _run(arguments: argparse.Namespace) -> int:
                 worker += ["--detector-model", arguments.detector_model]
             await _start(children, worker)
             feed = ["producer", "--redis", url, "--metrics-port", "0", "--camera", camera]
-            feed += ["--source", arguments.source, "--fps", arguments.fps]
+            feed += ["--source", arguments.source]
+            if Path(arguments.source).is_file() or Path(arguments.source).is_dir():
+                feed += ["--policy", "every"]  # whoever gives a file wants all of it
+            else:
+                feed += ["--fps", arguments.fps]
             producer = await _start(children, feed)
             return await _follow(url, camera, producer, children, stopping)
 

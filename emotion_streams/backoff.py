@@ -23,6 +23,17 @@ def delays(first_s: float = 0.1, cap_s: float = 2.0) -> Iterator[float]:
         delay = min(delay * 2, cap_s)
 
 
+def check_cancelled() -> None:
+    """Raise CancelledError where this task's cancellation was swallowed.
+
+    redis-py sends with asyncio.wait_for, which in Python 3.11 loses a cancellation that comes just
+    as it completes (python/cpython#86296); elsewhere it turns one into an error of its own while it
+    disconnects. A loop around Redis must ask, or it might never end.
+    """
+    if (task := asyncio.current_task()) and task.cancelling():
+        raise asyncio.CancelledError
+
+
 async def persist(
     step: Callable[[], Awaitable[Result]],
     on_failure: Callable[[Exception], None] = lambda _: None,
@@ -33,8 +44,12 @@ async def persist(
     """
     for delay in delays():
         try:
-            return await step()
+            result = await step()
         except UNREACHABLE as error:
+            check_cancelled()
             on_failure(error)
+        else:
+            check_cancelled()
+            return result
         await asyncio.sleep(delay)
     raise AssertionError("delays() is endless")

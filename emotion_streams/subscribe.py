@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
-from contextlib import aclosing
 from functools import partial
 from typing import Final
 
@@ -35,7 +34,8 @@ async def subscribe_async(
     `cameras`: a name, several, or None for all, also those that are attached later. `after`:
     "now", "start", the id of the last event seen (events after it follow), or a mapping from
     camera to any of these ("start" for those it does not name). Keeps its place through a restart
-    of Redis and reconnects for as long as it takes. Close the iterator to end it.
+    of Redis and reconnects for as long as it takes. Close it (contextlib.aclosing) to end it
+    at once.
 
     Raises InvalidRedisUrl, and ValueError for a camera name that cannot be one.
     """
@@ -51,7 +51,10 @@ async def subscribe_async(
                 task.result()  # it never returns, so this raises what ended it
             yield get.result()
     finally:
-        task.cancel()
+        # More than once: a cancellation that meets a reply is lost in redis-py (seen with 8.1.0).
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=0.1)
         await asyncio.gather(task, return_exceptions=True)
         await client.aclose()
 
@@ -70,12 +73,7 @@ def subscribe(
             while True:
                 yield runner.run(following())
         finally:
-            runner.run(_close(events))
-
-
-async def _close(events: AsyncGenerator[EmotionEvent, None]) -> None:
-    async with aclosing(events):
-        pass
+            runner.run(events.aclose())
 
 
 class _Reader:

@@ -59,7 +59,8 @@ class Capture:
     """Runs in a thread of its own. Its public attributes may be read from others.
 
     `state`, `error`, `format`, `last_frame_ms`: as in Report. `failed`: the source does not exist,
-    and `patient` is off. `patient`: what does not exist may come.
+    and `patient` is off. `patient`: what does not exist may come. `news` is set when `state`
+    changes.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Capture:
         slot: Slot[Captured],
         counts: Counts,
         stop: threading.Event,
+        news: threading.Event,
         *,
         patient: bool,
         clock: Callable[[], float] = time.time,
@@ -80,6 +82,7 @@ class Capture:
         self._slot = slot
         self._counts = counts
         self._stop = stop
+        self._news = news
         self._patient = patient
         self._clock = clock
         self._cap = RateCap(pace.fps)
@@ -108,24 +111,27 @@ class Capture:
 
     def run(self) -> None:
         """Until the source ends, does not exist, or `stop`. Closes the slot at the end."""
-        backoff = self._delays()
         try:
-            while not self._stop.is_set():
-                self._in_a_row = 0
-                try:
-                    self._session()
-                except EndOfSource:
-                    self.state = State.ENDED
-                    return
-                except SourceUnavailable as error:
-                    self._unavailable(error)
-                    if self.failed:
-                        return
-                if self.stable:
-                    backoff = self._delays()
-                self._stop.wait(next(backoff))
+            self._run()
         finally:
             self._slot.close()
+
+    def _run(self) -> None:
+        backoff = self._delays()
+        while not self._stop.is_set():
+            self._in_a_row = 0
+            try:
+                self._session()
+            except EndOfSource:
+                self._set_state(State.ENDED)
+                return
+            except SourceUnavailable as error:
+                self._unavailable(error)
+                if self.failed:
+                    return
+            if self.stable:
+                backoff = self._delays()
+            self._stop.wait(next(backoff))
 
     def _delays(self) -> Iterator[float]:
         return delays(min(_FIRST_DELAY_S, self._limits.reconnect_s), self._limits.reconnect_s)
@@ -171,7 +177,8 @@ class Capture:
         # Never back, whatever is done to the clock.
         self.last_frame_ms = max(self.last_frame_ms, int(self._clock() * 1000))
         self._heard = arrived_s
-        self.state = State.UP
+        if self.state is not State.UP:
+            self._set_state(State.UP)
         self.error = ""
         self._in_a_row += 1
         if self._source.live and position_s is not None and backlog.is_late(arrived_s, position_s):
@@ -187,12 +194,16 @@ class Capture:
             self._counts.dropped_newer += 1
 
     def _unavailable(self, error: SourceUnavailable) -> None:
-        self.state = State.DOWN
         self.failed = isinstance(error, NoSuchSource) and not self._patient
         if str(error) != self.error and not self.failed:
             _log.warning("the camera is down, trying again: %s", error)
         self.error = str(error)
         self._counts.reconnects += 1
+        self._set_state(State.DOWN)
+
+    def _set_state(self, state: State) -> None:
+        self.state = state
+        self._news.set()
 
     @contextlib.contextmanager
     def _within(self, limit_s: float) -> Iterator[None]:

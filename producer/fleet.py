@@ -10,10 +10,10 @@ from typing import Final
 from emotion_streams.connection import known_secrets
 from emotion_streams.service.metrics import ProducerMetrics
 from emotion_streams.service.settings import InvalidSettings
+from producer.camera_settings import CameraSettings
 from producer.config import Config, read_cameras
 from producer.messages import Order
 from producer.registry import CameraRecord
-from producer.settings import CameraSettings
 from producer.supervisor import CameraSupervisor
 
 _LOOK_EVERY_S: Final = 1.0

@@ -42,22 +42,26 @@ class Backlog:
 
     A stream that was held up, by probing it at its start or by the network, delivers what it kept
     in one go: then a frame's own time is further from that of the frame before than its arrival.
+    Until the first that comes in time, all are taken for late.
     """
 
     def __init__(self) -> None:
         self._before: tuple[float, float] | None = None
-        self._since_s: float | None = None
+        self._late = True
+        self._late_since_s: float | None = None
 
     def is_late(self, arrived_s: float, position_s: float) -> bool:
         """Whether this frame waited somewhere. `position_s`: its own time."""
         before, self._before = self._before, (arrived_s, position_s)
-        if before is None or arrived_s - before[0] >= (position_s - before[1]) / 2:
-            self._since_s = None
+        if before is not None and position_s > before[1]:
+            self._late = arrived_s - before[0] < (position_s - before[1]) / 2
+        if not self._late:
+            self._late_since_s = None
             return False
-        if self._since_s is None:
-            self._since_s = arrived_s
-        # No camera's backlog lasts this long: it is its clock that runs fast.
-        return arrived_s - self._since_s < _BACKLOG_LASTS_S
+        if self._late_since_s is None:
+            self._late_since_s = arrived_s
+        # No camera's backlog lasts this long: it is its clock that is wrong.
+        return arrived_s - self._late_since_s < _BACKLOG_LASTS_S
 
 
 class MotionGate:

@@ -118,10 +118,10 @@ class CameraSupervisor:
 async def _end(process: asyncio.subprocess.Process, *, politely: bool) -> None:
     """See that the process is gone, and reaped, even when cancelled meanwhile."""
     if process.stdin is not None:
-        process.stdin.close()
-    if process.returncode is None:
+        process.stdin.close()  # which asks it to end
+    if not politely:
         with contextlib.suppress(ProcessLookupError):
-            process.send_signal(signal.SIGTERM if politely else signal.SIGKILL)
+            process.kill()
     try:
         await asyncio.wait_for(process.wait(), _STOP_MAY_TAKE_S)
     except (TimeoutError, asyncio.CancelledError):
