@@ -68,5 +68,5 @@ def stub_shop(finder: OneFace | None = None, slots: int = 4) -> Iterator[Worksho
 async def until(predicate: Callable[[], object], timeout_s: float = 10.0) -> None:
     """Wait, as tests.servers.eventually does, while the loop goes on."""
     async with asyncio.timeout(timeout_s):
-        while not predicate():
+        while not predicate():  # noqa: ASYNC110 - what changes it knows nothing of the test
             await asyncio.sleep(0.01)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 import redis
@@ -120,8 +121,8 @@ def test_a_successor_claims_what_was_pending_and_counts_what_was_trimmed(
 
     ledger = own(redis_url, claim)
     assert (ledger.lost, ledger.in_flight, ledger.balanced) == (1, 2, True)
-    (consumer,) = client.xinfo_consumers(FRAMES, keys.GROUP)
-    assert consumer["name"] == b"me"  # the fallen one is cleared away
+    consumers: Any = client.xinfo_consumers(FRAMES, keys.GROUP)
+    assert [consumer["name"] for consumer in consumers] == [b"me"]  # the fallen is cleared away
 
 
 def test_a_delivery_whose_reply_was_lost_is_claimed_but_not_held_against_the_frame(
@@ -168,8 +169,8 @@ def test_a_dead_letter_says_what_and_why_but_holds_no_picture(
 
     ledger = own(redis_url, start, read_all, commit)
     assert (ledger.dead, ledger.dead_letters) == (1, 1)
-    ((_, letter),) = client.xrange(keys.dead(CAMERA))
-    assert letter == {
+    letters: Any = client.xrange(keys.dead(CAMERA))
+    assert letters[0][1] == {
         b"frame": b"1-0", b"reason": b"not msgpack", b"size": b"7", b"deliveries": b"1",
     }  # fmt: skip
 
