@@ -151,7 +151,9 @@ def test_the_install_steps_give_a_process_that_runs(
     if process == "worker":
         engine = "MNN" if image == "worker" else "tensorflow"
         subprocess.run([tmp_path / "venv/bin/python", "-c", f"import {engine}"], check=True)
-    size = subprocess.run(["du", "-sm", tmp_path / "venv"], capture_output=True, text=True)
+    size = subprocess.run(
+        ["du", "-sm", tmp_path / "venv"], capture_output=True, text=True, check=True
+    )
     print(f"{image}: {size.stdout.split()[0]} MB in /opt/venv")
 
 
