@@ -1,1 +1,1 @@
-"""Cameras into frames streams."""
+"""Cameras into frames streams: a supervisor, and a process per camera that reads and publishes."""

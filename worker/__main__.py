@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 
 import cv2
 from prometheus_client import CollectorRegistry
@@ -27,6 +28,7 @@ from worker.lease import Leases
 from worker.model import release
 from worker.model.card import InvalidRelease
 from worker.settings import WorkerSettings
+from worker.slots import Slots
 from worker.stream import Retention
 from worker.workshop import Workshop
 
@@ -66,23 +68,31 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
         ThreadPoolExecutor(1, "engine") as engine_thread,
     ):
         await asyncio.get_running_loop().run_in_executor(engine_thread, engine.warm)
-        log.info("ready", extra={**vars(model), "engine": engine.name})
-        async with connect(settings.redis) as client:
+        log.info(
+            "model %s %s is warm",
+            model.name,
+            model.version,
+            extra={"engine": engine.name, "detector": model.detector},
+        )
+        # Not `async with client`: that would need a cluster to be there already.
+        async with aclosing(connect(settings.redis)) as client:
             shop = Workshop(
                 finder=finder,
                 threads=threads,
                 batcher=Batcher(engine, engine_thread, metrics),
                 labels=released.card.labels,
                 model=model,
-                slots=asyncio.Semaphore(settings.in_flight),
+                slots=Slots(settings.threads, settings.in_flight),
                 metrics=metrics,
             )
             worker = Worker(
                 client,
-                Leases(client, owner, settings.weight),
+                Leases(client, owner, settings.weight, settings.lease_ms),
                 shop,
                 health,
-                Retention(events=settings.keep_events),
+                Retention(
+                    events=settings.keep_events, age_ms=round(settings.keep_hours * 3_600_000)
+                ),
             )
             _stop_on_signals(worker)
             log.info("worker %s at %s", owner, redact(settings.redis))

@@ -3,11 +3,13 @@
 Labels are a camera's name, an outcome, a stage or a reason: never a URL, a track or a pid.
 """
 
+import math
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 import emotion_streams
+from emotion_streams.ledger import Ledger
 
 # From a fast GPU's millisecond to a stalled pipeline's ten seconds.
 _SECONDS: Final = (
@@ -72,27 +74,51 @@ class WorkerMetrics:
             registry=registry,
         )
         self.fenced = Counter(
-            "emotion_fenced", "Commits refused because the lease had moved on.", registry=registry
+            "emotion_fenced",
+            "Times that a camera was given up because its lease had moved on.",
+            registry=registry,
         )
         self.redis_errors = Counter(
             "emotion_redis_errors", "Failed calls to Redis, each tried again.", registry=registry
         )
         self.clock_skew = Gauge(
             "emotion_clock_skew_seconds",
-            "How far a camera's capture times lie ahead of the worker's clock; 0 if they do not.",
+            "How far a camera's capture times lie ahead of Redis' clock; negative: behind it.",
+            ("camera",),
+            registry=registry,
+        )
+        self.ledger = Gauge(
+            "emotion_ledger_frames",
+            "An owned camera's account in Redis: frames added, and what became of them.",
+            ("camera", "state"),
+            registry=registry,
+        )
+        self.balanced = Gauge(
+            "emotion_ledger_balanced",
+            "1 while every frame of an owned camera is accounted for exactly once, else 0.",
             ("camera",),
             registry=registry,
         )
 
+    def account(self, ledger: Ledger) -> None:
+        """Show an owned camera's account."""
+        self.backlog.labels(ledger.camera).set(ledger.in_flight + ledger.queued)
+        for state, frames in ledger.frames().items():
+            self.ledger.labels(ledger.camera, state).set(frames)
+        self.balanced.labels(ledger.camera).set(ledger.balanced)
+
     def forget(self, camera: str) -> None:
         """Drop the gauges of a camera that the worker no longer owns."""
-        for gauge in (self.backlog, self.clock_skew):
-            if (camera,) in gauge._metrics:
-                gauge.remove(camera)
+        for gauge in (self.backlog, self.clock_skew, self.ledger, self.balanced):
+            gauge.remove_by_labels({"camera": camera})
 
 
 class ProducerMetrics:
-    """What a producer counts and measures, per camera."""
+    """What a producer counts and measures, per camera.
+
+    Every captured frame ends as published, gated, dropped or undecodable: `captured = published +
+    gated + drops + decode errors`, but for the one or two that are on their way.
+    """
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def counter(name: str, meaning: str, *labels: str) -> Counter:
@@ -104,14 +130,79 @@ class ProducerMetrics:
         self.captured = counter("emotion_captured_frames", "Frames read from the camera.")
         self.published = counter("emotion_published_frames", "Frames stored in Redis.")
         self.published_bytes = counter("emotion_published_bytes", "Bytes stored in Redis.")
-        self.dropped = counter(
-            "emotion_capture_drops",
-            "Frames captured that never reached Redis: replaced by a newer one, or Redis failed.",
+        self.gated = counter(
+            "emotion_gated_frames",
+            "Frames left out on purpose: above the rate asked for (rate), or nothing moved "
+            "(motion).",
             "reason",
         )
+        self.dropped = counter(
+            "emotion_capture_drops",
+            "Frames lost before Redis: held up on the way (late), replaced by a newer one (newer), "
+            "Redis was full (full) or refused them (refused).",
+            "reason",
+        )
+        self.decode_errors = counter(
+            "emotion_capture_decode_errors", "Frames that were damaged and left out."
+        )
         self.up = gauge("emotion_camera_up", "1 while frames come from the camera, else 0.")
-        self.reconnects = counter("emotion_camera_reconnects", "Times the camera was reopened.")
+        self.reconnects = counter(
+            "emotion_camera_reconnects", "Times the camera failed and was opened anew."
+        )
+        self.restarts = counter(
+            "emotion_camera_restarts",
+            "Times the camera's process was ended from outside because it hung, or fell.",
+        )
         self.last_frame = gauge(
             "emotion_camera_last_frame_timestamp_seconds", "Unix time of the newest frame."
         )
+        self.frame_age = gauge(
+            "emotion_camera_frame_age_seconds", "How old the newest frame is; NaN before the first."
+        )
         self.redis_errors = counter("emotion_producer_redis_errors", "Failed calls to Redis.")
+        self.config_valid = Gauge(
+            "emotion_producer_config_valid",
+            "1 while the settings file can be used; 0 while the cameras run by an earlier one.",
+            registry=registry,
+        )
+        self._per_camera = (
+            self.captured, self.published, self.published_bytes, self.decode_errors, self.up,
+            self.reconnects, self.restarts, self.last_frame, self.frame_age, self.redis_errors,
+        )  # fmt: skip
+
+    def start(self, camera: str) -> None:
+        """Show every series of a camera from the start, at zero."""
+        for metric in self._per_camera:
+            metric.labels(camera)
+        self.frame_age.labels(camera).set(math.nan)
+        for reason in ("rate", "motion"):
+            self.gated.labels(camera, reason)
+        for reason in ("late", "newer", "full", "refused"):
+            self.dropped.labels(camera, reason)
+
+    def forget(self, camera: str) -> None:
+        """Drop the gauges of a camera that is no longer asked for."""
+        for gauge in (self.up, self.last_frame, self.frame_age):
+            gauge.remove(camera)
+
+
+class GatewayMetrics:
+    """What a gateway counts."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, meaning: str, *labels: str) -> Counter:
+            return Counter(f"emotion_gateway_{name}", meaning, labels, registry=registry)
+
+        def gauge(name: str, meaning: str, *labels: str) -> Gauge:
+            return Gauge(f"emotion_gateway_{name}", meaning, labels, registry=registry)
+
+        self.requests = counter("requests", "Requests answered.", "route", "status")
+        self.streams = gauge("streams", "Streams and exports open now.", "route")
+        self.sent_events = counter("sent_events", "Events sent to clients that follow them.")
+        self.dropped_events = counter(
+            "dropped_events", "Events left out for clients that were too slow."
+        )
+        self.sent_pictures = counter("sent_pictures", "Pictures sent.")
+        self.watched = gauge("watched_cameras", "Cameras whose frames are read for pictures.")
+        self.frames_read_bytes = counter("frames_read_bytes", "Bytes of JPEG read for pictures.")
+        self.redis_errors = counter("redis_errors", "Failed calls to Redis, each tried again.")

@@ -1,0 +1,51 @@
+# The two commands of the README are `make run` and `make test`; each makes .venv when it is missing.
+PYTHON ?= python3
+SOURCE ?= demo
+SECONDS ?= 600
+SEED ?= 1
+BIN := .venv/bin
+
+.PHONY: run test check lint bench chaos soak lock clean
+
+run: .venv/installed-run ## analyse SOURCE (demo, 0, rtsp://..., a file) and print the events
+	@exec $(BIN)/python -m deploy.local --source '$(SOURCE)' $(ARGS)
+
+test: .venv/installed-test ## run every test that this machine can
+	$(BIN)/python -m pytest $(ARGS)
+
+check: lint test ## what has to pass before a commit: format, lint, types, tests
+
+lint: .venv/installed-test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+chaos: .venv/installed-test ## break a running system at random for SECONDS, and audit it
+	$(BIN)/python -m tests.faults.chaos --seconds $(SECONDS) --seed $(SEED)
+
+soak: .venv/installed-test ## twenty cameras in one producer for SECONDS: does anything grow?
+	$(BIN)/python -m tests.faults.soak --seconds $(SECONDS)
+
+bench: .venv/installed-test ## every benchmark; one JSON line each
+	$(BIN)/python -m tests.benchmarks all $(ARGS)
+
+lock: .venv/installed-test ## choose the newest versions anew
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --all-extras --upgrade --no-header --no-annotate \
+		--no-emit-index-url --no-emit-find-links --python-version 3.11 pyproject.toml -o constraints.txt
+
+clean:
+	rm -rf .venv
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+		|| { echo "Python 3.11 to 3.13 is needed: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv .venv || { echo "On Debian: apt install python3-venv"; rm -rf .venv; exit 1; }
+
+.venv/installed-run: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[local]'
+	@touch $@
+
+.venv/installed-test: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	@touch $@ .venv/installed-run

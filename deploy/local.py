@@ -1,0 +1,192 @@
+"""`make run`: all of it on this machine, ended by Ctrl-C. The smallest deployment: the same
+processes with the same settings as everywhere else."""
+
+import argparse
+import asyncio
+import signal
+import socket
+import sys
+import tempfile
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Final
+
+from deploy.children import Child
+from deploy.redis_server import NoServer, find_server
+from deploy.status import Status
+from emotion_streams import InvalidRedisUrl, connect, read_ledger, subscribe_async
+from emotion_streams.backoff import UNREACHABLE
+from emotion_streams.cli import describe
+from emotion_streams.connection import parse_url
+
+GRACE_S: Final = 2.0
+"""How long the processes may take to end after Ctrl-C, all together, before they are killed."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run until Ctrl-C, or until a file has been analysed to its end."""
+    parser = argparse.ArgumentParser(prog="deploy.local", description=__doc__)
+    parser.add_argument("--source", default="demo", help="demo, 0, /dev/video0, rtsp://..., a file")
+    parser.add_argument("--camera", help="its name; without, one that fits the source")
+    parser.add_argument("--redis", help="a server that runs already; without, one is started")
+    parser.add_argument("--fps", default="10", help="frames per second at most, of a camera")
+    parser.add_argument("--port", help="of the live page; without, 8080 or else a free one")
+    parser.add_argument("--detector-model", help="YuNet's file, where it cannot be downloaded")
+    arguments = parser.parse_args(argv)
+    try:
+        if arguments.redis:
+            parse_url(arguments.redis)
+        return asyncio.run(_run(arguments))
+    except (NoServer, InvalidRedisUrl) as error:
+        print(f"deploy.local: {error}", file=sys.stderr)
+        return 2
+
+
+async def _run(arguments: argparse.Namespace) -> int:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    camera = arguments.camera or camera_name(arguments.source)
+    port = arguments.port or free_port(8080)
+    feed = ["--source", arguments.source, *pace(arguments.source, arguments.fps)]
+    with tempfile.TemporaryDirectory(prefix="emotion-streams-") as folder:  # made 0700
+        async with AsyncExitStack() as ending:
+            children: list[Child] = []
+            ending.push_async_callback(_end_all, children)
+            url = arguments.redis or await _start_server(Path(folder), children)
+            worker = ["worker", "--redis", url, "--metrics-port", "0"]
+            if arguments.detector_model:
+                worker += ["--detector-model", arguments.detector_model]
+            await _start(children, worker)
+            producer = await _start(
+                children,
+                ["producer", "--redis", url, "--metrics-port", "0", "--camera", camera, *feed],
+            )
+            await _start(
+                children,
+                ["gateway", "--redis", url, "--port", str(port), "--metrics-port", "0"],
+            )
+            print(f"live page: http://127.0.0.1:{port}/", file=sys.stderr)
+            return await _follow(url, camera, producer, children, stopping)
+
+
+async def _start_server(folder: Path, children: list[Child]) -> str:
+    """A server on a unix socket that only this user reaches. It keeps frames in memory alone."""
+    path = folder / "redis.sock"
+    server = await Child.start(
+        "redis",
+        [
+            str(find_server()),
+            *("--port", "0", "--unixsocket", str(path), "--dir", str(folder)),
+            *("--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"),
+        ],
+    )
+    children.append(server)
+    url = f"unix://{path}"
+    async with connect(url) as client:
+        for _ in range(200):
+            try:
+                await client.ping()
+            except UNREACHABLE:
+                await asyncio.sleep(0.05)
+            else:
+                return url
+    raise NoServer("the server did not start within 10 s: " + " ".join(server.last_lines))
+
+
+async def _start(children: list[Child], command: list[str]) -> Child:
+    child = await Child.start(command[0], [sys.executable, "-m", *command])
+    children.append(child)
+    return child
+
+
+async def _follow(
+    url: str, camera: str, producer: Child, children: list[Child], stopping: asyncio.Event
+) -> int:
+    """Print events until Ctrl-C, the end of a file, or the fall of a process."""
+    status = Status()
+    ends: dict[asyncio.Task[Any], Child] = {
+        asyncio.create_task(child.wait()): child for child in children
+    }
+    printing = asyncio.create_task(_print_events(url, camera, status))
+    stop = asyncio.create_task(stopping.wait())
+    try:
+        done, _ = await asyncio.wait({*ends, printing, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if stop in done:
+            return 0
+        if printing in done:
+            printing.result()  # it never returns, so this raises what ended it
+        fallen = ends[next(task for task in done if task in ends)]
+        code = await fallen.wait()
+        if fallen is producer and code == 0:
+            await _settle(url, camera, stopping)
+            return 0
+        status.clear()
+        print(f"{fallen.name} ended with code {code}:", *fallen.last_lines, sep="\n  ")
+        return 1
+    finally:
+        status.clear()
+        for task in (printing, stop, *ends):
+            task.cancel()
+        await asyncio.gather(printing, stop, *ends, return_exceptions=True)
+
+
+async def _settle(url: str, camera: str, stopping: asyncio.Event) -> None:
+    """Wait until nothing of an ended file is left to analyse."""
+    async with connect(url) as client:
+        while not stopping.is_set():
+            ledger = await read_ledger(client, camera)
+            if not ledger.queued and not ledger.in_flight:
+                await asyncio.sleep(0.2)  # the last event is on its way to the screen
+                return
+            await asyncio.sleep(0.1)
+
+
+async def _print_events(url: str, camera: str, status: Status) -> None:
+    ticking = asyncio.create_task(status.tick())
+    try:
+        async for event in subscribe_async(url, camera, after="start"):
+            status.clear()
+            print(describe(event), flush=True)
+            status.note(event.latency.total_ms)
+    finally:
+        ticking.cancel()
+
+
+async def _end_all(children: list[Child]) -> None:
+    """Producers first, so that nothing new comes; the server last, so that workers can commit."""
+    deadline = time.monotonic() + GRACE_S
+    for child in reversed(children):
+        await child.end(deadline)
+
+
+def pace(source: str, fps: str) -> list[str]:
+    """Options of the producer: all of a file, since whoever gives one wants all of it; of a camera
+    so many frames per second."""
+    path = Path(source)
+    return ["--policy", "every"] if path.is_file() or path.is_dir() else ["--fps", fps]
+
+
+def free_port(wanted: int) -> int:
+    """The wanted port of loopback, or any other where somebody has it."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def camera_name(source: str) -> str:
+    """A camera's name for a source: `demo`, `camera-0`, `lobby` for .../lobby.avi; never a URL."""
+    if "://" in source:
+        return "camera"
+    stem = "".join(c if c.isalnum() else "-" for c in Path(source).stem).strip("-")
+    return f"camera-{stem}" if stem.isdigit() else stem[:63] or "camera"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,169 @@
+"""The process of one camera: reads it, publishes its frames, reports, and can be killed any time.
+
+Settings come as a line of JSON on standard input, for no password may stand on a command line.
+Input that ends means that the supervisor is gone, or wants this process to go. Reports go to
+standard output.
+"""
+
+import logging
+import math
+import os
+import sys
+import threading
+from typing import Final
+
+from emotion_streams.connection import keep_secret
+from emotion_streams.service import logs
+from producer.camera_settings import DEFAULT_FPS
+from producer.capture import Capture, Captured, Limits, Pace
+from producer.gates import MotionGate
+from producer.messages import EXIT_FALLEN, EXIT_NO_SUCH_SOURCE, Counts, Order, Report, State
+from producer.picture import Shaper, encode
+from producer.publish import Publisher
+from producer.slot import Slot
+from producer.source import UndecodableFrame
+from producer.sources import make_source
+from producer.stderr import NativeErrors
+
+REPORT_EVERY_S: Final = 0.5
+_log = logging.getLogger(__name__)
+
+_PUBLISHER_MAY_TAKE_S: Final = 0.3
+_WAIT_S: Final = 0.2
+
+
+class CameraProcess:
+    """Capture, slot and publisher of one camera, and the threads that they run in."""
+
+    def __init__(self, order: Order, errors: NativeErrors) -> None:
+        settings = order.settings
+        every = settings.policy == "every"
+        self._stop = stop = threading.Event()
+        self._news = threading.Event()
+        self._every = every
+        self._counts = Counts()
+        self._slot: Slot[Captured] = Slot()
+        self._shape = Shaper(settings.width, settings.rotate, settings.roi)
+        self._motion = MotionGate(settings.min_motion)
+        self._quality = settings.quality
+        source = make_source(settings, errors)
+        self._silence_limit_s = settings.read_timeout_s if source.live else math.inf
+        self._capture = Capture(
+            source,
+            Pace(settings.fps if every else settings.fps or DEFAULT_FPS, on_demand=every),
+            Limits(settings.open_timeout_s, settings.read_timeout_s, settings.reconnect_max_s),
+            self._slot,
+            self._counts,
+            stop,
+            self._news,
+            patient=order.patient,
+        )
+        self._publisher = Publisher(
+            order.redis_url,
+            order.camera,
+            settings.max_queued,
+            None if every else settings.max_age_ms,
+            self._counts,
+            stop,
+        )
+
+    def run(self) -> int:
+        """Until the source ends or the process shall stop; the exit code."""
+        threading.Thread(target=self._capture.run, daemon=True).start()
+        publishing = threading.Thread(target=self._publish, daemon=True)
+        publishing.start()
+        while not self._stop.is_set():
+            self._send_report()
+            self._news.wait(REPORT_EVERY_S)
+            self._news.clear()
+        publishing.join(_PUBLISHER_MAY_TAKE_S)
+        self._send_report()
+        return EXIT_NO_SUCH_SOURCE if self._capture.failed else 0
+
+    def stop(self) -> None:
+        """Let `run` come to its end."""
+        self._stop.set()
+        self._news.set()
+
+    def _publish(self) -> None:
+        try:
+            self._publish_all()
+        finally:
+            self._publisher.close()
+            self.stop()
+
+    def _publish_all(self) -> None:
+        while not self._stop.is_set() and not self._slot.finished:
+            # Room first: a frame is captured when there is room for it, and so is never old.
+            if self._every and not self._publisher.wait_for_room():
+                break
+            captured = self._slot.take(_WAIT_S)
+            if captured is None:
+                continue
+            try:
+                picture = self._shape(captured.picture)
+                if not self._motion.admits(picture, captured.captured_ms):
+                    self._counts.motion_gated += 1
+                    continue
+                encoded = encode(picture, self._quality)
+            except UndecodableFrame:
+                self._counts.undecodable += 1
+                continue
+            self._publisher.store(encoded, captured.captured_ms)
+
+    def _send_report(self) -> None:
+        capture = self._capture
+        state, error = capture.state, capture.error
+        silent_s = capture.silent_s()
+        if state is State.UP and silent_s > self._silence_limit_s:
+            state, error = State.DOWN, f"no frame for {silent_s:.0f} s"
+        report = Report(
+            state=state,
+            error=error,
+            width=capture.format.width,
+            height=capture.format.height,
+            codec=capture.format.codec,
+            last_frame_ms=capture.last_frame_ms,
+            overdue_s=capture.overdue_s(),
+            redis_error=self._publisher.error,
+            stable=capture.stable,
+            counts=self._counts,
+        )
+        try:
+            sys.stdout.write(report.to_line())
+            sys.stdout.flush()
+        except BrokenPipeError:  # the supervisor is gone
+            self._stop.set()
+
+
+def main() -> int:
+    """Run one camera by the order on standard input."""
+    order = Order.from_line(sys.stdin.readline())
+    for secret in order.secrets:
+        keep_secret(secret)
+    errors = NativeErrors()
+    errors.take_over()
+    logs.set_up(order.log_level, camera=order.camera)
+    threading.excepthook = _fall
+    process = CameraProcess(order, errors)
+    threading.Thread(target=_stop_at_end_of_input, args=(process,), daemon=True).start()
+    return process.run()
+
+
+def _fall(fall: threading.ExceptHookArgs) -> None:
+    """An error in a thread that nobody foresaw: end at once and loudly, to be started anew."""
+    _log.critical("%s", fall.exc_value, exc_info=fall.exc_value)
+    logging.shutdown()
+    os._exit(EXIT_FALLEN)
+
+
+def _stop_at_end_of_input(process: CameraProcess) -> None:
+    sys.stdin.read()
+    process.stop()
+
+
+if __name__ == "__main__":
+    code = main()
+    logging.shutdown()
+    # Not sys.exit: the capture thread may sit in native code, which must not be unwound.
+    os._exit(code)

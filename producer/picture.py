@@ -1,0 +1,100 @@
+"""From what the source gave to the JPEG that workers get."""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from producer.jpeg import inspect
+from producer.opencv import cv2
+from producer.source import Picture, Pixels, UndecodableFrame
+
+_ROTATIONS: Final = {
+    0: None,
+    90: cv2.ROTATE_90_CLOCKWISE,
+    180: cv2.ROTATE_180,
+    270: cv2.ROTATE_90_COUNTERCLOCKWISE,
+}
+
+
+class EncodedPicture(NamedTuple):
+    """A JPEG and its size in pixels."""
+
+    jpeg: bytes
+    width: int
+    height: int
+
+
+class Shaper:
+    """Turns pictures upright, cuts them to the region of interest, and scales them down to `width`
+    where they are wider. A JPEG that needs none of it stays as the camera made it.
+
+    `roi`: x, y, width and height, as shares of the picture that was turned.
+    """
+
+    def __init__(
+        self, width: int, rotate: int, roi: tuple[float, float, float, float] | None
+    ) -> None:
+        self._width = width
+        self._rotation = _ROTATIONS[rotate]
+        self._roi = roi
+
+    def __call__(self, picture: Picture) -> Picture:
+        """The picture as it is to be sent. Raises UndecodableFrame."""
+        if isinstance(picture, bytes):
+            header = inspect(picture)
+            untouched = self._rotation is None and self._roi is None and not header.exif
+            if untouched and header.width <= self._width:
+                return picture
+            picture = decode(picture, header.width // self._width if untouched else 1)
+        if self._rotation is not None:
+            picture = np.asarray(cv2.rotate(picture, self._rotation), np.uint8)
+        return self._scale_down(self._cut(picture))
+
+    def _cut(self, pixels: Pixels) -> Pixels:
+        if self._roi is None:
+            return pixels
+        rows, columns = pixels.shape[:2]
+        x, y, width, height = self._roi
+        left, top = round(x * columns), round(y * rows)
+        right = max(left + 1, round((x + width) * columns))
+        bottom = max(top + 1, round((y + height) * rows))
+        return pixels[min(top, rows - 1) : bottom, min(left, columns - 1) : right]
+
+    def _scale_down(self, pixels: Pixels) -> Pixels:
+        height, width = pixels.shape[:2]
+        if width <= self._width:
+            return pixels
+        size = (self._width, max(1, round(height * self._width / width)))
+        return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def encode(picture: Picture, quality: int) -> EncodedPicture:
+    """As JPEG of this quality; what is one already, as it is. Raises UndecodableFrame."""
+    if isinstance(picture, bytes):
+        header = inspect(picture)
+        return EncodedPicture(picture, header.width, header.height)
+    ok, buffer = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not ok:
+        raise UndecodableFrame(f"a picture of shape {picture.shape} cannot be encoded")
+    return EncodedPicture(buffer.tobytes(), picture.shape[1], picture.shape[0])
+
+
+def decode(jpeg: bytes, reducible: int = 1) -> Pixels:
+    """Decode a JPEG, at a half, a quarter or an eighth where it is to be reduced `reducible` times
+    anyway: that skips most of the work. Raises UndecodableFrame."""
+    flags = cv2.IMREAD_COLOR
+    for factor, reduced in (
+        (8, cv2.IMREAD_REDUCED_COLOR_8),
+        (4, cv2.IMREAD_REDUCED_COLOR_4),
+        (2, cv2.IMREAD_REDUCED_COLOR_2),
+    ):
+        if reducible >= factor:
+            flags = reduced
+            break
+    try:
+        pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), flags)
+    except cv2.error as error:
+        raise UndecodableFrame(f"a JPEG of {len(jpeg)} bytes: {error.err}") from error
+    if pixels is None:
+        raise UndecodableFrame(f"a JPEG of {len(jpeg)} bytes cannot be decoded")
+    return np.asarray(pixels, np.uint8)

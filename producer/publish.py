@@ -1,0 +1,188 @@
+"""Frames into a camera's stream: ids of our own, resends that are idempotent, bounded memory."""
+
+import logging
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from redis.exceptions import (
+    ClusterDownError,
+    ConnectionError,  # noqa: A004 - redis-py's own name
+    MasterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+    TimeoutError,  # noqa: A004 - redis-py's own name
+    TryAgainError,
+)
+
+from emotion_streams import keys
+from emotion_streams.backoff import delays
+from emotion_streams.connection import Client, brief, connect_sync
+from emotion_streams.frames import Frame
+from producer.messages import Counts
+from producer.picture import EncodedPicture
+
+# Nobody knows whether the entry was stored, or another node may store it in a moment.
+_UNANSWERED: Final = (
+    ConnectionError, TimeoutError, OSError, ReadOnlyError, ClusterDownError, MasterDownError,
+    TryAgainError, RedisClusterException,
+)  # fmt: skip
+_ID_TAKEN: Final = "equal or smaller"
+_FIRST_JUMP_MS: Final = 1000
+_POLL_ROOM_S: Final = 0.02
+
+_log = logging.getLogger(__name__)
+
+
+class Publisher:
+    """Stores one camera's frames, for one thread.
+
+    `max_queued`: frames that the stream holds at most. `max_age_ms`: put into each frame. `stop`
+    ends every wait. `error` says why Redis does not store at the moment; empty where it does.
+    """
+
+    def __init__(
+        self,
+        redis_url: str,
+        camera: str,
+        max_queued: int,
+        max_age_ms: int | None,
+        counts: Counts,
+        stop: threading.Event,
+        connect: Callable[[str], Client] = connect_sync,
+    ) -> None:
+        self._url = redis_url
+        self._key = keys.frames(camera)
+        self._max_queued = max_queued
+        self._max_age_ms = max_age_ms
+        self._counts = counts
+        self._stop = stop
+        self._connect = connect
+        self._client: Client | None = None
+        self._boot = secrets.token_hex(8)
+        self._seq = 0
+        self._last_id = (0, 0)
+        self.error = ""
+
+    def wait_for_room(self) -> bool:
+        """Wait until the stream has room for a frame without dropping one; False when stopped."""
+        while not self._stop.is_set():
+            backlog = self._persist(lambda client: int(client.xlen(self._key)))
+            if backlog is not None and backlog < self._max_queued:
+                return True
+            self._stop.wait(_POLL_ROOM_S)
+        return False
+
+    def store(self, picture: EncodedPicture, captured_ms: int) -> bool:
+        """Store a frame, for as long as it takes; False where Redis refused it, or when stopped.
+
+        The id is `max(captured_ms, last id + 1)`. A send without a reply is repeated with the same
+        id, and "equal or smaller" then means that the first had arrived.
+        """
+        blob = Frame(
+            captured_ms=captured_ms,
+            width=picture.width,
+            height=picture.height,
+            jpeg=picture.jpeg,
+            boot=self._boot,
+            seq=self._seq,
+            capture_drops=self._counts.lost,
+            gated=self._counts.gated,
+            max_age_ms=self._max_age_ms,
+        ).pack()
+        self._last_id = max((captured_ms, 0), (self._last_id[0], self._last_id[1] + 1))
+        sending = _Sending(blob)
+        if not self._persist(lambda client: self._send(client, sending)):
+            return False
+        self._seq += 1
+        self._counts.published += 1
+        self._counts.published_bytes += len(blob)
+        return True
+
+    def close(self) -> None:
+        """Disconnect."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _send(self, client: Client, sending: "_Sending") -> bool:
+        try:
+            self._add(client, sending.blob)
+        except OutOfMemoryError:
+            # Trimming works where adding does not. Once: then it is others who fill Redis.
+            client.xtrim(self._key, maxlen=self._max_queued - 1, approximate=False)
+            try:
+                self._add(client, sending.blob)
+            except OutOfMemoryError:
+                self._counts.dropped_full += 1
+                raise
+        except _UNANSWERED:
+            sending.unanswered = True
+            raise
+        except ResponseError as error:
+            if _ID_TAKEN not in str(error):
+                self._counts.dropped_refused += 1
+                raise
+            if not sending.unanswered:
+                self._move_past_what_is_there(client, sending.blob)
+        return True
+
+    def _add(self, client: Client, blob: bytes) -> None:
+        entry_id = "{}-{}".format(*self._last_id)
+        client.xadd(
+            self._key, {"frame": blob}, id=entry_id, maxlen=self._max_queued, approximate=False
+        )
+
+    def _move_past_what_is_there(self, client: Client, blob: bytes) -> None:
+        """For when the clock was set back since the last start. A producer has no right to read,
+        so it finds the way in steps that double."""
+        jump_ms = _FIRST_JUMP_MS
+        while True:
+            self._last_id = (self._last_id[0] + jump_ms, 0)
+            try:
+                return self._add(client, blob)
+            except ResponseError as error:
+                if _ID_TAKEN not in str(error):
+                    raise
+            jump_ms *= 2
+
+    def _persist(self, step: Callable[[Client], "int | bool"]) -> "int | bool | None":
+        """The step's result, tried with backoff while Redis is away; None when stopped."""
+        for delay in delays():
+            if self._stop.is_set():
+                return None
+            try:
+                if self._client is None:
+                    self._client = self._connect(self._url)
+                result = step(self._client)
+            except _UNANSWERED as error:
+                self._failed(error)
+            except RedisError as error:
+                self._failed(error)
+                return False
+            else:
+                if self.error:
+                    _log.info("Redis stores frames again")
+                self.error = ""
+                return result
+            self._stop.wait(delay)
+        raise AssertionError("delays() is endless")
+
+    def _failed(self, error: Exception) -> None:
+        self._counts.redis_errors += 1
+        if not self.error:
+            _log.warning("Redis stores no frames, trying again: %s", brief(error))
+        self.error = brief(error)
+
+
+@dataclass
+class _Sending:
+    """A frame on its way. `unanswered`: an earlier try may have stored it."""
+
+    blob: bytes
+    unanswered: bool = False

@@ -1,0 +1,160 @@
+"""What the world is told of the cameras: the registry in Redis, and the metrics."""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from emotion_streams import keys
+from emotion_streams.backoff import UNREACHABLE, check_cancelled
+from emotion_streams.connection import brief, connect, redact
+from emotion_streams.service.health import Health
+from emotion_streams.service.metrics import ProducerMetrics
+from producer.messages import Counts, Report, State
+
+EVERY_S: Final = 1.0
+"""Readers of the registry take a producer for gone after three of these."""
+
+_RATE_OVER_S: Final = 5.0
+_SILENT_S: Final = 3.0
+# A process that hangs whole says nothing of it; its last word must not stand for long.
+
+_log = logging.getLogger(__name__)
+
+
+class CameraRecord:
+    """What is known of one camera, over all the processes that it had."""
+
+    def __init__(self, camera: str, metrics: ProducerMetrics) -> None:
+        self.camera = camera
+        self.report = Report()
+        self.policy = ""
+        self._taken = 0.0
+        self._metrics = metrics
+        self._counted = Counts()
+        self._published = 0
+        self._history: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
+        metrics.start(camera)
+
+    def take(self, report: Report) -> None:
+        """A report of the camera's present process."""
+        before, now = vars(self._counted), vars(report.counts)
+        self._count({name: now[name] - before[name] for name in now})
+        self._counted = report.counts
+        self.report = report
+        self._taken = time.monotonic()
+        self.show()
+
+    def process_started(self) -> None:
+        """A new process of this camera counts from zero."""
+        self._counted = Counts()
+
+    def process_fell(self, why: str) -> None:
+        """The process did not end of itself, and said nothing of why."""
+        self.report = Report(error=why, last_frame_ms=self.report.last_frame_ms)
+        self.show()
+
+    def show(self) -> None:
+        """Set the gauges, and doubt what was said too long ago."""
+        if self.report.state is State.UP and time.monotonic() - self._taken > _SILENT_S:
+            self.report = replace(self.report, state=State.DOWN, error="its process is silent")
+        last_s = self.report.last_frame_ms / 1000
+        self._metrics.up.labels(self.camera).set(self.report.state is State.UP)
+        if last_s:
+            self._metrics.last_frame.labels(self.camera).set(last_s)
+            self._metrics.frame_age.labels(self.camera).set(max(0.0, time.time() - last_s))
+
+    def to_hash(self) -> dict[str, Any]:
+        """The fields of the camera's hash in the registry."""
+        report = self.report
+        return {
+            "state": report.state.value,
+            "fps": f"{self._fps():.2f}",
+            "width": report.width,
+            "height": report.height,
+            "codec": report.codec,
+            "last_frame_ms": report.last_frame_ms,
+            "policy": self.policy,
+            "error": redact(report.error or report.redis_error),
+        }
+
+    def _fps(self) -> float:
+        (since, count), *_ = self._history
+        now = time.monotonic()
+        return (self._published - count) / (now - since) if now > since else 0.0
+
+    def _count(self, new: Mapping[str, int]) -> None:
+        metrics, camera = self._metrics, self.camera
+        metrics.captured.labels(camera).inc(new["captured"])
+        metrics.published.labels(camera).inc(new["published"])
+        metrics.published_bytes.labels(camera).inc(new["published_bytes"])
+        metrics.gated.labels(camera, "rate").inc(new["rate_gated"])
+        metrics.gated.labels(camera, "motion").inc(new["motion_gated"])
+        metrics.dropped.labels(camera, "late").inc(new["dropped_late"])
+        metrics.dropped.labels(camera, "newer").inc(new["dropped_newer"])
+        metrics.dropped.labels(camera, "full").inc(new["dropped_full"])
+        metrics.dropped.labels(camera, "refused").inc(new["dropped_refused"])
+        metrics.decode_errors.labels(camera).inc(new["undecodable"])
+        metrics.reconnects.labels(camera).inc(new["reconnects"])
+        metrics.redis_errors.labels(camera).inc(new["redis_errors"])
+        self._published += new["published"]
+        now = time.monotonic()
+        self._history.append((now, self._published))
+        while now - self._history[0][0] > _RATE_OVER_S:
+            self._history.popleft()
+
+
+class Registry:
+    """Tells Redis of the cameras at least once a second, and Health whether Redis listens."""
+
+    def __init__(
+        self, redis_url: str, health: Health, records: Callable[[], list[CameraRecord]]
+    ) -> None:
+        self._client = connect(redis_url)
+        self._health = health
+        self._records = records
+        self._reachable = True
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            self._health.beat()
+            await self.tell()
+            check_cancelled()
+            await asyncio.sleep(EVERY_S)
+
+    async def tell(self) -> bool:
+        """Write every camera's hash and that it was heard; False where Redis cannot be reached."""
+        records = self._records()
+        for record in records:
+            record.show()
+        try:
+            # By Redis' clock, which is the one that readers compare with.
+            seconds, microseconds = await self._client.time()
+            now_ms = seconds * 1000 + microseconds // 1000
+            async with self._client.pipeline(transaction=False) as pipe:
+                for record in records:
+                    pipe.hset(keys.camera_info(record.camera), mapping=record.to_hash())
+                    pipe.zadd(keys.CAMERAS, {record.camera: now_ms})
+                await pipe.execute()
+        except UNREACHABLE as error:
+            self._failed(error)
+            return False
+        if not self._reachable:
+            _log.info("Redis is reachable again")
+        self._reachable = True
+        self._health.set("redis", None)
+        return True
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._client.aclose()
+
+    def _failed(self, error: Exception) -> None:
+        if self._reachable:
+            _log.warning("Redis cannot be reached, trying again: %s", brief(error))
+        self._reachable = False
+        self._health.set("redis", f"Redis: {brief(error)}")

@@ -1,0 +1,26 @@
+"""Settings of the producer's process."""
+
+from pydantic import Field, field_validator
+from pydantic_settings import SettingsConfigDict
+
+from emotion_streams import keys
+from emotion_streams.service import settings as service
+from producer.camera_settings import CameraOptions
+
+
+class ProducerSettings(service.ServiceSettings, CameraOptions):
+    """What `python -m producer` takes: the process' own settings, and those of one camera."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, coerce_numbers_to_str=True, env_prefix="EMOTION_PRODUCER_"
+    )
+
+    camera: str | None = Field(None, description="name of the camera, as it stands in Redis")
+    metrics_port: int = Field(
+        9102, ge=0, le=65535, description="port of /metrics, /healthz, /readyz; 0 takes a free one"
+    )
+
+    @field_validator("camera")
+    @classmethod
+    def _camera_is_a_name(cls, camera: str | None) -> str | None:
+        return camera if camera is None else keys.check_camera(camera)

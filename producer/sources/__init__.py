@@ -1,0 +1,32 @@
+"""Where pictures come from: one module per kind of source."""
+
+from pathlib import Path
+
+from producer.camera_settings import DEFAULT_FPS, CameraSettings, SourceKind, source_kind
+from producer.source import Source
+from producer.sources.demo import DemoSource
+from producer.sources.file import FileSource
+from producer.sources.folder import FolderSource
+from producer.sources.network import NetworkSource
+from producer.sources.v4l2 import V4l2Source
+from producer.stderr import NativeErrors
+
+
+def make_source(settings: CameraSettings, errors: NativeErrors) -> Source:
+    """The source that a camera's settings ask for, not yet open."""
+    source = settings.source
+    fps = settings.fps or DEFAULT_FPS
+    timeouts = (settings.open_timeout_s, settings.read_timeout_s)
+    match source_kind(source):
+        case SourceKind.DEMO:
+            return DemoSource()
+        case SourceKind.V4L2:
+            device = f"/dev/video{int(source)}" if source.isdecimal() else source
+            size = settings.capture_size or (settings.width, round(settings.width * 3 / 4))
+            return V4l2Source(device, size, fps, settings.read_timeout_s)
+        case SourceKind.NETWORK:
+            return NetworkSource(source, settings.transport, *timeouts, errors)
+        case SourceKind.FOLDER:
+            return FolderSource(Path(source), fps, settings.loop)
+        case SourceKind.FILE:
+            return FileSource(Path(source), settings.loop, *timeouts)

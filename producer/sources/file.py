@@ -1,0 +1,83 @@
+"""A video file as a camera."""
+
+import logging
+from pathlib import Path
+from typing import Final
+
+from producer.source import EndOfSource, Format, NoSuchSource, Picture, SourceUnavailable
+from producer.sources.ffmpeg import FfmpegReader
+
+_DEFAULT_FPS: Final = 25.0
+# For a file that names no rate and gives its frames no time.
+
+_log = logging.getLogger(__name__)
+
+
+class FileSource:
+    """A file in any container and codec that FFmpeg knows; rotation in it is honoured."""
+
+    live = False
+
+    def __init__(self, path: Path, loop: bool, open_timeout_s: float, read_timeout_s: float):
+        self._path = path
+        self._loop = loop
+        self._timeouts = (open_timeout_s, read_timeout_s)
+        self._reader = FfmpegReader()
+        self._interval_s = 1 / _DEFAULT_FPS
+        self._in_round = 0
+        self._last_s = -1.0
+        self._offset_s = 0.0
+
+    def open(self) -> Format:
+        """Open the file. Raises NoSuchSource where it is missing, SourceUnavailable where it is no
+        video."""
+        if not self._path.is_file():
+            raise NoSuchSource(f"{self._path}: no such file")
+        self._last_s = -1.0
+        self._offset_s = 0.0
+        return self._start_round()
+
+    def grab(self) -> float:
+        """Advance; from the last frame to the first where it loops."""
+        if not self._reader.grab():
+            self._end_round()
+            self._start_round()
+            if not self._reader.grab():
+                raise SourceUnavailable(f"{self._path}: no frame in it can be read")
+        position_s = self._offset_s + self._reader.position_s()
+        if self._in_round and position_s <= self._last_s:
+            # Some containers give no times, or the same for several frames.
+            position_s = self._last_s + self._interval_s
+        self._in_round += 1
+        self._last_s = position_s
+        return position_s
+
+    def retrieve(self) -> Picture:
+        """The frame that was grabbed."""
+        return self._reader.retrieve()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._reader.close()
+
+    def _start_round(self) -> Format:
+        opened = self._reader.open(str(self._path), *self._timeouts)
+        if opened is None:
+            raise SourceUnavailable(f"{self._path}: FFmpeg finds no video in this file")
+        self._interval_s = 1 / (opened.fps or _DEFAULT_FPS)
+        self._in_round = 0
+        return opened
+
+    def _end_round(self) -> None:
+        claimed = self._reader.frame_count()
+        # Some containers only estimate it, from duration and rate.
+        if claimed > self._in_round * 1.02 + 1:
+            _log.warning(
+                "the file ends early: cut off, or damaged",
+                extra={"file": str(self._path), "frames": self._in_round, "of": claimed},
+            )
+        if not self._in_round:
+            raise SourceUnavailable(f"{self._path}: no frame in it can be read")
+        if not self._loop:
+            raise EndOfSource
+        self._offset_s = self._last_s + self._interval_s

@@ -1,0 +1,101 @@
+"""USB cameras and other devices of Video4Linux."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from producer.jpeg import inspect
+from producer.opencv import cv2
+from producer.source import Format, Picture, SourceUnavailable, UndecodableFrame
+
+_MJPG: Final = cv2.VideoWriter.fourcc(*"MJPG")
+
+
+class V4l2Source:
+    """A device by its path, best one of /dev/v4l/by-id, which stays the same when replugged.
+
+    Asks it for MJPG at the size and rate: uncompressed, USB 2 carries 640 x 480 at most. Cameras
+    take what is nearest. `connect` makes the capture; cv2's own unless a test has no device.
+    """
+
+    live = True
+
+    def __init__(
+        self,
+        device: str,
+        size: tuple[int, int],
+        fps: float,
+        read_timeout_s: float,
+        connect: Callable[[str, int], cv2.VideoCapture] = cv2.VideoCapture,
+    ) -> None:
+        self._device = device
+        self._size = size
+        self._fps = fps
+        self._read_timeout_s = read_timeout_s
+        self._connect = connect
+        self._capture: cv2.VideoCapture | None = None
+        self._raw = False
+
+    def open(self) -> Format:
+        """Open the device. Raises SourceUnavailable that says which devices there are."""
+        self.close()
+        # Else select() in OpenCV waits ten seconds; whole ones only.
+        os.environ["OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT"] = str(max(1, round(self._read_timeout_s)))
+        capture = self._connect(self._device, cv2.CAP_V4L2)
+        if not capture.isOpened():
+            capture.release()
+            raise SourceUnavailable(self._why_not())
+        width, height = self._size
+        # In this order: the format decides which sizes there are, the size which rates.
+        capture.set(cv2.CAP_PROP_FOURCC, _MJPG)
+        capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
+        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
+        capture.set(cv2.CAP_PROP_FPS, self._fps)
+        # An old picture is worth nothing; the driver's least is used where it wants more.
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        codec = int(capture.get(cv2.CAP_PROP_FOURCC))
+        self._raw = codec == _MJPG and bool(capture.set(cv2.CAP_PROP_CONVERT_RGB, 0))
+        self._capture = capture
+        return Format(
+            width=int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
+            height=int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
+            fps=capture.get(cv2.CAP_PROP_FPS),
+            codec=codec.to_bytes(4, "little", signed=True).decode("ascii", "replace").lower(),
+        )
+
+    def grab(self) -> None:
+        """Wait for the next frame."""
+        if self._capture is None or not self._capture.grab():
+            unplugged = "" if Path(self._device).exists() else ": it was unplugged"
+            raise SourceUnavailable(f"{self._device} gives no frames{unplugged}")
+
+    def retrieve(self) -> Picture:
+        """The frame that was grabbed."""
+        ok, frame = self._capture.retrieve() if self._capture else (False, None)
+        if not ok or frame is None:
+            raise UndecodableFrame("the driver gave a damaged frame")
+        if not self._raw:
+            return np.asarray(frame, np.uint8)
+        jpeg = frame.tobytes()
+        inspect(jpeg)
+        return jpeg
+
+    def close(self) -> None:
+        """Release the device."""
+        if self._capture is not None:
+            self._capture.release()
+            self._capture = None
+
+    def _why_not(self) -> str:
+        path = Path(self._device)
+        if path.exists():
+            try:
+                path.open("rb").close()
+            except OSError as error:
+                return f"{path}: {error.strerror} (is the user in the group video?)"
+            return f"{path} is no camera, or is in use"
+        present = ", ".join(str(found) for found in sorted(Path("/dev").glob("video*")))
+        return f"{path}: no such device (present: {present or 'none'})"

@@ -1,0 +1,92 @@
+"""What native code writes to standard error: kept from the terminal, redacted, and understood."""
+
+import ctypes
+import logging
+import os
+import re
+import sys
+import threading
+from collections import deque
+from typing import Final
+
+from emotion_streams.connection import redact
+
+_log = logging.getLogger(__name__)
+
+_MARKER: Final = "\x1e all was read \x1e"
+_CATCH_UP_S: Final = 0.5
+
+_REASONS: Final = (
+    (re.compile(r"Failed to resolve hostname ([^:\s]+)"), r"the name \1 cannot be resolved"),
+    (re.compile(r"Connection refused"), "connection refused"),
+    (re.compile(r"No route to host|Network is unreachable"), "the host cannot be reached"),
+    (re.compile(r"\b40[13]\b.*(?:Unauthor|Forbid)"), "401: user or password is missing or wrong"),
+    (re.compile(r"\b404\b.*Not Found", re.IGNORECASE), "404: no such stream there"),
+    (re.compile(r"\b([45]\d\d) \(?([A-Z][A-Za-z ]+)"), r"the server answered \1 \2"),
+    (re.compile(r"Stream timeout triggered"), "timeout: nothing came within the time limit"),
+    (re.compile(r"Connection timed out"), "timeout: no answer to the connection"),
+)
+
+
+class NativeErrors:
+    """Takes over the file descriptors 1 and 2 of this process. Python's `sys.stdout` and
+    `sys.stderr` keep the real ones.
+
+    FFmpeg and OpenCV give their reasons there and nowhere else, at times with the URL and its
+    password: lines go to the log at level debug, and `reason()` finds the telling one.
+    """
+
+    def __init__(self) -> None:
+        self._lines: deque[str] = deque(maxlen=50)
+        self._lock = threading.Lock()
+        self._marker_seen = threading.Event()
+        self._taken_over = False
+
+    def take_over(self) -> None:
+        """From now on, whatever is written to the descriptors comes here."""
+        sys.stdout = os.fdopen(os.dup(1), "w")
+        sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
+        read_end, write_end = os.pipe()
+        os.dup2(write_end, 2)
+        # OpenCV writes some of it to standard output.
+        os.dup2(write_end, 1)
+        os.close(write_end)
+        self._taken_over = True
+        threading.Thread(target=self._read, args=(read_end,), daemon=True).start()
+
+    def clear(self) -> None:
+        """Forget what was said so far."""
+        self._catch_up()
+        with self._lock:
+            self._lines.clear()
+
+    def reason(self) -> str | None:
+        """The most telling line since `clear`, in our words; None where none is known."""
+        self._catch_up()
+        with self._lock:
+            lines = list(self._lines)
+        for pattern, reason in _REASONS:
+            for line in lines:
+                if match := pattern.search(line):
+                    return match.expand(reason)
+        return None
+
+    def _catch_up(self) -> None:
+        """Wait until what was written before now has been read."""
+        if self._taken_over:
+            self._marker_seen.clear()
+            # OpenCV's words may still sit in the C library's buffer of standard output.
+            ctypes.CDLL(None).fflush(None)
+            os.write(2, _MARKER.encode() + b"\n")
+            self._marker_seen.wait(_CATCH_UP_S)
+
+    def _read(self, descriptor: int) -> None:
+        with os.fdopen(descriptor, errors="replace") as stream:
+            for line in stream:
+                if line.rstrip("\n").endswith(_MARKER):
+                    self._marker_seen.set()
+                    continue
+                text = redact(line.strip())
+                with self._lock:
+                    self._lines.append(text)
+                _log.debug("native: %s", text)
