@@ -38,7 +38,7 @@ CONTAINERS = ("XGROUP", "XINFO")
 
 
 class TestRealProcesses:
-    """Producer and worker run under their roles; see tests/deploy/processes.py."""
+    """Producer, worker and gateway run under their roles; see tests/deploy/processes.py."""
 
     def test_do_all_that_they_do_without_being_refused_once(
         self, valkey: Valkey, fleet: dict[str, Process]
@@ -191,9 +191,9 @@ class TestRoles:
         assert {role for role, _ in MAY_NOT} | {"admin"} == set(ROLES)
 
     def test_nobody_comes_in_without_a_name_or_with_a_wrong_password(self, server: Valkey) -> None:
-        with redis.Redis(unix_socket_path=str(server.socket)) as nobody:
-            with pytest.raises(AuthenticationError):
-                nobody.ping()
+        nobody = redis.Redis(unix_socket_path=str(server.socket))
+        with nobody, pytest.raises(AuthenticationError):
+            nobody.ping()
         wrong = redis.Redis(
             unix_socket_path=str(server.socket), username="worker", password=password("producer")
         )
