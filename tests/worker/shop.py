@@ -17,6 +17,7 @@ from worker.batch import Batcher
 from worker.decode import UnusablePicture
 from worker.detect import Detection
 from worker.find import FaceFinder, Found
+from worker.slots import Slots
 from worker.workshop import Workshop
 
 
@@ -60,7 +61,7 @@ def stub_shop(finder: OneFace | None = None, slots: int = 4) -> Iterator[Worksho
             batcher=Batcher(cast("Any", Indifferent()), engine_thread, metrics),
             labels=EMOTIONS,
             model=Model("stub", "1", "stub"),
-            slots=asyncio.Semaphore(slots),
+            slots=Slots(4, slots),
             metrics=metrics,
         )
 

@@ -238,7 +238,7 @@ def test_however_a_pipeline_ends_its_slots_come_back(
         await asyncio.gather(scene.task, return_exceptions=True)
         gate.set()
         for _ in range(slots):
-            await asyncio.wait_for(scene.shop.slots.acquire(), 5)
+            await asyncio.wait_for(scene.shop.slots.take(), 5)
 
     play(redis_url, act, OneFace(before), slots)
 
