@@ -70,7 +70,8 @@ async def _run(config: Config, health: Health, metrics: ProducerMetrics) -> None
         await asyncio.wait([telling])
         # The last word, "ended" perhaps, is not to be lost; nor is to be waited for.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(registry.tell(), _LAST_WORD_MAY_TAKE_S)
+            async with asyncio.timeout(_LAST_WORD_MAY_TAKE_S):
+                await registry.tell()
         await registry.close()
 
 

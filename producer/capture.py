@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from emotion_streams.backoff import delays
-from producer.gates import Backlog, RateCap
+from producer.gates import Backlog, Pacer, RateCap
 from producer.messages import Counts, State
 from producer.slot import Slot
 from producer.source import (
@@ -142,13 +142,13 @@ class Capture:
             with self._within(self._limits.open_s):
                 self.format = self._source.open()
             _log.info("the camera is open", extra=vars(self.format))
-            started = time.monotonic()
+            pacer = Pacer()
             backlog = Backlog()
             undecodable = 0
             while not self._stop.is_set():
                 if self._pace.on_demand and not self._slot.wait_until_wanted(_WAIT_S):
                     continue
-                captured = self._next_frame(started, backlog)
+                captured = self._next_frame(pacer, backlog)
                 if captured is None:
                     continue
                 try:
@@ -166,12 +166,12 @@ class Capture:
             with self._within(self._limits.read_s):
                 self._source.close()
 
-    def _next_frame(self, started: float, backlog: Backlog) -> int | None:
+    def _next_frame(self, pacer: Pacer, backlog: Backlog) -> int | None:
         """Grab a frame; when it was captured, or None where it is not wanted."""
         with self._within(self._limits.read_s):
             position_s = self._source.grab()
         if position_s is not None and not self._source.live and not self._pace.on_demand:
-            self._stop.wait(max(0.0, started + position_s - time.monotonic()))
+            self._stop.wait(pacer.wait_s(time.monotonic(), position_s))
         arrived_s = time.monotonic()
         self._counts.captured += 1
         # Never back, whatever is done to the clock.

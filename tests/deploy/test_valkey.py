@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import ssl
 import subprocess
@@ -23,7 +24,7 @@ from emotion_streams import (
     read_ledger,
     subscribe_async,
 )
-from tests.deploy.processes import CAMERA, Process
+from tests.deploy.processes import CAMERA, ROOT, Process
 from tests.deploy.programs import need
 from tests.deploy.valkey import FOLDER, ROLES, Valkey, password, passwords
 from tests.servers import eventually, free_port
@@ -31,6 +32,9 @@ from tests.servers import eventually, free_port
 FRAMES, EVENTS = keys.frames(CAMERA), keys.emotions(CAMERA)
 LEASE, LEDGER, DEAD = keys.lease(CAMERA), keys.ledger(CAMERA), keys.dead(CAMERA)
 INFO = keys.camera_info(CAMERA)
+
+CALL = re.compile(r"redis\.p?call\('([A-Z]+)'(?:, '([A-Z]+)')?")
+CONTAINERS = ("XGROUP", "XINFO")
 
 
 class TestRealProcesses:
@@ -93,6 +97,8 @@ MAY = [
     ("worker", ("XADD", EVENTS, "*", "event", "x")),
     ("worker", ("ZRANGE", keys.CAMERAS, "0", "-1")),
     ("worker", ("HGETALL", LEDGER)),
+    ("worker", ("XTRIM", EVENTS, "MINID", "1-0")),
+    ("worker", ("ZREM", keys.CAMERAS, "gone")),
     ("subscriber", ("XRANGE", EVENTS, "-", "+")),
     ("subscriber", ("HGETALL", INFO)),
     ("subscriber", ("XLEN", FRAMES)),
@@ -114,8 +120,7 @@ MAY_NOT = [
     ("producer", ("EVAL", "return 1", "0")),
     ("producer", ("FLUSHALL",)),
     ("worker", ("ZADD", keys.CAMERAS, "1", CAMERA)),
-    ("worker", ("DEL", LEDGER)),
-    ("worker", ("XTRIM", EVENTS, "MAXLEN", "0")),
+    ("worker", ("RENAME", EVENTS, "else")),
     ("worker", ("SET", "else", "1")),
     ("worker", ("CONFIG", "GET", "*")),
     ("subscriber", ("XRANGE", FRAMES, "-", "+")),
@@ -163,14 +168,34 @@ class TestRoles:
         with server.client(role) as client, pytest.raises(NoPermissionError):
             client.execute_command(*command)
 
+    def test_a_worker_may_do_what_its_scripts_call(self, server: Valkey) -> None:
+        called: set[str] = set()
+        for script in (*ROOT.glob("worker/scripts/*.lua"), ROOT / "emotion_streams/ledger.lua"):
+            for command, sub in CALL.findall(script.read_text()):
+                called.add(f"{command}|{sub}" if command in CONTAINERS else command)
+        rules = (server.folder / "users.acl").read_text().splitlines()
+        (allowed,) = [set(rule.split()) for rule in rules if rule.startswith("user worker ")]
+        assert len(called) > 10
+        assert {f"+{name.lower()}" for name in called} - allowed == set()
+
+    def test_a_worker_may_clear_away_a_camera_that_is_gone(self, server: Valkey) -> None:
+        script = (ROOT / "worker/scripts/retire.lua").read_text()
+        with server.client("producer") as producer, server.client("worker") as worker:
+            producer.zadd(keys.CAMERAS, {"gone": 1})
+            producer.hset(keys.camera_info("gone"), "state", "ended")
+            key_of = (keys.lease, keys.frames, keys.emotions, keys.dead, keys.ledger)
+            names = [*(key("gone") for key in key_of), keys.camera_info("gone")]
+            assert worker.register_script(script)(keys=names, args=[0]) == 1
+            assert worker.zrem(keys.CAMERAS, "gone") == 1
+
     def test_are_all_tried(self) -> None:
         assert {role for role, _ in MAY} | {"replica"} == set(ROLES)
         assert {role for role, _ in MAY_NOT} | {"admin"} == set(ROLES)
 
     def test_nobody_comes_in_without_a_name_or_with_a_wrong_password(self, server: Valkey) -> None:
-        with redis.Redis(unix_socket_path=str(server.socket)) as nobody:
-            with pytest.raises(AuthenticationError):
-                nobody.ping()
+        nobody = redis.Redis(unix_socket_path=str(server.socket))
+        with nobody, pytest.raises(AuthenticationError):
+            nobody.ping()
         wrong = redis.Redis(
             unix_socket_path=str(server.socket), username="worker", password=password("producer")
         )

@@ -50,7 +50,9 @@ def test_a_camera_that_is_cut_off_comes_back_within_backoff_and_three_seconds(
     require_gstreamer()
     with (
         RtspServer("joe", PASSWORD) as server,
-        Producer(redis_url, *OPTIONS, "--source", server.url(stream, CREDENTIALS)) as producer,
+        Producer(
+            redis_url, *OPTIONS, "--source", server.url(stream, CREDENTIALS), "--log-level", "debug"
+        ) as producer,  # its log is searched for the password in the end
     ):
         eventually(lambda: stored(client) > 5, 30)
         server.kill()
@@ -64,6 +66,8 @@ def test_a_camera_that_is_cut_off_comes_back_within_backoff_and_three_seconds(
         eventually(lambda: producer.metric("emotion_camera_up", "door") == 1)
         assert producer.metric("emotion_camera_restarts_total", "door") == 0
         assert "***@127.0.0.1" in producer.log()
+        told = str(client.hgetall(keys.camera_info("door"))) + producer.get("/metrics")[1]
+        assert "w0rd-Zq7" not in told
 
 
 def test_a_stream_that_freezes_is_down_within_the_read_timeout_and_recovers(

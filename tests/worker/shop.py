@@ -61,7 +61,7 @@ def stub_shop(finder: OneFace | None = None, slots: int = 4) -> Iterator[Worksho
             batcher=Batcher(cast("Any", Indifferent()), engine_thread, metrics),
             labels=EMOTIONS,
             model=Model("stub", "1", "stub"),
-            slots=Slots(4, slots),
+            slots=Slots(slots, slots),
             metrics=metrics,
         )
 
