@@ -97,8 +97,6 @@ MAY = [
     ("worker", ("XADD", EVENTS, "*", "event", "x")),
     ("worker", ("ZRANGE", keys.CAMERAS, "0", "-1")),
     ("worker", ("HGETALL", LEDGER)),
-    ("worker", ("XTRIM", EVENTS, "MINID", "1-0")),
-    ("worker", ("ZREM", keys.CAMERAS, "gone")),
     ("subscriber", ("XRANGE", EVENTS, "-", "+")),
     ("subscriber", ("HGETALL", INFO)),
     ("subscriber", ("XLEN", FRAMES)),

@@ -18,6 +18,7 @@ from tests.topologies import NODE_TIMEOUT_MS, Cluster, SentinelPair, tls_front
 FAILOVER_S = 10 * NODE_TIMEOUT_MS / 1000
 """What the servers may take until they have a new primary: detecting it, agreeing, electing."""
 
+
 def ids(url: str, camera: str, count: int) -> list[tuple[int, ...]]:
     """The first events' ids, as a subscriber sees them."""
     with closing(subscribe(url, camera, START)) as events:
