@@ -5,12 +5,13 @@ import random
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
 Result = TypeVar("Result")
 
-# redis-py lets some of these through unwrapped (asyncio's TimeoutError is an OSError).
-UNREACHABLE = (RedisError, OSError)
+# redis-py lets some of these through unwrapped (asyncio's TimeoutError is an OSError), and what it
+# raises for a cluster without a node that answers is no RedisError.
+UNREACHABLE = (RedisError, RedisClusterException, OSError)
 
 
 def delays(first_s: float = 0.1, cap_s: float = 2.0) -> Iterator[float]:
@@ -20,6 +21,17 @@ def delays(first_s: float = 0.1, cap_s: float = 2.0) -> Iterator[float]:
     while True:
         yield delay * random.uniform(0.5, 1.0)  # noqa: S311 - jitter needs no secrecy
         delay = min(delay * 2, cap_s)
+
+
+def check_cancelled() -> None:
+    """Raise CancelledError where this task's cancellation was swallowed.
+
+    redis-py sends with asyncio.wait_for, which in Python 3.11 loses a cancellation that comes just
+    as it completes (python/cpython#86296); elsewhere it turns one into an error of its own while it
+    disconnects. A loop around Redis must ask, or it might never end.
+    """
+    if (task := asyncio.current_task()) and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def persist(
@@ -32,8 +44,12 @@ async def persist(
     """
     for delay in delays():
         try:
-            return await step()
+            result = await step()
         except UNREACHABLE as error:
+            check_cancelled()
             on_failure(error)
+        else:
+            check_cancelled()
+            return result
         await asyncio.sleep(delay)
     raise AssertionError("delays() is endless")

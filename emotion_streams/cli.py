@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -54,13 +55,14 @@ def describe(event: EmotionEvent) -> str:
 
 
 async def _tail(arguments: argparse.Namespace) -> int:
-    cameras = arguments.cameras or None
     count = 0
-    async for event in subscribe_async(arguments.redis, cameras, arguments.after):
-        print(json.dumps(event.to_dict()) if arguments.json else describe(event), flush=True)
-        count += 1
-        if count == arguments.count:
-            break
+    events = subscribe_async(arguments.redis, arguments.cameras or None, arguments.after)
+    async with aclosing(events):
+        async for event in events:
+            print(json.dumps(event.to_dict()) if arguments.json else describe(event), flush=True)
+            count += 1
+            if count == arguments.count:
+                break
     return 0
 
 
@@ -76,7 +78,9 @@ async def _cameras(arguments: argparse.Namespace) -> int:
             status.state,
             f"{status.fps:.1f}",
             f"{status.width}x{status.height}",
-            "never" if status.last_frame_age_ms is None else f"{status.last_frame_age_ms} ms ago",
+            "never"
+            if status.last_frame_age_ms is None
+            else f"{status.last_frame_age_ms / 1000:.1f} s ago",
             status.owner or "-",
             str(status.lag),
             status.error,
@@ -85,6 +89,10 @@ async def _cameras(arguments: argparse.Namespace) -> int:
     ]
     _print_table(("camera", "state", "fps", "size", "last frame", "owner", "lag", "error"), rows)
     return 0
+
+
+def _age(milliseconds: int | None) -> str:
+    return "never" if milliseconds is None else f"{milliseconds / 1000:.1f} s ago"
 
 
 async def _ledger(arguments: argparse.Namespace) -> int:

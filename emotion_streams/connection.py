@@ -12,15 +12,19 @@ from redis.asyncio.cluster import ClusterNode as AsyncClusterNode
 from redis.asyncio.cluster import RedisCluster as AsyncRedisCluster
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.asyncio.sentinel import Sentinel as AsyncSentinel
+from redis.asyncio.sentinel import SentinelConnectionPool as AsyncSentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
 from redis.retry import Retry
-from redis.sentinel import Sentinel
+from redis.sentinel import Sentinel, SentinelConnectionPool
 
 SOCKET_TIMEOUT_S: Final = 3.0
 """A reply later than this counts as lost. Every blocking read must block for less."""
 
 CONNECT_TIMEOUT_S: Final = 2.0
+
+_MAX_CONNECTIONS: Final = 1024
+# A worker has a blocking read open for each of its cameras; redis-py's default of 100 is too few.
 
 _READ_SIZE: Final = 1 << 20
 # redis-py reads 32 KB at a time; with 1 MB a 100 KB frame takes 90 microseconds instead of 400.
@@ -75,9 +79,9 @@ def parse_url(url: str, environ: "os._Environ[str] | dict[str, str]" = os.enviro
     tls = scheme.startswith("rediss")
     kind = scheme.replace("rediss", "redis", 1)
     # urlsplit does not know lists of hosts, so they are taken off first.
-    authority, slash, tail = rest.partition("/") if kind != "unix" else ("", "/", rest)
+    authority = "" if kind == "unix" else re.split("[/?]", rest, maxsplit=1)[0]
     credentials, at, host_list = authority.rpartition("@")
-    parts = urlsplit(f"x://x{slash}{tail}")
+    parts = urlsplit(f"x://x/{rest.removeprefix(authority).removeprefix('/')}")
     if kind == "unix" and "@" in parts.path:
         credentials, at, path = parts.path.rpartition("@")
         parts = parts._replace(path=path)
@@ -116,9 +120,27 @@ def connect(url: str) -> Client:
 
 
 def connect_sync(url: str) -> Client:
-    """As `connect`, for code that runs in threads. A cluster is contacted at once, and RedisError
-    raised where it cannot be reached."""
+    """As `connect`, for code that runs in threads. A cluster is contacted at once, and
+    RedisClusterException raised where it cannot be reached."""
     return _connect(url, _SYNC)
+
+
+class _AsyncSentinelPool(AsyncSentinelConnectionPool):
+    """Closes the sentinels' connections too: redis-py leaves them to the garbage collector."""
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        for sentinel in self.sentinel_manager.sentinels:
+            await sentinel.aclose()
+
+
+class _SentinelPool(SentinelConnectionPool):
+    """As _AsyncSentinelPool."""
+
+    def close(self) -> None:
+        super().close()
+        for sentinel in self.sentinel_manager.sentinels:
+            sentinel.close()
 
 
 class _Kit(NamedTuple):
@@ -128,13 +150,19 @@ class _Kit(NamedTuple):
     cluster: Any
     node: Any
     sentinel: Any
+    sentinel_pool: Any
     retry: Any
 
 
 _ASYNC: Final = _Kit(
-    redis.asyncio.Redis, AsyncRedisCluster, AsyncClusterNode, AsyncSentinel, AsyncRetry
+    redis.asyncio.Redis,
+    AsyncRedisCluster,
+    AsyncClusterNode,
+    AsyncSentinel,
+    _AsyncSentinelPool,
+    AsyncRetry,
 )
-_SYNC: Final = _Kit(redis.Redis, RedisCluster, ClusterNode, Sentinel, Retry)
+_SYNC: Final = _Kit(redis.Redis, RedisCluster, ClusterNode, Sentinel, _SentinelPool, Retry)
 
 
 def _connect(url: str, kit: _Kit) -> Client:
@@ -144,6 +172,7 @@ def _connect(url: str, kit: _Kit) -> Client:
         "socket_timeout": SOCKET_TIMEOUT_S,
         "socket_connect_timeout": CONNECT_TIMEOUT_S,
         "socket_read_size": _READ_SIZE,
+        "max_connections": _MAX_CONNECTIONS,
         # Whether a command may be sent twice is known only to who sends it.
         "retry": kit.retry(NoBackoff(), 0),
     }
@@ -155,7 +184,12 @@ def _connect(url: str, kit: _Kit) -> Client:
         secrets = {"username", "password"}
         watching = {name: value for name, value in options.items() if name not in secrets}
         sentinel = kit.sentinel(list(parsed.hosts), sentinel_kwargs=watching)
-        return sentinel.master_for(parsed.service, db=parsed.database, **options)
+        return sentinel.master_for(
+            parsed.service,
+            connection_pool_class=kit.sentinel_pool,
+            db=parsed.database,
+            **options,
+        )
     if parsed.kind == "unix":
         return kit.redis(unix_socket_path=parsed.path, **options)
     ((host, port), *_) = parsed.hosts
@@ -164,9 +198,35 @@ def _connect(url: str, kit: _Kit) -> Client:
 
 def redact(text: str) -> str:
     """The text with every `user:password@` of a URL in it replaced by `***@`, and with `***` for
-    the value of query parameters whose name speaks of a secret."""
+    the value of query parameters whose name speaks of a secret, and for what `keep_secret` was
+    told."""
+    for secret in sorted(_secrets, key=len, reverse=True):
+        text = text.replace(secret, "***")
     return _SECRET_PARAMETERS.sub(r"\1***", _CREDENTIALS.sub(r"\1***@", text))
 
+
+def brief(error: Exception) -> str:
+    """A failure of Redis in a few words; redis-py spells a whole client out in some."""
+    return redact(_CLIENT.sub("", str(error)) or type(error).__name__)
+
+
+_CLIENT: Final = re.compile(r"\s*:?\s*<redis\..*", re.DOTALL)
+
+
+def keep_secret(text: str) -> None:
+    """From now on `redact` replaces this text wherever it stands in this process' words. Texts of
+    less than four characters would replace much else, and are left to the patterns."""
+    if len(text) >= _LEAST_SECRET:
+        _secrets.add(text)
+
+
+def known_secrets() -> list[str]:
+    """What `keep_secret` was told, for another process of ours to keep as well."""
+    return sorted(_secrets)
+
+
+_secrets: set[str] = set()
+_LEAST_SECRET: Final = 4
 
 # Greedy up to the last @ of the authority: passwords may hold an @.
 _CREDENTIALS: Final = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s/'\"]*@", re.IGNORECASE)

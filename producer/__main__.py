@@ -1,73 +1,89 @@
-"""`python -m producer`: cameras into frames streams."""
+"""`python -m producer`: cameras into frames streams; `probe SOURCE` tries one."""
 
 import asyncio
+import contextlib
 import logging
 import signal
 import sys
+from typing import Final
 
 from prometheus_client import CollectorRegistry
 
 from emotion_streams.service import logs
 from emotion_streams.service import settings as service
+from emotion_streams.service.command_line import conceal
 from emotion_streams.service.health import Health, HealthServer
 from emotion_streams.service.metrics import ProducerMetrics, build_info
-from producer.child import Order
-from producer.registry import CameraRecord, Registry
-from producer.settings import ProducerSettings, camera_settings
-from producer.supervisor import CameraSupervisor, SourceMissing
+from producer.config import Config, load
+from producer.fleet import Fleet, Reloader
+from producer.registry import Registry
+from producer.supervisor import SourceMissing
+
+_LAST_WORD_MAY_TAKE_S: Final = 0.3
 
 _log = logging.getLogger("producer")
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run a camera until it ends or a signal comes: exit code 0; 1 where the source does not exist,
+def main(argv: list[str]) -> int:
+    """Run until the camera ends or a signal comes: exit code 0; 1 where the source does not exist,
     2 where the settings are wrong."""
-    settings = service.load(ProducerSettings, "producer", argv, "A camera into a frames stream.")
-    logs.set_up(settings.log_level)
+    if argv[:1] == ["probe"]:
+        from producer.probe import main as probe
+
+        return probe(argv[1:])
+    config = load(argv)
+    logs.set_up(config.process.log_level)
     registry = CollectorRegistry()
     health = Health()
     build_info(registry, "producer")
     metrics = ProducerMetrics(registry)
-    metrics.config_valid.set(1)
+    host, port = config.process.metrics_host, config.process.metrics_port
     try:
-        server = HealthServer(settings.metrics_host, settings.metrics_port, registry, health)
+        server = HealthServer(host, port, registry, health)
     except OSError as error:
-        address = f"{settings.metrics_host}:{settings.metrics_port}"
-        service.end("producer", f"{address} for the metrics: {error.strerror}")
+        service.end("producer", f"metrics on {host}:{port}: {error.strerror} (--metrics-port)")
     with server:
-        _log.info("metrics", extra={"port": server.port})
+        _log.info("metrics are served", extra={"port": server.port})
         try:
-            return asyncio.run(_run(settings, health, metrics))
+            asyncio.run(_run(config, health, metrics))
         except SourceMissing as error:
-            print(f"producer: {settings.camera}: {error}", file=sys.stderr)
+            print(f"producer: {error}", file=sys.stderr)
             return 1
-
-
-async def _run(settings: ProducerSettings, health: Health, metrics: ProducerMetrics) -> int:
-    if settings.camera is None:
-        service.end("producer", "--camera is missing")
-    one = camera_settings(settings)
-    record = CameraRecord(settings.camera, one.policy, metrics)
-    order = Order(settings.camera, settings.redis, settings.log_level, False, one)
-    registry = Registry(settings.redis, health, lambda: [record])
-    health.set("redis", "Redis was not reached yet")
-    health.started()
-    camera = asyncio.create_task(CameraSupervisor(order, record, metrics).run())
-    telling = asyncio.create_task(registry.run())
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, camera.cancel)
-    try:
-        await camera
-    except asyncio.CancelledError:
-        return 0
-    finally:
-        telling.cancel()
-        await asyncio.wait([telling])
-        await registry.tell()
-        await registry.close()
     return 0
 
 
+async def _run(config: Config, health: Health, metrics: ProducerMetrics) -> None:
+    fleet = Fleet(config, metrics)
+    registry = Registry(config.process.redis, health, fleet.records)
+    working = asyncio.create_task(_work(config, fleet, metrics))
+    telling = asyncio.create_task(registry.run())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, working.cancel)
+    health.started()
+    try:
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
+    finally:
+        await fleet.close()
+        telling.cancel()
+        await asyncio.wait([telling])
+        # The last word, "ended" perhaps, is not to be lost; nor is to be waited for.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORD_MAY_TAKE_S):
+                await registry.tell()
+        await registry.close()
+
+
+async def _work(config: Config, fleet: Fleet, metrics: ProducerMetrics) -> None:
+    metrics.config_valid.set(1)
+    await fleet.apply(config.cameras)
+    if config.path is None:
+        await fleet.wait_until_ended()
+    else:
+        reloader = Reloader(config.path, fleet.apply, metrics)
+        await asyncio.gather(reloader.run(), fleet.wait_until_fallen())
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(conceal()))

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from emotion_streams.backoff import delays
-from producer.gates import RateCap
-from producer.report import Counts, State
+from producer.gates import Backlog, Pacer, RateCap
+from producer.messages import Counts, State
 from producer.slot import Slot
-from producer.sources import (
+from producer.source import (
     EndOfSource,
     Format,
     NoSuchSource,
@@ -59,7 +59,8 @@ class Capture:
     """Runs in a thread of its own. Its public attributes may be read from others.
 
     `state`, `error`, `format`, `last_frame_ms`: as in Report. `failed`: the source does not exist,
-    and `patient` is off. `patient`: what does not exist may come.
+    and `patient` is off. `patient`: what does not exist may come. `news` is set when `state`
+    changes.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Capture:
         slot: Slot[Captured],
         counts: Counts,
         stop: threading.Event,
+        news: threading.Event,
         *,
         patient: bool,
         clock: Callable[[], float] = time.time,
@@ -80,11 +82,13 @@ class Capture:
         self._slot = slot
         self._counts = counts
         self._stop = stop
+        self._news = news
         self._patient = patient
         self._clock = clock
         self._cap = RateCap(pace.fps)
         self._in_a_row = 0
         self._deadline: float | None = None
+        self._heard = time.monotonic()
         self.state = State.DOWN
         self.error = ""
         self.failed = False
@@ -96,6 +100,10 @@ class Capture:
         """Frames have come for a while."""
         return self._in_a_row >= STABLE_FRAMES
 
+    def silent_s(self) -> float:
+        """How long ago the newest frame came."""
+        return time.monotonic() - self._heard
+
     def overdue_s(self) -> float:
         """For how long a call into the source has outstayed its limit: cv2 can hang for good."""
         deadline = self._deadline
@@ -103,24 +111,27 @@ class Capture:
 
     def run(self) -> None:
         """Until the source ends, does not exist, or `stop`. Closes the slot at the end."""
-        backoff = self._delays()
         try:
-            while not self._stop.is_set():
-                self._in_a_row = 0
-                try:
-                    self._session()
-                except EndOfSource:
-                    self.state = State.ENDED
-                    return
-                except SourceUnavailable as error:
-                    self._unavailable(error)
-                    if self.failed:
-                        return
-                if self.stable:
-                    backoff = self._delays()
-                self._stop.wait(next(backoff))
+            self._run()
         finally:
             self._slot.close()
+
+    def _run(self) -> None:
+        backoff = self._delays()
+        while not self._stop.is_set():
+            self._in_a_row = 0
+            try:
+                self._session()
+            except EndOfSource:
+                self._set_state(State.ENDED)
+                return
+            except SourceUnavailable as error:
+                self._unavailable(error)
+                if self.failed:
+                    return
+            if self.stable:
+                backoff = self._delays()
+            self._stop.wait(next(backoff))
 
     def _delays(self) -> Iterator[float]:
         return delays(min(_FIRST_DELAY_S, self._limits.reconnect_s), self._limits.reconnect_s)
@@ -131,12 +142,13 @@ class Capture:
             with self._within(self._limits.open_s):
                 self.format = self._source.open()
             _log.info("the camera is open", extra=vars(self.format))
-            started = time.monotonic()
+            pacer = Pacer()
+            backlog = Backlog()
             undecodable = 0
             while not self._stop.is_set():
                 if self._pace.on_demand and not self._slot.wait_until_wanted(_WAIT_S):
                     continue
-                captured = self._next_frame(started)
+                captured = self._next_frame(pacer, backlog)
                 if captured is None:
                     continue
                 try:
@@ -154,19 +166,25 @@ class Capture:
             with self._within(self._limits.read_s):
                 self._source.close()
 
-    def _next_frame(self, started: float) -> int | None:
+    def _next_frame(self, pacer: Pacer, backlog: Backlog) -> int | None:
         """Grab a frame; when it was captured, or None where it is not wanted."""
         with self._within(self._limits.read_s):
             position_s = self._source.grab()
-        if position_s is not None and not self._pace.on_demand:
-            self._stop.wait(max(0.0, started + position_s - time.monotonic()))
+        if position_s is not None and not self._source.live and not self._pace.on_demand:
+            self._stop.wait(pacer.wait_s(time.monotonic(), position_s))
+        arrived_s = time.monotonic()
         self._counts.captured += 1
         # Never back, whatever is done to the clock.
         self.last_frame_ms = max(self.last_frame_ms, int(self._clock() * 1000))
-        self.state = State.UP
+        self._heard = arrived_s
+        if self.state is not State.UP:
+            self._set_state(State.UP)
         self.error = ""
         self._in_a_row += 1
-        if self._cap.admits(time.monotonic() if position_s is None else position_s):
+        if self._source.live and position_s is not None and backlog.is_late(arrived_s, position_s):
+            self._counts.dropped_late += 1
+            return None
+        if self._cap.admits(arrived_s if self._source.live or position_s is None else position_s):
             return self.last_frame_ms
         self._counts.rate_gated += 1
         return None
@@ -176,12 +194,16 @@ class Capture:
             self._counts.dropped_newer += 1
 
     def _unavailable(self, error: SourceUnavailable) -> None:
-        self.state = State.DOWN
         self.failed = isinstance(error, NoSuchSource) and not self._patient
         if str(error) != self.error and not self.failed:
             _log.warning("the camera is down, trying again: %s", error)
         self.error = str(error)
         self._counts.reconnects += 1
+        self._set_state(State.DOWN)
+
+    def _set_state(self, state: State) -> None:
+        self.state = state
+        self._news.set()
 
     @contextlib.contextmanager
     def _within(self, limit_s: float) -> Iterator[None]:

@@ -5,70 +5,57 @@ Input that ends means that the supervisor is gone, or wants this process to go. 
 standard output.
 """
 
-import json
 import logging
+import math
 import os
-import signal
 import sys
 import threading
-import time
-from typing import Final, NamedTuple
+from typing import Final
 
+from emotion_streams.connection import keep_secret
 from emotion_streams.service import logs
+from producer.camera_settings import DEFAULT_FPS
 from producer.capture import Capture, Captured, Limits, Pace
-from producer.picture import Preparer
+from producer.gates import MotionGate
+from producer.messages import EXIT_FALLEN, EXIT_NO_SUCH_SOURCE, Counts, Order, Report, State
+from producer.picture import Shaper, encode
 from producer.publish import Publisher
-from producer.report import EXIT_NO_SUCH_SOURCE, Counts, Report, State
-from producer.settings import DEFAULT_FPS, CameraSettings
 from producer.slot import Slot
-from producer.sources import UndecodableFrame, make_source
+from producer.source import UndecodableFrame
+from producer.sources import make_source
 from producer.stderr import NativeErrors
 
 REPORT_EVERY_S: Final = 0.5
+_log = logging.getLogger(__name__)
+
 _PUBLISHER_MAY_TAKE_S: Final = 0.3
 _WAIT_S: Final = 0.2
-
-
-class Order(NamedTuple):
-    """What the supervisor tells a camera's process. `patient`: wait for a source that does not
-    exist, rather than give up."""
-
-    camera: str
-    redis_url: str
-    log_level: str
-    patient: bool
-    settings: CameraSettings
-
-    def to_line(self) -> str:
-        """As JSON, with the newline."""
-        return json.dumps({**self._asdict(), "settings": self.settings.model_dump()}) + "\n"
-
-    @classmethod
-    def from_line(cls, line: str) -> "Order":
-        """Parse what `to_line` made."""
-        values = json.loads(line)
-        return cls(**{**values, "settings": CameraSettings(**values["settings"])})
 
 
 class CameraProcess:
     """Capture, slot and publisher of one camera, and the threads that they run in."""
 
-    def __init__(self, order: Order, errors: NativeErrors, stop: threading.Event) -> None:
+    def __init__(self, order: Order, errors: NativeErrors) -> None:
         settings = order.settings
         every = settings.policy == "every"
-        self._stop = stop
+        self._stop = stop = threading.Event()
+        self._news = threading.Event()
         self._every = every
         self._counts = Counts()
         self._slot: Slot[Captured] = Slot()
-        self._read_timeout_s = settings.read_timeout_s
-        self._prepare = Preparer(settings.width, settings.quality)
+        self._shape = Shaper(settings.width, settings.rotate, settings.roi)
+        self._motion = MotionGate(settings.min_motion)
+        self._quality = settings.quality
+        source = make_source(settings, errors)
+        self._silence_limit_s = settings.read_timeout_s if source.live else math.inf
         self._capture = Capture(
-            make_source(settings, errors),
+            source,
             Pace(settings.fps if every else settings.fps or DEFAULT_FPS, on_demand=every),
             Limits(settings.open_timeout_s, settings.read_timeout_s, settings.reconnect_max_s),
             self._slot,
             self._counts,
             stop,
+            self._news,
             patient=order.patient,
         )
         self._publisher = Publisher(
@@ -85,14 +72,27 @@ class CameraProcess:
         threading.Thread(target=self._capture.run, daemon=True).start()
         publishing = threading.Thread(target=self._publish, daemon=True)
         publishing.start()
-        while publishing.is_alive() and not self._stop.is_set():
+        while not self._stop.is_set():
             self._send_report()
-            publishing.join(REPORT_EVERY_S)
+            self._news.wait(REPORT_EVERY_S)
+            self._news.clear()
         publishing.join(_PUBLISHER_MAY_TAKE_S)
         self._send_report()
         return EXIT_NO_SUCH_SOURCE if self._capture.failed else 0
 
+    def stop(self) -> None:
+        """Let `run` come to its end."""
+        self._stop.set()
+        self._news.set()
+
     def _publish(self) -> None:
+        try:
+            self._publish_all()
+        finally:
+            self._publisher.close()
+            self.stop()
+
+    def _publish_all(self) -> None:
         while not self._stop.is_set() and not self._slot.finished:
             # Room first: a frame is captured when there is room for it, and so is never old.
             if self._every and not self._publisher.wait_for_room():
@@ -101,18 +101,21 @@ class CameraProcess:
             if captured is None:
                 continue
             try:
-                encoded = self._prepare(captured.picture)
+                picture = self._shape(captured.picture)
+                if not self._motion.admits(picture, captured.captured_ms):
+                    self._counts.motion_gated += 1
+                    continue
+                encoded = encode(picture, self._quality)
             except UndecodableFrame:
                 self._counts.undecodable += 1
                 continue
             self._publisher.store(encoded, captured.captured_ms)
-        self._publisher.close()
 
     def _send_report(self) -> None:
         capture = self._capture
         state, error = capture.state, capture.error
-        silent_s = time.time() - capture.last_frame_ms / 1000
-        if state is State.UP and silent_s > self._read_timeout_s:
+        silent_s = capture.silent_s()
+        if state is State.UP and silent_s > self._silence_limit_s:
             state, error = State.DOWN, f"no frame for {silent_s:.0f} s"
         report = Report(
             state=state,
@@ -135,19 +138,28 @@ class CameraProcess:
 
 def main() -> int:
     """Run one camera by the order on standard input."""
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
     order = Order.from_line(sys.stdin.readline())
+    for secret in order.secrets:
+        keep_secret(secret)
     errors = NativeErrors()
     errors.take_over()
     logs.set_up(order.log_level, camera=order.camera)
-    threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
-    return CameraProcess(order, errors, stop).run()
+    threading.excepthook = _fall
+    process = CameraProcess(order, errors)
+    threading.Thread(target=_stop_at_end_of_input, args=(process,), daemon=True).start()
+    return process.run()
 
 
-def _stop_at_end_of_input(stop: threading.Event) -> None:
+def _fall(fall: threading.ExceptHookArgs) -> None:
+    """An error in a thread that nobody foresaw: end at once and loudly, to be started anew."""
+    _log.critical("%s", fall.exc_value, exc_info=fall.exc_value)
+    logging.shutdown()
+    os._exit(EXIT_FALLEN)
+
+
+def _stop_at_end_of_input(process: CameraProcess) -> None:
     sys.stdin.read()
-    stop.set()
+    process.stop()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,20 @@
-"""Which frames are worth sending."""
+"""When frames are due, and which are worth sending."""
 
 from typing import Final
+
+import numpy as np
+
+from producer.opencv import cv2
+from producer.source import Picture, Pixels, UndecodableFrame
+
+_BACKLOG_LASTS_S: Final = 5.0
+_MAY_LAG_S: Final = 1.0
+
+_GRID: Final = (64, 48)
+# Cells are large enough to average a sensor's noise away, and small beside a face.
+_CELL_CHANGED: Final = 8
+# Of 255 levels of grey.
+_AT_LEAST_EVERY_MS: Final = 1000
 
 
 class RateCap:
@@ -22,3 +36,83 @@ class RateCap:
         if self._due_s <= time_s:
             self._due_s = time_s + self._interval_s
         return True
+
+
+class Pacer:
+    """Shows the frames of a source that does not live at the times that they name."""
+
+    def __init__(self) -> None:
+        self._origin_s: float | None = None
+
+    def wait_s(self, now_s: float, position_s: float) -> float:
+        """How long to wait before the frame of this position is shown."""
+        if self._origin_s is None:
+            self._origin_s = now_s - position_s
+        wait_s = self._origin_s + position_s - now_s
+        if wait_s < -_MAY_LAG_S:
+            # The machine slept or was overloaded: go on from here, not through all at once.
+            self._origin_s -= wait_s
+        return max(0.0, wait_s)
+
+
+class Backlog:
+    """Tells frames that come late from those that come as they are captured.
+
+    A stream that was held up, by probing it at its start or by the network, delivers what it kept
+    in one go: then a frame's own time is further from that of the frame before than its arrival.
+    Until the first that comes in time, all are taken for late.
+    """
+
+    def __init__(self) -> None:
+        self._before: tuple[float, float] | None = None
+        self._late = True
+        self._late_since_s: float | None = None
+
+    def is_late(self, arrived_s: float, position_s: float) -> bool:
+        """Whether this frame waited somewhere. `position_s`: its own time."""
+        before, self._before = self._before, (arrived_s, position_s)
+        if before is not None and position_s > before[1]:
+            self._late = arrived_s - before[0] < (position_s - before[1]) / 2
+        if not self._late:
+            self._late_since_s = None
+            return False
+        if self._late_since_s is None:
+            self._late_since_s = arrived_s
+        # No camera's backlog lasts this long: it is its clock that is wrong.
+        return arrived_s - self._late_since_s < _BACKLOG_LASTS_S
+
+
+class MotionGate:
+    """Leaves out frames in which less than the share `min_motion` of the picture changed since the
+    last one that went through; one a second goes through all the same. 0 lets all through."""
+
+    def __init__(self, min_motion: float) -> None:
+        self._min_motion: Final = min_motion
+        self._sent: Pixels | None = None
+        self._sent_ms = 0
+
+    def admits(self, picture: Picture, captured_ms: int) -> bool:
+        """Whether the frame goes through. Raises UndecodableFrame."""
+        if not self._min_motion:
+            return True
+        cells = _cells(picture)
+        if (
+            self._sent is not None
+            and captured_ms - self._sent_ms < _AT_LEAST_EVERY_MS
+            and np.mean(cv2.absdiff(cells, self._sent) > _CELL_CHANGED) < self._min_motion
+        ):
+            return False
+        self._sent, self._sent_ms = cells, captured_ms
+        return True
+
+
+def _cells(picture: Picture) -> Pixels:
+    """The picture as 64 x 48 means of grey."""
+    if isinstance(picture, bytes):
+        # At an eighth of its size, a JPEG is decoded from its blocks' means alone.
+        grey = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_REDUCED_GRAYSCALE_8)
+        if grey is None:
+            raise UndecodableFrame(f"a JPEG of {len(picture)} bytes cannot be decoded")
+        return np.asarray(cv2.resize(grey, _GRID, interpolation=cv2.INTER_AREA), np.uint8)
+    small = cv2.resize(picture, _GRID, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)

@@ -2,7 +2,8 @@
 
 from typing import Final, NamedTuple
 
-from producer.sources.base import UndecodableFrame
+from producer.opencv import MAX_PIXELS
+from producer.source import UndecodableFrame
 
 _START: Final = b"\xff\xd8"
 _END: Final = b"\xff\xd9"
@@ -37,9 +38,11 @@ def inspect(jpeg: bytes) -> JpegHeader:
         if marker in _FRAME_MARKERS:
             height = int.from_bytes(jpeg[at + 5 : at + 7])
             width = int.from_bytes(jpeg[at + 7 : at + 9])
-            if width and height:
-                return JpegHeader(width, height, exif)
-            break
+            if not width or not height:
+                break
+            if width * height > MAX_PIXELS:
+                raise UndecodableFrame(f"the JPEG claims {width} x {height} pixels")
+            return JpegHeader(width, height, exif)
         exif = exif or marker == _EXIF_MARKER
         at += 2 + int.from_bytes(jpeg[at + 2 : at + 4])
     raise UndecodableFrame("the JPEG's header is damaged")

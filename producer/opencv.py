@@ -8,6 +8,8 @@ MAX_PIXELS: Final = 1 << 26
 
 # Read once, when cv2 is imported.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
+# Warnings: the least at which FFmpeg says with which status a server refused.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "24")
 
 import cv2 as cv2  # noqa: E402 - the limit must stand first
 

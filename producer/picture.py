@@ -6,7 +6,14 @@ import numpy as np
 
 from producer.jpeg import inspect
 from producer.opencv import cv2
-from producer.sources.base import Picture, Pixels, UndecodableFrame
+from producer.source import Picture, Pixels, UndecodableFrame
+
+_ROTATIONS: Final = {
+    0: None,
+    90: cv2.ROTATE_90_CLOCKWISE,
+    180: cv2.ROTATE_180,
+    270: cv2.ROTATE_90_COUNTERCLOCKWISE,
+}
 
 
 class EncodedPicture(NamedTuple):
@@ -17,24 +24,41 @@ class EncodedPicture(NamedTuple):
     height: int
 
 
-class Preparer:
-    """Scales pictures down to `width` where they are wider, and encodes them at `quality`.
+class Shaper:
+    """Turns pictures upright, cuts them to the region of interest, and scales them down to `width`
+    where they are wider. A JPEG that needs none of it stays as the camera made it.
 
-    A JPEG that needs none of it passes through as the camera made it.
+    `roi`: x, y, width and height, as shares of the picture that was turned.
     """
 
-    def __init__(self, width: int, quality: int) -> None:
+    def __init__(
+        self, width: int, rotate: int, roi: tuple[float, float, float, float] | None
+    ) -> None:
         self._width = width
-        self._options: Final = [cv2.IMWRITE_JPEG_QUALITY, quality]
+        self._rotation = _ROTATIONS[rotate]
+        self._roi = roi
 
-    def __call__(self, picture: Picture) -> EncodedPicture:
-        """The picture as JPEG. Raises UndecodableFrame."""
+    def __call__(self, picture: Picture) -> Picture:
+        """The picture as it is to be sent. Raises UndecodableFrame."""
         if isinstance(picture, bytes):
             header = inspect(picture)
-            if header.width <= self._width and not header.exif:
-                return EncodedPicture(picture, header.width, header.height)
-            picture = decode(picture, header.width // self._width)
-        return self._encode(self._scale_down(picture))
+            untouched = self._rotation is None and self._roi is None and not header.exif
+            if untouched and header.width <= self._width:
+                return picture
+            picture = decode(picture, header.width // self._width if untouched else 1)
+        if self._rotation is not None:
+            picture = np.asarray(cv2.rotate(picture, self._rotation), np.uint8)
+        return self._scale_down(self._cut(picture))
+
+    def _cut(self, pixels: Pixels) -> Pixels:
+        if self._roi is None:
+            return pixels
+        rows, columns = pixels.shape[:2]
+        x, y, width, height = self._roi
+        left, top = round(x * columns), round(y * rows)
+        right = max(left + 1, round((x + width) * columns))
+        bottom = max(top + 1, round((y + height) * rows))
+        return pixels[min(top, rows - 1) : bottom, min(left, columns - 1) : right]
 
     def _scale_down(self, pixels: Pixels) -> Pixels:
         height, width = pixels.shape[:2]
@@ -43,11 +67,16 @@ class Preparer:
         size = (self._width, max(1, round(height * self._width / width)))
         return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
-    def _encode(self, pixels: Pixels) -> EncodedPicture:
-        ok, buffer = cv2.imencode(".jpg", pixels, self._options)
-        if not ok:
-            raise UndecodableFrame(f"a picture of shape {pixels.shape} cannot be encoded")
-        return EncodedPicture(buffer.tobytes(), pixels.shape[1], pixels.shape[0])
+
+def encode(picture: Picture, quality: int) -> EncodedPicture:
+    """As JPEG of this quality; what is one already, as it is. Raises UndecodableFrame."""
+    if isinstance(picture, bytes):
+        header = inspect(picture)
+        return EncodedPicture(picture, header.width, header.height)
+    ok, buffer = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not ok:
+        raise UndecodableFrame(f"a picture of shape {picture.shape} cannot be encoded")
+    return EncodedPicture(buffer.tobytes(), picture.shape[1], picture.shape[0])
 
 
 def decode(jpeg: bytes, reducible: int = 1) -> Pixels:

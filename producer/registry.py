@@ -5,19 +5,22 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from emotion_streams import keys
-from emotion_streams.backoff import UNREACHABLE
-from emotion_streams.connection import connect, redact
+from emotion_streams.backoff import UNREACHABLE, check_cancelled
+from emotion_streams.connection import brief, connect, redact
 from emotion_streams.service.health import Health
 from emotion_streams.service.metrics import ProducerMetrics
-from producer.report import Counts, Report, State
+from producer.messages import Counts, Report, State
 
 EVERY_S: Final = 1.0
 """Readers of the registry take a producer for gone after three of these."""
 
 _RATE_OVER_S: Final = 5.0
+_SILENT_S: Final = 3.0
+# A process that hangs whole says nothing of it; its last word must not stand for long.
 
 _log = logging.getLogger(__name__)
 
@@ -25,10 +28,11 @@ _log = logging.getLogger(__name__)
 class CameraRecord:
     """What is known of one camera, over all the processes that it had."""
 
-    def __init__(self, camera: str, policy: str, metrics: ProducerMetrics) -> None:
+    def __init__(self, camera: str, metrics: ProducerMetrics) -> None:
         self.camera = camera
         self.report = Report()
-        self._policy = policy
+        self.policy = ""
+        self._taken = 0.0
         self._metrics = metrics
         self._counted = Counts()
         self._published = 0
@@ -41,17 +45,22 @@ class CameraRecord:
         self._count({name: now[name] - before[name] for name in now})
         self._counted = report.counts
         self.report = report
+        self._taken = time.monotonic()
         self.show()
 
-    def process_ended(self, why: str) -> None:
-        """The process is gone, and what it counted with it."""
+    def process_started(self) -> None:
+        """A new process of this camera counts from zero."""
         self._counted = Counts()
-        if self.report.state is not State.ENDED:
-            self.report = Report(error=why, last_frame_ms=self.report.last_frame_ms)
+
+    def process_fell(self, why: str) -> None:
+        """The process did not end of itself, and said nothing of why."""
+        self.report = Report(error=why, last_frame_ms=self.report.last_frame_ms)
         self.show()
 
     def show(self) -> None:
-        """Set the gauges."""
+        """Set the gauges, and doubt what was said too long ago."""
+        if self.report.state is State.UP and time.monotonic() - self._taken > _SILENT_S:
+            self.report = replace(self.report, state=State.DOWN, error="its process is silent")
         last_s = self.report.last_frame_ms / 1000
         self._metrics.up.labels(self.camera).set(self.report.state is State.UP)
         if last_s:
@@ -68,7 +77,7 @@ class CameraRecord:
             "height": report.height,
             "codec": report.codec,
             "last_frame_ms": report.last_frame_ms,
-            "policy": self._policy,
+            "policy": self.policy,
             "error": redact(report.error or report.redis_error),
         }
 
@@ -84,6 +93,7 @@ class CameraRecord:
         metrics.published_bytes.labels(camera).inc(new["published_bytes"])
         metrics.gated.labels(camera, "rate").inc(new["rate_gated"])
         metrics.gated.labels(camera, "motion").inc(new["motion_gated"])
+        metrics.dropped.labels(camera, "late").inc(new["dropped_late"])
         metrics.dropped.labels(camera, "newer").inc(new["dropped_newer"])
         metrics.dropped.labels(camera, "full").inc(new["dropped_full"])
         metrics.dropped.labels(camera, "refused").inc(new["dropped_refused"])
@@ -113,6 +123,7 @@ class Registry:
         while True:
             self._health.beat()
             await self.tell()
+            check_cancelled()
             await asyncio.sleep(EVERY_S)
 
     async def tell(self) -> bool:
@@ -144,6 +155,6 @@ class Registry:
 
     def _failed(self, error: Exception) -> None:
         if self._reachable:
-            _log.warning("Redis cannot be reached, trying again: %s", error)
+            _log.warning("Redis cannot be reached, trying again: %s", brief(error))
         self._reachable = False
-        self._health.set("redis", f"Redis: {redact(str(error))}")
+        self._health.set("redis", f"Redis: {brief(error)}")

@@ -1,103 +1,19 @@
-"""Settings of the producer: of a camera, and of the process."""
+"""Settings of the producer's process."""
 
-from enum import StrEnum
-from pathlib import Path
-from typing import Final, Literal
-
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator
+from pydantic_settings import SettingsConfigDict
 
 from emotion_streams import keys
-from emotion_streams.connection import redact
 from emotion_streams.service import settings as service
-
-DEFAULT_FPS: Final = 10.0
-_NETWORK_SCHEMES: Final = frozenset({"rtsp", "rtsps", "http", "https"})
+from producer.camera_settings import CameraOptions
 
 
-class SourceKind(StrEnum):
-    """Which source a camera's `source` means."""
-
-    DEMO = "demo"
-    V4L2 = "v4l2"
-    NETWORK = "network"
-    FOLDER = "folder"
-    FILE = "file"
-
-
-def source_kind(source: str) -> SourceKind:
-    """What a `source` means: "demo", a USB index, a path in /dev, a URL, a folder, else a file.
-    Raises ValueError for a URL of another kind."""
-    scheme, separator, _ = source.partition("://")
-    if separator:
-        if scheme.lower() not in _NETWORK_SCHEMES:
-            raise ValueError(
-                f"{redact(source)}: of URLs, {', '.join(sorted(_NETWORK_SCHEMES))} are taken"
-            )
-        return SourceKind.NETWORK
-    if source == "demo":
-        return SourceKind.DEMO
-    if source.isdecimal() or source.startswith("/dev/"):
-        return SourceKind.V4L2
-    return SourceKind.FOLDER if Path(source).is_dir() else SourceKind.FILE
-
-
-class CameraSettings(BaseModel):
-    """What may be said of one camera."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
-
-    source: str = Field(
-        "demo",
-        min_length=1,
-        description="demo, a USB index, a path in /dev, rtsp(s):// or http(s)://, a video file, or "
-        "a folder of pictures; ${NAME} in it is taken from the environment",
-    )
-    fps: float | None = Field(
-        None,
-        gt=0,
-        le=240,
-        description="frames per second at most [10; all of them with policy every]",
-    )
-    width: int = Field(640, ge=32, le=8192, description="wider pictures are scaled down to it")
-    quality: int = Field(85, ge=1, le=100, description="of the JPEG")
-    policy: Literal["newest", "every"] = Field(
-        "newest",
-        description="newest: what is not taken in time is dropped; every: wait for the workers, as "
-        "only files, folders and the demo can",
-    )
-    max_age_ms: int = Field(
-        1000, ge=1, description="workers expire older frames; with policy every they never do"
-    )
-    loop: bool = Field(False, description="start a file or a folder again at its end")
-    max_queued: int = Field(
-        20, ge=10, le=30, description="frames that wait in Redis at most; older ones are dropped"
-    )
-    transport: Literal["tcp", "udp"] = Field("tcp", description="of RTSP")
-    open_timeout_s: float = Field(5, gt=0, le=60, description="time to open the camera")
-    read_timeout_s: float = Field(5, gt=0, le=60, description="time between two frames")
-
-    reconnect_max_s: float = Field(
-        10, gt=0, le=300, description="a camera that is down is tried again at least this often"
-    )
-
-    @field_validator("source")
-    @classmethod
-    def _source_is_one(cls, source: str) -> str:
-        source_kind(source)
-        return source
-
-    @model_validator(mode="after")
-    def _policy_suits_source(self) -> "CameraSettings":
-        live = source_kind(self.source) in (SourceKind.V4L2, SourceKind.NETWORK)
-        if self.policy == "every" and live:
-            raise ValueError("policy every: a live camera does not wait; leave it at newest")
-        return self
-
-
-class ProducerSettings(service.ServiceSettings, CameraSettings):
+class ProducerSettings(service.ServiceSettings, CameraOptions):
     """What `python -m producer` takes: the process' own settings, and those of one camera."""
 
-    model_config = {**service.ServiceSettings.model_config, "env_prefix": "EMOTION_PRODUCER_"}
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, coerce_numbers_to_str=True, env_prefix="EMOTION_PRODUCER_"
+    )
 
     camera: str | None = Field(None, description="name of the camera, as it stands in Redis")
     metrics_port: int = Field(
@@ -108,8 +24,3 @@ class ProducerSettings(service.ServiceSettings, CameraSettings):
     @classmethod
     def _camera_is_a_name(cls, camera: str | None) -> str | None:
         return camera if camera is None else keys.check_camera(camera)
-
-
-def camera_settings(settings: ProducerSettings) -> CameraSettings:
-    """The part of the settings that is about the one camera."""
-    return CameraSettings(**{name: getattr(settings, name) for name in CameraSettings.model_fields})

@@ -1,5 +1,6 @@
 """What native code writes to standard error: kept from the terminal, redacted, and understood."""
 
+import ctypes
 import logging
 import os
 import re
@@ -19,16 +20,17 @@ _REASONS: Final = (
     (re.compile(r"Failed to resolve hostname ([^:\s]+)"), r"the name \1 cannot be resolved"),
     (re.compile(r"Connection refused"), "connection refused"),
     (re.compile(r"No route to host|Network is unreachable"), "the host cannot be reached"),
-    (re.compile(r"40[13] (?:Unauthorized|Forbidden)"), "401: user or password is missing or wrong"),
-    (re.compile(r"404 (?:Stream )?Not Found", re.IGNORECASE), "404: no such stream there"),
-    (re.compile(r"(4\d\d|5\d\d) [A-Z][A-Za-z ]+"), r"the server answered \g<0>"),
-    (re.compile(r"Stream timeout triggered after ([\d.]+) ms"), r"timeout: nothing for \1 ms"),
+    (re.compile(r"\b40[13]\b.*(?:Unauthor|Forbid)"), "401: user or password is missing or wrong"),
+    (re.compile(r"\b404\b.*Not Found", re.IGNORECASE), "404: no such stream there"),
+    (re.compile(r"\b([45]\d\d) \(?([A-Z][A-Za-z ]+)"), r"the server answered \1 \2"),
+    (re.compile(r"Stream timeout triggered"), "timeout: nothing came within the time limit"),
     (re.compile(r"Connection timed out"), "timeout: no answer to the connection"),
 )
 
 
 class NativeErrors:
-    """Takes over file descriptor 2 of this process. Python's logs keep the real one.
+    """Takes over the file descriptors 1 and 2 of this process. Python's `sys.stdout` and
+    `sys.stderr` keep the real ones.
 
     FFmpeg and OpenCV give their reasons there and nowhere else, at times with the URL and its
     password: lines go to the log at level debug, and `reason()` finds the telling one.
@@ -41,11 +43,13 @@ class NativeErrors:
         self._taken_over = False
 
     def take_over(self) -> None:
-        """From now on, whatever is written to descriptor 2 comes here."""
-        real = os.dup(2)
-        sys.stderr = os.fdopen(real, "w", buffering=1)
+        """From now on, whatever is written to the descriptors comes here."""
+        sys.stdout = os.fdopen(os.dup(1), "w")
+        sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
         read_end, write_end = os.pipe()
         os.dup2(write_end, 2)
+        # OpenCV writes some of it to standard output.
+        os.dup2(write_end, 1)
         os.close(write_end)
         self._taken_over = True
         threading.Thread(target=self._read, args=(read_end,), daemon=True).start()
@@ -71,6 +75,8 @@ class NativeErrors:
         """Wait until what was written before now has been read."""
         if self._taken_over:
             self._marker_seen.clear()
+            # OpenCV's words may still sit in the C library's buffer of standard output.
+            ctypes.CDLL(None).fflush(None)
             os.write(2, _MARKER.encode() + b"\n")
             self._marker_seen.wait(_CATCH_UP_S)
 

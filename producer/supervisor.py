@@ -12,9 +12,8 @@ from typing import Final
 
 from emotion_streams.backoff import delays
 from emotion_streams.service.metrics import ProducerMetrics
-from producer.child import Order
+from producer.messages import EXIT_NO_SUCH_SOURCE, Order, Report, State
 from producer.registry import CameraRecord
-from producer.report import EXIT_NO_SUCH_SOURCE, Report, State
 
 _START_MAY_TAKE_S: Final = 30.0
 # Importing takes a second; twenty at once on a small machine, many.
@@ -55,11 +54,11 @@ class CameraSupervisor:
             if code == 0 and report.state is State.ENDED:
                 return
             if code == EXIT_NO_SUCH_SOURCE:
-                raise SourceMissing(report.error)
+                raise SourceMissing(f"{self._order.camera}: {report.error}")
             if report.stable:
                 backoff = self._delays()
             why = f"its process fell ({_exit_text(code)})" if code is not None else "it hung"
-            self._record.process_ended(why)
+            self._record.process_fell(why)
             self._metrics.restarts.labels(self._order.camera).inc()
             _log.warning(
                 "the camera's process is started anew: %s",
@@ -83,6 +82,7 @@ class CameraSupervisor:
             env={**os.environ, "PYTHONPATH": _python_path()},
         )
         assert process.stdin is not None
+        self._record.process_started()
         hung = False
         try:
             process.stdin.write(self._order.to_line().encode())
@@ -103,7 +103,9 @@ class CameraSupervisor:
         patience_s = _START_MAY_TAKE_S
         while True:
             try:
-                line = await asyncio.wait_for(process.stdout.readline(), patience_s)
+                # Not wait_for, which in Python 3.11 may lose a cancellation.
+                async with asyncio.timeout(patience_s):
+                    line = await process.stdout.readline()
             except TimeoutError:
                 raise Hung(f"no report for {patience_s:.0f} s") from None
             if not line.endswith(b"\n"):
@@ -118,12 +120,13 @@ class CameraSupervisor:
 async def _end(process: asyncio.subprocess.Process, *, politely: bool) -> None:
     """See that the process is gone, and reaped, even when cancelled meanwhile."""
     if process.stdin is not None:
-        process.stdin.close()
-    if process.returncode is None:
+        process.stdin.close()  # which asks it to end
+    if not politely:
         with contextlib.suppress(ProcessLookupError):
-            process.send_signal(signal.SIGTERM if politely else signal.SIGKILL)
+            process.kill()
     try:
-        await asyncio.wait_for(process.wait(), _STOP_MAY_TAKE_S)
+        async with asyncio.timeout(_STOP_MAY_TAKE_S):
+            await process.wait()
     except (TimeoutError, asyncio.CancelledError):
         with contextlib.suppress(ProcessLookupError):
             process.kill()

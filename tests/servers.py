@@ -1,6 +1,7 @@
 """Real Redis-compatible servers for the tests, each its own, on a unix socket or a free port."""
 
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -8,8 +9,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
-
-import redis
 
 from deploy.redis_server import find_server
 
@@ -59,18 +58,27 @@ class RedisProcess:
         return process
 
     def _answers(self) -> bool:
-        try:
-            with redis.Redis(unix_socket_path=str(self.socket)) as client:
-                return bool(client.ping())
-        except redis.exceptions.AuthenticationError:
-            return True
-        except redis.exceptions.RedisError:
-            return False
+        """Whether it takes commands, be it to say that it wants a password first."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            try:
+                connection.connect(str(self.socket))
+                connection.sendall(b"PING\r\n")
+                return connection.recv(100).startswith((b"+PONG", b"-NOAUTH"))
+            except OSError:
+                return False
 
     def kill(self) -> None:
         """End it at once, as a crash would."""
         self.process.kill()
         self.process.wait()
+
+    def pause(self) -> None:
+        """It stands still; its connections stay."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """It goes on."""
+        self.process.send_signal(signal.SIGCONT)
 
     def restart(self) -> None:
         """Start it again after kill(), on the same addresses."""

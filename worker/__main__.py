@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 
 import cv2
 from prometheus_client import CollectorRegistry
@@ -27,6 +28,7 @@ from worker.lease import Leases
 from worker.model import release
 from worker.model.card import InvalidRelease
 from worker.settings import WorkerSettings
+from worker.slots import Slots
 from worker.stream import Retention
 from worker.workshop import Workshop
 
@@ -72,22 +74,25 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
             model.version,
             extra={"engine": engine.name, "detector": model.detector},
         )
-        async with connect(settings.redis) as client:
+        # Not `async with client`: that would need a cluster to be there already.
+        async with aclosing(connect(settings.redis)) as client:
             shop = Workshop(
                 finder=finder,
                 threads=threads,
                 batcher=Batcher(engine, engine_thread, metrics),
                 labels=released.card.labels,
                 model=model,
-                slots=asyncio.Semaphore(settings.in_flight),
+                slots=Slots(settings.threads, settings.in_flight),
                 metrics=metrics,
             )
             worker = Worker(
                 client,
-                Leases(client, owner, settings.weight),
+                Leases(client, owner, settings.weight, settings.lease_ms),
                 shop,
                 health,
-                Retention(events=settings.keep_events),
+                Retention(
+                    events=settings.keep_events, age_ms=round(settings.keep_hours * 3_600_000)
+                ),
             )
             _stop_on_signals(worker)
             log.info("worker %s at %s", owner, redact(settings.redis))

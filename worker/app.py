@@ -3,36 +3,42 @@
 import asyncio
 import logging
 import time
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
-from emotion_streams import keys
 from emotion_streams.backoff import UNREACHABLE
 from emotion_streams.connection import Client
+from emotion_streams.ledger import read_ledger
 from emotion_streams.service.health import Health
+from worker.attached import Attached
 from worker.camera import CameraPipeline
-from worker.lease import TICK_S, Leases, rendezvous
+from worker.lease import Leases, Peer, assign
 from worker.stream import CameraStream, Fenced, Lease, Retention
 from worker.workshop import Workshop
 
-SILENT_MS: Final = 60_000
-"""A camera not heard for this long is let go once nothing of it waits."""
-
 DRAIN_S: Final = 8.0
 """How long a worker that stops may take over what is in the works; what is left then stays
-pending, and its next owner claims it."""
+pending, and its next owner claims it. Below the ten seconds that containers are given."""
+
+_SIGN_OFF_S: Final = 1.0
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class Owned:
-    """A camera that this worker has: its lease, its pipeline and the task that runs it."""
+    """A camera that this worker has: its lease, its pipeline and the task that runs it.
+
+    `instead_of`: the worker that should have it, but did not take it.
+    """
 
     lease: Lease
     pipeline: CameraPipeline
     task: "asyncio.Task[None]"
-    leaving: bool = field(default=False)
+    instead_of: str | None
+    leaving: bool = False
 
 
 class Worker:
@@ -51,11 +57,15 @@ class Worker:
         self._shop = shop
         self._health = health
         self._retention = retention
+        self._attached = Attached(client, retention)
         self._owned: dict[str, Owned] = {}
+        self._free_since: dict[str, float] = {}
         self._stopping = asyncio.Event()
+        self._stop_at = 0.0
 
     def stop(self) -> None:
         """Finish what is in the works, give the cameras up and return from run()."""
+        self._stop_at = time.monotonic()
         self._stopping.set()
 
     async def run(self) -> None:
@@ -64,61 +74,85 @@ class Worker:
         async with asyncio.TaskGroup() as tasks:
             batching = tasks.create_task(self._shop.batcher.run())
             while not self._stopping.is_set():
-                await self._tick_safely(tasks)
-                await _wait(self._stopping, TICK_S)
+                self._health.beat()
+                await self._tick(tasks)
+                await _wait(self._stopping, self._leases.tick_s)
             await self._drain()
             batching.cancel()
 
-    async def _tick_safely(self, tasks: asyncio.TaskGroup) -> None:
-        self._health.beat()
-        try:
-            await self._tick(tasks)
-        except UNREACHABLE as error:
-            self._shop.metrics.redis_errors.inc()
-            self._health.set("redis", f"Redis cannot be reached: {error}")
-            log.warning("Redis cannot be reached; trying again: %s", error)
-        else:
+    async def _tick(self, tasks: asyncio.TaskGroup) -> None:
+        """Keep the cameras, say that this worker lives, take cameras, let go of one at most."""
+        reached = await self._each(self._keep, self._owned)
+        reached &= await self._each(lambda _: self._rebalance(tasks), ("the workers",))
+        self._shop.metrics.owned.set(len(self._owned))
+        if reached:
             self._health.set("redis", None)
             self._health.started()
 
-    async def _tick(self, tasks: asyncio.TaskGroup) -> None:
-        """Say that this worker lives, keep its leases, take cameras, and let go of one at most."""
+    async def _each(self, step: Callable[[str], Awaitable[None]], names: Iterable[str]) -> bool:
+        """Do the step for all at once, so that a shard which is away costs only its own cameras;
+        False where Redis failed for any."""
+        names = list(names)
+        outcomes = await asyncio.gather(*map(step, names), return_exceptions=True)
+        failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+        for error in failures:
+            if not isinstance(error, UNREACHABLE):
+                raise error
+            self._shop.metrics.redis_errors.inc()
+        if failures:
+            self._health.set("redis", f"Redis cannot be reached: {failures[0]}")
+            log.warning("Redis cannot be reached; trying again: %s", failures[0])
+        return not failures
+
+    async def _keep(self, camera: str) -> None:
+        """Renew the lease of an owned camera, and show its account."""
+        owned = self._owned.get(camera)
+        if not owned:  # let go since the tick began
+            return
+        if not await self._leases.renew(owned.lease):
+            self._shop.metrics.fenced.inc()
+            log.warning("the lease has moved on", extra={"camera": camera})
+            owned.task.cancel()
+            return
+        ledger = await read_ledger(self._client, camera)
+        if camera in self._owned:  # it may have gone meanwhile, and its gauges with it
+            self._shop.metrics.account(ledger)
+
+    async def _rebalance(self, tasks: asyncio.TaskGroup) -> None:
+        """Take the cameras that this worker should have, and hand over one that it should not."""
         await self._shop.clock.adjust(self._client)
-        live = await self._leases.heartbeat()
-        await self._renew()
-        wanted = await self._attached()
-        for camera in wanted - self._owned.keys():
-            if rendezvous(camera, live) == self._leases.owner:
-                await self._take(camera, tasks)
-        self._let_go_of_one(wanted, live)
-        self._shop.metrics.owned.set(len(self._owned))
+        peers = await self._leases.heartbeat()
+        wanted = await self._attached.wanting_an_owner(self._shop.clock_ms())
+        assigned = assign(wanted, {worker: peer.weight for worker, peer in peers.items()})
+        missing = {name: owner for name, owner in assigned.items() if name not in self._owned}
 
-    async def _renew(self) -> None:
-        for camera, owned in list(self._owned.items()):
-            if not owned.task.done() and not await self._leases.renew(owned.lease):
-                log.warning("the lease has moved on", extra={"camera": camera})
-                owned.task.cancel()
+        async def take(camera: str) -> None:
+            await self._take(camera, missing[camera], tasks)
 
-    async def _attached(self) -> set[str]:
-        """Cameras that somebody must own: heard lately, or with frames left."""
-        now_ms = self._shop.clock_ms()
-        heard: list[tuple[bytes, float]] = await self._client.zrange(
-            keys.CAMERAS, 0, -1, withscores=True
-        )
-        wanted = set()
-        for name, heard_ms in heard:
-            camera = name.decode()
-            silent = now_ms - heard_ms > SILENT_MS
-            if camera in self._owned or silent:
-                backlog: int = await self._client.xlen(keys.frames(camera))
-                if camera in self._owned:
-                    self._shop.metrics.backlog.labels(camera).set(backlog)
-                if silent and not backlog:
-                    continue
-            wanted.add(camera)
-        return wanted
+        mine = [name for name, owner in missing.items() if owner == self._leases.owner]
+        await self._each(take, mine)
+        await self._each(take, await self._orphans(missing))
+        self._let_go_of_one(assigned, peers)
 
-    async def _take(self, camera: str, tasks: asyncio.TaskGroup) -> None:
+    async def _orphans(self, missing: Mapping[str, str]) -> list[str]:
+        """Cameras that nobody took for the time of a lease, though another worker should have, if
+        this one is idle; it takes them then."""
+        if self._shop.slots.taken:
+            self._free_since = {}
+            return []
+        others = [name for name, owner in missing.items() if owner != self._leases.owner]
+        now_ms, now = self._shop.clock_ms(), time.monotonic()
+        free = await asyncio.gather(*(self._leases.is_free(name, now_ms) for name in others))
+        self._free_since = {
+            name: self._free_since.get(name, now)
+            for name, is_free in zip(others, free, strict=True)
+            if is_free
+        }
+        return [
+            name for name, since in self._free_since.items() if now - since > self._leases.lease_s
+        ]
+
+    async def _take(self, camera: str, should: str, tasks: asyncio.TaskGroup) -> None:
         lease = await self._leases.acquire(camera)
         if lease is None:
             return
@@ -126,7 +160,14 @@ class Worker:
         stream = CameraStream(self._client, lease, self._retention)
         pipeline = CameraPipeline(stream, self._shop)
         task = tasks.create_task(self._run(camera, pipeline, lease))
-        self._owned[camera] = Owned(lease, pipeline, task)
+        instead_of = None if should == self._leases.owner else should
+        self._owned[camera] = Owned(lease, pipeline, task, instead_of)
+        # A callback, since a task that is cancelled before its first step never runs.
+        task.add_done_callback(lambda _: self._forget(camera))
+
+    def _forget(self, camera: str) -> None:
+        del self._owned[camera]
+        self._shop.metrics.forget(camera)
 
     async def _run(self, camera: str, pipeline: CameraPipeline, lease: Lease) -> None:
         """Run a camera's pipeline until it is stopped, fenced or cancelled."""
@@ -137,9 +178,6 @@ class Worker:
             log.warning("fenced: another worker has it", extra={"camera": camera})
         else:
             await self._release(lease)
-        finally:
-            del self._owned[camera]
-            self._shop.metrics.forget(camera)
 
     async def _release(self, lease: Lease) -> None:
         try:
@@ -148,10 +186,13 @@ class Worker:
             log.warning("lease not given up: %s", error, extra={"camera": lease.camera})
         log.info("let go", extra={"camera": lease.camera})
 
-    def _let_go_of_one(self, wanted: set[str], live: dict[str, float]) -> None:
+    def _let_go_of_one(self, assigned: Mapping[str, str], peers: Mapping[str, Peer]) -> None:
         """One at a time: a worker that joins must not stop many cameras at once."""
         for camera, owned in self._owned.items():
-            if camera not in wanted or rendezvous(camera, live) != self._leases.owner:
+            should = assigned.get(camera)
+            # One taken from a worker that did not come for it stays here: it would not come again.
+            stays = should in (self._leases.owner, owned.instead_of)
+            if should is None or (not stays and peers[should].fresh):
                 if not owned.leaving:
                     owned.leaving = True
                     owned.pipeline.stop()
@@ -160,20 +201,39 @@ class Worker:
     async def _drain(self) -> None:
         """Stop reading everywhere, then finish within DRAIN_S. The worker leaves the workers first,
         so that the others come for its cameras as their leases are given up."""
+        deadline = self._stop_at + DRAIN_S
         self._health.set("stop", "stopping")
-        deadline = time.monotonic() + DRAIN_S
-        try:
-            await asyncio.wait_for(self._leases.leave(), 1.0)
-        except (*UNREACHABLE, TimeoutError) as error:
-            log.warning("not signed off: %s", error)
-        tasks = []
         for owned in self._owned.values():
             owned.pipeline.stop()
-            tasks.append(owned.task)
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=deadline - time.monotonic())
-            for task in late:
-                task.cancel()
+        try:
+            await asyncio.wait_for(self._leases.leave(), _SIGN_OFF_S)
+        except (*UNREACHABLE, TimeoutError) as error:
+            log.warning("not signed off: %s", error)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(deadline - time.monotonic()):
+                await self._finish()
+        await self._abandon(list(self._owned.values()))
+
+    async def _finish(self) -> None:
+        """Wait until all pipelines have ended; meanwhile their leases must not run out."""
+        while self._owned:
+            self._health.beat()
+            running = [owned.task for owned in self._owned.values()]
+            await asyncio.wait(running, timeout=self._leases.tick_s)
+            await self._each(self._keep, self._owned)
+
+    async def _abandon(self, unfinished: list[Owned]) -> None:
+        """End what did not finish in time; its frames stay pending for the next owner."""
+        for owned in unfinished:
+            log.warning("not finished in time", extra={"camera": owned.lease.camera})
+            owned.task.cancel()
+        if unfinished:
+            await asyncio.wait([owned.task for owned in unfinished])
+            releases = asyncio.gather(*(self._release(owned.lease) for owned in unfinished))
+            try:
+                await asyncio.wait_for(releases, _SIGN_OFF_S)
+            except TimeoutError:
+                log.warning("leases not given up: Redis does not answer")
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

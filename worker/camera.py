@@ -4,8 +4,7 @@ import asyncio
 import time
 from collections import deque
 from dataclasses import dataclass
-from itertools import islice
-from typing import Final
+from typing import Final, TypeAlias
 
 from emotion_streams.backoff import UNREACHABLE, persist
 from emotion_streams.events import EmotionEvent
@@ -14,7 +13,9 @@ from emotion_streams.ledger import Outcome
 from emotion_streams.wire import MalformedMessage
 from worker.decode import UnusablePicture
 from worker.event import build_event
-from worker.stream import MAX_DELIVERIES, CameraStream, Delivery, Ending
+from worker.skew import ClockSkew
+from worker.slots import Slot
+from worker.stream import MAX_DELIVERIES, READ_AT_ONCE, CameraStream, Delivery, Ending
 from worker.workshop import Workshop
 
 BLOCK_MS: Final = 1_000
@@ -25,7 +26,7 @@ SWEEP_S: Final = 1.0
 
 _COMMIT_AT_ONCE: Final = 32
 _UNCOMMITTED: Final = 64
-"""Analysed frames that may wait for Redis; then the camera reads no more."""
+"""Steps of work whose results may wait for Redis; then the camera reads no more."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,10 @@ class Result:
     event: EmotionEvent | None = None
 
 
+Work: TypeAlias = "asyncio.Future[list[Result]]"
+"""Frames that end together: one that is analysed, and those before it that were not worth it."""
+
+
 class CameraPipeline:
     """One camera's frames, from Redis and back."""
 
@@ -52,75 +57,93 @@ class CameraPipeline:
         self._stream = stream
         self._shop = shop
         self._waiting: deque[Arrival] = deque()
-        self._works: deque[asyncio.Future[Result]] = deque()
-        self._works_grew = asyncio.Event()
-        self._works_empty = asyncio.Event()
+        self._works: asyncio.Queue[Work] = asyncio.Queue()
         self._room = asyncio.Semaphore(_UNCOMMITTED)
         self._unended: set[str] = set()
         self._stopping = asyncio.Event()
         self._claim_at = 0.0
+        self._skew = ClockSkew()
 
     def stop(self) -> None:
-        """Read no more; run() returns when what is in the works is committed."""
+        """Read no more; run() returns when all that was read is committed."""
         self._stopping.set()
 
     async def run(self) -> None:
         """Analyse frames until stopped. Raises Fenced, in a group, when the lease has moved on."""
         async with asyncio.TaskGroup() as tasks:
             committing = tasks.create_task(self._commit_in_order())
-            while not self._stopping.is_set():
-                if not self._waiting:
-                    await self._read(BLOCK_MS)
-                elif await self._take_slot():
+            while self._waiting or not self._stopping.is_set():
+                if self._waiting:
                     await self._begin_next(tasks)
-            await self._works_empty.wait()
+                else:
+                    await persist(lambda: self._read(BLOCK_MS), self._failed)
+            await self._works.join()
             committing.cancel()
 
     async def _read(self, block_ms: int | None) -> None:
-        """Add to the waiting what came, and once in a while what was left pending."""
+        """Add to the waiting what came, or once in a while what was left pending."""
         if time.monotonic() >= self._claim_at:
-            claimed = await persist(lambda: self._stream.claim(self._unended), self._failed)
-            self._claim_at = time.monotonic() + SWEEP_S
+            claimed, complete = await self._stream.claim(self._unended)
+            self._claim_at = time.monotonic() + SWEEP_S if complete else 0.0
             self._arrive(claimed)
             if claimed:
                 return
-        try:
-            self._arrive(await self._stream.read(block_ms))
-        except UNREACHABLE as error:
-            self._failed(error)
+        arrived = self._arrive(await self._stream.read(block_ms))
+        self._skew.saw([a.frame for a in arrived if a.frame], self._shop.clock_ms())
+        self._shop.metrics.clock_skew.labels(self._stream.camera).set(self._skew.ms / 1000)
 
-    def _arrive(self, deliveries: list[Delivery]) -> None:
-        for delivery in deliveries:
-            self._unended.add(delivery.frame_id)
-            self._waiting.append(open_delivery(delivery))
+    def _arrive(self, deliveries: list[Delivery]) -> list[Arrival]:
+        arrivals = [open_delivery(delivery) for delivery in deliveries]
+        self._unended.update(delivery.frame_id for delivery in deliveries)
+        self._waiting.extend(arrivals)
+        return arrivals
 
     def _failed(self, error: Exception) -> None:
         self._shop.redis_failed(self._stream.camera, error)
         # What a lost reply delivered is pending, and nobody knows of it: claim before reading on.
         self._claim_at = 0.0
 
-    async def _take_slot(self) -> bool:
-        """Wait for this camera's turn; False where it was stopped meanwhile."""
-        had_to_wait = self._shop.slots.locked()
-        await self._shop.slots.acquire()
-        if self._stopping.is_set():
-            self._shop.slots.release()
-            return False
-        if had_to_wait:  # newer frames may have come, and the newest counts
-            await self._read(None)
-        return True
-
     async def _begin_next(self, tasks: asyncio.TaskGroup) -> None:
-        """Put the next frame worth it into the works, holding the slot; end those before it."""
+        """Put the next frame worth it into the works, in a slot, with those before it."""
+        # Room first: nobody may sit on a slot while Redis takes no commits.
+        await self._room.acquire()
+        had_to_wait = self._shop.slots.taken
+        slot = await self._shop.slots.take()
+        work: Work | None = None
+        try:
+            if had_to_wait:
+                await self._catch_up()
+            ended, arrival = self._next_worth_it()
+            if arrival:
+                work = tasks.create_task(self._analyse(ended, arrival, slot))
+                # A callback, since a task that is cancelled before its first step never runs.
+                work.add_done_callback(lambda _: slot.leave())
+        finally:
+            if not work:
+                slot.leave()
+        self._works.put_nowait(work or _done(ended))
+
+    async def _catch_up(self) -> None:
+        """Look whether newer frames came, for it is the newest that counts."""
+        failed_lately = self._claim_at == 0.0
+        if self._stopping.is_set() or failed_lately or len(self._waiting) >= READ_AT_ONCE:
+            return
+        try:
+            await self._read(None)
+        except UNREACHABLE as error:
+            self._failed(error)
+
+    def _next_worth_it(self) -> tuple[list[Result], Arrival | None]:
+        """The next frame to analyse, if there is one, and how those before it end."""
+        ended: list[Result] = []
         behind = any(self._is_stale(arrival) for arrival in self._waiting)
         while self._waiting:
             arrival = self._waiting.popleft()
-            if ending := self._early_end(arrival, behind):
-                await self._enter(_done(Result(ending)))
-            else:
-                await self._enter(tasks.create_task(self._analyse(arrival)))
-                return
-        self._shop.slots.release()
+            ending = self._early_end(arrival, behind)
+            if not ending:
+                return ended, arrival
+            ended.append(Result(ending))
+        return ended, None
 
     def _early_end(self, arrival: Arrival, behind: bool) -> Ending | None:
         """How a frame ends that is not worth analysing; None for one that is."""
@@ -138,49 +161,41 @@ class CameraPipeline:
         frame = arrival.frame
         if frame is None or frame.max_age_ms is None:
             return False
-        return self._shop.clock_ms() - frame.captured_ms > frame.max_age_ms
+        return self._skew.age_ms(frame, self._shop.clock_ms()) > frame.max_age_ms
 
-    async def _enter(self, result: "asyncio.Future[Result]") -> None:
-        await self._room.acquire()
-        self._works.append(result)
-        self._works_grew.set()
-
-    async def _analyse(self, arrival: Arrival) -> Result:
-        """Decode, detect, crop, classify."""
+    async def _analyse(self, ended: list[Result], arrival: Arrival, slot: Slot) -> list[Result]:
+        """Decode, detect, crop, classify; `ended` goes before it."""
         shop, delivery, frame = self._shop, arrival.delivery, arrival.frame
         assert frame is not None  # those without one end early
         began_ms = shop.clock_ms()
         try:
             found = await shop.find(frame.jpeg)
-            classified = await shop.batcher.classify(self._stream.camera, found.crops)
         except UnusablePicture as error:
-            return Result(_dead(delivery, str(error)))
-        finally:
-            shop.slots.release()
+            return [*ended, Result(_dead(delivery, str(error)))]
+        slot.leave_thread()
+        classified = await shop.batcher.classify(self._stream.camera, found.crops)
         event = build_event(
             self._stream.camera, delivery.frame_id, frame, found, classified,
             labels=shop.labels, model=shop.model, began_ms=began_ms, now_ms=shop.clock_ms(),
         )  # fmt: skip
-        return Result(Ending(delivery.frame_id, Outcome.ANALYSED, event.pack()), event)
+        return [*ended, Result(Ending(delivery.frame_id, Outcome.ANALYSED, event.pack()), event)]
 
     async def _commit_in_order(self) -> None:
         """End frames in the order in which they were read, as many at once as are done."""
+        work = await self._works.get()
         while True:
-            if not self._works:
-                self._works_empty.set()
-                self._works_grew.clear()
-                await self._works_grew.wait()
-                self._works_empty.clear()
-            await asyncio.wait((self._works[0],))
-            results = []
-            for result in islice(self._works, _COMMIT_AT_ONCE):
-                if not result.done():
+            results, works, following = [*await work], 1, None
+            while len(results) < _COMMIT_AT_ONCE and not self._works.empty():
+                following = self._works.get_nowait()
+                if not following.done():
                     break
-                results.append(result.result())
+                results += following.result()
+                works, following = works + 1, None
             await self._commit(results)
-            for _ in results:
-                self._works.popleft()
+            for _ in range(works):
+                self._works.task_done()
                 self._room.release()
+            work = following or await self._works.get()
 
     async def _commit(self, results: list[Result]) -> None:
         endings = [result.ending for result in results]
@@ -207,7 +222,7 @@ def _dead(delivery: Delivery, reason: str) -> Ending:
     return Ending(delivery.frame_id, Outcome.DEAD, reason.encode(), size)
 
 
-def _done(result: Result) -> "asyncio.Future[Result]":
-    future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-    future.set_result(result)
+def _done(results: list[Result]) -> Work:
+    future: Work = asyncio.get_running_loop().create_future()
+    future.set_result(results)
     return future

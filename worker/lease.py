@@ -2,7 +2,8 @@
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from emotion_streams import keys
@@ -10,57 +11,100 @@ from emotion_streams.connection import Client
 from worker.stream import Lease, load_script
 
 LEASE_MS: Final = 5_000
-"""How long a camera stays with a worker that is not heard of any more."""
+"""How long a camera stays with a worker that is not heard of any more, if nothing else is set."""
 
-TICK_S: Final = 1.0
-"""How often a worker says that it lives and looks for cameras: five chances within a lease."""
+_TICKS_PER_LEASE: Final = 5
+_MAX_TICK_S: Final = 1.0
+"""New cameras are picked up within two seconds, however long a lease is."""
+
+_FRESH_TICKS: Final = 2.5
+"""A worker that was not heard for longer may have fallen: no camera is handed over to it."""
 
 
-def rendezvous(camera: str, workers: Mapping[str, float]) -> str | None:
-    """The worker that should own the camera, of those with a weight; None where there is none.
+@dataclass(frozen=True)
+class Peer:
+    """A live worker: its share of the cameras, and whether it was heard of just now."""
 
-    Weighted rendezvous hashing (Schindelhauer and Schomaker, 2005): each pair gets
-    -weight / ln(hash), and the greatest wins; a worker that comes or goes moves only its share.
+    weight: float
+    fresh: bool
+
+
+def assign(cameras: Collection[str], weights: Mapping[str, float]) -> dict[str, str]:
+    """Which worker should own each camera. Every worker computes the same from the same names.
+
+    Weighted rendezvous hashing (Schindelhauer and Schomaker, 2005): each pair of camera and worker
+    scores -weight / ln(hash), and the greatest wins; a worker that comes or goes moves little more
+    than its share. Loads are bounded (Mirrokni, Thorup and Zadimoghaddam, 2016): a worker takes at
+    most its share of the cameras, rounded up, so that a few spread as evenly as many.
     """
+    total = sum(weights.values())
+    room = {worker: math.ceil(len(cameras) * weights[worker] / total) for worker in weights}
+    pairs = sorted(
+        (
+            (-weight / math.log(_share(camera, worker)), camera, worker)
+            for camera in cameras
+            for worker, weight in weights.items()
+        ),
+        reverse=True,
+    )
+    owners: dict[str, str] = {}
+    for _, camera, worker in pairs:
+        if camera not in owners and room[worker]:
+            owners[camera] = worker
+            room[worker] -= 1
+    return owners
 
-    def score(worker: str) -> float:
-        digest = hashlib.blake2b(f"{camera}\0{worker}".encode(), digest_size=8).digest()
-        share = (int.from_bytes(digest) + 1) / (2**64 + 2)
-        return -workers[worker] / math.log(share)
 
-    return max(workers, key=score, default=None)
+def _share(camera: str, worker: str) -> float:
+    """A pair's hash, evenly spread over the open interval from 0 to 1."""
+    digest = hashlib.blake2b(f"{camera}\0{worker}".encode(), digest_size=8).digest()
+    return (int.from_bytes(digest) + 1) / (2**64 + 2)
 
 
 class Leases:
     """The leases' scripts, and this worker's place among the workers."""
 
-    def __init__(self, client: Client, owner: str, weight: float = 1.0) -> None:
+    def __init__(
+        self, client: Client, owner: str, weight: float = 1.0, lease_ms: int = LEASE_MS
+    ) -> None:
         self.owner = owner
+        self.lease_s = lease_ms / 1000
+        self.tick_s = min(_MAX_TICK_S, self.lease_s / _TICKS_PER_LEASE)
         self._client = client
+        self._lease_ms = lease_ms
         self._member = f"{weight:g}@{owner}"
         self._heartbeat = load_script(client, "heartbeat")
         self._acquire = load_script(client, "acquire")
         self._renew = load_script(client, "renew")
         self._release = load_script(client, "release")
 
-    async def heartbeat(self) -> dict[str, float]:
-        """Say that this worker lives; returns the weights of all that do, itself included."""
-        members: list[bytes] = await self._heartbeat(
-            keys=[keys.WORKERS], args=[self._member, LEASE_MS]
-        )
-        pairs = (member.decode().split("@", 1) for member in members)
-        return {worker: float(weight) for weight, worker in pairs}
+    async def heartbeat(self) -> dict[str, Peer]:
+        """Say that this worker lives; returns all that do, itself included."""
+        reply = await self._heartbeat(keys=[keys.WORKERS], args=[self._member, self._lease_ms])
+        oldest_ms = self._lease_ms - _FRESH_TICKS * self.tick_s * 1000
+        peers = {}
+        for member, left_ms in zip(reply[::2], reply[1::2], strict=True):
+            weight, _, worker = member.decode().partition("@")
+            peers[worker] = Peer(float(weight), fresh=left_ms >= oldest_ms)
+        return peers
 
     async def acquire(self, camera: str) -> Lease | None:
         """The camera's lease, or None where another worker holds it."""
-        epoch: int = await self._acquire(keys=[keys.lease(camera)], args=[self.owner, LEASE_MS])
+        epoch: int = await self._acquire(
+            keys=[keys.lease(camera)], args=[self.owner, self._lease_ms]
+        )
         return Lease(camera, self.owner, epoch) if epoch else None
+
+    async def is_free(self, camera: str, now_ms: float) -> bool:
+        """Whether nobody owns the camera at `now_ms`, by the clock of Redis."""
+        owner, expires_ms = await self._client.hmget(keys.lease(camera), "owner", "expires_ms")
+        return not owner or int(expires_ms) <= now_ms
 
     async def renew(self, lease: Lease) -> bool:
         """Prolong the lease; False where it has moved on."""
         return bool(
             await self._renew(
-                keys=[keys.lease(lease.camera)], args=[lease.owner, lease.epoch, LEASE_MS]
+                keys=[keys.lease(lease.camera)], args=[lease.owner, lease.epoch, self._lease_ms]
             )
         )
 

@@ -8,6 +8,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from emotion_streams.service.settings import ServiceSettings
+from worker.lease import LEASE_MS
 
 
 class WorkerSettings(ServiceSettings):
@@ -39,6 +40,16 @@ class WorkerSettings(ServiceSettings):
     )
     keep_events: int = Field(
         10_000, ge=1, description="events kept per camera for subscribers that come later"
+    )
+    keep_hours: float = Field(
+        24.0, gt=0, le=87_600, description="hours that events and dead letters are kept at most"
+    )
+    lease_ms: int = Field(
+        LEASE_MS,
+        ge=500,
+        le=60_000,
+        description="time after which a worker that is not heard of loses its cameras: short for a "
+        "quick takeover, long where the network stalls; the same for all workers",
     )
     weight: float = Field(
         1.0, gt=0, le=1000, description="share of the cameras, against the other workers'"

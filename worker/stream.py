@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from redis.exceptions import ResponseError
-
 from emotion_streams import keys
 from emotion_streams.connection import Client
 from emotion_streams.ledger import Outcome
@@ -14,10 +12,14 @@ from emotion_streams.ledger import Outcome
 MAX_DELIVERIES: Final = 3
 """A frame given out more often than this has ended as many workers, and is dead."""
 
-_READ_AT_ONCE: Final = 32
+READ_AT_ONCE: Final = 32
 """More frames than a producer keeps, so that one read always reaches the newest."""
 
 _SCRIPTS: Final = Path(__file__).parent / "scripts"
+
+
+_CLAIM_AT_ONCE: Final = 32
+"""So that a backlog of large frames is not held all at once."""
 
 
 class Fenced(Exception):
@@ -55,10 +57,12 @@ class Ending:
 
 @dataclass(frozen=True)
 class Retention:
-    """How much is kept for subscribers and operators, per camera, in entries (approximately)."""
+    """How much is kept for subscribers and operators, per camera: so many entries (approximately),
+    and none that is older than `age_ms`."""
 
     events: int = 10_000
     dead_letters: int = 1_000
+    age_ms: int = 86_400_000
 
 
 def load_script(client: Client, name: str) -> Any:
@@ -73,50 +77,42 @@ class CameraStream:
         self.camera = lease.camera
         self._client = client
         self._frames = keys.frames(lease.camera)
-        self._lease_key = keys.lease(lease.camera)
-        self._ledger = keys.ledger(lease.camera)
-        self._commit_keys = [
-            self._frames,
-            keys.emotions(lease.camera),
-            self._lease_key,
-            self._ledger,
-            keys.dead(lease.camera),
-        ]
+        lease_key, ledger = keys.lease(lease.camera), keys.ledger(lease.camera)
+        emotions, dead = keys.emotions(lease.camera), keys.dead(lease.camera)
+        self._claim_keys = [self._frames, lease_key, ledger, emotions, dead]
+        self._commit_keys = [self._frames, emotions, lease_key, ledger, dead]
         # The owner is unique per process start, so a restarted worker is another consumer.
         self._consumer = lease.owner
         self._right = [lease.owner, lease.epoch, keys.GROUP]
         self._kept = [retention.events, retention.dead_letters]
+        self._age_ms = retention.age_ms
         self._claim = load_script(client, "claim")
         self._commit = load_script(client, "commit")
 
     async def read(self, block_ms: int | None = None) -> list[Delivery]:
         """Frames not given out before, oldest first; waits up to `block_ms` for the first, or not
-        at all. An empty list also where the group has vanished: claim() makes it again."""
-        try:
-            reply = await self._client.xreadgroup(
-                keys.GROUP, self._consumer, {self._frames: ">"}, count=_READ_AT_ONCE, block=block_ms
-            )
-        except ResponseError as error:
-            if "NOGROUP" in str(error):
-                await self.claim(())
-                return []
-            raise
+        at all. Where the group has vanished that is a ResponseError: claim() makes it again."""
+        reply = await self._client.xreadgroup(
+            keys.GROUP, self._consumer, {self._frames: ">"}, count=READ_AT_ONCE, block=block_ms
+        )
         return [
             Delivery(frame_id.decode(), fields.get(b"frame"))
             for _, entries in reply or ()
             for frame_id, fields in entries
         ]
 
-    async def claim(self, known: Collection[str]) -> list[Delivery]:
-        """Every pending frame that is not among `known`, oldest first. Raises Fenced."""
+    async def claim(self, known: Collection[str]) -> tuple[list[Delivery], bool]:
+        """Pending frames that are not among `known`, oldest first, and whether that is all of
+        them. Raises Fenced."""
         reply = await self._claim(
-            keys=[self._frames, self._lease_key, self._ledger],
-            args=[*self._right, self._consumer, *known],
+            keys=self._claim_keys,
+            args=[*self._right, self._consumer, _CLAIM_AT_ONCE, self._age_ms, *known],
         )
-        return [
+        deliveries = [
             Delivery(frame_id.decode(), _field(fields, b"frame"), deliveries)
             for frame_id, fields, deliveries in _unless_fenced(reply, self.camera)
         ]
+        return deliveries, len(deliveries) < _CLAIM_AT_ONCE
 
     async def commit(self, endings: Sequence[Ending]) -> list[str]:
         """End frames, oldest first; returns for each the outcome that stands in the ledger, or

@@ -9,6 +9,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 import emotion_streams
+from emotion_streams.ledger import Ledger
 
 # From a fast GPU's millisecond to a stalled pipeline's ten seconds.
 _SECONDS: Final = (
@@ -73,23 +74,43 @@ class WorkerMetrics:
             registry=registry,
         )
         self.fenced = Counter(
-            "emotion_fenced", "Commits refused because the lease had moved on.", registry=registry
+            "emotion_fenced",
+            "Times that a camera was given up because its lease had moved on.",
+            registry=registry,
         )
         self.redis_errors = Counter(
             "emotion_redis_errors", "Failed calls to Redis, each tried again.", registry=registry
         )
         self.clock_skew = Gauge(
             "emotion_clock_skew_seconds",
-            "How far a camera's capture times lie ahead of the worker's clock; 0 if they do not.",
+            "How far a camera's capture times lie ahead of Redis' clock; negative: behind it.",
+            ("camera",),
+            registry=registry,
+        )
+        self.ledger = Gauge(
+            "emotion_ledger_frames",
+            "An owned camera's account in Redis: frames added, and what became of them.",
+            ("camera", "state"),
+            registry=registry,
+        )
+        self.balanced = Gauge(
+            "emotion_ledger_balanced",
+            "1 while every frame of an owned camera is accounted for exactly once, else 0.",
             ("camera",),
             registry=registry,
         )
 
+    def account(self, ledger: Ledger) -> None:
+        """Show an owned camera's account."""
+        self.backlog.labels(ledger.camera).set(ledger.in_flight + ledger.queued)
+        for state, frames in ledger.frames().items():
+            self.ledger.labels(ledger.camera, state).set(frames)
+        self.balanced.labels(ledger.camera).set(ledger.balanced)
+
     def forget(self, camera: str) -> None:
         """Drop the gauges of a camera that the worker no longer owns."""
-        for gauge in (self.backlog, self.clock_skew):
-            if (camera,) in gauge._metrics:
-                gauge.remove(camera)
+        for gauge in (self.backlog, self.clock_skew, self.ledger, self.balanced):
+            gauge.remove_by_labels({"camera": camera})
 
 
 class ProducerMetrics:
@@ -117,8 +138,8 @@ class ProducerMetrics:
         )
         self.dropped = counter(
             "emotion_capture_drops",
-            "Frames lost before Redis: replaced by a newer one (newer), Redis was full (full), or "
-            "it refused them (refused).",
+            "Frames lost before Redis: held up on the way (late), replaced by a newer one (newer), "
+            "Redis was full (full) or refused them (refused).",
             "reason",
         )
         self.decode_errors = counter(
@@ -156,7 +177,7 @@ class ProducerMetrics:
         self.frame_age.labels(camera).set(math.nan)
         for reason in ("rate", "motion"):
             self.gated.labels(camera, reason)
-        for reason in ("newer", "full", "refused"):
+        for reason in ("late", "newer", "full", "refused"):
             self.dropped.labels(camera, reason)
 
     def forget(self, camera: str) -> None:

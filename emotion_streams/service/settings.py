@@ -120,6 +120,15 @@ def explain(error: ValidationError) -> list[str]:
 
 def read_file(path: Path, section: str) -> dict[str, Any]:
     """The values of a settings file that go for the process `section`. Raises InvalidSettings."""
+    content = read_yaml(path)
+    own = content.get(section) or {}
+    if not isinstance(own, dict):
+        raise InvalidSettings(f"{path}: {section}: not a mapping")
+    return {**{name: content[name] for name in content if name not in SECTIONS}, **own}
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The whole of a settings file. Raises InvalidSettings."""
     try:
         content = yaml.safe_load(path.read_text()) or {}
     except OSError as error:
@@ -128,10 +137,7 @@ def read_file(path: Path, section: str) -> dict[str, Any]:
         raise InvalidSettings(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise InvalidSettings(f"{path}: not a mapping")
-    own = content.get(section) or {}
-    if not isinstance(own, dict):
-        raise InvalidSettings(f"{path}: {section}: not a mapping")
-    return {**{name: content[name] for name in content if name not in SECTIONS}, **own}
+    return content
 
 
 class _Parser(argparse.ArgumentParser):

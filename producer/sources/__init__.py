@@ -2,35 +2,14 @@
 
 from pathlib import Path
 
-from producer.settings import DEFAULT_FPS, CameraSettings, SourceKind, source_kind
-from producer.sources.base import (
-    EndOfSource,
-    Format,
-    NoSuchSource,
-    Picture,
-    Pixels,
-    Source,
-    SourceUnavailable,
-    UndecodableFrame,
-)
+from producer.camera_settings import DEFAULT_FPS, CameraSettings, SourceKind, source_kind
+from producer.source import Source
 from producer.sources.demo import DemoSource
 from producer.sources.file import FileSource
 from producer.sources.folder import FolderSource
 from producer.sources.network import NetworkSource
 from producer.sources.v4l2 import V4l2Source
 from producer.stderr import NativeErrors
-
-__all__ = [
-    "EndOfSource",
-    "Format",
-    "NoSuchSource",
-    "Picture",
-    "Pixels",
-    "Source",
-    "SourceUnavailable",
-    "UndecodableFrame",
-    "make_source",
-]
 
 
 def make_source(settings: CameraSettings, errors: NativeErrors) -> Source:
@@ -43,7 +22,7 @@ def make_source(settings: CameraSettings, errors: NativeErrors) -> Source:
             return DemoSource()
         case SourceKind.V4L2:
             device = f"/dev/video{int(source)}" if source.isdecimal() else source
-            size = (settings.width, round(settings.width * 3 / 4))
+            size = settings.capture_size or (settings.width, round(settings.width * 3 / 4))
             return V4l2Source(device, size, fps, settings.read_timeout_s)
         case SourceKind.NETWORK:
             return NetworkSource(source, settings.transport, *timeouts, errors)

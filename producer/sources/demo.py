@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from producer.opencv import cv2
-from producer.sources.base import Format, NoSuchSource, Pixels
+from producer.source import Format, NoSuchSource, Pixels
 
 _SIZE: Final = (640, 480)
 _FPS: Final = 30.0
@@ -53,9 +53,9 @@ class DemoSource:
         zoom = low + (high - low) * (1 - math.cos(phase)) / 2
         width, height = _SIZE
         rows, columns = self._portrait.shape[:2]
-        # The face is in the upper half, so the view stays there.
+        # The face is near the top, so the view stays there.
         left = (columns - width / zoom) * (1 + math.sin(2 * phase)) / 2
-        top = (rows / 2 - height / zoom / 2) * (1 + math.sin(3 * phase)) / 2
+        top = (rows - height / zoom) / 4 * (1 + math.sin(3 * phase)) / 2
         view = np.array([[zoom, 0, -left * zoom], [0, zoom, -top * zoom]])
         return np.asarray(cv2.warpAffine(self._portrait, view, _SIZE), np.uint8)
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from producer.jpeg import inspect
 from producer.opencv import cv2
-from producer.sources.base import Format, Picture, UndecodableFrame
+from producer.source import Format, Picture, UndecodableFrame
 
 
 class FfmpegReader:

@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 from typing import Final
 
-from producer.sources.base import EndOfSource, Format, NoSuchSource, Picture, SourceUnavailable
+from producer.source import EndOfSource, Format, NoSuchSource, Picture, SourceUnavailable
 from producer.sources.ffmpeg import FfmpegReader
 
 _DEFAULT_FPS: Final = 25.0
@@ -70,7 +70,8 @@ class FileSource:
 
     def _end_round(self) -> None:
         claimed = self._reader.frame_count()
-        if claimed > self._in_round:
+        # Some containers only estimate it, from duration and rate.
+        if claimed > self._in_round * 1.02 + 1:
             _log.warning(
                 "the file ends early: cut off, or damaged",
                 extra={"file": str(self._path), "frames": self._in_round, "of": claimed},

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from producer.opencv import cv2
-from producer.sources.base import (
+from producer.source import (
     EndOfSource,
     Format,
     NoSuchSource,

@@ -9,7 +9,7 @@ import numpy as np
 
 from producer.jpeg import inspect
 from producer.opencv import cv2
-from producer.sources.base import Format, Picture, SourceUnavailable, UndecodableFrame
+from producer.source import Format, Picture, SourceUnavailable, UndecodableFrame
 
 _MJPG: Final = cv2.VideoWriter.fourcc(*"MJPG")
 

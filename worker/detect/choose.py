@@ -39,7 +39,7 @@ def choose_detector(name: str, model: Path | None) -> Callable[[], Detector]:
     if name == "haar":
         return Haar
     try:
-        path = _checked(model) if model else fetch_yunet(cache_folder())
+        path = _checked(model) if model else fetch_yunet(cache_folder(), YUNET_URL)
         YuNet(path)
     except (OSError, cv2.error, ValueError) as error:
         if name == "yunet" or model:
@@ -62,9 +62,9 @@ def cache_folder() -> Path:
     return Path(base) / "emotion-streams"
 
 
-def fetch_yunet(folder: Path, url: str = YUNET_URL) -> Path:
-    """YuNet's file in `folder`, downloaded from the OpenCV Zoo where it is not there yet, checked
-    by its sha256. Raises OSError where it cannot be had, ValueError where it is another file."""
+def fetch_yunet(folder: Path, url: str) -> Path:
+    """YuNet's file in `folder`, downloaded from `url` where it is not there yet, checked by its
+    sha256. Raises OSError where it cannot be had, ValueError where it is another file."""
     path = folder / YUNET_FILE
     if path.is_file():
         return _checked(path)

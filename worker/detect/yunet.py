@@ -19,6 +19,11 @@ MAX_SIDE: Final = 640
 12 pixels in it are still found; the crop is cut from the full picture."""
 
 
+MIN_SIDE: Final = 64
+"""Twice the network's largest stride. In flatter pictures OpenCV 4.14 reads memory that nobody
+wrote, and finds faces in it; they are padded."""
+
+
 class YuNet:
     """OpenCV's FaceDetectorYN with the Zoo's 2023mar weights."""
 
@@ -43,6 +48,10 @@ class YuNet:
         if scale < 1.0:
             size = (max(1, round(width * scale)), max(1, round(height * scale)))
             image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+        if min(image.shape[:2]) < MIN_SIDE:
+            down, right = (max(0, MIN_SIDE - side) for side in image.shape[:2])
+            border = cv2.copyMakeBorder(image, 0, down, 0, right, cv2.BORDER_CONSTANT)
+            image = np.asarray(border, np.uint8)
         self._net.setInputSize((image.shape[1], image.shape[0]))
         _, rows = self._net.detect(image)
         found = [

@@ -1,26 +1,31 @@
 #!lua flags=allow-oom
--- Claims every pending frame that the owner does not know of: a predecessor's, one that a paused
+-- Claims pending frames that the owner does not know of: a predecessor's, one that a paused
 -- predecessor read since, or one whose delivery was lost on its way. Counts as lost what was
--- trimmed while pending. Makes the group where it is missing, and removes consumers left behind.
--- KEYS: frames, lease, ledger. ARGV: owner, epoch, group, consumer, known ids...
+-- trimmed while pending. Makes the group where it is missing, removes consumers left behind, and
+-- drops events and dead letters that are past their age.
+-- KEYS: frames, lease, ledger, emotions, dead.
+-- ARGV: owner, epoch, group, consumer, at most so many, age of events (ms), known ids...
 -- Returns 'FENCED', or a list of {id, fields, deliveries}.
 local lease = redis.call('HMGET', KEYS[2], 'owner', 'epoch')
 if lease[1] ~= ARGV[1] or lease[2] ~= ARGV[2] then return 'FENCED' end
-local group, me = ARGV[3], ARGV[4]
+local group, me, most = ARGV[3], ARGV[4], tonumber(ARGV[5])
 redis.pcall('XGROUP', 'CREATE', KEYS[1], group, '0', 'MKSTREAM')
 
 local known = {}
-for i = 5, #ARGV do known[ARGV[i]] = true end
+for i = 7, #ARGV do known[ARGV[i]] = true end
 
 local claimed = {}
 for _, entry in ipairs(redis.call('XPENDING', KEYS[1], group, '-', '+', 1000)) do
+  if #claimed == most then break end
   local id, consumer, deliveries = entry[1], entry[2], entry[4]
   if consumer ~= me or not known[id] then
-    local got = redis.call('XCLAIM', KEYS[1], group, me, 0, id)
+    -- A reply that was lost on its way to this owner is no further worker that had the frame.
+    if consumer ~= me then deliveries = deliveries + 1 end
+    local got = redis.call('XCLAIM', KEYS[1], group, me, 0, id, 'RETRYCOUNT', deliveries)
     if #got == 0 then
       redis.call('HINCRBY', KEYS[3], 'lost', 1)
     else
-      claimed[#claimed + 1] = { id, got[1][2], deliveries + 1 }
+      claimed[#claimed + 1] = { id, got[1][2], deliveries }
     end
   end
 end
@@ -29,4 +34,9 @@ for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], group)) do
   local name, pending = consumer[2], consumer[4]
   if name ~= me and pending == 0 then redis.call('XGROUP', 'DELCONSUMER', KEYS[1], group, name) end
 end
+
+local t = redis.call('TIME')
+local oldest = string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000) - ARGV[6])
+redis.call('XTRIM', KEYS[4], 'MINID', oldest)
+redis.call('XTRIM', KEYS[5], 'MINID', oldest)
 return claimed

@@ -1,12 +1,39 @@
-"""What a camera's process tells its supervisor, a line at a time."""
+"""What a supervisor and a camera's process tell each other, a line at a time."""
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
+
+from producer.camera_settings import CameraSettings
 
 EXIT_NO_SUCH_SOURCE: Final = 66
 """Exit code of a camera's process whose source does not exist (EX_NOINPUT of sysexits.h)."""
+
+EXIT_FALLEN: Final = 70
+"""Exit code of one that met an error that nobody foresaw (EX_SOFTWARE); the log has it."""
+
+
+class Order(NamedTuple):
+    """What the supervisor tells a camera's process. `patient`: wait for a source that does not
+    exist, rather than give up. `secrets`: what must not stand in its logs."""
+
+    camera: str
+    redis_url: str
+    log_level: str
+    patient: bool
+    settings: CameraSettings
+    secrets: list[str]
+
+    def to_line(self) -> str:
+        """As JSON, with the newline."""
+        return json.dumps({**self._asdict(), "settings": self.settings.model_dump()}) + "\n"
+
+    @classmethod
+    def from_line(cls, line: str) -> "Order":
+        """Parse what `to_line` made."""
+        values = json.loads(line)
+        return cls(**{**values, "settings": CameraSettings(**values["settings"])})
 
 
 class State(StrEnum):
@@ -28,6 +55,7 @@ class Counts:
     published_bytes: int = 0
     rate_gated: int = 0
     motion_gated: int = 0
+    dropped_late: int = 0
     dropped_newer: int = 0
     dropped_full: int = 0
     dropped_refused: int = 0
@@ -43,7 +71,13 @@ class Counts:
     @property
     def lost(self) -> int:
         """Captured, and not on purpose left out."""
-        return self.dropped_newer + self.dropped_full + self.dropped_refused + self.undecodable
+        return (
+            self.dropped_late
+            + self.dropped_newer
+            + self.dropped_full
+            + self.dropped_refused
+            + self.undecodable
+        )
 
 
 @dataclass(frozen=True)
@@ -74,6 +108,3 @@ class Report:
         values["state"] = State(values["state"])
         values["counts"] = Counts(**values["counts"])
         return cls(**values)
-
-
-COUNT_NAMES: Final = tuple(item.name for item in fields(Counts))

@@ -1,0 +1,35 @@
+"""A command line without passwords, where `ps` shows it to every user of the machine."""
+
+import json
+import os
+import sys
+from typing import Final, NoReturn
+
+from emotion_streams.connection import redact
+
+_DESCRIPTOR: Final = "EMOTION_COMMAND_LINE_FD"
+
+
+def conceal() -> list[str]:
+    """The arguments of this process, to be called before anything else.
+
+    Where a URL among them holds credentials, the process replaces itself by one whose command line
+    shows `***` instead; the arguments as they were given come along in a memory file. They can be
+    seen for the time that Python takes to start: not at all where `${NAME}` or a variable is used.
+    """
+    if descriptor := os.environ.pop(_DESCRIPTOR, None):
+        with os.fdopen(int(descriptor)) as file:
+            arguments: list[str] = json.load(file)
+        return arguments
+    shown = [redact(argument) for argument in sys.orig_argv]
+    if shown != sys.orig_argv:
+        memory = os.memfd_create("arguments", flags=0)
+        with os.fdopen(os.dup(memory), "w") as file:
+            json.dump(sys.argv[1:], file)
+        os.lseek(memory, 0, os.SEEK_SET)
+        _become(shown, {**os.environ, _DESCRIPTOR: str(memory)})
+    return sys.argv[1:]
+
+
+def _become(arguments: list[str], environment: dict[str, str]) -> NoReturn:
+    os.execve(sys.executable, arguments, environment)  # noqa: S606 - itself, with no shell between

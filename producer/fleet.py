@@ -1,0 +1,143 @@
+"""All cameras of a producer: started, stopped and changed as their settings say."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from emotion_streams.connection import known_secrets
+from emotion_streams.service.metrics import ProducerMetrics
+from emotion_streams.service.settings import InvalidSettings
+from producer.camera_settings import CameraSettings
+from producer.config import Config, read_cameras
+from producer.messages import Order
+from producer.registry import CameraRecord
+from producer.supervisor import CameraSupervisor
+
+_LOOK_EVERY_S: Final = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class Fleet:
+    """A supervisor for each enabled camera."""
+
+    def __init__(self, config: Config, metrics: ProducerMetrics) -> None:
+        self._process = config.process
+        self._metrics = metrics
+        # The one camera of a command line is asked for now; those of a file may come later.
+        self._patient = config.path is not None
+        self._running: dict[str, tuple[CameraSettings, asyncio.Task[None]]] = {}
+        self._records: dict[str, CameraRecord] = {}
+        self._fallen: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def records(self) -> list[CameraRecord]:
+        """What is known of each camera that runs."""
+        return list(self._records.values())
+
+    async def apply(self, cameras: Mapping[str, CameraSettings]) -> None:
+        """Run these cameras and no others; the unchanged go on untouched."""
+        wanted = {name: camera for name, camera in cameras.items() if camera.enabled}
+        changed = {name for name, (now, _) in self._running.items() if wanted.get(name) != now}
+        await self._stop(changed)
+        for name in changed - wanted.keys():
+            del self._records[name]
+            self._metrics.forget(name)
+            _log.info("the camera is no longer asked for", extra={"camera": name})
+        for name in wanted.keys() - self._running.keys():
+            self._start(name, wanted[name])
+
+    async def wait_until_ended(self) -> None:
+        """Until every camera has ended. Raises SourceMissing where one cannot run."""
+        await asyncio.gather(*(task for _, task in self._running.values()))
+
+    async def wait_until_fallen(self) -> None:
+        """Until a supervisor fails for a reason of its own, which is raised: no camera may be left
+        alone in silence."""
+        await self._fallen
+
+    async def close(self) -> None:
+        """Stop all cameras."""
+        await self._stop(set(self._running))
+
+    def _start(self, name: str, camera: CameraSettings) -> None:
+        if name not in self._records:
+            self._records[name] = CameraRecord(name, self._metrics)
+        record = self._records[name]
+        record.policy = camera.policy
+        order = Order(
+            camera=name,
+            redis_url=self._process.redis,
+            log_level=self._process.log_level,
+            patient=self._patient,
+            settings=camera,
+            secrets=known_secrets(),
+        )
+        supervisor = CameraSupervisor(order, record, self._metrics)
+        task = asyncio.create_task(supervisor.run(), name=name)
+        task.add_done_callback(self._look_at)
+        self._running[name] = (camera, task)
+
+    def _look_at(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) and not self._fallen.done():
+            self._fallen.set_exception(error)
+            self._fallen.exception()  # not everybody waits for it
+
+    async def _stop(self, names: set[str]) -> None:
+        tasks = [self._running.pop(name)[1] for name in names]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Reloader:
+    """Applies a settings file anew when it changes, and on SIGHUP. One that cannot be used leaves
+    the cameras as they are."""
+
+    def __init__(
+        self,
+        path: Path,
+        apply: Callable[[Mapping[str, CameraSettings]], Awaitable[None]],
+        metrics: ProducerMetrics,
+    ) -> None:
+        self._path = path
+        self._apply = apply
+        self._metrics = metrics
+        self._asked = asyncio.Event()
+        self._seen = self._signature()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._asked.set)
+        while True:
+            try:
+                async with asyncio.timeout(_LOOK_EVERY_S):
+                    await self._asked.wait()
+            except TimeoutError:
+                # Polled: inotify sees nothing on network file systems, nor through the links
+                # by which Kubernetes swaps a ConfigMap.
+                if self._signature() == self._seen:
+                    continue
+            self._asked.clear()
+            await self._reload()
+
+    async def _reload(self) -> None:
+        self._seen = self._signature()
+        try:
+            cameras = read_cameras(self._path)
+        except InvalidSettings as error:
+            self._metrics.config_valid.set(0)
+            _log.error("the new settings cannot be used, the cameras stay: %s", error)
+            return
+        self._metrics.config_valid.set(1)
+        _log.info("settings read anew", extra={"file": str(self._path)})
+        await self._apply(cameras)
+
+    def _signature(self) -> tuple[int, int, int] | None:
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_ino, status.st_size

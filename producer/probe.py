@@ -1,0 +1,182 @@
+"""`python -m producer probe SOURCE`: open a camera and say what it gives, or why it does not."""
+
+import argparse
+import json
+import os
+import sys
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from emotion_streams.connection import redact
+from emotion_streams.service import settings as service
+from producer.camera_settings import CameraSettings
+from producer.config import parse_camera
+from producer.gates import Backlog
+from producer.opencv import cv2
+from producer.picture import decode
+from producer.source import (
+    EndOfSource,
+    Picture,
+    Pixels,
+    Source,
+    SourceUnavailable,
+    UndecodableFrame,
+)
+from producer.sources import make_source
+from producer.stderr import NativeErrors
+
+_LOOK_EVERY_S: Final = 0.5
+_CASCADE: Final = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"
+_DETECT_WIDTH: Final = 320
+_GRACE_S: Final = 2.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a source gave. `fps`: measured, None for what is not live and comes at any rate;
+    `first_frame_s`: from the start of opening."""
+
+    source: str
+    width: int
+    height: int
+    codec: str
+    nominal_fps: float
+    fps: float | None
+    first_frame_s: float
+    damaged_frames: int
+    face_seen: bool
+
+    def __str__(self) -> str:
+        measured = "as fast as asked" if self.fps is None else f"{self.fps:.1f} measured"
+        return "\n".join(
+            (
+                f"source       {self.source}",
+                f"resolution   {self.width}x{self.height}",
+                f"codec        {self.codec}",
+                f"fps          {measured}, {self.nominal_fps:.1f} nominal",
+                f"first frame  after {self.first_frame_s:.2f} s",
+                f"damaged      {self.damaged_frames} frames",
+                f"face seen    {'yes' if self.face_seen else 'no'}",
+            )
+        )
+
+
+def main(argv: list[str]) -> int:
+    """Exit code 0, 1 where the source gives no frames, 2 where the call is wrong."""
+    arguments = _parser().parse_args(argv)
+    names = ("source", "transport", "open_timeout_s", "read_timeout_s")
+    try:
+        camera = parse_camera({name: getattr(arguments, name) for name in names}, os.environ)
+    except service.InvalidSettings as error:
+        service.end("producer probe", str(error))
+    errors = NativeErrors()
+    errors.take_over()
+    found: list[Finding | SourceUnavailable] = []
+    looking = threading.Thread(
+        target=lambda: found.append(_look(camera, errors, arguments.seconds)), daemon=True
+    )
+    looking.start()
+    limit_s = camera.open_timeout_s + camera.read_timeout_s + arguments.seconds + _GRACE_S
+    looking.join(limit_s)
+    code = _tell(found, camera, limit_s, as_json=arguments.json)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not a return: the thread may sit in native code, which must not be unwound.
+    os._exit(code)
+
+
+def _tell(
+    found: "list[Finding | SourceUnavailable]",
+    camera: CameraSettings,
+    limit_s: float,
+    *,
+    as_json: bool,
+) -> int:
+    finding = found[0] if found else SourceUnavailable(f"timeout: it hangs since {limit_s:.0f} s")
+    if isinstance(finding, Finding):
+        print(json.dumps(asdict(finding)) if as_json else finding)
+        return 0
+    reason = redact(str(finding))
+    if as_json:
+        print(json.dumps({"source": redact(camera.source), "error": reason}))
+    else:
+        print(f"producer probe: {reason}", file=sys.stderr)
+    return 1
+
+
+def _look(
+    camera: CameraSettings, errors: NativeErrors, seconds: float
+) -> Finding | SourceUnavailable:
+    source = make_source(camera, errors)
+    try:
+        return _measure(source, redact(camera.source), seconds)
+    except SourceUnavailable as error:
+        return error
+    finally:
+        source.close()
+
+
+def _measure(source: Source, name: str, seconds: float) -> Finding:
+    started = time.monotonic()
+    opened = source.open()
+    source.grab()
+    first = time.monotonic()
+    detector = cv2.CascadeClassifier(str(_CASCADE))
+    backlog = Backlog()
+    frames, damaged, face, look_at, since = 0, 0, False, first, first
+    while True:
+        now = time.monotonic()
+        # Looking takes longer than a frame: not at each, or the rate would suffer.
+        if not face and now >= look_at:
+            try:
+                face = _has_face(detector, source.retrieve())
+            except UndecodableFrame:
+                damaged += 1
+            look_at = time.monotonic() + _LOOK_EVERY_S
+        if now - first >= seconds:
+            break
+        try:
+            position_s = source.grab()
+        except EndOfSource:
+            break
+        frames += 1
+        now = time.monotonic()
+        if source.live and position_s is not None and backlog.is_late(now, position_s):
+            frames, since = 0, now
+    lasted_s = time.monotonic() - since
+    return Finding(
+        source=name,
+        width=opened.width,
+        height=opened.height,
+        codec=opened.codec,
+        nominal_fps=opened.fps,
+        fps=frames / lasted_s if source.live else None,
+        first_frame_s=first - started,
+        damaged_frames=damaged,
+        face_seen=face,
+    )
+
+
+def _has_face(detector: "cv2.CascadeClassifier", picture: Picture) -> bool:
+    pixels: Pixels = decode(picture) if isinstance(picture, bytes) else picture
+    scale = min(1.0, _DETECT_WIDTH / pixels.shape[1])
+    grey = cv2.cvtColor(cv2.resize(pixels, None, fx=scale, fy=scale), cv2.COLOR_BGR2GRAY)
+    return len(detector.detectMultiScale(grey, 1.1, 4)) > 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="producer probe",
+        description="Open a source and say what it gives, or why it does not.",
+    )
+    defaults = CameraSettings.model_fields
+    parser.add_argument("source", metavar="SOURCE", help=defaults["source"].description)
+    parser.add_argument("--transport", default="tcp", help="of RTSP: tcp or udp")
+    parser.add_argument("--open-timeout-s", default=5.0, type=float, help="time to open it")
+    parser.add_argument("--read-timeout-s", default=5.0, type=float, help="time between frames")
+    parser.add_argument("--seconds", default=3.0, type=float, help="how long to look")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser

@@ -1,0 +1,95 @@
+"""Redis URLs."""
+
+import pytest
+
+from emotion_streams.connection import InvalidRedisUrl, RedisUrl, connect_sync, parse_url, redact
+from tests.servers import RedisProcess, free_port
+
+
+@pytest.mark.parametrize(
+    ("url", "parsed"),
+    [
+        ("redis://box", RedisUrl("redis", (("box", 6379),), "", "", 0, {})),
+        ("redis://box:1/3", RedisUrl("redis", (("box", 1),), "", "", 3, {})),
+        (
+            "rediss://u:p%40x@box?ssl_ca_certs=/ca.pem",
+            RedisUrl(
+                "redis",
+                (("box", 6379),),
+                "",
+                "",
+                0,
+                {"ssl": True, "username": "u", "password": "p@x", "ssl_ca_certs": "/ca.pem"},
+            ),
+        ),
+        ("unix:///run/redis.sock", RedisUrl("unix", (), "/run/redis.sock", "", 0, {})),
+        (
+            "redis+cluster://a:1,b:2,c",
+            RedisUrl("redis+cluster", (("a", 1), ("b", 2), ("c", 6379)), "", "", 0, {}),
+        ),
+        (
+            "redis+sentinel://:secret@a,b:5/mymaster/2",
+            RedisUrl(
+                "redis+sentinel",
+                (("a", 26379), ("b", 5)),
+                "",
+                "mymaster",
+                2,
+                {"password": "secret"},
+            ),
+        ),
+    ],
+)
+def test_each_kind_of_url_is_understood(url: str, parsed: RedisUrl) -> None:
+    assert parse_url(url, {}) == parsed
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "localhost", "http://box", "redis://", "redis://box:x", "redis://box/x",
+     "redis+sentinel://box", "redis+cluster://a,,b"],
+)  # fmt: skip
+def test_what_is_no_redis_url_is_one_clear_error(url: str) -> None:
+    with pytest.raises(InvalidRedisUrl, match="no Redis URL"):
+        parse_url(url, {})
+
+
+def test_credentials_come_from_the_environment_when_the_url_has_none() -> None:
+    environ = {"EMOTION_REDIS_USERNAME": "worker", "EMOTION_REDIS_PASSWORD": "pw"}
+    assert parse_url("redis://box", environ).options == {"username": "worker", "password": "pw"}
+    assert parse_url("redis://me:mine@box", environ).options["password"] == "mine"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "redis://user:hunter2@box:6379",
+        "cannot open rtsp://admin:hunter2@10.0.0.5/stream: refused",
+        "rtsp://admin:hunter2@at@10.0.0.5/x and rtsp://b:hunter2@c/",
+        "http://cam/video?user=a&password=hunter2&fps=5",
+        "http://cam/video?token=hunter2",
+        "redis+sentinel://:hunter2@a,b/mymaster",
+    ],
+)
+def test_no_password_survives_redaction(text: str) -> None:
+    assert "hunter2" not in redact(text)
+    assert "***" in redact(text)
+
+
+@pytest.mark.parametrize("text", ["redis://box:6379/0", "mail me@example.org", "http://cam/?fps=5"])
+def test_what_holds_no_secret_is_left_alone(text: str) -> None:
+    assert redact(text) == text
+
+
+def test_an_error_about_a_url_does_not_show_its_password() -> None:
+    with pytest.raises(InvalidRedisUrl) as caught:
+        parse_url("redis://user:hunter2@box:port", {})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_connection_over_tcp_and_over_a_socket_reaches_the_same_server() -> None:
+    with RedisProcess(port=free_port()) as server:
+        with connect_sync(server.url) as over_tcp:
+            over_tcp.set("x", "1")
+        with connect_sync(f"unix://{server.socket}") as over_socket:
+            assert over_socket.get("x") == b"1"

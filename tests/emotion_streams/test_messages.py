@@ -1,0 +1,108 @@
+"""Frames and events on the wire."""
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emotion_streams import EmotionEvent, Frame, MalformedMessage
+from emotion_streams.frames import MAX_FRAME_BYTES
+from tests import samples
+
+
+@given(samples.frames)
+def test_a_frame_survives_the_wire(frame: Frame) -> None:
+    assert Frame.unpack(frame.pack()) == frame
+
+
+@given(samples.events)
+def test_an_event_survives_the_wire(event: EmotionEvent) -> None:
+    assert EmotionEvent.unpack(event.pack()) == event
+
+
+_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats()
+    | st.text()
+    | st.binary(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+_names = st.sampled_from([*vars(samples.frame()), "schema", *samples.event().to_dict()])
+
+
+@given(
+    st.binary() | _values.map(msgpack.packb) | st.dictionaries(_names, _values).map(msgpack.packb)
+)
+def test_anything_else_is_one_malformed_message(blob: bytes) -> None:
+    for kind in (Frame, EmotionEvent):
+        with pytest.raises(MalformedMessage):
+            kind.unpack(blob)
+
+
+@given(samples.events, st.data())
+def test_an_event_with_one_field_changed_parses_or_is_malformed(
+    event: EmotionEvent, data: st.DataObject
+) -> None:
+    fields = event.to_dict()
+    fields[data.draw(st.sampled_from(list(fields)))] = data.draw(_values)
+    try:
+        parsed = EmotionEvent.unpack(msgpack.packb(fields))
+    except MalformedMessage:
+        return
+    assert isinstance(parsed, EmotionEvent)
+
+
+@pytest.mark.parametrize("field", vars(samples.frame(max_age_ms=5)).keys() - {"max_age_ms"})
+def test_a_frame_that_lacks_a_field_is_malformed_and_says_which(field: str) -> None:
+    fields = {"schema": 1, **vars(samples.frame())}
+    del fields[field]
+    with pytest.raises(MalformedMessage, match=f"field {field} is missing"):
+        Frame.unpack(msgpack.packb(fields))
+
+
+def test_a_truncated_frame_is_malformed() -> None:
+    with pytest.raises(MalformedMessage, match="not msgpack"):
+        Frame.unpack(samples.frame().pack()[:-5])
+
+
+def test_deep_nesting_is_malformed() -> None:
+    with pytest.raises(MalformedMessage, match="not msgpack"):
+        Frame.unpack(b"\x91" * 100_000)
+
+
+def test_a_frame_over_the_limit_is_malformed_before_it_is_parsed() -> None:
+    with pytest.raises(MalformedMessage, match="the limit is"):
+        Frame.unpack(b"\x00" * (MAX_FRAME_BYTES + 1))
+
+
+def test_a_side_beyond_reason_is_malformed() -> None:
+    with pytest.raises(MalformedMessage, match="width"):
+        Frame.unpack(samples.frame(width=100_000).pack())
+
+
+def test_a_later_schema_is_refused_rather_than_misread() -> None:
+    fields = {"schema": 2, **vars(samples.frame())}
+    with pytest.raises(MalformedMessage, match="schema 2"):
+        Frame.unpack(msgpack.packb(fields))
+
+
+def test_fields_that_a_later_version_adds_are_ignored() -> None:
+    fields = {**samples.event().to_dict(), "track": 7}
+    assert EmotionEvent.unpack(msgpack.packb(fields)) == samples.event()
+
+
+def test_an_unknown_emotion_is_malformed() -> None:
+    fields = samples.event().to_dict()
+    fields["faces"][0]["emotion"] = "boredom"
+    with pytest.raises(MalformedMessage, match="boredom"):
+        EmotionEvent.unpack(msgpack.packb(fields))
+
+
+def test_an_error_names_the_nested_field() -> None:
+    fields = samples.event().to_dict()
+    fields["faces"][0]["probabilities"]["fear"] = 2.0
+    with pytest.raises(MalformedMessage, match=r"faces\[0\]\.probabilities\.fear"):
+        EmotionEvent.unpack(msgpack.packb(fields))

@@ -1,0 +1,137 @@
+"""Subscriptions, against a real server."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from itertools import islice
+
+import pytest
+import redis
+
+from emotion_streams import EmotionEvent, keys, subscribe, subscribe_async
+from emotion_streams.connection import InvalidRedisUrl
+from tests import samples
+from tests.servers import RedisProcess, free_port
+
+
+def publish(client: redis.Redis, *ids: str, camera: str = "lobby") -> None:
+    client.zadd(keys.CAMERAS, {camera: 1})
+    for frame_id in ids:
+        packed = samples.event(camera, frame_id).pack()
+        client.xadd(keys.emotions(camera), {"event": packed}, id=frame_id)
+
+
+async def take(events: AsyncIterator[EmotionEvent], count: int) -> list[str]:
+    async with asyncio.timeout(15):
+        return [(await anext(events)).frame_id for _ in range(count)]
+
+
+def test_from_the_start_yields_every_event_in_order(client: redis.Redis, redis_url: str) -> None:
+    publish(client, "1-0", "2-0", "3-0")
+    events = subscribe(redis_url, "lobby", after="start")
+    assert [event.frame_id for event in islice(events, 3)] == ["1-0", "2-0", "3-0"]
+    events.close()
+
+
+def test_after_an_id_resumes_behind_it(client: redis.Redis, redis_url: str) -> None:
+    publish(client, "1-0", "2-0", "3-0")
+
+    async def check() -> None:
+        async with aclosing(subscribe_async(redis_url, "lobby", after="1-0")) as events:
+            assert await take(events, 2) == ["2-0", "3-0"]
+
+    asyncio.run(check())
+
+
+def test_from_now_leaves_out_what_stands_already(client: redis.Redis, redis_url: str) -> None:
+    publish(client, "1-0")
+
+    async def check() -> None:
+        async with aclosing(subscribe_async(redis_url, "lobby")) as events:
+            first = asyncio.ensure_future(take(events, 1))
+            number = 1
+            # Whenever the subscription has begun, the next event is its first.
+            while not first.done():
+                number += 1
+                publish(client, f"{number}-0")
+                await asyncio.sleep(0.05)
+            assert first.result() != ["1-0"]
+
+    asyncio.run(check())
+
+
+def test_all_cameras_include_one_that_is_attached_later(
+    client: redis.Redis, redis_url: str
+) -> None:
+    publish(client, "1-0", camera="lobby")
+
+    async def check() -> None:
+        async with aclosing(subscribe_async(redis_url, after="start")) as events:
+            assert await take(events, 1) == ["1-0"]
+            publish(client, "5-0", camera="door")
+            assert await take(events, 1) == ["5-0"]
+
+    asyncio.run(check())
+
+
+def test_a_mapping_gives_each_camera_its_own_place(client: redis.Redis, redis_url: str) -> None:
+    publish(client, "1-0", "2-0", camera="lobby")
+    publish(client, "3-0", camera="door")
+
+    async def check() -> None:
+        async with aclosing(
+            subscribe_async(redis_url, ["lobby", "door"], after={"lobby": "1-0"})
+        ) as events:
+            assert sorted(await take(events, 2)) == ["2-0", "3-0"]
+
+    asyncio.run(check())
+
+
+def test_an_entry_that_is_no_event_is_passed_over(client: redis.Redis, redis_url: str) -> None:
+    client.xadd(keys.emotions("lobby"), {"event": b"\xc1"}, id="1-0")
+    client.xadd(keys.emotions("lobby"), {"other": b"x"}, id="2-0")
+    publish(client, "3-0")
+
+    async def check() -> None:
+        async with aclosing(subscribe_async(redis_url, "lobby", after="start")) as events:
+            assert await take(events, 1) == ["3-0"]
+
+    asyncio.run(check())
+
+
+def test_a_subscription_survives_a_restart_of_redis() -> None:
+    with RedisProcess(port=free_port()) as server, redis.Redis(port=server.port) as client:
+        publish(client, "1-0")
+
+        async def check() -> None:
+            async with aclosing(subscribe_async(server.url, "lobby", after="start")) as events:
+                assert await take(events, 1) == ["1-0"]
+                server.kill()
+                await asyncio.to_thread(server.restart)
+                publish(client, "1-0", "2-0")  # the server came back empty
+                assert await take(events, 1) == ["2-0"]
+
+        asyncio.run(check())
+
+
+def test_a_subscription_waits_for_a_redis_that_is_not_there_yet() -> None:
+    port = free_port()
+    seen: list[EmotionEvent] = []
+    thread = threading.Thread(
+        target=lambda: seen.extend(
+            islice(subscribe(f"redis://127.0.0.1:{port}", "lobby", "start"), 1)
+        )
+    )
+    thread.start()
+    with RedisProcess(port=port) as server, redis.Redis(port=server.port) as client:
+        publish(client, "7-0")
+        thread.join(15)
+    assert [event.frame_id for event in seen] == ["7-0"]
+
+
+def test_a_wrong_url_or_camera_is_an_error_at_once() -> None:
+    with pytest.raises(InvalidRedisUrl):
+        next(subscribe("http://box"))
+    with pytest.raises(ValueError, match="camera name"):
+        next(subscribe("redis://127.0.0.1:1", "no such {name}"))

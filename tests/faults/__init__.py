@@ -1,0 +1,1 @@
+"""The real processes against real servers, killed, paused and cut off."""

@@ -1,0 +1,89 @@
+"""Our processes, started as a user starts them, with the ways to make them suffer."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final, Self
+
+from worker.detect.choose import YUNET_FILE
+
+ROOT: Final = Path(__file__).parent.parent.parent
+LEASE_MS: Final = 1_500
+"""Shorter than the default, for the tests' sake: a takeover takes that long."""
+
+_YUNET: Final = (
+    Path(os.environ.get("EMOTION_SHARED", ROOT.parent / "shared")) / "models/yunet" / YUNET_FILE
+)
+
+
+class Running:
+    """A process of ours. Its log goes to a file; it is killed on exit."""
+
+    def __init__(self, folder: Path, *command: str, environ: dict[str, str] | None = None) -> None:
+        self.log = folder / f"{command[0]}-{len(list(folder.glob('*.log')))}.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", *command],
+                cwd=ROOT,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **(environ or {})},
+                start_new_session=True,
+            )
+
+    @property
+    def ended(self) -> bool:
+        return self.process.poll() is not None
+
+    def pause(self) -> None:
+        """It stands still, as on a machine that hangs."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+    def terminate(self) -> None:
+        self.process.terminate()
+
+    def wait(self, timeout_s: float = 20.0) -> int:
+        return self.process.wait(timeout_s)
+
+    def kill(self) -> None:
+        """At once, with its children, as when the machine dies."""
+        if not self.ended:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def memory_mb(self) -> float:
+        """Resident memory."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+        return int(line.split()[1]) / 1024
+
+    def logged(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+
+def start_worker(
+    folder: Path, url: str, *options: str, environ: dict[str, str] | None = None
+) -> Running:
+    """A worker with one thread and short leases; YuNet where its file is there, else Haar."""
+    detector = ("--detector-model", str(_YUNET)) if _YUNET.is_file() else ("--detector", "haar")
+    own = ("--redis", url, "--metrics-port", "0", "--threads", "1", "--lease-ms", str(LEASE_MS))
+    return Running(folder, "worker", *own, *detector, *options, environ=environ)
+
+
+def start_producer(
+    folder: Path, url: str, camera: str, *options: str, environ: dict[str, str] | None = None
+) -> Running:
+    """A producer of the demo camera, or of what the options say."""
+    own = ("--redis", url, "--metrics-port", "0", "--camera", camera)
+    return Running(folder, "producer", *own, *options, environ=environ)

@@ -1,0 +1,91 @@
+"""What happens to the frames when workers fall, hang, come and go."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from emotion_streams import keys
+from emotion_streams.connection import connect_sync
+from tests.faults.processes import LEASE_MS
+from tests.faults.site import Site
+from tests.servers import RedisProcess, eventually
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    """Two workers and eight cameras; one of them is a file of which every frame counts."""
+    with RedisProcess() as server, Site(server.url) as site:
+        site.worker()
+        site.worker()
+        for number in range(7):
+            site.feed(f"cam{number}", fps=3)
+        site.feed("file", policy="every", fps=3)
+        site.await_events()
+        yield site
+
+
+def owners(site: Site) -> dict[str, str]:
+    with connect_sync(site.direct_url) as client:
+        return {c: (client.hget(keys.lease(c), "owner") or b"").decode() for c in site.cameras}
+
+
+def is_even(site: Site) -> bool:
+    names = list(owners(site).values())
+    return sorted(names.count(name) for name in set(names)) == [4, 4]
+
+
+def test_two_workers_share_eight_cameras_evenly(site: Site) -> None:
+    eventually(lambda: is_even(site), 20)
+    site.audit()
+
+
+def test_a_worker_killed_in_mid_batch_is_replaced(site: Site) -> None:
+    site.workers[0].kill()
+    site.recovers()
+    site.worker()
+    eventually(lambda: is_even(site), 30)
+    site.audit()
+
+
+def test_a_worker_that_was_paused_past_its_lease_is_refused(site: Site) -> None:
+    zombie = site.workers[-1]
+    zombie.pause()
+    site.recovers()
+    zombie.resume()
+    eventually(lambda: "moved on" in zombie.logged() or "fenced" in zombie.logged())
+    eventually(lambda: is_even(site), 20)
+    site.audit()
+
+
+def test_a_worker_that_is_told_to_stop_finishes_and_hands_over(site: Site) -> None:
+    leaving = site.workers[-1]
+    before = site.settle()
+    site.go_on()
+    leaving.terminate()
+    assert leaving.wait() == 0
+    took = site.await_events()
+    # Leases are given up, not left to run out.
+    assert "let go" in leaving.logged()
+    assert "not finished" not in leaving.logged()
+    after = site.audit()
+    lost = sum(after[camera].lost - before[camera].lost for camera in after)
+    assert lost == 0
+    assert took < LEASE_MS / 1000 + 4
+    site.worker()
+    eventually(lambda: is_even(site), 30)
+
+
+def test_workers_killed_one_after_another_lose_nothing(site: Site) -> None:
+    alive = [worker for worker in site.workers if not worker.ended]
+    for victim in (alive[0], alive[1]):
+        replacement = site.worker()
+        eventually(lambda: "owning" in replacement.logged(), 30)  # noqa: B023 - called here
+        victim.kill()
+        site.recovers()
+    site.audit()
+
+
+def test_workers_stay_small(site: Site) -> None:
+    for worker in site.workers:
+        if not worker.ended:
+            assert worker.memory_mb() < 700

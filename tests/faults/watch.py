@@ -1,0 +1,102 @@
+"""An eye on the events as they come, which trusts nobody."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from emotion_streams import keys
+from emotion_streams.backoff import UNREACHABLE
+from emotion_streams.connection import Client
+from emotion_streams.events import EmotionEvent
+
+_EVERY_S: Final = 0.1
+
+
+class Watch:
+    """Reads the events of cameras as they are published, also when a stream begins anew, and holds
+    each against all that were seen before.
+
+    `duplicates`: events of a frame, told by its id or by its capture time, that had one already.
+    `violations`: ids that are not greater than those before. `gap_s`: the longest time without an
+    event of each camera, while it was fed.
+    """
+
+    def __init__(self, connect: Callable[[], Client]) -> None:
+        self.duplicates = 0
+        self.violations = 0
+        self.events = 0
+        self.gap_s: dict[str, float] = {}
+        self.last: dict[str, tuple[int, int]] = {}
+        self._last_at: dict[str, float] = {}
+        self._seen: dict[str, set[str | int]] = {}
+        self._cursor: dict[str, str] = {}
+        self._added: dict[str, int] = {}
+        self._cameras: set[str] = set()
+        self._connect = connect
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def follow(self, *cameras: str) -> None:
+        """Watch these too, and count their gaps from now on."""
+        with self._lock:
+            self._cameras |= set(cameras)
+            self._last_at.update(dict.fromkeys(cameras, time.monotonic()))
+
+    def no_gaps(self) -> None:
+        """Cameras rest: what passes from here to the next follow() is no gap."""
+        with self._lock:
+            self._last_at.clear()
+
+    def forgive(self) -> int:
+        """Count from 0 again; returns how many duplicates there were."""
+        with self._lock:
+            duplicates, self.duplicates, self.violations = self.duplicates, 0, 0
+        return duplicates
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        client: Client | None = None
+        while not self._stop.wait(_EVERY_S):
+            try:
+                client = client or self._connect()
+                for camera in tuple(self._cameras):
+                    self._look(client, camera)
+            except UNREACHABLE:
+                continue
+        if client:
+            client.close()
+
+    def _look(self, client: Client, camera: str) -> None:
+        key = keys.emotions(camera)
+        if not client.exists(key):
+            return
+        added = client.xinfo_stream(key)["entries-added"]
+        if added < self._added.get(camera, 0):  # another stream than before: all of it is new
+            self._cursor.pop(camera, None)
+        entries: list[Any] = client.xrange(key, f"({self._cursor.get(camera, '0-0')}", "+")
+        with self._lock:
+            self._added[camera] = added
+            for entry_id, fields in entries:
+                self._cursor[camera] = entry_id.decode()
+                self._note(camera, entry_id.decode(), EmotionEvent.unpack(fields[b"event"]))
+
+    def _note(self, camera: str, entry_id: str, event: EmotionEvent) -> None:
+        assert (event.camera, event.frame_id) == (camera, entry_id)
+        milliseconds, _, number = entry_id.partition("-")
+        this = int(milliseconds), int(number)
+        seen = self._seen.setdefault(camera, set())
+        self.duplicates += entry_id in seen or event.captured_ms in seen
+        self.violations += this <= self.last.get(camera, (0, 0))
+        seen |= {entry_id, event.captured_ms}
+        self.events += 1
+        self.last[camera] = max(this, self.last.get(camera, (0, 0)))
+        now = time.monotonic()
+        if camera in self._last_at:
+            self.gap_s[camera] = max(self.gap_s.get(camera, 0.0), now - self._last_at[camera])
+            self._last_at[camera] = now

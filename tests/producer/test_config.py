@@ -1,0 +1,150 @@
+"""Settings of cameras: from the command line, the environment and a file."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from emotion_streams.connection import redact
+from emotion_streams.service.settings import InvalidSettings
+from producer.camera_settings import SourceKind, source_kind
+from producer.config import load, read_cameras
+from tests.peers.producer import PASSWORD
+
+Write: TypeAlias = Callable[[str], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def _write(text: str) -> Path:
+        path = tmp_path / "cameras.yaml"
+        path.write_text(text)
+        return path
+
+    return _write
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [
+        ("demo", SourceKind.DEMO),
+        ("0", SourceKind.V4L2),
+        ("/dev/v4l/by-id/usb-Logitech-index0", SourceKind.V4L2),
+        ("rtsp://camera/stream", SourceKind.NETWORK),
+        ("RTSPS://camera/stream", SourceKind.NETWORK),
+        ("http://camera/video", SourceKind.NETWORK),
+        ("clip.mp4", SourceKind.FILE),
+        ("/", SourceKind.FOLDER),
+    ],
+)
+def test_what_a_source_means(source: str, kind: SourceKind) -> None:
+    assert source_kind(source) is kind
+
+
+def test_defaults_hold_for_each_camera_and_its_own_keys_win(write: Write) -> None:
+    cameras = read_cameras(
+        write(
+            """
+            defaults: {fps: 5, width: 320}
+            cameras:
+              lobby: {source: 0, fps: 12.5, roi: [0, 0, 0.5, 1]}
+              door: {source: "rtsp://door/1", enabled: false}
+            """
+        )
+    )
+    lobby, door = cameras["lobby"], cameras["door"]
+    assert (lobby.source, lobby.fps, lobby.width, lobby.roi) == ("0", 12.5, 320, (0, 0, 0.5, 1))
+    assert (door.fps, door.width, door.enabled) == (5, 320, False)
+
+
+def test_secrets_come_from_the_environment_fit_for_a_url_and_stay_secret(write: Write) -> None:
+    path = write('cameras: {door: {source: "rtsp://joe:${DOOR_PASSWORD}@door/1"}}')
+    source = read_cameras(path, {"DOOR_PASSWORD": PASSWORD})["door"].source
+    assert source == "rtsp://joe:p%40ss%2Fw0rd-Zq7@door/1"
+    assert redact(f"cannot open {source}, {PASSWORD}") == "cannot open rtsp://***@door/1, ***"
+
+
+def test_a_whole_url_may_be_a_secret(write: Write) -> None:
+    path = write('cameras: {door: {source: "${DOOR_URL}"}}')
+    url = "rtsp://door/user=joe_password=hidden_channel=1"
+    assert read_cameras(path, {"DOOR_URL": url})["door"].source == url
+    assert redact(f"{url}: refused") == "***: refused"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("cameras: {door: {fps: fast}}", "cameras.door.fps: .*number.*'fast'"),
+        ("cameras: {door: {speed: 3}}", "cameras.door.speed: no such setting"),
+        ("cameras: {door: {fps: 0}}", "cameras.door.fps: .*greater than 0"),
+        ("cameras: {'a b': {source: demo}}", "cameras.a b: camera name 'a b'"),
+        ("cameras: {door: demo}", "cameras.door: not a mapping"),
+        ("cameras: [door]", "cameras: not a mapping"),
+        ("defaults: 3\ncameras: {door: {}}", "defaults: not a mapping"),
+        ("cameras: {door: {source: '${NOT_SET}'}}", r"cameras.door.source: \$\{NOT_SET\} is not"),
+        ("cameras: {door: {source: 'ftp://x/y'}}", "cameras.door.source: .*ftp"),
+        ("cameras: {door: {source: 0, policy: every}}", "cameras.door.*does not wait"),
+        ("cameras: {door: {roi: [0, 0, 2, 1]}}", "cameras.door.roi: .*shares"),
+        ("cameras: {door: {rotate: 45}}", "cameras.door.rotate"),
+        ("cameras: {door: {max_queued: 99}}", "cameras.door.max_queued"),
+        ("cameras: {door: {source: {", "not YAML"),
+    ],
+)
+def test_a_mistake_is_named_with_file_camera_and_key(
+    write: Write, text: str, complaint: str
+) -> None:
+    with pytest.raises(InvalidSettings, match=rf"cameras\.yaml: .*{complaint}") as caught:
+        read_cameras(write(text), {})
+    assert "\n" not in str(caught.value)
+
+
+def test_one_camera_by_the_command_line() -> None:
+    config = load(["--camera", "lobby", "--source", "2", "--roi", "0,0,0.5,0.5", "--loop"])
+    assert config.path is None
+    camera = config.cameras["lobby"]
+    assert (camera.source, camera.roi, camera.loop) == ("2", (0, 0, 0.5, 0.5), True)
+
+
+def test_the_environment_is_below_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMOTION_PRODUCER_FPS", "3")
+    monkeypatch.setenv("EMOTION_PRODUCER_WIDTH", "200")
+    camera = load(["--camera", "lobby", "--fps", "5"]).cameras["lobby"]
+    assert (camera.fps, camera.width) == (5, 200)
+
+
+def test_a_file_gives_the_defaults_of_a_single_camera(write: Write) -> None:
+    path = write("redis: redis://there\nproducer: {metrics_port: 0}\ndefaults: {fps: 4}")
+    config = load(["--config", str(path), "--camera", "lobby"])
+    assert config.process.redis == "redis://there"
+    assert config.process.metrics_port == 0
+    assert config.cameras["lobby"].fps == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ("--nonsense", "--nonsense"),
+        ("", "--camera is missing"),
+        ("--camera a/b", "camera name"),
+        ("--camera lobby --fps -1", "fps: Input should be greater than 0"),
+        ("--camera lobby --source rtsp://x --policy every", "does not wait"),
+        ("--camera lobby --redis nonsense", "no Redis URL"),
+        ("--config {file} --fps 3", "--fps: .*names the cameras"),
+        ("--config /does/not/exist.yaml", "No such file"),
+    ],
+)
+def test_an_impossible_call_is_one_line_and_exit_code_2(
+    write: Write,
+    capsys: pytest.CaptureFixture[str],
+    arguments: str,
+    complaint: str,
+) -> None:
+    path = write("cameras: {door: {source: demo}}")
+    with pytest.raises(SystemExit) as caught:
+        load(arguments.format(file=path).split())
+    assert caught.value.code == 2
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1
+    assert re.search(complaint, printed)

@@ -1,0 +1,74 @@
+"""From what the source gave to the JPEG that is sent."""
+
+import numpy as np
+import pytest
+
+from producer.jpeg import inspect
+from producer.picture import Shaper, decode, encode
+from producer.source import Pixels, UndecodableFrame
+from tests.peers.pictures import jpeg, picture, with_orientation
+
+
+def shaped(content: "Pixels | bytes", **options: object) -> Pixels:
+    shaper = Shaper(**{"width": 640, "rotate": 0, "roi": None, **options})  # type: ignore[arg-type]
+    result = shaper(content)
+    return decode(result) if isinstance(result, bytes) else result
+
+
+def test_a_cameras_jpeg_passes_through_byte_for_byte() -> None:
+    content = jpeg(640, 480)
+    result = Shaper(640, 0, None)(content)
+    assert result == content
+    assert encode(result, 10) == (content, 640, 480)
+
+
+def test_a_jpeg_that_is_too_wide_is_scaled_down() -> None:
+    assert shaped(jpeg(1920, 1080)).shape == (360, 640, 3)
+    assert shaped(jpeg(641, 480)).shape == (479, 640, 3)
+
+
+def test_nothing_is_ever_scaled_up() -> None:
+    assert shaped(picture(321, 243)).shape == (243, 321, 3)
+
+
+@pytest.mark.parametrize(
+    ("rotate", "shape", "bright"),
+    [
+        (0, (48, 64), np.s_[:, 40:]),
+        (90, (64, 48), np.s_[40:, :]),
+        (180, (48, 64), np.s_[:, :24]),
+        (270, (64, 48), np.s_[:24, :]),
+    ],
+)
+@pytest.mark.parametrize("as_jpeg", [True, False])
+def test_the_picture_is_turned_clockwise(
+    rotate: int, shape: tuple[int, int], bright: tuple[slice, slice], as_jpeg: bool
+) -> None:
+    content = jpeg(64, 48, 10) if as_jpeg else picture(64, 48, 10)
+    result = shaped(content, rotate=rotate)
+    assert result.shape[:2] == shape
+    assert result[bright].min() > 100
+    assert result.min() < 40
+
+
+def test_exif_in_a_jpeg_is_honoured_and_then_gone() -> None:
+    result = Shaper(640, 0, None)(with_orientation(jpeg(64, 48), 6))
+    encoded = encode(result, 85)
+    assert (encoded.width, encoded.height) == (48, 64)
+    assert decode(encoded.jpeg).shape[:2] == (64, 48)
+    assert not inspect(encoded.jpeg).exif
+
+
+def test_the_region_of_interest_is_cut_out_after_turning() -> None:
+    assert shaped(picture(64, 48, 10), roi=(0.5, 0, 0.5, 1)).min() > 100
+    assert shaped(picture(64, 48), roi=(0.25, 0.5, 0.5, 0.25)).shape == (12, 32, 3)
+    assert shaped(picture(64, 48, 10), rotate=90, roi=(0, 0.5, 1, 0.5)).min() > 100
+
+
+def test_the_smallest_region_is_still_a_picture() -> None:
+    assert shaped(picture(64, 48), roi=(0.999, 0.999, 0.001, 0.001)).shape == (1, 1, 3)
+
+
+def test_what_is_no_jpeg_is_refused() -> None:
+    with pytest.raises(UndecodableFrame):
+        Shaper(640, 0, None)(b"no picture")

@@ -1,0 +1,96 @@
+"""`python -m producer probe SOURCE`: what a camera gives, or a clear reason."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.peers.mjpeg_server import MjpegServer
+from tests.peers.pictures import jpeg, write_video
+from tests.peers.producer import PASSWORD, ROOT
+from tests.peers.rtsp import RtspServer, require_gstreamer
+from tests.peers.tcp import BlackHole
+
+
+def probe(source: str, *options: str) -> "subprocess.CompletedProcess[str]":
+    done = subprocess.run(
+        [sys.executable, "-m", "producer", "probe", source, "--seconds", "0.5", *options],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
+    assert "w0rd-Zq7" not in done.stdout + done.stderr
+    return done
+
+
+def test_it_sees_the_face_of_the_demo() -> None:
+    done = probe("demo")
+    assert done.returncode == 0
+    assert "resolution   640x480" in done.stdout
+    assert "face seen    yes" in done.stdout
+
+
+def test_it_measures_the_rate_of_a_live_camera() -> None:
+    with MjpegServer([jpeg(64, 48)], fps=20) as server:
+        found = json.loads(probe(server.url, "--json", "--seconds", "1").stdout)
+    assert (found["width"], found["height"], found["codec"]) == (64, 48, "mjpg")
+    assert found["fps"] == pytest.approx(20, rel=0.3)
+    assert 0 < found["first_frame_s"] < 5
+    assert not found["face_seen"]
+
+
+def test_it_reads_a_file(tmp_path: Path) -> None:
+    found = json.loads(probe(str(write_video(tmp_path / "a.mp4", "mp4v")), "--json").stdout)
+    assert (found["codec"], found["nominal_fps"], found["fps"]) == ("fmp4", 20, None)
+
+
+def test_it_looks_into_an_rtsp_stream_with_a_password() -> None:
+    require_gstreamer()
+    with RtspServer("joe", PASSWORD) as server:
+        url = server.url("h264", "joe:p%40ss%2Fw0rd-Zq7")
+        found = json.loads(probe(url, "--json", "--seconds", "1").stdout)
+        assert (found["width"], found["height"], found["codec"]) == (320, 240, "h264")
+        assert found["fps"] == pytest.approx(15, rel=0.3)
+        wrong = probe(server.url("h264", "joe:wrong"))
+        assert (wrong.returncode, "401" in wrong.stderr) == (1, True)
+        nowhere = probe(server.url("nowhere", "joe:p%40ss%2Fw0rd-Zq7"))
+        assert (nowhere.returncode, "404" in nowhere.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("rtsp://no-such-host.invalid/x", "the name no-such-host.invalid cannot be resolved"),
+        ("http://joe:p%40ss%2Fw0rd-Zq7@127.0.0.1:1/x", "connection refused"),
+        ("rtsp://joe:p%40ss%2Fw0rd-Zq7@127.0.0.1:1/x", "connection refused"),
+        ("9", "/dev/video9: no such device"),
+        ("/does/not/exist.mp4", "no such file"),
+    ],
+)
+def test_it_says_why_in_one_line(source: str, reason: str) -> None:
+    done = probe(source)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert reason in done.stderr
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "http"])
+def test_a_camera_that_never_answers_is_a_timeout(scheme: str) -> None:
+    with BlackHole() as hole:
+        done = probe(f"{scheme}://127.0.0.1:{hole.port}/x", "--open-timeout-s", "0.5")
+    assert done.returncode == 1
+    assert "timeout" in done.stderr
+
+
+def test_an_http_camera_refuses_a_wrong_password() -> None:
+    with MjpegServer([jpeg(64, 48)], credentials=f"joe:{PASSWORD}") as server:
+        wrong = probe(server.url.replace("//", "//joe:wrong@"))
+        assert (wrong.returncode, "401" in wrong.stderr) == (1, True)
+        right = probe(server.url.replace("//", "//joe:p%40ss%2Fw0rd-Zq7@"))
+        assert right.returncode == 0
+
+
+def test_a_source_of_no_known_kind_is_a_wrong_call() -> None:
+    done = probe("ftp://x/y")
+    assert done.returncode == 2
+    assert "ftp://x/y" in done.stderr

@@ -1,0 +1,234 @@
+"""Frames into Redis: ids, resends, memory. Against a real server, at times through a bad line."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from emotion_streams import keys
+from emotion_streams.connection import Client
+from emotion_streams.frames import Frame
+from producer.messages import Counts
+from producer.picture import EncodedPicture
+from producer.publish import Publisher
+from tests.peers.pictures import jpeg
+from tests.peers.tcp import TcpProxy
+from tests.servers import RedisProcess, eventually, free_port
+from tests.topologies import Cluster
+
+PICTURE = EncodedPicture(jpeg(64, 48), 64, 48)
+KEY = keys.frames("lobby")
+
+
+class Setup:
+    """A publisher, what it counts, and its stream as others see it."""
+
+    def __init__(self, client: Client, url: str, max_queued: int = 10) -> None:
+        self.client = client
+        self.counts = Counts()
+        self.stop = threading.Event()
+        self.publisher = Publisher(url, "lobby", max_queued, 1000, self.counts, self.stop)
+
+    def frames(self) -> dict[str, Frame]:
+        entries = self.client.xrange(KEY)
+        return {entry_id.decode(): Frame.unpack(fields[b"frame"]) for entry_id, fields in entries}
+
+
+@pytest.fixture
+def setup(client: Client, redis_url: str) -> Iterator[Setup]:
+    built = Setup(client, redis_url)
+    yield built
+    built.publisher.close()
+
+
+@pytest.fixture
+def server() -> Iterator[RedisProcess]:
+    with RedisProcess(port=free_port()) as running:
+        yield running
+
+
+def test_a_frame_is_stored_with_its_capture_time_as_id(setup: Setup) -> None:
+    assert setup.publisher.store(PICTURE, 1_700_000_000_000)
+    ((entry_id, frame),) = setup.frames().items()
+    assert entry_id == "1700000000000-0"
+    assert (frame.captured_ms, frame.width, frame.height) == (1_700_000_000_000, 64, 48)
+    assert (frame.jpeg, frame.seq, frame.max_age_ms) == (PICTURE.jpeg, 0, 1000)
+
+
+def test_ids_grow_though_the_clock_does_not(setup: Setup) -> None:
+    for captured_ms in (1000, 1000, 1000, 500, 1001):
+        setup.publisher.store(PICTURE, captured_ms)
+    frames = setup.frames()
+    assert list(frames) == ["1000-0", "1000-1", "1000-2", "1000-3", "1001-0"]
+    assert [frame.seq for frame in frames.values()] == [0, 1, 2, 3, 4]
+    assert [frame.captured_ms for frame in frames.values()] == [1000, 1000, 1000, 500, 1001]
+
+
+def test_a_producer_that_starts_with_an_earlier_clock_moves_past_what_is_there(
+    setup: Setup,
+) -> None:
+    setup.client.xadd(KEY, {"frame": b""}, id="100000-0")
+    setup.publisher.store(PICTURE, 40_000)
+    setup.publisher.store(PICTURE, 40_100)
+    ids = [int(entry_id.split(b"-")[0]) for entry_id, _ in setup.client.xrange(KEY)]
+    assert ids == sorted(ids)
+    assert len(ids) == 3
+    assert 100_000 <= ids[1] < 200_000
+    assert setup.counts.published == 2
+
+
+def test_the_stream_never_holds_more_than_its_bound(setup: Setup) -> None:
+    for index in range(25):
+        setup.publisher.store(PICTURE, 1000 + index)
+    assert setup.client.xlen(KEY) == 10
+    assert setup.counts.published == 25
+
+
+def test_what_was_lost_before_travels_in_the_next_frame(setup: Setup) -> None:
+    setup.counts.dropped_newer, setup.counts.dropped_late = 3, 1
+    setup.counts.rate_gated, setup.counts.motion_gated = 20, 2
+    setup.publisher.store(PICTURE, 1000)
+    ((_, frame),) = setup.frames().items()
+    assert (frame.capture_drops, frame.gated) == (4, 22)
+
+
+def test_every_start_has_a_boot_of_its_own(client: Client, redis_url: str) -> None:
+    for captured_ms in (1000, 2000):
+        setup = Setup(client, redis_url)
+        setup.publisher.store(PICTURE, captured_ms)
+        setup.publisher.close()
+    boots = [frame.boot for frame in setup.frames().values()]
+    assert len(set(boots)) == 2
+
+
+def test_a_lost_reply_is_resent_and_the_frame_stored_once(server: RedisProcess) -> None:
+    client = redis.Redis(port=server.port)
+    with TcpProxy(server.port) as line, client:
+        setup = Setup(client, f"redis://127.0.0.1:{line.port}")
+        setup.publisher.store(PICTURE, 1000)
+        line.mute.set()
+        sending = threading.Thread(target=setup.publisher.store, args=(PICTURE, 2000))
+        sending.start()
+        eventually(lambda: client.xlen(KEY) == 2)
+        line.cut()
+        line.mute.clear()
+        sending.join(20)
+        setup.publisher.store(PICTURE, 3000)
+        setup.publisher.close()
+        assert list(setup.frames()) == ["1000-0", "2000-0", "3000-0"]
+        assert client.xinfo_stream(KEY)["entries-added"] == 3
+        assert (setup.counts.published, setup.counts.lost) == (3, 0)
+        assert setup.counts.redis_errors >= 1
+
+
+def test_an_outage_is_waited_out_and_told(server: RedisProcess) -> None:
+    client = redis.Redis(port=server.port)
+    with client:
+        setup = Setup(client, server.url)
+        setup.publisher.store(PICTURE, 1000)
+        server.kill()
+        sending = threading.Thread(target=setup.publisher.store, args=(PICTURE, 2000))
+        sending.start()
+        eventually(lambda: setup.publisher.error)
+        server.restart()
+        sending.join(20)
+        setup.publisher.close()
+        assert list(setup.frames()) == ["2000-0"]
+        assert setup.publisher.error == ""
+
+
+@pytest.mark.parametrize("url", ["redis://{}", "redis+cluster://{}", "redis+sentinel://{}/main"])
+def test_where_there_is_no_redis_it_is_waited_for_until_stopped(url: str, client: Client) -> None:
+    setup = Setup(client, url.format(f"127.0.0.1:{free_port()}"))
+    sending = threading.Thread(target=setup.publisher.store, args=(PICTURE, 1000))
+    sending.start()
+    eventually(lambda: setup.publisher.error)
+    assert len(setup.publisher.error) < 200
+    setup.stop.set()
+    sending.join(5)
+    assert not sending.is_alive()
+
+
+BIG = EncodedPicture(jpeg(64, 48) + bytes(200_000), 64, 48)
+
+
+def test_a_full_redis_takes_a_new_frame_in_place_of_the_oldest(server: RedisProcess) -> None:
+    with redis.Redis(port=server.port) as client:
+        setup = Setup(client, server.url)
+        for index in range(10):
+            setup.publisher.store(BIG, 1000 + index)
+        # Too little for another frame, as it is when frames have filled it.
+        client.config_set("maxmemory", client.info("memory")["used_memory"] + 100_000)
+        assert setup.publisher.store(BIG, 2000)
+        setup.publisher.close()
+        assert list(setup.frames())[-1] == "2000-0"
+        assert client.xlen(KEY) == 10
+        assert setup.counts.lost == 0
+
+
+def test_a_redis_that_others_filled_costs_frames_but_no_waiting(server: RedisProcess) -> None:
+    with redis.Redis(port=server.port) as client:
+        setup = Setup(client, server.url)
+        client.config_set("maxmemory", "1")
+        assert not setup.publisher.store(BIG, 1000)
+        assert setup.counts.dropped_full == 1
+        assert "maxmemory" in setup.publisher.error
+        client.config_set("maxmemory", "0")
+        assert setup.publisher.store(BIG, 2000)
+        setup.publisher.close()
+        assert setup.publisher.error == ""
+        assert setup.frames()["2000-0"].capture_drops == 1
+
+
+def test_a_refusal_is_counted_and_the_next_frame_goes_on(setup: Setup) -> None:
+    setup.client.set(KEY, "not a stream")
+    assert not setup.publisher.store(PICTURE, 1000)
+    assert "WRONGTYPE" in setup.publisher.error
+    setup.client.delete(KEY)
+    assert setup.publisher.store(PICTURE, 2000)
+    assert (setup.counts.dropped_refused, setup.counts.published) == (1, 1)
+    assert setup.frames()["2000-0"].capture_drops == 1
+
+
+def test_waiting_for_room_ends_when_a_worker_takes_a_frame(setup: Setup) -> None:
+    for index in range(10):
+        assert setup.publisher.wait_for_room()
+        setup.publisher.store(PICTURE, 1000 + index)
+    waiting = threading.Thread(target=setup.publisher.wait_for_room)
+    waiting.start()
+    time.sleep(0.1)
+    assert waiting.is_alive()
+    setup.client.xdel(KEY, "1000-0")
+    waiting.join(5)
+    assert not waiting.is_alive()
+
+
+def test_a_cluster_takes_frames_as_one_server_does() -> None:
+    with Cluster() as cluster:
+        counts = Counts()
+        publisher = Publisher(cluster.url, "lobby", 10, 1000, counts, threading.Event())
+        for index in range(3):
+            assert publisher.wait_for_room()
+            assert publisher.store(PICTURE, 1000 + index)
+        publisher.close()
+        assert (counts.published, counts.redis_errors) == (3, 0)
+
+
+def test_a_producer_needs_no_right_to_read(server: RedisProcess) -> None:
+    with redis.Redis(port=server.port) as client:
+        client.acl_setuser(
+            "camera",
+            enabled=True,
+            passwords=["+secret"],
+            commands=["+xadd", "+xtrim", "+xlen"],
+            keys=["%W~frames:*"],
+            reset=True,
+        )
+        client.xadd(KEY, {"frame": b""}, id="5000-0")
+        setup = Setup(client, f"redis://camera:secret@127.0.0.1:{server.port}")
+        assert setup.publisher.wait_for_room()
+        assert setup.publisher.store(PICTURE, 1000)
+        setup.publisher.close()
+        assert client.xlen(KEY) == 2

@@ -1,0 +1,87 @@
+"""Command line over environment over file over default."""
+
+from pathlib import Path
+
+import pytest
+
+from emotion_streams.service.settings import load
+from worker.settings import WorkerSettings
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("EMOTION_REDIS", "EMOTION_CONFIG", "EMOTION_WORKER_IN_FLIGHT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    path = tmp_path / "settings.yaml"
+    path.write_text(
+        "redis: redis://from-file\n"
+        "worker: {in_flight: 3, threads: 2}\n"
+        "producer: {fps: 5}\n"
+        "cameras: {lobby: {source: '0'}}\n"
+    )
+    return str(path)
+
+
+def settings(*argv: str) -> WorkerSettings:
+    return load(WorkerSettings, "worker", list(argv))
+
+
+def test_each_source_of_settings_goes_over_the_next(
+    file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert settings().in_flight == WorkerSettings.model_fields["in_flight"].default
+    assert settings("--config", file).in_flight == 3
+    monkeypatch.setenv("EMOTION_WORKER_IN_FLIGHT", "4")
+    assert settings("--config", file).in_flight == 4
+    assert settings("--config", file, "--in-flight", "5").in_flight == 5
+
+
+def test_a_file_serves_all_processes_and_each_takes_its_own(file: str) -> None:
+    taken = settings("--config", file)
+    assert (taken.redis, taken.threads) == ("redis://from-file", 2)
+
+
+def test_the_environment_may_name_the_file(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMOTION_CONFIG", file)
+    assert settings().redis == "redis://from-file"
+
+
+def test_redis_is_one_variable_for_every_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMOTION_REDIS", "redis://from-environment")
+    assert settings().redis == "redis://from-environment"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("worker: {colour: red}", "colour: no such setting"),
+        ("colour: red", "colour: no such setting"),
+        ("worker: {in_flight: many}", "in_flight"),
+        ("worker: 5", "worker: not a mapping"),
+        ("- a list", "not a mapping"),
+        ("a: [", "not YAML"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_named(
+    content: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "settings.yaml"
+    path.write_text(content)
+    with pytest.raises(SystemExit) as ended:
+        settings("--config", str(path))
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert says in error
+    assert error.count("\n") == 1
+
+
+def test_an_impossible_value_does_not_show_a_password(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        settings("--redis", "http://user:hunter2@box")
+    assert "hunter2" not in capsys.readouterr().err

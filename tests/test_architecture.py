@@ -1,0 +1,58 @@
+"""The directions between folders, and the size of what is in them."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+MAY_IMPORT = {
+    "emotion_streams": set(),
+    "producer": {"emotion_streams"},
+    "worker": {"emotion_streams"},
+    "gateway": {"emotion_streams"},
+    "training": {"emotion_streams", "worker"},
+    "deploy": {"emotion_streams"},
+}
+FOLDERS = {*MAY_IMPORT, "tests"}
+
+
+def imports(path: Path) -> set[str]:
+    """The project's folders that a module imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+    return found & FOLDERS
+
+
+@pytest.mark.parametrize("folder", MAY_IMPORT)
+def test_a_folder_imports_only_what_is_upstream(folder: str) -> None:
+    modules = list((ROOT / folder).rglob("*.py"))
+    assert modules
+    for module in modules:
+        assert imports(module) <= MAY_IMPORT[folder] | {folder}, module
+
+
+def test_the_client_needs_nothing_but_redis_and_msgpack() -> None:
+    script = (
+        "import sys; import emotion_streams, emotion_streams.cli; "
+        "heavy = {'numpy', 'cv2', 'pydantic', 'prometheus_client', 'yaml'} & set(sys.modules); "
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)
+
+
+def test_the_worker_on_mnn_never_imports_tensorflow() -> None:
+    script = (
+        "import sys; import worker.__main__; from worker.engines.choose import build_engine; "
+        "from worker.model.release import load; build_engine('mnn', load(), 1); "
+        "heavy = {'tensorflow', 'keras', 'jax', 'torch'} & set(sys.modules); "
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)
