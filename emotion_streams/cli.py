@@ -78,7 +78,9 @@ async def _cameras(arguments: argparse.Namespace) -> int:
             status.state,
             f"{status.fps:.1f}",
             f"{status.width}x{status.height}",
-            "never" if status.last_frame_age_ms is None else f"{status.last_frame_age_ms} ms ago",
+            "never"
+            if status.last_frame_age_ms is None
+            else f"{status.last_frame_age_ms / 1000:.1f} s ago",
             status.owner or "-",
             str(status.lag),
             status.error,
@@ -87,6 +89,10 @@ async def _cameras(arguments: argparse.Namespace) -> int:
     ]
     _print_table(("camera", "state", "fps", "size", "last frame", "owner", "lag", "error"), rows)
     return 0
+
+
+def _age(milliseconds: int | None) -> str:
+    return "never" if milliseconds is None else f"{milliseconds / 1000:.1f} s ago"
 
 
 async def _ledger(arguments: argparse.Namespace) -> int:

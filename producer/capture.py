@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from emotion_streams.backoff import delays
-from producer.gates import Backlog, RateCap
+from producer.gates import Backlog, Pacer, RateCap
 from producer.messages import Counts, State
 from producer.slot import Slot
 from producer.source import (
@@ -55,11 +55,20 @@ class Limits(NamedTuple):
     reconnect_s: float
 
 
+class _SessionPace(NamedTuple):
+    """What knows of times between one opening and the next."""
+
+    pacer: Pacer
+    backlog: Backlog
+    cap: RateCap
+
+
 class Capture:
     """Runs in a thread of its own. Its public attributes may be read from others.
 
     `state`, `error`, `format`, `last_frame_ms`: as in Report. `failed`: the source does not exist,
-    and `patient` is off. `patient`: what does not exist may come.
+    and `patient` is off. `patient`: what does not exist may come. `news` is set when `state`
+    changes.
     """
 
     def __init__(
@@ -70,6 +79,7 @@ class Capture:
         slot: Slot[Captured],
         counts: Counts,
         stop: threading.Event,
+        news: threading.Event,
         *,
         patient: bool,
         clock: Callable[[], float] = time.time,
@@ -80,9 +90,9 @@ class Capture:
         self._slot = slot
         self._counts = counts
         self._stop = stop
+        self._news = news
         self._patient = patient
         self._clock = clock
-        self._cap = RateCap(pace.fps)
         self._in_a_row = 0
         self._deadline: float | None = None
         self._heard = time.monotonic()
@@ -108,24 +118,27 @@ class Capture:
 
     def run(self) -> None:
         """Until the source ends, does not exist, or `stop`. Closes the slot at the end."""
-        backoff = self._delays()
         try:
-            while not self._stop.is_set():
-                self._in_a_row = 0
-                try:
-                    self._session()
-                except EndOfSource:
-                    self.state = State.ENDED
-                    return
-                except SourceUnavailable as error:
-                    self._unavailable(error)
-                    if self.failed:
-                        return
-                if self.stable:
-                    backoff = self._delays()
-                self._stop.wait(next(backoff))
+            self._run()
         finally:
             self._slot.close()
+
+    def _run(self) -> None:
+        backoff = self._delays()
+        while not self._stop.is_set():
+            self._in_a_row = 0
+            try:
+                self._session()
+            except EndOfSource:
+                self._set_state(State.ENDED)
+                return
+            except SourceUnavailable as error:
+                self._unavailable(error)
+                if self.failed:
+                    return
+            if self.stable:
+                backoff = self._delays()
+            self._stop.wait(next(backoff))
 
     def _delays(self) -> Iterator[float]:
         return delays(min(_FIRST_DELAY_S, self._limits.reconnect_s), self._limits.reconnect_s)
@@ -136,22 +149,22 @@ class Capture:
             with self._within(self._limits.open_s):
                 self.format = self._source.open()
             _log.info("the camera is open", extra=vars(self.format))
-            started = time.monotonic()
-            backlog = Backlog()
+            pace = _SessionPace(Pacer(), Backlog(), RateCap(self._pace.fps))
             undecodable = 0
             while not self._stop.is_set():
                 if self._pace.on_demand and not self._slot.wait_until_wanted(_WAIT_S):
                     continue
-                captured = self._next_frame(started, backlog)
+                captured = self._next_frame(pace)
                 if captured is None:
                     continue
                 try:
-                    picture = self._source.retrieve()
+                    with self._within(self._limits.read_s):
+                        picture = self._source.retrieve()
                 except UndecodableFrame as error:
                     self._counts.undecodable += 1
                     undecodable += 1
                     _log.debug("a frame was left out: %s", error)
-                    if undecodable >= _MAX_UNDECODABLE:
+                    if self._source.live and undecodable >= _MAX_UNDECODABLE:
                         raise SourceUnavailable(f"{undecodable} damaged frames in a row") from error
                     continue
                 undecodable = 0
@@ -160,39 +173,53 @@ class Capture:
             with self._within(self._limits.read_s):
                 self._source.close()
 
-    def _next_frame(self, started: float, backlog: Backlog) -> int | None:
+    def _next_frame(self, pace: "_SessionPace") -> int | None:
         """Grab a frame; when it was captured, or None where it is not wanted."""
         with self._within(self._limits.read_s):
             position_s = self._source.grab()
         if position_s is not None and not self._source.live and not self._pace.on_demand:
-            self._stop.wait(max(0.0, started + position_s - time.monotonic()))
+            self._stop.wait(pace.pacer.wait_s(time.monotonic(), position_s))
         arrived_s = time.monotonic()
+        self._note_arrival(arrived_s)
+        return self.last_frame_ms if self._wants(pace, arrived_s, position_s) else None
+
+    def _note_arrival(self, arrived_s: float) -> None:
         self._counts.captured += 1
         # Never back, whatever is done to the clock.
         self.last_frame_ms = max(self.last_frame_ms, int(self._clock() * 1000))
         self._heard = arrived_s
-        self.state = State.UP
-        self.error = ""
         self._in_a_row += 1
-        if self._source.live and position_s is not None and backlog.is_late(arrived_s, position_s):
-            self._counts.dropped_late += 1
-            return None
-        if self._cap.admits(arrived_s if self._source.live or position_s is None else position_s):
-            return self.last_frame_ms
+        self.error = ""
+        if self.state is not State.UP:
+            self._set_state(State.UP)
+
+    def _wants(self, pace: "_SessionPace", arrived_s: float, position_s: float | None) -> bool:
+        # What is live is capped by arrival; its own time, where it tells one, shows what is late.
+        if self._source.live:
+            if position_s is not None and pace.backlog.is_late(arrived_s, position_s):
+                self._counts.dropped_late += 1
+                return False
+            position_s = None
+        if pace.cap.admits(arrived_s if position_s is None else position_s):
+            return True
         self._counts.rate_gated += 1
-        return None
+        return False
 
     def _hand_over(self, captured: Captured) -> None:
         if self._slot.put(captured):
             self._counts.dropped_newer += 1
 
     def _unavailable(self, error: SourceUnavailable) -> None:
-        self.state = State.DOWN
         self.failed = isinstance(error, NoSuchSource) and not self._patient
         if str(error) != self.error and not self.failed:
             _log.warning("the camera is down, trying again: %s", error)
         self.error = str(error)
         self._counts.reconnects += 1
+        self._set_state(State.DOWN)
+
+    def _set_state(self, state: State) -> None:
+        self.state = state
+        self._news.set()
 
     @contextlib.contextmanager
     def _within(self, limit_s: float) -> Iterator[None]:

@@ -8,25 +8,26 @@ standard output.
 import logging
 import math
 import os
-import signal
 import sys
 import threading
 from typing import Final
 
 from emotion_streams.connection import keep_secret
 from emotion_streams.service import logs
+from producer.camera_settings import DEFAULT_FPS
 from producer.capture import Capture, Captured, Limits, Pace
 from producer.gates import MotionGate
-from producer.messages import EXIT_NO_SUCH_SOURCE, Counts, Order, Report, State
+from producer.messages import EXIT_FALLEN, EXIT_NO_SUCH_SOURCE, Counts, Order, Report, State
 from producer.picture import Shaper, encode
 from producer.publish import Publisher
-from producer.settings import DEFAULT_FPS
 from producer.slot import Slot
 from producer.source import UndecodableFrame
 from producer.sources import make_source
 from producer.stderr import NativeErrors
 
 REPORT_EVERY_S: Final = 0.5
+_log = logging.getLogger(__name__)
+
 _PUBLISHER_MAY_TAKE_S: Final = 0.3
 _WAIT_S: Final = 0.2
 
@@ -34,10 +35,11 @@ _WAIT_S: Final = 0.2
 class CameraProcess:
     """Capture, slot and publisher of one camera, and the threads that they run in."""
 
-    def __init__(self, order: Order, errors: NativeErrors, stop: threading.Event) -> None:
+    def __init__(self, order: Order, errors: NativeErrors) -> None:
         settings = order.settings
         every = settings.policy == "every"
-        self._stop = stop
+        self._stop = stop = threading.Event()
+        self._news = threading.Event()
         self._every = every
         self._counts = Counts()
         self._slot: Slot[Captured] = Slot()
@@ -53,6 +55,7 @@ class CameraProcess:
             self._slot,
             self._counts,
             stop,
+            self._news,
             patient=order.patient,
         )
         self._publisher = Publisher(
@@ -69,19 +72,25 @@ class CameraProcess:
         threading.Thread(target=self._capture.run, daemon=True).start()
         publishing = threading.Thread(target=self._publish, daemon=True)
         publishing.start()
-        self._send_report()
-        while not self._stop.wait(REPORT_EVERY_S):
+        while not self._stop.is_set():
             self._send_report()
+            self._news.wait(REPORT_EVERY_S)
+            self._news.clear()
         publishing.join(_PUBLISHER_MAY_TAKE_S)
         self._send_report()
         return EXIT_NO_SUCH_SOURCE if self._capture.failed else 0
+
+    def stop(self) -> None:
+        """Let `run` come to its end."""
+        self._stop.set()
+        self._news.set()
 
     def _publish(self) -> None:
         try:
             self._publish_all()
         finally:
             self._publisher.close()
-            self._stop.set()
+            self.stop()
 
     def _publish_all(self) -> None:
         while not self._stop.is_set() and not self._slot.finished:
@@ -129,21 +138,28 @@ class CameraProcess:
 
 def main() -> int:
     """Run one camera by the order on standard input."""
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
     order = Order.from_line(sys.stdin.readline())
     for secret in order.secrets:
         keep_secret(secret)
     errors = NativeErrors()
     errors.take_over()
     logs.set_up(order.log_level, camera=order.camera)
-    threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
-    return CameraProcess(order, errors, stop).run()
+    threading.excepthook = _fall
+    process = CameraProcess(order, errors)
+    threading.Thread(target=_stop_at_end_of_input, args=(process,), daemon=True).start()
+    return process.run()
 
 
-def _stop_at_end_of_input(stop: threading.Event) -> None:
+def _fall(fall: threading.ExceptHookArgs) -> None:
+    """An error in a thread that nobody foresaw: end at once and loudly, to be started anew."""
+    _log.critical("%s", fall.exc_value, exc_info=fall.exc_value)
+    logging.shutdown()
+    os._exit(EXIT_FALLEN)
+
+
+def _stop_at_end_of_input(process: CameraProcess) -> None:
     sys.stdin.read()
-    stop.set()
+    process.stop()
 
 
 if __name__ == "__main__":

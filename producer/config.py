@@ -14,7 +14,8 @@ from emotion_streams import keys
 from emotion_streams.connection import keep_secret
 from emotion_streams.service import settings as service
 from emotion_streams.service.settings import InvalidSettings
-from producer.settings import CameraOptions, CameraSettings, ProducerSettings
+from producer.camera_settings import CameraOptions, CameraSettings
+from producer.settings import ProducerSettings
 
 _REFERENCE: Final = re.compile(r"\$\{([^}]*)\}")
 
@@ -50,7 +51,7 @@ def _resolve(given: Mapping[str, Any], path: Path | None) -> Config:
     from_file = service.read_file(path, "producer") if path else {}
     process = service.resolve(ProducerSettings, given, from_file)
     about_camera = {"camera", *CameraOptions.model_fields} & process.model_fields_set
-    if path and _section(path, "cameras"):
+    if path and "cameras" in service.read_yaml(path):
         if about_camera:
             names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(about_camera))
             raise InvalidSettings(

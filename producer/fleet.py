@@ -10,10 +10,10 @@ from typing import Final
 from emotion_streams.connection import known_secrets
 from emotion_streams.service.metrics import ProducerMetrics
 from emotion_streams.service.settings import InvalidSettings
+from producer.camera_settings import CameraSettings
 from producer.config import Config, read_cameras
 from producer.messages import Order
 from producer.registry import CameraRecord
-from producer.settings import CameraSettings
 from producer.supervisor import CameraSupervisor
 
 _LOOK_EVERY_S: Final = 1.0
@@ -113,7 +113,8 @@ class Reloader:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._asked.set)
         while True:
             try:
-                await asyncio.wait_for(self._asked.wait(), _LOOK_EVERY_S)
+                async with asyncio.timeout(_LOOK_EVERY_S):
+                    await self._asked.wait()
             except TimeoutError:
                 # Polled: inotify sees nothing on network file systems, nor through the links
                 # by which Kubernetes swaps a ConfigMap.

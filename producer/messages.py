@@ -5,10 +5,13 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from producer.settings import CameraSettings
+from producer.camera_settings import CameraSettings
 
 EXIT_NO_SUCH_SOURCE: Final = 66
 """Exit code of a camera's process whose source does not exist (EX_NOINPUT of sysexits.h)."""
+
+EXIT_FALLEN: Final = 70
+"""Exit code of one that met an error that nobody foresaw (EX_SOFTWARE); the log has it."""
 
 
 class Order(NamedTuple):

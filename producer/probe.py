@@ -12,11 +12,11 @@ from typing import Final
 
 from emotion_streams.connection import redact
 from emotion_streams.service import settings as service
+from producer.camera_settings import CameraSettings
 from producer.config import parse_camera
 from producer.gates import Backlog
 from producer.opencv import cv2
 from producer.picture import decode
-from producer.settings import CameraSettings
 from producer.source import (
     EndOfSource,
     Picture,

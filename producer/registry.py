@@ -5,11 +5,12 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from emotion_streams import keys
-from emotion_streams.backoff import UNREACHABLE
-from emotion_streams.connection import connect, redact
+from emotion_streams.backoff import UNREACHABLE, check_cancelled
+from emotion_streams.connection import brief, connect, redact
 from emotion_streams.service.health import Health
 from emotion_streams.service.metrics import ProducerMetrics
 from producer.messages import Counts, Report, State
@@ -18,6 +19,8 @@ EVERY_S: Final = 1.0
 """Readers of the registry take a producer for gone after three of these."""
 
 _RATE_OVER_S: Final = 5.0
+_SILENT_S: Final = 3.0
+# A process that hangs whole says nothing of it; its last word must not stand for long.
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +32,7 @@ class CameraRecord:
         self.camera = camera
         self.report = Report()
         self.policy = ""
+        self._taken = 0.0
         self._metrics = metrics
         self._counted = Counts()
         self._published = 0
@@ -41,6 +45,7 @@ class CameraRecord:
         self._count({name: now[name] - before[name] for name in now})
         self._counted = report.counts
         self.report = report
+        self._taken = time.monotonic()
         self.show()
 
     def process_started(self) -> None:
@@ -53,7 +58,9 @@ class CameraRecord:
         self.show()
 
     def show(self) -> None:
-        """Set the gauges."""
+        """Set the gauges, and doubt what was said too long ago."""
+        if self.report.state is State.UP and time.monotonic() - self._taken > _SILENT_S:
+            self.report = replace(self.report, state=State.DOWN, error="its process is silent")
         last_s = self.report.last_frame_ms / 1000
         self._metrics.up.labels(self.camera).set(self.report.state is State.UP)
         if last_s:
@@ -110,12 +117,14 @@ class Registry:
         self._health = health
         self._records = records
         self._reachable = True
+        health.set("redis", "Redis was not reached yet")
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
             self._health.beat()
             await self.tell()
+            check_cancelled()
             await asyncio.sleep(EVERY_S)
 
     async def tell(self) -> bool:
@@ -147,6 +156,6 @@ class Registry:
 
     def _failed(self, error: Exception) -> None:
         if self._reachable:
-            _log.warning("Redis cannot be reached, trying again: %s", error)
+            _log.warning("Redis cannot be reached, trying again: %s", brief(error))
         self._reachable = False
-        self._health.set("redis", f"Redis: {redact(str(error))}")
+        self._health.set("redis", f"Redis: {brief(error)}")

@@ -23,7 +23,7 @@ _REASONS: Final = (
     (re.compile(r"\b40[13]\b.*(?:Unauthor|Forbid)"), "401: user or password is missing or wrong"),
     (re.compile(r"\b404\b.*Not Found", re.IGNORECASE), "404: no such stream there"),
     (re.compile(r"\b([45]\d\d) \(?([A-Z][A-Za-z ]+)"), r"the server answered \1 \2"),
-    (re.compile(r"Stream timeout triggered after (\d+)"), r"timeout: nothing came for \1 ms"),
+    (re.compile(r"Stream timeout triggered"), "timeout: nothing came within the time limit"),
     (re.compile(r"Connection timed out"), "timeout: no answer to the connection"),
 )
 

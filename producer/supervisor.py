@@ -103,7 +103,9 @@ class CameraSupervisor:
         patience_s = _START_MAY_TAKE_S
         while True:
             try:
-                line = await asyncio.wait_for(process.stdout.readline(), patience_s)
+                # Not wait_for, which in Python 3.11 may lose a cancellation.
+                async with asyncio.timeout(patience_s):
+                    line = await process.stdout.readline()
             except TimeoutError:
                 raise Hung(f"no report for {patience_s:.0f} s") from None
             if not line.endswith(b"\n"):
@@ -118,12 +120,13 @@ class CameraSupervisor:
 async def _end(process: asyncio.subprocess.Process, *, politely: bool) -> None:
     """See that the process is gone, and reaped, even when cancelled meanwhile."""
     if process.stdin is not None:
-        process.stdin.close()
-    if process.returncode is None:
+        process.stdin.close()  # which asks it to end
+    if not politely:
         with contextlib.suppress(ProcessLookupError):
-            process.send_signal(signal.SIGTERM if politely else signal.SIGKILL)
+            process.kill()
     try:
-        await asyncio.wait_for(process.wait(), _STOP_MAY_TAKE_S)
+        async with asyncio.timeout(_STOP_MAY_TAKE_S):
+            await process.wait()
     except (TimeoutError, asyncio.CancelledError):
         with contextlib.suppress(ProcessLookupError):
             process.kill()

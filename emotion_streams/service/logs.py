@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any, Final
 
 from emotion_streams.connection import redact
@@ -18,6 +19,16 @@ def set_up(level: str, **about: str) -> None:
     handler.addFilter(lambda record: vars(record).update(about) or True)
     handler.setFormatter(ReadableFormatter() if sys.stderr.isatty() else JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # The last words of what falls are words of the log, redacted as all of them.
+    sys.excepthook = _log_uncaught
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    logging.getLogger("uncaught").critical("%s", error, exc_info=(kind, error, trace))
 
 
 class JsonFormatter(logging.Formatter):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from producer.settings import DEFAULT_FPS, CameraSettings, SourceKind, source_kind
+from producer.camera_settings import DEFAULT_FPS, CameraSettings, SourceKind, source_kind
 from producer.source import Source
 from producer.sources.demo import DemoSource
 from producer.sources.file import FileSource

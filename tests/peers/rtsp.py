@@ -55,7 +55,9 @@ class RtspServer:
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
     def restart(self) -> None:
         self._start()

@@ -46,7 +46,8 @@ def main() -> None:
         auth = GstRtspServer.RTSPAuth()
         auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
         server.set_auth(auth)
-    server.attach(None)
+    if not server.attach(None):
+        sys.exit(f"port {port} cannot be had")
     print("ready", flush=True)
     GLib.MainLoop().run()
 

@@ -9,8 +9,8 @@ import pytest
 
 from emotion_streams.connection import redact
 from emotion_streams.service.settings import InvalidSettings
+from producer.camera_settings import SourceKind, source_kind
 from producer.config import load, read_cameras
-from producer.settings import SourceKind, source_kind
 from tests.peers.producer import PASSWORD
 
 Write: TypeAlias = Callable[[str], Path]

@@ -1,6 +1,7 @@
 """What holds for every source, whatever it is. One suite for all of them."""
 
 import contextlib
+import functools
 import importlib
 import itertools
 import pkgutil
@@ -10,9 +11,9 @@ from pathlib import Path
 import pytest
 
 import producer.sources
+from producer.camera_settings import SourceKind, source_kind
 from producer.config import parse_camera
 from producer.jpeg import inspect
-from producer.settings import SourceKind, source_kind
 from producer.source import EndOfSource, Format, NoSuchSource, Picture, Source, SourceUnavailable
 from producer.sources import make_source
 from producer.sources.v4l2 import V4l2Source
@@ -27,64 +28,91 @@ FRAMES = 6
 """Of each source that has an end."""
 
 
+class Places:
+    """Where the sources of a test come from. One RTSP server serves them all."""
+
+    def __init__(self, folder: Path, rtsp: Callable[[], RtspServer]) -> None:
+        self.folder = folder
+        self.rtsp = rtsp
+
+
 @contextlib.contextmanager
-def demo(_: Path) -> Iterator[Source]:
+def demo(_: Places) -> Iterator[Source]:
     yield source("demo")
 
 
 @contextlib.contextmanager
-def file(folder: Path) -> Iterator[Source]:
-    yield source(write_video(folder / "clip.avi", "XVID", frames=FRAMES))
+def file(places: Places) -> Iterator[Source]:
+    yield source(write_video(places.folder / "clip.avi", "XVID", frames=FRAMES))
 
 
 @contextlib.contextmanager
-def mjpeg_file(folder: Path) -> Iterator[Source]:
-    yield source(write_video(folder / "clip.avi", "MJPG", frames=FRAMES))
+def mjpeg_file(places: Places) -> Iterator[Source]:
+    yield source(write_video(places.folder / "clip.avi", "MJPG", frames=FRAMES))
 
 
 @contextlib.contextmanager
-def folder(folder: Path) -> Iterator[Source]:
+def folder(places: Places) -> Iterator[Source]:
     for index in range(FRAMES):
-        (folder / f"{index}.jpg").write_bytes(jpeg(64, 48, index))
-    (folder / "notes.txt").write_text("no picture")
-    yield source(folder)
+        (places.folder / f"{index}.jpg").write_bytes(jpeg(64, 48, index))
+    (places.folder / "notes.txt").write_text("no picture")
+    yield source(places.folder)
 
 
 @contextlib.contextmanager
-def v4l2(_: Path) -> Iterator[Source]:
+def v4l2(_: Places) -> Iterator[Source]:
     yield V4l2Source("/dev/video9", (64, 48), 20, 1, lambda *_: FakeVideoCapture().as_cv2())
 
 
 @contextlib.contextmanager
-def http(_: Path) -> Iterator[Source]:
+def http(_: Places) -> Iterator[Source]:
     with MjpegServer([jpeg(64, 48, index) for index in range(FRAMES)]) as server:
         yield source(server.url)
 
 
 @contextlib.contextmanager
-def rtsp_h264(_: Path) -> Iterator[Source]:
-    require_gstreamer()
-    with RtspServer() as server:
-        yield source(server.url("h264"))
+def rtsp_h264(places: Places) -> Iterator[Source]:
+    yield source(places.rtsp().url("h264"))
 
 
 @contextlib.contextmanager
-def rtsp_mjpeg(_: Path) -> Iterator[Source]:
-    require_gstreamer()
-    with RtspServer() as server:
-        yield source(server.url("mjpeg"))
+def rtsp_h264_over_udp(places: Places) -> Iterator[Source]:
+    yield source(places.rtsp().url("h264"), transport="udp")
 
 
-CASES = [demo, file, mjpeg_file, folder, v4l2, http, rtsp_h264, rtsp_mjpeg]
+@contextlib.contextmanager
+def rtsp_mjpeg(places: Places) -> Iterator[Source]:
+    yield source(places.rtsp().url("mjpeg"))
+
+
+CASES = [demo, file, mjpeg_file, folder, v4l2, http, rtsp_h264, rtsp_h264_over_udp, rtsp_mjpeg]
 
 
 def source(where: str | Path, **settings: object) -> Source:
     return make_source(parse_camera({"source": str(where), **settings}, {}), NativeErrors())
 
 
+@pytest.fixture(scope="module")
+def rtsp() -> Iterator[Callable[[], RtspServer]]:
+    """The server, started when it is first asked for."""
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def server() -> RtspServer:
+            require_gstreamer()
+            return stack.enter_context(RtspServer())
+
+        yield server
+
+
+@pytest.fixture
+def places(tmp_path: Path, rtsp: Callable[[], RtspServer]) -> Places:
+    return Places(tmp_path, rtsp)
+
+
 @pytest.fixture(params=CASES, ids=lambda case: case.__name__)
-def any_source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Source]:
-    with request.param(tmp_path) as source:
+def any_source(request: pytest.FixtureRequest, places: Places) -> Iterator[Source]:
+    with request.param(places) as source:
         yield source
         source.close()
 
@@ -104,7 +132,7 @@ def size(picture: Picture) -> tuple[int, int]:
     return picture.shape[1], picture.shape[0]
 
 
-def test_the_suite_leaves_no_source_out(tmp_path: Path) -> None:
+def test_the_suite_leaves_no_source_out(tmp_path: Path, places: Places) -> None:
     modules = [
         importlib.import_module(f"producer.sources.{module.name}")
         for module in pkgutil.iter_modules(producer.sources.__path__)
@@ -121,7 +149,7 @@ def test_the_suite_leaves_no_source_out(tmp_path: Path) -> None:
     # And the cases above make one of each.
     made = set()
     for case in (demo, file, folder, v4l2, http):
-        with case(tmp_path) as built:
+        with case(places) as built:
             made.add(type(built))
     assert made == existing
 
@@ -163,11 +191,13 @@ def test_what_was_grabbed_need_not_be_retrieved(any_source: Source) -> None:
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
-def test_what_has_an_end_starts_again_where_it_loops(kind: str, tmp_path: Path) -> None:
-    make: Callable[[Path], contextlib.AbstractContextManager[Source]] = {
+def test_what_has_an_end_starts_again_where_it_loops(
+    kind: str, tmp_path: Path, places: Places
+) -> None:
+    make: Callable[[Places], contextlib.AbstractContextManager[Source]] = {
         "file": file, "folder": folder,
     }[kind]  # fmt: skip
-    with make(tmp_path):
+    with make(places):
         looping = source(tmp_path / "clip.avi" if kind == "file" else tmp_path, loop=True)
     looping.open()
     times = [looping.grab() for _ in range(3 * FRAMES)]
@@ -196,5 +226,5 @@ def test_what_cannot_be_opened_says_what_and_why(
     with pytest.raises(SourceUnavailable, match=complaint) as caught:
         missing.open()
     assert PASSWORD not in str(caught.value)
-    is_a_mistake = "exist" in where or where == "{tmp}"
+    is_a_mistake = "exist" in where or "{tmp}" in where
     assert isinstance(caught.value, NoSuchSource) == is_a_mistake

@@ -23,6 +23,7 @@ class GatedEngine:
     """Answers each crop with its own first pixel, when the test opens the gate."""
 
     name = "gated"
+    lanes = 1
 
     def __init__(self, max_batch: int = 8, lanes: int = 1) -> None:
         self.max_batch = max_batch

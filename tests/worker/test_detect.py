@@ -74,7 +74,7 @@ def test_faces_are_found_where_people_boxed_them(detector: Detector, shared: Pat
         false += sum(not any(centre_lies_in(d.box, face) for face in boxes) for d in detections)
     assert faces == 43
     # Seen: YuNet 43 and no false one. The cascade's window is wider than these boxes are.
-    least, most_false = {"yunet": (41, 1), "haar": (30, 8)}[detector.name]
+    least, most_false = {"yunet": (41, 1), "haar": (30, 4)}[detector.name]
     assert found >= least
     assert false <= most_false
 

@@ -1,0 +1,152 @@
+"""Many cameras in one producer for a long time: do frames flow, and does memory stay flat?
+
+usage: python -m tests.faults.soak [--cameras 20] [--minutes 10]
+
+Prints one line of JSON; exit code 1 where memory grew, a camera was slow, or a process fell.
+"""
+
+import argparse
+import contextlib
+import itertools
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+import redis
+import yaml
+
+from emotion_streams import keys
+from emotion_streams.connection import Client
+from tests.peers.mjpeg_server import MjpegServer
+from tests.peers.pictures import jpeg
+from tests.peers.producer import Producer
+from tests.servers import RedisProcess, eventually
+
+_SAMPLE_EVERY_S = 1.0
+_FPS = 10
+_GROWTH_MB_PER_CAMERA = 2.0
+_SLOWEST_FPS = 5.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """`growth_mb`: median memory of the last third of the time less that of the first, all
+    processes of the producer together; memory is proportional (PSS), in MB. `slowest_fps`: stored
+    per second of the slowest camera."""
+
+    cameras: int
+    cores: int
+    seconds: float
+    memory_mb: float
+    growth_mb: float
+    slowest_fps: float
+    mean_fps: float
+    dropped: int
+    restarts: int
+
+    @property
+    def passed(self) -> bool:
+        return (
+            self.growth_mb < _GROWTH_MB_PER_CAMERA * self.cameras
+            and self.slowest_fps > _SLOWEST_FPS
+            and self.restarts == 0
+        )
+
+
+class Soak:
+    """A Redis, an HTTP camera, and a producer whose cameras show the demo and that camera in turn.
+    Nobody takes frames out: the streams stay at their bound, the fullest they can be."""
+
+    def __init__(self, cameras: int) -> None:
+        self._names = [f"camera{index}" for index in range(cameras)]
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
+        server = self._stack.enter_context(RedisProcess())
+        http = self._stack.enter_context(
+            MjpegServer([jpeg(640, 480, index) for index in range(20)], fps=15)
+        )
+        self._client: Client = self._stack.enter_context(
+            redis.Redis(unix_socket_path=str(server.socket))
+        )
+        sources = itertools.cycle(["demo", http.url])
+        config = folder / "cameras.yaml"
+        cameras = {
+            name: {"source": source} for name, source in zip(self._names, sources, strict=False)
+        }
+        config.write_text(yaml.safe_dump({"defaults": {"fps": _FPS}, "cameras": cameras}))
+        self._producer = self._stack.enter_context(Producer(server.url, "--config", str(config)))
+        eventually(lambda: all(self._stored().values()), 120)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def run(self, warm_up_s: float, duration_s: float) -> Result:
+        time.sleep(warm_up_s)
+        processes = [self._producer.process.pid, *self._producer.children().values()]
+        before, started, memory = self._stored(), time.monotonic(), list[float]()
+        while time.monotonic() - started < duration_s:
+            memory.append(sum(_pss_mb(process) for process in processes))
+            time.sleep(_SAMPLE_EVERY_S)
+        lasted_s = time.monotonic() - started
+        rates = [(count - before[name]) / lasted_s for name, count in self._stored().items()]
+        third = max(1, len(memory) // 3)
+        return Result(
+            cameras=len(self._names),
+            cores=os.cpu_count() or 0,
+            seconds=round(lasted_s, 1),
+            memory_mb=round(statistics.median(memory), 1),
+            growth_mb=round(
+                statistics.median(memory[-third:]) - statistics.median(memory[:third]), 2
+            ),
+            slowest_fps=round(min(rates), 2),
+            mean_fps=round(statistics.mean(rates), 2),
+            dropped=round(self._sum("emotion_capture_drops_total")),
+            restarts=round(self._sum("emotion_camera_restarts_total")),
+        )
+
+    def _stored(self) -> dict[str, int]:
+        """Frames ever stored, by camera."""
+        return {
+            name: self._client.xinfo_stream(keys.frames(name))["entries-added"]
+            if self._client.exists(keys.frames(name))
+            else 0
+            for name in self._names
+        }
+
+    def _sum(self, metric: str) -> float:
+        lines = self._producer.get("/metrics")[1].splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(metric + "{"))
+
+
+def _pss_mb(process: int) -> float:
+    """Its memory, with what it shares divided among those who share it. A process that fell counts
+    as nothing: the count of restarts tells of it."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--cameras", type=int, default=20)
+    parser.add_argument("--minutes", type=float, default=10)
+    arguments = parser.parse_args()
+    with Soak(arguments.cameras) as soak:
+        result = soak.run(warm_up_s=15, duration_s=arguments.minutes * 60)
+    print(json.dumps({**asdict(result), "passed": result.passed}))
+    return 0 if result.passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from emotion_streams.emotions import EMOTIONS
+from tests.training.generated import face
+from tests.training.test_datasets import CARD
+from training.augment import Augmentation, augment
+from training.batches import Batches, chances, prior_shift
+from training.datasets import Faces
+from training.robustness import DISTURBANCES
+from training.run_config import RunConfig, Stage
+
+CONFIG = RunConfig(stages=(Stage(32, 6, 5, 1e-3),), mixup=0.2)
+
+
+def faces(counts: list[int]) -> Faces:
+    winners = np.repeat(np.arange(len(counts)), counts)
+    pictures = np.stack([face(emotion, n) for n, emotion in enumerate(winners.tolist())])
+    return Faces(tuple(map(str, winners)), pictures, np.eye(8, dtype=np.float32)[winners], winners)
+
+
+def test_a_batch_depends_on_its_step_and_the_seed_alone() -> None:
+    data = faces([4, 4])
+    straight = list(Batches(data, CONFIG, 0, CARD).from_step(0, workers=3))
+    resumed = list(Batches(data, CONFIG, 0, CARD).from_step(4, workers=1))
+    for one, other in zip(straight[4:], resumed, strict=True):
+        np.testing.assert_array_equal(one[0], other[0])
+        np.testing.assert_array_equal(one[1], other[1])
+    another = Batches(data, replace(CONFIG, seed=1), 0, CARD)[4]
+    assert not np.array_equal(another[0], straight[4][0])
+
+
+def test_inputs_are_what_the_engines_feed_the_network() -> None:
+    pictures, targets = Batches(faces([4, 4]), CONFIG, 0, CARD)[0]
+    assert pictures.shape == (5, 32, 32, 3)
+    assert pictures.dtype == np.float32
+    assert 0 <= pictures.min() < 0.4 < pictures.max() <= 1
+    np.testing.assert_allclose(targets.sum(axis=1), 1, rtol=1e-6)
+
+
+def test_rare_emotions_are_drawn_by_the_square_root_of_their_share() -> None:
+    targets = faces([81, 9]).targets
+    drawn = chances(targets, 0.5) @ targets
+    np.testing.assert_allclose(drawn[:2], [0.75, 0.25], rtol=1e-6)
+
+
+def test_the_loss_is_shifted_by_how_much_oftener_an_emotion_is_drawn() -> None:
+    shift = prior_shift(faces([81, 9]).targets, 0.5)
+    np.testing.assert_allclose(shift[:2], np.log([0.75 / 0.9, 0.25 / 0.1]), rtol=1e-5)
+    assert (shift[2:] == 0).all(), "emotions without a picture have no prior to correct"
+    assert len(shift) == len(EMOTIONS)
+
+
+def test_augmentation_keeps_shape_and_type_in_grey_and_colour() -> None:
+    everything = Augmentation(p_blur=1, p_low_resolution=1, p_jpeg=1, p_bar=1, p_cutout=1)
+    for channels in (1, 3):
+        picture = face(2, 0, channels=channels)
+        changed = augment(picture, np.random.default_rng(0), everything)
+        assert changed.shape == picture.shape
+        assert changed.dtype == np.uint8
+        assert np.abs(changed.astype(int) - picture).mean() > 5
+
+
+def test_every_disturbance_but_none_changes_a_picture() -> None:
+    picture = face(2, 0)
+    for name, disturb in DISTURBANCES.items():
+        changed = disturb(picture)
+        assert changed.shape == picture.shape
+        assert np.array_equal(changed, picture) == (name == "as it is"), name
+
+
+def test_the_sheet_and_counts_of_a_small_set(tmp_path: Path) -> None:
+    from training.inspect_data import counts, write_sheet
+
+    data = faces([2, 1])
+    write_sheet(data, tmp_path / "sheet.png")
+    assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
+    table = [line.split() for line in counts({"train": data}).splitlines()]
+    assert ["fear", "2"] in table
+    assert ["pictures", "3"] in table

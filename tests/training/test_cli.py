@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import pytest
+
+from tests.training import generated
+from training.cli import main
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> str:
+    return str(generated.ferplus(tmp_path / "ferplus", per_emotion=1))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["inspect", "nowhere"], "nowhere: not there"),
+        (["train", "DATA", "--out", "OUT"], "give --stage"),
+        (["train", "DATA", "--out", "OUT", "--stage", "64:10"], "not SIDE:STEPS:BATCH:RATE"),
+        (["train", "DATA", "--out", "OUT", "--stage", "8:1:1:1e-3"], "side from 28"),
+        (["train", "DATA", "--out", "OUT", "--resume"], "not a run"),
+        (["evaluate", "no-such-model", "DATA"], "no model 'no-such-model'"),
+        (["evaluate", "released", "DATA", "--split", "test"], "no split 'test'"),
+        (["evaluate", "released", "DATA", "--detect", "yunet", "--detector-model", "x"], "YuNet"),
+        (["export", "no-such-run", "--out", "OUT"], "no model 'no-such-run'"),
+        (["geometry", "DATA", "--detect", "haar", "--every", "0"], "--every is 1 or more"),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_code_2(
+    arguments: list[str],
+    message: str,
+    data: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    paths = {"DATA": data, "OUT": str(tmp_path / "out")}
+    assert main([paths.get(argument, argument) for argument in arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert message in error
+
+
+def test_an_unknown_option_is_exit_code_2_too() -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["train", "--no-such-option"])
+
+
+def test_inspect_counts_and_draws(
+    data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sheet = tmp_path / "sheet.png"
+    assert main(["inspect", data, "--sheet", str(sheet)]) == 0
+    assert "pictures       8      8" in capsys.readouterr().out
+    assert sheet.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_second_run_never_overwrites_the_first(
+    data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text("{}")
+    arguments = ["train", data, "--out", str(tmp_path / "run"), "--stage", "28:1:1:1e-3"]
+    assert main(arguments) == 2
+    assert "already holds a run" in capsys.readouterr().err
+
+
+def test_the_summary_is_the_papers_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["summary"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-3:] == ["total 5,482,903", "trainable 5,477,357", "not trainable 5,546"]
+    (first,) = (line.split() for line in lines if line.startswith("conv1 "))
+    assert first == ["conv1", "64x64x66", "66", "1,848"]

@@ -1,0 +1,196 @@
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emotion_streams.emotions import EMOTIONS
+from tests.training import generated
+from training.datasets import NO_WINNER, Entry, InvalidData, open_data, read_faces
+from training.datasets.affectnet import EXPRESSIONS, IMAGES
+from training.datasets.ferplus import EXCLUDED, LABELS
+from worker.model.card import CropGeometry, ModelCard
+
+CARD = ModelCard(
+    name="test",
+    version="0",
+    labels=EMOTIONS,
+    input_size=32,
+    source_size=48,
+    colour="grey",
+    crop={"haar": CropGeometry(1.0)},
+    temperature=1.0,
+    weights_sha256="",
+)
+
+
+def winners(entries: list[Entry]) -> list[str]:
+    return ["-" if e.winner == NO_WINNER else EMOTIONS[e.winner] for e in entries]
+
+
+class TestFerPlus:
+    def test_targets_are_the_shares_of_votes_without_single_ones(self, tmp_path: Path) -> None:
+        votes = {"anger": 6, "disgust": 2, "fear": 1, "unknown": 1}
+        generated.write_ferplus(tmp_path, "train", [("a.png", votes)])
+        (entry,) = open_data(tmp_path).entries("train")
+        target = dict(zip(EMOTIONS, entry.target, strict=True))
+        assert target == {**dict.fromkeys(EMOTIONS, 0.0), "anger": 0.75, "disgust": 0.25}
+
+    @pytest.mark.parametrize(
+        ("votes", "winner"),
+        [
+            ({"sadness": 5, "neutral": 4, "unknown": 1}, "sadness"),
+            ({"sadness": 5, "neutral": 5}, "-"),
+            ({"sadness": 4, "neutral": 3, "fear": 3}, "-"),
+            ({"sadness": 5, "unknown": 5}, "sadness"),
+        ],
+    )
+    def test_a_winner_is_unique_and_has_five_votes(
+        self, tmp_path: Path, votes: dict[str, int], winner: str
+    ) -> None:
+        generated.write_ferplus(tmp_path, "valid", [("a.png", votes)])
+        assert winners(open_data(tmp_path).entries("valid")) == [winner]
+
+    @pytest.mark.parametrize(
+        "votes", [{"NF": 8, "fear": 2}, {"unknown": 6, "fear": 4}, {"fear": 1}]
+    )
+    def test_a_picture_without_an_emotion_is_left_out(
+        self, tmp_path: Path, votes: dict[str, int]
+    ) -> None:
+        generated.write_ferplus(tmp_path, "train", [("a.png", votes), ("b.png", {"fear": 9})])
+        assert [e.name for e in open_data(tmp_path).entries("train")] == ["FER2013Train/b.png"]
+
+    def test_excluded_pictures_are_left_out_of_their_split_only(self, tmp_path: Path) -> None:
+        for split in ("train", "valid"):
+            generated.write_ferplus(tmp_path, split, [("a.png", {"fear": 9})])
+        (tmp_path / EXCLUDED).write_text("FER2013Train/a.png\n")
+        data = open_data(tmp_path)
+        assert data.entries("train") == []
+        assert len(data.entries("valid")) == 1
+
+    def test_a_header_is_no_picture(self, tmp_path: Path) -> None:
+        generated.write_ferplus(tmp_path, "valid", [("a.png", {"fear": 9})])
+        labels = tmp_path / "FER2013Valid" / LABELS
+        labels.write_text("Image name,box,1,2,3,4,5,6,7,8,9,10\n" + labels.read_text())
+        assert len(open_data(tmp_path).entries("valid")) == 1
+
+    @pytest.mark.parametrize(
+        ("line", "message"),
+        [
+            ("a.png,box,1,2", "line 2: 4 columns, not 12"),
+            ("a.png,box,x,0,0,0,0,0,0,0,0,0", "line 2: votes are whole numbers"),
+        ],
+    )
+    def test_a_wrong_line_is_named(self, tmp_path: Path, line: str, message: str) -> None:
+        generated.write_ferplus(tmp_path, "valid", [("a.png", {"fear": 9})])
+        with (tmp_path / "FER2013Valid" / LABELS).open("a") as file:
+            file.write(line + "\n")
+        with pytest.raises(InvalidData, match=message):
+            open_data(tmp_path).entries("valid")
+
+    def test_a_zip_reads_as_its_folder_does(self, tmp_path: Path) -> None:
+        root = generated.ferplus(tmp_path / "top" / "ferplus", per_emotion=1)
+        archive = Path(shutil.make_archive(str(tmp_path / "set"), "zip", tmp_path / "top"))
+        folder, zipped = (
+            read_faces(open_data(path).entries("train"), CARD) for path in (root, archive)
+        )
+        assert folder.sha256() == zipped.sha256()
+        assert folder.names == zipped.names
+
+
+class TestAffectNet:
+    def test_the_lists_numbers_are_mapped_by_name(self, tmp_path: Path) -> None:
+        data = open_data(generated.affectnet_listed(tmp_path / "a", range(11)))
+        assert data.splits() == ["train", "valid"]
+        assert winners(data.entries("train")) == list(EXPRESSIONS)
+
+    def test_the_lists_box_is_the_crop(self, tmp_path: Path) -> None:
+        data = open_data(generated.affectnet_listed(tmp_path / "a", [1]))
+        (entry,) = data.entries("valid")
+        crop = entry.face(entry.read())
+        assert crop.shape == (60, 60, 3)
+        assert crop.mean() > 100  # the picture is black around the face
+
+    def test_the_export_reads_expressions_and_leaves_out_what_is_none(self, tmp_path: Path) -> None:
+        data = open_data(generated.affectnet_exported(tmp_path, [7, 8, 0]))
+        assert winners(data.entries("valid")) == ["contempt", "neutral"]
+
+    def test_an_unknown_column_is_one_error(self, tmp_path: Path) -> None:
+        root = generated.affectnet_listed(tmp_path / "a", [0])
+        (root / "training.csv").write_text("path,emotion\na.jpg,1\n")
+        with pytest.raises(InvalidData, match=r"training.csv: no column subDirectory_filePath"):
+            open_data(root).entries("train")
+
+    def test_a_missing_picture_is_named_and_skipped(self, tmp_path: Path) -> None:
+        root = generated.affectnet_listed(tmp_path / "a", [0, 1])
+        (root / IMAGES / "0" / "training.jpg").unlink()
+        said: list[str] = []
+        faces = read_faces(open_data(root).entries("train"), CARD, said.append)
+        assert faces.names == ("1/training.jpg",)
+        assert "0/training.jpg" in said[0]
+
+
+class TestFolders:
+    def test_folders_are_named_in_any_usual_way(self, tmp_path: Path) -> None:
+        names = ["Happy", "sad", "angry", "CONTEMPT", "fearful", "neutral", "surprised", "disgust"]
+        data = open_data(generated.folders(tmp_path, names))
+        expected = {"happiness", "sadness", "anger", "contempt"}
+        expected |= {"fear", "neutral", "surprise", "disgust"}
+        assert set(winners(data.entries("valid"))) == expected
+
+    def test_splits_are_folders_above(self, tmp_path: Path) -> None:
+        generated.folders(tmp_path / "training", ["happy"], per_folder=3)
+        generated.folders(tmp_path / "val", ["sad"], per_folder=2)
+        data = open_data(tmp_path)
+        assert data.splits() == ["train", "valid"]
+        assert Counter(winners(data.entries("valid"))) == {"sadness": 2}
+
+    def test_a_data_set_that_is_not_divided_is_any_split(self, tmp_path: Path) -> None:
+        data = open_data(generated.folders(tmp_path, ["fear", "anger"]))
+        assert data.entries("train") == data.entries("test")
+        assert len(data.entries("valid")) == 2
+
+    def test_a_folder_of_no_emotion_is_an_error(self, tmp_path: Path) -> None:
+        data = open_data(generated.folders(tmp_path, ["fear", "boredom"]))
+        with pytest.raises(InvalidData, match="'boredom' names no emotion"):
+            data.entries("train")
+
+    def test_an_unreadable_picture_is_named_and_skipped(self, tmp_path: Path) -> None:
+        generated.folders(tmp_path, ["fear", "anger"])
+        (tmp_path / "fear" / "broken.png").write_bytes(b"no picture")
+        (tmp_path / "fear" / "empty.png").write_bytes(b"")
+        said: list[str] = []
+        faces = read_faces(open_data(tmp_path).entries("train"), CARD, said.append)
+        assert len(faces) == 2
+        assert [line.split(":")[1].strip() for line in said] == [
+            "fear/broken.png",
+            "fear/empty.png",
+        ]
+
+    def test_colour_pictures_keep_their_colours_where_the_model_wants_them(
+        self, tmp_path: Path
+    ) -> None:
+        blue = np.zeros((60, 60, 3), np.uint8)
+        blue[:, :, 0] = 200
+        generated.write_picture(tmp_path / "fear" / "blue.png", blue)
+        rgb = ModelCard(**{**vars(CARD), "colour": "rgb"})
+        faces = read_faces(open_data(tmp_path).entries("train"), rgb)
+        assert faces.pictures.shape == (1, 48, 48, 3)
+        assert faces.pictures[0, 0, 0].tolist() == [200, 0, 0]
+
+
+def test_a_folder_that_is_not_there_is_one_error(tmp_path: Path) -> None:
+    with pytest.raises(InvalidData, match="nowhere: not there"):
+        open_data(tmp_path / "nowhere")
+
+
+def test_a_folder_in_no_layout_is_one_error(tmp_path: Path) -> None:
+    with pytest.raises(InvalidData, match="in no layout that is known"):
+        open_data(tmp_path)
+
+
+def test_a_split_that_is_not_there_is_one_error(tmp_path: Path) -> None:
+    generated.write_ferplus(tmp_path, "train", [("a.png", {"fear": 9})])
+    with pytest.raises(InvalidData, match="no split 'test', only train"):
+        open_data(tmp_path).entries("test")

@@ -1,0 +1,139 @@
+"""Train, resume, evaluate, export, serve: the whole way, on pictures drawn for it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.training import generated
+from training.cli import main
+from training.curves import PLOT, Row, read
+from training.datasets import open_data, read_faces
+from training.export import MODEL_CARD
+from training.run_config import RunConfig, Stage
+from training.run_folder import RunFolder
+from training.train import Pace, Training
+from worker.crop import prepare
+from worker.engines.choose import ENGINES, build_engine
+from worker.model import release
+
+STAGES = (Stage(28, 3, 8, 1e-3), Stage(32, 2, 8, 1e-3))
+CONFIG = RunConfig(stages=STAGES, validations=1, mixup=0.1, seed=3)
+NO_CHECKPOINTS = Pace(checkpoint_minutes=60, workers=1)
+
+
+@dataclass(frozen=True)
+class Run:
+    folder: Path
+    data: Path
+
+
+def begin(folder: Path, data: Path) -> Training:
+    faces = read_faces(open_data(data).entries("train"), RunFolder(folder, CONFIG, {}).card(28))
+    valid = read_faces(open_data(data).entries("valid"), RunFolder(folder, CONFIG, {}).card(28))
+    about = {"path": str(data), "split": "train", "pictures": len(faces), "sha256": faces.sha256()}
+    run = RunFolder.create(folder, CONFIG, about)
+    return Training(faces, valid.judged(), run, NO_CHECKPOINTS)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    root = tmp_path_factory.mktemp("training")
+    data = generated.ferplus(root / "ferplus", per_emotion=2)
+    assert begin(root / "run", data).run(resume=False)
+    return Run(root / "run", data)
+
+
+@pytest.fixture(scope="module")
+def released(uninterrupted: Run) -> Path:
+    out = uninterrupted.folder.parent / "tiny"
+    assert main(["export", str(uninterrupted.folder), "--out", str(out), "--version", "0.9"]) == 0
+    return out
+
+
+def curve(folder: Path) -> list[tuple[int, float, float, float | None]]:
+    def without_time(row: Row) -> tuple[int, float, float, float | None]:
+        return row.step, row.rate, row.loss, row.valid_accuracy
+
+    return [without_time(row) for row in read(folder)]
+
+
+def test_a_resumed_run_has_the_curve_and_the_weights_of_an_uninterrupted_one(
+    uninterrupted: Run, tmp_path: Path
+) -> None:
+    training = begin(tmp_path / "run", uninterrupted.data)
+    training.stop.set()  # as SIGTERM does: it ends after its first step
+    assert not training.run(resume=False)
+    assert len(read(tmp_path / "run")) == 1
+    arguments = ["train", str(uninterrupted.data), "--out", str(tmp_path / "run"), "--resume"]
+    assert main([*arguments, "--workers", "2"]) == 0
+    assert curve(tmp_path / "run") == curve(uninterrupted.folder)
+    one, other = (
+        release.load(str(RunFolder.open(folder).last_stage())).weights
+        for folder in (tmp_path / "run", uninterrupted.folder)
+    )
+    for name, array in one.items():
+        np.testing.assert_array_equal(array, other[name], err_msg=name)
+
+
+def test_a_run_leaves_a_release_per_stage_and_its_curves(uninterrupted: Run) -> None:
+    for stage, side in (("stage-1-28", 28), ("stage-2-32", 32)):
+        card = release.load(str(uninterrupted.folder / stage)).card
+        assert card.input_size == side
+        assert card.training["data"]["pictures"] == 16
+        assert card.training["start"] is None
+    assert (uninterrupted.folder / PLOT).read_bytes().startswith(b"\x89PNG")
+    validated = [row.step for row in read(uninterrupted.folder) if row.valid_accuracy is not None]
+    assert validated == [3, 5]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_release_serves_on_every_engine_what_evaluation_said(
+    released: Path,
+    uninterrupted: Run,
+    engine: str,
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    scores = evaluated(capfd, str(released), uninterrupted.data, engine, tmp_path)
+    assert scores["engine"] == engine
+    assert scores["count"] == 16
+    assert set(scores["per_class"]) == set(release.load(str(released)).card.labels)
+    assert {"accuracy", "macro_f1", "ece", "ece_before"} <= set(scores)
+    assert (tmp_path / "confusion.png").is_file()
+    assert (tmp_path / "reliability.png").is_file()
+    served = served_accuracy(released, uninterrupted.data, engine)
+    assert scores["accuracy"] == pytest.approx(served, abs=1e-4)
+
+
+def test_a_release_says_what_it_is(released: Path, uninterrupted: Run) -> None:
+    card = release.load(str(released)).card
+    assert (card.name, card.version) == ("tiny", "0.9")
+    assert set(card.scores["robustness"]) >= {"half resolution", "bar over the eyes"}
+    document = (released / MODEL_CARD).read_text()
+    for part in ("tiny 0.9", "## Scores", "## Data and terms", "## Procedure", "## Limits"):
+        assert part in document
+    assert str(uninterrupted.data) not in (released / "card.json").read_text()
+
+
+def evaluated(
+    capfd: pytest.CaptureFixture[str], model: str, data: Path, engine: str, plots: Path
+) -> dict[str, Any]:
+    arguments = ["evaluate", model, str(data), "--json", "--engine", engine]
+    assert main([*arguments, "--plots", str(plots)]) == 0
+    scores: dict[str, Any] = json.loads(capfd.readouterr().out)
+    return scores
+
+
+def served_accuracy(model: Path, data: Path, engine_name: str) -> float:
+    """As the worker does it: prepare, classify, likeliest label."""
+    loaded = release.load(str(model))
+    engine = build_engine(engine_name, loaded, threads=1)
+    right = []
+    for entry in open_data(data).entries("valid"):
+        crop = prepare(entry.read(), loaded.card)
+        right.append(engine.classify(crop[np.newaxis])[0].argmax() == entry.winner)
+    return float(np.mean(right))

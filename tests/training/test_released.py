@@ -1,0 +1,42 @@
+"""What comes with the project: complete, small enough, and as good as its card says."""
+
+from pathlib import Path
+
+import pytest
+
+from training import metrics
+from training.datasets import NO_WINNER, Entry, open_data
+from training.evaluate import predict
+from training.export import MODEL_CARD
+from worker.engines.choose import build_engine
+from worker.model import release
+
+RELEASES = sorted(path.name for path in release.RELEASED.iterdir())
+JUDGED = 240
+
+
+@pytest.fixture(scope="module")
+def valid(shared: Path) -> list[Entry]:
+    archive = shared / "data" / "ferplus-train-valid.zip"
+    if not archive.is_file():
+        pytest.skip(f"{archive} is missing")
+    judged = [e for e in open_data(archive).entries("valid") if e.winner != NO_WINNER]
+    return judged[:: len(judged) // JUDGED]
+
+
+@pytest.mark.parametrize("name", RELEASES)
+def test_a_release_is_complete_and_at_most_12_megabytes(name: str) -> None:
+    folder = release.locate(name)
+    card = release.load(name).card
+    assert card.name == name
+    assert {"yunet", "haar"} <= set(card.crop)
+    assert (folder / release.WEIGHTS_FILE).stat().st_size <= 12_000_000
+    assert card.weights_sha256 in (folder / MODEL_CARD).read_text()
+
+
+@pytest.mark.parametrize("name", RELEASES)
+def test_a_release_scores_on_a_sample_what_its_card_says(name: str, valid: list[Entry]) -> None:
+    model = release.load(name)
+    predictions = predict(build_engine("mnn", model, 2), model.card, valid, None)
+    accuracy = metrics.accuracy(predictions.matrix())
+    assert accuracy == pytest.approx(model.card.scores["accuracy"], abs=0.07)

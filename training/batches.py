@@ -1,0 +1,98 @@
+"""Batches of augmented faces: each a function of the run's seed and the step alone, so that a
+resumed run sees what an uninterrupted one would have seen."""
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from training.augment import augment
+from training.datasets.entry import Faces
+from training.run_config import RunConfig, Stage
+from worker.crop import prepare
+from worker.model.card import ModelCard
+
+Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Pictures (n, side, side, 3), 0 to 1, and targets (n, 8) that sum to 1."""
+
+AHEAD: Final = 4
+"""Batches prepared before they are asked for: OpenCV frees the GIL while the model computes."""
+
+
+class Batches(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no types
+    """The batches of one stage, by step."""
+
+    def __init__(self, faces: Faces, config: RunConfig, stage: int, card: ModelCard) -> None:
+        super().__init__()
+        self._faces, self._config, self.number = faces, config, stage
+        self._stage: Stage = config.stages[stage]
+        self._card = card
+        self._chances = chances(faces.targets, config.sampling)
+
+    def __len__(self) -> int:
+        return self._stage.steps
+
+    def __getitem__(self, step: int) -> Batch:
+        rng = np.random.default_rng((self._config.seed, self.number, step))
+        chosen = rng.choice(len(self._faces), self._stage.batch, p=self._chances)
+        how = self._config.augmentation
+        pictures = np.stack(
+            [prepare(augment(self._faces.pictures[i], rng, how), self._card) for i in chosen]
+        )
+        inputs = pictures.astype(np.float32) / np.float32(255)
+        targets = self._faces.targets[chosen]
+        return _mixed(inputs, targets, rng, self._config.mixup)
+
+    def from_step(self, first: int, workers: int) -> Iterator[Batch]:
+        """The batches from that step to the last, prepared ahead by this many threads."""
+        waiting: deque[Future[Batch]] = deque()
+        with ThreadPoolExecutor(workers) as pool:
+            for step in range(first, len(self)):
+                waiting.append(pool.submit(self.__getitem__, step))
+                if len(waiting) > AHEAD * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+
+def chances(targets: NDArray[np.float32], power: float) -> NDArray[np.float64]:
+    """How likely each picture is drawn, so that emotion k's share of what is drawn goes with its
+    share of the data to the `power` (Mahajan et al., arXiv:1805.00932, use 1/2).
+
+    A picture of several emotions weighs as its votes do.
+    """
+    frequency = targets.mean(axis=0, dtype=np.float64)
+    per_class = np.where(frequency > 0, np.maximum(frequency, 1e-12) ** (power - 1), 0.0)
+    weights = targets.astype(np.float64) @ per_class
+    return np.asarray(weights / weights.sum(), np.float64)
+
+
+def prior_shift(targets: NDArray[np.float32], power: float) -> NDArray[np.float32]:
+    """log(share among what is drawn / share of the data) per emotion, float32 (8,): added to the
+    logits in training, it leaves the model with the data's own frequencies
+    (Menon et al., "Long-tail learning via logit adjustment", arXiv:2007.07314)."""
+    frequency = targets.mean(axis=0, dtype=np.float64)
+    drawn = chances(targets, power) @ targets
+    shift = np.log(np.maximum(drawn, 1e-6) / np.maximum(frequency, 1e-6))
+    return np.asarray(np.where(frequency > 0, shift, 0.0), np.float32)
+
+
+def _mixed(
+    inputs: NDArray[np.float32],
+    targets: NDArray[np.float32],
+    rng: np.random.Generator,
+    alpha: float,
+) -> Batch:
+    """Mixup (Zhang et al., arXiv:1710.09412): each picture blended with another of the batch."""
+    if alpha == 0:
+        return inputs, targets
+    share = np.float32(rng.beta(alpha, alpha))
+    other = rng.permutation(len(inputs))
+    return (
+        share * inputs + (1 - share) * inputs[other],
+        share * targets + (1 - share) * targets[other],
+    )

@@ -1,0 +1,172 @@
+"""What the commands do: read, compute, print."""
+
+import argparse
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from training import metrics
+from training.datasets import DataSet, Entry, Faces, InvalidData, open_data, read_faces
+from training.evaluate import Predictions, as_text, locate, predict, report, write_plots
+from training.export import export as write_release
+from training.geometry import measure
+from training.inspect_data import counts, write_sheet
+from training.quiet import stdout_to_stderr
+from training.robustness import robustness
+from training.run_config import InvalidConfig, RunConfig, Stage
+from training.run_folder import RunFolder
+from worker.detect import Detector
+from worker.detect.choose import choose_detector
+from worker.engines import Engine
+from worker.engines.choose import build_engine
+from worker.model import release
+from worker.model.card import ModelCard, read_card
+
+Options = argparse.Namespace
+
+
+def inspect(options: Options) -> None:
+    """Counts per emotion and split, and a contact sheet of the first split."""
+    data = open_data(options.data)
+    card = read_card(release.locate("released"))
+    splits = {split: read_faces(data.entries(split), card) for split in data.splits()}
+    print(f"{options.data}: {data.layout}")
+    print(counts(splits))
+    write_sheet(next(iter(splits.values())), options.sheet)
+    print(f"contact sheet: {options.sheet}")
+
+
+def train(options: Options) -> None:
+    """Train until the end, or until SIGTERM or SIGINT, which leave a checkpoint."""
+    from training.train import Pace, Training
+
+    data = open_data(options.data)
+    config = RunFolder.open(options.out).config if options.resume else _config(options)
+    card = RunFolder(options.out, config, {}).card(config.stages[0].side)
+    faces = read_faces(data.entries("train"), card)
+    about = {
+        "path": str(options.data.resolve()),
+        "layout": data.layout,
+        "split": "train",
+        "pictures": len(faces),
+        "sha256": faces.sha256(),
+    }
+    if options.resume:
+        folder = RunFolder.open(options.out)
+        if folder.data["sha256"] != about["sha256"]:
+            raise InvalidData(f"{options.data}: not the data that {options.out} was begun with")
+    else:
+        folder = RunFolder.create(options.out, config, about)
+    pace = Pace(options.checkpoint_minutes, options.workers)
+    training = Training(faces, _valid(data, card), folder, pace)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: training.stop.set())
+    finished = training.run(options.resume)
+    print(f"{options.out}: {'finished' if finished else 'stopped, continue with --resume'}")
+
+
+def evaluate(options: Options) -> None:
+    """Scores, as text or as JSON, and plots where a folder for them is given."""
+    folder = locate(options.model)
+    model = release.load(str(folder))
+    data = open_data(options.data)
+    entries = data.entries(options.split)
+    detector = _detector(options)
+    with stdout_to_stderr():
+        engine = build_engine(options.engine, model, os.cpu_count() or 1)
+        predictions = predict(engine, model.card, entries, detector)
+        whole = _as_they_are(engine, model.card, entries, predictions) if detector else None
+        disturbed = robustness(engine, model.card, entries) if options.robustness else {}
+    scores: dict[str, Any] = {
+        "model": {
+            "name": model.card.name,
+            "version": model.card.version,
+            "weights_sha256": model.card.weights_sha256,
+            "input_size": model.card.input_size,
+        },
+        "data": {"path": str(options.data), "layout": data.layout, "split": options.split},
+        "engine": engine.name,
+        "detector": options.detect,
+        **report(predictions, model.card.temperature),
+        "robustness": disturbed,
+    }
+    if whole is not None:
+        scores["accuracy_as_they_are"] = whole
+    if options.plots:
+        write_plots(predictions, model.card.temperature, options.plots)
+    print(json.dumps(scores, indent=2) if options.json else as_text(scores))
+
+
+def export(options: Options) -> None:
+    """Calibrate, score and write a release."""
+    trained = release.load(str(locate(options.model)))
+    path = options.data or Path(RunFolder.open(Path(options.model)).data["path"])
+    valid = open_data(path).entries("valid")
+    with stdout_to_stderr():
+        card = write_release(trained, valid, options.out, options.version, os.cpu_count() or 1)
+    size = (options.out / release.WEIGHTS_FILE).stat().st_size / 1e6
+    print(
+        f"{options.out}: accuracy {card.scores['accuracy']:.1%}, "
+        f"macro F1 {card.scores['macro_f1']:.3f}, weights {size:.1f} MB"
+    )
+
+
+def geometry(options: Options) -> None:
+    """A detector's crop geometry on a data set."""
+    detector = _detector(options)
+    if detector is None or options.every < 1:
+        raise InvalidConfig("--every is 1 or more")
+    entries = open_data(options.data).entries(options.split)[:: options.every]
+    found = measure(entries, detector)
+    print(f"{detector.name}: {found}")
+
+
+def summary(_: Options) -> None:
+    """SimpNet V2's table."""
+    from training.summary import summary as table
+
+    print(table())
+
+
+def _config(options: Options) -> RunConfig:
+    if not options.stages:
+        raise InvalidConfig("give --stage SIDE:STEPS:BATCH:RATE at least once")
+    return RunConfig(
+        stages=tuple(Stage.parse(text) for text in options.stages),
+        seed=options.seed,
+        start=options.start,
+        sampling=options.sampling,
+        mixup=options.mixup,
+        dropout=options.dropout,
+        weight_decay=options.weight_decay,
+        ema=options.ema,
+        colour=options.colour,
+        source_size=options.source_size,
+        precision=options.precision,
+        validations=options.validations,
+    )
+
+
+def _valid(data: DataSet, card: ModelCard) -> Faces | None:
+    """The judged pictures of the validation split, None where the data is not divided."""
+    if "valid" not in data.splits():
+        return None
+    return read_faces(data.entries("valid"), card).judged()
+
+
+def _as_they_are(
+    engine: Engine, card: ModelCard, entries: list[Entry], detected: Predictions
+) -> float:
+    """The accuracy on the pictures that a detector found a face in, without it: what detecting
+    and cropping costs is the difference."""
+    names = frozenset(detected.names)
+    same = [entry for entry in entries if entry.name in names]
+    return round(metrics.accuracy(predict(engine, card, same, None).matrix()), 4)
+
+
+def _detector(options: Options) -> Detector | None:
+    if options.detect == "none":
+        return None
+    return choose_detector(options.detect, options.detector_model)()

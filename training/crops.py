@@ -1,0 +1,90 @@
+"""Labelled faces as the worker would cut them: as they are, or through a face detector."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+
+from emotion_streams.events import Box
+from training.datasets import Entry, UnreadablePicture
+from worker.crop import Image, cut, prepare
+from worker.detect import Detector
+from worker.model.card import ModelCard
+
+SMALL: Final = 160
+"""Pictures with a shorter side are face crops of a data set rather than photographs: detectors need
+more pixels than they have, and a surrounding."""
+
+ENLARGED: Final = 4
+"""A 48 pixel face becomes 192 pixels of a 384 pixel picture: a face at a desk, seen in 720p."""
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A face ready for an engine: `picture` is uint8 (input_size, input_size, 3)."""
+
+    entry: Entry
+    picture: Image
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A picture and where in it the labelled face is."""
+
+    image: Image
+    face: Box
+
+
+def place(image: Image, face: Box | None) -> Placed:
+    """A picture as a detector can use it. A small one is enlarged and put in the middle of a
+    canvas of twice its side, its edge repeated and blurred outwards."""
+    height, width = image.shape[:2]
+    if min(height, width) >= SMALL:
+        return Placed(image, face or Box(0, 0, width, height))
+    x, y, w, h = (face.x, face.y, face.width, face.height) if face else (0, 0, width, height)
+    large = cv2.resize(image, (width * ENLARGED, height * ENLARGED), interpolation=cv2.INTER_CUBIC)
+    dx, dy = large.shape[1] // 2, large.shape[0] // 2
+    canvas = cv2.copyMakeBorder(large, dy, dy, dx, dx, cv2.BORDER_REPLICATE)
+    canvas = cv2.GaussianBlur(canvas, (0, 0), dx / 8)
+    canvas[dy : dy + large.shape[0], dx : dx + large.shape[1]] = large
+    return Placed(
+        np.asarray(canvas, np.uint8),
+        Box(x * ENLARGED + dx, y * ENLARGED + dy, w * ENLARGED, h * ENLARGED),
+    )
+
+
+def detect_labelled(placed: Placed, detector: Detector) -> Box | None:
+    """The surest detection whose centre lies on the labelled face, None where there is none."""
+    face = placed.face
+    for found in detector.detect(placed.image):
+        x, y = found.box.x + found.box.width / 2, found.box.y + found.box.height / 2
+        if face.x <= x <= face.x + face.width and face.y <= y <= face.y + face.height:
+            return found.box
+    return None
+
+
+def crops(
+    entries: Iterable[Entry],
+    card: ModelCard,
+    detector: Detector | None,
+    left_out: Callable[[str, Entry], None],
+) -> Iterator[Crop]:
+    """Each face as the model's input. `left_out` hears of those that are not: `unreadable`, or
+    `not detected`."""
+    for entry in entries:
+        try:
+            image = entry.read()
+        except UnreadablePicture:
+            left_out("unreadable", entry)
+            continue
+        if detector is None:
+            yield Crop(entry, prepare(entry.face(image), card))
+            continue
+        placed = place(image, entry.box)
+        box = detect_labelled(placed, detector)
+        if box is None:
+            left_out("not detected", entry)
+            continue
+        yield Crop(entry, prepare(cut(placed.image, box, card.crop_for(detector.name)), card))

@@ -1,0 +1,110 @@
+"""A run's curves: a row of curves.csv for each step, and a plot of them."""
+
+import csv
+from dataclasses import astuple, dataclass, fields
+from itertools import pairwise
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from matplotlib.figure import Figure
+
+CURVES: Final = "curves.csv"
+PLOT: Final = "curves.png"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a step did. `step` counts from 1 over all stages, `seconds` the run's time until then
+    without interruptions; `loss` is the batch's, augmented as it was. `valid_accuracy` is of the
+    weights at that step, not averaged, where the step was validated."""
+
+    step: int
+    side: int
+    rate: float
+    loss: float
+    seconds: float
+    valid_accuracy: float | None = None
+
+
+COLUMNS: Final = tuple(field.name for field in fields(Row))
+
+
+class Curves:
+    """curves.csv, open for appending. Rows after step `done` are of a lost attempt, and go."""
+
+    def __init__(self, folder: Path, done: int) -> None:
+        path = folder / CURVES
+        kept = [row for row in read(folder) if row.step <= done] if path.exists() else []
+        self._file = path.open("w", newline="", buffering=1)
+        self._writer = csv.writer(self._file)
+        self._writer.writerow(COLUMNS)
+        for row in kept:
+            self.add(row)
+
+    def add(self, row: Row) -> None:
+        """Append a step."""
+        self._writer.writerow("" if value is None else f"{value:.10g}" for value in astuple(row))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+
+def read(folder: Path) -> list[Row]:
+    """The rows of a run's curves.csv."""
+    with (folder / CURVES).open(newline="") as file:
+        return [
+            Row(
+                step=int(row["step"]),
+                side=int(row["side"]),
+                rate=float(row["rate"]),
+                loss=float(row["loss"]),
+                seconds=float(row["seconds"]),
+                valid_accuracy=float(row["valid_accuracy"]) if row["valid_accuracy"] else None,
+            )
+            for row in csv.DictReader(file)
+        ]
+
+
+def plot(folder: Path) -> Path:
+    """Draw curves.png from curves.csv: loss (smoothed), accuracy and learning rate by step."""
+    rows = read(folder)
+    steps = [row.step for row in rows]
+    figure = Figure(figsize=(9, 4.5), layout="constrained")
+    axes = figure.add_subplot(xlabel="step", ylabel="loss, accuracy")
+    axes.plot(steps, [row.loss for row in rows], linewidth=0.3, color="lightgrey")
+    axes.plot(steps, _smooth([row.loss for row in rows]), color="tab:blue", label="loss, smoothed")
+    validated = [(r.step, r.valid_accuracy) for r in rows if r.valid_accuracy is not None]
+    axes.plot(
+        [step for step, _ in validated],
+        [accuracy for _, accuracy in validated],
+        "o",
+        color="tab:green",
+        label="validation accuracy",
+    )
+    rate = axes.twinx()
+    rate.set_ylabel("learning rate")
+    rate.plot(steps, [row.rate for row in rows], color="tab:orange", label="learning rate")
+    for before, after in pairwise(rows):
+        if before.side != after.side:
+            axes.axvline(before.step, color="grey", linestyle=":")
+    figure.legend(loc="outside upper center", ncols=3)
+    figure.savefig(folder / PLOT, dpi=110)
+    return folder / PLOT
+
+
+def _smooth(values: list[float]) -> list[float]:
+    """An exponential mean over about fifty steps, without the pull of where it starts."""
+    mean, weight, smoothed = 0.0, 0.0, []
+    for value in values:
+        mean, weight = 0.98 * mean + 0.02 * value, 0.98 * weight + 0.02
+        smoothed.append(mean / weight)
+    return smoothed

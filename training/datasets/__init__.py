@@ -1,0 +1,22 @@
+"""Labelled faces in the layouts that the public data sets come in."""
+
+from training.datasets.entry import (
+    NO_WINNER,
+    Entry,
+    Faces,
+    InvalidData,
+    UnreadablePicture,
+    read_faces,
+)
+from training.datasets.layouts import DataSet, open_data
+
+__all__ = [
+    "NO_WINNER",
+    "DataSet",
+    "Entry",
+    "Faces",
+    "InvalidData",
+    "UnreadablePicture",
+    "open_data",
+    "read_faces",
+]

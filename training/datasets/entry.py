@@ -1,0 +1,141 @@
+"""What every layout of labelled faces is read into: entries, and then pictures in memory."""
+
+import hashlib
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from importlib.resources.abc import Traversable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion_streams.emotions import EMOTIONS
+from emotion_streams.events import Box
+from worker.crop import Image, cut, prepare
+from worker.model.card import CropGeometry, ModelCard
+
+NO_WINNER = -1
+"""The winner of a picture whose annotators do not agree: it trains, but is not judged."""
+
+AS_IT_IS = CropGeometry(scale=1.0)
+"""A data set's own face box (or the whole picture, where it has none) is the crop."""
+
+
+class InvalidData(Exception):
+    """A data set that cannot be used: what is wrong, where, and what was expected."""
+
+
+class UnreadablePicture(Exception):
+    """A file that is no picture, or not there: it is named and skipped."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A labelled face that is not read yet.
+
+    `target` holds the eight emotions' shares in the order of EMOTIONS and sums to 1; `winner` is
+    the index of the emotion that the picture is judged by, or NO_WINNER. `box` is the face in
+    the picture's pixels, None where the picture is the face.
+    """
+
+    name: str
+    file: Traversable
+    target: tuple[float, ...]
+    winner: int
+    box: Box | None = None
+
+    def read(self) -> Image:
+        """The picture, uint8 BGR (height, width, 3); UnreadablePicture names what cannot be."""
+        try:
+            blob = self.file.read_bytes()
+        except (OSError, KeyError) as error:
+            raise UnreadablePicture(f"{self.name}: {error}") from error
+        picture = cv2.imdecode(np.frombuffer(blob, np.uint8), cv2.IMREAD_COLOR) if blob else None
+        if picture is None:
+            raise UnreadablePicture(f"{self.name}: not a picture that OpenCV can decode")
+        return np.asarray(picture, np.uint8)
+
+    def face(self, picture: Image) -> Image:
+        """The square of the picture that is the labelled face: uint8 BGR (side, side, 3)."""
+        height, width = picture.shape[:2]
+        return cut(picture, self.box or Box(0, 0, width, height), AS_IT_IS)
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Labelled faces of one split, small and in memory.
+
+    `pictures` is uint8 (n, side, side) grey or (n, side, side, 3) BGR; `targets` float32 (n, 8)
+    and `winners` int64 (n,) are as in Entry.
+    """
+
+    names: tuple[str, ...]
+    pictures: NDArray[np.uint8]
+    targets: NDArray[np.float32]
+    winners: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def take(self, where: NDArray[np.int64] | NDArray[np.bool_]) -> "Faces":
+        """The faces at these indices, or where this mask is true."""
+        names = np.array(self.names, dtype=object)[where]
+        return Faces(tuple(names), self.pictures[where], self.targets[where], self.winners[where])
+
+    def judged(self) -> "Faces":
+        """Those with a winner: the ones that accuracy is measured on."""
+        return self.take(self.winners != NO_WINNER)
+
+    def sha256(self) -> str:
+        """Identifies the data that a run was trained on: pictures and targets, in order."""
+        digest = hashlib.sha256(self.pictures.tobytes())
+        digest.update(self.targets.tobytes())
+        return digest.hexdigest()
+
+
+def hard_target(winner: int) -> tuple[float, ...]:
+    """The target of a picture with one label."""
+    return tuple(float(index == winner) for index in range(len(EMOTIONS)))
+
+
+def warn(message: str) -> None:
+    """Say on stderr what was skipped and why."""
+    print(message, file=sys.stderr)
+
+
+def read_faces(
+    entries: Iterable[Entry], card: ModelCard, skipped: Callable[[str], None] = warn
+) -> Faces:
+    """Read every face at the card's `source_size` and colour; what is unreadable is reported to
+    `skipped` by name and left out. InvalidData where nothing remains."""
+    read, pictures = [], []
+    for entry in entries:
+        try:
+            crop = entry.face(entry.read())
+        except UnreadablePicture as error:
+            skipped(f"skipped: {error}")
+            continue
+        read.append(entry)
+        pictures.append(at_source_size(crop, card))
+    if not read:
+        raise InvalidData("no readable picture with an emotion among those asked for")
+    return Faces(
+        tuple(entry.name for entry in read),
+        np.stack(pictures),
+        np.array([entry.target for entry in read], np.float32),
+        np.array([entry.winner for entry in read], np.int64),
+    )
+
+
+def at_source_size(crop: Image, card: ModelCard) -> Image:
+    """A crop as it is kept in memory: uint8 (source_size, source_size), or BGR with a third axis.
+
+    It is the first half of `worker.crop.prepare`, which does nothing more to it later but scale it
+    to the input size.
+    """
+    at_source = replace(card, input_size=card.source_size)
+    prepared = prepare(crop, at_source)
+    return np.ascontiguousarray(
+        prepared[:, :, 0] if card.colour == "grey" else prepared[:, :, ::-1]
+    )

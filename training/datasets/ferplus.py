@@ -1,0 +1,93 @@
+"""FER+ in its public layout: folders FER2013Train, FER2013Valid and FER2013Test, each with a
+label.csv of ten annotators' votes, and exclude.txt with pictures that stand in two splits.
+
+Source: Barsoum et al., "Training Deep Networks for Facial Expression Recognition with
+Crowd-Sourced Label Distribution" (arXiv:1608.01041).
+"""
+
+import csv
+from importlib.resources.abc import Traversable
+from typing import Final
+
+from emotion_streams.emotions import EMOTIONS
+from training.datasets.entry import NO_WINNER, Entry, InvalidData
+
+SPLITS: Final = {"train": "FER2013Train", "valid": "FER2013Valid", "test": "FER2013Test"}
+LABELS: Final = "label.csv"
+EXCLUDED: Final = "exclude.txt"
+
+COLUMNS: Final = (
+    *("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"),
+    *("unknown", "NF"),
+)
+"""Whose votes the columns of label.csv count, after the file's name and the face's box."""
+
+LEAST_VOTES: Final = 2
+"""A single annotator's vote is taken for a slip, as the authors do."""
+
+WINNING_VOTES: Final = 5
+"""A picture is judged by its most voted emotion where that has at least half of the ten votes."""
+
+
+def recognises(root: Traversable) -> bool:
+    """Whether the folder holds FER+ splits."""
+    return any((root / folder / LABELS).is_file() for folder in SPLITS.values())
+
+
+def splits(root: Traversable) -> list[str]:
+    """The splits that are there."""
+    return [name for name, folder in SPLITS.items() if (root / folder / LABELS).is_file()]
+
+
+def entries(root: Traversable, split: str) -> list[Entry]:
+    """The split's pictures but the excluded ones and those whose votes name no emotion."""
+    folder = root / SPLITS[split]
+    excluded = _excluded(root)
+    found = []
+    for number, row in enumerate(_rows(folder / LABELS), start=1):
+        where = f"{SPLITS[split]}/{LABELS} line {number}"
+        if not row or (number == 1 and row[0].strip().lower() == "image name"):
+            continue
+        if len(row) != 2 + len(COLUMNS):
+            raise InvalidData(f"{where}: {len(row)} columns, not {2 + len(COLUMNS)}")
+        name = row[0]
+        votes = _votes(row[2:], where)
+        if not name or f"{SPLITS[split]}/{name}" in excluded:
+            continue
+        if entry := _entry(f"{SPLITS[split]}/{name}", folder / name, votes):
+            found.append(entry)
+    return found
+
+
+def winner(votes: dict[str, int]) -> int:
+    """The index in EMOTIONS of the one with more votes than any other emotion, and at least
+    WINNING_VOTES; NO_WINNER otherwise."""
+    counted = [votes[emotion] for emotion in EMOTIONS]
+    first, second = sorted(counted, reverse=True)[:2]
+    return NO_WINNER if first < WINNING_VOTES or first == second else counted.index(first)
+
+
+def _entry(name: str, file: Traversable, votes: dict[str, int]) -> Entry | None:
+    counted = [votes[e] if votes[e] >= LEAST_VOTES else 0 for e in EMOTIONS]
+    total = sum(counted)
+    if total == 0 or max(votes["unknown"], votes["NF"]) > max(counted):
+        return None
+    return Entry(name, file, tuple(count / total for count in counted), winner(votes))
+
+
+def _votes(cells: list[str], where: str) -> dict[str, int]:
+    try:
+        return dict(zip(COLUMNS, map(int, cells), strict=True))
+    except ValueError as error:
+        raise InvalidData(f"{where}: votes are whole numbers, not {cells}") from error
+
+
+def _rows(labels: Traversable) -> list[list[str]]:
+    return list(csv.reader(labels.read_text(encoding="utf-8").splitlines()))
+
+
+def _excluded(root: Traversable) -> frozenset[str]:
+    listing = root / EXCLUDED
+    if not listing.is_file():
+        return frozenset()
+    return frozenset(line.strip() for line in listing.read_text(encoding="utf-8").splitlines())

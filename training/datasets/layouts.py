@@ -1,0 +1,73 @@
+"""Which layout a data set is in, and its splits."""
+
+import zipfile
+from dataclasses import dataclass
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Final, Protocol
+
+from training.datasets import affectnet, ferplus, folders
+from training.datasets.entry import Entry, InvalidData
+
+
+class Layout(Protocol):
+    """A module that reads one public layout."""
+
+    def recognises(self, root: Traversable) -> bool:
+        """Whether the folder is in this layout."""
+
+    def splits(self, root: Traversable) -> list[str]:
+        """The splits that are there, of train, valid and test."""
+
+    def entries(self, root: Traversable, split: str) -> list[Entry]:
+        """The labelled pictures of a split; InvalidData says what is wrong with its labels."""
+
+
+LAYOUTS: Final[dict[str, Layout]] = {
+    "FER+": ferplus,
+    "AffectNet": affectnet,
+    "folder per emotion": folders,
+}
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set on disk whose layout is known."""
+
+    path: Path
+    layout: str
+    root: Traversable
+
+    def splits(self) -> list[str]:
+        """The splits that are there, of train, valid and test."""
+        return LAYOUTS[self.layout].splits(self.root)
+
+    def entries(self, split: str) -> list[Entry]:
+        """The labelled pictures of a split; InvalidData where it is not there. A data set that is
+        not divided gives all it has as any split."""
+        if (there := self.splits()) == [folders.WHOLE]:
+            split = folders.WHOLE
+        if split not in there:
+            raise InvalidData(f"{self.path}: no split {split!r}, only {', '.join(there)}")
+        return LAYOUTS[self.layout].entries(self.root, split)
+
+
+def open_data(path: Path) -> DataSet:
+    """The data set in a folder or a zip, at its top or one folder down; InvalidData where it is
+    missing or in no layout that is known."""
+    if path.is_dir():
+        top: Traversable = path
+    elif zipfile.is_zipfile(path):
+        top = zipfile.Path(path)
+    else:
+        what = "neither a folder nor a zip" if path.exists() else "not there"
+        raise InvalidData(f"{path}: {what}")
+    for root in (top, *sorted(_folders(top), key=lambda folder: folder.name)):
+        for name, layout in LAYOUTS.items():
+            if layout.recognises(root):
+                return DataSet(path, name, root)
+    raise InvalidData(f"{path}: in no layout that is known ({', '.join(LAYOUTS)})")
+
+
+def _folders(top: Traversable) -> list[Traversable]:
+    return [child for child in top.iterdir() if child.is_dir()]

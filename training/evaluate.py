@@ -1,0 +1,159 @@
+"""How good a model is, measured through the preprocessing and the engines that serve it."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion_streams.emotions import EMOTIONS
+from training import metrics, plots
+from training.crops import Crop, crops
+from training.datasets import NO_WINNER, Entry, InvalidData
+from training.metrics import Indices
+from training.run_folder import RUN, RunFolder
+from worker.detect import Detector
+from worker.engines import Engine
+from worker.model import release
+from worker.model.card import ModelCard
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What an engine says of the judged faces of a data set.
+
+    `logits` is float64 (n, 8), the log probabilities at temperature 1, in the order of `labels`;
+    `truth` int64 (n,) the winners' indices in it. `left_out` counts faces without a prediction, by
+    reason.
+    """
+
+    labels: tuple[str, ...]
+    logits: NDArray[np.float64]
+    truth: Indices
+    names: tuple[str, ...]
+    left_out: dict[str, int]
+
+    @property
+    def predicted(self) -> Indices:
+        """The likeliest label's index, per face."""
+        return np.asarray(self.logits.argmax(axis=1), np.int64)
+
+    def matrix(self) -> Indices:
+        """The confusion matrix: rows the truth, columns the predictions."""
+        return metrics.confusion(self.predicted, self.truth, len(self.labels))
+
+
+def locate(model: str) -> Path:
+    """The release folder of a run (its last finished stage), of a name, or a path to one.
+
+    Raises InvalidData or InvalidRelease.
+    """
+    if (Path(model) / RUN).is_file():
+        return RunFolder.open(Path(model)).last_stage()
+    return release.locate(model)
+
+
+def predict(
+    engine: Engine, card: ModelCard, entries: Iterable[Entry], detector: Detector | None
+) -> Predictions:
+    """Classify every face that has a winner. InvalidData where none is left."""
+    left_out: Counter[str] = Counter()
+    judged = (entry for entry in entries if entry.winner != NO_WINNER)
+    found = crops(judged, card, detector, lambda reason, _: left_out.update([reason]))
+    return classify(engine, card, found, left_out)
+
+
+def classify(
+    engine: Engine, card: ModelCard, found: Iterable[Crop], left_out: Counter[str]
+) -> Predictions:
+    """Run an engine over prepared crops. `left_out` is read once they are exhausted."""
+    names, winners, probabilities = [], [], []
+    for batch in _batches(found, engine.max_batch):
+        probabilities.append(engine.classify(np.stack([crop.picture for crop in batch])))
+        names += [crop.entry.name for crop in batch]
+        winners += [_in_order(crop.entry.winner, card) for crop in batch]
+    if not names:
+        raise InvalidData(f"no face to judge: {dict(left_out) or 'none has a winner'}")
+    logits = np.log(np.concatenate(probabilities).astype(np.float64) + 1e-30) * card.temperature
+    return Predictions(
+        card.labels, logits, np.array(winners, np.int64), tuple(names), dict(left_out)
+    )
+
+
+def report(predictions: Predictions, temperature: float) -> dict[str, Any]:
+    """The scores as `--json` prints them. `ece` is with the model's temperature, `ece_before`
+    without; the intervals are 95 % by bootstrap."""
+    truth, predicted, labels = predictions.truth, predictions.predicted, predictions.labels
+    matrix = predictions.matrix()
+    before, after = (metrics.softmax(predictions.logits, t) for t in (1.0, temperature))
+    return {
+        "count": len(truth),
+        "left_out": predictions.left_out,
+        "accuracy": round(metrics.accuracy(matrix), 4),
+        "accuracy_interval": _interval(metrics.accuracy, predicted, truth, len(labels)),
+        "macro_f1": round(metrics.macro_f1(matrix), 4),
+        "macro_f1_interval": _interval(metrics.macro_f1, predicted, truth, len(labels)),
+        "ece": round(metrics.expected_calibration_error(after, truth), 4),
+        "ece_before": round(metrics.expected_calibration_error(before, truth), 4),
+        "temperature": temperature,
+        "per_class": metrics.as_table(labels, metrics.class_scores(matrix)),
+        "confusion": {"labels": list(labels), "rows": matrix.tolist()},
+    }
+
+
+def as_text(scores: Mapping[str, Any]) -> str:
+    """A report for people."""
+    low, high = scores["accuracy_interval"]
+    f1_low, f1_high = scores["macro_f1_interval"]
+    lines = [
+        f"{scores['model']['name']} {scores['model']['version']} on {scores['data']['path']}, "
+        f"split {scores['data']['split']}, engine {scores['engine']}, "
+        f"detector {scores['detector']}",
+        f"{scores['count']} pictures; left out: {scores['left_out'] or 'none'}",
+        f"accuracy {scores['accuracy']:.4f}  (95 % {low:.4f} to {high:.4f})",
+        f"macro F1 {scores['macro_f1']:.4f}  (95 % {f1_low:.4f} to {f1_high:.4f})",
+        f"calibration error {scores['ece_before']:.4f} before temperature "
+        f"{scores['temperature']}, {scores['ece']:.4f} after",
+        f"{'':<12}{'precision':>10}{'recall':>8}{'F1':>8}{'count':>8}",
+    ]
+    if "accuracy_as_they_are" in scores:
+        lines.append(f"accuracy {scores['accuracy_as_they_are']:.4f}  without detecting, same ones")
+    for name, row in scores["per_class"].items():
+        numbers = f"{row['precision']:>10.3f}{row['recall']:>8.3f}{row['f1']:>8.3f}"
+        lines.append(f"{name:<12}{numbers}{row['count']:>8}")
+    for name, value in scores["robustness"].items():
+        lines.append(f"{name:<22}{value:.4f}")
+    return "\n".join(lines)
+
+
+def write_plots(predictions: Predictions, temperature: float, folder: Path) -> None:
+    """confusion.png and reliability.png in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    plots.confusion(predictions.matrix(), predictions.labels, folder / "confusion.png")
+    before, after = (
+        metrics.reliability(metrics.softmax(predictions.logits, t), predictions.truth)
+        for t in (1.0, temperature)
+    )
+    plots.reliability(before, after, folder / "reliability.png")
+
+
+def _interval(
+    score: Callable[[Indices], float], predicted: Indices, truth: Indices, classes: int
+) -> list[float]:
+    found = metrics.bootstrap(score, predicted, truth, classes)
+    return [round(found.low, 4), round(found.high, 4)]
+
+
+def _in_order(winner: int, card: ModelCard) -> int:
+    """A winner's index among the card's labels: by name, since orders differ."""
+    return card.labels.index(EMOTIONS[winner])
+
+
+def _batches(found: Iterable[Crop], size: int) -> Iterator[list[Crop]]:
+    iterator = iter(found)
+    while batch := list(islice(iterator, size)):
+        yield batch

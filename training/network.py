@@ -1,0 +1,77 @@
+"""SimpNet V2 with what training adds to it: a loss, an optimizer, averaged weights."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from training.run_config import RunConfig
+from worker.model import simpnet
+from worker.model.keras_weights import export_weights, import_weights
+from worker.model.release import load
+
+
+class ShiftedCrossentropy(keras.losses.Loss):  # type: ignore[misc] # Keras ships no types
+    """Cross-entropy of soft targets against logits to which `shift` (8,) is added."""
+
+    def __init__(self, shift: NDArray[np.float32]) -> None:
+        super().__init__(name="crossentropy")
+        self._shift = shift
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Per picture, (n,)."""
+        shifted = keras.ops.add(y_pred, self._shift)
+        return keras.ops.categorical_crossentropy(y_true, shifted, from_logits=True)
+
+
+def build(config: RunConfig, shift: NDArray[np.float32]) -> keras.Model:
+    """The model compiled for training, with the start's weights where the config names one.
+
+    Its input's side is open. Sets Keras' dtype policy and seeds, which are process-wide.
+    """
+    keras.utils.set_random_seed(config.seed)
+    keras.config.set_dtype_policy(config.precision)
+    model = simpnet.build(
+        input_size=None, dropout=config.dropout, final_dropout=config.final_dropout
+    )
+    if config.start is not None:
+        import_weights(model, load(config.start).weights)
+    optimizer = keras.optimizers.AdamW(
+        learning_rate=config.stages[0].rate,
+        weight_decay=config.weight_decay,
+        global_clipnorm=config.clip_norm,
+        use_ema=True,
+        ema_momentum=config.ema,
+    )
+    # Decay draws weights to 0; biases and batch norm have no reason to be there.
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    # TensorFlow's XLA compiles for half a minute per input size and gains a twelfth on a CPU.
+    jit = False if keras.backend.backend() == "tensorflow" else "auto"
+    model.compile(optimizer=optimizer, loss=ShiftedCrossentropy(shift), jit_compile=jit)
+    optimizer.build(model.trainable_variables)
+    return model
+
+
+def averaged_weights(
+    model: keras.Model, pictures: Iterable[NDArray[np.float32]]
+) -> dict[str, NDArray[Any]]:
+    """A release's arrays of the averaged weights. Batch norm's statistics belong to the weights
+    that they were gathered with, so they are gathered anew over these batches (as training sees
+    them). The model itself is left as it was."""
+    before = [variable.numpy().copy() for variable in model.variables]
+    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    momentum = [layer.momentum for layer in norms]
+    try:
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+        for seen, batch in enumerate(pictures):
+            for layer in norms:
+                layer.momentum = seen / (seen + 1)  # the mean over all batches so far
+            model(batch, training=True)
+        return export_weights(model)
+    finally:
+        for layer, value in zip(norms, momentum, strict=True):
+            layer.momentum = value
+        for variable, array in zip(model.variables, before, strict=True):
+            variable.assign(array)

@@ -1,0 +1,125 @@
+"""A run's folder: what it is made of, its curves, its checkpoint, and a release per finished stage.
+
+run.json          configuration, versions, data, device
+curves.csv, .png  loss and learning rate by step
+checkpoint.npz    the whole state, to resume from
+stage-1-32/       the release of the first stage, at 32 pixels; and so on
+"""
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+from numpy.typing import NDArray
+
+from emotion_streams.emotions import EMOTIONS
+from training.datasets.entry import InvalidData
+from training.geometry import MEASURED
+from training.progress import Progress
+from training.run_config import RunConfig
+from worker.model import release
+from worker.model.card import ModelCard
+
+RUN: Final = "run.json"
+PACKAGES: Final = ("keras", "numpy", "opencv-python-headless")
+BACKEND_PACKAGES: Final = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run on disk. `data` says what it is trained on: path, layout, split, pictures, sha256."""
+
+    path: Path
+    config: RunConfig
+    data: Mapping[str, Any]
+
+    @classmethod
+    def create(cls, path: Path, config: RunConfig, data: Mapping[str, Any]) -> "RunFolder":
+        """Begin a run; InvalidData where the folder already holds one."""
+        if (path / RUN).exists():
+            raise InvalidData(f"{path} already holds a run: continue it with --resume")
+        path.mkdir(parents=True, exist_ok=True)
+        run = {"config": asdict(config), "data": dict(data), "made_with": made_with()}
+        (path / RUN).write_text(json.dumps(run, indent=2) + "\n")
+        return cls(path, config, data)
+
+    @classmethod
+    def open(cls, path: Path) -> "RunFolder":
+        """A run that was begun; InvalidData where there is none."""
+        try:
+            run = json.loads((path / RUN).read_text())
+            return cls(path, RunConfig.from_dict(run["config"]), run["data"])
+        except (OSError, ValueError, KeyError) as error:
+            raise InvalidData(f"{path / RUN}: not a run: {error}") from error
+
+    def card(self, side: int) -> ModelCard:
+        """The card of this run's model at that input size, as far as it is known before scoring."""
+        return ModelCard(
+            name="simpnet-v2",
+            version="0.0.0",
+            labels=EMOTIONS,
+            input_size=side,
+            source_size=self.config.source_size,
+            colour=self.config.colour,
+            crop=MEASURED,
+            temperature=1.0,
+            weights_sha256="",
+        )
+
+    def save_stage(
+        self, number: int, side: int, weights: Mapping[str, NDArray[Any]], progress: Progress
+    ) -> Path:
+        """Write the release of stage `number`, counted from 0."""
+        folder = self.path / f"stage-{number + 1}-{side}"
+        training = {
+            "start": _start(self.config.start),
+            "config": asdict(replace(self.config, start=None)),
+            "data": {key: value for key, value in self.data.items() if key != "path"},
+            "made_with": made_with(),
+            "steps": progress.step,
+            "hours": round(progress.seconds / 3600, 2),
+        }
+        release.save(folder, replace(self.card(side), training=training), weights)
+        return folder
+
+    def last_stage(self) -> Path:
+        """The release of the last finished stage; InvalidData where none is finished."""
+        finished = sorted(self.path.glob("stage-*-*"), key=lambda stage: stage.name.split("-")[1])
+        if not finished:
+            raise InvalidData(f"{self.path}: no stage of this run is finished yet")
+        return finished[-1]
+
+
+def _start(model: str | None) -> dict[str, Any] | None:
+    """What a run began from: that release's identity, and how it was trained in its turn."""
+    if model is None:
+        return None
+    card = release.load(model).card
+    return {
+        "name": card.name,
+        "version": card.version,
+        "weights_sha256": card.weights_sha256,
+        "training": dict(card.training),
+    }
+
+
+def made_with() -> dict[str, Any]:
+    """Versions and the machine."""
+    import keras  # here: an evaluation reads runs, and may run on an engine without Keras
+
+    backend = keras.backend.backend()
+    # Keras lists no devices of PyTorch's.
+    found = [] if backend == "torch" else keras.distribution.list_devices("gpu")
+    accelerators = f"{len(found)} GPUs, " if found else ""
+    packages = (*PACKAGES, BACKEND_PACKAGES[backend])
+    return {
+        "backend": backend,
+        "python": platform.python_version(),
+        **{package: metadata.version(package) for package in packages},
+        "device": f"{accelerators}{os.cpu_count()} CPU cores ({platform.machine()})",
+    }

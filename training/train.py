@@ -1,0 +1,114 @@
+"""A training run: stages of growing input size, resumable at any minute."""
+
+import time
+from dataclasses import dataclass
+from threading import Event
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training import checkpoint, network
+from training.batches import Batches, prior_shift
+from training.checkpoint import CHECKPOINT
+from training.curves import Curves, Row, plot
+from training.datasets import Faces
+from training.progress import Bar, Progress
+from training.run_config import Stage
+from training.run_folder import RunFolder
+from worker.crop import prepare
+
+CALIBRATION_PICTURES: Final = 768
+"""Pictures that batch norm's statistics are gathered over for the averaged weights, where there
+are as many."""
+
+VALIDATED: Final = 1024
+"""Pictures of the validation split that a validation during training takes: it is for the eye."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What does not change a run's result: how often it is saved, threads that prepare batches."""
+
+    checkpoint_minutes: float = 5.0
+    workers: int = 2
+
+
+class Training:
+    """One process's share of a run: from where the folder stands until the end, or until asked to
+    stop (`stop` is set, by SIGTERM for instance), which leaves a checkpoint."""
+
+    def __init__(self, faces: Faces, valid: Faces | None, folder: RunFolder, pace: Pace) -> None:
+        self.stop = Event()
+        self._faces, self._valid, self._folder, self._pace = faces, valid, folder, pace
+        self._config = config = folder.config
+        self._model = network.build(config, prior_shift(faces.targets, config.sampling))
+        self._progress = Progress()
+        self._saved_at = time.monotonic()
+
+    def run(self, resume: bool) -> bool:
+        """Train; true when the run is complete. Each finished stage leaves a release in the run's
+        folder: the averaged weights at that stage's input size. A run that was ended before its
+        first checkpoint resumes from its beginning."""
+        if resume and (self._folder.path / CHECKPOINT).exists():
+            self._progress = checkpoint.load(self._folder.path, self._model)
+        done = self._progress.step
+        with Curves(self._folder.path, done) as curves, Bar(self._config, done) as bar:
+            while self._progress.step < self._config.steps:
+                self._run_stage(curves, bar)
+                self._save()
+                if self.stop.is_set():
+                    break
+        plot(self._folder.path)
+        return self._progress.step == self._config.steps
+
+    def _run_stage(self, curves: Curves, bar: Bar) -> None:
+        number, first = self._config.at(self._progress.step)
+        stage = self._config.stages[number]
+        batches = Batches(self._faces, self._config, number, self._folder.card(stage.side))
+        began, before = time.monotonic(), self._progress.seconds
+        prepared = batches.from_step(first, self._pace.workers)
+        for step, (pictures, targets) in enumerate(prepared, start=first):
+            self._model.optimizer.learning_rate = rate = stage.rate_at(step)
+            loss = float(self._model.train_on_batch(pictures, targets))
+            seconds = before + time.monotonic() - began
+            self._progress = Progress(self._progress.step + 1, seconds)
+            accuracy = self._validate(stage) if self._is_due(stage, step) else None
+            curves.add(Row(self._progress.step, stage.side, rate, loss, seconds, accuracy))
+            bar.show(self._progress.step, loss)
+            if step + 1 == stage.steps:
+                break  # saved once its release is written: a checkpoint is never between the two
+            if self.stop.is_set():
+                return
+            if time.monotonic() - self._saved_at > 60 * self._pace.checkpoint_minutes:
+                self._save()
+        self._folder.save_stage(number, stage.side, self._averaged(batches), self._progress)
+
+    def _is_due(self, stage: Stage, step: int) -> bool:
+        """Whether the stage, cut into as many parts as it has validations, ends one here."""
+        parts = self._config.validations
+        return parts > 0 and (step + 1) * parts // stage.steps > step * parts // stage.steps
+
+    def _validate(self, stage: Stage) -> float | None:
+        if self._valid is None:
+            return None
+        valid = self._valid.take(
+            np.linspace(0, len(self._valid) - 1, min(VALIDATED, len(self._valid))).astype(np.int64)
+        )
+        card = self._folder.card(stage.side)
+        right = 0
+        for first in range(0, len(valid), stage.batch):
+            pictures = [prepare(p, card) for p in valid.pictures[first : first + stage.batch]]
+            logits = self._model.predict_on_batch(np.stack(pictures).astype(np.float32) / 255)
+            truth = valid.winners[first : first + stage.batch]
+            right += int((np.asarray(logits).argmax(axis=1) == truth).sum())
+        return right / len(valid)
+
+    def _averaged(self, batches: Batches) -> dict[str, NDArray[Any]]:
+        size = self._config.stages[batches.number].batch
+        count = max(1, min(CALIBRATION_PICTURES, len(self._faces)) // size)
+        return network.averaged_weights(self._model, (batches[n][0] for n in range(count)))
+
+    def _save(self) -> None:
+        checkpoint.save(self._folder.path, self._model, self._progress)
+        self._saved_at = time.monotonic()
