@@ -124,9 +124,11 @@ class CameraPipeline:
         self._works.put_nowait(work or _done(ended))
 
     async def _catch_up(self) -> None:
-        """Look whether newer frames came, for it is the newest that counts."""
+        """Where the camera fell behind, look whether newer frames came: the newest counts."""
         failed_lately = self._claim_at == 0.0
         if self._stopping.is_set() or failed_lately or len(self._waiting) >= READ_AT_ONCE:
+            return
+        if not self._is_behind():  # then what waits is analysed whatever comes after it
             return
         try:
             await self._read(None)
@@ -136,7 +138,7 @@ class CameraPipeline:
     def _next_worth_it(self) -> tuple[list[Result], Arrival | None]:
         """The next frame to analyse, if there is one, and how those before it end."""
         ended: list[Result] = []
-        behind = any(self._is_stale(arrival) for arrival in self._waiting)
+        behind = self._is_behind()
         while self._waiting:
             arrival = self._waiting.popleft()
             ending = self._early_end(arrival, behind)
@@ -156,6 +158,9 @@ class CameraPipeline:
         if self._is_stale(arrival) or superseded:
             return Ending(delivery.frame_id, Outcome.EXPIRED)
         return None
+
+    def _is_behind(self) -> bool:
+        return any(self._is_stale(arrival) for arrival in self._waiting)
 
     def _is_stale(self, arrival: Arrival) -> bool:
         frame = arrival.frame

@@ -10,30 +10,39 @@ import cv2
 
 from tests.benchmarks import machine
 
-NAMES: Final = ("pipeline", "engines", "detectors", "latency", "overload", "origin", "dataplane")
-_X = (
-    "engines", "detectors", "pipeline", "dataplane", "latency", "overload", "origin", "scale",
+NAMES: Final = (
+    "engines",
+    "detectors",
+    "pipeline",
+    "dataplane",
+    "latency",
+    "overload",
+    "origin",
+    "scale",
     "peers",
-)  # fmt: skip
+)
 
 
-def main() -> int:
+def main(argv: list[str]) -> int:
     """Each benchmark is a module of that name, with add_arguments() and run()."""
-    parser = argparse.ArgumentParser(prog="tests.benchmarks", description=__doc__)
-    chosen = parser.add_subparsers(dest="name", required=True, metavar="NAME")
-    for name in NAMES:
-        module = importlib.import_module(f"tests.benchmarks.{name}")
-        one = chosen.add_parser(name, help=module.__doc__, description=module.__doc__)
-        one.add_argument("--short", action="store_true", help="in under a minute, less exact")
-        module.add_arguments(one)
-        one.set_defaults(run=module.run)
-    arguments = parser.parse_args()
+    first = argparse.ArgumentParser(prog="tests.benchmarks", description=__doc__, add_help=False)
+    first.add_argument("name", choices=NAMES)
+    if argv[:1] in ([], ["-h"], ["--help"]):
+        first.print_help()
+        return 2
+    name: str = first.parse_args(argv[:1]).name
+    # Only this one: some import TensorFlow.
+    module = importlib.import_module(f"tests.benchmarks.{name}")
+    parser = argparse.ArgumentParser(prog=f"tests.benchmarks {name}", description=module.__doc__)
+    parser.add_argument("--short", action="store_true", help="in under a minute, less exact")
+    module.add_arguments(parser)
+    arguments = parser.parse_args(argv[1:])
     cv2.setNumThreads(1)  # as the worker does
     about = machine.describe()
-    result = arguments.run(arguments)
-    print(json.dumps({"benchmark": arguments.name, **result, "short": arguments.short, **about}))
+    result = module.run(arguments)
+    print(json.dumps({"benchmark": name, **result, "short": arguments.short, **about}))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

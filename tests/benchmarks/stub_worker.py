@@ -21,6 +21,7 @@ from worker.batch import Batcher
 from worker.find import FaceFinder, Found
 from worker.lease import Leases
 from worker.settings import WorkerSettings
+from worker.slots import Slots
 from worker.stream import Retention
 from worker.workshop import Workshop
 
@@ -59,7 +60,7 @@ async def run(settings: WorkerSettings, registry: CollectorRegistry, health: Hea
                 batcher=Batcher(NoEngine(), threads, metrics),
                 labels=tuple(EMOTIONS),
                 model=Model("none", "0", "none"),
-                slots=asyncio.Semaphore(settings.in_flight),
+                slots=Slots(1, settings.in_flight),
                 metrics=metrics,
             )
             retention = Retention(events=settings.keep_events)
