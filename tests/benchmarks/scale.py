@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import resource
 import time
 from collections.abc import Iterable
 from contextlib import AsyncExitStack, aclosing
@@ -10,8 +9,10 @@ from functools import cache
 from typing import Any
 from unittest.mock import patch
 
+from redis.asyncio import BlockingConnectionPool, Redis
+
 from emotion_streams import keys
-from emotion_streams.connection import Client, connect
+from emotion_streams.connection import Client
 from emotion_streams.service.health import Health
 from tests.benchmarks import options
 from tests.benchmarks.feed import Feed
@@ -34,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=15.0, help="per number of workers")
     parser.add_argument("--simulated-cameras", type=int, default=1000)
     parser.add_argument("--simulated-workers", type=int, default=50)
-    parser.add_argument("--lease-ms", type=int, default=5000, help="of the simulation")
+    parser.add_argument("--lease-ms", type=int, default=20_000, help="of the simulation")
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -85,8 +86,6 @@ async def _simulate(arguments: argparse.Namespace) -> dict[str, Any]:
     After the start a worker vanishes, and another one joins."""
     cameras, names = _names(arguments)
     remembered = _remembered(assign)
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with (
         # All compute the same from the same names. On machines of their own each would; here once.
         patch("worker.app.assign", remembered),
@@ -94,9 +93,11 @@ async def _simulate(arguments: argparse.Namespace) -> dict[str, Any]:
         RedisProcess() as server,
         stub_shop() as shop,
     ):
+        # One pool for all: by themselves they would open more files than a process may.
+        pool = BlockingConnectionPool.from_url(server.url, max_connections=200, timeout=None)
         async with AsyncExitStack() as ends:
-            client = await ends.enter_async_context(aclosing(connect(server.url)))
-            site = _Site(client, server.url, cameras, arguments.lease_ms, shop, remembered)
+            client = await ends.enter_async_context(aclosing(Redis.from_pool(pool)))
+            site = _Site(client, cameras, arguments.lease_ms, shop, remembered)
             ends.push_async_callback(site.close)
             start_s, _ = await site.settle(join=names)
             loss_s, moved_by_loss = await site.settle(lose=names[0])
@@ -140,7 +141,6 @@ class _Site:
     def __init__(
         self,
         client: Client,
-        url: str,
         cameras: list[str],
         lease_ms: int,
         shop: Workshop,
@@ -148,7 +148,6 @@ class _Site:
     ) -> None:
         self._assign = assign
         self._client = client
-        self._url = url
         self._cameras = cameras
         self._lease_ms = lease_ms
         self._shop = shop
@@ -182,9 +181,8 @@ class _Site:
         await asyncio.gather(*self._running.values(), return_exceptions=True)
 
     async def _run(self, name: str) -> None:
-        async with aclosing(connect(self._url)) as client:
-            leases = Leases(client, name, 1.0, self._lease_ms)
-            await Worker(client, leases, self._shop, Health(), Retention()).run()
+        leases = Leases(self._client, name, 1.0, self._lease_ms)
+        await Worker(self._client, leases, self._shop, Health(), Retention()).run()
 
     async def _owners(self) -> dict[str, str]:
         async with self._client.pipeline(transaction=False) as pipe:
