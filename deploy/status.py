@@ -51,29 +51,3 @@ class Status:
             f"{rate:.1f} frames/s, latency {median(latencies):.0f} ms median, "
             f"{max(latencies):.0f} ms most; Ctrl-C ends"
         )
-
-
-def pace(source: str, fps: str) -> list[str]:
-    """Options of the producer: all of a file, since whoever gives one wants all of it; of a camera
-    so many frames per second."""
-    path = Path(source)
-    return ["--policy", "every"] if path.is_file() or path.is_dir() else ["--fps", fps]
-
-
-def free_port(wanted: int) -> int:
-    """The wanted port of loopback, or any other where somebody has it."""
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", wanted))
-        except OSError:
-            probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def camera_name(source: str) -> str:
-    """A camera's name for a source: `demo`, `camera-0`, `lobby` for .../lobby.avi; never a URL."""
-    if "://" in source:
-        return "camera"
-    stem = "".join(c if c.isalnum() else "-" for c in Path(source).stem).strip("-")
-    return f"camera-{stem}" if stem.isdigit() else stem[:63] or "camera"

@@ -120,8 +120,8 @@ def connect(url: str) -> Client:
 
 
 def connect_sync(url: str) -> Client:
-    """As `connect`, for code that runs in threads. A cluster is contacted at once, and RedisError
-    raised where it cannot be reached."""
+    """As `connect`, for code that runs in threads. A cluster is contacted at once, and
+    RedisClusterException raised where it cannot be reached."""
     return _connect(url, _SYNC)
 
 
@@ -203,6 +203,14 @@ def redact(text: str) -> str:
     for secret in sorted(_secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
     return _SECRET_PARAMETERS.sub(r"\1***", _CREDENTIALS.sub(r"\1***@", text))
+
+
+def brief(error: Exception) -> str:
+    """A failure of Redis in a few words; redis-py spells a whole client out in some."""
+    return redact(_CLIENT.sub("", str(error)) or type(error).__name__)
+
+
+_CLIENT: Final = re.compile(r"\s*:?\s*<redis\..*", re.DOTALL)
 
 
 def keep_secret(text: str) -> None:

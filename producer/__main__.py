@@ -62,15 +62,19 @@ async def _run(config: Config, health: Health, metrics: ProducerMetrics) -> None
         loop.add_signal_handler(number, working.cancel)
     health.started()
     try:
-        with contextlib.suppress(asyncio.CancelledError):
-            await working
+        done, _ = await asyncio.wait({working, telling}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            if not task.cancelled():
+                task.result()  # raises what ended it
     finally:
+        working.cancel()
         await fleet.close()
         telling.cancel()
         await asyncio.wait([telling])
         # The last word, "ended" perhaps, is not to be lost; nor is to be waited for.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(registry.tell(), _LAST_WORD_MAY_TAKE_S)
+            async with asyncio.timeout(_LAST_WORD_MAY_TAKE_S):
+                await registry.tell()
         await registry.close()
 
 

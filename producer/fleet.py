@@ -113,7 +113,8 @@ class Reloader:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._asked.set)
         while True:
             try:
-                await asyncio.wait_for(self._asked.wait(), _LOOK_EVERY_S)
+                async with asyncio.timeout(_LOOK_EVERY_S):
+                    await self._asked.wait()
             except TimeoutError:
                 # Polled: inotify sees nothing on network file systems, nor through the links
                 # by which Kubernetes swaps a ConfigMap.

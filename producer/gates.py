@@ -1,4 +1,4 @@
-"""Which frames are worth sending."""
+"""When frames are due, and which are worth sending."""
 
 from typing import Final
 
@@ -8,6 +8,7 @@ from producer.opencv import cv2
 from producer.source import Picture, Pixels, UndecodableFrame
 
 _BACKLOG_LASTS_S: Final = 5.0
+_MAY_LAG_S: Final = 1.0
 
 _GRID: Final = (64, 48)
 # Cells are large enough to average a sensor's noise away, and small beside a face.
@@ -35,6 +36,23 @@ class RateCap:
         if self._due_s <= time_s:
             self._due_s = time_s + self._interval_s
         return True
+
+
+class Pacer:
+    """Shows the frames of a source that does not live at the times that they name."""
+
+    def __init__(self) -> None:
+        self._origin_s: float | None = None
+
+    def wait_s(self, now_s: float, position_s: float) -> float:
+        """How long to wait before the frame of this position is shown."""
+        if self._origin_s is None:
+            self._origin_s = now_s - position_s
+        wait_s = self._origin_s + position_s - now_s
+        if wait_s < -_MAY_LAG_S:
+            # The machine slept or was overloaded: go on from here, not through all at once.
+            self._origin_s -= wait_s
+        return max(0.0, wait_s)
 
 
 class Backlog:

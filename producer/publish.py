@@ -13,6 +13,7 @@ from redis.exceptions import (
     MasterDownError,
     OutOfMemoryError,
     ReadOnlyError,
+    RedisClusterException,
     RedisError,
     ResponseError,
     TimeoutError,  # noqa: A004 - redis-py's own name
@@ -21,7 +22,7 @@ from redis.exceptions import (
 
 from emotion_streams import keys
 from emotion_streams.backoff import delays
-from emotion_streams.connection import Client, connect_sync
+from emotion_streams.connection import Client, brief, connect_sync
 from emotion_streams.frames import Frame
 from producer.messages import Counts
 from producer.picture import EncodedPicture
@@ -29,7 +30,7 @@ from producer.picture import EncodedPicture
 # Nobody knows whether the entry was stored, or another node may store it in a moment.
 _UNANSWERED: Final = (
     ConnectionError, TimeoutError, OSError, ReadOnlyError, ClusterDownError, MasterDownError,
-    TryAgainError,
+    TryAgainError, RedisClusterException,
 )  # fmt: skip
 _ID_TAKEN: Final = "equal or smaller"
 _FIRST_JUMP_MS: Final = 1000
@@ -175,8 +176,8 @@ class Publisher:
     def _failed(self, error: Exception) -> None:
         self._counts.redis_errors += 1
         if not self.error:
-            _log.warning("Redis stores no frames, trying again: %s", error)
-        self.error = str(error) or type(error).__name__
+            _log.warning("Redis stores no frames, trying again: %s", brief(error))
+        self.error = brief(error)
 
 
 @dataclass

@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from emotion_streams import keys
-from emotion_streams.backoff import UNREACHABLE
-from emotion_streams.connection import connect, redact
+from emotion_streams.backoff import UNREACHABLE, check_cancelled
+from emotion_streams.connection import brief, connect, redact
 from emotion_streams.service.health import Health
 from emotion_streams.service.metrics import ProducerMetrics
 from producer.messages import Counts, Report, State
@@ -117,12 +117,14 @@ class Registry:
         self._health = health
         self._records = records
         self._reachable = True
+        health.set("redis", "Redis was not reached yet")
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
             self._health.beat()
             await self.tell()
+            check_cancelled()
             await asyncio.sleep(EVERY_S)
 
     async def tell(self) -> bool:
@@ -154,6 +156,6 @@ class Registry:
 
     def _failed(self, error: Exception) -> None:
         if self._reachable:
-            _log.warning("Redis cannot be reached, trying again: %s", error)
+            _log.warning("Redis cannot be reached, trying again: %s", brief(error))
         self._reachable = False
-        self._health.set("redis", f"Redis: {redact(str(error))}")
+        self._health.set("redis", f"Redis: {brief(error)}")

@@ -103,7 +103,9 @@ class CameraSupervisor:
         patience_s = _START_MAY_TAKE_S
         while True:
             try:
-                line = await asyncio.wait_for(process.stdout.readline(), patience_s)
+                # Not wait_for, which in Python 3.11 may lose a cancellation.
+                async with asyncio.timeout(patience_s):
+                    line = await process.stdout.readline()
             except TimeoutError:
                 raise Hung(f"no report for {patience_s:.0f} s") from None
             if not line.endswith(b"\n"):
@@ -123,7 +125,8 @@ async def _end(process: asyncio.subprocess.Process, *, politely: bool) -> None:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
     try:
-        await asyncio.wait_for(process.wait(), _STOP_MAY_TAKE_S)
+        async with asyncio.timeout(_STOP_MAY_TAKE_S):
+            await process.wait()
     except (TimeoutError, asyncio.CancelledError):
         with contextlib.suppress(ProcessLookupError):
             process.kill()

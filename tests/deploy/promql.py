@@ -33,7 +33,7 @@ def selectors(tree: Any) -> dict[str, set[str]]:
 
 
 def groupings(tree: Any) -> Iterator[tuple[set[str], set[str]]]:
-    """For each `by (...)` (nothing of ours says `without`): its labels, and the metrics under it."""
+    """For each `by (...)` (nothing of ours says `without`): its labels, the metrics under it."""
     for node in _nodes(tree):
         if isinstance(node, promql_parser.AggregateExpr) and node.modifier:
             yield set(node.modifier.labels), set(selectors(node.expr))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.gates import Backlog, MotionGate, RateCap
+from producer.gates import Backlog, MotionGate, Pacer, RateCap
 from tests.peers.pictures import jpeg, picture
 
 
@@ -43,6 +43,21 @@ def test_never_are_there_more_frames_than_the_rate_allows(gaps: list[float], fps
         now += gap
         passed += cap.admits(now)
     assert passed <= now * fps * 1.001 + 2
+
+
+def test_a_file_is_shown_at_the_times_that_it_names() -> None:
+    pacer = Pacer()
+    assert pacer.wait_s(100.0, 0.0) == 0
+    assert pacer.wait_s(100.01, 0.04) == pytest.approx(0.03)
+    assert pacer.wait_s(100.10, 0.08) == 0  # a little late: the next one is due as before
+    assert pacer.wait_s(100.10, 0.12) == pytest.approx(0.02)
+
+
+def test_after_a_pause_a_file_goes_on_from_where_it_is() -> None:
+    pacer = Pacer()
+    pacer.wait_s(100.0, 0.0)
+    assert pacer.wait_s(160.0, 0.04) == 0
+    assert pacer.wait_s(160.0, 0.08) == pytest.approx(0.04)
 
 
 def test_frames_that_were_held_up_are_late_and_those_after_them_are_not() -> None:

@@ -16,6 +16,7 @@ from producer.publish import Publisher
 from tests.peers.pictures import jpeg
 from tests.peers.tcp import TcpProxy
 from tests.servers import RedisProcess, eventually, free_port
+from tests.topologies import Cluster
 
 PICTURE = EncodedPicture(jpeg(64, 48), 64, 48)
 KEY = keys.frames("lobby")
@@ -138,11 +139,13 @@ def test_an_outage_is_waited_out_and_told(server: RedisProcess) -> None:
         assert setup.publisher.error == ""
 
 
-def test_stopping_ends_the_wait_for_redis(client: Client) -> None:
-    setup = Setup(client, f"redis://127.0.0.1:{free_port()}")
+@pytest.mark.parametrize("url", ["redis://{}", "redis+cluster://{}", "redis+sentinel://{}/main"])
+def test_where_there_is_no_redis_it_is_waited_for_until_stopped(url: str, client: Client) -> None:
+    setup = Setup(client, url.format(f"127.0.0.1:{free_port()}"))
     sending = threading.Thread(target=setup.publisher.store, args=(PICTURE, 1000))
     sending.start()
     eventually(lambda: setup.publisher.error)
+    assert len(setup.publisher.error) < 200
     setup.stop.set()
     sending.join(5)
     assert not sending.is_alive()
@@ -200,6 +203,17 @@ def test_waiting_for_room_ends_when_a_worker_takes_a_frame(setup: Setup) -> None
     setup.client.xdel(KEY, "1000-0")
     waiting.join(5)
     assert not waiting.is_alive()
+
+
+def test_a_cluster_takes_frames_as_one_server_does() -> None:
+    with Cluster() as cluster:
+        counts = Counts()
+        publisher = Publisher(cluster.url, "lobby", 10, 1000, counts, threading.Event())
+        for index in range(3):
+            assert publisher.wait_for_room()
+            assert publisher.store(PICTURE, 1000 + index)
+        publisher.close()
+        assert (counts.published, counts.redis_errors) == (3, 0)
 
 
 def test_a_producer_needs_no_right_to_read(server: RedisProcess) -> None:
