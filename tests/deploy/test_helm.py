@@ -40,6 +40,7 @@ VALUES: Final[dict[str, dict[str, Any]]] = {
             "gpu": {"enabled": True, "resource": "nvidia.com/mig-1g.10gb"},
             "keda": {"enabled": True},
             "settings": {"in_flight": 64, "model": "simpnet-v2"},
+            "canary": {"replicas": 1, "tag": "0.2.0", "settings": {"model": "simpnet-v3"}},
             "nodeSelector": {"pool": "gpu"},
             "tolerations": [{"key": "pool", "operator": "Exists"}],
         },
@@ -199,6 +200,23 @@ class TestProcesses:
         assert container["resources"]["limits"]["nvidia.com/mig-1g.10gb"] == 1
         assert container["image"] == "emotion-streams/worker-gpu:0.1.0"
 
+    def test_a_canary_differs_in_its_image_model_and_share_alone(
+        self, full: list[Manifest]
+    ) -> None:
+        assert (
+            container_of(full, "demo-worker-canary")["image"] == "emotion-streams/worker-gpu:0.2.0"
+        )
+        stable, canary = env(full, "demo-worker"), env(full, "demo-worker-canary")
+        assert canary.pop("EMOTION_WORKER_WEIGHT")["value"] == "0.1"
+        assert canary.pop("EMOTION_WORKER_MODEL")["value"] == "simpnet-v3"
+        assert stable.pop("EMOTION_WORKER_MODEL")["value"] == "simpnet-v2"
+        assert canary == stable
+        selectors = [
+            the(full, "Deployment", name)["spec"]["selector"]["matchLabels"]
+            for name in ("demo-worker", "demo-worker-canary")
+        ]
+        assert selectors[0] != selectors[1]
+
     def test_a_producer_reads_a_file_that_it_understands(
         self, full: list[Manifest], tmp_path: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -262,8 +280,11 @@ class TestValues:
         takes = {"worker": WorkerSettings, "gateway": GatewaySettings}
         fixed = FIXED | {"host", "port", "token"}
         for name, kind in takes.items():
-            allowed = schema["properties"][name]["properties"]["settings"]["properties"]
+            part = schema["properties"][name]["properties"]
+            allowed = part["settings"]["properties"]
             assert set(allowed) == set(kind.model_fields) - fixed
+        canary = schema["properties"]["worker"]["properties"]["canary"]["properties"]
+        assert canary["settings"] == schema["properties"]["worker"]["properties"]["settings"]
 
     def test_helm_lints_the_chart(self) -> None:
         found = helm.lint(str(CHART))
