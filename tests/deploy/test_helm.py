@@ -1,5 +1,5 @@
-"""The Helm chart, rendered by Helm's own library: each object against its kind's schema, and against
-what the processes do. Nothing is sent to a cluster."""
+"""The Helm chart, rendered by Helm's own library: each object against its kind's schema, and
+against what the processes do. Nothing is sent to a cluster."""
 
 import copy
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ import pytest
 import yaml
 from cloudcoil.models.keda.v1alpha1 import ScaledObject
 from cloudcoil.models.prometheus_operator.v1 import PrometheusRule, ServiceMonitor
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from emotion_streams.service.settings import ServiceSettings
 from gateway.settings import GatewaySettings
@@ -24,7 +24,7 @@ from worker.settings import WorkerSettings
 
 CHART: Final = ROOT / "deploy" / "helm" / "emotion-streams"
 KUBERNETES: Final = "1.33"
-CUSTOM: Final = {
+CUSTOM: Final[dict[str, type[BaseModel]]] = {
     "ScaledObject": ScaledObject,
     "ServiceMonitor": ServiceMonitor,
     "PrometheusRule": PrometheusRule,
@@ -277,7 +277,10 @@ class TestValues:
         with helm.Chart.load(str(CHART)) as chart:
             schema = chart.schema
         assert schema is not None
-        takes = {"worker": WorkerSettings, "gateway": GatewaySettings}
+        takes: dict[str, type[ServiceSettings]] = {
+            "worker": WorkerSettings,
+            "gateway": GatewaySettings,
+        }
         fixed = FIXED | {"host", "port", "token"}
         for name, kind in takes.items():
             part = schema["properties"][name]["properties"]

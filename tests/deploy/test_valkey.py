@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, NoPermissionError
+from redis.retry import Retry
 
 from emotion_streams import (
     CameraStatus,
@@ -33,6 +35,7 @@ FRAMES, EVENTS = keys.frames(CAMERA), keys.emotions(CAMERA)
 LEASE, LEDGER, DEAD = keys.lease(CAMERA), keys.ledger(CAMERA), keys.dead(CAMERA)
 INFO = keys.camera_info(CAMERA)
 
+NEVER = Retry(NoBackoff(), 0)
 CALL = re.compile(r"redis\.p?call\('([A-Z]+)'(?:, '([A-Z]+)')?")
 CONTAINERS = ("XGROUP", "XINFO")
 
@@ -191,12 +194,10 @@ class TestRoles:
         assert {role for role, _ in MAY_NOT} | {"admin"} == set(ROLES)
 
     def test_nobody_comes_in_without_a_name_or_with_a_wrong_password(self, server: Valkey) -> None:
-        nobody = redis.Redis(unix_socket_path=str(server.socket))
+        nobody = redis.Redis(unix_socket_path=str(server.socket), retry=NEVER)
         with nobody, pytest.raises(AuthenticationError):
             nobody.ping()
-        wrong = redis.Redis(
-            unix_socket_path=str(server.socket), username="worker", password=password("producer")
-        )
+        wrong = server.client("worker", password("producer"))
         with wrong, pytest.raises(AuthenticationError):
             wrong.ping()
 
@@ -333,5 +334,8 @@ class TestTls:
             with pytest.raises((redis.exceptions.ConnectionError, ssl.SSLError)) as refusal:
                 asyncio.run(_cameras(url))
             assert "CERTIFICATE_VERIFY_FAILED" in str(refusal.value)
-            with redis.Redis(port=port) as plain, pytest.raises(redis.exceptions.ConnectionError):
+            with (
+                redis.Redis(port=port, retry=NEVER) as plain,
+                pytest.raises(redis.exceptions.ConnectionError),
+            ):
                 plain.ping()
