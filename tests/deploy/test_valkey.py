@@ -26,6 +26,7 @@ from emotion_streams import (
     read_ledger,
     subscribe_async,
 )
+from emotion_streams.connection import connect_sync
 from tests.deploy.processes import CAMERA, ROOT, Process
 from tests.deploy.programs import need
 from tests.deploy.valkey import FOLDER, ROLES, Valkey, password, passwords
@@ -281,6 +282,37 @@ class TestConfiguration:
                     eventually(lambda: operator.xlen(FRAMES) == 1, timeout_s=20)
                 assert [path.name for path in second.folder.glob("*.rdb")] == []
             assert [path.name for path in first.folder.glob("*.rdb")] == []
+
+
+class TestCluster:
+    """Clients of a cluster ask for its layout first, which a role must allow too."""
+
+    @pytest.fixture
+    def url(self) -> Iterator[str]:
+        """A cluster of one node that has all slots."""
+        port = free_port()
+        ports = ("--port", str(port), "--cluster-port", str(free_port()))
+        options = ("--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1")
+        with Valkey(*ports, *options) as node:
+            with node.client("admin") as admin:
+                admin.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+                eventually(lambda: admin.execute_command("CLUSTER INFO")["cluster_state"] == "ok")
+            yield f"redis+cluster://127.0.0.1:{port}"
+
+    def test_processes_work_on_it_under_their_roles(
+        self, url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _become("producer", monkeypatch)
+        with connect_sync(url) as producer:
+            producer.xadd(FRAMES, {"frame": b"x"}, id="1-0")
+            producer.zadd(keys.CAMERAS, {CAMERA: 1})
+        _become("worker", monkeypatch)
+        script = (ROOT / "worker/scripts/acquire.lua").read_text()
+        with connect_sync(url) as worker:
+            assert worker.register_script(script)(keys=[LEASE], args=["me", 5000]) == 1
+        _become("subscriber", monkeypatch)
+        (camera,) = asyncio.run(_cameras(url))
+        assert (camera.owner, camera.lag) == ("me", 1)
 
 
 def _debian_server(folder: Path) -> Path:

@@ -30,7 +30,7 @@ def passwords(*roles: str) -> dict[str, str]:
 
 
 class Valkey:
-    """Listens on a unix socket only; ended and removed on exit."""
+    """Listens on a unix socket, and where the options say; ended and removed on exit."""
 
     def __init__(
         self, *options: str, server: Path | None = None, environ: Mapping[str, str] | None = None
@@ -40,7 +40,16 @@ class Valkey:
         self.process = subprocess.Popen(
             [
                 str(FOLDER / "start.sh"),
-                *("--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder)),
+                *(
+                    "--port",
+                    "0",
+                    "--bind",
+                    "127.0.0.1",
+                    "--unixsocket",
+                    str(self.socket),
+                    "--dir",
+                    str(self.folder),
+                ),
                 *options,
             ],
             env={
