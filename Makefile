@@ -20,6 +20,15 @@ lint: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+chaos: .venv/installed-test ## break a running system at random for SECONDS, and audit it
+	$(BIN)/python -m tests.faults.chaos --seconds $(SECONDS) --seed $(SEED)
+
+soak: .venv/installed-test ## twenty cameras in one producer for SECONDS: does anything grow?
+	$(BIN)/python -m tests.faults.soak --seconds $(SECONDS)
+
+bench: .venv/installed-test ## every benchmark; one JSON line each
+	$(BIN)/python -m tests.benchmarks all $(ARGS)
+
 lock: .venv/installed-test ## choose the newest versions anew
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --all-extras --upgrade --no-header --no-annotate \

@@ -4,17 +4,17 @@ processes with the same settings as everywhere else."""
 import argparse
 import asyncio
 import signal
+import socket
 import sys
 import tempfile
 import time
-from collections import deque
 from contextlib import AsyncExitStack
 from pathlib import Path
-from statistics import median
 from typing import Any, Final
 
 from deploy.children import Child
 from deploy.redis_server import NoServer, find_server
+from deploy.status import Status
 from emotion_streams import InvalidRedisUrl, connect, read_ledger, subscribe_async
 from emotion_streams.backoff import UNREACHABLE
 from emotion_streams.cli import describe
@@ -22,8 +22,6 @@ from emotion_streams.connection import parse_url
 
 GRACE_S: Final = 2.0
 """How long the processes may take to end after Ctrl-C, all together, before they are killed."""
-
-STATUS_S: Final = 1.0
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -33,6 +31,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--camera", help="its name; without, one that fits the source")
     parser.add_argument("--redis", help="a server that runs already; without, one is started")
     parser.add_argument("--fps", default="10", help="frames per second at most, of a camera")
+    parser.add_argument("--port", help="of the live page; without, 8080 or else a free one")
     parser.add_argument("--detector-model", help="YuNet's file, where it cannot be downloaded")
     arguments = parser.parse_args(argv)
     try:
@@ -50,6 +49,8 @@ async def _run(arguments: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
     camera = arguments.camera or camera_name(arguments.source)
+    port = arguments.port or free_port(8080)
+    feed = ["--source", arguments.source, *pace(arguments.source, arguments.fps)]
     with tempfile.TemporaryDirectory(prefix="emotion-streams-") as folder:  # made 0700
         async with AsyncExitStack() as ending:
             children: list[Child] = []
@@ -59,29 +60,31 @@ async def _run(arguments: argparse.Namespace) -> int:
             if arguments.detector_model:
                 worker += ["--detector-model", arguments.detector_model]
             await _start(children, worker)
-            feed = ["producer", "--redis", url, "--metrics-port", "0", "--camera", camera]
-            feed += ["--source", arguments.source]
-            if Path(arguments.source).is_file() or Path(arguments.source).is_dir():
-                feed += ["--policy", "every"]  # whoever gives a file wants all of it
-            else:
-                feed += ["--fps", arguments.fps]
-            producer = await _start(children, feed)
+            producer = await _start(
+                children,
+                ["producer", "--redis", url, "--metrics-port", "0", "--camera", camera, *feed],
+            )
+            await _start(
+                children,
+                ["gateway", "--redis", url, "--port", str(port), "--metrics-port", "0"],
+            )
+            print(f"live page: http://127.0.0.1:{port}/", file=sys.stderr)
             return await _follow(url, camera, producer, children, stopping)
 
 
 async def _start_server(folder: Path, children: list[Child]) -> str:
     """A server on a unix socket that only this user reaches. It keeps frames in memory alone."""
-    socket = folder / "redis.sock"
+    path = folder / "redis.sock"
     server = await Child.start(
         "redis",
         [
             str(find_server()),
-            *("--port", "0", "--unixsocket", str(socket), "--dir", str(folder)),
+            *("--port", "0", "--unixsocket", str(path), "--dir", str(folder)),
             *("--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"),
         ],
     )
     children.append(server)
-    url = f"unix://{socket}"
+    url = f"unix://{path}"
     async with connect(url) as client:
         for _ in range(200):
             try:
@@ -141,7 +144,7 @@ async def _settle(url: str, camera: str, stopping: asyncio.Event) -> None:
             await asyncio.sleep(0.1)
 
 
-async def _print_events(url: str, camera: str, status: "Status") -> None:
+async def _print_events(url: str, camera: str, status: Status) -> None:
     ticking = asyncio.create_task(status.tick())
     try:
         async for event in subscribe_async(url, camera, after="start"):
@@ -159,47 +162,22 @@ async def _end_all(children: list[Child]) -> None:
         await child.end(deadline)
 
 
-class Status:
-    """The line at the foot: frames analysed per second and latency, over the last ten seconds."""
+def pace(source: str, fps: str) -> list[str]:
+    """Options of the producer: all of a file, since whoever gives one wants all of it; of a camera
+    so many frames per second."""
+    path = Path(source)
+    return ["--policy", "every"] if path.is_file() or path.is_dir() else ["--fps", fps]
 
-    def __init__(self) -> None:
-        self._seen: deque[tuple[float, float]] = deque()
-        self._shown = False
-        self._next_line = time.monotonic() + 10
 
-    def note(self, latency_ms: float) -> None:
-        """An event came."""
-        self._seen.append((time.monotonic(), latency_ms))
-
-    async def tick(self) -> None:
-        """Show the line each second on a terminal, each ten seconds elsewhere."""
-        while True:
-            await asyncio.sleep(STATUS_S)
-            if sys.stderr.isatty():
-                print(f"\r\033[K{self._text()}", end="", file=sys.stderr, flush=True)
-                self._shown = True
-            elif time.monotonic() >= self._next_line:
-                self._next_line += 10
-                print(self._text(), file=sys.stderr, flush=True)
-
-    def clear(self) -> None:
-        """Make room for a line above."""
-        if self._shown:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
-            self._shown = False
-
-    def _text(self) -> str:
-        now = time.monotonic()
-        while self._seen and self._seen[0][0] < now - 10:
-            self._seen.popleft()
-        if not self._seen:
-            return "waiting for frames; Ctrl-C ends"
-        latencies = [latency for _, latency in self._seen]
-        rate = len(latencies) / max(1.0, now - self._seen[0][0])
-        return (
-            f"{rate:.1f} frames/s, latency {median(latencies):.0f} ms median, "
-            f"{max(latencies):.0f} ms most; Ctrl-C ends"
-        )
+def free_port(wanted: int) -> int:
+    """The wanted port of loopback, or any other where somebody has it."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def camera_name(source: str) -> str:

@@ -12,10 +12,11 @@ from redis.asyncio.cluster import ClusterNode as AsyncClusterNode
 from redis.asyncio.cluster import RedisCluster as AsyncRedisCluster
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.asyncio.sentinel import Sentinel as AsyncSentinel
+from redis.asyncio.sentinel import SentinelConnectionPool as AsyncSentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
 from redis.retry import Retry
-from redis.sentinel import Sentinel
+from redis.sentinel import Sentinel, SentinelConnectionPool
 
 SOCKET_TIMEOUT_S: Final = 3.0
 """A reply later than this counts as lost. Every blocking read must block for less."""
@@ -78,9 +79,12 @@ def parse_url(url: str, environ: "os._Environ[str] | dict[str, str]" = os.enviro
     tls = scheme.startswith("rediss")
     kind = scheme.replace("rediss", "redis", 1)
     # urlsplit does not know lists of hosts, so they are taken off first.
-    end = 0 if kind == "unix" else re.search(r"[/?]|$", rest).start()  # type: ignore[union-attr]
-    credentials, at, host_list = rest[:end].rpartition("@")
-    parts = urlsplit(f"x://x{rest[end:]}")
+    authority = "" if kind == "unix" else re.split("[/?]", rest, maxsplit=1)[0]
+    credentials, at, host_list = authority.rpartition("@")
+    parts = urlsplit(f"x://x/{rest.removeprefix(authority).removeprefix('/')}")
+    if kind == "unix" and "@" in parts.path:
+        credentials, at, path = parts.path.rpartition("@")
+        parts = parts._replace(path=path)
     options: dict[str, Any] = {
         name: value
         for name, value in parse_qsl(parts.query)
@@ -121,6 +125,24 @@ def connect_sync(url: str) -> Client:
     return _connect(url, _SYNC)
 
 
+class _AsyncSentinelPool(AsyncSentinelConnectionPool):
+    """Closes the sentinels' connections too: redis-py leaves them to the garbage collector."""
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        for sentinel in self.sentinel_manager.sentinels:
+            await sentinel.aclose()
+
+
+class _SentinelPool(SentinelConnectionPool):
+    """As _AsyncSentinelPool."""
+
+    def close(self) -> None:
+        super().close()
+        for sentinel in self.sentinel_manager.sentinels:
+            sentinel.close()
+
+
 class _Kit(NamedTuple):
     """redis-py's classes for one way of waiting. Any: some are untyped, and the pairs differ."""
 
@@ -128,13 +150,19 @@ class _Kit(NamedTuple):
     cluster: Any
     node: Any
     sentinel: Any
+    sentinel_pool: Any
     retry: Any
 
 
 _ASYNC: Final = _Kit(
-    redis.asyncio.Redis, AsyncRedisCluster, AsyncClusterNode, AsyncSentinel, AsyncRetry
+    redis.asyncio.Redis,
+    AsyncRedisCluster,
+    AsyncClusterNode,
+    AsyncSentinel,
+    _AsyncSentinelPool,
+    AsyncRetry,
 )
-_SYNC: Final = _Kit(redis.Redis, RedisCluster, ClusterNode, Sentinel, Retry)
+_SYNC: Final = _Kit(redis.Redis, RedisCluster, ClusterNode, Sentinel, _SentinelPool, Retry)
 
 
 def _connect(url: str, kit: _Kit) -> Client:
@@ -156,7 +184,12 @@ def _connect(url: str, kit: _Kit) -> Client:
         secrets = {"username", "password"}
         watching = {name: value for name, value in options.items() if name not in secrets}
         sentinel = kit.sentinel(list(parsed.hosts), sentinel_kwargs=watching)
-        return sentinel.master_for(parsed.service, db=parsed.database, **options)
+        return sentinel.master_for(
+            parsed.service,
+            connection_pool_class=kit.sentinel_pool,
+            db=parsed.database,
+            **options,
+        )
     if parsed.kind == "unix":
         return kit.redis(unix_socket_path=parsed.path, **options)
     ((host, port), *_) = parsed.hosts

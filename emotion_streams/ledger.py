@@ -82,15 +82,19 @@ class Ledger:
 
 async def read_ledger(client: Client, camera: str) -> Ledger:
     """The camera's account, read in one step; all zero for a camera never seen."""
-    reply: list[Any] = await client.eval_ro(
-        _SCRIPT,
-        4,
-        keys.frames(camera),
-        keys.ledger(camera),
-        keys.emotions(camera),
-        keys.dead(camera),
-        keys.GROUP,
-    )
+    return parse_ledger(camera, await client.eval_ro(*ledger_call(camera)))
+
+
+def ledger_call(camera: str) -> tuple[Any, ...]:
+    """What EVAL_RO takes to read the camera's account, for clients of any kind."""
+    key_names = (
+        keys.frames(camera), keys.ledger(camera), keys.emotions(camera), keys.dead(camera),
+    )  # fmt: skip
+    return _SCRIPT, len(key_names), *key_names, keys.GROUP
+
+
+def parse_ledger(camera: str, reply: list[Any]) -> Ledger:
+    """The account from the reply to `ledger_call`."""
     added, in_flight, queued, events, dead_letters, fields = reply
     counts = {
         name.decode(): int(count) for name, count in zip(fields[::2], fields[1::2], strict=True)

@@ -51,7 +51,10 @@ async def subscribe_async(
                 task.result()  # it never returns, so this raises what ended it
             yield get.result()
     finally:
-        task.cancel()
+        # More than once: a cancellation that meets a reply is lost in redis-py (seen with 8.1.0).
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=0.1)
         await asyncio.gather(task, return_exceptions=True)
         await client.aclose()
 

@@ -270,7 +270,7 @@ def test_make_run_shows_events_and_ctrl_c_ends_all_of_it_within_3_seconds(
     ending: signal.Signals, tmp_path: Path, shared: Path
 ) -> None:
     model = shared / "models/yunet/face_detection_yunet_2023mar.onnx"
-    environ = {"TMPDIR": str(tmp_path), "EMOTION_GATEWAY_PORT": "0"}
+    environ = {"TMPDIR": str(tmp_path)}
     log_folder = tmp_path / "log"
     log_folder.mkdir()
     command = ("deploy.local", "--detector-model", str(model))
@@ -297,14 +297,14 @@ def test_make_run_ends_by_itself_after_the_last_frame_of_a_file(
     for number in range(5):
         (folder / f"{number}.jpg").write_bytes(samples.jpeg(320, 240))
     command = ("deploy.local", "--source", str(folder), "--detector-model", str(model))
-    with Running(tmp_path, *command, environ={"EMOTION_GATEWAY_PORT": "0"}) as launcher:
+    with Running(tmp_path, *command) as launcher:
         assert launcher.wait(60) == 0, launcher.logged()
     assert launcher.logged().count("no face") == 5
 
 
 def test_make_run_says_which_process_fell_and_why(tmp_path: Path) -> None:
     command = ("deploy.local", "--detector-model", "/dev/null")
-    with Running(tmp_path, *command, environ={"EMOTION_GATEWAY_PORT": "0"}) as launcher:
+    with Running(tmp_path, *command) as launcher:
         assert launcher.wait(60) == 1
     assert "worker ended with code 2" in launcher.logged()
     assert "sha256" in launcher.logged()

@@ -1,16 +1,16 @@
 """Real clusters, sentinels and TLS on loopback, for the tests."""
 
-import asyncio
 import ssl
 import subprocess
-import threading
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 import redis
 
 from deploy.redis_server import find_server
+from tests.proxy import CuttingProxy
 from tests.servers import RedisProcess, eventually, free_port
 
 NODE_TIMEOUT_MS = 1_000
@@ -101,11 +101,17 @@ class SentinelPair:
         self.replica = self._ends.enter_context(
             RedisProcess(*options, *follow, "--repl-diskless-sync-delay", "0", port=free_port())
         )
-        ports = [free_port(), free_port()]
-        self._sentinels = [self._start_sentinel(port) for port in ports]
-        self.url = f"redis+sentinel://{','.join(f'127.0.0.1:{port}' for port in ports)}/cameras"
-        for port in ports:
-            eventually(lambda: self._knows_all(port), 30)  # noqa: B023 - called here
+        self._ports = [free_port(), free_port()]
+        self._sentinels = [self._start_sentinel(port) for port in self._ports]
+        hosts = ",".join(f"127.0.0.1:{port}" for port in self._ports)
+        self.url = f"redis+sentinel://{hosts}/cameras"
+        eventually(lambda: all(map(self._knows_all, self._ports)), 30)
+
+    def replica_is_primary(self) -> bool:
+        """Whether the replica has taken over, and the sentinels say so."""
+        with redis.Redis(port=self._ports[0]) as client:
+            _, port = client.sentinel_get_master_addr_by_name("cameras")
+        return bool(port == self.replica.port)
 
     def _start_sentinel(self, port: int) -> "subprocess.Popen[bytes]":
         config = self.primary.folder / f"sentinel-{port}.conf"
@@ -137,54 +143,21 @@ class SentinelPair:
         self._ends.close()
 
 
-class TlsFront:
-    """A TLS endpoint before a server, as stunnel is one; `ca` is what its clients must trust."""
-
-    def __init__(self, port: int, folder: Path) -> None:
-        self.ca = folder / "front.crt"
-        key = folder / "front.key"
-        subprocess.run(
-            [
-                *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-                *("-keyout", str(key), "-out", str(self.ca), "-subj", "/CN=127.0.0.1"),
-                *("-addext", "subjectAltName=IP:127.0.0.1"),
-            ],
-            check=True,
-            capture_output=True,
-        )
-        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._tls.load_cert_chain(self.ca, key)
-        self._target = port
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
-        self._thread.start()
-        self._ready.wait()
-
-    async def _run(self) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
-        self.port: int = server.sockets[0].getsockname()[1]
-        self._ready.set()
-        await self._stop.wait()
-        server.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        from_server, to_server = await asyncio.open_connection("127.0.0.1", self._target)
-        await asyncio.gather(_copy(reader, to_server), _copy(from_server, writer))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while chunk := await reader.read(1 << 16):
-            writer.write(chunk)
-            await writer.drain()
-    except OSError:
-        pass
-    writer.close()
+@contextmanager
+def tls_front(port: int, folder: Path) -> Iterator[tuple[int, Path]]:
+    """A TLS endpoint before a server, as stunnel is one: its port, and the certificate that its
+    clients must trust."""
+    certificate, key = folder / "front.crt", folder / "front.key"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+            *("-keyout", str(key), "-out", str(certificate), "-subj", "/CN=127.0.0.1"),
+            *("-addext", "subjectAltName=IP:127.0.0.1"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    with CuttingProxy(port, {}, tls=tls) as proxy:
+        yield proxy.port, certificate

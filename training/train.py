@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from training import checkpoint, network
 from training.batches import Batches, prior_shift
+from training.checkpoint import CHECKPOINT
 from training.curves import Curves, Row, plot
 from training.datasets import Faces
 from training.progress import Bar, Progress
@@ -47,14 +48,17 @@ class Training:
 
     def run(self, resume: bool) -> bool:
         """Train; true when the run is complete. Each finished stage leaves a release in the run's
-        folder: the averaged weights at that stage's input size."""
-        if resume:
+        folder: the averaged weights at that stage's input size. A run that was ended before its
+        first checkpoint resumes from its beginning."""
+        if resume and (self._folder.path / CHECKPOINT).exists():
             self._progress = checkpoint.load(self._folder.path, self._model)
         done = self._progress.step
         with Curves(self._folder.path, done) as curves, Bar(self._config, done) as bar:
-            while self._progress.step < self._config.steps and not self.stop.is_set():
+            while self._progress.step < self._config.steps:
                 self._run_stage(curves, bar)
                 self._save()
+                if self.stop.is_set():
+                    break
         plot(self._folder.path)
         return self._progress.step == self._config.steps
 

@@ -28,6 +28,7 @@ from worker.lease import Leases
 from worker.model import release
 from worker.model.card import InvalidRelease
 from worker.settings import WorkerSettings
+from worker.slots import Slots
 from worker.stream import Retention
 from worker.workshop import Workshop
 
@@ -81,7 +82,7 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
                 batcher=Batcher(engine, engine_thread, metrics),
                 labels=released.card.labels,
                 model=model,
-                slots=asyncio.Semaphore(settings.in_flight),
+                slots=Slots(settings.threads, settings.in_flight),
                 metrics=metrics,
             )
             worker = Worker(

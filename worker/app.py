@@ -137,7 +137,7 @@ class Worker:
     async def _orphans(self, missing: Mapping[str, str]) -> list[str]:
         """Cameras that nobody took for the time of a lease, though another worker should have, if
         this one is idle; it takes them then."""
-        if self._shop.slots.locked():
+        if self._shop.slots.taken:
             self._free_since = {}
             return []
         others = [name for name, owner in missing.items() if owner != self._leases.owner]

@@ -14,6 +14,7 @@ from emotion_streams.wire import MalformedMessage
 from worker.decode import UnusablePicture
 from worker.event import build_event
 from worker.skew import ClockSkew
+from worker.slots import Slot
 from worker.stream import MAX_DELIVERIES, READ_AT_ONCE, CameraStream, Delivery, Ending
 from worker.workshop import Workshop
 
@@ -106,21 +107,20 @@ class CameraPipeline:
         """Put the next frame worth it into the works, in a slot, with those before it."""
         # Room first: nobody may sit on a slot while Redis takes no commits.
         await self._room.acquire()
-        slots = self._shop.slots
-        had_to_wait = slots.locked()
-        await slots.acquire()
+        had_to_wait = self._shop.slots.taken
+        slot = await self._shop.slots.take()
         work: Work | None = None
         try:
             if had_to_wait:
                 await self._catch_up()
             ended, arrival = self._next_worth_it()
             if arrival:
-                work = tasks.create_task(self._analyse(ended, arrival))
+                work = tasks.create_task(self._analyse(ended, arrival, slot))
                 # A callback, since a task that is cancelled before its first step never runs.
-                work.add_done_callback(lambda _: slots.release())
+                work.add_done_callback(lambda _: slot.leave())
         finally:
             if not work:
-                slots.release()
+                slot.leave()
         self._works.put_nowait(work or _done(ended))
 
     async def _catch_up(self) -> None:
@@ -163,7 +163,7 @@ class CameraPipeline:
             return False
         return self._skew.age_ms(frame, self._shop.clock_ms()) > frame.max_age_ms
 
-    async def _analyse(self, ended: list[Result], arrival: Arrival) -> list[Result]:
+    async def _analyse(self, ended: list[Result], arrival: Arrival, slot: Slot) -> list[Result]:
         """Decode, detect, crop, classify; `ended` goes before it."""
         shop, delivery, frame = self._shop, arrival.delivery, arrival.frame
         assert frame is not None  # those without one end early
@@ -172,6 +172,7 @@ class CameraPipeline:
             found = await shop.find(frame.jpeg)
         except UnusablePicture as error:
             return [*ended, Result(_dead(delivery, str(error)))]
+        slot.leave_thread()
         classified = await shop.batcher.classify(self._stream.camera, found.crops)
         event = build_event(
             self._stream.camera, delivery.frame_id, frame, found, classified,

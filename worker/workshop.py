@@ -12,6 +12,7 @@ from emotion_streams.events import EmotionEvent, Model
 from emotion_streams.service.metrics import WorkerMetrics
 from worker.batch import Batcher
 from worker.find import FaceFinder, Found
+from worker.slots import Slots
 
 log = logging.getLogger(__name__)
 
@@ -37,15 +38,14 @@ class RedisClock:
 
 @dataclass(frozen=True)
 class Workshop:
-    """The shared tools. `labels` name the engine's outputs in order. `slots` holds one for each
-    frame in the works; it is taken in turn, so that no camera starves another."""
+    """The shared tools. `labels` name the engine's outputs in order."""
 
     finder: FaceFinder
     threads: Executor
     batcher: Batcher
     labels: tuple[str, ...]
     model: Model
-    slots: asyncio.Semaphore
+    slots: Slots
     metrics: WorkerMetrics
     clock: RedisClock = field(default_factory=RedisClock)
 

@@ -184,3 +184,25 @@ class ProducerMetrics:
         """Drop the gauges of a camera that is no longer asked for."""
         for gauge in (self.up, self.last_frame, self.frame_age):
             gauge.remove(camera)
+
+
+class GatewayMetrics:
+    """What a gateway counts."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, meaning: str, *labels: str) -> Counter:
+            return Counter(f"emotion_gateway_{name}", meaning, labels, registry=registry)
+
+        def gauge(name: str, meaning: str, *labels: str) -> Gauge:
+            return Gauge(f"emotion_gateway_{name}", meaning, labels, registry=registry)
+
+        self.requests = counter("requests", "Requests answered.", "route", "status")
+        self.streams = gauge("streams", "Streams and exports open now.", "route")
+        self.sent_events = counter("sent_events", "Events sent to clients that follow them.")
+        self.dropped_events = counter(
+            "dropped_events", "Events left out for clients that were too slow."
+        )
+        self.sent_pictures = counter("sent_pictures", "Pictures sent.")
+        self.watched = gauge("watched_cameras", "Cameras whose frames are read for pictures.")
+        self.frames_read_bytes = counter("frames_read_bytes", "Bytes of JPEG read for pictures.")
+        self.redis_errors = counter("redis_errors", "Failed calls to Redis, each tried again.")

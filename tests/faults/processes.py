@@ -72,14 +72,18 @@ class Running:
         self.kill()
 
 
-def start_worker(folder: Path, url: str, *options: str, lease_ms: int = LEASE_MS) -> Running:
+def start_worker(
+    folder: Path, url: str, *options: str, environ: dict[str, str] | None = None
+) -> Running:
     """A worker with one thread and short leases; YuNet where its file is there, else Haar."""
     detector = ("--detector-model", str(_YUNET)) if _YUNET.is_file() else ("--detector", "haar")
-    own = ("--redis", url, "--metrics-port", "0", "--threads", "1", "--lease-ms", str(lease_ms))
-    return Running(folder, "worker", *own, *detector, *options)
+    own = ("--redis", url, "--metrics-port", "0", "--threads", "1", "--lease-ms", str(LEASE_MS))
+    return Running(folder, "worker", *own, *detector, *options, environ=environ)
 
 
-def start_producer(folder: Path, url: str, camera: str, *options: str) -> Running:
+def start_producer(
+    folder: Path, url: str, camera: str, *options: str, environ: dict[str, str] | None = None
+) -> Running:
     """A producer of the demo camera, or of what the options say."""
     own = ("--redis", url, "--metrics-port", "0", "--camera", camera)
-    return Running(folder, "producer", *own, *options)
+    return Running(folder, "producer", *own, *options, environ=environ)

@@ -13,8 +13,8 @@ from emotion_streams.connection import Client, connect, connect_sync
 from emotion_streams.ledger import Ledger, read_ledger
 from tests.faults.feed import Feed
 from tests.faults.processes import LEASE_MS, Running, start_producer, start_worker
-from tests.faults.proxy import CuttingProxy
 from tests.faults.watch import Watch
+from tests.proxy import CuttingProxy
 from tests.servers import eventually
 
 RECOVERY_S: Final = LEASE_MS / 1000 + 2.0
@@ -68,9 +68,9 @@ class Site:
             process.kill()
         self._ends.close()
 
-    def worker(self, *options: str, **more: Any) -> Running:
+    def worker(self, *options: str) -> Running:
         """Start one more worker."""
-        worker = start_worker(self.folder, self.url, *options, **more)
+        worker = start_worker(self.folder, self.url, *options)
         self.workers.append(worker)
         return worker
 
@@ -144,11 +144,15 @@ class Site:
             feed.resume()
         self.watch.follow(*self.cameras)
 
-    def forget_the_past(self) -> None:
-        """Redis lost its data: what was stored until now is in no account. While at rest."""
+    def forget_the_past(self, *cameras: str) -> int:
+        """Redis lost data of these cameras, or of all: what was stored until now is in no account,
+        and frames that it had forgotten may have had their event twice; returns how many had. While
+        at rest."""
         ledgers = self.ledgers()
         for feed in self.feeds:
-            self._stored_before[feed.camera] = feed.stored - ledgers[feed.camera].added
+            if not cameras or feed.camera in cameras:
+                self._stored_before[feed.camera] = feed.stored - ledgers[feed.camera].added
+        return self.watch.forgive()
 
     def unaccounted(self, ledgers: dict[str, Ledger]) -> int:
         """Frames that are stored but in no account, or in two; of cameras where every frame counts,

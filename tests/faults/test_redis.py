@@ -15,8 +15,8 @@ from emotion_streams import keys
 from emotion_streams.frames import Frame
 from tests.faults.feed import malformed, picture
 from tests.faults.processes import Running
-from tests.faults.proxy import Cut, CuttingProxy
 from tests.faults.site import Site, proxied
+from tests.proxy import Cut, CuttingProxy
 from tests.servers import RedisProcess, eventually, free_port
 
 FROZEN_S = 10.0

@@ -50,6 +50,12 @@ class Watch:
         with self._lock:
             self._last_at.clear()
 
+    def forgive(self) -> int:
+        """Count from 0 again; returns how many duplicates there were."""
+        with self._lock:
+            duplicates, self.duplicates, self.violations = self.duplicates, 0, 0
+        return duplicates
+
     def close(self) -> None:
         self._stop.set()
         self._thread.join()

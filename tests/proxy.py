@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import ssl
 import threading
 from collections import Counter
 from enum import StrEnum
@@ -22,11 +23,18 @@ class Cut(StrEnum):
 class CuttingProxy:
     """Listens on a port of its own and passes everything on to `port`, until told otherwise.
 
-    `names` gives commands names by a text they hold, such as a script's hash. `cuts` counts the
+    Its clients speak TLS where `tls` is given. `names` gives commands names by a text they hold,
+    such as a script's hash. `cuts` counts the
     cut connections by way and command.
     """
 
-    def __init__(self, port: int, names: dict[str, str], seed: int = 0) -> None:
+    def __init__(
+        self,
+        port: int,
+        names: dict[str, str],
+        seed: int = 0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.cuts: Counter[tuple[Cut, str]] = Counter()
         self._target = port
         self._names = {text.encode(): name for text, name in names.items()}
@@ -38,7 +46,7 @@ class CuttingProxy:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._server = asyncio.run_coroutine_threadsafe(
-            asyncio.start_server(self._serve, "127.0.0.1", 0), self._loop
+            asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=tls), self._loop
         ).result()
         self.port: int = self._server.sockets[0].getsockname()[1]
 

@@ -1,0 +1,53 @@
+"""The line at the foot of `make run`."""
+
+import asyncio
+import sys
+import time
+from collections import deque
+from statistics import median
+from typing import Final
+
+STATUS_S: Final = 1.0
+
+
+class Status:
+    """The line at the foot: frames analysed per second and latency, over the last ten seconds."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, float]] = deque()
+        self._shown = False
+        self._next_line = time.monotonic() + 10
+
+    def note(self, latency_ms: float) -> None:
+        """An event came."""
+        self._seen.append((time.monotonic(), latency_ms))
+
+    async def tick(self) -> None:
+        """Show the line each second on a terminal, each ten seconds elsewhere."""
+        while True:
+            await asyncio.sleep(STATUS_S)
+            if sys.stderr.isatty():
+                print(f"\r\033[K{self._text()}", end="", file=sys.stderr, flush=True)
+                self._shown = True
+            elif time.monotonic() >= self._next_line:
+                self._next_line += 10
+                print(self._text(), file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        """Make room for a line above."""
+        if self._shown:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+            self._shown = False
+
+    def _text(self) -> str:
+        now = time.monotonic()
+        while self._seen and self._seen[0][0] < now - 10:
+            self._seen.popleft()
+        if not self._seen:
+            return "waiting for frames; Ctrl-C ends"
+        latencies = [latency for _, latency in self._seen]
+        rate = len(latencies) / max(1.0, now - self._seen[0][0])
+        return (
+            f"{rate:.1f} frames/s, latency {median(latencies):.0f} ms median, "
+            f"{max(latencies):.0f} ms most; Ctrl-C ends"
+        )

@@ -1,0 +1,43 @@
+#!/bin/sh
+# Starts Valkey with the roles of users.acl, whose passwords come from the environment:
+# VALKEY_<ROLE>_PASSWORD, in capitals, at least 16 characters. A role without one is left out.
+# What follows on the command line is given to the server.
+set -eu
+
+here=$(dirname "$0")
+conf=${VALKEY_CONF:-$here/valkey.conf}
+server=${VALKEY_SERVER:-valkey-server}
+acl=${VALKEY_RUN:-/run/valkey}/users.acl
+
+fail() {
+    echo "start.sh: $1" >&2
+    exit 2
+}
+
+# The server knows neither comments nor continuation lines in an ACL file, and wants a digest where
+# the password itself should not stand in a file.
+umask 077
+: >"$acl" || fail "cannot write $acl"
+roles=
+grep -v '^#' "$here/users.acl" | awk '/^[ \t]/ { printf "%s", $0; next } { printf "\n%s", $0 }' |
+    tr -s ' \t' ' ' | grep '^user ' >"$acl.rules"
+while IFS= read -r rule; do
+    name=${rule#user }
+    name=${name%% *}
+    variable=VALKEY_$(printf %s "$name" | tr '[:lower:]' '[:upper:]')_PASSWORD
+    eval "password=\${$variable:-}"
+    unset "$variable"
+    if [ "$name" = default ]; then
+        printf '%s\n' "$rule" >>"$acl"
+    elif [ -n "$password" ]; then
+        [ "${#password}" -ge 16 ] || fail "$variable is shorter than 16 characters"
+        digest=$(printf %s "$password" | sha256sum | cut -d ' ' -f 1)
+        printf '%s #%s\n' "$rule" "$digest" >>"$acl"
+        roles="$roles $name"
+    fi
+done <"$acl.rules"
+rm "$acl.rules"
+[ -n "$roles" ] || fail "no role has a password: set VALKEY_PRODUCER_PASSWORD and the others"
+echo "start.sh: roles:$roles" >&2
+
+exec "$server" "$conf" --aclfile "$acl" "$@"

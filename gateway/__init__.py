@@ -1,0 +1,1 @@
+"""Emotions streams into HTTP: the live page, events by SSE and JSON."""

@@ -1,0 +1,51 @@
+"""The list of everything that can be asked for, which is served, checked and described from it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway import queries
+from gateway.routes import cameras, events, export, page, pictures
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A path, who answers it, the query it takes and what kind of answer it gives. `schema` names
+    a JSON answer's schema in gateway/openapi.py."""
+
+    path: str
+    handler: Handler
+    media_type: str
+    query: type[queries.Query] = queries.Query
+    schema: str | None = None
+
+
+_JSON: Final = "application/json"
+
+API: Final = (
+    Endpoint("/api/cameras", cameras.list_cameras, _JSON, schema="Cameras"),
+    Endpoint(
+        "/api/cameras/{name}/events", events.list_events, _JSON, queries.EventsQuery, "Events"
+    ),
+    Endpoint(
+        "/api/cameras/{name}/history", cameras.history, _JSON, queries.HistoryQuery, "History"
+    ),
+    Endpoint("/api/cameras/{name}/export", export.export, "text/csv", queries.ExportQuery),
+    Endpoint("/api/cameras/{name}/frame.jpg", pictures.frame, "image/jpeg"),
+    Endpoint(
+        "/api/cameras/{name}/live.mjpeg",
+        pictures.mjpeg,
+        "multipart/x-mixed-replace",
+        queries.MjpegQuery,
+    ),
+    Endpoint("/api/events/stream", events.stream_events, "text/event-stream", queries.StreamQuery),
+    Endpoint(
+        "/api/pictures/stream", pictures.stream_pictures, "multipart/mixed", queries.PicturesQuery
+    ),
+    Endpoint("/api/openapi.json", page.describe, _JSON),
+)

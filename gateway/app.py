@@ -1,0 +1,52 @@
+"""The application: the routes behind the guard."""
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
+
+from gateway.api import API
+from gateway.errors import HANDLERS
+from gateway.guard import OPEN_PATH, Guard, RateLimiter
+from gateway.openapi import describe
+from gateway.routes import page
+from gateway.services import Services
+from gateway.settings import GatewaySettings, is_loopback
+
+
+def build(settings: GatewaySettings, has: Services) -> Starlette:
+    """The application over these services."""
+    guard = Middleware(
+        Guard,
+        token=settings.token,
+        hosts=_hosts(settings),
+        limiter=RateLimiter(settings.max_rate),
+        metrics=has.metrics,
+    )
+    app = Starlette(
+        routes=[
+            Route("/", page.page),
+            Route(OPEN_PATH, page.healthz),
+            *(Route(endpoint.path, endpoint.handler) for endpoint in API),
+            Mount("/static", _Static(directory=page.STATIC)),
+        ],
+        middleware=[guard],
+        exception_handlers=HANDLERS,
+    )
+    app.state.services = has
+    app.state.description = describe(API, with_token=settings.token is not None)
+    return app
+
+
+class _Static(StaticFiles):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["endpoint"] = page.page  # for the metrics: a part of the page
+        await super().__call__(scope, receive, send)
+
+
+def _hosts(settings: GatewaySettings) -> frozenset[str] | None:
+    """Any name will do where a token is asked for: a stranger's page does not have it."""
+    if settings.token is not None or not is_loopback(settings.host):
+        return None
+    return frozenset({"localhost", "127.0.0.1", "::1", settings.host})

@@ -1,0 +1,85 @@
+"""What is known of the cameras, looked up for everybody at once."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from typing import Final
+
+from starlette.exceptions import HTTPException
+
+from emotion_streams import CameraStatus, list_cameras
+from emotion_streams.backoff import UNREACHABLE
+from emotion_streams.connection import Client, redact
+from emotion_streams.service.health import Health
+from emotion_streams.service.metrics import GatewayMetrics
+
+log = logging.getLogger(__name__)
+
+_EVERY_S: Final = 0.25
+_STALE_S: Final = 3.0
+
+
+class Board:
+    """The cameras' states, a moment old at most while Redis answers."""
+
+    def __init__(
+        self,
+        client: Client,
+        health: Health,
+        metrics: GatewayMetrics,
+        on_cameras: Callable[[Collection[str]], None],
+        on_change: Callable[[CameraStatus], None],
+    ) -> None:
+        self._client = client
+        self._health = health
+        self._metrics = metrics
+        self._on_cameras = on_cameras
+        self._on_change = on_change
+        self._statuses: dict[str, CameraStatus] = {}
+        self._read_at = float("-inf")
+        health.set("redis", "Redis has not been read yet")
+
+    async def run(self) -> None:
+        """Look, again and again. Never returns."""
+        while True:
+            began = time.monotonic()
+            await self.look()
+            self._health.beat()
+            # With hundreds of cameras a look takes a while; at most a fifth of the time is looked.
+            await asyncio.sleep(max(_EVERY_S, 4 * (time.monotonic() - began)))
+
+    async def look(self) -> None:
+        """Look once; where Redis fails the last look stands until it is stale."""
+        try:
+            statuses = await list_cameras(self._client)
+        # ValueError: a registry that something else wrote into.
+        except (*UNREACHABLE, ValueError) as failure:
+            self._metrics.redis_errors.inc()
+            if self._health.not_ready() is None:
+                log.warning("cannot read the cameras", extra={"why": failure})
+            self._health.set("redis", "Redis cannot be read")
+            return
+        # Producers redact what they say; one that does not must not show here either.
+        before, self._statuses = (
+            self._statuses,
+            {status.camera: replace(status, error=redact(status.error)) for status in statuses},
+        )
+        for camera, status in self._statuses.items():
+            if camera not in before or _gist(before[camera]) != _gist(status):
+                self._on_change(status)
+        self._read_at = time.monotonic()
+        self._on_cameras(self._statuses)
+        self._health.set("redis", None)
+
+    def statuses(self) -> dict[str, CameraStatus]:
+        """Every camera by name. HTTPException 503 where Redis could not be read lately."""
+        if time.monotonic() - self._read_at > _STALE_S:
+            raise HTTPException(503, "Redis cannot be reached; try again", {"Retry-After": "1"})
+        return self._statuses
+
+
+def _gist(status: CameraStatus) -> tuple[str, str, str | None]:
+    """What a viewer is told of at once; figures change all the time."""
+    return status.state, status.error, status.owner

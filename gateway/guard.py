@@ -1,0 +1,144 @@
+"""What stands before every handler: who may ask, how often, and what a browser may do with it."""
+
+import base64
+import binascii
+import hmac
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from emotion_streams.service.metrics import GatewayMetrics
+from gateway.errors import error
+
+OPEN_PATH: Final = "/healthz"
+"""Answers whoever asks: it says nothing but whether the process lives."""
+
+MAX_QUERY_BYTES: Final = 8192
+
+_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+
+
+class RateLimiter:
+    """A token bucket per address: `rate` a second, and twice that at once."""
+
+    _MAX_ADDRESSES: Final = 10_000
+
+    def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate = rate
+        self._burst = max(1.0, 2 * rate)
+        self._clock = clock
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def wait_s(self, address: str) -> float:
+        """0 where the request may pass, else seconds until one may."""
+        now = self._clock()
+        tokens, at = self._buckets.pop(address, (self._burst, now))
+        tokens = min(self._burst, tokens + (now - at) * self._rate)
+        allowed = tokens >= 1
+        self._buckets[address] = (tokens - 1 if allowed else tokens, now)
+        if len(self._buckets) > self._MAX_ADDRESSES:
+            self._buckets.popitem(last=False)
+        return 0.0 if allowed else (1 - tokens) / self._rate
+
+
+class Guard:
+    """ASGI middleware; also counts every answer.
+
+    `hosts`: the names under which the gateway may be addressed, None for any. Without a token a
+    page from elsewhere could otherwise rebind its own name to the loopback and read everything.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        token: str | None,
+        hosts: frozenset[str] | None,
+        limiter: RateLimiter,
+        metrics: GatewayMetrics,
+    ) -> None:
+        self._app = app
+        self._token = token
+        self._hosts = hosts
+        self._limiter = limiter
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer in place of the application, or pass on to it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(_HEADERS)
+                headers.setdefault("Cache-Control", "no-store")
+                self._metrics.requests.labels(route_of(scope), message["status"]).inc()
+            await send(message)
+
+        answer = None if scope["path"] == OPEN_PATH else self._refusal(scope)
+        await (answer or self._app)(scope, receive, send_guarded)
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        headers = Headers(scope=scope)
+        if self._hosts is not None and host_name(headers.get("host", "")) not in self._hosts:
+            return error(
+                HTTPStatus.MISDIRECTED_REQUEST, "addressed by a name that is not this gateway's"
+            )
+        address = (scope.get("client") or ("unix",))[0]
+        if wait_s := self._limiter.wait_s(address):
+            retry = {"Retry-After": str(int(wait_s) + 1)}
+            return error(HTTPStatus.TOO_MANY_REQUESTS, "too many requests; slow down", retry)
+        if self._token is not None and not _shown(headers.get("authorization", ""), self._token):
+            # Basic lets a browser ask for the token by itself, and send it with every picture.
+            ask = {"WWW-Authenticate": 'Basic realm="emotion-streams", charset="UTF-8"'}
+            reason = "show the token: as a bearer token, or as the password of any user"
+            return error(HTTPStatus.UNAUTHORIZED, reason, ask)
+        if len(scope["query_string"]) > MAX_QUERY_BYTES:
+            reason = f"the query is longer than {MAX_QUERY_BYTES} bytes"
+            return error(HTTPStatus.REQUEST_URI_TOO_LONG, reason)
+        return None
+
+
+def host_name(host: str) -> str:
+    """The name in a Host header, without its port; empty where it is none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def route_of(scope: Scope) -> str:
+    """The route that answered, by its handler's name; "none" where the guard or no route did."""
+    return getattr(scope.get("endpoint"), "__name__", "none")
+
+
+def _shown(authorization: str, token: str) -> bool:
+    """Whether the header shows the token; takes the same time wherever a wrong one differs."""
+    scheme, _, value = authorization.partition(" ")
+    shown = value.strip().encode("latin-1", "replace")
+    if scheme.lower() == "basic":
+        try:
+            shown = base64.b64decode(shown, validate=True).partition(b":")[2]
+        except (binascii.Error, ValueError):
+            return False
+    elif scheme.lower() != "bearer":
+        return False
+    return hmac.compare_digest(shown, token.encode())

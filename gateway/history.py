@@ -1,0 +1,79 @@
+"""The last minutes of every camera, second by second: what ribbons and charts are drawn from."""
+
+from collections import deque
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from emotion_streams import EMOTIONS, EmotionEvent
+from gateway.hub import Published
+from gateway.positions import BEGINNING, Position
+
+SPAN_S: Final = 300
+
+
+@dataclass
+class Second:
+    """Sums over the events of one second; `counts` and `sums` follow EMOTIONS."""
+
+    at: int
+    events: int = 0
+    faces: int = 0
+    total_ms: float = 0
+    counts: list[int] = field(default_factory=lambda: [0] * len(EMOTIONS))
+    sums: list[float] = field(default_factory=lambda: [0.0] * len(EMOTIONS))
+
+    def add(self, event: EmotionEvent) -> None:
+        """Count the event in."""
+        self.events += 1
+        self.faces += len(event.faces)
+        self.total_ms += event.latency.total_ms
+        for face in event.faces:
+            self.counts[EMOTIONS.index(face.emotion)] += 1
+            for index, emotion in enumerate(EMOTIONS):
+                self.sums[index] += face.probabilities[emotion]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The second as the API shows it: means instead of sums."""
+        return {
+            "at": self.at,
+            "events": self.events,
+            "faces": self.faces,
+            "latency_ms": round(self.total_ms / self.events, 1),
+            "counts": self.counts,
+            "means": [round(total / self.faces, 4) if self.faces else 0.0 for total in self.sums],
+        }
+
+
+class History:
+    """SPAN_S seconds per camera, in memory only: about 100 kB each."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, deque[Second]] = {}
+        self._last: dict[str, Position] = {}
+
+    def add(self, item: Published) -> None:
+        """Count the event into the second of its id, which is that of its frame's capture."""
+        event = item.event
+        at = item.position[0] // 1000
+        seconds = self._seconds.setdefault(event.camera, deque())
+        if not seconds or seconds[-1].at < at:
+            seconds.append(Second(at))
+        seconds[-1].add(event)
+        self._last[event.camera] = item.position
+        while seconds[0].at <= at - SPAN_S:
+            seconds.popleft()
+
+    def of(self, camera: str, since: int) -> Iterable[Second]:
+        """The camera's seconds from `since` (Unix, seconds) on, oldest first; those without an
+        event are missing."""
+        return (second for second in self._seconds.get(camera, ()) if second.at >= since)
+
+    def last(self, camera: str) -> Position:
+        """The newest event that is counted in: later ones a viewer counts in by itself."""
+        return self._last.get(camera, BEGINNING)
+
+    def keep(self, cameras: Collection[str]) -> None:
+        """Forget every other camera."""
+        for camera in self._seconds.keys() - set(cameras):
+            del self._seconds[camera], self._last[camera]

@@ -1,0 +1,150 @@
+"""One reader's events to many clients. A slow client loses events; it never holds up another."""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from emotion_streams import EmotionEvent
+from emotion_streams.service.metrics import GatewayMetrics
+from gateway.positions import BEGINNING, Position, parse_id
+
+_QUEUE: Final = 512
+"""Events held for a client: some seconds of many cameras, or a garbage collection in a browser."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """An event with what each client needs of it, worked out once."""
+
+    event: EmotionEvent
+    position: Position
+
+    @classmethod
+    def of(cls, event: EmotionEvent) -> "Published | None":
+        """The event and its id as numbers; None where something foreign gave it another id."""
+        try:
+            return cls(event, parse_id(event.frame_id))
+        except ValueError:
+            return None
+
+    @cached_property
+    def data(self) -> bytes:
+        """The event as compact JSON."""
+        return json.dumps(self.event.to_dict(), separators=(",", ":")).encode()
+
+
+class Subscription:
+    """A client's queue. When it is full all of it gives way to the newest event."""
+
+    def __init__(self, cameras: frozenset[str] | None) -> None:
+        self.cameras = cameras
+        self._queue: deque[Published] = deque()
+        self._dropped = 0
+        self._notices: dict[str, bytes] = {}
+        self._closed = False
+        self._news = asyncio.Event()
+
+    def offer(self, item: Published) -> int:
+        """Queue the event; how many older ones were dropped for it."""
+        dropped = 0
+        if len(self._queue) >= _QUEUE:
+            dropped = len(self._queue)
+            self._queue.clear()
+        self._dropped += dropped
+        self._queue.append(item)
+        self._news.set()
+        return dropped
+
+    def notify(self, camera: str, status: bytes) -> None:
+        """Queue a camera's changed status; an older one of the same camera gives way."""
+        self._notices[camera] = status
+        self._news.set()
+
+    def close(self) -> None:
+        """No more comes: `take` returns at once."""
+        self._closed = True
+        self._news.set()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the gateway is ending."""
+        return self._closed
+
+    async def take(self, timeout_s: float) -> "Taken":
+        """All that is queued; waits for the first of it, and returns nothing after the timeout."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._news.wait()
+        except TimeoutError:
+            return Taken()
+        taken = Taken(tuple(self._queue), self._dropped, tuple(self._notices.values()))
+        self._queue.clear()
+        self._notices.clear()
+        self._dropped = 0
+        if not self._closed:
+            self._news.clear()
+        return taken
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a subscription held: events, how many were dropped before them, changed statuses."""
+
+    items: tuple[Published, ...] = ()
+    dropped: int = 0
+    notices: tuple[bytes, ...] = ()
+
+
+class Hub:
+    """Where events come in once and go out to every subscription."""
+
+    def __init__(self, metrics: GatewayMetrics) -> None:
+        self._metrics = metrics
+        self._subscriptions: set[Subscription] = set()
+        self._tips: dict[str, Position] = {}
+        self._closed = False
+
+    def tip(self, camera: str) -> Position:
+        """The newest event of the camera that passed here."""
+        return self._tips.get(camera, BEGINNING)
+
+    def advance(self, camera: str, position: Position) -> None:
+        """Take the position as the camera's newest without telling anybody: it is old news."""
+        self._tips[camera] = max(self.tip(camera), position)
+
+    def publish(self, item: Published) -> None:
+        """Hand the event to every subscription that wants its camera."""
+        camera = item.event.camera
+        self.advance(camera, item.position)
+        for subscription in self._subscriptions:
+            if subscription.cameras is None or camera in subscription.cameras:
+                self._metrics.dropped_events.inc(subscription.offer(item))
+
+    def announce(self, camera: str, status: bytes) -> None:
+        """Tell every subscription to the camera that its status changed (JSON)."""
+        for subscription in self._subscriptions:
+            if subscription.cameras is None or camera in subscription.cameras:
+                subscription.notify(camera, status)
+
+    @contextmanager
+    def subscribe(self, cameras: frozenset[str] | None) -> Iterator[Subscription]:
+        """A subscription to these cameras, or to all, for as long as the context lasts."""
+        subscription = Subscription(cameras)
+        if self._closed:
+            subscription.close()
+        self._subscriptions.add(subscription)
+        try:
+            yield subscription
+        finally:
+            self._subscriptions.discard(subscription)
+
+    def close(self) -> None:
+        """End every subscription, present and future."""
+        self._closed = True
+        for subscription in self._subscriptions:
+            subscription.close()

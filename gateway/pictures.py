@@ -1,0 +1,254 @@
+"""Analysed pictures, in memory only: frames as they pass through Redis, joined with their events.
+
+A worker deletes a frame as soon as it has committed its event, so the pictures are taken from the
+frames streams as they are added, outside the workers' group, and wait here for the event with
+their id. Frames are big, so a camera is read only while somebody looks at it.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from emotion_streams import EmotionEvent, Frame, MalformedMessage, keys
+from emotion_streams.backoff import persist
+from emotion_streams.connection import Client
+from emotion_streams.service.metrics import GatewayMetrics
+from gateway.hub import Published
+from gateway.positions import BEGINNING, Position, parse_id
+
+LINGER_S: Final = 3.0
+"""A camera is read this long after its last viewer, so that polling frame.jpg stays cheap."""
+
+_MAX_WAITING: Final = 64
+"""Pictures waiting for their events: twice what a frames stream holds."""
+_MAX_WAITING_BYTES: Final = 64 << 20
+_MAX_EARLY: Final = 16
+"""Events whose picture has not come yet: the two come by different connections."""
+_BLOCK_MS: Final = 1000
+_BATCH: Final = 8
+
+Finish = Callable[[bytes, EmotionEvent], Awaitable[bytes]]
+"""What is done to a JPEG before it may leave."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A JPEG and the id of the frame that it is; its event is out already."""
+
+    camera: str
+    frame_id: str
+    jpeg: bytes
+
+
+class Join:
+    """One camera's frames and events, matched by id whichever comes first."""
+
+    def __init__(self) -> None:
+        self._frames: OrderedDict[Position, bytes] = OrderedDict()
+        self._bytes = 0
+        self._events: OrderedDict[Position, EmotionEvent] = OrderedDict()
+
+    def frame(self, position: Position, jpeg: bytes) -> EmotionEvent | None:
+        """Hold the picture, or return the event that waited for it."""
+        if (event := self._events.pop(position, None)) is not None:
+            return event
+        self._frames[position] = jpeg
+        self._bytes += len(jpeg)
+        while len(self._frames) > _MAX_WAITING or self._bytes > _MAX_WAITING_BYTES:
+            self._forget_oldest()
+        return None
+
+    def event(self, item: Published) -> bytes | None:
+        """The event's picture, or None where it is not here (yet). Older pictures are let go:
+        ids only grow, so their events never come."""
+        jpeg = self._frames.get(item.position)
+        while self._frames and next(iter(self._frames)) <= item.position:
+            self._forget_oldest()
+        if jpeg is None:
+            self._events[item.position] = item.event
+            if len(self._events) > _MAX_EARLY:
+                self._events.popitem(last=False)
+        return jpeg
+
+    def _forget_oldest(self) -> None:
+        _, jpeg = self._frames.popitem(last=False)
+        self._bytes -= len(jpeg)
+
+
+class Watcher:
+    """One viewer of some cameras: wakes when any of them has a newer picture."""
+
+    def __init__(self, channels: Iterable["_Channel"]) -> None:
+        self._channels = tuple(channels)
+        self._sent: dict[str, str] = {}
+        self._news = asyncio.Event()
+        self._news.set()  # there may be a picture already
+        self.closed = False
+
+    def wake(self) -> None:
+        """A camera has a newer picture, or the gateway ends."""
+        self._news.set()
+
+    async def take(self, timeout_s: float) -> list[Picture]:
+        """The newest picture of each camera that has one not taken yet; waits for the first."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not self.closed:
+                    await self._news.wait()
+                    self._news.clear()
+                    if pictures := self._untaken():
+                        return pictures
+        except TimeoutError:
+            pass
+        return []
+
+    def _untaken(self) -> list[Picture]:
+        pictures = [
+            channel.newest
+            for channel in self._channels
+            if channel.newest and self._sent.get(channel.camera) != channel.newest.frame_id
+        ]
+        self._sent.update((picture.camera, picture.frame_id) for picture in pictures)
+        return pictures
+
+
+class _Channel:
+    """A camera that somebody looks at, or did until a moment ago."""
+
+    def __init__(self, camera: str, finish: Finish, metrics: GatewayMetrics) -> None:
+        self.camera = camera
+        self.newest: Picture | None = None
+        self.watchers: set[Watcher] = set()
+        self._closed = False
+        self._finish = finish
+        self._metrics = metrics
+        self._join = Join()
+        self._ready: asyncio.Queue[tuple[str, bytes, EmotionEvent]] = asyncio.Queue(maxsize=1)
+
+    def on_event(self, item: Published) -> None:
+        jpeg = self._join.event(item)
+        if jpeg is not None:
+            self._offer(item.event, jpeg)
+
+    def close(self) -> None:
+        """Read no more."""
+        self._closed = True
+
+    async def run(self, client: Client) -> None:
+        """Read and finish until closed and cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._read(client))
+            group.create_task(self._show())
+
+    async def _read(self, client: Client) -> None:
+        key, last = keys.frames(self.camera), "0-0"
+        # redis-py may lose a cancellation, hence the flag.
+        while not self._closed:
+            step = partial(client.xread, {key: last}, count=_BATCH, block=_BLOCK_MS)
+            reply = await persist(step, lambda _: self._metrics.redis_errors.inc())
+            for entry_id, fields in reply[0][1] if reply else ():
+                last = entry_id.decode()
+                self._on_frame(parse_id(last), fields)
+
+    def _on_frame(self, position: Position, fields: dict[bytes, bytes]) -> None:
+        try:
+            frame = Frame.unpack(fields[b"frame"])
+        except (MalformedMessage, KeyError):
+            return  # the worker makes a dead letter of it
+        self._metrics.frames_read_bytes.inc(len(frame.jpeg))
+        event = self._join.frame(position, frame.jpeg)
+        if event is not None:
+            self._offer(event, frame.jpeg)
+
+    def _offer(self, event: EmotionEvent, jpeg: bytes) -> None:
+        """Let the picture be finished next; the newest replaces one that still waits for it."""
+        if self._ready.full():
+            self._ready.get_nowait()
+        self._ready.put_nowait((event.frame_id, jpeg, event))
+
+    async def _show(self) -> None:
+        shown = BEGINNING
+        while True:
+            frame_id, jpeg, event = await self._ready.get()
+            if parse_id(frame_id) <= shown:
+                continue
+            try:
+                finished = await self._finish(jpeg, event)
+            except ValueError:
+                continue  # not a picture after all: nothing leaves
+            shown = parse_id(frame_id)
+            self.newest = Picture(self.camera, frame_id, finished)
+            for watcher in self.watchers:
+                watcher.wake()
+
+
+class Pictures:
+    """The cameras that are looked at, each read once however many look."""
+
+    def __init__(
+        self, client: Client, finish: Finish, metrics: GatewayMetrics, group: asyncio.TaskGroup
+    ) -> None:
+        self._client = client
+        self._finish = finish
+        self._metrics = metrics
+        self._group = group
+        self._channels: dict[str, _Channel] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._closed = False
+
+    def on_event(self, item: Published) -> None:
+        """An event is out: its picture may be shown."""
+        channel = self._channels.get(item.event.camera)
+        if channel is not None:
+            channel.on_event(item)
+
+    @contextmanager
+    def watch(self, cameras: Iterable[str]) -> Iterator[Watcher]:
+        """Look at the cameras for as long as the context lasts."""
+        channels = [self._channel(camera) for camera in dict.fromkeys(cameras)]
+        watcher = Watcher(channels)
+        watcher.closed = self._closed
+        for channel in channels:
+            channel.watchers.add(watcher)
+        try:
+            yield watcher
+        finally:
+            for channel in channels:
+                channel.watchers.discard(watcher)
+                asyncio.get_running_loop().call_later(LINGER_S, self._drop_unwatched, channel)
+
+    def _channel(self, camera: str) -> _Channel:
+        if camera not in self._channels:
+            channel = _Channel(camera, self._finish, self._metrics)
+            self._channels[camera] = channel
+            self._tasks[camera] = self._group.create_task(channel.run(self._client))
+            self._metrics.watched.set(len(self._channels))
+        return self._channels[camera]
+
+    def _drop_unwatched(self, channel: _Channel) -> None:
+        if channel.watchers or self._channels.get(channel.camera) is not channel:
+            return
+        del self._channels[channel.camera]
+        channel.close()
+        self._tasks.pop(channel.camera).cancel()
+        self._metrics.watched.set(len(self._channels))
+
+    def close(self) -> None:
+        """End every viewer, and stop reading."""
+        self._closed = True
+        for channel in self._channels.values():
+            channel.close()
+            for watcher in channel.watchers:
+                watcher.closed = True
+                watcher.wake()
+        for task in self._tasks.values():
+            task.cancel()
+
+
+async def as_it_is(jpeg: bytes, event: EmotionEvent) -> bytes:  # noqa: ARG001 - a Finish
+    """The Finish that changes nothing."""
+    return jpeg

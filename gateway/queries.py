@@ -1,0 +1,148 @@
+"""What a query may ask for: each a model that checks it, and from which the API is described."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeVar, get_origin
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import WithJsonSchema as JsonSchema
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from emotion_streams import Emotion, keys
+from gateway import positions
+from gateway.history import SPAN_S
+
+_EVENT_ID = r"^\d{1,19}-\d{1,19}$"
+_CAMERAS_AT_ONCE = 64
+
+
+def _event_id(text: str) -> str:
+    positions.parse_id(text)
+    return text
+
+
+def _moment(text: Any) -> int:
+    """Unix milliseconds from digits, or from an ISO 8601 time with its zone."""
+    if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) <= 15:
+        return int(text)
+    try:
+        moment = datetime.fromisoformat(str(text))
+        if moment.tzinfo is None:
+            raise ValueError("no zone")
+        milliseconds = int(moment.timestamp() * 1000)
+    except (ValueError, OverflowError):
+        milliseconds = -1
+    if milliseconds < 0:
+        raise ValueError(
+            "a time is Unix milliseconds, or ISO 8601 with a zone, as in 2026-01-31T12:00:00Z "
+            "(write a + as %2B)"
+        )
+    return milliseconds
+
+
+CameraName = Annotated[str, AfterValidator(keys.check_camera)]
+EventId = Annotated[
+    str, AfterValidator(_event_id), JsonSchema({"type": "string", "pattern": _EVENT_ID})
+]
+Moment = Annotated[
+    int,
+    BeforeValidator(_moment),
+    JsonSchema({"type": "string", "examples": ["1767225600000", "2026-01-01T00:00:00Z"]}),
+]
+
+
+class Query(BaseModel):
+    """A query without parameters; others add theirs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
+
+
+class EventsQuery(Query):
+    """Of a page of events."""
+
+    after: EventId | Literal["start"] | None = Field(
+        None,
+        description="Events after this id, or from the start of what is kept; the newest without.",
+    )
+    limit: int = Field(100, ge=1, le=1000, description="At most so many events.")
+    emotion: Emotion | None = Field(None, description="Only events with a face that shows it.")
+
+
+class StreamQuery(Query):
+    """Of events as they come."""
+
+    camera: tuple[CameraName, ...] = Field(
+        (), max_length=_CAMERAS_AT_ONCE, description="These cameras; all without, later ones too."
+    )
+    after: str | None = Field(
+        None, max_length=positions.MAX_CAMERAS * 105, description="As the header Last-Event-ID."
+    )
+
+
+class HistoryQuery(Query):
+    """Of the last minutes."""
+
+    seconds: int = Field(SPAN_S, ge=1, le=SPAN_S, description="How far back.")
+
+
+class ExportQuery(Query):
+    """Of an export."""
+
+    format: Literal["csv", "jsonl"] = Field(
+        "csv", description="CSV with a row per face, or JSON Lines."
+    )
+    since: Moment | None = Field(None, alias="from", description="From this time on.")
+    until: Moment | None = Field(None, alias="to", description="Up to and including this time.")
+    emotion: Emotion | None = Field(None, description="Only events with a face that shows it.")
+
+
+class MjpegQuery(Query):
+    """Of one camera's pictures as they come."""
+
+    fps: float = Field(15, ge=0.1, le=60, description="At most so many pictures a second.")
+
+
+class PicturesQuery(MjpegQuery):
+    """Of several cameras' pictures as they come."""
+
+    camera: tuple[CameraName, ...] = Field(
+        min_length=1, max_length=_CAMERAS_AT_ONCE, description="These cameras."
+    )
+
+
+Model = TypeVar("Model", bound=Query)
+
+
+def parse(model: type[Model], request: Request) -> Model:
+    """The request's query, checked. HTTPException 400 names every parameter that is wrong."""
+    values: dict[str, Any] = {}
+    for name, value in request.query_params.multi_items():
+        if is_list(model, name):
+            values.setdefault(name, []).append(value)
+        elif name in values:
+            raise HTTPException(400, f"{name[:60]}: given twice")
+        else:
+            values[name] = value
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        reasons = (f"{_where(item['loc'])}: {_reason(item)}" for item in error.errors()[:5])
+        raise HTTPException(400, "; ".join(dict.fromkeys(reasons))) from None
+
+
+def is_list(model: type[Query], name: str) -> bool:
+    """Whether a parameter may be given several times."""
+    field = model.model_fields.get(name)
+    return field is not None and get_origin(field.annotation) is tuple
+
+
+def _where(location: tuple[int | str, ...]) -> str:
+    return str(location[0])[:60] if location else "query"
+
+
+def _reason(item: Any) -> str:
+    if item["type"] == "extra_forbidden":
+        return "no such parameter"
+    if item["type"] == "missing":
+        return "is missing"
+    return str(item["msg"]).removeprefix("Value error, ")

@@ -1,0 +1,1 @@
+"""The handlers, a file per thing asked for; gateway/api.py lists them all."""

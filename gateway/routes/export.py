@@ -1,0 +1,91 @@
+"""A time range of events as a file: CSV for spreadsheets, JSON Lines for programs."""
+
+import csv
+import io
+from collections.abc import AsyncGenerator, Iterator
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from starlette.requests import Request
+
+from emotion_streams import EMOTIONS, EmotionEvent, Face
+from gateway.follow import read_events
+from gateway.hub import Published
+from gateway.queries import ExportQuery, parse
+from gateway.routes.events import shows
+from gateway.services import Services, known_camera, services
+from gateway.streaming import HeldResponse
+
+COLUMNS: Final = (
+    "camera", "frame_id", "captured", "width", "height", "faces", "face", "x", "y", "face_width",
+    "face_height", "score", "emotion", "confidence", *EMOTIONS, "total_ms", "model",
+    "model_version", "detector",
+)  # fmt: skip
+"""Of the CSV: `face` numbers an event's faces from 1; an event without a face is a row whose face
+columns are empty."""
+
+
+async def export(request: Request) -> HeldResponse:
+    """A camera's kept events between two times, as a file."""
+    query = parse(ExportQuery, request)
+    camera = await known_camera(request)
+    has = services(request)
+    content, media_type = (
+        (_csv(has, camera, query), "text/csv; charset=utf-8")
+        if query.format == "csv"
+        else (_json_lines(has, camera, query), "application/jsonl")
+    )
+    name = {"Content-Disposition": f'attachment; filename="{camera}.{query.format}"'}
+    return HeldResponse(content, has.slots.take("export"), media_type, name)
+
+
+async def _matching(
+    has: Services, camera: str, query: ExportQuery
+) -> AsyncGenerator[Published, None]:
+    # The last id that a stream could hold before `from`.
+    after = None if not query.since else (query.since - 1, 2**63 - 1)
+    async for item in read_events(has.client, camera, after, query.until):
+        if shows(item.event, query.emotion):
+            yield item
+
+
+async def _json_lines(
+    has: Services, camera: str, query: ExportQuery
+) -> AsyncGenerator[bytes, None]:
+    async for item in _matching(has, camera, query):
+        yield item.data + b"\n"
+
+
+async def _csv(has: Services, camera: str, query: ExportQuery) -> AsyncGenerator[bytes, None]:
+    yield _lines([COLUMNS])
+    async for item in _matching(has, camera, query):
+        yield _lines(_rows(item.event))
+
+
+def _rows(event: EmotionEvent) -> Iterator[tuple[Any, ...]]:
+    captured = datetime.fromtimestamp(event.captured_ms / 1000, UTC).isoformat(
+        timespec="milliseconds"
+    )
+    head = (event.camera, event.frame_id, captured, event.width, event.height, len(event.faces))
+    model = event.model
+    tail = (event.latency.total_ms, model.name, model.version, model.detector)
+    for number, face in enumerate(event.faces, 1):
+        yield (*head, number, *_face(face), *tail)
+    if not event.faces:
+        yield (*head, *[""] * (len(COLUMNS) - len(head) - len(tail)), *tail)
+
+
+def _face(face: Face) -> tuple[Any, ...]:
+    box = face.box
+    probabilities = (face.probabilities[emotion] for emotion in EMOTIONS)
+    return (
+        *(box.x, box.y, box.width, box.height),
+        *(face.score, face.emotion, face.confidence),
+        *probabilities,
+    )
+
+
+def _lines(rows: Any) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode()

@@ -1,0 +1,59 @@
+"""What the gateway is told, and what it refuses to start with."""
+
+import ipaddress
+from typing import Final
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from emotion_streams.service.settings import InvalidSettings, ServiceSettings
+
+LEAST_TOKEN: Final = 16
+"""Characters; a shorter token could be guessed."""
+
+
+class GatewaySettings(ServiceSettings):
+    """Settings of `python -m gateway`; the environment's names start with EMOTION_GATEWAY_."""
+
+    model_config = SettingsConfigDict(env_prefix="EMOTION_GATEWAY_")
+
+    host: str = Field(
+        "127.0.0.1", description="address to listen on; beyond loopback only with a token"
+    )
+    port: int = Field(8080, ge=0, le=65535, description="port to listen on, 0 for a free one")
+    metrics_port: int = Field(
+        9103, ge=0, le=65535, description="port of /metrics, 0 for a free one"
+    )
+    token: str | None = Field(
+        None,
+        description="what clients show, as a bearer token or as a password. Give it as "
+        "EMOTION_GATEWAY_TOKEN: anybody on the machine can read a command line",
+    )
+    pictures: bool = Field(True, description="whether pictures leave the gateway at all")
+    blur_faces: bool = Field(False, description="make every face that was found unrecognisable")
+    max_clients: int = Field(100, ge=1, le=10_000, description="streams and exports open at once")
+    max_rate: float = Field(
+        50, gt=0, le=100_000, description="requests per second from one address, twice that at once"
+    )
+
+
+def check(settings: GatewaySettings) -> None:
+    """Raise InvalidSettings where the gateway would be open to strangers."""
+    if settings.token is not None and len(settings.token) < LEAST_TOKEN:
+        raise InvalidSettings(
+            f"token: shorter than {LEAST_TOKEN} characters; `openssl rand -hex 16` makes one"
+        )
+    if settings.token is None and not is_loopback(settings.host):
+        raise InvalidSettings(
+            f"token: listening on {settings.host}, which others can reach, takes one; "
+            "set EMOTION_GATEWAY_TOKEN (`openssl rand -hex 16` makes one)"
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address. A name other than localhost never counts:
+    what it resolves to may change."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,287 @@
+// The page: which cameras there are, which of them is looked at, and when to draw what.
+import { EventStream, PictureStream, fetchJson } from "./api.js";
+import { camera, cameras, clock, link } from "./cameras.js";
+import { Detail } from "./detail.js";
+import { LANES, face } from "./emotions.js";
+import { ordered } from "./picture.js";
+import { Tile } from "./tile.js";
+
+const STATUS_EVERY_MS = 400; // a producer speaks once a second: see SILENT_MS
+const VERDICT_EVERY_MS = 200;
+const MISSED_MS = 60000; // after a longer absence the minutes are loaded anew instead
+const SPOKEN_EVERY_MS = 6000; // a screen reader needs time to say it
+const [GRID_FPS, LARGE_FPS] = [10, 25];
+
+const at = (id) => document.getElementById(id);
+const list = at("cameras");
+const tiles = new Map();
+const visible = new Set();
+let detail = null;
+let withPictures = null; // not known before the first status
+
+const pictures = new PictureStream(async (name, frameId, jpeg) => {
+  const bitmap = await createImageBitmap(new Blob([jpeg], { type: "image/jpeg" })).catch(() => null);
+  if (bitmap) camera(name).offer(frameId, bitmap);
+});
+
+// Which cameras
+
+async function refresh() {
+  let answer;
+  try {
+    answer = await fetchJson("/api/cameras");
+  } catch {
+    return; // the event stream shows that the gateway is away
+  }
+  clock.ahead_ms = answer.now_ms - Date.now();
+  withPictures = answer.pictures !== "off";
+  for (const status of answer.cameras) setStatus(status);
+  const names = new Set(answer.cameras.map((status) => status.camera));
+  for (const name of [...tiles.keys()]) if (!names.has(name)) removeTile(name);
+  at("empty").hidden = tiles.size > 0;
+  route();
+}
+
+function setStatus(status) {
+  const found = camera(status.camera);
+  found.status = status;
+  if (withPictures !== null && !tiles.has(status.camera)) addTile(found);
+  judge(found);
+}
+
+// A change of verdict is shown, and told, at once.
+function judge(found) {
+  const { word } = found.verdict();
+  if (word === found.judged) return;
+  if (found.judged && link.live) say(`${found.name} is ${word.toLowerCase()}`);
+  found.judged = word;
+  drawOf(found);
+  drawTotals();
+}
+
+async function addTile(found) {
+  const tile = new Tile(found, withPictures);
+  tiles.set(found.name, tile);
+  const next = [...tiles.keys()].sort().find((name) => name > found.name);
+  list.insertBefore(tile.element, next ? tiles.get(next).element : null);
+  observer.observe(tile.element);
+  found.onPicture = () => schedule(found);
+  found.onEvent = () => { if (!withPictures) schedule(found); };
+  tile.draw();
+  await load(found);
+}
+
+async function load(found) {
+  try {
+    found.load(await fetchJson(`/api/cameras/${found.name}/history`));
+  } catch {
+    found.load({ seconds: [], last: "0-0" });
+  }
+  drawOf(found);
+}
+
+function removeTile(name) {
+  observer.unobserve(tiles.get(name).element);
+  tiles.get(name).element.remove();
+  tiles.delete(name);
+  visible.delete(name);
+  cameras.delete(name);
+  drawTotals();
+}
+
+function drawTotals() {
+  const live = [...cameras.values()].filter((found) => found.status && found.verdict().word === "Live");
+  at("totals").textContent = `${tiles.size} camera${tiles.size === 1 ? "" : "s"}, ${live.length} live`;
+}
+
+// When to draw
+
+const due = new Set();
+
+// Pictures may come faster than the screen; each camera is drawn at most once per screen.
+function schedule(found) {
+  if (!due.size) requestAnimationFrame(() => {
+    for (const waiting of due) {
+      if (detail?.camera === waiting) detail.drawPicture();
+      else if (!detail) tiles.get(waiting.name)?.drawPicture();
+    }
+    due.clear();
+  });
+  due.add(found);
+}
+
+function drawOf(found) {
+  if (detail?.camera === found) detail.draw();
+  else if (!detail) tiles.get(found.name)?.draw();
+}
+
+setInterval(() => {
+  for (const found of cameras.values()) if (found.status) judge(found);
+}, VERDICT_EVERY_MS);
+
+setInterval(() => {
+  if (document.hidden) return;
+  if (detail) {
+    detail.draw();
+    sayMood(detail.camera);
+  } else {
+    for (const tile of tiles.values()) if (visible.has(tile.camera.name)) tile.draw();
+  }
+}, 1000);
+
+// Which pictures
+
+function watch() {
+  if (document.hidden || !withPictures) return pictures.watch([], 0);
+  if (detail) pictures.watch([detail.camera.name], LARGE_FPS);
+  else pictures.watch([...visible].slice(0, 64), GRID_FPS);
+}
+
+let watching;
+const observer = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    if (isIntersecting) visible.add(target.dataset.camera);
+    else visible.delete(target.dataset.camera);
+  }
+  clearTimeout(watching);
+  watching = setTimeout(watch, 150); // scrolling passes many by
+}, { rootMargin: "100px" });
+
+// Nobody looks: no stream is kept open. A browser has six connections for all its pages of one
+// gateway, and it keeps pages that one has left.
+
+let leftAt = null;
+
+function attend() {
+  leftAt = null;
+  events.open();
+  watch();
+}
+
+function leave() {
+  leftAt ??= Date.now();
+  events.close();
+  pictures.watch([], 0);
+}
+
+function comeBack() {
+  if (leftAt !== null && Date.now() - leftAt > MISSED_MS) {
+    events.forget();
+    for (const found of cameras.values()) if (tiles.has(found.name)) load(found);
+  }
+  attend();
+}
+
+document.addEventListener("visibilitychange", () => (document.hidden ? leave() : comeBack()));
+addEventListener("pagehide", leave);
+addEventListener("pageshow", ({ persisted }) => { if (persisted) comeBack(); });
+
+// Where we are: #/ is the grid, #/lobby one camera
+
+function route() {
+  const name = decodeURIComponent(location.hash.replace(/^#\/?/, ""));
+  const open = name !== "" && tiles.has(name);
+  if (open && detail?.camera.name !== name) showDetail(name);
+  else if (!open && detail) showGrid();
+}
+
+function showDetail(name) {
+  const names = [...tiles.keys()].sort();
+  const index = names.indexOf(name);
+  const neighbours = {
+    previous: names.at(index - 1),
+    next: names[(index + 1) % names.length],
+  };
+  at("grid").hidden = true;
+  at("detail").hidden = false;
+  detail = new Detail(at("detail"), camera(name), neighbours, withPictures);
+  document.title = `${name} – emotion-streams`;
+  detail.draw();
+  detail.title.focus({ preventScroll: true });
+  scrollTo(0, 0);
+  watch();
+}
+
+function showGrid() {
+  const { name } = detail.camera;
+  detail = null;
+  at("detail").hidden = true;
+  at("detail").replaceChildren();
+  at("grid").hidden = false;
+  document.title = "emotion-streams";
+  for (const tile of tiles.values()) {
+    tile.draw();
+    tile.drawPicture();
+  }
+  tiles.get(name)?.link.focus();
+  watch();
+}
+
+addEventListener("hashchange", route);
+at("skip").addEventListener("click", (click) => {
+  click.preventDefault(); // its target is no camera
+  (detail ? detail.title : list).focus();
+});
+
+// Keys: arrows walk the grid and from camera to camera, Escape goes back
+
+addEventListener("keydown", (press) => {
+  if (press.altKey || press.ctrlKey || press.metaKey) return;
+  if (detail) {
+    const selector = { Escape: ".back", ArrowLeft: ".previous", ArrowRight: ".next" }[press.key];
+    if (selector && !at("detail").querySelector(selector).closest("[hidden]")) {
+      press.preventDefault();
+      at("detail").querySelector(selector).click();
+    }
+    return;
+  }
+  const links = [...list.querySelectorAll("a")];
+  const index = links.indexOf(document.activeElement);
+  if (index < 0) return;
+  const columns = getComputedStyle(list).gridTemplateColumns.split(" ").length;
+  const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[press.key];
+  if (step && links[index + step]) {
+    press.preventDefault();
+    links[index + step].focus();
+  }
+});
+
+// What a screen reader is told unasked: states, and in the large view a lasting change of mood
+
+let spoken = { at: 0, mood: "" };
+
+function say(text) {
+  at("announcer").textContent = text;
+}
+
+function sayMood(found) {
+  const lately = found.newest && ordered(found.newest)[0]?.emotion;
+  if (!lately || lately === spoken.mood || Date.now() - spoken.at < SPOKEN_EVERY_MS) return;
+  spoken = { at: Date.now(), mood: lately };
+  say(`${found.name}: ${lately}`);
+}
+
+// Begin
+
+at("legend").append(...LANES.map((name) => {
+  const item = document.createElement("li");
+  item.append(face(name), name);
+  return item;
+}));
+
+const events = new EventStream({
+  onEvent: (event) => camera(event.camera).add(event),
+  onStatus: setStatus,
+  onLink: (state) => {
+    link.live = state === "live";
+    at("link").dataset.state = state;
+    at("link").lastElementChild.textContent = state === "live" ? "Live" : "Reconnecting";
+    for (const found of cameras.values()) {
+      found.heard = performance.now(); // while it was away nothing could be heard
+      judge(found);
+    }
+  },
+});
+setInterval(() => { if (!document.hidden) refresh(); }, STATUS_EVERY_MS);
+await refresh();
+if (!document.hidden) attend();

@@ -1,0 +1,111 @@
+// A picture with the boxes of its own event upon it.
+import { face, percent } from "./emotions.js";
+import { clock } from "./cameras.js";
+
+// Faces from left to right: events list them in no order of ours, and numbers should stay.
+export const ordered = (event) => [...event.faces].sort((a, b) => a.box[0] - b.box[0]);
+
+export class PictureView {
+  #canvas = document.createElement("canvas");
+  #boxes = document.createElement("div");
+  #veil = document.createElement("div");
+  #off = document.createElement("div");
+
+  constructor(element, camera, { numbered = false, withPictures = true } = {}) {
+    this.element = element;
+    this.camera = camera;
+    this.numbered = numbered;
+    this.withPictures = withPictures;
+    this.#canvas.setAttribute("role", "img");
+    this.#veil.className = "veil";
+    this.#veil.hidden = true;
+    this.#off.className = "off";
+    this.#off.textContent = withPictures ? "Waiting for a picture" : "Pictures are off";
+    element.append(this.#canvas, this.#off, this.#boxes, this.#veil);
+  }
+
+  // Draw the newest picture and its boxes together; without pictures the newest event's boxes.
+  draw() {
+    const { shown, newest, status } = this.camera;
+    const event = this.withPictures ? shown?.event : newest;
+    const [width, height] = event
+      ? [event.width, event.height]
+      : [status?.width || 4, status?.height || 3];
+    this.element.style.aspectRatio = `${width} / ${height}`;
+    this.element.style.setProperty("--ratio", width / height);
+    if (this.withPictures && shown) {
+      this.#off.hidden = true;
+      const { bitmap } = shown;
+      if (this.#canvas.width !== bitmap.width || this.#canvas.height !== bitmap.height) {
+        Object.assign(this.#canvas, { width: bitmap.width, height: bitmap.height });
+      }
+      this.#canvas.getContext("2d").drawImage(bitmap, 0, 0);
+    }
+    if (event) this.#drawBoxes(event);
+    this.#canvas.setAttribute("aria-label", describe(this.camera.name, event));
+  }
+
+  #drawBoxes(event) {
+    this.element.dataset.frame = event.frame_id;
+    const boxes = ordered(event).map((found, index) => {
+      const [x, y, width, height] = found.box;
+      const box = document.createElement("div");
+      box.className = "box";
+      box.dataset.emotion = found.emotion;
+      box.style.left = `${(100 * x) / event.width}%`;
+      box.style.top = `${(100 * y) / event.height}%`;
+      box.style.width = `${(100 * width) / event.width}%`;
+      box.style.height = `${(100 * height) / event.height}%`;
+      const tag = document.createElement("span");
+      tag.className = "tag";
+      if (y / event.height < 0.13) tag.classList.add("inside");
+      if (x / event.width > 0.6) tag.classList.add("leftwards");
+      tag.append(face(found.emotion), this.#label(found, index, event.faces.length));
+      box.append(tag);
+      return box;
+    });
+    this.#boxes.replaceChildren(...boxes);
+    this.#boxes.setAttribute("aria-hidden", "true"); // the canvas says it
+  }
+
+  // Words of several faces would cover each other: in a tile the drawn faces stand alone, and
+  // large they carry their number while there is no room for more.
+  #label(found, index, count) {
+    const words = `${found.emotion} ${percent(found.confidence)}`;
+    if (count === 1) return words;
+    if (!this.numbered) return "";
+    return count > 4 ? `${index + 1}` : `${index + 1}. ${words}`;
+  }
+
+  // A camera that is down must not look live.
+  drawState() {
+    const { word, why } = this.camera.verdict();
+    const live = word === "Live";
+    this.element.classList.toggle("dim", !live);
+    this.#veil.hidden = live;
+    this.#off.classList.toggle("mute", !live);
+    if (live) return;
+    const title = document.createElement("strong");
+    title.textContent = word;
+    const reason = document.createElement("span");
+    reason.textContent = why;
+    const age = document.createElement("span");
+    age.textContent = since(this.camera.status?.last_frame_ms);
+    this.#veil.replaceChildren(title, reason, age);
+  }
+}
+
+function since(ms) {
+  if (!ms) return "no picture yet";
+  const seconds = Math.max(0, Math.round((clock.now() - ms) / 1000));
+  if (seconds < 90) return `last picture ${seconds} s ago`;
+  if (seconds < 5400) return `last picture ${Math.round(seconds / 60)} min ago`;
+  return `last picture ${new Date(ms).toLocaleString()}`;
+}
+
+export function describe(name, event) {
+  if (!event) return `${name}: no picture yet`;
+  if (!event.faces.length) return `${name}: no face`;
+  const faces = ordered(event).map((found) => `${found.emotion} ${percent(found.confidence)}`);
+  return `${name}: ${faces.join(", ")}`;
+}

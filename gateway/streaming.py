@@ -1,0 +1,53 @@
+"""Answers that go on: server-sent events and parts of a multipart stream."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AbstractContextManager, aclosing
+from typing import Final
+
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from gateway.pictures import Picture
+
+BOUNDARY: Final = "picture"
+
+
+class HeldResponse(StreamingResponse):
+    """A stream that holds something (a slot) from its first byte until it ends, however it ends."""
+
+    def __init__(
+        self,
+        content: AsyncGenerator[bytes, None],
+        held: AbstractContextManager[None],
+        media_type: str,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(content, media_type=media_type, headers=headers)
+        # Proxies are told not to collect the stream before passing it on.
+        self.headers["X-Accel-Buffering"] = "no"
+        self._content = content
+        self._held = held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Stream. A HEAD request gets the headers alone, since the rest would have no end."""
+        if scope["method"] == "HEAD":
+            await Response(headers=dict(self.headers))(scope, receive, send)
+            return
+        with self._held:
+            async with aclosing(self._content):
+                await super().__call__(scope, receive, send)
+
+
+def sse(name: str, data: bytes, event_id: str | None = None) -> bytes:
+    """A message of a text/event-stream; `data` is one line."""
+    head = f"event: {name}\n" + (f"id: {event_id}\n" if event_id is not None else "")
+    return head.encode() + b"data: " + data + b"\n\n"
+
+
+def part(picture: Picture) -> bytes:
+    """A picture as part of a multipart stream."""
+    head = (
+        f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture.jpeg)}\r\n"
+        f"X-Camera: {picture.camera}\r\nX-Frame-Id: {picture.frame_id}\r\n\r\n"
+    )
+    return head.encode() + picture.jpeg + b"\r\n"

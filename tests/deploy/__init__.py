@@ -1,0 +1,1 @@
+"""The files under deploy/, given to the programs that will read them."""

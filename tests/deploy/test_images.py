@@ -1,0 +1,167 @@
+"""The Dockerfiles: held to rules, and their install steps run. No image is built: that takes a
+container engine and its registries."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from emotion_streams.service.settings import ServiceSettings
+from gateway.settings import GatewaySettings
+from producer.settings import ProducerSettings
+from tests.deploy import dockerfile
+from tests.deploy.processes import ROOT
+from worker.app import DRAIN_S
+from worker.detect.choose import YUNET_FILE
+from worker.settings import WorkerSettings
+
+IMAGES: Final = ("worker", "worker-gpu", "producer", "gateway")
+SETTINGS: Final[dict[str, type[ServiceSettings]]] = {
+    "worker": WorkerSettings,
+    "producer": ProducerSettings,
+    "gateway": GatewaySettings,
+}
+
+
+def stages(image: str) -> list[dockerfile.Stage]:
+    return dockerfile.read(ROOT / "deploy" / f"Dockerfile.{image}")
+
+
+def process_of(image: str) -> str:
+    return image.partition("-")[0]
+
+
+def test_no_dockerfile_is_left_out() -> None:
+    found = {path.suffix[1:] for path in (ROOT / "deploy").glob("Dockerfile.*")}
+    assert found == set(IMAGES)
+
+
+@pytest.mark.parametrize("image", IMAGES)
+class TestRules:
+    def test_hadolint_finds_nothing(self, image: str) -> None:
+        program = Path(sys.executable).with_name("hadolint")
+        path = ROOT / "deploy" / f"Dockerfile.{image}"
+        done = subprocess.run([program, path], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (0, "")
+
+    def test_what_builds_is_left_behind_and_what_runs_is_nobody_special(self, image: str) -> None:
+        build, final = stages(image)
+        assert build.name == "build"
+        assert final.all("USER") == ["10001:10001"]
+        assert not any("pip install" in run for run in final.all("RUN"))
+
+    def test_every_package_is_locked(self, image: str) -> None:
+        runs = " && ".join(run for stage in stages(image) for run in stage.all("RUN"))
+        installs = re.findall(r"pip install [^&]*", runs)
+        assert installs
+        assert all("--constraint constraints.txt" in install for install in installs)
+
+    def test_it_is_checked_where_the_process_answers(self, image: str) -> None:
+        final = stages(image)[-1]
+        (check,) = final.all("HEALTHCHECK")
+        port = SETTINGS[process_of(image)].model_fields["metrics_port"].default
+        assert f"http://127.0.0.1:{port}/healthz" in check
+        assert str(port) in final.all("EXPOSE")[0].split()
+
+    def test_it_sets_only_settings_that_exist(self, image: str) -> None:
+        process = process_of(image)
+        prefix = f"EMOTION_{process.upper()}_"
+        environment = dict(
+            pair.split("=", 1) for pair in shlex.split(stages(image)[-1].all("ENV")[0])
+        )
+        ours = {name for name in environment if name.startswith("EMOTION_")}
+        known = {prefix + name.upper() for name in SETTINGS[process].model_fields}
+        assert ours
+        assert ours <= known
+
+    def test_it_copies_what_exists_and_the_context_lets_through(self, image: str) -> None:
+        allowed = {
+            line[1:]
+            for line in (ROOT / ".dockerignore").read_text().splitlines()
+            if line.startswith("!")
+        }
+        for stage in stages(image):
+            for copy in stage.all("COPY"):
+                if copy.startswith("--from"):
+                    continue
+                *sources, _ = copy.split()
+                assert set(sources) <= allowed
+                assert all((ROOT / source).exists() for source in sources)
+
+
+@pytest.mark.parametrize("image", ["worker", "worker-gpu"])
+def test_a_worker_finds_its_detector_in_the_image(image: str, tmp_path: Path, shared: Path) -> None:
+    build, final = stages(image)
+    (fetch,) = [run for run in build.all("RUN") if "fetch_yunet" in run]
+    shutil.copy(shared / "models" / "yunet" / YUNET_FILE, tmp_path)  # in place of the download
+    here = fetch.replace("/opt/venv/bin/python", sys.executable).replace(
+        "/opt/models", str(tmp_path)
+    )
+    subprocess.run(["sh", "-euc", here], cwd=ROOT, check=True)
+    assert "--from=build /opt/models /opt/models" in final.all("COPY")
+    assert f"EMOTION_WORKER_DETECTOR_MODEL=/opt/models/{YUNET_FILE}" in final.all("ENV")[0]
+
+
+def test_the_worker_drains_in_less_than_any_platform_waits() -> None:
+    """compose.yaml and the chart grant more; see their tests."""
+    assert DRAIN_S <= 8
+
+
+@pytest.mark.skipif(
+    "EMOTION_CHECK_IMAGES" not in os.environ,
+    reason="installs each image's packages anew, the GPU's gigabytes too: make check-deploy-full",
+)
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("image", IMAGES)
+def test_the_install_steps_give_a_process_that_runs(
+    image: str, tmp_path: Path, shared: Path
+) -> None:
+    """The build stage's RUN lines but apt-get's, with its folders moved under tmp_path."""
+    chosen = os.environ["EMOTION_CHECK_IMAGES"].split(",")
+    if chosen != ["all"] and image not in chosen:
+        pytest.skip(f"EMOTION_CHECK_IMAGES={','.join(chosen)} leaves it out")
+    python = os.environ.get("EMOTION_IMAGE_PYTHON", sys.executable)
+    source, models = tmp_path / "src", tmp_path / "models"
+    source.mkdir()
+    models.mkdir()
+    yunet = shared / "models" / "yunet" / YUNET_FILE
+    shutil.copy(yunet, models)  # in place of the download, which checks the same sha256
+    build, final = stages(image)
+    for instruction in build.instructions:
+        if instruction.word == "COPY":
+            *sources, target = instruction.rest.split()
+            for name in sources:
+                _copy(ROOT / name, source / target / name if target == "./" else source / target)
+        elif instruction.word == "RUN":
+            steps = instruction.rest.partition("&& python3 -m venv")
+            command = f"python3 -m venv{steps[2]}" if steps[1] else instruction.rest
+            command = re.sub(r"^python3? ", f"{python} ", command)
+            for path, moved in (("/opt/venv", tmp_path / "venv"), ("/opt/models", models)):
+                command = command.replace(path, str(moved))
+            command = command.replace("/tmp/portrait", str(tmp_path / "portrait"))
+            subprocess.run(["sh", "-euc", command], cwd=source, check=True)
+    app = tmp_path / "app"
+    for copy in final.all("COPY"):
+        if not copy.startswith("--from"):
+            name, target = copy.split()
+            _copy(ROOT / name, tmp_path / target.lstrip("/"))
+    process = process_of(image)
+    subprocess.run([tmp_path / "venv/bin/python", "-m", process, "--help"], cwd=app, check=True)
+    if process == "worker":
+        engine = "MNN" if image == "worker" else "tensorflow"
+        subprocess.run([tmp_path / "venv/bin/python", "-c", f"import {engine}"], check=True)
+    size = subprocess.check_output(["du", "-sm", tmp_path / "venv"], text=True)
+    print(f"{image}: {size.split()[0]} MB in /opt/venv")
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copy(source, target)

@@ -1,0 +1,337 @@
+"""deploy/valkey: what each role may and may not do, on a real server with these very files."""
+
+import asyncio
+import os
+import re
+import shutil
+import ssl
+import subprocess
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager
+from pathlib import Path
+
+import pytest
+import redis
+from redis.exceptions import AuthenticationError, NoPermissionError
+
+from emotion_streams import (
+    CameraStatus,
+    EmotionEvent,
+    Ledger,
+    connect,
+    keys,
+    list_cameras,
+    read_ledger,
+    subscribe_async,
+)
+from tests.deploy.processes import CAMERA, ROOT, Process
+from tests.deploy.programs import need
+from tests.deploy.valkey import FOLDER, ROLES, Valkey, password, passwords
+from tests.servers import eventually, free_port
+
+FRAMES, EVENTS = keys.frames(CAMERA), keys.emotions(CAMERA)
+LEASE, LEDGER, DEAD = keys.lease(CAMERA), keys.ledger(CAMERA), keys.dead(CAMERA)
+INFO = keys.camera_info(CAMERA)
+
+CALL = re.compile(r"redis\.p?call\('([A-Z]+)'(?:, '([A-Z]+)')?")
+CONTAINERS = ("XGROUP", "XINFO")
+
+
+class TestRealProcesses:
+    """Producer, worker and gateway run under their roles; see tests/deploy/processes.py."""
+
+    def test_do_all_that_they_do_without_being_refused_once(
+        self, valkey: Valkey, fleet: dict[str, Process]
+    ) -> None:
+        assert set(fleet) >= {"producer", "worker"}
+        with valkey.client("admin") as admin:
+            ours = {role for role in ROLES if role in fleet}
+            refused = [entry for entry in admin.acl_log() if str(entry["username"]) in ours]
+        assert refused == []
+
+    def test_a_subscriber_gets_events_and_sees_the_cameras(
+        self, valkey: Valkey, fleet: dict[str, Process], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _become("subscriber", monkeypatch)
+        assert asyncio.run(_first_event(valkey.url)).camera == CAMERA
+        (camera,) = asyncio.run(_cameras(valkey.url))
+        assert camera.camera == CAMERA
+        assert camera.owner is not None
+
+    def test_an_operator_reads_the_ledger_and_a_subscriber_does_not(
+        self, valkey: Valkey, fleet: dict[str, Process], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _become("operator", monkeypatch)
+        assert asyncio.run(_ledger(valkey.url)).analysed > 0
+        _become("subscriber", monkeypatch)
+        with pytest.raises(NoPermissionError):
+            asyncio.run(_ledger(valkey.url))
+
+
+def _become(role: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMOTION_REDIS_USERNAME", role)
+    monkeypatch.setenv("EMOTION_REDIS_PASSWORD", password(role))
+
+
+async def _first_event(url: str) -> EmotionEvent:
+    async with asyncio.timeout(10), aclosing(subscribe_async(url, after="start")) as events:
+        return await anext(events)
+
+
+async def _cameras(url: str) -> list[CameraStatus]:
+    async with connect(url) as client:
+        return await list_cameras(client)
+
+
+async def _ledger(url: str) -> Ledger:
+    async with connect(url) as client:
+        return await read_ledger(client, CAMERA)
+
+
+MAY = [
+    ("producer", ("XADD", FRAMES, "MAXLEN", "=", "20", "*", "frame", "x")),
+    ("producer", ("XTRIM", FRAMES, "MAXLEN", "=", "19")),
+    ("producer", ("XLEN", FRAMES)),
+    ("producer", ("ZADD", keys.CAMERAS, "1", CAMERA)),
+    ("producer", ("HSET", INFO, "state", "up")),
+    ("worker", ("XADD", EVENTS, "*", "event", "x")),
+    ("worker", ("ZRANGE", keys.CAMERAS, "0", "-1")),
+    ("worker", ("HGETALL", LEDGER)),
+    ("subscriber", ("XRANGE", EVENTS, "-", "+")),
+    ("subscriber", ("HGETALL", INFO)),
+    ("subscriber", ("XLEN", FRAMES)),
+    ("gateway", ("XREAD", "COUNT", "1", "STREAMS", FRAMES, "0")),
+    ("gateway", ("XREVRANGE", EVENTS, "+", "-", "COUNT", "1")),
+    ("operator", ("XRANGE", DEAD, "-", "+")),
+    ("operator", ("XPENDING", FRAMES, keys.GROUP)),
+    ("metrics", ("INFO",)),
+    ("admin", ("CONFIG", "GET", "maxmemory")),
+]
+
+MAY_NOT = [
+    ("producer", ("XRANGE", FRAMES, "-", "+")),
+    ("producer", ("XREAD", "STREAMS", FRAMES, "0")),
+    ("producer", ("XINFO", "STREAM", FRAMES)),
+    ("producer", ("XADD", EVENTS, "*", "event", "x")),
+    ("producer", ("XDEL", FRAMES, "1-1")),
+    ("producer", ("HGETALL", INFO)),
+    ("producer", ("EVAL", "return 1", "0")),
+    ("producer", ("FLUSHALL",)),
+    ("worker", ("ZADD", keys.CAMERAS, "1", CAMERA)),
+    ("worker", ("RENAME", EVENTS, "else")),
+    ("worker", ("SET", "else", "1")),
+    ("worker", ("CONFIG", "GET", "*")),
+    ("subscriber", ("XRANGE", FRAMES, "-", "+")),
+    ("subscriber", ("XINFO", "STREAM", FRAMES)),
+    ("subscriber", ("XADD", EVENTS, "*", "event", "x")),
+    ("subscriber", ("XRANGE", DEAD, "-", "+")),
+    ("subscriber", ("HSET", LEASE, "owner", "me")),
+    ("subscriber", ("KEYS", "*")),
+    ("gateway", ("XADD", FRAMES, "*", "frame", "x")),
+    ("gateway", ("HSET", INFO, "state", "up")),
+    ("gateway", ("EVAL_RO", "return 1", "0")),
+    ("operator", ("XDEL", DEAD, "1-1")),
+    ("operator", ("EVAL", "return 1", "0")),
+    ("operator", ("CONFIG", "SET", "maxmemory", "0")),
+    ("metrics", ("XLEN", FRAMES)),
+    ("metrics", ("SLOWLOG", "GET")),
+    ("metrics", ("CONFIG", "GET", "*")),
+    ("replica", ("GET", "x")),
+    *((role, ("CLIENT", "LIST")) for role in ROLES if role != "admin"),
+    *((role, ("ACL", "LIST")) for role in ROLES if role != "admin"),
+]
+
+
+def _say(value: object) -> str:
+    return value if isinstance(value, str) else " ".join(value) if isinstance(value, tuple) else ""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Valkey]:
+    """Another than the real processes', who must not meet what is tried here."""
+    with Valkey() as server:
+        with server.client("worker") as worker:
+            worker.xgroup_create(FRAMES, keys.GROUP, "0", mkstream=True)
+        yield server
+
+
+class TestRoles:
+    @pytest.mark.parametrize(("role", "command"), MAY, ids=_say)
+    def test_may(self, server: Valkey, role: str, command: tuple[str, ...]) -> None:
+        with server.client(role) as client:
+            client.execute_command(*command)
+
+    @pytest.mark.parametrize(("role", "command"), MAY_NOT, ids=_say)
+    def test_may_not(self, server: Valkey, role: str, command: tuple[str, ...]) -> None:
+        with server.client(role) as client, pytest.raises(NoPermissionError):
+            client.execute_command(*command)
+
+    def test_a_worker_may_do_what_its_scripts_call(self, server: Valkey) -> None:
+        called: set[str] = set()
+        for script in (*ROOT.glob("worker/scripts/*.lua"), ROOT / "emotion_streams/ledger.lua"):
+            for command, sub in CALL.findall(script.read_text()):
+                called.add(f"{command}|{sub}" if command in CONTAINERS else command)
+        rules = (server.folder / "users.acl").read_text().splitlines()
+        (allowed,) = [set(rule.split()) for rule in rules if rule.startswith("user worker ")]
+        assert len(called) > 10
+        assert {f"+{name.lower()}" for name in called} - allowed == set()
+
+    def test_a_worker_may_clear_away_a_camera_that_is_gone(self, server: Valkey) -> None:
+        script = (ROOT / "worker/scripts/retire.lua").read_text()
+        with server.client("producer") as producer, server.client("worker") as worker:
+            producer.zadd(keys.CAMERAS, {"gone": 1})
+            producer.hset(keys.camera_info("gone"), "state", "ended")
+            key_of = (keys.lease, keys.frames, keys.emotions, keys.dead, keys.ledger)
+            names = [*(key("gone") for key in key_of), keys.camera_info("gone")]
+            assert worker.register_script(script)(keys=names, args=[0]) == 1
+            assert worker.zrem(keys.CAMERAS, "gone") == 1
+
+    def test_are_all_tried(self) -> None:
+        assert {role for role, _ in MAY} | {"replica"} == set(ROLES)
+        assert {role for role, _ in MAY_NOT} | {"admin"} == set(ROLES)
+
+    def test_nobody_comes_in_without_a_name_or_with_a_wrong_password(self, server: Valkey) -> None:
+        nobody = redis.Redis(unix_socket_path=str(server.socket))
+        with nobody, pytest.raises(AuthenticationError):
+            nobody.ping()
+        wrong = redis.Redis(
+            unix_socket_path=str(server.socket), username="worker", password=password("producer")
+        )
+        with wrong, pytest.raises(AuthenticationError):
+            wrong.ping()
+
+    def test_a_password_stands_in_no_file_and_on_no_command_line(self, server: Valkey) -> None:
+        acl = (server.folder / "users.acl").read_text()
+        assert password("worker") not in acl
+        assert (server.folder / "users.acl").stat().st_mode & 0o077 == 0
+        process = Path(f"/proc/{server.process.pid}")
+        for part in ("cmdline", "environ"):
+            assert password("worker").encode() not in (process / part).read_bytes()
+
+
+class TestStart:
+    def _start(self, tmp_path: Path, environ: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [FOLDER / "start.sh"],
+            env={
+                "PATH": os.environ["PATH"],
+                "VALKEY_RUN": str(tmp_path),
+                "VALKEY_SERVER": "true",  # in place of the server: it would run
+                **environ,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def test_refuses_a_short_password(self, tmp_path: Path) -> None:
+        done = self._start(tmp_path, {"VALKEY_WORKER_PASSWORD": "short"})
+        assert done.returncode == 2
+        assert "VALKEY_WORKER_PASSWORD is shorter than 16" in done.stderr
+
+    def test_refuses_to_run_without_any_role(self, tmp_path: Path) -> None:
+        done = self._start(tmp_path, {})
+        assert done.returncode == 2
+        assert "no role has a password" in done.stderr
+
+    def test_leaves_out_a_role_without_a_password(self, tmp_path: Path) -> None:
+        done = self._start(tmp_path, passwords("worker"))
+        assert done.returncode == 0
+        rules = (tmp_path / "users.acl").read_text().splitlines()
+        assert [rule.split()[1] for rule in rules] == ["default", "worker"]
+
+
+class TestConfiguration:
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("maxmemory-policy", "noeviction"),
+            ("maxmemory", str(2 << 30)),
+            ("save", ""),
+            ("appendonly", "no"),
+            ("repl-diskless-load", "swapdb"),
+            ("io-threads", "4"),
+        ],
+    )
+    def test_is_in_force(self, valkey: Valkey, name: str, value: str) -> None:
+        with valkey.client("admin") as admin:
+            assert admin.config_get(name) == {name: value}
+
+    def test_a_deleted_frame_gives_its_memory_back_at_once(self) -> None:
+        with Valkey() as server, server.client("worker") as worker, server.client("admin") as admin:
+            before = admin.info("memory")["used_memory"]
+            ids = [worker.xadd(FRAMES, {"frame": os.urandom(100_000)}) for _ in range(50)]
+            full = admin.info("memory")["used_memory"]
+            worker.xdel(FRAMES, *ids[:49])
+            after = admin.info("memory")["used_memory"]
+        assert full - before > 5_000_000
+        assert after - before < 0.1 * (full - before)
+
+    def test_a_replica_is_filled_without_a_file_on_either_side(self) -> None:
+        with Valkey("--replica-announce-ip", "127.0.0.1") as first:
+            with first.client("producer") as producer:
+                producer.xadd(FRAMES, {"frame": b"pixels"})
+            port = free_port()
+            with first.client("admin") as admin:
+                admin.config_set("port", port)
+            replica = ("--replicaof", f"127.0.0.1 {port}", "--masteruser", "replica")
+            with Valkey(*replica, "--masterauth", password("replica")) as second:
+                with second.client("operator") as operator:
+                    eventually(lambda: operator.xlen(FRAMES) == 1, timeout_s=20)
+                assert [path.name for path in second.folder.glob("*.rdb")] == []
+            assert [path.name for path in first.folder.glob("*.rdb")] == []
+
+
+def _debian_server(folder: Path) -> Path:
+    """redis-server as Debian builds it, with TLS. Its binary goes by the name of redis-check-rdb in
+    redis-tools, and is told by its name what to be."""
+    if found := shutil.which("redis-server"):
+        return Path(found)
+    link = folder / "redis-server"
+    link.symlink_to(need("redis-check-rdb", "redis-tools"))
+    return link
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tls")
+    subject = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
+    subprocess.run(
+        [
+            *(need("openssl", "openssl"), "req", "-x509", "-newkey", "ec"),
+            *("-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1", *subject),
+            *("-keyout", folder / "tls.key", "-out", folder / "tls.crt"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    shutil.copy(folder / "tls.crt", folder / "ca.crt")
+    return folder
+
+
+class TestTls:
+    @contextmanager
+    def _serve(self, certificates: Path, tmp_path: Path, port: int) -> Iterator[Valkey]:
+        """The files refer to each other and to the certificates where the image has them."""
+        for name in ("valkey.conf", "valkey-tls.conf"):
+            text = (FOLDER / name).read_text()
+            text = text.replace("/etc/valkey/tls", str(certificates))
+            (tmp_path / name).write_text(text.replace("/etc/valkey", str(tmp_path)))
+        conf = {"VALKEY_CONF": str(tmp_path / "valkey-tls.conf")}
+        server = _debian_server(tmp_path)
+        with Valkey("--tls-port", str(port), server=server, environ=conf) as valkey:
+            yield valkey
+
+    def test_serves_rediss_to_who_trusts_its_authority_and_nobody_else(
+        self, certificates: Path, tmp_path: Path
+    ) -> None:
+        port = free_port()
+        secrets = f"subscriber:{password('subscriber').replace(' ', '%20')}"
+        with self._serve(certificates, tmp_path, port):
+            url = f"rediss://{secrets}@localhost:{port}"
+            assert asyncio.run(_cameras(f"{url}?ssl_ca_certs={certificates / 'ca.crt'}")) == []
+            with pytest.raises((redis.exceptions.ConnectionError, ssl.SSLError)) as refusal:
+                asyncio.run(_cameras(url))
+            assert "CERTIFICATE_VERIFY_FAILED" in str(refusal.value)
+            with redis.Redis(port=port) as plain, pytest.raises(redis.exceptions.ConnectionError):
+                plain.ping()

@@ -1,0 +1,252 @@
+"""`python -m tests.faults.chaos --seconds 600 --seed 1`: faults at random for as long as is said,
+then a table of what came of it. Exit code 1 where an invariant was broken."""
+
+import argparse
+import logging
+import random
+import shutil
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Final
+
+import redis
+
+from emotion_streams import keys
+from emotion_streams.frames import Frame
+from emotion_streams.ledger import Ledger, Outcome
+from tests.faults.feed import malformed, picture
+from tests.faults.processes import LEASE_MS, Running
+from tests.faults.site import Site, proxied
+from tests.proxy import CuttingProxy
+from tests.servers import RedisProcess, eventually, free_port
+
+JUNK: Final = "junk"
+_RECOVERY_S: Final = 60.0
+_COMMANDS: Final = ("XADD", "XREADGROUP", "COMMIT", "CLAIM", "RENEW", "ACQUIRE", "HEARTBEAT")
+_STATES: Final = (*map(str, Outcome), "dropped")
+
+
+class Chaos:
+    """A site of two workers and nine cameras, the faults that may befall it, and the tally."""
+
+    def __init__(self, site: Site, server: RedisProcess, proxy: CuttingProxy, seed: int) -> None:
+        self.recovery_s: dict[str, list[float]] = {}
+        self.gap_s: dict[str, float] = {}
+        self.outcomes: Counter[str] = Counter()
+        self.added = self.forgotten = self.unaccounted = self.unbalanced = 0
+        self.worker_mb = self.redis_mb = 0.0
+        self._site, self._server, self._proxy = site, server, proxy
+        self._random = random.Random(seed)
+        self._junk_seq = 0
+        self._faults: dict[Callable[[], None], int] = {
+            self.worker_killed: 8,
+            self.worker_paused_past_its_lease: 3,
+            self.worker_told_to_stop: 2,
+            self.producer_killed: 2,
+            self.connections_cut: 5,
+            self.redis_paused: 2,
+            self.redis_killed_with_its_data: 2,
+            self.redis_killed_and_empty: 1,
+            self.everything_flushed: 1,
+            self.redis_full: 2,
+            self.malformed_frames: 2,
+        }
+
+    def run(self, seconds: float) -> None:
+        self._site.await_events(_RECOVERY_S)
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            (fault,) = self._random.choices(list(self._faults), list(self._faults.values()))
+            self._site.watch.gap_s.clear()
+            fault()
+            name = fault.__name__.replace("_", " ")
+            recovery_s = self._site.await_events(_RECOVERY_S)
+            self.recovery_s.setdefault(name, []).append(recovery_s)
+            self.gap_s[name] = max(self.gap_s.get(name, 0), *self._site.watch.gap_s.values())
+            self._measure()
+            self._back_to_strength()
+            print(f"{end - time.monotonic():5.0f} s left: {name}: {recovery_s:.1f} s", flush=True)
+            time.sleep(self._random.uniform(0.5, 3))  # the time between two faults is random too
+        self._close_the_books()
+
+    def worker_killed(self) -> None:
+        self._a_worker().kill()
+        self._start_worker()
+
+    def worker_paused_past_its_lease(self) -> None:
+        worker = self._a_worker()
+        worker.pause()
+        time.sleep(LEASE_MS / 1000 * self._random.uniform(1.2, 3))  # the fault itself
+        worker.resume()
+
+    def worker_told_to_stop(self) -> None:
+        worker = self._a_worker()
+        worker.terminate()
+        assert worker.wait() == 0, worker.logged()[-2000:]
+        self._start_worker()
+
+    def producer_killed(self) -> None:
+        self._site.producers["demo"].kill()
+        self._site.producer("demo", "--fps", "4")
+
+    def connections_cut(self) -> None:
+        self._proxy.cut(self._random.uniform(0.02, 0.3), *_COMMANDS)
+        time.sleep(self._random.uniform(1, 5))
+        self._proxy.cut(0)
+
+    def redis_paused(self) -> None:
+        self._server.pause()
+        time.sleep(self._random.uniform(1, 10))
+        self._server.resume()
+
+    def redis_killed_with_its_data(self) -> None:
+        self._server.kill()
+        time.sleep(self._random.uniform(0, 3))
+        self._server.restart()
+
+    def redis_killed_and_empty(self) -> None:
+        def restart_empty() -> None:
+            self._server.kill()
+            shutil.rmtree(self._server.folder / "appendonlydir")
+            self._server.restart()
+
+        self._lose_data(restart_empty)
+
+    def everything_flushed(self) -> None:
+        def flush() -> None:
+            with self._client() as client:
+                client.flushall()
+
+        self._lose_data(flush)
+
+    def redis_full(self) -> None:
+        with self._client() as client:
+            client.config_set("maxmemory", client.info("memory")["used_memory"])
+            time.sleep(self._random.uniform(1, 4))
+            client.config_set("maxmemory", 0)
+
+    def malformed_frames(self) -> None:
+        jpeg, width, height = picture(face=False)
+        with self._client() as client:
+            client.zadd(keys.CAMERAS, {JUNK: time.time() * 1000})
+            for _ in range(200):
+                self._junk_seq += 1
+                good = Frame(int(time.time() * 1000), width, height, jpeg, "b", self._junk_seq)
+                blob = good.pack() if self._junk_seq % 50 == 0 else malformed(self._random)
+                client.xadd(keys.frames(JUNK), {"frame": blob}, maxlen=1_000)
+            eventually(lambda: client.xlen(keys.frames(JUNK)) == 0, _RECOVERY_S)
+
+    def table(self) -> str:
+        """What came of it, as Markdown."""
+        lines = ["| fault | times | recovery, median (s) | longest (s) | longest gap (s) |"]
+        lines.append("| --- | ---: | ---: | ---: | ---: |")
+        for name, all_s in sorted(self.recovery_s.items()):
+            median = sorted(all_s)[len(all_s) // 2]
+            lines.append(
+                f"| {name} | {len(all_s)} | {median:.1f} | {max(all_s):.1f} "
+                f"| {self.gap_s[name]:.1f} |"
+            )
+        cuts = sum(self._proxy.cuts.values())
+        lost_replies = sum(n for (way, _), n in self._proxy.cuts.items() if way == "reply")
+        rows = {
+            "connections cut": f"{cuts}, {lost_replies} of them between command and reply",
+            "frames produced": self.added + self.forgotten,
+            **{state: self.outcomes[state] for state in _STATES},
+            "forgotten by Redis with its data": self.forgotten,
+            "events seen": self._site.watch.events,
+            "duplicates": self._site.watch.duplicates,
+            "order violations": self._site.watch.violations,
+            "unaccounted": self.unaccounted,
+            "accounts that did not balance": self.unbalanced,
+            "longest gap in events (s)": f"{max(self.gap_s.values()):.1f}",
+            "largest worker (MB)": f"{self.worker_mb:.0f}",
+            "Redis at most (MB)": f"{self.redis_mb:.1f}",
+        }
+        lines += ["", "| | |", "| --- | ---: |"]
+        return "\n".join([*lines, *(f"| {name} | {value} |" for name, value in rows.items())])
+
+    @property
+    def holds(self) -> bool:
+        """Whether every invariant did."""
+        watch = self._site.watch
+        return not any((watch.duplicates, watch.violations, self.unaccounted, self.unbalanced))
+
+    def _lose_data(self, lose: Callable[[], None]) -> None:
+        """Close the books before Redis loses its data, and open new ones after."""
+        self._close_the_books()
+        stored = sum(feed.stored for feed in self._site.feeds)
+        self._site.go_on()
+        time.sleep(self._random.uniform(0.5, 2))  # it shall lose something
+        lose()
+        self._site.await_events(_RECOVERY_S)
+        self._site.settle()
+        self._site.forget_the_past()
+        fed = self._site.ledgers(*(feed.camera for feed in self._site.feeds))
+        kept = sum(ledger.added for ledger in fed.values())
+        self.forgotten += sum(feed.stored for feed in self._site.feeds) - stored - kept
+        self._site.go_on()
+
+    def _close_the_books(self) -> None:
+        """Come to rest, hold the account against what was stored, and add it to the sum."""
+        ledgers = self._site.settle()
+        self.unaccounted += self._site.unaccounted(ledgers)
+        for ledger in (*ledgers.values(), *self._site.ledgers(JUNK).values()):
+            self._add(ledger)
+
+    def _add(self, ledger: Ledger) -> None:
+        self.unbalanced += not ledger.balanced
+        self.added += ledger.added
+        for state in _STATES:
+            self.outcomes[state] += getattr(ledger, state)
+
+    def _measure(self) -> None:
+        alive = [worker for worker in self._site.workers if not worker.ended]
+        self.worker_mb = max(self.worker_mb, *(worker.memory_mb() for worker in alive))
+        with self._client() as client:
+            used = client.info("memory")["used_memory"]
+        self.redis_mb = max(self.redis_mb, used / (1 << 20))
+
+    def _a_worker(self) -> Running:
+        return self._random.choice([w for w in self._site.workers if not w.ended])
+
+    def _start_worker(self) -> None:
+        self._site.worker()
+
+    def _back_to_strength(self) -> None:
+        """Wait for whoever is still starting: what is promised is to survive any single fault."""
+        alive = [worker for worker in self._site.workers if not worker.ended]
+        eventually(lambda: all("is warm" in worker.logged() for worker in alive), _RECOVERY_S)
+
+    def _client(self) -> redis.Redis:
+        return redis.Redis(port=self._server.port)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    logging.disable(logging.WARNING)  # that Redis fails is no news here
+    with ExitStack() as ends:
+        server = ends.enter_context(RedisProcess("--appendonly", "yes", port=free_port()))
+        proxy = ends.enter_context(proxied(server.port, arguments.seed))
+        site = ends.enter_context(Site(f"redis://127.0.0.1:{proxy.port}", server.url))
+        site.worker()
+        site.worker()
+        for number in range(5):
+            site.feed(f"live{number}", fps=3)
+        site.feed("file", policy="every", fps=3)
+        site.feed("ahead", fps=2, clock_off_ms=10_000)
+        site.feed("behind", fps=2, clock_off_ms=-10_000)
+        site.producer("demo", "--fps", "4")
+        chaos = Chaos(site, server, proxy, arguments.seed)
+        chaos.run(arguments.seconds)
+        print(f"\n{arguments.seconds:.0f} s with seed {arguments.seed}\n\n{chaos.table()}")
+        return 0 if chaos.holds else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

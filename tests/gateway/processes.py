@@ -1,0 +1,99 @@
+"""The gateway's real process."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Self
+
+import httpx
+
+from tests.servers import eventually, free_port
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+class Gateway:
+    """`python -m gateway` until the end of the context; it must end cleanly, without a trace."""
+
+    def __init__(self, redis_url: str, *options: str, token: str | None = None) -> None:
+        self.port = free_port()
+        self.base = f"http://127.0.0.1:{self.port}"
+        self.metrics_port = free_port()
+        self._command = [
+            *(sys.executable, "-m", "gateway", "--redis", redis_url),
+            *("--port", str(self.port), "--metrics-port", str(self.metrics_port)),
+            *options,
+        ]
+        self._environment = {**os.environ}
+        if token is not None:
+            self._environment["EMOTION_GATEWAY_TOKEN"] = token
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
+        # One client: each new one would read the system's certificates.
+        self._client = httpx.Client(base_url=self.base, timeout=10, trust_env=False)
+        self.process = self._start()
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        process = subprocess.Popen(
+            self._command, cwd=ROOT, env=self._environment, stderr=self._log, stdout=self._log
+        )
+        eventually(self._ready, timeout_s=30)
+        return process
+
+    def _ready(self) -> bool:
+        try:
+            return self.probe("/readyz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def log(self) -> str:
+        self._log.seek(0)
+        return self._log.read().decode()
+
+    def get(self, path: str, **options: object) -> httpx.Response:
+        return self._client.get(path, **options)  # type: ignore[arg-type]
+
+    def request(self, method: str, path: str, content: bytes = b"") -> httpx.Response:
+        return self._client.request(method, path, content=content)
+
+    def stream(
+        self, path: str, headers: dict[str, str] | None = None
+    ) -> AbstractContextManager[httpx.Response]:
+        return self._client.stream("GET", path, headers=headers)
+
+    def probe(self, path: str) -> httpx.Response:
+        """Of the port of health and metrics."""
+        return self._client.get(f"http://127.0.0.1:{self.metrics_port}{path}")
+
+    def metric(self, name: str) -> float:
+        """The sum of a metric's samples, over all labels."""
+        text = self.probe("/metrics").text
+        return sum(
+            float(line.rpartition(" ")[2])
+            for line in text.splitlines()
+            if line.startswith((name + "{", name + " "))
+        )
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(10) == 0, self.log()
+        assert "Traceback" not in self.log(), self.log()
+
+    def start(self) -> None:
+        self.process = self._start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            if self.process.poll() is None:
+                self.stop()
+        finally:
+            self.process.kill()
+            self.process.wait()
+            self._client.close()
+            self._log.close()

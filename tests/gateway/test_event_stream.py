@@ -1,0 +1,163 @@
+"""Events as they come, by server-sent events."""
+
+import asyncio
+from itertools import chain
+from statistics import quantiles
+from typing import Any
+
+import pytest
+
+from tests.gateway.clients import Message, latencies_ms, never_reading, parse, read
+from tests.gateway.feeder import Feeder, event, face, now_ms, publish, register
+from tests.gateway.processes import Gateway
+from tests.servers import RedisProcess, eventually
+
+WATCHERS = 49
+
+
+def attach(gateway: Gateway, store: Any, camera: str) -> None:
+    register(store, camera)
+    eventually(lambda: f'"{camera}"' in gateway.get("/api/cameras").text)
+
+
+def of(camera: str, message: Message) -> bool:
+    return bool(message.data["camera"] == camera)
+
+
+def ids(messages: Any) -> list[str]:
+    return [message.data["frame_id"] for message in messages]
+
+
+def test_events_come_as_they_are_committed(
+    gateway: Gateway, redis_server: RedisProcess, store: Any, camera: str
+) -> None:
+    attach(gateway, store, camera)
+    with Feeder(redis_server.url, camera) as feeder:
+        messages = read(gateway, 5, query=f"?camera={camera}")
+    assert {message.data["camera"] for message in messages} == {camera}
+    assert set(ids(messages)) <= set(feeder.ids)
+
+
+@pytest.mark.parametrize("query", ["", "?camera={}"])
+def test_a_client_resumes_after_the_last_event_it_saw(
+    gateway: Gateway, store: Any, camera: str, query: str
+) -> None:
+    """All that came while it was away follows, once and in order; then the stream goes on."""
+    attach(gateway, store, camera)
+    made = [event(camera, now_ms() + n, face()) for n in range(6)]
+    query = query.format(camera)
+    with gateway.stream(f"/api/events/stream{query}") as answer:
+        messages = parse(answer.iter_lines())
+        assert next(messages).name == "position"
+        for each in made[:2]:
+            publish(store, each)
+        seen = [next(messages), next(messages)]
+    for each in made[2:]:
+        publish(store, each)
+    resumed = read(gateway, 4, last_id=seen[-1].id, query=query)
+    assert ids(seen) + ids(resumed) == [each.frame_id for each in made]
+
+
+def test_a_client_that_saw_no_event_resumes_from_where_it_connected(
+    gateway: Gateway, store: Any, camera: str
+) -> None:
+    attach(gateway, store, camera)
+    publish(store, event(camera, now_ms() - 50, face()))
+    eventually(lambda: gateway.get(f"/api/cameras/{camera}/history").json()["seconds"])
+    with gateway.stream("/api/events/stream") as answer:
+        position = next(parse(answer.iter_lines())).id
+    missed = event(camera, now_ms(), face())
+    publish(store, missed)
+    assert ids(read(gateway, 1, last_id=position)) == [missed.frame_id]
+
+
+def test_an_event_s_own_id_resumes_one_camera(gateway: Gateway, store: Any, camera: str) -> None:
+    attach(gateway, store, camera)
+    made = [event(camera, now_ms() + n, face()) for n in range(3)]
+    for each in made:
+        publish(store, each)
+    resumed = read(gateway, 2, last_id=made[0].frame_id, query=f"?camera={camera}")
+    assert ids(resumed) == [each.frame_id for each in made[1:]]
+
+
+def test_a_camera_attached_while_the_client_was_away_is_followed_from_its_start(
+    gateway: Gateway, store: Any, camera: str
+) -> None:
+    with gateway.stream("/api/events/stream") as answer:
+        position = next(parse(answer.iter_lines())).id
+    attach(gateway, store, camera)
+    first = event(camera, now_ms(), face())
+    publish(store, first)
+    with gateway.stream("/api/events/stream", headers={"Last-Event-ID": position}) as answer:
+        messages = parse(answer.iter_lines())
+        told = next(each for each in messages if each.name == "emotion" and of(camera, each))
+    assert told.data == first.to_dict()
+
+
+def test_no_event_is_lost_over_a_restart_of_the_gateway(
+    redis_server: RedisProcess, store: Any, camera: str
+) -> None:
+    with (
+        Gateway(redis_server.url) as gateway,
+        Feeder(redis_server.url, camera, fps=20) as feeder,
+    ):
+        attach(gateway, store, camera)
+        before = read(gateway, 10)
+        gateway.stop()
+        gateway.start()
+        after = read(gateway, 20, last_id=before[-1].id)
+        feeder.stop()
+    seen = ids(before) + ids(after)
+    start = feeder.ids.index(seen[0])
+    assert seen == feeder.ids[start : start + 30]
+
+
+def test_a_change_of_state_is_told_at_once(gateway: Gateway, store: Any, camera: str) -> None:
+    attach(gateway, store, camera)
+    with gateway.stream(f"/api/events/stream?camera={camera}") as answer:
+        messages = parse(answer.iter_lines())
+        next(messages)
+        register(store, camera, state="down", error="no route to host")
+        told = next(message for message in messages if message.name == "camera")
+    assert (told.data["state"], told.data["error"]) == ("down", "no route to host")
+
+
+@pytest.mark.parametrize("last_id", ["nonsense", "a=1", "camera=1-2-3", "=1-1", f"a={2**63}-0"])
+def test_a_wrong_position_is_refused(gateway: Gateway, last_id: str) -> None:
+    answer = gateway.get("/api/events/stream", headers={"Last-Event-ID": last_id})
+    assert answer.status_code == 400
+    assert "after: " in answer.json()["error"]
+
+
+def test_one_client_that_never_reads_does_not_slow_the_others(
+    redis_server: RedisProcess, store: Any, camera: str
+) -> None:
+    """49 clients alone, then 49 beside one whose queue has overflown."""
+    with Gateway(redis_server.url) as gateway:
+        attach(gateway, store, camera)
+        with Feeder(redis_server.url, camera, fps=10):
+            read(gateway, 1)
+            alone = asyncio.run(latencies_ms(gateway.port, camera, WATCHERS, 2.0))
+            with never_reading(gateway.port, "/api/events/stream"):
+                eventually(lambda: gateway.metric("emotion_gateway_streams") == 1)
+                last = flood(store, f"{camera}-flood")
+                history = f"/api/cameras/{camera}-flood/history?seconds=1"
+                eventually(lambda: gateway.get(history).json().get("last") == last, timeout_s=30)
+                assert gateway.metric("emotion_gateway_dropped_events_total") > 500
+                beside = asyncio.run(latencies_ms(gateway.port, camera, WATCHERS, 2.0))
+    assert min(map(len, alone + beside)) >= 10, "every client gets events"
+    before, after = (quantiles(chain(*found), n=20)[-1] for found in (alone, beside))
+    print(f"95th percentile of the latency: {before:.0f} ms alone, {after:.0f} ms beside it")
+    assert after < before + 100, f"{before:.0f} ms alone, {after:.0f} ms beside a stuck client"
+
+
+def flood(store: Any, camera: str) -> str:
+    """More than a connection, its buffers and its queue hold: 1500 events of 10 kB. The last id."""
+    register(store, camera)
+    crowd = [face() for _ in range(30)]
+    start = now_ms()
+    with store.pipeline() as pipe:
+        for n in range(1500):
+            publish(pipe, event(camera, start + n // 100, *crowd, number=n % 100))
+        pipe.execute()
+    return f"{start + 14}-99"

@@ -1,0 +1,149 @@
+"""Cameras, pages of events, history and exports."""
+
+import csv
+import io
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from emotion_streams import EmotionEvent
+from tests.gateway.feeder import event, face, now_ms, publish, register
+from tests.gateway.processes import Gateway
+from tests.servers import eventually
+
+
+@pytest.fixture
+def events(gateway: Gateway, store: Any, camera: str) -> list[EmotionEvent]:
+    """Twenty, a second apart: even ones show happiness, odd ones fear, the last no face."""
+    register(store, camera)
+    start = now_ms() - 20_000
+    made = [
+        event(camera, start + 1000 * n, face("fear" if n % 2 else "happiness")) for n in range(19)
+    ]
+    made.append(event(camera, start + 19_000))
+    for each in made:
+        publish(store, each)
+    eventually(lambda: camera in listed(gateway))
+    return made
+
+
+def listed(gateway: Gateway) -> dict[str, Any]:
+    return {item["camera"]: item for item in gateway.get("/api/cameras").json()["cameras"]}
+
+
+def ids(answer: Any) -> list[str]:
+    return [item["frame_id"] for item in answer.json()["events"]]
+
+
+def test_a_camera_is_listed_with_its_state(gateway: Gateway, store: Any, camera: str) -> None:
+    register(store, camera, state="down", error="no route to host")
+    eventually(lambda: camera in listed(gateway))
+    status = listed(gateway)[camera]
+    assert status["state"] == "down"
+    assert (status["width"], status["height"], status["fps"]) == (640, 480, 10.0)
+
+
+def test_credentials_in_a_camera_s_error_are_never_shown(
+    gateway: Gateway, store: Any, camera: str
+) -> None:
+    register(store, camera, state="down", error="rtsp://admin:hunter2@10.0.0.7/1?token=abcd: no")
+    eventually(lambda: camera in listed(gateway))
+    text = gateway.get("/api/cameras").text
+    assert "10.0.0.7" in text
+    assert "hunter2" not in text
+    assert "abcd" not in text
+
+
+def test_without_after_the_newest_events_come_oldest_first(
+    gateway: Gateway, events: list[EmotionEvent], camera: str
+) -> None:
+    answer = gateway.get(f"/api/cameras/{camera}/events?limit=3")
+    assert answer.json()["events"] == [each.to_dict() for each in events[-3:]]
+    assert answer.json()["next"] == events[-1].frame_id
+
+
+def test_next_leads_through_all_events_each_once(
+    gateway: Gateway, events: list[EmotionEvent], camera: str
+) -> None:
+    after, seen = "start", []
+    while True:
+        page = gateway.get(f"/api/cameras/{camera}/events?after={after}&limit=7")
+        if not ids(page):
+            break
+        seen += ids(page)
+        after = page.json()["next"]
+    assert seen == [each.frame_id for each in events]
+
+
+def test_an_emotion_filters_and_next_goes_past_what_was_left_out(
+    gateway: Gateway, events: list[EmotionEvent], camera: str
+) -> None:
+    answer = gateway.get(f"/api/cameras/{camera}/events?after=start&emotion=fear")
+    assert ids(answer) == [each.frame_id for each in events[:19] if each.faces[0].emotion == "fear"]
+    assert answer.json()["next"] == events[-1].frame_id
+    newest = gateway.get(f"/api/cameras/{camera}/events?limit=2&emotion=happiness")
+    assert ids(newest) == [events[16].frame_id, events[18].frame_id]
+
+
+def test_an_unknown_camera_is_not_found(gateway: Gateway) -> None:
+    for path in ("events", "history", "export", "frame.jpg", "live.mjpeg"):
+        answer = gateway.get(f"/api/cameras/nobody/{path}")
+        assert answer.status_code == 404
+        assert "no camera 'nobody'" in answer.json()["error"]
+    assert gateway.get("/api/events/stream?camera=nobody").status_code == 404
+    assert gateway.get("/api/pictures/stream?camera=nobody").status_code == 404
+
+
+def test_the_history_sums_up_seconds(
+    gateway: Gateway, events: list[EmotionEvent], camera: str
+) -> None:
+    eventually(
+        lambda: gateway.get(f"/api/cameras/{camera}/history").json()["last"] == events[-1].frame_id
+    )
+    seconds = gateway.get(f"/api/cameras/{camera}/history").json()["seconds"]
+    assert [second["at"] for second in seconds] == [each.captured_ms // 1000 for each in events]
+    assert seconds[1]["counts"] == [1, 0, 0, 0, 0, 0, 0, 0]
+    assert seconds[1]["means"][0] == pytest.approx(0.86)
+    assert seconds[-1]["faces"] == 0
+    few = gateway.get(f"/api/cameras/{camera}/history?seconds=5").json()["seconds"]
+    assert 1 <= len(few) <= 6
+
+
+def test_json_lines_hold_exactly_the_events_of_the_range(
+    gateway: Gateway, events: list[EmotionEvent], camera: str
+) -> None:
+    since, until = events[3].captured_ms, events[6].captured_ms
+    answer = gateway.get(f"/api/cameras/{camera}/export?format=jsonl&from={since}&to={until}")
+    assert answer.headers["content-disposition"] == f'attachment; filename="{camera}.jsonl"'
+    lines = [json.loads(line) for line in answer.text.splitlines()]
+    assert lines == [each.to_dict() for each in events[3:7]]
+
+
+def test_csv_has_a_row_per_face_and_one_for_a_picture_without(
+    gateway: Gateway, events: list[EmotionEvent], camera: str
+) -> None:
+    moment = datetime.fromtimestamp(events[17].captured_ms / 1000, UTC)
+    query = {"from": moment.isoformat(timespec="milliseconds")}
+    answer = gateway.get(f"/api/cameras/{camera}/export", params=query)
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [row["frame_id"] for row in rows] == [each.frame_id for each in events[17:]]
+    assert (rows[0]["emotion"], rows[0]["x"], rows[0]["face_width"]) == ("fear", "238.0", "100.0")
+    assert float(rows[0]["fear"]) == pytest.approx(0.86)
+    assert (rows[2]["faces"], rows[2]["emotion"]) == ("0", "")
+
+
+def test_entries_that_nobody_can_read_are_passed_over(
+    gateway: Gateway, events: list[EmotionEvent], store: Any, camera: str
+) -> None:
+    store.xadd(f"emotions:{{{camera}}}", {"event": b"\xc1"}, id=f"{now_ms()}-0")
+    store.xadd(f"emotions:{{{camera}}}", {"other": b""}, id=f"{now_ms() + 1}-0")
+    last = event(camera, now_ms() + 2, face())
+    publish(store, last)
+    expected = [each.frame_id for each in (*events, last)]
+    assert ids(gateway.get(f"/api/cameras/{camera}/events")) == expected
+    assert ids(gateway.get(f"/api/cameras/{camera}/events?after=start")) == expected
+    eventually(
+        lambda: gateway.get(f"/api/cameras/{camera}/history").json()["last"] == last.frame_id
+    )

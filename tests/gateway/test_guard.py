@@ -1,0 +1,166 @@
+"""Who may ask, how often, how many at once; and what a browser may do with the answer."""
+
+import base64
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from gateway.api import API
+from gateway.guard import RateLimiter, host_name
+from tests.gateway.clients import never_reading
+from tests.gateway.feeder import register
+from tests.gateway.processes import Gateway
+from tests.servers import RedisProcess, eventually
+
+TOKEN = "correct horse battery Ståple"
+PATHS = [
+    *(endpoint.path.format(name="lobby") for endpoint in API),
+    *("/", "/static/main.js", "/static/nothing", "/nothing", "/metrics"),
+]
+
+
+def basic(password: str) -> str:
+    return "Basic " + base64.b64encode(f"anybody:{password}".encode()).decode()
+
+
+@pytest.fixture(scope="module")
+def locked(redis_server: RedisProcess) -> Iterator[Gateway]:
+    with Gateway(redis_server.url, "--max-rate", "1000", token=TOKEN) as process:
+        yield process
+
+
+WRONG = [
+    None,
+    "Bearer",
+    "Bearer wrong",
+    f"Bearer {TOKEN}x",
+    f"Bearer {TOKEN[:-1]}",
+    TOKEN,
+    f"Token {TOKEN}",
+    basic("wrong"),
+    basic(""),
+    "Basic !!!",
+    "Basic " + base64.b64encode(TOKEN.encode()).decode(),
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_without_the_token_nothing_answers(locked: Gateway, path: str) -> None:
+    for wrong in WRONG:
+        headers = {} if wrong is None else {"Authorization": wrong.encode()}
+        answer = locked.get(path, headers=headers)
+        assert answer.status_code == 401, (path, wrong)
+        assert "token" in answer.json()["error"]
+        assert answer.headers["www-authenticate"].startswith("Basic ")
+
+
+@pytest.mark.parametrize("shown", [f"Bearer {TOKEN}", f"bearer {TOKEN}", basic(TOKEN)])
+def test_the_token_opens_as_bearer_and_as_password(locked: Gateway, shown: str) -> None:
+    headers = {"Authorization": shown.encode()}
+    assert locked.get("/", headers=headers).status_code == 200
+    assert locked.get("/api/cameras", headers=headers).status_code == 200
+
+
+def test_healthz_answers_anybody(locked: Gateway) -> None:
+    answer = locked.get("/healthz")
+    assert (answer.status_code, answer.text) == (200, "ok\n")
+
+
+def test_the_token_is_in_no_log(locked: Gateway) -> None:
+    locked.get("/api/cameras", headers={"Authorization": f"Bearer {TOKEN}".encode()})
+    assert "battery" not in locked.log()
+
+
+@pytest.mark.parametrize("path", ["/", "/api/cameras", "/static/main.js", "/nothing"])
+def test_every_answer_carries_the_security_headers(gateway: Gateway, path: str) -> None:
+    headers = gateway.get(path).headers
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert "server" not in headers
+
+
+def test_a_page_that_rebinds_its_name_to_the_loopback_reads_nothing(gateway: Gateway) -> None:
+    for host in ("evil.example", "evil.example:8080", "localhost.evil.example", "[::1", ""):
+        answer = gateway.get("/api/cameras", headers={"Host": host})
+        assert answer.status_code == 421, host
+    for host in (f"localhost:{gateway.port}", "127.0.0.1", "[::1]:80", "LOCALHOST"):
+        assert gateway.get("/api/cameras", headers={"Host": host}).status_code == 200, host
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"])
+def test_nothing_can_be_changed(gateway: Gateway, method: str) -> None:
+    answer = gateway.request(method, "/api/cameras", content=b"x" * 1000)
+    assert answer.status_code == 405
+    assert "error" in answer.json()
+
+
+def test_a_head_request_for_a_stream_ends(gateway: Gateway) -> None:
+    answer = gateway.request("HEAD", "/api/events/stream")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/event-stream")
+
+
+def test_a_long_query_is_refused(gateway: Gateway) -> None:
+    answer = gateway.get("/api/events/stream?after=" + "x" * 9000)
+    assert answer.status_code == 414
+    assert "8192" in answer.json()["error"]
+
+
+def test_requests_beyond_the_rate_are_refused_and_healthz_is_not(
+    redis_server: RedisProcess,
+) -> None:
+    with Gateway(redis_server.url, "--max-rate", "5") as gateway:
+        answers = [gateway.get("/api/cameras") for _ in range(20)]
+        refused = [answer for answer in answers if answer.status_code == 429]
+        assert answers[0].status_code == 200
+        assert refused
+        assert int(refused[0].headers["retry-after"]) >= 1
+        assert "slow down" in refused[0].json()["error"]
+        assert gateway.get("/healthz").status_code == 200
+
+
+def test_streams_beyond_the_limit_are_refused_until_one_ends(
+    redis_server: RedisProcess, store: Any
+) -> None:
+    register(store, "slots")
+    with Gateway(redis_server.url, "--max-clients", "2") as gateway, ExitStack() as streams:
+
+        def open_stream() -> socket.socket:
+            return streams.enter_context(never_reading(gateway.port, "/api/events/stream"))
+
+        first, _ = open_stream(), open_stream()
+        eventually(lambda: gateway.metric("emotion_gateway_streams") == 2)
+        answer = gateway.get("/api/events/stream")
+        assert answer.status_code == 503
+        assert "too many clients" in answer.json()["error"]
+        first.close()
+        eventually(lambda: gateway.metric("emotion_gateway_streams") == 1)
+        open_stream()
+        eventually(lambda: gateway.metric("emotion_gateway_streams") == 2)
+
+
+def test_the_rate_limiter_lets_a_burst_pass_and_then_the_rate() -> None:
+    now = [0.0]
+    limiter = RateLimiter(10, clock=lambda: now[0])
+    assert [limiter.wait_s("a") == 0 for _ in range(21)] == [True] * 20 + [False]
+    assert limiter.wait_s("a") == pytest.approx(0.1)
+    assert limiter.wait_s("b") == 0, "another address has its own bucket"
+    now[0] = 0.1
+    assert limiter.wait_s("a") == 0
+    assert limiter.wait_s("a") > 0
+
+
+@pytest.mark.parametrize(
+    ("host", "name"), [("a:80", "a"), ("[::1]:80", "::1"), ("A", "a"), ("[", ""), ("", "")]
+)
+def test_the_name_in_a_host_header(host: str, name: str) -> None:
+    assert host_name(host) == name

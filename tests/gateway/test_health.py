@@ -1,0 +1,33 @@
+"""Health, readiness and metrics, and a Redis that goes away and comes back."""
+
+from tests.gateway.feeder import Feeder
+from tests.gateway.processes import Gateway
+from tests.servers import RedisProcess, eventually, free_port
+
+
+def test_it_is_alive_and_ready_and_counts(redis_url: str) -> None:
+    with Gateway(redis_url) as gateway, Feeder(redis_url, "counted"):
+        assert gateway.probe("/healthz").text == "ok\n"
+        eventually(lambda: gateway.get("/api/cameras").json()["cameras"])
+        gateway.get("/api/cameras/counted/frame.jpg")
+        gateway.get("/nothing")
+        text = gateway.probe("/metrics").text
+    assert 'emotion_build_info{process="gateway"' in text
+    assert 'emotion_gateway_requests_total{route="list_cameras",status="200"}' in text
+    assert 'emotion_gateway_requests_total{route="none",status="404"} 1.0' in text
+    assert "emotion_gateway_frames_read_bytes_total" in text
+
+
+def test_without_redis_it_says_so_and_goes_on_once_it_is_back() -> None:
+    with RedisProcess(port=free_port()) as server, Gateway(server.url) as gateway:
+        assert gateway.get("/api/cameras").status_code == 200
+        server.kill()
+        eventually(lambda: gateway.probe("/readyz").status_code == 503)
+        eventually(lambda: gateway.get("/api/cameras").status_code == 503)
+        answer = gateway.get("/api/cameras/lobby/events")
+        assert answer.json() == {"error": "Redis cannot be reached; try again"}
+        assert gateway.probe("/healthz").status_code == 200, "alive it is"
+        server.restart()
+        with Feeder(server.url, "back"):
+            eventually(lambda: gateway.probe("/readyz").status_code == 200)
+            eventually(lambda: gateway.get("/api/cameras/back/history").json().get("seconds"))

@@ -1,0 +1,241 @@
+"""Analysed pictures: joined by frame id, in memory only, blurred or withheld where asked."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import httpx
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from gateway.hub import Published
+from gateway.pictures import Join
+from tests.gateway import feeder
+from tests.gateway.feeder import FACE, Feeder, event, now_ms, portrait, publish, register
+from tests.gateway.processes import Gateway
+from tests.servers import RedisProcess, eventually
+
+
+def attach(gateway: Gateway, store: Any, camera: str) -> None:
+    register(store, camera)
+    eventually(lambda: f'"{camera}"' in gateway.get("/api/cameras").text)
+
+
+def flat(level: int) -> bytes:
+    """A grey picture: its level tells which one it is."""
+    return bytes(cv2.imencode(".jpg", np.full((480, 640, 3), level, np.uint8))[1])
+
+
+def decode(jpeg: bytes) -> NDArray[np.uint8]:
+    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None
+    return picture.astype(np.uint8)
+
+
+def parts(answer: httpx.Response) -> Iterator[tuple[dict[str, str], bytes]]:
+    """The parts of a multipart stream as they come."""
+    held = b""
+    chunks = answer.iter_raw()
+    while True:
+        head, found, rest = held.partition(b"\r\n\r\n")
+        if found:
+            lines = (line.partition(": ") for line in head.decode().strip().split("\r\n")[1:])
+            headers = {name.lower(): value for name, _, value in lines}
+            length = int(headers["content-length"])
+            if len(rest) >= length + 2:
+                yield headers, rest[:length]
+                held = rest[length + 2 :]
+                continue
+        held += next(chunks)
+
+
+def test_frame_jpg_is_the_newest_analysed_picture_and_names_its_event(
+    gateway: Gateway, redis_server: RedisProcess, store: Any, camera: str
+) -> None:
+    attach(gateway, store, camera)
+    with Feeder(redis_server.url, camera) as running:
+        answer = gateway.get(f"/api/cameras/{camera}/frame.jpg")
+        assert answer.headers["content-type"] == "image/jpeg"
+        assert answer.content == portrait()
+        assert answer.headers["x-frame-id"] in {*running.ids}
+
+
+def test_a_picture_leaves_only_with_its_own_event(
+    gateway: Gateway, store: Any, camera: str
+) -> None:
+    """Frames come ahead of events, and one is never analysed: the newest picture shown is always
+    that of the newest event."""
+    attach(gateway, store, camera)
+    with gateway.stream(f"/api/cameras/{camera}/live.mjpeg") as answer:
+        shown = parts(answer)
+        start = now_ms()
+        for n, level in enumerate((10, 60, 110, 160)):
+            feeder.store(store, camera, start + n, flat(level))
+        for n, level in ((0, 10), (2, 110), (3, 160)):
+            publish(store, event(camera, start + n))
+            headers, jpeg = next(shown)
+            assert headers["x-frame-id"] == f"{start + n}-0"
+            assert decode(jpeg)[0, 0, 0] == pytest.approx(level, abs=2)
+
+
+def test_several_cameras_come_in_one_stream(
+    gateway: Gateway, redis_server: RedisProcess, store: Any, camera: str
+) -> None:
+    names = [f"{camera}-a", f"{camera}-b"]
+    for name in names:
+        attach(gateway, store, name)
+    query = "&".join(f"camera={name}" for name in names)
+    with (
+        Feeder(redis_server.url, names[0]) as first,
+        Feeder(redis_server.url, names[1]) as second,
+        gateway.stream(f"/api/pictures/stream?{query}") as answer,
+    ):
+        found = [next(parts_)[0] for parts_ in [parts(answer)] for _ in range(6)]
+    assert {headers["x-camera"] for headers in found} == {*names}
+    for running in (first, second):
+        ids = [each["x-frame-id"] for each in found if each["x-camera"] == running.camera]
+        assert ids == [each for each in running.ids if each in ids], "in order, each once"
+
+
+def test_fps_is_a_ceiling(
+    gateway: Gateway, redis_server: RedisProcess, store: Any, camera: str
+) -> None:
+    attach(gateway, store, camera)
+    path = f"/api/cameras/{camera}/live.mjpeg?fps=4"
+    with Feeder(redis_server.url, camera, fps=20), gateway.stream(path) as answer:
+        shown = parts(answer)
+        next(shown)
+        began = time.monotonic()
+        for _ in range(4):
+            next(shown)
+        assert time.monotonic() - began >= 0.95
+
+
+def test_without_a_picture_frame_jpg_says_so(gateway: Gateway, store: Any, camera: str) -> None:
+    attach(gateway, store, camera)
+    answer = gateway.get(f"/api/cameras/{camera}/frame.jpg")
+    assert answer.status_code == 503
+    assert "no picture" in answer.json()["error"]
+
+
+def test_frames_are_read_only_while_somebody_looks(
+    redis_server: RedisProcess, store: Any, camera: str
+) -> None:
+    with Gateway(redis_server.url) as gateway, Feeder(redis_server.url, camera):
+        eventually(lambda: f'"{camera}"' in gateway.get("/api/cameras").text)
+        gateway.get(f"/api/cameras/{camera}/events")
+        assert gateway.metric("emotion_gateway_frames_read_bytes_total") == 0
+        assert gateway.get(f"/api/cameras/{camera}/frame.jpg").status_code == 200
+        assert gateway.metric("emotion_gateway_watched_cameras") == 1
+        eventually(lambda: gateway.metric("emotion_gateway_watched_cameras") == 0)
+
+
+def test_blur_faces_blurs_every_picture_at_every_face_and_nothing_else(
+    redis_server: RedisProcess, store: Any, camera: str
+) -> None:
+    paths = ("frame.jpg", "live.mjpeg")
+    with (
+        Gateway(redis_server.url, "--blur-faces") as gateway,
+        Feeder(redis_server.url, camera),
+    ):
+        eventually(lambda: f'"{camera}"' in gateway.get("/api/cameras").text)
+        assert gateway.get("/api/cameras").json()["pictures"] == "blurred"
+        pictures = [gateway.get(f"/api/cameras/{camera}/{paths[0]}").content]
+        for path in (f"cameras/{camera}/{paths[1]}", f"pictures/stream?camera={camera}"):
+            with gateway.stream(f"/api/{path}") as answer:
+                pictures.append(next(parts(answer))[1])
+    original = decode(portrait())
+    for jpeg in pictures:
+        blurred = decode(jpeg)
+        inside = detail(blurred, FACE.x, FACE.y, FACE.width, FACE.height)
+        assert inside < detail(original, FACE.x, FACE.y, FACE.width, FACE.height) / 4
+        elsewhere = np.abs(blurred[250:, :].astype(int) - original[250:, :]).mean()
+        assert elsewhere < 3, "the rest is as it was, but for another JPEG encoding"
+
+
+def detail(picture: NDArray[np.uint8], x: float, y: float, width: float, height: float) -> float:
+    """How much fine structure a rectangle holds: the median of its Laplacian."""
+    region = picture[int(y) : int(y + height), int(x) : int(x + width)]
+    return float(
+        np.median(np.abs(cv2.Laplacian(cv2.cvtColor(region, cv2.COLOR_BGR2GRAY), cv2.CV_64F)))
+    )
+
+
+def test_without_pictures_none_leaves_and_no_frame_is_read(
+    redis_server: RedisProcess, store: Any, camera: str
+) -> None:
+    with (
+        Gateway(redis_server.url, "--no-pictures") as gateway,
+        Feeder(redis_server.url, camera),
+    ):
+        eventually(lambda: f'"{camera}"' in gateway.get("/api/cameras").text)
+        assert gateway.get("/api/cameras").json()["pictures"] == "off"
+        for path in (
+            f"cameras/{camera}/frame.jpg",
+            f"cameras/{camera}/live.mjpeg",
+            f"pictures/stream?camera={camera}",
+        ):
+            answer = gateway.get(f"/api/{path}")
+            assert answer.status_code == 403
+            assert "pictures are off" in answer.json()["error"]
+        assert gateway.get(f"/api/cameras/{camera}/events").json()["events"]
+        assert gateway.metric("emotion_gateway_frames_read_bytes_total") == 0
+
+
+def test_no_picture_is_written_to_disk(redis_server: RedisProcess, store: Any, camera: str) -> None:
+    """The process holds no file open for writing but its log, while it hands out pictures."""
+    with Gateway(redis_server.url) as gateway, Feeder(redis_server.url, camera):
+        eventually(lambda: f'"{camera}"' in gateway.get("/api/cameras").text)
+        with gateway.stream(f"/api/cameras/{camera}/live.mjpeg") as answer:
+            shown = parts(answer)
+            for _ in range(3):
+                next(shown)
+            pid = gateway.process.pid
+            targets = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
+            written = dict(
+                line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines()
+            )
+    files = [target for target in targets if target.startswith("/") and "/dev/" not in target]
+    assert all("(deleted)" in target for target in files), "only the test's own log"
+    assert int(written["write_bytes"]) < len(portrait())
+
+
+@given(st.permutations([*[("frame", n) for n in range(6)], *[("event", n) for n in (0, 2, 3, 5)]]))
+def test_a_join_matches_ids_whichever_comes_first(order: list[tuple[str, int]]) -> None:
+    """Frames in order and events in order, interleaved at will: what is shown has equal ids."""
+    join, shown = Join(), []
+    for kind in merge(order):
+        what, n = kind
+        if what == "frame":
+            if join.frame((n, 0), b"%d" % n) is not None:
+                shown.append(n)
+        else:
+            item = Published.of(event("camera", n))
+            assert item is not None
+            jpeg = join.event(item)
+            if jpeg is not None:
+                assert jpeg == b"%d" % n
+                shown.append(n)
+    assert sorted(shown) == [0, 2, 3, 5]
+
+
+def merge(order: list[tuple[str, int]]) -> Iterator[tuple[str, int]]:
+    """The same interleaving with each kind's numbers in order, as streams bring them."""
+    numbers = {kind: iter(sorted(n for k, n in order if k == kind)) for kind in ("frame", "event")}
+    for kind, _ in order:
+        yield kind, next(numbers[kind])
+
+
+def test_a_join_holds_no_more_than_its_bounds() -> None:
+    join = Join()
+    for n in range(500):
+        join.frame((n, 0), b"x" * 10)
+    early = [Published.of(event("camera", 1000 + n)) for n in range(500)]
+    assert sum(join.event(item) is None for item in early if item) == 500
+    assert join.frame((1000, 0), b"") is None, "the oldest events were let go"
+    assert join.frame((1499, 0), b"") is not None

@@ -1,0 +1,306 @@
+"""Workers among themselves: taking, handing over, stepping in, letting go, stopping."""
+
+import asyncio
+import threading
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import ExitStack, asynccontextmanager
+from typing import Any
+
+import pytest
+import redis
+
+from emotion_streams import keys
+from emotion_streams.connection import Client, connect
+from emotion_streams.frames import Frame
+from emotion_streams.service.health import Health
+from tests.servers import RedisProcess
+from tests.worker.shop import OneFace, stub_shop, until
+from worker import app
+from worker.app import Worker
+from worker.attached import SILENT_MS
+from worker.lease import Leases, assign
+from worker.stream import Retention
+
+LEASE_MS = 1_000
+
+
+class Crew:
+    """Workers in one loop, under names of the test's choice."""
+
+    def __init__(self, url: str, client: redis.Redis) -> None:
+        self.client = client
+        self._url = url
+        self._ends = ExitStack()
+        self._connections: list[Client] = []
+        self.workers: dict[str, Worker] = {}
+        self.tasks: dict[str, asyncio.Task[None]] = {}
+        self.health: dict[str, Health] = {}
+
+    def join(self, name: str, finder: OneFace | None = None) -> None:
+        leases = self.place(name)
+        shop = self._ends.enter_context(stub_shop(finder))
+        self.health[name] = Health()
+        self.workers[name] = Worker(
+            self._connections[-1],
+            leases,
+            shop,
+            self.health[name],
+            Retention(age_ms=3_600_000),
+        )
+        self.tasks[name] = asyncio.create_task(self.workers[name].run())
+
+    def place(self, name: str) -> Leases:
+        """A place among the workers, without a worker."""
+        connection = connect(self._url)
+        self._connections.append(connection)
+        return Leases(connection, name, lease_ms=LEASE_MS)
+
+    async def leave(self, name: str) -> None:
+        self.workers[name].stop()
+        await asyncio.wait_for(self.tasks.pop(name), 12)
+
+    async def fall(self, name: str) -> None:
+        """As a crash: nothing is given back."""
+        task = self.tasks.pop(name)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    async def end(self) -> None:
+        for name in list(self.tasks):
+            await self.fall(name)
+        for connection in self._connections:
+            await connection.aclose()
+        self._ends.close()
+
+    def attach(self, *cameras: str, silent_ms: int = 0) -> None:
+        heard_ms = time.time() * 1000 - silent_ms
+        self.client.zadd(keys.CAMERAS, dict.fromkeys(cameras, heard_ms))
+
+    def owners(self, *cameras: str) -> Counter[str]:
+        owners: list[Any] = [self.client.hget(keys.lease(camera), "owner") for camera in cameras]
+        return Counter((owner or b"").decode() for owner in owners)
+
+
+@asynccontextmanager
+async def crew_of(url: str, client: redis.Redis) -> AsyncIterator[Crew]:
+    crew = Crew(url, client)
+    try:
+        yield crew
+    finally:
+        await crew.end()
+
+
+def play(url: str, client: redis.Redis, act: Callable[[Crew], Coroutine[Any, Any, None]]) -> None:
+    async def main() -> None:
+        async with crew_of(url, client) as crew:
+            await act(crew)
+
+    asyncio.run(main())
+
+
+CAMERAS = [f"cam{number}" for number in range(8)]
+
+
+def test_a_new_camera_is_picked_up_within_two_seconds(redis_url: str, client: redis.Redis) -> None:
+    async def act(crew: Crew) -> None:
+        crew.join("a")
+        await until(lambda: client.zcard(keys.WORKERS) == 1)
+        crew.attach("lobby")
+        await until(lambda: crew.owners("lobby") == {"a": 1}, 2.0)
+
+    play(redis_url, client, act)
+
+
+def test_who_joins_gets_its_share_one_camera_after_another(
+    redis_url: str, client: redis.Redis
+) -> None:
+    async def act(crew: Crew) -> None:
+        crew.attach(*CAMERAS)
+        crew.join("a")
+        await until(lambda: crew.owners(*CAMERAS) == {"a": 8})
+        crew.join("b")
+        free_at_once = 0
+        while crew.owners(*CAMERAS) != {"a": 4, "b": 4}:
+            free_at_once = max(free_at_once, crew.owners(*CAMERAS)[""])
+            await asyncio.sleep(0.01)
+        assert free_at_once <= 1
+
+    play(redis_url, client, act)
+
+
+def test_cameras_of_a_worker_that_fell_are_taken_over(redis_url: str, client: redis.Redis) -> None:
+    async def act(crew: Crew) -> None:
+        crew.attach(*CAMERAS)
+        crew.join("a")
+        crew.join("b")
+        await until(lambda: crew.owners(*CAMERAS) == {"a": 4, "b": 4})
+        await crew.fall("a")
+        await until(lambda: crew.owners(*CAMERAS) == {"b": 8})
+
+    play(redis_url, client, act)
+
+
+def test_who_stops_gives_its_cameras_to_the_others_at_once(
+    redis_url: str, client: redis.Redis
+) -> None:
+    async def act(crew: Crew) -> None:
+        crew.attach(*CAMERAS)
+        crew.join("a")
+        crew.join("b")
+        await until(lambda: crew.owners(*CAMERAS) == {"a": 4, "b": 4})
+        await crew.leave("a")
+        assert crew.owners(*CAMERAS)["a"] == 0
+        assert client.zrange(keys.WORKERS, 0, -1) == [b"1@b"]
+        await until(lambda: crew.owners(*CAMERAS) == {"b": 8}, 2.0)
+
+    play(redis_url, client, act)
+
+
+def test_a_camera_that_its_worker_does_not_come_for_is_taken_by_another_and_kept(
+    redis_url: str, client: redis.Redis
+) -> None:
+    async def act(crew: Crew) -> None:
+        # It lives, but takes nothing: cut off from the shard, say.
+        idle = crew.place("idle")
+        theirs = [n for n, owner in assign(CAMERAS, {"idle": 1, "a": 1}).items() if owner == "idle"]
+        await idle.heartbeat()
+        crew.attach(*CAMERAS)
+        crew.join("a")
+        began = time.monotonic()
+        while crew.owners(*CAMERAS) != {"a": 8}:
+            await idle.heartbeat()
+            await asyncio.sleep(0.05)
+        assert time.monotonic() - began >= LEASE_MS / 1000
+        epochs = [client.hget(keys.lease(camera), "epoch") for camera in theirs]
+        for _ in range(40):
+            await idle.heartbeat()
+            await asyncio.sleep(0.05)
+        assert epochs == [b"1"] * 4  # and nobody plays ping-pong with them
+        assert crew.owners(*CAMERAS) == {"a": 8}
+
+    play(redis_url, client, act)
+
+
+def test_no_camera_is_handed_to_a_worker_that_may_have_fallen(
+    redis_url: str, client: redis.Redis
+) -> None:
+    async def act(crew: Crew) -> None:
+        crew.attach(*CAMERAS)
+        crew.join("a")
+        await until(lambda: crew.owners(*CAMERAS) == {"a": 8})
+        seconds, _ = client.time()
+        # Registered, and not heard of since almost a lease's time.
+        client.zadd(keys.WORKERS, {"1@mute": seconds * 1000 + 1_000 + LEASE_MS / 4})
+        for _ in range(50):
+            assert crew.owners(*CAMERAS) == {"a": 8}
+            await asyncio.sleep(0.01)
+
+    play(redis_url, client, act)
+
+
+def test_a_camera_not_heard_of_is_let_go_when_nothing_of_it_waits(
+    redis_url: str, client: redis.Redis
+) -> None:
+    async def act(crew: Crew) -> None:
+        crew.attach("lobby", "yard")
+        crew.join("a")
+        await until(lambda: crew.owners("lobby", "yard") == {"a": 2})
+        crew.attach("lobby", silent_ms=SILENT_MS + 1_000)
+        await until(lambda: crew.owners("lobby", "yard") == {"a": 1, "": 1})
+        frame = Frame(int(time.time() * 1000), 64, 48, b"jpeg", "boot", 0)
+        client.xadd(keys.frames("lobby"), {"frame": frame.pack()})
+        await until(lambda: client.xlen(keys.emotions("lobby")) == 1)
+
+    play(redis_url, client, act)
+
+
+def test_of_a_camera_long_gone_nothing_is_kept_but_its_epoch(
+    redis_url: str, client: redis.Redis
+) -> None:
+    for key in (keys.frames("old"), keys.emotions("old"), keys.dead("old")):
+        client.xadd(key, {"a": "b"}, "1-0")
+    client.xtrim(keys.frames("old"), 0)
+    client.hset(keys.ledger("old"), "analysed", 1)
+    client.hset(keys.camera_info("old"), "state", "up")
+    client.hset(keys.lease("old"), mapping={"owner": "", "epoch": 7, "expires_ms": 0})
+    client.zadd(keys.CAMERAS, {"old": 1, "silent": 1})
+    client.xadd(keys.emotions("silent"), {"a": "b"})
+
+    async def act(crew: Crew) -> None:
+        crew.join("a")
+        await until(lambda: client.zrange(keys.CAMERAS, 0, -1) == [b"silent"])
+        assert set(client.keys("*old*")) == {keys.lease("old").encode()}
+        assert client.xlen(keys.emotions("silent")) == 1
+
+    play(redis_url, client, act)
+
+
+def test_one_that_cannot_finish_in_time_leaves_the_rest_to_its_successor(
+    redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "DRAIN_S", 2.5)
+    gate, begun = threading.Event(), threading.Event()
+
+    def before(jpeg: bytes) -> None:
+        begun.set()
+        assert gate.wait(20)
+
+    async def act(crew: Crew) -> None:
+        frame = Frame(int(time.time() * 1000), 64, 48, b"jpeg", "boot", 0)
+        client.xadd(keys.frames("lobby"), {"frame": frame.pack()})
+        crew.attach("lobby")
+        crew.join("slow", OneFace(before))
+        await until(begun.is_set)
+        epoch = client.hget(keys.lease("lobby"), "epoch")
+        leaving = asyncio.create_task(crew.leave("slow"))
+        crew.join("b")
+        # Longer than a lease, for which it keeps the camera all the same.
+        await leaving
+        assert client.hget(keys.lease("lobby"), "epoch") == epoch
+        gate.set()
+        await until(lambda: client.xlen(keys.emotions("lobby")) == 1)
+
+    play(redis_url, client, act)
+
+
+def test_a_worker_outlives_redis(client: redis.Redis) -> None:
+    with RedisProcess() as server, redis.Redis(unix_socket_path=str(server.socket)) as own:
+
+        async def act(crew: Crew) -> None:
+            crew.attach("lobby")
+            crew.join("a")
+            await until(lambda: crew.owners("lobby") == {"a": 1})
+            assert crew.health["a"].not_ready() is None
+            server.kill()
+            await until(lambda: "cannot be reached" in (crew.health["a"].not_ready() or ""))
+            await asyncio.to_thread(server.restart)
+            crew.attach("lobby")
+            await until(lambda: crew.owners("lobby") == {"a": 1})
+            await until(lambda: crew.health["a"].not_ready() is None)
+
+        play(server.url, own, act)
+
+
+def test_the_account_of_owned_cameras_is_in_the_metrics(
+    redis_url: str, client: redis.Redis
+) -> None:
+    frame = Frame(int(time.time() * 1000), 64, 48, b"jpeg", "boot", 0)
+    client.xadd(keys.frames("lobby"), {"frame": frame.pack()})
+
+    async def act(crew: Crew) -> None:
+        crew.attach("lobby")
+        crew.join("a")
+        metrics = crew.workers["a"]._shop.metrics
+
+        def shown(state: str) -> float:
+            return float(metrics.ledger.labels("lobby", state)._value.get())
+
+        await until(lambda: shown("analysed") == 1)
+        assert (shown("added"), shown("dropped"), shown("in_flight")) == (1, 0, 0)
+        assert metrics.balanced.labels("lobby")._value.get() == 1
+        client.hincrby(keys.ledger("lobby"), "analysed", 1)  # as if one had ended twice
+        await until(lambda: metrics.balanced.labels("lobby")._value.get() == 0)
+
+    play(redis_url, client, act)

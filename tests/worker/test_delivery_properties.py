@@ -1,0 +1,298 @@
+"""Whatever producers, workers, crashes and pauses do, in any order: the account stays exact.
+
+A state machine runs the scripts against a real server, beside a model of what must be."""
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pytest
+import redis
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from emotion_streams import keys
+from emotion_streams.ledger import Ledger, Outcome, ledger_call, parse_ledger
+from tests.servers import RedisProcess
+from worker.stream import load_script
+
+KEPT: Final = 6
+"""Frames that the stream holds at most: few, so that trimming happens often."""
+
+LONG_MS: Final = 3_600_000
+WORKERS: Final = st.integers(0, 2)
+
+_names = itertools.count()
+
+
+@dataclass
+class Hand:
+    """A worker as it sees itself: the lease that it believes to have, and the frames it holds."""
+
+    owner: str
+    epoch: int = 0
+    held: list[str] = field(default_factory=list)
+
+
+class Delivery(RuleBasedStateMachine):
+    """One camera, three workers. What a paused worker does on waking needs no rule of its own: it
+    goes on with what it holds, when others have long taken over."""
+
+    client: redis.Redis
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Each example has a camera of its own, which is quicker than to empty the server.
+        camera = f"cam{next(_names)}"
+        self.frames, self.lease = keys.frames(camera), keys.lease(camera)
+        self.emotions, self.dead = keys.emotions(camera), keys.dead(camera)
+        self.ledger_key, self.camera = keys.ledger(camera), camera
+        self.script = {
+            name: load_script(self.client, name)
+            for name in ("acquire", "renew", "release", "claim", "commit")
+        }
+        self.client.xgroup_create(self.frames, keys.GROUP, "0", mkstream=True)
+        self.hands = [self._new_hand() for _ in range(3)]
+        self.right: tuple[str, int] | None = None  # who may commit: owner and epoch
+        self.running = False  # whether that lease has not run out
+        self.epoch = 0
+        self.number = 0
+        self.stored: list[str] = []  # in the stream, oldest first
+        self.unread: set[str] = set()
+        self.pending: set[str] = set()
+        self.ended: dict[str, str] = {}
+        self.expected: Counter[str] = Counter()
+        self.dropped = 0
+
+    def _new_hand(self) -> Hand:
+        return Hand(f"worker{next(_names)}")
+
+    def _may(self, hand: Hand) -> bool:
+        return self.right == (hand.owner, hand.epoch)
+
+    def _trim(self, keep: int) -> None:
+        gone, self.stored = (
+            self.stored[: max(0, len(self.stored) - keep)],
+            self.stored[max(0, len(self.stored) - keep) :],
+        )
+        self.dropped += len(self.unread.intersection(gone))
+        self.unread -= set(gone)
+
+    @rule(count=st.integers(1, 4))
+    def produce(self, count: int) -> None:
+        for _ in range(count):
+            self.number += 1
+            frame_id = f"{self.number}-0"
+            self.client.xadd(self.frames, {"frame": b"f"}, frame_id, KEPT, approximate=False)
+            self.stored.append(frame_id)
+            self.unread.add(frame_id)
+            self._trim(KEPT)
+
+    @rule(keep=st.integers(0, KEPT))
+    def trim(self, keep: int) -> None:
+        self.client.xtrim(self.frames, keep, approximate=False)
+        self._trim(keep)
+
+    @rule(number=WORKERS)
+    def acquire(self, number: int) -> None:
+        hand = self.hands[number]
+        epoch = self.script["acquire"](keys=[self.lease], args=[hand.owner, LONG_MS])
+        owner = self.right[0] if self.right else None
+        if owner not in (None, hand.owner) and self.running:
+            assert epoch == 0
+            return
+        if owner != hand.owner:
+            self.epoch += 1
+        assert epoch == self.epoch
+        self.right, self.running = (hand.owner, epoch), True
+        if hand.epoch != epoch:  # a camera taken anew is taken with empty hands
+            hand.epoch, hand.held = epoch, []
+
+    @rule()
+    def lease_runs_out(self) -> None:
+        if self.right:
+            self.client.hset(self.lease, "expires_ms", 0)
+            self.running = False
+
+    @rule(number=WORKERS)
+    def renew(self, number: int) -> None:
+        hand = self.hands[number]
+        renewed = self.script["renew"](keys=[self.lease], args=[hand.owner, hand.epoch, LONG_MS])
+        assert bool(renewed) == self._may(hand)
+        self.running = self.running or bool(renewed)
+
+    @rule(number=WORKERS)
+    def release(self, number: int) -> None:
+        hand = self.hands[number]
+        released = self.script["release"](keys=[self.lease], args=[hand.owner, hand.epoch])
+        assert bool(released) == self._may(hand)
+        if released:
+            self.right, hand.held = None, []
+            hand.epoch = 0
+
+    @rule(number=WORKERS)
+    def crash(self, number: int) -> None:
+        """It starts again under another name, and knows nothing."""
+        self.hands[number] = self._new_hand()
+
+    @rule(number=WORKERS, count=st.integers(1, 4), reply_is_lost=st.booleans())
+    def deliver(self, number: int, count: int, reply_is_lost: bool) -> None:
+        hand = self.hands[number]
+        if not hand.epoch:
+            return
+        reply: Any = self.client.xreadgroup(keys.GROUP, hand.owner, {self.frames: ">"}, count=count)
+        got = [entry_id.decode() for _, entries in reply for entry_id, _ in entries]
+        assert got == [frame_id for frame_id in self.stored if frame_id in self.unread][:count]
+        self.unread -= set(got)
+        self.pending |= set(got)
+        if not reply_is_lost:
+            hand.held += got
+
+    @rule(number=WORKERS, reply_is_lost=st.booleans())
+    def claim(self, number: int, reply_is_lost: bool) -> None:
+        hand = self.hands[number]
+        reply = self._claim(hand)
+        if not self._may(hand):
+            assert reply == b"FENCED"
+            return
+        got = [frame_id.decode() for frame_id, _, _ in reply]
+        # All that is pending and there, but what it holds already; it may have heard of a frame
+        # that a successor claimed meanwhile, and gets it again.
+        assert set(got) | set(hand.held) >= self.pending & set(self.stored)
+        assert set(got) <= self.pending & set(self.stored)
+        assert got == sorted(got, key=_order)
+        if not reply_is_lost:
+            hand.held = sorted({*hand.held, *got}, key=_order)
+
+    def _claim(self, hand: Hand) -> Any:
+        before = self._lost()
+        reply = self.script["claim"](
+            keys=[self.frames, self.lease, self.ledger_key, self.emotions, self.dead],
+            args=[hand.owner, hand.epoch, keys.GROUP, hand.owner, 1000, LONG_MS, *hand.held],
+        )
+        found_lost = self._lost() - before
+        still_pending = self._pending()
+        assert found_lost == len(self.pending - still_pending)
+        assert not (self.pending - still_pending) & set(self.stored)
+        self.expected["lost"] += found_lost
+        for frame_id in self.pending - still_pending:
+            self._end(frame_id, "lost")
+        return reply
+
+    def _lost(self) -> int:
+        return int(self.client.hget(self.ledger_key, "lost") or 0)
+
+    def _pending(self) -> set[str]:
+        entries: Any = self.client.xpending_range(self.frames, keys.GROUP, "-", "+", 1000)
+        return {entry["message_id"].decode() for entry in entries}
+
+    def _end(self, frame_id: str, outcome: str) -> None:
+        assert frame_id not in self.ended, "it ended twice"
+        self.ended[frame_id] = outcome
+        self.pending.discard(frame_id)
+        if frame_id in self.stored:
+            self.stored.remove(frame_id)
+
+    @precondition(lambda self: any(hand.held for hand in self.hands))
+    @rule(
+        number=WORKERS,
+        outcomes=st.lists(
+            st.sampled_from([Outcome.ANALYSED, Outcome.EXPIRED, Outcome.DEAD]), min_size=1
+        ),
+        reply_is_lost=st.booleans(),
+    )
+    def commit(self, number: int, outcomes: list[Outcome], reply_is_lost: bool) -> None:
+        hand = self.hands[number]
+        endings = list(zip(hand.held, outcomes, strict=False))
+        reply = self._commit(hand, endings)
+        if not self._may(hand):
+            assert reply == b"FENCED"
+            hand.held = []
+            return
+        for (frame_id, wanted), said in zip(endings, reply, strict=True):
+            outcome = said.decode()
+            if outcome == "repeated":
+                assert frame_id in self.ended
+                continue
+            assert outcome == wanted or (wanted == "analysed" and outcome == "late")
+            self.expected[outcome] += 1
+            self._end(frame_id, outcome)
+        if not reply_is_lost:  # otherwise it holds on to them, and sends them again
+            hand.held = hand.held[len(endings) :]
+
+    def _commit(self, hand: Hand, endings: list[tuple[str, Outcome]]) -> Any:
+        args: list[Any] = [hand.owner, hand.epoch, keys.GROUP, 10_000, 1_000]
+        for frame_id, outcome in endings:
+            args += (frame_id, outcome.value, b"payload", 1)
+        return self.script["commit"](
+            keys=[self.frames, self.emotions, self.lease, self.ledger_key, self.dead], args=args
+        )
+
+    @invariant()
+    def the_account_is_exact(self) -> None:
+        ledger = self._ledger()
+        assert ledger.balanced
+        assert ledger.dropped == self.dropped
+        assert ledger.added == self.number
+        assert ledger.in_flight == len(self.pending)
+        assert ledger.queued == len(self.unread)
+        assert all(getattr(ledger, name) == self.expected[name] for name in map(str, Outcome))
+
+    def _ledger(self) -> Ledger:
+        return parse_ledger(self.camera, self.client.eval_ro(*ledger_call(self.camera)))
+
+    @invariant()
+    def events_are_in_order_and_one_per_frame(self) -> None:
+        entries: Any = self.client.xrange(self.emotions)
+        ids = [entry_id.decode() for entry_id, _ in entries]
+        assert ids == sorted(set(ids), key=_order)
+        analysed = {frame_id for frame_id, outcome in self.ended.items() if outcome == "analysed"}
+        assert set(ids) == analysed
+
+    def teardown(self) -> None:
+        """Somebody takes over and finishes: nothing is left, and everything has ended once."""
+        self.lease_runs_out()
+        self.hands[0] = self._new_hand()
+        self.acquire(0)
+        self.claim(0, reply_is_lost=False)
+        self.deliver(0, count=1000, reply_is_lost=False)
+        if self.hands[0].held:
+            self.commit(0, [Outcome.ANALYSED] * len(self.hands[0].held), reply_is_lost=False)
+        self.the_account_is_exact()
+        ledger = self._ledger()
+        assert (ledger.in_flight, ledger.queued) == (0, 0)
+        assert len(self.ended) + self.dropped == self.number
+        self.client.delete(self.frames, self.emotions, self.dead, self.ledger_key, self.lease)
+
+
+def _order(frame_id: str) -> int:
+    return int(frame_id.partition("-")[0])
+
+
+@pytest.fixture
+def machine(redis_server: RedisProcess) -> Iterator[type[Delivery]]:
+    with redis.Redis(unix_socket_path=str(redis_server.socket)) as client:
+        Delivery.client = client
+        yield Delivery
+
+
+@pytest.mark.timeout(300)
+def test_any_order_of_events_keeps_the_account_exact(machine: type[Delivery]) -> None:
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=500,
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -1,0 +1,46 @@
+"""How many frames may be in the works: few enough that none grows old inside."""
+
+import asyncio
+
+
+class Slot:
+    """One frame's place: with a thread until its faces are found, in the works until it ends."""
+
+    def __init__(self, threads: asyncio.Semaphore, in_flight: asyncio.Semaphore) -> None:
+        self._held = [in_flight, threads]
+
+    def leave_thread(self) -> None:
+        """The thread is free for another frame."""
+        if len(self._held) == 2:
+            self._held.pop().release()
+
+    def leave(self) -> None:
+        """The frame has ended, or was given up."""
+        while self._held:
+            self._held.pop().release()
+
+
+class Slots:
+    """Places for `in_flight` frames, of which a few more than `threads` may be in threads or wait
+    for one: those behind stay in Redis, where newer ones can replace them. Taken in turn, so that
+    no camera starves another."""
+
+    def __init__(self, threads: int, in_flight: int) -> None:
+        # One more than there are threads, so that none waits for the event loop.
+        self._threads = asyncio.Semaphore(threads + 1)
+        self._in_flight = asyncio.Semaphore(in_flight)
+
+    @property
+    def taken(self) -> bool:
+        """Whether the next frame would have to wait."""
+        return self._in_flight.locked() or self._threads.locked()
+
+    async def take(self) -> Slot:
+        """A place, when it is this camera's turn."""
+        await self._in_flight.acquire()
+        try:
+            await self._threads.acquire()
+        except BaseException:
+            self._in_flight.release()
+            raise
+        return Slot(self._threads, self._in_flight)
