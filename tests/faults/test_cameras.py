@@ -7,6 +7,7 @@ import pytest
 
 from emotion_streams import keys
 from emotion_streams.connection import Client
+from emotion_streams.frames import Frame
 from tests.faults.soak import Soak
 from tests.peers.mjpeg_server import MjpegServer
 from tests.peers.pictures import jpeg
@@ -142,6 +143,10 @@ def test_a_still_scene_is_sent_once_a_second_and_the_rest_counted(
             30,
         )
         assert 2 <= stored(client) <= 6
+        ((_, fields),) = client.xrevrange(keys.frames("door"), count=1)
+        frame = Frame.unpack(fields[b"frame"])
+        assert frame.jpeg == jpeg(64, 48)  # as the camera made it
+        assert frame.gated > 0
 
 
 def test_memory_stays_flat_and_frames_flow_with_several_cameras() -> None:
