@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from emotion_streams import CameraStatus
 from emotion_streams.connection import connect
 from emotion_streams.service import logs
+from emotion_streams.service.command_line import conceal
 from emotion_streams.service.health import Health, HealthServer
 from emotion_streams.service.metrics import GatewayMetrics, build_info
 from emotion_streams.service.settings import InvalidSettings, end, load
@@ -167,4 +168,4 @@ class _Server(uvicorn.Server):
 
 
 if __name__ == "__main__":
-    main()
+    main(conceal())
