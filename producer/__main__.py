@@ -62,9 +62,12 @@ async def _run(config: Config, health: Health, metrics: ProducerMetrics) -> None
         loop.add_signal_handler(number, working.cancel)
     health.started()
     try:
-        with contextlib.suppress(asyncio.CancelledError):
-            await working
+        done, _ = await asyncio.wait({working, telling}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            if not task.cancelled():
+                task.result()  # raises what ended it
     finally:
+        working.cancel()
         await fleet.close()
         telling.cancel()
         await asyncio.wait([telling])

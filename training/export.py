@@ -23,15 +23,16 @@ def export(
 ) -> ModelCard:
     """Write the release folder `out`, named after it: weights.npz, card.json and MODEL_CARD.md.
 
-    The temperature is fitted on all of `valid`; the calibration error in the card is cross-fitted,
-    so that no picture was judged by a temperature it helped to fit.
+    The temperature is fitted on all of `valid`; the card holds the calibration error with it, and
+    cross-fitted, where no picture is judged by a temperature that it helped to fit.
     """
     card = replace(trained.card, name=out.name, version=version)
     engine = build_engine("auto", Release(card, trained.weights), threads)
     predictions = predict(engine, card, valid, None)
     temperature = round(metrics.fit_temperature(predictions.logits, predictions.truth), 4)
     scores = report(predictions, temperature)
-    scores["ece"] = round(metrics.crossfitted_error(predictions.logits, predictions.truth), 4)
+    crossfitted = metrics.crossfitted_error(predictions.logits, predictions.truth)
+    scores["ece_crossfitted"] = round(crossfitted, 4)
     scores["robustness"] = robustness(engine, card, valid)
     card = replace(card, temperature=temperature, scores=scores)
     card = release.save(out, card, trained.weights)

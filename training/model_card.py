@@ -16,8 +16,8 @@ PROCEDURE: Final = """\
 The targets are the shares of the annotators' votes, single votes dropped. Rare emotions are drawn
 more often, and the loss corrects for it (logit adjustment), so that the probabilities keep the
 data's frequencies. AdamW, warm-up and cosine per stage, averaged weights. The temperature is fitted
-on the validation split, which also chose the model; the calibration error above is cross-fitted
-over its halves."""
+on the validation split, which also chose the model; the calibration error above is cross-fitted:
+each half of the split is scaled by the temperature of the other."""
 
 LIMITS: Final = """\
 ## Limits
@@ -60,7 +60,7 @@ def _scores(scores: Mapping[str, Any]) -> str:
         f"intervals by bootstrap: accuracy **{scores['accuracy']:.1%}** ({low:.1%} to {high:.1%}), "
         f"macro F1 **{scores['macro_f1']:.3f}** ({f1_low:.3f} to {f1_high:.3f}), expected "
         f"calibration error {scores['ece_before']:.3f} before temperature scaling and "
-        f"{scores['ece']:.3f} after.\n\n"
+        f"{scores['ece_crossfitted']:.3f} after (cross-fitted).\n\n"
     )
     rows = [
         (name, *(f"{row[key]:.2f}" for key in ("precision", "recall", "f1")), f"{row['count']:,}")

@@ -113,10 +113,13 @@ def made_with() -> dict[str, Any]:
     import keras  # here: an evaluation reads runs, and may run on an engine without Keras
 
     backend = keras.backend.backend()
+    # Keras lists no devices of PyTorch's.
+    found = [] if backend == "torch" else keras.distribution.list_devices("gpu")
+    accelerators = f"{len(found)} GPUs, " if found else ""
     packages = (*PACKAGES, BACKEND_PACKAGES[backend])
     return {
         "backend": backend,
         "python": platform.python_version(),
         **{package: metadata.version(package) for package in packages},
-        "device": f"{os.cpu_count()} CPU cores ({platform.machine()})",
+        "device": f"{accelerators}{os.cpu_count()} CPU cores ({platform.machine()})",
     }

@@ -38,7 +38,7 @@ CONTAINERS = ("XGROUP", "XINFO")
 
 
 class TestRealProcesses:
-    """Producer and worker run under their roles; see tests/deploy/processes.py."""
+    """Producer, worker and gateway run under their roles; see tests/deploy/processes.py."""
 
     def test_do_all_that_they_do_without_being_refused_once(
         self, valkey: Valkey, fleet: dict[str, Process]

@@ -1,6 +1,7 @@
 """What became of every frame, read in one step."""
 
 import asyncio
+from typing import Any
 
 import pytest
 import redis
@@ -65,8 +66,8 @@ def test_frames_trimmed_while_a_worker_has_them_stay_in_flight(
 
 
 def test_each_outcome_is_counted(redis_url: str, client: redis.Redis) -> None:
-    counts = {outcome.value: number for number, outcome in enumerate(Outcome, 1)}
-    client.hset(keys.ledger(CAMERA), mapping={**counts})
+    counts: dict[Any, Any] = {outcome.value: n for n, outcome in enumerate(Outcome, 1)}
+    client.hset(keys.ledger(CAMERA), mapping=counts)
     ledger = read(redis_url)
     assert {name: getattr(ledger, name) for name in counts} == counts
 

@@ -20,6 +20,7 @@ class GatedEngine:
     """Answers each crop with its own first pixel, when the test opens the gate."""
 
     name = "gated"
+    lanes = 1
 
     def __init__(self, max_batch: int = 8) -> None:
         self.max_batch = max_batch
