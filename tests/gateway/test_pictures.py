@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import cv2
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from gateway.hub import Published
 from gateway.join import Join
 from tests.gateway import feeder
+from tests.gateway.clients import never_reading
 from tests.gateway.feeder import FACE, Feeder, event, now_ms, portrait, publish, register
 from tests.gateway.processes import Gateway
 from tests.servers import RedisProcess, eventually
@@ -61,9 +63,9 @@ def test_frame_jpg_is_the_newest_analysed_picture_and_names_its_event(
     attach(gateway, store, camera)
     with Feeder(redis_server.url, camera) as running:
         answer = gateway.get(f"/api/cameras/{camera}/frame.jpg")
-        assert answer.headers["content-type"] == "image/jpeg"
-        assert answer.content == portrait()
-        assert answer.headers["x-frame-id"] in {*running.ids}
+    assert answer.headers["content-type"] == "image/jpeg"
+    assert answer.content == portrait()
+    assert answer.headers["x-frame-id"] in running.ids
 
 
 def test_a_picture_leaves_only_with_its_own_event(
@@ -115,6 +117,26 @@ def test_fps_is_a_ceiling(
         for _ in range(4):
             next(shown)
         assert time.monotonic() - began >= 0.95
+
+
+def test_a_client_that_takes_no_picture_slows_no_other(
+    gateway: Gateway, redis_server: RedisProcess, store: Any, camera: str
+) -> None:
+    """Its connection is full after a few pictures; the other's stay as fresh as they were."""
+    attach(gateway, store, camera)
+    path = f"/api/cameras/{camera}/live.mjpeg?fps=30"
+
+    def ages_ms() -> list[float]:
+        with gateway.stream(path) as answer:
+            shown = parts(answer)
+            return [now_ms() - int(next(shown)[0]["x-frame-id"][:-2]) for _ in range(20)]
+
+    with Feeder(redis_server.url, camera, fps=15):
+        alone = ages_ms()
+        with never_reading(gateway.port, path):
+            beside = ages_ms()
+            beside = ages_ms()
+    assert median(beside) < median(alone) + 50
 
 
 def test_without_a_picture_frame_jpg_says_so(gateway: Gateway, store: Any, camera: str) -> None:
