@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from emotion_streams.connection import connect, redact
 from emotion_streams.events import Model
 from emotion_streams.service import logs
+from emotion_streams.service.command_line import conceal
 from emotion_streams.service.health import Health, HealthServer
 from emotion_streams.service.metrics import WorkerMetrics, build_info
 from emotion_streams.service.settings import end, load
@@ -120,4 +121,4 @@ def _stop_on_signals(worker: Worker) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(conceal()))

@@ -1,5 +1,6 @@
 """The same promises on a cluster, behind sentinels, and with TLS and a password."""
 
+import asyncio
 import itertools
 from contextlib import closing
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 from redis.exceptions import AuthenticationError, ConnectionError  # noqa: A004 - redis-py's names
 
-from emotion_streams import START, subscribe
+from emotion_streams import START, CameraStatus, connect, list_cameras, subscribe
 from emotion_streams.connection import connect_sync
 from tests.deploy.valkey import Valkey, password
 from tests.faults.processes import start_producer, start_worker
@@ -26,6 +27,11 @@ def ids(url: str, camera: str, count: int) -> list[tuple[int, ...]]:
         return [tuple(map(int, event.frame_id.split("-"))) for event in first]
 
 
+async def _cameras(url: str) -> list[CameraStatus]:
+    async with connect(url) as client:
+        return await list_cameras(client)
+
+
 def test_a_cluster_survives_the_loss_of_a_node() -> None:
     with Cluster() as cluster, Site(cluster.url) as site:
         site.worker()
@@ -35,6 +41,9 @@ def test_a_cluster_survives_the_loss_of_a_node() -> None:
         site.feed(cluster.camera_on(2, "file"), policy="every", fps=4)
         site.await_events()
         site.audit()
+        cameras = asyncio.run(_cameras(cluster.url))
+        assert [camera.camera for camera in cameras] == sorted(site.cameras)
+        assert all(camera.owner and camera.lag < 20 for camera in cameras)
 
         cluster.kill_first()
         eventually(cluster.first_slots_are_served, FAILOVER_S + SCHEDULING_S)

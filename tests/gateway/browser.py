@@ -4,7 +4,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Self
 
 import pytest
@@ -110,9 +109,6 @@ class Browser:
     def errors(self) -> list[str]:
         """What the console complained of since it was last asked."""
         return [line["message"] for line in self.driver.get_log("browser")]  # type: ignore[no-untyped-call]
-
-    def screenshot(self, path: Path) -> None:
-        self.driver.save_screenshot(str(path))
 
     def wait(self, predicate: Callable[[], object], timeout_s: float = 10) -> None:
         eventually(predicate, timeout_s=timeout_s)

@@ -74,4 +74,6 @@ def keep(browser: Browser, target: Path) -> None:
     """The large view, once the chart has something to show."""
     seconds = "return Number(document.querySelector('.lanes canvas').dataset.seconds)"
     browser.wait(lambda: browser.js(seconds) >= 60, timeout_s=120)
-    browser.screenshot(target)
+    browser.size(1280, 1080)
+    browser.wait(lambda: browser.js("return innerHeight") == 1080)
+    target.write_bytes(browser.driver.get_screenshot_as_png())
