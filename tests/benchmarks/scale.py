@@ -89,7 +89,7 @@ async def _simulate(arguments: argparse.Namespace) -> dict[str, Any]:
     with (
         # All compute the same from the same names. On machines of their own each would; here once.
         patch("worker.app.assign", remembered),
-        patch("worker.app.CameraPipeline", _IdlePipeline),
+        patch("worker.owned.CameraPipeline", _IdlePipeline),
         RedisProcess() as server,
         stub_shop() as shop,
     ):
