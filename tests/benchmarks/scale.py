@@ -5,7 +5,6 @@ import asyncio
 import time
 from collections.abc import Iterable
 from contextlib import AsyncExitStack, aclosing
-from functools import cache
 from typing import Any
 from unittest.mock import patch
 
@@ -85,10 +84,7 @@ async def _simulate(arguments: argparse.Namespace) -> dict[str, Any]:
     """The workers' own code and leases on a real server, all in this process; no frame flows.
     After the start a worker vanishes, and another one joins."""
     cameras, names = _names(arguments)
-    remembered = _remembered(assign)
     with (
-        # All compute the same from the same names. On machines of their own each would; here once.
-        patch("worker.app.assign", remembered),
         patch("worker.owned.CameraPipeline", _IdlePipeline),
         RedisProcess() as server,
         stub_shop() as shop,
@@ -97,7 +93,7 @@ async def _simulate(arguments: argparse.Namespace) -> dict[str, Any]:
         pool = BlockingConnectionPool.from_url(server.url, max_connections=200, timeout=None)
         async with AsyncExitStack() as ends:
             client = await ends.enter_async_context(aclosing(Redis.from_pool(pool)))
-            site = _Site(client, cameras, arguments.lease_ms, shop, remembered)
+            site = _Site(client, cameras, arguments.lease_ms, shop)
             ends.push_async_callback(site.close)
             start_s, _ = await site.settle(join=names)
             loss_s, moved_by_loss = await site.settle(lose=names[0])
@@ -114,14 +110,6 @@ async def _simulate(arguments: argparse.Namespace) -> dict[str, Any]:
         "moved_by_join": moved_by_join,
         "least_to_move": round(share),
     }
-
-
-def _remembered(real: Any) -> Any:
-    @cache
-    def remembered(cameras: frozenset[str], weights: frozenset[tuple[str, float]]) -> Any:
-        return real(cameras, dict(weights))
-
-    return lambda cameras, weights: remembered(frozenset(cameras), frozenset(weights.items()))
 
 
 class _IdlePipeline:
@@ -144,9 +132,7 @@ class _Site:
         cameras: list[str],
         lease_ms: int,
         shop: Workshop,
-        assign: Any,
     ) -> None:
-        self._assign = assign
         self._client = client
         self._cameras = cameras
         self._lease_ms = lease_ms
@@ -169,7 +155,7 @@ class _Site:
             now_ms = time.time() * 1000
             await self._client.zadd(keys.CAMERAS, dict.fromkeys(self._cameras, now_ms))
             owners = await self._owners()
-            should = self._assign(self._cameras, dict.fromkeys(self._running, 1.0))
+            should = assign(self._cameras, dict.fromkeys(self._running, 1.0))
             if owners == should:
                 break
         moved = sum(before[camera] != owners[camera] for camera in self._cameras if before[camera])
