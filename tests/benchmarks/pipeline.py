@@ -8,7 +8,7 @@ from tests.benchmarks import machine, options
 from tests.benchmarks.feed import Feed
 from tests.benchmarks.material import pictures, released
 from tests.benchmarks.stages import Cost, Stages
-from tests.benchmarks.system import System
+from tests.benchmarks.system import Published, System
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             start_s = system.start_s
             other = others.cores()
     return {
-        **_summary(alone, published),
+        **summary(alone, published),
         "redis_cpu_s": round(redis_cpu_s, 2),
         "faces_per_frame": round(faces, 2),
         "worker_memory_mb": round(memory_mb),
@@ -58,7 +58,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _summary(alone: list[dict[str, Cost]], published: list[Any]) -> dict[str, Any]:
+def summary(alone: list[dict[str, Cost]], published: list[Published]) -> dict[str, Any]:
+    """The figures, from what each round measured of the stages alone and of the system."""
     cpu_s = {stage: sum(costs[stage].cpu_s for costs in alone) / len(alone) for stage in alone[0]}
     rates = [part.frames_per_s for part in published]
     frames = sum(part.frames for part in published)
