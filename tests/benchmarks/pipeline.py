@@ -1,7 +1,6 @@
 """Saturated rate from Redis to event, against what the cores could do with the stages alone."""
 
 import argparse
-import time
 from typing import Any
 
 from tests.benchmarks import machine, options
@@ -39,7 +38,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
                     system.await_owners()
                     system.await_frames(arguments.cameras)
                     published.append(system.watch(arguments.seconds))
-                _settle(system)
+                system.settle()
             redis_cpu_s = system.redis_cpu_s() - redis_before
             memory_mb = system.workers[0].memory_mb()
             start_s = system.start_s
@@ -77,9 +76,3 @@ def summary(alone: list[dict[str, Cost]], published: list[Published]) -> dict[st
         "worker_cpu_ms_per_frame": round(1000 * worker_cpu_s / frames, 2),
         "worker_cores": round(worker_cpu_s / seconds, 2),
     }
-
-
-def _settle(system: System) -> None:
-    """Wait until nothing is queued, so that the stages alone have the machine."""
-    while any(ledger.in_flight + ledger.queued for ledger in system.ledgers()):
-        time.sleep(0.1)
