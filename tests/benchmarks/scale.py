@@ -51,8 +51,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     return {
         "frames_per_s": {str(workers): round(rate, 1) for workers, rate in rates.items()},
         "over_one": {str(workers): round(rate / one, 2) for workers, rate in rates.items()},
-        "simulation": asyncio.run(_simulate(arguments)),
         "assign_ms": _assign_ms(arguments),
+        "simulation": asyncio.run(_simulate(arguments)),
     }
 
 
@@ -68,7 +68,7 @@ def _rate(arguments: argparse.Namespace, model: str, frames: list[Picture], work
 
 
 def _assign_ms(arguments: argparse.Namespace) -> float:
-    """What a worker spends each second on computing who should own which camera."""
+    """What it costs a worker to compute who should own which camera, when that changed."""
     cameras, workers = _names(arguments)
     start = time.process_time()
     assign(cameras, dict.fromkeys(workers, 1.0))
