@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from emotion_streams import CameraStatus
 from emotion_streams.connection import connect
 from emotion_streams.service import logs
+from emotion_streams.service.command_line import conceal
 from emotion_streams.service.health import Health, HealthServer
 from emotion_streams.service.metrics import GatewayMetrics, build_info
 from emotion_streams.service.settings import InvalidSettings, end, load
@@ -34,7 +35,8 @@ _SEND_BUFFER: Final = 256 << 10
 """What the kernel holds for a slow client: more would only be older by the time it is read."""
 _UNREAD_MS: Final = 30_000
 """A client that takes nothing for this long is cut off."""
-_STOP_S: Final = 3
+_STOP_S: Final = 1.0
+"""How long open answers may take to end; then their connections are cut."""
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -144,15 +146,21 @@ class _Server(uvicorn.Server):
                 proxy_headers=False,
                 # Above max_clients, so that streams are refused with words first.
                 limit_concurrency=2 * settings.max_clients + 100,
-                timeout_graceful_shutdown=_STOP_S,
             )
         )
         self._end_streams = end_streams
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the streams, then as uvicorn does."""
+        """End the streams, then as uvicorn does; but wait for no client that takes nothing."""
         self._end_streams()
+        cut = asyncio.get_running_loop().call_later(_STOP_S, self._cut)
         await super().shutdown(sockets)
+        cut.cancel()
+
+    def _cut(self) -> None:
+        for connection in list(self.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -167,4 +175,4 @@ class _Server(uvicorn.Server):
 
 
 if __name__ == "__main__":
-    main()
+    main(conceal())

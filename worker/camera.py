@@ -110,9 +110,11 @@ class CameraPipeline:
         self._works.put_nowait(work or _done(ended))
 
     async def _catch_up(self) -> None:
-        """Look whether newer frames came, for it is the newest that counts."""
+        """Where the camera fell behind, look whether newer frames came: the newest counts."""
         failed_lately = self._claim_at == 0.0
         if self._stopping.is_set() or failed_lately or len(self._waiting) >= READ_AT_ONCE:
+            return
+        if not self._waiting.behind:  # then what waits is analysed whatever comes after it
             return
         try:
             await self._read(None)

@@ -31,6 +31,11 @@ class Waiting:
     def __len__(self) -> int:
         return len(self._arrivals)
 
+    @property
+    def behind(self) -> bool:
+        """Whether a frame is too old already."""
+        return any(map(self._is_stale, self._arrivals))
+
     def add(self, deliveries: Sequence[Delivery], *, just_stored: bool) -> None:
         """Add what a read or a claim brought. `just_stored`: the newest of them was stored since
         the last time, so that it tells of the producer's clock."""
@@ -43,7 +48,7 @@ class Waiting:
         """The next frame to analyse, if there is one, and how those before it end: a camera that
         fell behind goes on with its newest frame, unless every frame counts."""
         ended: list[Ending] = []
-        behind = any(map(self._is_stale, self._arrivals))
+        behind = self.behind
         while self._arrivals:
             arrival = self._arrivals.popleft()
             ending = self._early_end(arrival, behind)

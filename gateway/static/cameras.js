@@ -4,9 +4,9 @@ import { WIRE } from "./emotions.js";
 export const SPAN_S = 300;
 const KEPT_EVENTS = 600;
 
-const SILENT_MS = 2400; // a camera that brought events all the time and brings none now is down
+const SILENT_MS = 2200; // a camera that brought events all the time and brings none now is down
 const FLOWING_FPS = 2; // rarer events than this tell nothing by their absence
-const CAPTURED_ON_MS = 300; // its producer captured later than its last event: it is only quiet
+const CAPTURED_ON_MS = 200; // its producer captured later than its last event: it is only quiet
 
 export const cameras = new Map();
 export const link = { live: false }; // whether events would come

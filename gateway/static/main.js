@@ -3,13 +3,13 @@ import { EventStream, PictureStream, fetchJson } from "./api.js";
 import { camera, cameras, clock, link } from "./cameras.js";
 import { Detail } from "./detail.js";
 import { LANES, face } from "./emotions.js";
-import { ordered } from "./picture.js";
+import { listenToKeys } from "./keyboard.js";
+import { say, sayMood } from "./speech.js";
 import { Tile } from "./tile.js";
 
 const STATUS_EVERY_MS = 400; // a producer speaks once a second: see SILENT_MS
 const VERDICT_EVERY_MS = 200;
 const MISSED_MS = 60000; // after a longer absence the minutes are loaded anew instead
-const SPOKEN_EVERY_MS = 6000; // a screen reader needs time to say it
 const [GRID_FPS, LARGE_FPS] = [10, 25];
 
 const at = (id) => document.getElementById(id);
@@ -223,43 +223,7 @@ at("skip").addEventListener("click", (click) => {
   (detail ? detail.title : list).focus();
 });
 
-// Keys: arrows walk the grid and from camera to camera, Escape goes back
-
-addEventListener("keydown", (press) => {
-  if (press.altKey || press.ctrlKey || press.metaKey) return;
-  if (detail) {
-    const selector = { Escape: ".back", ArrowLeft: ".previous", ArrowRight: ".next" }[press.key];
-    if (selector && !at("detail").querySelector(selector).closest("[hidden]")) {
-      press.preventDefault();
-      at("detail").querySelector(selector).click();
-    }
-    return;
-  }
-  const links = [...list.querySelectorAll("a")];
-  const index = links.indexOf(document.activeElement);
-  if (index < 0) return;
-  const columns = getComputedStyle(list).gridTemplateColumns.split(" ").length;
-  const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[press.key];
-  if (step && links[index + step]) {
-    press.preventDefault();
-    links[index + step].focus();
-  }
-});
-
-// What a screen reader is told unasked: states, and in the large view a lasting change of mood
-
-let spoken = { at: 0, mood: "" };
-
-function say(text) {
-  at("announcer").textContent = text;
-}
-
-function sayMood(found) {
-  const lately = found.newest && ordered(found.newest)[0]?.emotion;
-  if (!lately || lately === spoken.mood || Date.now() - spoken.at < SPOKEN_EVERY_MS) return;
-  spoken = { at: Date.now(), mood: lately };
-  say(`${found.name}: ${lately}`);
-}
+listenToKeys(list, at("detail"));
 
 // Begin
 

@@ -62,7 +62,9 @@ class TestPromtool:
         folder = tmp_path_factory.mktemp("wrong")
         wrong = (PROMETHEUS / "rules.yml").read_text().replace("camera_up == 0", "camera_up == 1")
         (folder / "rules.yml").write_text(wrong)
-        (folder / TESTS[0]).write_text((PROMETHEUS / TESTS[0]).read_text())
+        tests = yaml.safe_load((PROMETHEUS / TESTS[0]).read_text())
+        tests["tests"] = [one for one in tests["tests"] if one["name"].startswith("CameraDown")]
+        (folder / TESTS[0]).write_text(yaml.safe_dump(tests))
         done = subprocess.run(
             [need("promtool", "prometheus"), "test", "rules", TESTS[0]],
             cwd=folder,

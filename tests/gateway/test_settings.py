@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from emotion_streams.service.settings import InvalidSettings, resolve
+from gateway.__main__ import listen
 from gateway.settings import GatewaySettings, check, is_loopback
 from tests.gateway.processes import ROOT
 
@@ -40,6 +41,17 @@ def test_a_short_token_is_refused_in_one_line_that_does_not_repeat_it() -> None:
     assert ended.stderr.startswith("gateway: token: shorter than 16")
     assert ended.stderr.count("\n") == 1
     assert SECRET not in ended.stderr
+
+
+def test_a_client_that_takes_nothing_is_cut_off_by_the_kernel() -> None:
+    """What connections inherit: little to send, and half a minute to take it."""
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        connection, _ = listener.accept()
+        with connection:
+            unread_ms = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+            held = connection.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+    assert unread_ms == 30_000
+    assert held <= 512 << 10, "Linux doubles what it is asked for"
 
 
 def test_a_taken_port_is_named() -> None:

@@ -272,7 +272,7 @@ def test_a_worker_outlives_redis(client: redis.Redis) -> None:
             crew.attach("lobby")
             crew.join("a")
             await until(lambda: crew.owners("lobby") == {"a": 1})
-            assert crew.health["a"].not_ready() is None
+            await until(lambda: crew.health["a"].not_ready() is None)
             server.kill()
             await until(lambda: "cannot be reached" in (crew.health["a"].not_ready() or ""))
             await asyncio.to_thread(server.restart)
