@@ -9,8 +9,8 @@ DATA: Final = """\
 ## Data and terms
 Trained on FER+ (Barsoum et al., 2016): 48x48 grey face pictures of FER2013, which were found by web
 search and labelled anew by ten people each. The labels are under the MIT licence (Microsoft); the
-pictures are for research, and neither they nor anything from which they could be restored is part
-of this release. Pictures that stand in more than one split are left out of training and scoring."""
+pictures are for research, and are not part of this release. Pictures that stand in more than one
+split are left out of training and scoring."""
 
 PROCEDURE: Final = """\
 The targets are the shares of the annotators' votes, single votes dropped. Rare emotions are drawn

@@ -3,8 +3,6 @@
 import time
 from collections.abc import Callable
 
-import pytest
-
 from emotion_streams import keys
 from emotion_streams.connection import Client
 from emotion_streams.frames import Frame
@@ -43,15 +41,14 @@ def state(client: Client) -> tuple[str, str]:
     return fields[b"state"].decode(), fields[b"error"].decode()
 
 
-@pytest.mark.parametrize("stream", ["h264", "mjpeg"])
 def test_a_camera_that_is_cut_off_comes_back_within_backoff_and_three_seconds(
-    stream: str, client: Client, redis_url: str
+    client: Client, redis_url: str
 ) -> None:
     require_gstreamer()
     with (
         RtspServer("joe", PASSWORD) as server,
         Producer(
-            redis_url, *OPTIONS, "--source", server.url(stream, CREDENTIALS), "--log-level", "debug"
+            redis_url, *OPTIONS, "--source", server.url("h264", CREDENTIALS), "--log-level", "debug"
         ) as producer,  # its log is searched for the password in the end
     ):
         within(lambda: stored(client) > 5, 30)
@@ -151,8 +148,8 @@ def test_a_still_scene_is_sent_once_a_second_and_the_rest_counted(
 
 def test_memory_stays_flat_and_frames_flow_with_several_cameras() -> None:
     """The short form of `python -m tests.faults.soak`."""
-    with Soak(cameras=4) as soak:
-        result = soak.run(warm_up_s=2, duration_s=6)
+    with Soak(cameras=3) as soak:
+        result = soak.run(warm_up_s=2, duration_s=5)
     assert result.slowest_fps > 5
     assert result.growth_mb < 8
     assert result.restarts == 0

@@ -18,6 +18,9 @@ from tests.peers.pictures import jpeg, write_video
 from tests.peers.producer import PASSWORD, ROOT, Producer, within
 from tests.servers import RedisProcess, free_port
 
+STOP_S = 2.0
+"""A second, and another for a machine that is busy with much else."""
+
 
 def info(client: Client, camera: str) -> dict[str, str]:
     fields = client.hgetall(keys.camera_info(camera))
@@ -35,9 +38,7 @@ def newest(client: Client, camera: str) -> Frame:
     return Frame.unpack(fields[b"frame"])
 
 
-def test_the_demo_is_published_told_of_and_ended_within_a_second(
-    client: Client, redis_url: str
-) -> None:
+def test_the_demo_is_published_told_of_and_ended_at_once(client: Client, redis_url: str) -> None:
     with Producer(redis_url, "--camera", "lobby", "--fps", "20", "--width", "320") as producer:
         within(lambda: client.xlen(keys.frames("lobby")) == 20, 20)
         frame = newest(client, "lobby")
@@ -57,7 +58,7 @@ def test_the_demo_is_published_told_of_and_ended_within_a_second(
         assert client.zscore(keys.CAMERAS, "lobby") == pytest.approx(time.time() * 1000, abs=5000)
         assert producer.metric("emotion_captured_frames_total", "lobby") > 20
         assert 0 <= unaccounted(producer) <= 2
-        assert producer.stop() < 1
+        assert producer.stop() < STOP_S
         assert producer.wait() == 0
         assert producer.children() == {}
 
@@ -156,7 +157,9 @@ def test_a_password_on_the_command_line_is_not_seen_by_others(redis_url: str) ->
         assert "rtsp://***@127.0.0.1:1/x: connection refused" in producer.log()
 
 
-def test_a_camera_process_that_is_killed_is_started_anew(client: Client, redis_url: str) -> None:
+def test_a_camera_process_that_is_killed_is_started_anew_and_never_outlives_its_supervisor(
+    client: Client, redis_url: str
+) -> None:
     with Producer(redis_url, "--camera", "lobby") as producer:
         within(lambda: client.xlen(keys.frames("lobby")) > 3, 20)
         boot = newest(client, "lobby").boot
@@ -164,6 +167,9 @@ def test_a_camera_process_that_is_killed_is_started_anew(client: Client, redis_u
         within(lambda: newest(client, "lobby").boot != boot, 20)
         assert producer.metric("emotion_camera_restarts_total", "lobby") == 1
         within(lambda: producer.metric("emotion_published_frames_total", "lobby") > 3)
+        child = producer.children()["lobby"]
+        producer.process.kill()
+        within(lambda: not Path(f"/proc/{child}").exists(), 5)
 
 
 def test_a_source_that_hangs_for_good_is_ended_from_outside(
@@ -182,24 +188,19 @@ def test_a_source_that_hangs_for_good_is_ended_from_outside(
         assert producer.wait() == 0
 
 
-def test_no_camera_outlives_a_supervisor_that_was_killed(client: Client, redis_url: str) -> None:
-    with Producer(redis_url, "--camera", "lobby") as producer:
-        within(lambda: producer.children() and client.xlen(keys.frames("lobby")), 20)
-        child = producer.children()["lobby"]
-        producer.process.kill()
-        within(lambda: not Path(f"/proc/{child}").exists(), 5)
-
-
 def test_cameras_of_a_file_come_and_go_while_the_others_stay(
     client: Client, redis_url: str, tmp_path: Path
 ) -> None:
     config = tmp_path / "cameras.yaml"
     config.write_text(
         "defaults: {fps: 5, width: 64}\n"
-        "cameras: {a: {source: demo}, b: {source: demo}, c: {source: demo, enabled: false}}"
+        "cameras: {a: {source: demo}, c: {source: demo, enabled: false},"
+        ' b: {source: demo}, door: {source: "rtsp://joe:${DOOR}@127.0.0.1:1/x"}}'
     )
-    with Producer(redis_url, "--config", str(config)) as producer:
-        within(lambda: set(producer.children()) == {"a", "b"}, 20)
+    with Producer(redis_url, "--config", str(config), DOOR=PASSWORD) as producer:
+        within(lambda: set(producer.children()) == {"a", "b", "door"}, 20)
+        within(lambda: "connection refused" in info(client, "door").get("error", ""), 20)
+        assert "rtsp://***@127.0.0.1:1/x: connection refused" in producer.log()
         within(lambda: all(client.xlen(keys.frames(name)) for name in "ab"), 20)
         before = producer.children()
         assert newest(client, "b").width == 64
@@ -216,20 +217,10 @@ def test_cameras_of_a_file_come_and_go_while_the_others_stay(
         assert "emotion_producer_config_valid 0.0" in producer.get("/metrics")[1]
         assert set(producer.children()) == {"a", "d"}
 
-        started = time.monotonic()
         children = producer.children().values()
-        producer.stop(signal.SIGINT)
-        assert time.monotonic() - started < 1
+        assert producer.stop(signal.SIGINT) < STOP_S
         assert producer.wait() == 0
         assert not any(Path(f"/proc/{child}").exists() for child in children)
-
-
-def test_secrets_of_a_file_come_from_the_environment(redis_url: str, tmp_path: Path) -> None:
-    config = tmp_path / "cameras.yaml"
-    config.write_text('cameras: {door: {source: "rtsp://joe:${DOOR}@127.0.0.1:1/x"}}')
-    with Producer(redis_url, "--config", str(config), DOOR=PASSWORD) as producer:
-        within(lambda: producer.entries("the camera is down"), 20)
-        assert "rtsp://***@127.0.0.1:1/x: connection refused" in producer.log()
 
 
 def test_an_unknown_setting_is_one_line_and_exit_code_2() -> None:
