@@ -2,16 +2,16 @@
 
 import argparse
 import asyncio
-import resource
 import time
 from collections.abc import Iterable
 from contextlib import AsyncExitStack, aclosing
-from functools import cache
 from typing import Any
 from unittest.mock import patch
 
+from redis.asyncio import BlockingConnectionPool, Redis
+
 from emotion_streams import keys
-from emotion_streams.connection import Client, connect
+from emotion_streams.connection import Client
 from emotion_streams.service.health import Health
 from tests.benchmarks import options
 from tests.benchmarks.feed import Feed
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=15.0, help="per number of workers")
     parser.add_argument("--simulated-cameras", type=int, default=1000)
     parser.add_argument("--simulated-workers", type=int, default=50)
-    parser.add_argument("--lease-ms", type=int, default=5000, help="of the simulation")
+    parser.add_argument("--lease-ms", type=int, default=20_000, help="of the simulation")
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -84,19 +84,16 @@ async def _simulate(arguments: argparse.Namespace) -> dict[str, Any]:
     """The workers' own code and leases on a real server, all in this process; no frame flows.
     After the start a worker vanishes, and another one joins."""
     cameras, names = _names(arguments)
-    remembered = _remembered(assign)
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with (
-        # All compute the same from the same names. On machines of their own each would; here once.
-        patch("worker.app.assign", remembered),
-        patch("worker.app.CameraPipeline", _IdlePipeline),
+        patch("worker.owned.CameraPipeline", _IdlePipeline),
         RedisProcess() as server,
         stub_shop() as shop,
     ):
+        # One pool for all: by themselves they would open more files than a process may.
+        pool = BlockingConnectionPool.from_url(server.url, max_connections=200, timeout=None)
         async with AsyncExitStack() as ends:
-            client = await ends.enter_async_context(aclosing(connect(server.url)))
-            site = _Site(client, server.url, cameras, arguments.lease_ms, shop, remembered)
+            client = await ends.enter_async_context(aclosing(Redis.from_pool(pool)))
+            site = _Site(client, cameras, arguments.lease_ms, shop)
             ends.push_async_callback(site.close)
             start_s, _ = await site.settle(join=names)
             loss_s, moved_by_loss = await site.settle(lose=names[0])
@@ -113,14 +110,6 @@ async def _simulate(arguments: argparse.Namespace) -> dict[str, Any]:
         "moved_by_join": moved_by_join,
         "least_to_move": round(share),
     }
-
-
-def _remembered(real: Any) -> Any:
-    @cache
-    def remembered(cameras: frozenset[str], weights: frozenset[tuple[str, float]]) -> Any:
-        return real(cameras, dict(weights))
-
-    return lambda cameras, weights: remembered(frozenset(cameras), frozenset(weights.items()))
 
 
 class _IdlePipeline:
@@ -140,15 +129,11 @@ class _Site:
     def __init__(
         self,
         client: Client,
-        url: str,
         cameras: list[str],
         lease_ms: int,
         shop: Workshop,
-        assign: Any,
     ) -> None:
-        self._assign = assign
         self._client = client
-        self._url = url
         self._cameras = cameras
         self._lease_ms = lease_ms
         self._shop = shop
@@ -170,7 +155,7 @@ class _Site:
             now_ms = time.time() * 1000
             await self._client.zadd(keys.CAMERAS, dict.fromkeys(self._cameras, now_ms))
             owners = await self._owners()
-            should = self._assign(self._cameras, dict.fromkeys(self._running, 1.0))
+            should = assign(self._cameras, dict.fromkeys(self._running, 1.0))
             if owners == should:
                 break
         moved = sum(before[camera] != owners[camera] for camera in self._cameras if before[camera])
@@ -182,9 +167,8 @@ class _Site:
         await asyncio.gather(*self._running.values(), return_exceptions=True)
 
     async def _run(self, name: str) -> None:
-        async with aclosing(connect(self._url)) as client:
-            leases = Leases(client, name, 1.0, self._lease_ms)
-            await Worker(client, leases, self._shop, Health(), Retention()).run()
+        leases = Leases(self._client, name, 1.0, self._lease_ms)
+        await Worker(self._client, leases, self._shop, Health(), Retention()).run()
 
     async def _owners(self) -> dict[str, str]:
         async with self._client.pipeline(transaction=False) as pipe:
