@@ -122,8 +122,9 @@ def geometry(options: Options) -> None:
     found = measure(entries, detector)
     crop = found.geometry
     print(
-        f"{detector.name}: scale {crop.scale:g}, shift_x {crop.shift_x:g}, shift_y {crop.shift_y:g} "
-        f"(spread of the scale {found.spread:g}); {found.detected} of {found.pictures} faces found"
+        f"{detector.name}: scale {crop.scale:g} (spread {found.spread:g}), "
+        f"shift_x {crop.shift_x:g}, shift_y {crop.shift_y:g}; "
+        f"{found.detected} of {found.pictures} faces found"
     )
 
 
