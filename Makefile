@@ -5,13 +5,13 @@ SECONDS ?= 600
 SEED ?= 1
 BIN := .venv/bin
 
-.PHONY: run test check lint bench chaos soak lock clean
+.PHONY: run test check lint bench chaos soak check-deploy check-deploy-full lock clean
 
 run: .venv/installed-run ## analyse SOURCE (demo, 0, rtsp://..., a file) and print the events
 	@exec $(BIN)/python -m deploy.local --source '$(SOURCE)' $(ARGS)
 
 test: .venv/installed-test ## run every test that this machine can
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 check: lint test ## what has to pass before a commit: format, lint, types, tests
 
@@ -28,6 +28,12 @@ soak: .venv/installed-test ## twenty cameras in one producer for SECONDS: does a
 
 bench: .venv/installed-test ## every benchmark; one JSON line each
 	$(BIN)/python -m tests.benchmarks all $(ARGS)
+
+check-deploy: .venv/installed-test ## the files under deploy/ alone
+	$(BIN)/python -m pytest tests/deploy $(ARGS)
+
+check-deploy-full: .venv/installed-test ## and each image's install steps: gigabytes
+	EMOTION_CHECK_IMAGES=all $(BIN)/python -m pytest tests/deploy -s $(ARGS)
 
 lock: .venv/installed-test ## choose the newest versions anew
 	$(BIN)/pip install --quiet uv

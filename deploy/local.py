@@ -19,6 +19,7 @@ from emotion_streams import InvalidRedisUrl, connect, read_ledger, subscribe_asy
 from emotion_streams.backoff import UNREACHABLE
 from emotion_streams.cli import describe
 from emotion_streams.connection import parse_url
+from emotion_streams.service.command_line import conceal
 
 GRACE_S: Final = 2.0
 """How long the processes may take to end after Ctrl-C, all together, before they are killed."""
@@ -189,4 +190,4 @@ def camera_name(source: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(conceal()))

@@ -79,12 +79,9 @@ def parse_url(url: str, environ: "os._Environ[str] | dict[str, str]" = os.enviro
     tls = scheme.startswith("rediss")
     kind = scheme.replace("rediss", "redis", 1)
     # urlsplit does not know lists of hosts, so they are taken off first.
-    authority = "" if kind == "unix" else re.split("[/?]", rest, maxsplit=1)[0]
+    authority = re.split("[/?]", rest, maxsplit=1)[0]
     credentials, at, host_list = authority.rpartition("@")
     parts = urlsplit(f"x://x/{rest.removeprefix(authority).removeprefix('/')}")
-    if kind == "unix" and "@" in parts.path:
-        credentials, at, path = parts.path.rpartition("@")
-        parts = parts._replace(path=path)
     options: dict[str, Any] = {
         name: value
         for name, value in parse_qsl(parts.query)
@@ -102,6 +99,8 @@ def parse_url(url: str, environ: "os._Environ[str] | dict[str, str]" = os.enviro
     path = parts.path.strip("/")
     try:
         if kind == "unix":
+            if host_list or not path:
+                raise ValueError("it names no file, as in unix:///run/redis.sock")
             return RedisUrl("unix", (), f"/{path}", "", 0, options)
         hosts = tuple(_host(text, _DEFAULT_PORT[kind]) for text in host_list.split(","))
         if kind != "redis+sentinel":

@@ -18,6 +18,7 @@ from emotion_streams.service.metrics import GatewayMetrics
 log = logging.getLogger(__name__)
 
 _EVERY_S: Final = 0.25
+_AT_LEAST_EVERY_S: Final = 1.0
 _STALE_S: Final = 3.0
 
 
@@ -39,6 +40,7 @@ class Board:
         self._on_change = on_change
         self._statuses: dict[str, CameraStatus] = {}
         self._read_at = float("-inf")
+        self._failing = True
         health.set("redis", "Redis has not been read yet")
 
     async def run(self) -> None:
@@ -47,8 +49,9 @@ class Board:
             began = time.monotonic()
             await self.look()
             self._health.beat()
-            # With hundreds of cameras a look takes a while; at most a fifth of the time is looked.
-            await asyncio.sleep(max(_EVERY_S, 4 * (time.monotonic() - began)))
+            # With hundreds of cameras a look takes a while.
+            took = time.monotonic() - began
+            await asyncio.sleep(min(max(_EVERY_S, 4 * took), _AT_LEAST_EVERY_S))
 
     async def look(self) -> None:
         """Look once; where Redis fails the last look stands until it is stale."""
@@ -57,6 +60,7 @@ class Board:
         # ValueError: a registry that something else wrote into.
         except (*UNREACHABLE, ValueError) as failure:
             self._metrics.redis_errors.inc()
+            self._failing = True
             if self._health.not_ready() is None:
                 log.warning("cannot read the cameras", extra={"why": failure})
             self._health.set("redis", "Redis cannot be read")
@@ -69,13 +73,13 @@ class Board:
         for camera, status in self._statuses.items():
             if camera not in before or _gist(before[camera]) != _gist(status):
                 self._on_change(status)
-        self._read_at = time.monotonic()
+        self._read_at, self._failing = time.monotonic(), False
         self._on_cameras(self._statuses)
         self._health.set("redis", None)
 
     def statuses(self) -> dict[str, CameraStatus]:
         """Every camera by name. HTTPException 503 where Redis could not be read lately."""
-        if time.monotonic() - self._read_at > _STALE_S:
+        if self._failing and time.monotonic() - self._read_at > _STALE_S:
             raise HTTPException(503, "Redis cannot be reached; try again", {"Retry-After": "1"})
         return self._statuses
 

@@ -6,7 +6,6 @@ their id. Frames are big, so a camera is read only while somebody looks at it.
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,16 +17,12 @@ from emotion_streams.backoff import persist
 from emotion_streams.connection import Client
 from emotion_streams.service.metrics import GatewayMetrics
 from gateway.hub import Published
+from gateway.join import Join
 from gateway.positions import BEGINNING, Position, parse_id
 
 LINGER_S: Final = 3.0
 """A camera is read this long after its last viewer, so that polling frame.jpg stays cheap."""
 
-_MAX_WAITING: Final = 64
-"""Pictures waiting for their events: twice what a frames stream holds."""
-_MAX_WAITING_BYTES: Final = 64 << 20
-_MAX_EARLY: Final = 16
-"""Events whose picture has not come yet: the two come by different connections."""
 _BLOCK_MS: Final = 1000
 _BATCH: Final = 8
 
@@ -42,41 +37,6 @@ class Picture:
     camera: str
     frame_id: str
     jpeg: bytes
-
-
-class Join:
-    """One camera's frames and events, matched by id whichever comes first."""
-
-    def __init__(self) -> None:
-        self._frames: OrderedDict[Position, bytes] = OrderedDict()
-        self._bytes = 0
-        self._events: OrderedDict[Position, EmotionEvent] = OrderedDict()
-
-    def frame(self, position: Position, jpeg: bytes) -> EmotionEvent | None:
-        """Hold the picture, or return the event that waited for it."""
-        if (event := self._events.pop(position, None)) is not None:
-            return event
-        self._frames[position] = jpeg
-        self._bytes += len(jpeg)
-        while len(self._frames) > _MAX_WAITING or self._bytes > _MAX_WAITING_BYTES:
-            self._forget_oldest()
-        return None
-
-    def event(self, item: Published) -> bytes | None:
-        """The event's picture, or None where it is not here (yet). Older pictures are let go:
-        ids only grow, so their events never come."""
-        jpeg = self._frames.get(item.position)
-        while self._frames and next(iter(self._frames)) <= item.position:
-            self._forget_oldest()
-        if jpeg is None:
-            self._events[item.position] = item.event
-            if len(self._events) > _MAX_EARLY:
-                self._events.popitem(last=False)
-        return jpeg
-
-    def _forget_oldest(self) -> None:
-        _, jpeg = self._frames.popitem(last=False)
-        self._bytes -= len(jpeg)
 
 
 class Watcher:

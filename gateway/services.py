@@ -66,7 +66,7 @@ async def known_camera(request: Request) -> str:
     if name in has.board.statuses():
         return name
     try:
-        if await has.client.exists(keys.emotions(keys.check_camera(name))):
+        if await has.client.xrevrange(keys.emotions(keys.check_camera(name)), count=1):
             return name
     except ValueError:
         pass

@@ -19,7 +19,8 @@ from producer.fleet import Fleet, Reloader
 from producer.registry import Registry
 from producer.supervisor import SourceMissing
 
-_LAST_WORD_MAY_TAKE_S: Final = 0.3
+_LAST_WORD_MAY_TAKE_S: Final = 2.0
+_HURRIED_S: Final = 0.2
 
 _log = logging.getLogger("producer")
 
@@ -62,15 +63,19 @@ async def _run(config: Config, health: Health, metrics: ProducerMetrics) -> None
         loop.add_signal_handler(number, working.cancel)
     health.started()
     try:
-        with contextlib.suppress(asyncio.CancelledError):
-            await working
+        done, _ = await asyncio.wait({working, telling}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            if not task.cancelled():
+                task.result()  # raises what ended it
     finally:
+        hurry = working.cancelled()  # by a signal
+        working.cancel()
         await fleet.close()
         telling.cancel()
         await asyncio.wait([telling])
-        # The last word, "ended" perhaps, is not to be lost; nor is to be waited for.
+        # The last word, "ended" perhaps, is not to be lost, nor to be waited for long.
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LAST_WORD_MAY_TAKE_S):
+            async with asyncio.timeout(_HURRIED_S if hurry else _LAST_WORD_MAY_TAKE_S):
                 await registry.tell()
         await registry.close()
 

@@ -55,6 +55,14 @@ class Limits(NamedTuple):
     reconnect_s: float
 
 
+class _SessionPace(NamedTuple):
+    """What knows of times between one opening and the next."""
+
+    pacer: Pacer
+    backlog: Backlog
+    cap: RateCap
+
+
 class Capture:
     """Runs in a thread of its own. Its public attributes may be read from others.
 
@@ -85,7 +93,6 @@ class Capture:
         self._news = news
         self._patient = patient
         self._clock = clock
-        self._cap = RateCap(pace.fps)
         self._in_a_row = 0
         self._deadline: float | None = None
         self._heard = time.monotonic()
@@ -142,22 +149,22 @@ class Capture:
             with self._within(self._limits.open_s):
                 self.format = self._source.open()
             _log.info("the camera is open", extra=vars(self.format))
-            pacer = Pacer()
-            backlog = Backlog()
+            pace = _SessionPace(Pacer(), Backlog(), RateCap(self._pace.fps))
             undecodable = 0
             while not self._stop.is_set():
                 if self._pace.on_demand and not self._slot.wait_until_wanted(_WAIT_S):
                     continue
-                captured = self._next_frame(pacer, backlog)
+                captured = self._next_frame(pace)
                 if captured is None:
                     continue
                 try:
-                    picture = self._source.retrieve()
+                    with self._within(self._limits.read_s):
+                        picture = self._source.retrieve()
                 except UndecodableFrame as error:
                     self._counts.undecodable += 1
                     undecodable += 1
                     _log.debug("a frame was left out: %s", error)
-                    if undecodable >= _MAX_UNDECODABLE:
+                    if self._source.live and undecodable >= _MAX_UNDECODABLE:
                         raise SourceUnavailable(f"{undecodable} damaged frames in a row") from error
                     continue
                 undecodable = 0
@@ -166,28 +173,37 @@ class Capture:
             with self._within(self._limits.read_s):
                 self._source.close()
 
-    def _next_frame(self, pacer: Pacer, backlog: Backlog) -> int | None:
+    def _next_frame(self, pace: "_SessionPace") -> int | None:
         """Grab a frame; when it was captured, or None where it is not wanted."""
         with self._within(self._limits.read_s):
             position_s = self._source.grab()
         if position_s is not None and not self._source.live and not self._pace.on_demand:
-            self._stop.wait(pacer.wait_s(time.monotonic(), position_s))
+            self._stop.wait(pace.pacer.wait_s(time.monotonic(), position_s))
         arrived_s = time.monotonic()
+        self._note_arrival(arrived_s)
+        return self.last_frame_ms if self._wants(pace, arrived_s, position_s) else None
+
+    def _note_arrival(self, arrived_s: float) -> None:
         self._counts.captured += 1
         # Never back, whatever is done to the clock.
         self.last_frame_ms = max(self.last_frame_ms, int(self._clock() * 1000))
         self._heard = arrived_s
+        self._in_a_row += 1
+        self.error = ""
         if self.state is not State.UP:
             self._set_state(State.UP)
-        self.error = ""
-        self._in_a_row += 1
-        if self._source.live and position_s is not None and backlog.is_late(arrived_s, position_s):
-            self._counts.dropped_late += 1
-            return None
-        if self._cap.admits(arrived_s if self._source.live or position_s is None else position_s):
-            return self.last_frame_ms
+
+    def _wants(self, pace: "_SessionPace", arrived_s: float, position_s: float | None) -> bool:
+        # What is live is capped by arrival; its own time, where it tells one, shows what is late.
+        if self._source.live:
+            if position_s is not None and pace.backlog.is_late(arrived_s, position_s):
+                self._counts.dropped_late += 1
+                return False
+            position_s = None
+        if pace.cap.admits(arrived_s if position_s is None else position_s):
+            return True
         self._counts.rate_gated += 1
-        return None
+        return False
 
     def _hand_over(self, captured: Captured) -> None:
         if self._slot.put(captured):

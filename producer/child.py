@@ -25,11 +25,11 @@ from producer.source import UndecodableFrame
 from producer.sources import make_source
 from producer.stderr import NativeErrors
 
-REPORT_EVERY_S: Final = 0.5
-_log = logging.getLogger(__name__)
-
+_REPORT_EVERY_S: Final = 0.5
 _PUBLISHER_MAY_TAKE_S: Final = 0.3
 _WAIT_S: Final = 0.2
+
+_log = logging.getLogger(__name__)
 
 
 class CameraProcess:
@@ -74,7 +74,7 @@ class CameraProcess:
         publishing.start()
         while not self._stop.is_set():
             self._send_report()
-            self._news.wait(REPORT_EVERY_S)
+            self._news.wait(_REPORT_EVERY_S)
             self._news.clear()
         publishing.join(_PUBLISHER_MAY_TAKE_S)
         self._send_report()
@@ -133,7 +133,7 @@ class CameraProcess:
             sys.stdout.write(report.to_line())
             sys.stdout.flush()
         except BrokenPipeError:  # the supervisor is gone
-            self._stop.set()
+            self.stop()
 
 
 def main() -> int:

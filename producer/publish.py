@@ -5,7 +5,7 @@ import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from redis.exceptions import (
     ClusterDownError,
@@ -21,7 +21,7 @@ from redis.exceptions import (
 )
 
 from emotion_streams import keys
-from emotion_streams.backoff import delays
+from emotion_streams.backoff import UNREACHABLE, delays
 from emotion_streams.connection import Client, brief, connect_sync
 from emotion_streams.frames import Frame
 from producer.messages import Counts
@@ -32,6 +32,8 @@ _UNANSWERED: Final = (
     ConnectionError, TimeoutError, OSError, ReadOnlyError, ClusterDownError, MasterDownError,
     TryAgainError, RedisClusterException,
 )  # fmt: skip
+Result = TypeVar("Result")
+
 _ID_TAKEN: Final = "equal or smaller"
 _FIRST_JUMP_MS: Final = 1000
 _POLL_ROOM_S: Final = 0.02
@@ -42,8 +44,9 @@ _log = logging.getLogger(__name__)
 class Publisher:
     """Stores one camera's frames, for one thread.
 
-    `max_queued`: frames that the stream holds at most. `max_age_ms`: put into each frame. `stop`
-    ends every wait. `error` says why Redis does not store at the moment; empty where it does.
+    `max_queued`: frames that the stream holds at most. `max_age_ms`: put into each frame; None
+    where every frame counts: then none is trimmed or given up, whatever Redis says. `stop` ends
+    every wait. `error` says why Redis does not store at the moment; empty where it does.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Publisher:
         self._max_queued = max_queued
         self._max_age_ms = max_age_ms
         self._counts = counts
+        self._waited_out = _UNANSWERED if max_age_ms is not None else UNREACHABLE
         self._stop = stop
         self._connect = connect
         self._client: Client | None = None
@@ -97,7 +101,14 @@ class Publisher:
         ).pack()
         self._last_id = max((captured_ms, 0), (self._last_id[0], self._last_id[1] + 1))
         sending = _Sending(blob)
-        if not self._persist(lambda client: self._send(client, sending)):
+        try:
+            if not self._persist(lambda client: self._send(client, sending)):
+                return False
+        except OutOfMemoryError:
+            self._counts.dropped_full += 1
+            return False
+        except RedisError:
+            self._counts.dropped_refused += 1
             return False
         self._seq += 1
         self._counts.published += 1
@@ -112,47 +123,45 @@ class Publisher:
 
     def _send(self, client: Client, sending: "_Sending") -> bool:
         try:
-            self._add(client, sending.blob)
+            self._add(client, sending)
         except OutOfMemoryError:
+            if self._max_age_ms is None:
+                raise
             # Trimming works where adding does not. Once: then it is others who fill Redis.
             client.xtrim(self._key, maxlen=self._max_queued - 1, approximate=False)
-            try:
-                self._add(client, sending.blob)
-            except OutOfMemoryError:
-                self._counts.dropped_full += 1
+            self._add(client, sending)
+        except ResponseError as error:
+            if _ID_TAKEN not in str(error):
                 raise
+            if not sending.unanswered:
+                self._move_past_what_is_there(client, sending)
+        return True
+
+    def _add(self, client: Client, sending: "_Sending") -> None:
+        entry_id = "{}-{}".format(*self._last_id)
+        fields = {"frame": sending.blob}
+        try:
+            client.xadd(self._key, fields, entry_id, maxlen=self._max_queued, approximate=False)
         except _UNANSWERED:
             sending.unanswered = True
             raise
-        except ResponseError as error:
-            if _ID_TAKEN not in str(error):
-                self._counts.dropped_refused += 1
-                raise
-            if not sending.unanswered:
-                self._move_past_what_is_there(client, sending.blob)
-        return True
 
-    def _add(self, client: Client, blob: bytes) -> None:
-        entry_id = "{}-{}".format(*self._last_id)
-        client.xadd(
-            self._key, {"frame": blob}, id=entry_id, maxlen=self._max_queued, approximate=False
-        )
-
-    def _move_past_what_is_there(self, client: Client, blob: bytes) -> None:
+    def _move_past_what_is_there(self, client: Client, sending: "_Sending") -> None:
         """For when the clock was set back since the last start. A producer has no right to read,
         so it finds the way in steps that double."""
         jump_ms = _FIRST_JUMP_MS
         while True:
             self._last_id = (self._last_id[0] + jump_ms, 0)
             try:
-                return self._add(client, blob)
+                return self._add(client, sending)
             except ResponseError as error:
                 if _ID_TAKEN not in str(error):
                     raise
             jump_ms *= 2
 
-    def _persist(self, step: Callable[[Client], "int | bool"]) -> "int | bool | None":
-        """The step's result, tried with backoff while Redis is away; None when stopped."""
+    def _persist(self, step: Callable[[Client], Result]) -> Result | None:
+        """The step's result, tried with backoff while Redis is away; None when stopped. Raises
+        RedisError where Redis refuses it, and not every frame counts."""
         for delay in delays():
             if self._stop.is_set():
                 return None
@@ -160,11 +169,11 @@ class Publisher:
                 if self._client is None:
                     self._client = self._connect(self._url)
                 result = step(self._client)
-            except _UNANSWERED as error:
+            except self._waited_out as error:
                 self._failed(error)
             except RedisError as error:
                 self._failed(error)
-                return False
+                raise
             else:
                 if self.error:
                     _log.info("Redis stores frames again")

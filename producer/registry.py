@@ -117,6 +117,7 @@ class Registry:
         self._health = health
         self._records = records
         self._reachable = True
+        health.set("redis", "Redis was not reached yet")
 
     async def run(self) -> None:
         """Until cancelled."""

@@ -19,7 +19,8 @@ class SourceUnavailable(Exception):
 
 
 class NoSuchSource(SourceUnavailable):
-    """What was asked for does not exist: a mistake in the settings more likely than a fault."""
+    """What was asked for does not exist, or holds no pictures: a mistake in the settings more
+    likely than a fault."""
 
 
 class EndOfSource(Exception):

@@ -21,7 +21,7 @@ _SILENCE_S: Final = 10.0
 # Reports come twice a second.
 _OVERDUE_S: Final = 1.0
 # The source's own timeout should have ended the call; this much later it never will.
-_STOP_MAY_TAKE_S: Final = 0.6
+_STOP_MAY_TAKE_S: Final = 0.5
 _BACKOFF_S: Final = (0.5, 30.0)
 _ROOT: Final = Path(__file__).parent.parent
 

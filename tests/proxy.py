@@ -41,7 +41,6 @@ class CuttingProxy:
         self._random = random.Random(seed)
         self._share = 0.0
         self._wanted: set[str] = set()
-        self._links: set[_Link] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -68,12 +67,11 @@ class CuttingProxy:
 
     async def _end(self) -> None:
         self._server.close()
-        for link in self._links:
-            link.close()
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0.1)  # transports end a little after their links
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -82,9 +80,10 @@ class CuttingProxy:
             writer.close()
             return
         link = _Link(writer, to_server)
-        self._links.add(link)
-        await asyncio.gather(self._requests(reader, link), self._replies(from_server, link))
-        self._links.discard(link)
+        try:
+            await asyncio.gather(self._requests(reader, link), self._replies(from_server, link))
+        finally:
+            link.close()
 
     async def _requests(self, reader: asyncio.StreamReader, link: "_Link") -> None:
         try:
@@ -129,5 +128,5 @@ class _Link:
         self.lose_reply = False
 
     def close(self) -> None:
-        self.to_client.close()
-        self.to_server.close()
+        self.to_client.transport.abort()
+        self.to_server.transport.abort()

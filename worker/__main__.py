@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from emotion_streams.connection import connect, redact
 from emotion_streams.events import Model
 from emotion_streams.service import logs
+from emotion_streams.service.command_line import conceal
 from emotion_streams.service.health import Health, HealthServer
 from emotion_streams.service.metrics import WorkerMetrics, build_info
 from emotion_streams.service.settings import end, load
@@ -24,6 +25,7 @@ from worker.batch import Batcher
 from worker.detect.choose import NoDetector, choose_detector
 from worker.engines.choose import NoEngine, build_engine
 from worker.find import FaceFinder
+from worker.gpu import NoSuchGpu, watch_workers
 from worker.lease import Leases
 from worker.model import release
 from worker.model.card import InvalidRelease
@@ -39,6 +41,11 @@ def main(argv: list[str] | None = None) -> int:
     """Run a worker until SIGTERM or SIGINT; a second signal ends it at once."""
     settings = load(WorkerSettings, "worker", argv, "Analyse the frames of attached cameras.")
     logs.set_up(settings.log_level)
+    if settings.gpus or settings.processes > 1:
+        try:
+            return watch_workers(settings, sys.argv[1:] if argv is None else argv)
+        except NoSuchGpu as error:
+            end("worker", str(error))
     # Frames are worked on side by side, one thread each; OpenCV's own pool would fight them.
     cv2.setNumThreads(1)
     registry, health = CollectorRegistry(), Health()
@@ -65,9 +72,9 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
     owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     with (
         ThreadPoolExecutor(settings.threads, "frames") as threads,
-        ThreadPoolExecutor(1, "engine") as engine_thread,
+        ThreadPoolExecutor(engine.lanes, "engine") as engine_threads,
     ):
-        await asyncio.get_running_loop().run_in_executor(engine_thread, engine.warm)
+        await asyncio.get_running_loop().run_in_executor(engine_threads, engine.warm)
         log.info(
             "model %s %s is warm",
             model.name,
@@ -79,7 +86,7 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
             shop = Workshop(
                 finder=finder,
                 threads=threads,
-                batcher=Batcher(engine, engine_thread, metrics),
+                batcher=Batcher(engine, engine_threads, metrics),
                 labels=released.card.labels,
                 model=model,
                 slots=Slots(settings.threads, settings.in_flight),
@@ -114,4 +121,4 @@ def _stop_on_signals(worker: Worker) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(conceal()))

@@ -2,20 +2,17 @@
 
 import asyncio
 import time
-from collections import deque
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from emotion_streams.backoff import UNREACHABLE, persist
 from emotion_streams.events import EmotionEvent
-from emotion_streams.frames import Frame
 from emotion_streams.ledger import Outcome
-from emotion_streams.wire import MalformedMessage
 from worker.decode import UnusablePicture
 from worker.event import build_event
-from worker.skew import ClockSkew
 from worker.slots import Slot
-from worker.stream import MAX_DELIVERIES, READ_AT_ONCE, CameraStream, Delivery, Ending
+from worker.stream import READ_AT_ONCE, CameraStream, Delivery, Ending
+from worker.waiting import Arrival, Waiting, dead
 from worker.workshop import Workshop
 
 BLOCK_MS: Final = 1_000
@@ -27,15 +24,6 @@ SWEEP_S: Final = 1.0
 _COMMIT_AT_ONCE: Final = 32
 _UNCOMMITTED: Final = 64
 """Steps of work whose results may wait for Redis; then the camera reads no more."""
-
-
-@dataclass(frozen=True)
-class Arrival:
-    """A delivery, opened: its frame, or what is wrong with it."""
-
-    delivery: Delivery
-    frame: Frame | None
-    fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,13 +44,12 @@ class CameraPipeline:
     def __init__(self, stream: CameraStream, shop: Workshop) -> None:
         self._stream = stream
         self._shop = shop
-        self._waiting: deque[Arrival] = deque()
+        self._waiting = Waiting(shop.clock_ms)
         self._works: asyncio.Queue[Work] = asyncio.Queue()
         self._room = asyncio.Semaphore(_UNCOMMITTED)
         self._unended: set[str] = set()
         self._stopping = asyncio.Event()
         self._claim_at = 0.0
-        self._skew = ClockSkew()
 
     def stop(self) -> None:
         """Read no more; run() returns when all that was read is committed."""
@@ -85,18 +72,16 @@ class CameraPipeline:
         if time.monotonic() >= self._claim_at:
             claimed, complete = await self._stream.claim(self._unended)
             self._claim_at = time.monotonic() + SWEEP_S if complete else 0.0
-            self._arrive(claimed)
+            self._arrive(claimed, just_stored=False)
             if claimed:
                 return
-        arrived = self._arrive(await self._stream.read(block_ms))
-        self._skew.saw([a.frame for a in arrived if a.frame], self._shop.clock_ms())
-        self._shop.metrics.clock_skew.labels(self._stream.camera).set(self._skew.ms / 1000)
+        self._arrive(await self._stream.read(block_ms), just_stored=True)
 
-    def _arrive(self, deliveries: list[Delivery]) -> list[Arrival]:
-        arrivals = [open_delivery(delivery) for delivery in deliveries]
+    def _arrive(self, deliveries: list[Delivery], *, just_stored: bool) -> None:
         self._unended.update(delivery.frame_id for delivery in deliveries)
-        self._waiting.extend(arrivals)
-        return arrivals
+        self._waiting.add(deliveries, just_stored=just_stored)
+        skew_s = self._waiting.skew.ms / 1000
+        self._shop.metrics.clock_skew.labels(self._stream.camera).set(skew_s)
 
     def _failed(self, error: Exception) -> None:
         self._shop.redis_failed(self._stream.camera, error)
@@ -113,7 +98,8 @@ class CameraPipeline:
         try:
             if had_to_wait:
                 await self._catch_up()
-            ended, arrival = self._next_worth_it()
+            endings, arrival = self._waiting.next_worth_it()
+            ended = [Result(ending) for ending in endings]
             if arrival:
                 work = tasks.create_task(self._analyse(ended, arrival, slot))
                 # A callback, since a task that is cancelled before its first step never runs.
@@ -124,44 +110,16 @@ class CameraPipeline:
         self._works.put_nowait(work or _done(ended))
 
     async def _catch_up(self) -> None:
-        """Look whether newer frames came, for it is the newest that counts."""
+        """Where the camera fell behind, look whether newer frames came: the newest counts."""
         failed_lately = self._claim_at == 0.0
         if self._stopping.is_set() or failed_lately or len(self._waiting) >= READ_AT_ONCE:
+            return
+        if not self._waiting.behind:  # then what waits is analysed whatever comes after it
             return
         try:
             await self._read(None)
         except UNREACHABLE as error:
             self._failed(error)
-
-    def _next_worth_it(self) -> tuple[list[Result], Arrival | None]:
-        """The next frame to analyse, if there is one, and how those before it end."""
-        ended: list[Result] = []
-        behind = any(self._is_stale(arrival) for arrival in self._waiting)
-        while self._waiting:
-            arrival = self._waiting.popleft()
-            ending = self._early_end(arrival, behind)
-            if not ending:
-                return ended, arrival
-            ended.append(Result(ending))
-        return ended, None
-
-    def _early_end(self, arrival: Arrival, behind: bool) -> Ending | None:
-        """How a frame ends that is not worth analysing; None for one that is."""
-        delivery = arrival.delivery
-        if arrival.frame is None:
-            return _dead(delivery, arrival.fault)
-        if delivery.deliveries > MAX_DELIVERIES:
-            return _dead(delivery, f"given out {delivery.deliveries} times, never ended")
-        superseded = behind and self._waiting and arrival.frame.max_age_ms is not None
-        if self._is_stale(arrival) or superseded:
-            return Ending(delivery.frame_id, Outcome.EXPIRED)
-        return None
-
-    def _is_stale(self, arrival: Arrival) -> bool:
-        frame = arrival.frame
-        if frame is None or frame.max_age_ms is None:
-            return False
-        return self._skew.age_ms(frame, self._shop.clock_ms()) > frame.max_age_ms
 
     async def _analyse(self, ended: list[Result], arrival: Arrival, slot: Slot) -> list[Result]:
         """Decode, detect, crop, classify; `ended` goes before it."""
@@ -171,7 +129,7 @@ class CameraPipeline:
         try:
             found = await shop.find(frame.jpeg)
         except UnusablePicture as error:
-            return [*ended, Result(_dead(delivery, str(error)))]
+            return [*ended, Result(dead(delivery, str(error)))]
         slot.leave_thread()
         classified = await shop.batcher.classify(self._stream.camera, found.crops)
         event = build_event(
@@ -205,21 +163,6 @@ class CameraPipeline:
         self._unended.difference_update(ending.frame_id for ending in endings)
         events = [result.event for result in results]
         self._shop.record(self._stream.camera, events, outcomes, seconds)
-
-
-def open_delivery(delivery: Delivery) -> Arrival:
-    """Parse a delivery's frame."""
-    if delivery.blob is None:
-        return Arrival(delivery, None, "no field `frame`")
-    try:
-        return Arrival(delivery, Frame.unpack(delivery.blob))
-    except MalformedMessage as error:
-        return Arrival(delivery, None, str(error))
-
-
-def _dead(delivery: Delivery, reason: str) -> Ending:
-    size = len(delivery.blob or b"")
-    return Ending(delivery.frame_id, Outcome.DEAD, reason.encode(), size)
 
 
 def _done(results: list[Result]) -> Work:

@@ -54,6 +54,18 @@ class WorkerSettings(ServiceSettings):
     weight: float = Field(
         1.0, gt=0, le=1000, description="share of the cameras, against the other workers'"
     )
+    gpus: str = Field(
+        "",
+        pattern=r"^(all|[\w-]+(,[\w-]+)*)?$",
+        description="one worker per GPU, watched by this process: all, or their numbers as in 0,2",
+    )
+    processes: int = Field(
+        1, ge=1, le=64, description="workers to run and watch on CPUs; they share the cores"
+    )
     metrics_port: int = Field(
-        9101, ge=0, le=65535, description="port of /metrics, /healthz, /readyz; 0 takes a free one"
+        9101,
+        ge=0,
+        le=65535,
+        description="port of /metrics, /healthz, /readyz; 0 takes a free one; of several workers "
+        "the first takes it, the second the next, and so on",
     )

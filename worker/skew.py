@@ -9,8 +9,9 @@ from emotion_streams.frames import Frame
 TOLERANCE_MS: Final = 2_000
 """A frame that arrives this late may simply have been long on its way."""
 
-_SAMPLES: Final = 8
-"""A frame that was kept up by a Redis that was away arrives late, but not eight in turn do."""
+_SAMPLES: Final = 3
+"""A frame that was held up while Redis was away arrives late, but not three in turn do: a producer
+holds up one, and goes on with its newest."""
 
 
 class ClockSkew:

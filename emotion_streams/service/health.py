@@ -43,7 +43,10 @@ class Health:
             return "; ".join(self._reasons.values()) or None
 
     def not_alive(self) -> str | None:
-        """Why the process is not alive, or None."""
+        """Why the process is not alive, or None. While it starts it always is: a model may take
+        minutes to warm on a GPU, and no loop turns yet."""
+        if "start" in self._reasons:
+            return None
         stalled = time.monotonic() - self._beat
         return f"the main loop has stalled for {stalled:.0f} s" if stalled > STALL_S else None
 

@@ -10,26 +10,50 @@ export async function fetchJson(path) {
   return answer.json();
 }
 
-// Follow all cameras' events for ever. The browser itself reconnects and resumes after the last
-// event; only where it gives up (the gateway refused it) a new stream resumes here.
-export function followEvents({ onEvent, onStatus, onLink }) {
-  let last = null;
-  const open = () => {
+// All cameras' events. The browser itself reconnects and resumes after the last event; where it
+// gives up (the gateway refused it), and after close(), a new stream resumes here.
+export class EventStream {
+  #source = null;
+  #last = null;
+  #handlers;
+
+  constructor(handlers) {
+    this.#handlers = handlers;
+  }
+
+  open() {
+    if (this.#source) return;
+    const { onEvent, onStatus, onLink } = this.#handlers;
     const address = url("/api/events/stream");
-    if (last !== null) address.searchParams.set("after", last);
+    if (this.#last !== null) address.searchParams.set("after", this.#last);
     const source = new EventSource(address);
+    this.#source = source;
     source.onopen = () => onLink("live");
     source.onerror = () => {
       onLink("away");
-      if (source.readyState === EventSource.CLOSED) setTimeout(open, 2000);
+      if (source.readyState !== EventSource.CLOSED) return;
+      setTimeout(() => {
+        if (this.#source !== source) return;
+        this.#source = null;
+        this.open();
+      }, 2000);
     };
     source.addEventListener("emotion", (message) => {
-      last = message.lastEventId;
+      this.#last = message.lastEventId;
       onEvent(JSON.parse(message.data));
     });
     source.addEventListener("camera", (message) => onStatus(JSON.parse(message.data)));
-  };
-  open();
+  }
+
+  close() {
+    this.#source?.close();
+    this.#source = null;
+  }
+
+  // Begin with what comes next, whatever was missed.
+  forget() {
+    this.#last = null;
+  }
 }
 
 // Pictures of the cameras named by watch(), one stream for all of them.

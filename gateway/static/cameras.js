@@ -4,9 +4,9 @@ import { WIRE } from "./emotions.js";
 export const SPAN_S = 300;
 const KEPT_EVENTS = 600;
 
-const SILENT_MS = 2700; // a camera that brought events all the time and brings none now is down
+const SILENT_MS = 2200; // a camera that brought events all the time and brings none now is down
 const FLOWING_FPS = 2; // rarer events than this tell nothing by their absence
-const CAPTURED_ON_MS = 400; // its producer captured later than its last event: it is only quiet
+const CAPTURED_ON_MS = 200; // its producer captured later than its last event: it is only quiet
 
 export const cameras = new Map();
 export const link = { live: false }; // whether events would come
@@ -32,7 +32,6 @@ class Camera {
     this.newest = null;
     this.heard = 0; // when the newest event came, by this page's own clock
     this.arrivals = []; // when those of the last seconds came
-    this.since = performance.now();
     this.flow = 0; // events per second when it came
     this.shown = null; // { event, bitmap }: a picture and the event of that very frame
     this.seconds = [];
@@ -48,7 +47,7 @@ class Camera {
     if (this.events.size > KEPT_EVENTS) this.events.delete(this.events.keys().next().value);
     this.newest = event;
     this.heard = performance.now();
-    this.arrivals.push(this.heard);
+    this.arrivals.push({ heard: this.heard, captured: event.captured_ms });
     this.flow = this.fps();
     this.count += 1;
     if (this.counted !== null) this.#countIn(event);
@@ -96,12 +95,16 @@ class Camera {
     while (this.seconds[0].at <= at - SPAN_S) this.seconds.shift();
   }
 
-  // Events per second, over the last five as they came here.
+  // Events per second, over those of the last five seconds.
   fps() {
     const since = performance.now() - 5000;
-    while (this.arrivals.length && this.arrivals[0] < since) this.arrivals.shift();
-    const span = Math.min(5, (performance.now() - this.since) / 1000);
-    return this.arrivals.length / Math.max(1, span);
+    while (this.arrivals.length && this.arrivals[0].heard < since) this.arrivals.shift();
+    if (this.arrivals.length < 2) return 0;
+    // By their capture times, which no network bunches up; but a rate falls once none come.
+    const { heard, captured } = this.arrivals[0];
+    const span = Math.max(this.newest.captured_ms - captured, this.heard - heard);
+    const silence = Math.max(0, performance.now() - this.heard - 1000);
+    return (1000 * (this.arrivals.length - 1)) / Math.max(1, span + silence);
   }
 
   // Median milliseconds from capture to event, of the last twenty.

@@ -122,7 +122,8 @@ export class Detail {
       );
       rows.push(
         ["Picture", `${newest.width} × ${newest.height}`],
-        ["Model", `${newest.model.name} ${newest.model.version}, ${newest.model.detector}`],
+        ["Model", `${newest.model.name} ${newest.model.version}`],
+        ["Detector", newest.model.detector],
         ["Frame", newest.frame_id],
       );
     }

@@ -1,14 +1,15 @@
 // The page: which cameras there are, which of them is looked at, and when to draw what.
-import { PictureStream, fetchJson, followEvents } from "./api.js";
+import { EventStream, PictureStream, fetchJson } from "./api.js";
 import { camera, cameras, clock, link } from "./cameras.js";
 import { Detail } from "./detail.js";
 import { LANES, face } from "./emotions.js";
-import { ordered } from "./picture.js";
+import { listenToKeys } from "./keyboard.js";
+import { say, sayMood } from "./speech.js";
 import { Tile } from "./tile.js";
 
-const STATUS_EVERY_MS = 700;
+const STATUS_EVERY_MS = 400; // a producer speaks once a second: see SILENT_MS
 const VERDICT_EVERY_MS = 200;
-const SPOKEN_EVERY_MS = 6000; // a screen reader needs time to say it
+const MISSED_MS = 60000; // after a longer absence the minutes are loaded anew instead
 const [GRID_FPS, LARGE_FPS] = [10, 25];
 
 const at = (id) => document.getElementById(id);
@@ -67,6 +68,10 @@ async function addTile(found) {
   found.onPicture = () => schedule(found);
   found.onEvent = () => { if (!withPictures) schedule(found); };
   tile.draw();
+  await load(found);
+}
+
+async function load(found) {
   try {
     found.load(await fetchJson(`/api/cameras/${found.name}/history`));
   } catch {
@@ -141,7 +146,35 @@ const observer = new IntersectionObserver((entries) => {
   clearTimeout(watching);
   watching = setTimeout(watch, 150); // scrolling passes many by
 }, { rootMargin: "100px" });
-document.addEventListener("visibilitychange", watch);
+
+// Nobody looks: no stream is kept open. A browser has six connections for all its pages of one
+// gateway, and it keeps pages that one has left.
+
+let leftAt = null;
+
+function attend() {
+  leftAt = null;
+  events.open();
+  watch();
+}
+
+function leave() {
+  leftAt ??= Date.now();
+  events.close();
+  pictures.watch([], 0);
+}
+
+function comeBack() {
+  if (leftAt !== null && Date.now() - leftAt > MISSED_MS) {
+    events.forget();
+    for (const found of cameras.values()) if (tiles.has(found.name)) load(found);
+  }
+  attend();
+}
+
+document.addEventListener("visibilitychange", () => (document.hidden ? leave() : comeBack()));
+addEventListener("pagehide", leave);
+addEventListener("pageshow", ({ persisted }) => { if (persisted) comeBack(); });
 
 // Where we are: #/ is the grid, #/lobby one camera
 
@@ -190,43 +223,7 @@ at("skip").addEventListener("click", (click) => {
   (detail ? detail.title : list).focus();
 });
 
-// Keys: arrows walk the grid and from camera to camera, Escape goes back
-
-addEventListener("keydown", (press) => {
-  if (press.altKey || press.ctrlKey || press.metaKey) return;
-  if (detail) {
-    const selector = { Escape: ".back", ArrowLeft: ".previous", ArrowRight: ".next" }[press.key];
-    if (selector && !at("detail").querySelector(selector).closest("[hidden]")) {
-      press.preventDefault();
-      at("detail").querySelector(selector).click();
-    }
-    return;
-  }
-  const links = [...list.querySelectorAll("a")];
-  const index = links.indexOf(document.activeElement);
-  if (index < 0) return;
-  const columns = getComputedStyle(list).gridTemplateColumns.split(" ").length;
-  const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[press.key];
-  if (step && links[index + step]) {
-    press.preventDefault();
-    links[index + step].focus();
-  }
-});
-
-// What a screen reader is told unasked: states, and in the large view a lasting change of mood
-
-let spoken = { at: 0, mood: "" };
-
-function say(text) {
-  at("announcer").textContent = text;
-}
-
-function sayMood(found) {
-  const lately = found.newest && ordered(found.newest)[0]?.emotion;
-  if (!lately || lately === spoken.mood || Date.now() - spoken.at < SPOKEN_EVERY_MS) return;
-  spoken = { at: Date.now(), mood: lately };
-  say(`${found.name}: ${lately}`);
-}
+listenToKeys(list, at("detail"));
 
 // Begin
 
@@ -236,7 +233,7 @@ at("legend").append(...LANES.map((name) => {
   return item;
 }));
 
-followEvents({
+const events = new EventStream({
   onEvent: (event) => camera(event.camera).add(event),
   onStatus: setStatus,
   onLink: (state) => {
@@ -249,5 +246,6 @@ followEvents({
     }
   },
 });
-setInterval(refresh, STATUS_EVERY_MS);
+setInterval(() => { if (!document.hidden) refresh(); }, STATUS_EVERY_MS);
 await refresh();
+if (!document.hidden) attend();

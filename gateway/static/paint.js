@@ -99,7 +99,9 @@ function drawArea(context, run, x, y, base, fill) {
   context.globalAlpha = 1;
   context.strokeStyle = style("--soft");
   context.lineWidth = 0.75;
+  context.globalAlpha = 0.5;
   context.stroke();
+  context.globalAlpha = 1;
 }
 
 // The second under a pixel of the chart, or null.

@@ -29,8 +29,7 @@ class FileSource:
         self._offset_s = 0.0
 
     def open(self) -> Format:
-        """Open the file. Raises NoSuchSource where it is missing, SourceUnavailable where it is no
-        video."""
+        """Open the file. Raises NoSuchSource where it is missing, or no video."""
         if not self._path.is_file():
             raise NoSuchSource(f"{self._path}: no such file")
         self._last_s = -1.0
@@ -63,7 +62,7 @@ class FileSource:
     def _start_round(self) -> Format:
         opened = self._reader.open(str(self._path), *self._timeouts)
         if opened is None:
-            raise SourceUnavailable(f"{self._path}: FFmpeg finds no video in this file")
+            raise NoSuchSource(f"{self._path}: FFmpeg finds no video in this file")
         self._interval_s = 1 / (opened.fps or _DEFAULT_FPS)
         self._in_round = 0
         return opened
@@ -77,7 +76,7 @@ class FileSource:
                 extra={"file": str(self._path), "frames": self._in_round, "of": claimed},
             )
         if not self._in_round:
-            raise SourceUnavailable(f"{self._path}: no frame in it can be read")
+            raise NoSuchSource(f"{self._path}: no frame in it can be read")
         if not self._loop:
             raise EndOfSource
         self._offset_s = self._last_s + self._interval_s

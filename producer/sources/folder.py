@@ -11,7 +11,6 @@ from producer.source import (
     Format,
     NoSuchSource,
     Pixels,
-    SourceUnavailable,
     UndecodableFrame,
 )
 
@@ -47,7 +46,7 @@ class FolderSource:
             first = cv2.imread(str(path))
             if first is not None:
                 return Format(first.shape[1], first.shape[0], self._fps, "pictures")
-        raise SourceUnavailable(f"{self._folder}: none of its pictures can be decoded")
+        raise NoSuchSource(f"{self._folder}: none of its pictures can be decoded")
 
     def grab(self) -> float:
         """Advance to the next picture; from the last to the first where it loops."""

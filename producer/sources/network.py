@@ -1,6 +1,7 @@
 """Network cameras: RTSP, and MJPEG over HTTP."""
 
 import os
+import time
 from typing import Final
 
 from emotion_streams.connection import redact
@@ -52,7 +53,10 @@ class NetworkSource:
 
     def grab(self) -> float | None:
         """Wait for the next frame. RTP tells its time; HTTP does not, and FFmpeg makes one up."""
-        if not self._reader.grab():
+        started = time.monotonic()
+        grabbed = self._reader.grab()
+        # After a timeout the decoder hands out what it had kept: an old frame, and no sign of life.
+        if not grabbed or time.monotonic() - started >= self._read_timeout_s:
             reason = self._errors.reason() or "the stream ended"
             raise SourceUnavailable(f"{redact(self._url)}: {reason}")
         return self._reader.position_s() if self._url.lower().startswith("rtsp") else None

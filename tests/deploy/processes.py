@@ -75,6 +75,17 @@ def start(name: str, valkey: Valkey, *options: str) -> Iterator[Process]:
 
 
 @contextmanager
+def _look(port: int) -> Iterator[None]:
+    """Somebody follows the events, and looks at the camera."""
+    base = f"http://127.0.0.1:{port}/api"
+    with urllib.request.urlopen(f"{base}/events/stream", timeout=10) as events:
+        assert events.read(1)
+        with urllib.request.urlopen(f"{base}/cameras/{CAMERA}/frame.jpg", timeout=10) as picture:
+            assert picture.read(2) == b"\xff\xd8"
+        yield
+
+
+@contextmanager
 def fleet(valkey: Valkey, shared: Path) -> Iterator[dict[str, Process]]:
     """A camera that shows a face, a worker that has published a face of it, and a gateway."""
     yunet = shared / "models" / "yunet" / "face_detection_yunet_2023mar.onnx"
@@ -87,8 +98,13 @@ def fleet(valkey: Valkey, shared: Path) -> Iterator[dict[str, Process]]:
                 start("producer", valkey, "--camera", CAMERA, "--source", "demo", "--fps", "5")
             ),
         ]
+        page = free_port()
+        processes.append(ending.enter_context(start("gateway", valkey, "--port", str(page))))
         for process in processes:
             eventually(process.ready, timeout_s=60)
         worker = processes[0]
-        eventually(lambda: "emotion_faces_total" in worker.samples(), timeout_s=30, every_s=0.2)
+        # The first face is published, and the first look at the accounts was taken.
+        shown = {"emotion_faces_total", "emotion_ledger_balanced"}
+        eventually(lambda: shown <= worker.samples().keys(), timeout_s=30, every_s=0.2)
+        ending.enter_context(_look(page))
         yield {process.name: process for process in processes}

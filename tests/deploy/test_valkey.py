@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, NoPermissionError
+from redis.retry import Retry
 
 from emotion_streams import (
     CameraStatus,
@@ -24,6 +26,7 @@ from emotion_streams import (
     read_ledger,
     subscribe_async,
 )
+from emotion_streams.connection import connect_sync
 from tests.deploy.processes import CAMERA, ROOT, Process
 from tests.deploy.programs import need
 from tests.deploy.valkey import FOLDER, ROLES, Valkey, password, passwords
@@ -33,12 +36,13 @@ FRAMES, EVENTS = keys.frames(CAMERA), keys.emotions(CAMERA)
 LEASE, LEDGER, DEAD = keys.lease(CAMERA), keys.ledger(CAMERA), keys.dead(CAMERA)
 INFO = keys.camera_info(CAMERA)
 
+NEVER = Retry(NoBackoff(), 0)
 CALL = re.compile(r"redis\.p?call\('([A-Z]+)'(?:, '([A-Z]+)')?")
 CONTAINERS = ("XGROUP", "XINFO")
 
 
 class TestRealProcesses:
-    """Producer and worker run under their roles; see tests/deploy/processes.py."""
+    """Producer, worker and gateway run under their roles; see tests/deploy/processes.py."""
 
     def test_do_all_that_they_do_without_being_refused_once(
         self, valkey: Valkey, fleet: dict[str, Process]
@@ -191,12 +195,10 @@ class TestRoles:
         assert {role for role, _ in MAY_NOT} | {"admin"} == set(ROLES)
 
     def test_nobody_comes_in_without_a_name_or_with_a_wrong_password(self, server: Valkey) -> None:
-        nobody = redis.Redis(unix_socket_path=str(server.socket))
+        nobody = redis.Redis(unix_socket_path=str(server.socket), retry=NEVER)
         with nobody, pytest.raises(AuthenticationError):
             nobody.ping()
-        wrong = redis.Redis(
-            unix_socket_path=str(server.socket), username="worker", password=password("producer")
-        )
+        wrong = server.client("worker", password("producer"))
         with wrong, pytest.raises(AuthenticationError):
             wrong.ping()
 
@@ -282,6 +284,37 @@ class TestConfiguration:
             assert [path.name for path in first.folder.glob("*.rdb")] == []
 
 
+class TestCluster:
+    """Clients of a cluster ask for its layout first, which a role must allow too."""
+
+    @pytest.fixture
+    def url(self) -> Iterator[str]:
+        """A cluster of one node that has all slots."""
+        port = free_port()
+        ports = ("--port", str(port), "--cluster-port", str(free_port()))
+        options = ("--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1")
+        with Valkey(*ports, *options) as node:
+            with node.client("admin") as admin:
+                admin.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+                eventually(lambda: admin.execute_command("CLUSTER INFO")["cluster_state"] == "ok")
+            yield f"redis+cluster://127.0.0.1:{port}"
+
+    def test_processes_work_on_it_under_their_roles(
+        self, url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _become("producer", monkeypatch)
+        with connect_sync(url) as producer:
+            producer.xadd(FRAMES, {"frame": b"x"}, id="1-0")
+            producer.zadd(keys.CAMERAS, {CAMERA: 1})
+        _become("worker", monkeypatch)
+        script = (ROOT / "worker/scripts/acquire.lua").read_text()
+        with connect_sync(url) as worker:
+            assert worker.register_script(script)(keys=[LEASE], args=["me", 5000]) == 1
+        _become("subscriber", monkeypatch)
+        (camera,) = asyncio.run(_cameras(url))
+        assert (camera.owner, camera.lag) == ("me", 1)
+
+
 def _debian_server(folder: Path) -> Path:
     """redis-server as Debian builds it, with TLS. Its binary goes by the name of redis-check-rdb in
     redis-tools, and is told by its name what to be."""
@@ -333,5 +366,8 @@ class TestTls:
             with pytest.raises((redis.exceptions.ConnectionError, ssl.SSLError)) as refusal:
                 asyncio.run(_cameras(url))
             assert "CERTIFICATE_VERIFY_FAILED" in str(refusal.value)
-            with redis.Redis(port=port) as plain, pytest.raises(redis.exceptions.ConnectionError):
+            with (
+                redis.Redis(port=port, retry=NEVER) as plain,
+                pytest.raises(redis.exceptions.ConnectionError),
+            ):
                 plain.ping()

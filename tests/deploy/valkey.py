@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final, Self
 
 import redis
-import redis.asyncio
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from deploy.redis_server import find_server
 from tests.servers import eventually
@@ -29,7 +30,7 @@ def passwords(*roles: str) -> dict[str, str]:
 
 
 class Valkey:
-    """Listens on a unix socket only; ended and removed on exit."""
+    """Listens on a unix socket, and where the options say; ended and removed on exit."""
 
     def __init__(
         self, *options: str, server: Path | None = None, environ: Mapping[str, str] | None = None
@@ -39,7 +40,16 @@ class Valkey:
         self.process = subprocess.Popen(
             [
                 str(FOLDER / "start.sh"),
-                *("--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder)),
+                *(
+                    "--port",
+                    "0",
+                    "--bind",
+                    "127.0.0.1",
+                    "--unixsocket",
+                    str(self.socket),
+                    "--dir",
+                    str(self.folder),
+                ),
                 *options,
             ],
             env={
@@ -66,9 +76,13 @@ class Valkey:
         """Without credentials: those come from the environment or the client."""
         return f"unix://{self.socket}"
 
-    def client(self, role: str) -> redis.Redis:
+    def client(self, role: str, secret: str | None = None) -> redis.Redis:
+        """As a role, with its password or another; an error is no reason to try again."""
         return redis.Redis(
-            unix_socket_path=str(self.socket), username=role, password=password(role)
+            unix_socket_path=str(self.socket),
+            username=role,
+            password=secret or password(role),
+            retry=Retry(NoBackoff(), 0),
         )
 
     def __enter__(self) -> Self:

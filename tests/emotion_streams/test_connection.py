@@ -24,6 +24,10 @@ from tests.servers import RedisProcess, free_port
         ),
         ("unix:///run/redis.sock", RedisUrl("unix", (), "/run/redis.sock", "", 0, {})),
         (
+            "unix://u:p@/run/redis.sock",
+            RedisUrl("unix", (), "/run/redis.sock", "", 0, {"username": "u", "password": "p"}),
+        ),
+        (
             "redis+cluster://a:1,b:2,c",
             RedisUrl("redis+cluster", (("a", 1), ("b", 2), ("c", 6379)), "", "", 0, {}),
         ),
@@ -47,7 +51,7 @@ def test_each_kind_of_url_is_understood(url: str, parsed: RedisUrl) -> None:
 @pytest.mark.parametrize(
     "url",
     ["", "localhost", "http://box", "redis://", "redis://box:x", "redis://box/x",
-     "redis+sentinel://box", "redis+cluster://a,,b"],
+     "redis+sentinel://box", "redis+cluster://a,,b", "unix://run/redis.sock", "unix://"],
 )  # fmt: skip
 def test_what_is_no_redis_url_is_one_clear_error(url: str) -> None:
     with pytest.raises(InvalidRedisUrl, match="no Redis URL"):

@@ -1,5 +1,6 @@
-"""The same promises on a cluster, behind sentinels, with TLS and for users of few rights."""
+"""The same promises on a cluster, behind sentinels, and with TLS and a password."""
 
+import asyncio
 import itertools
 from contextlib import closing
 from pathlib import Path
@@ -7,28 +8,16 @@ from pathlib import Path
 import pytest
 from redis.exceptions import AuthenticationError, ConnectionError  # noqa: A004 - redis-py's names
 
-from emotion_streams import START, subscribe
+from emotion_streams import START, CameraStatus, connect, list_cameras, subscribe
 from emotion_streams.connection import connect_sync
+from tests.deploy.valkey import Valkey, password
 from tests.faults.processes import start_producer, start_worker
 from tests.faults.site import SCHEDULING_S, Site
-from tests.servers import RedisProcess, eventually, free_port
+from tests.servers import eventually, free_port
 from tests.topologies import NODE_TIMEOUT_MS, Cluster, SentinelPair, tls_front
 
 FAILOVER_S = 10 * NODE_TIMEOUT_MS / 1000
 """What the servers may take until they have a new primary: detecting it, agreeing, electing."""
-
-USERS = (
-    "user default off",
-    "user producer on >cameras-only %W~frames:* %W~camera:* %W~cameras "
-    "+xadd +xtrim +hset +zadd +time +ping",
-    "user worker on >all-of-a-camera ~frames:* ~emotions:* ~lease:* ~ledger:* ~dead:* ~camera:* "
-    "~cameras ~workers +eval_ro +evalsha +script|load +time +xreadgroup +xgroup +xinfo +xpending "
-    "+xclaim +xack +xdel +xadd +xtrim +xlen +xrange +hmget +hgetall +hset +hincrby +zadd +zrem "
-    "+zrange +zremrangebyscore +exists +del +ping",
-    "user subscriber on >events-only %R~emotions:* %R~cameras +xread +xrange +xrevrange +zrange "
-    "+ping",
-    "user tests on nopass ~* +@all",
-)
 
 
 def ids(url: str, camera: str, count: int) -> list[tuple[int, ...]]:
@@ -36,6 +25,23 @@ def ids(url: str, camera: str, count: int) -> list[tuple[int, ...]]:
     with closing(subscribe(url, camera, START)) as events:
         first = itertools.islice(events, count)
         return [tuple(map(int, event.frame_id.split("-"))) for event in first]
+
+
+async def _cameras(url: str) -> list[CameraStatus]:
+    async with connect(url) as client:
+        return await list_cameras(client)
+
+
+def test_workers_wait_for_servers_that_are_not_there_yet_and_can_be_stopped(tmp_path: Path) -> None:
+    nowhere = f"127.0.0.1:{free_port()}"
+    with (
+        start_worker(tmp_path, f"redis+cluster://{nowhere}") as one,
+        start_worker(tmp_path, f"redis+sentinel://{nowhere}/cameras") as other,
+    ):
+        for worker in (one, other):
+            eventually(lambda: worker.logged().count("trying again") > 2, 30)  # noqa: B023 - called here
+            worker.terminate()
+        assert (one.wait(), other.wait()) == (0, 0)
 
 
 def test_a_cluster_survives_the_loss_of_a_node() -> None:
@@ -47,6 +53,9 @@ def test_a_cluster_survives_the_loss_of_a_node() -> None:
         site.feed(cluster.camera_on(2, "file"), policy="every", fps=4)
         site.await_events()
         site.audit()
+        cameras = asyncio.run(_cameras(cluster.url))
+        assert [camera.camera for camera in cameras] == sorted(site.cameras)
+        assert all(camera.owner and camera.lag < 20 for camera in cameras)
 
         cluster.kill_first()
         eventually(cluster.first_slots_are_served, FAILOVER_S + SCHEDULING_S)
@@ -81,22 +90,21 @@ def test_sentinels_bring_everybody_to_the_new_primary() -> None:
         assert seen == sorted(set(seen))
 
 
-def test_users_of_few_rights_suffice_and_connections_may_be_encrypted(
+def test_the_processes_run_with_tls_and_users_of_few_rights_from_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    acl = tmp_path / "users.acl"
-    acl.write_text("\n".join(USERS) + "\n")
+    backend = free_port()
     with (
-        RedisProcess("--aclfile", str(acl), port=free_port()) as server,
-        tls_front(server.port, tmp_path) as (port, certificate),
+        Valkey("--port", str(backend), "--bind", "127.0.0.1"),
+        tls_front(backend, tmp_path) as (port, certificate),
     ):
         encrypted = f"rediss://127.0.0.1:{port}"
         url = f"{encrypted}?ssl_ca_certs={certificate}"
         with (
-            start_worker(tmp_path, url, environ=_secrets("worker", "all-of-a-camera")),
-            start_producer(tmp_path, url, "lobby", environ=_secrets("producer", "cameras-only")),
+            start_worker(tmp_path, url, environ=_secrets("worker")),
+            start_producer(tmp_path, url, "lobby", environ=_secrets("producer")),
         ):
-            for name, value in _secrets("subscriber", "events-only").items():
+            for name, value in _secrets("subscriber").items():
                 monkeypatch.setenv(name, value)
             seen = ids(url, "lobby", 5)
             assert seen == sorted(set(seen))
@@ -107,5 +115,5 @@ def test_users_of_few_rights_suffice_and_connections_may_be_encrypted(
                 client.ping()  # a certificate that nobody vouches for
 
 
-def _secrets(user: str, password: str) -> dict[str, str]:
-    return {"EMOTION_REDIS_USERNAME": user, "EMOTION_REDIS_PASSWORD": password}
+def _secrets(role: str) -> dict[str, str]:
+    return {"EMOTION_REDIS_USERNAME": role, "EMOTION_REDIS_PASSWORD": password(role)}

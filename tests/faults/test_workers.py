@@ -1,5 +1,6 @@
 """What happens to the frames when workers fall, hang, come and go."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -12,9 +13,15 @@ from tests.servers import RedisProcess, eventually
 
 
 @pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
+def server() -> Iterator[RedisProcess]:
+    with RedisProcess() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def site(server: RedisProcess) -> Iterator[Site]:
     """Two workers and eight cameras; one of them is a file of which every frame counts."""
-    with RedisProcess() as server, Site(server.url) as site:
+    with Site(server.url) as site:
         site.worker()
         site.worker()
         for number in range(7):
@@ -40,7 +47,10 @@ def test_two_workers_share_eight_cameras_evenly(site: Site) -> None:
 
 
 def test_a_worker_killed_in_mid_batch_is_replaced(site: Site) -> None:
-    site.workers[0].kill()
+    victim = site.workers[0]
+    victim.pause()  # so that it dies with frames in its hands
+    eventually(lambda: any(ledger.in_flight for ledger in site.ledgers().values()))
+    victim.kill()
     site.recovers()
     site.worker()
     eventually(lambda: is_even(site), 30)
@@ -76,12 +86,28 @@ def test_a_worker_that_is_told_to_stop_finishes_and_hands_over(site: Site) -> No
 
 
 def test_workers_killed_one_after_another_lose_nothing(site: Site) -> None:
-    alive = [worker for worker in site.workers if not worker.ended]
-    for victim in (alive[0], alive[1]):
+    for _ in range(3):
+        victim = next(worker for worker in site.workers if not worker.ended)
         replacement = site.worker()
         eventually(lambda: "owning" in replacement.logged(), 30)  # noqa: B023 - called here
         victim.kill()
         site.recovers()
+    site.audit()
+
+
+def test_a_second_signal_ends_a_worker_at_once(site: Site, server: RedisProcess) -> None:
+    worker = next(worker for worker in site.workers if not worker.ended)
+    server.pause()  # so that it could not finish
+
+    def ended() -> bool:
+        worker.terminate()
+        return worker.ended
+
+    eventually(ended, 2)
+    server.resume()
+    assert worker.wait() == 128 + signal.SIGTERM
+    site.worker()
+    site.recovers()
     site.audit()
 
 

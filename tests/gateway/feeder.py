@@ -3,6 +3,7 @@
 import random
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Self
@@ -82,7 +83,7 @@ def store(client: Client, camera: str, ms: int, jpeg: bytes) -> None:
 
 @dataclass
 class Scene:
-    """What a camera sees: the portrait, moved by `shift` pixels to the right."""
+    """What a camera sees, and what a worker finds in it."""
 
     jpeg: bytes
     faces: tuple[Face, ...]
@@ -97,7 +98,7 @@ class Feeder:
         camera: str,
         fps: float = 10,
         emotions: tuple[Emotion, ...] = ("happiness", "neutral", "surprise"),
-        scene: Scene | None = None,
+        scene: Callable[[], Scene] | None = None,
     ) -> None:
         self._client: Client = redis.Redis.from_url(url)
         self.camera = camera
@@ -113,10 +114,10 @@ class Feeder:
         number = 0
         while not self._stop.is_set():
             ms = now_ms()
-            store(self._client, self.camera, ms, self._scene.jpeg if self._scene else portrait())
+            scene = self._scene() if self._scene else Scene(portrait(), (self._face(number),))
+            store(self._client, self.camera, ms, scene.jpeg)
             self._stop.wait(0.03)
-            faces = self._scene.faces if self._scene else (self._face(number),)
-            publish(self._client, event(self.camera, ms, *faces))
+            publish(self._client, event(self.camera, ms, *scene.faces))
             self._client.xdel(keys.frames(self.camera), f"{ms}-0")
             self.ids.append(f"{ms}-0")
             register(self._client, self.camera)

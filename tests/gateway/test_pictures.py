@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import cv2
@@ -14,8 +16,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from gateway.hub import Published
-from gateway.pictures import Join
+from gateway.join import Join
 from tests.gateway import feeder
+from tests.gateway.clients import never_reading
 from tests.gateway.feeder import FACE, Feeder, event, now_ms, portrait, publish, register
 from tests.gateway.processes import Gateway
 from tests.servers import RedisProcess, eventually
@@ -60,9 +63,9 @@ def test_frame_jpg_is_the_newest_analysed_picture_and_names_its_event(
     attach(gateway, store, camera)
     with Feeder(redis_server.url, camera) as running:
         answer = gateway.get(f"/api/cameras/{camera}/frame.jpg")
-        assert answer.headers["content-type"] == "image/jpeg"
-        assert answer.content == portrait()
-        assert answer.headers["x-frame-id"] in {*running.ids}
+    assert answer.headers["content-type"] == "image/jpeg"
+    assert answer.content == portrait()
+    assert answer.headers["x-frame-id"] in running.ids
 
 
 def test_a_picture_leaves_only_with_its_own_event(
@@ -114,6 +117,26 @@ def test_fps_is_a_ceiling(
         for _ in range(4):
             next(shown)
         assert time.monotonic() - began >= 0.95
+
+
+def test_a_client_that_takes_no_picture_slows_no_other(
+    gateway: Gateway, redis_server: RedisProcess, store: Any, camera: str
+) -> None:
+    """Its connection is full after a few pictures; the other's stay as fresh as they were."""
+    attach(gateway, store, camera)
+    path = f"/api/cameras/{camera}/live.mjpeg?fps=30"
+
+    def ages_ms() -> list[float]:
+        with gateway.stream(path) as answer:
+            shown = parts(answer)
+            return [now_ms() - int(next(shown)[0]["x-frame-id"][:-2]) for _ in range(20)]
+
+    with Feeder(redis_server.url, camera, fps=15):
+        alone = ages_ms()
+        with never_reading(gateway.port, path):
+            beside = ages_ms()
+            beside = ages_ms()
+    assert median(beside) < median(alone) + 50
 
 
 def test_without_a_picture_frame_jpg_says_so(gateway: Gateway, store: Any, camera: str) -> None:
@@ -187,22 +210,32 @@ def test_without_pictures_none_leaves_and_no_frame_is_read(
         assert gateway.metric("emotion_gateway_frames_read_bytes_total") == 0
 
 
-def test_no_picture_is_written_to_disk(redis_server: RedisProcess, store: Any, camera: str) -> None:
-    """The process holds no file open for writing but its log, while it hands out pictures."""
-    with Gateway(redis_server.url) as gateway, Feeder(redis_server.url, camera):
-        eventually(lambda: f'"{camera}"' in gateway.get("/api/cameras").text)
-        with gateway.stream(f"/api/cameras/{camera}/live.mjpeg") as answer:
-            shown = parts(answer)
-            for _ in range(3):
-                next(shown)
-            pid = gateway.process.pid
-            targets = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
-            written = dict(
-                line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines()
-            )
-    files = [target for target in targets if target.startswith("/") and "/dev/" not in target]
-    assert all("(deleted)" in target for target in files), "only the test's own log"
-    assert int(written["write_bytes"]) < len(portrait())
+def test_no_picture_is_written_to_disk(
+    gateway: Gateway, redis_server: RedisProcess, store: Any, camera: str
+) -> None:
+    """While it hands out pictures it holds no file open but its log, and has written less than
+    one picture since it started."""
+    attach(gateway, store, camera)
+    with (
+        Feeder(redis_server.url, camera),
+        gateway.stream(f"/api/cameras/{camera}/live.mjpeg") as answer,
+    ):
+        shown = parts(answer)
+        for _ in range(3):
+            next(shown)
+        process = Path(f"/proc/{gateway.process.pid}")
+        files = list(open_files(process))
+        written = (process / "io").read_text()
+    assert all("(deleted)" in name for name in files), "only the test's own log"
+    assert int(written.partition("\nwrite_bytes: ")[2].partition("\n")[0]) < len(portrait())
+
+
+def open_files(process: Path) -> Iterator[str]:
+    for link in (process / "fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            target = str(link.readlink())
+            if target.startswith("/") and not target.startswith("/dev/"):
+                yield target
 
 
 @given(st.permutations([*[("frame", n) for n in range(6)], *[("event", n) for n in (0, 2, 3, 5)]]))

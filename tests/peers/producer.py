@@ -7,7 +7,9 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
@@ -21,6 +23,11 @@ PASSWORD = "p@ss/w0rd-Zq7"
 """Of every peer that wants one. No log of any producer in the tests may hold it."""
 
 _FORBIDDEN = (PASSWORD, quote(PASSWORD, safe=""), "w0rd-Zq7")
+
+
+def within(predicate: Callable[[], object], timeout_s: float = 10) -> None:
+    """As `eventually`, but asking ten times a second: a scrape is work for both sides."""
+    eventually(predicate, timeout_s, every_s=0.1)
 
 
 class Producer:
@@ -50,7 +57,7 @@ class Producer:
 
     def get(self, path: str) -> tuple[int, str]:
         if not self._port:
-            eventually(lambda: self.entries("metrics are served"))
+            within(lambda: self.entries("metrics are served"))
             self._port = self.entries("metrics are served")[0]["port"]
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}") as answer:

@@ -64,7 +64,6 @@ def test_it_looks_into_an_rtsp_stream_with_a_password() -> None:
         ("http://joe:p%40ss%2Fw0rd-Zq7@127.0.0.1:1/x", "connection refused"),
         ("rtsp://joe:p%40ss%2Fw0rd-Zq7@127.0.0.1:1/x", "connection refused"),
         ("9", "/dev/video9: no such device"),
-        ("/does/not/exist.mp4", "no such file"),
     ],
 )
 def test_it_says_why_in_one_line(source: str, reason: str) -> None:
@@ -74,10 +73,9 @@ def test_it_says_why_in_one_line(source: str, reason: str) -> None:
     assert reason in done.stderr
 
 
-@pytest.mark.parametrize("scheme", ["rtsp", "http"])
-def test_a_camera_that_never_answers_is_a_timeout(scheme: str) -> None:
+def test_a_camera_that_never_answers_is_a_timeout() -> None:
     with BlackHole() as hole:
-        done = probe(f"{scheme}://127.0.0.1:{hole.port}/x", "--open-timeout-s", "0.5")
+        done = probe(f"http://127.0.0.1:{hole.port}/x", "--open-timeout-s", "0.5")
     assert done.returncode == 1
     assert "timeout" in done.stderr
 
@@ -86,8 +84,8 @@ def test_an_http_camera_refuses_a_wrong_password() -> None:
     with MjpegServer([jpeg(64, 48)], credentials=f"joe:{PASSWORD}") as server:
         wrong = probe(server.url.replace("//", "//joe:wrong@"))
         assert (wrong.returncode, "401" in wrong.stderr) == (1, True)
-        right = probe(server.url.replace("//", "//joe:p%40ss%2Fw0rd-Zq7@"))
-        assert right.returncode == 0
+        right = probe(server.url.replace("//", "//joe:p%40ss%2Fw0rd-Zq7@"), "--json")
+        assert json.loads(right.stdout)["codec"] == "mjpg"
 
 
 def test_a_source_of_no_known_kind_is_a_wrong_call() -> None:

@@ -25,11 +25,12 @@ KEY = keys.frames("lobby")
 class Setup:
     """A publisher, what it counts, and its stream as others see it."""
 
-    def __init__(self, client: Client, url: str, max_queued: int = 10) -> None:
+    def __init__(self, client: Client, url: str, max_age_ms: int | None = 1000) -> None:
         self.client = client
+        self.url = url
         self.counts = Counts()
         self.stop = threading.Event()
-        self.publisher = Publisher(url, "lobby", max_queued, 1000, self.counts, self.stop)
+        self.publisher = Publisher(url, "lobby", 10, max_age_ms, self.counts, self.stop)
 
     def frames(self) -> dict[str, Frame]:
         entries = self.client.xrange(KEY)
@@ -180,6 +181,44 @@ def test_a_redis_that_others_filled_costs_frames_but_no_waiting(server: RedisPro
         setup.publisher.close()
         assert setup.publisher.error == ""
         assert setup.frames()["2000-0"].capture_drops == 1
+
+
+def test_where_every_frame_counts_a_full_redis_is_waited_out(server: RedisProcess) -> None:
+    with redis.Redis(port=server.port) as client:
+        setup = Setup(client, server.url, max_age_ms=None)
+        for index in range(9):
+            setup.publisher.store(BIG, 1000 + index)
+        client.config_set("maxmemory", "1")
+        sending = threading.Thread(target=setup.publisher.store, args=(BIG, 2000))
+        sending.start()
+        eventually(lambda: "maxmemory" in setup.publisher.error)
+        client.config_set("maxmemory", "0")
+        sending.join(10)
+        setup.publisher.close()
+        assert len(setup.frames()) == 10
+        assert (setup.counts.published, setup.counts.lost) == (10, 0)
+
+
+def test_where_every_frame_counts_room_is_not_taken_for_granted(setup: Setup) -> None:
+    patient = Setup(setup.client, setup.url, max_age_ms=None)
+    setup.client.set(KEY, "not a stream")
+    waiting = threading.Thread(target=patient.publisher.wait_for_room)
+    waiting.start()
+    eventually(lambda: "WRONGTYPE" in patient.publisher.error)
+    assert waiting.is_alive()
+    setup.client.delete(KEY)
+    waiting.join(10)
+    assert not waiting.is_alive()
+    patient.publisher.close()
+
+
+def test_a_right_that_is_missing_costs_the_frame_and_is_counted(server: RedisProcess) -> None:
+    with redis.Redis(port=server.port) as client:
+        client.acl_setuser("camera", enabled=True, passwords=["+secret"], reset=True)
+        setup = Setup(client, f"redis://camera:secret@127.0.0.1:{server.port}")
+        assert not setup.publisher.store(PICTURE, 1000)
+        assert setup.counts.dropped_refused == 1
+        setup.publisher.close()
 
 
 def test_a_refusal_is_counted_and_the_next_frame_goes_on(setup: Setup) -> None:

@@ -42,6 +42,7 @@ class Indifferent:
 
     name = "stub"
     max_batch = 8
+    lanes = 1
 
     def warm(self) -> None:
         pass

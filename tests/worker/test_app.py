@@ -17,7 +17,7 @@ from emotion_streams.frames import Frame
 from emotion_streams.service.health import Health
 from tests.servers import RedisProcess
 from tests.worker.shop import OneFace, stub_shop, until
-from worker import app
+from worker import app, lease
 from worker.app import Worker
 from worker.attached import SILENT_MS
 from worker.lease import Leases, assign
@@ -38,8 +38,8 @@ class Crew:
         self.tasks: dict[str, asyncio.Task[None]] = {}
         self.health: dict[str, Health] = {}
 
-    def join(self, name: str, finder: OneFace | None = None) -> None:
-        leases = self.place(name)
+    def join(self, name: str, finder: OneFace | None = None, lease_ms: int = LEASE_MS) -> None:
+        leases = self.place(name, lease_ms)
         shop = self._ends.enter_context(stub_shop(finder))
         self.health[name] = Health()
         self.workers[name] = Worker(
@@ -51,11 +51,11 @@ class Crew:
         )
         self.tasks[name] = asyncio.create_task(self.workers[name].run())
 
-    def place(self, name: str) -> Leases:
+    def place(self, name: str, lease_ms: int = LEASE_MS) -> Leases:
         """A place among the workers, without a worker."""
         connection = connect(self._url)
         self._connections.append(connection)
-        return Leases(connection, name, lease_ms=LEASE_MS)
+        return Leases(connection, name, lease_ms=lease_ms)
 
     async def leave(self, name: str) -> None:
         self.workers[name].stop()
@@ -105,7 +105,7 @@ CAMERAS = [f"cam{number}" for number in range(8)]
 
 def test_a_new_camera_is_picked_up_within_two_seconds(redis_url: str, client: redis.Redis) -> None:
     async def act(crew: Crew) -> None:
-        crew.join("a")
+        crew.join("a", lease_ms=lease.LEASE_MS)
         await until(lambda: client.zcard(keys.WORKERS) == 1)
         crew.attach("lobby")
         await until(lambda: crew.owners("lobby") == {"a": 1}, 2.0)
@@ -272,7 +272,7 @@ def test_a_worker_outlives_redis(client: redis.Redis) -> None:
             crew.attach("lobby")
             crew.join("a")
             await until(lambda: crew.owners("lobby") == {"a": 1})
-            assert crew.health["a"].not_ready() is None
+            await until(lambda: crew.health["a"].not_ready() is None)
             server.kill()
             await until(lambda: "cannot be reached" in (crew.health["a"].not_ready() or ""))
             await asyncio.to_thread(server.restart)

@@ -3,6 +3,7 @@
 A state machine runs the scripts against a real server, beside a model of what must be."""
 
 import itertools
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -25,11 +26,24 @@ from emotion_streams.ledger import Ledger, Outcome, ledger_call, parse_ledger
 from tests.servers import RedisProcess
 from worker.stream import load_script
 
-KEPT: Final = 6
+KEPT: Final = 8
 """Frames that the stream holds at most: few, so that trimming happens often."""
 
 LONG_MS: Final = 3_600_000
-WORKERS: Final = st.integers(0, 2)
+WORKERS: Final = st.sampled_from([0, 1, 2, None, None, None])
+"""One of the three, or whoever has the lease, which makes for longer stories."""
+
+OUTCOMES: Final = st.lists(
+    st.sampled_from([Outcome.ANALYSED, Outcome.ANALYSED, Outcome.EXPIRED, Outcome.DEAD]),
+    min_size=1,
+    max_size=6,
+)
+
+EXAMPLES: Final = 500
+STEPS: Final = 50
+
+FIRST_MS: Final = int(time.time() * 1000)
+"""Frames' ids are times; they are young enough for their events to be kept."""
 
 _names = itertools.count()
 
@@ -76,6 +90,11 @@ class Delivery(RuleBasedStateMachine):
     def _new_hand(self) -> Hand:
         return Hand(f"worker{next(_names)}")
 
+    def _hand(self, number: int | None) -> Hand:
+        if number is not None:
+            return self.hands[number]
+        return next(filter(self._may, self.hands), self.hands[0])
+
     def _may(self, hand: Hand) -> bool:
         return self.right == (hand.owner, hand.epoch)
 
@@ -91,20 +110,20 @@ class Delivery(RuleBasedStateMachine):
     def produce(self, count: int) -> None:
         for _ in range(count):
             self.number += 1
-            frame_id = f"{self.number}-0"
+            frame_id = f"{FIRST_MS + self.number}-0"
             self.client.xadd(self.frames, {"frame": b"f"}, frame_id, KEPT, approximate=False)
             self.stored.append(frame_id)
             self.unread.add(frame_id)
             self._trim(KEPT)
 
-    @rule(keep=st.integers(0, KEPT))
+    @rule(keep=st.integers(2, KEPT))
     def trim(self, keep: int) -> None:
         self.client.xtrim(self.frames, keep, approximate=False)
         self._trim(keep)
 
     @rule(number=WORKERS)
-    def acquire(self, number: int) -> None:
-        hand = self.hands[number]
+    def acquire(self, number: int | None) -> None:
+        hand = self._hand(number)
         epoch = self.script["acquire"](keys=[self.lease], args=[hand.owner, LONG_MS])
         owner = self.right[0] if self.right else None
         if owner not in (None, hand.owner) and self.running:
@@ -123,16 +142,22 @@ class Delivery(RuleBasedStateMachine):
             self.client.hset(self.lease, "expires_ms", 0)
             self.running = False
 
+    @rule(number=st.integers(0, 2))
+    def take_over(self, number: int) -> None:
+        """While the owner stands still. It will not know."""
+        self.lease_runs_out()
+        self.acquire(number)
+
     @rule(number=WORKERS)
-    def renew(self, number: int) -> None:
-        hand = self.hands[number]
+    def renew(self, number: int | None) -> None:
+        hand = self._hand(number)
         renewed = self.script["renew"](keys=[self.lease], args=[hand.owner, hand.epoch, LONG_MS])
         assert bool(renewed) == self._may(hand)
         self.running = self.running or bool(renewed)
 
     @rule(number=WORKERS)
-    def release(self, number: int) -> None:
-        hand = self.hands[number]
+    def release(self, number: int | None) -> None:
+        hand = self._hand(number)
         released = self.script["release"](keys=[self.lease], args=[hand.owner, hand.epoch])
         assert bool(released) == self._may(hand)
         if released:
@@ -140,13 +165,13 @@ class Delivery(RuleBasedStateMachine):
             hand.epoch = 0
 
     @rule(number=WORKERS)
-    def crash(self, number: int) -> None:
+    def crash(self, number: int | None) -> None:
         """It starts again under another name, and knows nothing."""
-        self.hands[number] = self._new_hand()
+        self.hands[self.hands.index(self._hand(number))] = self._new_hand()
 
     @rule(number=WORKERS, count=st.integers(1, 4), reply_is_lost=st.booleans())
-    def deliver(self, number: int, count: int, reply_is_lost: bool) -> None:
-        hand = self.hands[number]
+    def deliver(self, number: int | None, count: int, reply_is_lost: bool) -> None:
+        hand = self._hand(number)
         if not hand.epoch:
             return
         reply: Any = self.client.xreadgroup(keys.GROUP, hand.owner, {self.frames: ">"}, count=count)
@@ -158,8 +183,8 @@ class Delivery(RuleBasedStateMachine):
             hand.held += got
 
     @rule(number=WORKERS, reply_is_lost=st.booleans())
-    def claim(self, number: int, reply_is_lost: bool) -> None:
-        hand = self.hands[number]
+    def claim(self, number: int | None, reply_is_lost: bool) -> None:
+        hand = self._hand(number)
         reply = self._claim(hand)
         if not self._may(hand):
             assert reply == b"FENCED"
@@ -205,13 +230,12 @@ class Delivery(RuleBasedStateMachine):
     @precondition(lambda self: any(hand.held for hand in self.hands))
     @rule(
         number=WORKERS,
-        outcomes=st.lists(
-            st.sampled_from([Outcome.ANALYSED, Outcome.EXPIRED, Outcome.DEAD]), min_size=1
-        ),
+        outcomes=OUTCOMES,
         reply_is_lost=st.booleans(),
     )
-    def commit(self, number: int, outcomes: list[Outcome], reply_is_lost: bool) -> None:
-        hand = self.hands[number]
+    def commit(self, number: int | None, outcomes: list[Outcome], reply_is_lost: bool) -> None:
+        holders = [hand for hand in self.hands if hand.held]
+        hand = holders[(number or 0) % len(holders)]
         endings = list(zip(hand.held, outcomes, strict=False))
         reply = self._commit(hand, endings)
         if not self._may(hand):
@@ -228,6 +252,23 @@ class Delivery(RuleBasedStateMachine):
             self._end(frame_id, outcome)
         if not reply_is_lost:  # otherwise it holds on to them, and sends them again
             hand.held = hand.held[len(endings) :]
+
+    @rule(
+        count=st.integers(1, 4),
+        outcomes=OUTCOMES,
+        read_reply_is_lost=st.booleans(),
+        reply_is_lost=st.booleans(),
+    )
+    def work(
+        self, count: int, outcomes: list[Outcome], read_reply_is_lost: bool, reply_is_lost: bool
+    ) -> None:
+        """The usual course of things, so that it is not the rare one here."""
+        if not self.right:
+            self.acquire(0)
+        self.produce(count)
+        self.deliver(None, count, read_reply_is_lost)
+        if any(hand.held for hand in self.hands):
+            self.commit(None, outcomes, reply_is_lost)
 
     def _commit(self, hand: Hand, endings: list[tuple[str, Outcome]]) -> Any:
         args: list[Any] = [hand.owner, hand.epoch, keys.GROUP, 10_000, 1_000]
@@ -290,8 +331,8 @@ def test_any_order_of_events_keeps_the_account_exact(machine: type[Delivery]) ->
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=500,
-            stateful_step_count=30,
+            max_examples=EXAMPLES,
+            stateful_step_count=STEPS,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),

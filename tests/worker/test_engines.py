@@ -1,5 +1,11 @@
-"""One suite for every engine, against Keras in float32 as the reference."""
+"""One suite for every engine, against the plain Keras model in float32 as the reference."""
 
+import os
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +13,15 @@ import pytest
 from numpy.typing import NDArray
 
 import worker.engines
+from worker.devices import visible_gpus
 from worker.engines import Engine, probabilities
-from worker.engines.choose import ENGINES, build_engine
+from worker.engines.choose import ENGINES, build_engine, prefer
+from worker.engines.keras import KerasEngine
+from worker.model import simpnet
+from worker.model.keras_weights import import_weights
 from worker.model.release import Release, load
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -18,8 +30,17 @@ def release() -> Release:
 
 
 @pytest.fixture(scope="module")
-def reference(release: Release) -> Engine:
-    return build_engine("keras", release, threads=2)
+def sample(release: Release) -> NDArray[np.uint8]:
+    return pictures(release, 200, seed=1)
+
+
+@pytest.fixture(scope="module")
+def expected(release: Release, sample: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """What the plain model says of the sample, layer by layer as Keras builds it."""
+    model = simpnet.build(len(release.card.labels), release.card.input_size)
+    import_weights(model, release.weights)
+    logits = [model(part / np.float32(255), training=False) for part in np.split(sample, 10)]
+    return probabilities(np.concatenate(logits), release.card.temperature)
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -61,16 +82,42 @@ def test_the_place_in_a_batch_changes_nothing(engine: Engine, release: Release) 
 
 
 def test_every_engine_answers_as_keras_does(
-    engine: Engine, reference: Engine, release: Release
+    engine: Engine, sample: NDArray[np.uint8], expected: NDArray[np.float32]
 ) -> None:
-    crops = pictures(release, 200, seed=1)
-    for start in range(0, len(crops), engine.max_batch):
-        part = crops[start : start + engine.max_batch]
-        expected, found = reference.classify(part), engine.classify(part)
-        assert np.abs(expected - found).max() < 1e-3
-        top = np.sort(expected, axis=1)
-        clear = top[:, -1] - top[:, -2] > 2e-3
-        assert np.array_equal(expected.argmax(1)[clear], found.argmax(1)[clear])
+    found = in_batches(engine, sample)
+    assert np.abs(expected - found).max() < 1e-3
+    assert_same_choice(expected, found, tie=2e-3)
+
+
+def test_lanes_work_side_by_side_and_do_not_mix_faces_up(
+    engine: Engine, sample: NDArray[np.uint8], expected: NDArray[np.float32]
+) -> None:
+    parts = [sample[start : start + 5] for start in range(0, 100, 5)]
+    with ThreadPoolExecutor(engine.lanes) as threads:
+        found = np.concatenate(list(threads.map(engine.classify, parts)))
+    assert np.abs(expected[:100] - found).max() < 1e-3
+
+
+def test_other_threads_run_while_an_engine_computes(engine: Engine, release: Release) -> None:
+    """The event loop reads from Redis meanwhile: an engine that holds the GIL stops the worker."""
+    crops = pictures(release, engine.max_batch)
+    done = threading.Event()
+    ticks = []
+
+    def tick() -> None:
+        while not done.wait(0.002):
+            ticks.append(time.perf_counter())
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(tick)
+        spans = []
+        for _ in range(5):
+            start = time.perf_counter()
+            engine.classify(crops)
+            spans.append((start, time.perf_counter()))
+        done.set()
+    within = [sum(start < at < end for at in ticks) for start, end in spans]
+    assert max(within) >= 3, within
 
 
 def test_the_crops_given_are_not_changed(engine: Engine, release: Release) -> None:
@@ -89,3 +136,122 @@ def test_temperature_softens_and_keeps_the_order() -> None:
 
 def test_huge_logits_do_not_overflow() -> None:
     assert np.isfinite(probabilities(np.array([[1e4, -1e4]], np.float32), 0.7)).all()
+
+
+def test_keras_traces_each_bucket_once_while_it_warms_up_and_never_again(release: Release) -> None:
+    engine = KerasEngine(release, threads=2)
+    engine.max_batch = 4
+    engine.warm()
+    assert engine.traces == len(engine.buckets) == 3
+    for count in (1, 2, 3, 4, 3, 1):
+        engine.classify(pictures(release, count))
+    assert engine.traces == 3
+
+
+@pytest.mark.parametrize(
+    ("policy", "tolerance"), [("mixed_float16", 0.01), ("mixed_bfloat16", 0.1)]
+)
+def test_half_precision_keeps_a_float32_softmax(
+    release: Release,
+    sample: NDArray[np.uint8],
+    expected: NDArray[np.float32],
+    policy: str,
+    tolerance: float,
+) -> None:
+    engine = KerasEngine(release, threads=2, policy=policy)
+    engine.max_batch = 8
+    found = in_batches(engine, sample[:16])
+    assert found.dtype == np.float32
+    assert np.allclose(found.sum(axis=1), 1, atol=1e-6)
+    assert np.abs(expected[:16] - found).max() < tolerance
+    assert_same_choice(expected[:16], found, tie=2 * tolerance)
+
+
+def test_keras_runs_on_jax_as_well(
+    release: Release,
+    sample: NDArray[np.uint8],
+    expected: NDArray[np.float32],
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("jax", reason="the JAX backend is not installed")
+    np.save(tmp_path / "crops.npy", sample[:3])
+    script = (
+        "import sys, numpy as np; from worker.engines.keras import KerasEngine; "
+        "from worker.model.release import load; folder = sys.argv[1]; "
+        "engine = KerasEngine(load(), 2); engine.max_batch = 2; engine.warm(); "
+        "crops = np.load(folder + '/crops.npy'); "
+        "rows = np.concatenate([engine.classify(crops[:2]), engine.classify(crops[2:])]); "
+        "np.save(folder + '/rows.npy', rows); "
+        "sys.exit(engine.traces != 2 or 'tensorflow' in sys.modules)"
+    )
+    environ = {**os.environ, "KERAS_BACKEND": "jax"}
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, cwd=ROOT, env=environ)
+    assert np.abs(expected[:3] - np.load(tmp_path / "rows.npy")).max() < 1e-3
+
+
+def test_mnn_with_two_lanes_stays_under_400_megabytes() -> None:
+    script = (
+        "import worker.__main__; from worker.engines.choose import build_engine; "
+        "from worker.model.release import load; build_engine('mnn', load(), 2).warm(); "
+        "print(open('/proc/self/status').read())"
+    )
+    status = subprocess.run(
+        [sys.executable, "-c", script], check=True, cwd=ROOT, capture_output=True, text=True
+    ).stdout
+    line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+    assert int(line.split()[1]) < 400 * 1024
+
+
+@pytest.mark.parametrize(
+    ("gpus", "installed", "engine"),
+    [
+        ((), ("keras", "mnn"), "mnn"),
+        (("0",), ("keras", "mnn"), "keras"),
+        (("0",), ("mnn",), "mnn"),
+        ((), ("keras",), "keras"),
+        ((), (), "mnn"),
+    ],
+)
+def test_auto_takes_keras_where_a_gpu_is_visible_and_says_why(
+    gpus: tuple[str, ...], installed: tuple[str, ...], engine: str
+) -> None:
+    name, reason = prefer(gpus, installed)
+    assert name == engine
+    assert reason.startswith("GPU 0 is visible" if gpus else "no GPU is visible")
+    assert ("not installed" in reason) == (engine != ("keras" if gpus else "mnn"))
+
+
+@pytest.mark.parametrize(
+    ("files", "variable", "expected"),
+    [
+        ([], None, ()),
+        ([], "0", ()),
+        (["nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm"], None, ("0", "1")),
+        (["nvidia0", "nvidia1"], "1", ("1",)),
+        (["nvidia0"], "", ()),
+        (["nvidia0"], "-1", ()),
+        (["nvidia0", "nvidia1"], "1,-1,0", ("1",)),
+        (["nvidia3"], "GPU-8f2383e4", ("GPU-8f2383e4",)),
+    ],
+)
+def test_gpus_are_seen_as_cuda_sees_them(
+    tmp_path: Path, files: list[str], variable: str | None, expected: tuple[str, ...]
+) -> None:
+    for name in files:
+        (tmp_path / name).touch()
+    environ = {} if variable is None else {"CUDA_VISIBLE_DEVICES": variable}
+    assert visible_gpus(environ, tmp_path) == expected
+
+
+def in_batches(engine: Engine, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    starts = range(0, len(crops), engine.max_batch)
+    return np.concatenate([engine.classify(crops[s : s + engine.max_batch]) for s in starts])
+
+
+def assert_same_choice(
+    expected: NDArray[np.float32], found: NDArray[np.float32], tie: float
+) -> None:
+    top = np.sort(expected, axis=1)
+    clear = top[:, -1] - top[:, -2] > tie
+    assert clear.any()
+    assert np.array_equal(expected.argmax(1)[clear], found.argmax(1)[clear])

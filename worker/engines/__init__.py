@@ -7,11 +7,14 @@ from numpy.typing import NDArray
 
 
 class Engine(Protocol):
-    """A built model. Called by one thread at a time."""
+    """A built model."""
 
     name: str
     max_batch: int
     """More crops than this are never given at once."""
+
+    lanes: int
+    """Batches that it works on side by side: classify is called by so many threads at once."""
 
     def warm(self) -> None:
         """Compile and run every batch size that will be asked for, so that no frame waits."""

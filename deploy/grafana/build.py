@@ -1,0 +1,439 @@
+"""Write the dashboards: `python -m deploy.grafana.build`. A test holds the files to this code."""
+
+import json
+from pathlib import Path
+from typing import Final
+
+from deploy.grafana.panels import Dashboard, Panel, Query
+
+FOLDER: Final = Path(__file__).parent / "dashboards"
+
+_CAMERA: Final = '{camera=~"$camera"}'
+_WORKER: Final = '{instance=~"$worker"}'
+
+
+def _per_second(title: str, about: str, expr: str, legend: str, stacked: bool = False) -> Panel:
+    return Panel(title, about, (Query(expr, legend),), unit="cps", stacked=stacked)
+
+
+def _quantiles(name: str, by: str = "") -> tuple[Query, ...]:
+    """50, 95 and 99 per cent of a histogram over five minutes."""
+    return tuple(
+        Query(
+            f"histogram_quantile({q}, sum by (le) (rate({name}_bucket{by}[5m])))",
+            f"{round(q * 100)} %",
+        )
+        for q in (0.5, 0.95, 0.99)
+    )
+
+
+FLEET: Final = Dashboard(
+    "emotion-fleet",
+    "Fleet",
+    "Whether all is well: cameras, workers, latency, and what becomes of frames.",
+    (
+        (
+            "Now",
+            (
+                Panel(
+                    "Cameras up",
+                    "Cameras that give frames.",
+                    (Query("sum(emotion_camera_up)"),),
+                    kind="stat", width=4, height=4,
+                ),
+                Panel(
+                    "Cameras down",
+                    "Cameras that a producer has, and cannot reach.",
+                    (Query("count(emotion_camera_up == 0) or vector(0)"),),
+                    kind="stat", width=4, height=4, bad_above=1,
+                ),
+                Panel(
+                    "Workers",
+                    "Workers that answer.",
+                    (Query("count(emotion_owned_cameras) or vector(0)"),),
+                    kind="stat", width=4, height=4, bad_below=1,
+                ),
+                Panel(
+                    "Accounts that do not balance",
+                    "Cameras of whose frames one is missing or counted twice. Always 0.",
+                    (Query("count(emotion_ledger_balanced == 0) or vector(0)"),),
+                    kind="stat", width=4, height=4, bad_above=1,
+                ),
+                Panel(
+                    "Latency, 99 %",
+                    "From a frame's capture to its event.",
+                    (Query("fleet:emotion_end_to_end_seconds:p99_5m"),),
+                    unit="s", kind="stat", width=4, height=4, bad_above=1,
+                ),
+                Panel(
+                    "Expired",
+                    "Share of frames that were too old when a worker got to them.",
+                    (
+                        Query(
+                            'sum(camera_outcome:emotion_frames:rate5m{outcome="expired"})'
+                            " / sum(camera:emotion_frames:rate5m)"
+                        ),
+                    ),
+                    unit="percentunit", kind="stat", width=4, height=4, bad_above=0.05,
+                ),
+            ),
+        ),
+        (
+            "Frames",
+            (
+                _per_second(
+                    "What became of frames",
+                    "Frames per second by outcome; analysed is what an event came of.",
+                    "sum by (outcome) (camera_outcome:emotion_frames:rate5m)",
+                    "{{outcome}}",
+                    stacked=True,
+                ),
+                Panel(
+                    "Lost before Valkey",
+                    "Frames captured, not stored, by reason: newer ones came first, Valkey was "
+                    "full, or refused.",
+                    (
+                        Query(
+                            "sum by (reason) (rate(emotion_capture_drops_total[5m]))", "{{reason}}"
+                        ),
+                    ),
+                    unit="cps",
+                ),
+                Panel(
+                    "Backlog",
+                    "Frames that wait or are being worked on, over all cameras.",
+                    (Query("fleet:emotion_backlog_frames:sum", "frames"),),
+                ),
+                _per_second(
+                    "Emotions",
+                    "Faces per second by emotion.",
+                    "sum by (emotion) (rate(emotion_faces_total[5m]))",
+                    "{{emotion}}",
+                    stacked=True,
+                ),
+            ),
+        ),
+        (
+            "Latency",
+            (
+                Panel(
+                    "Capture to event",
+                    "The objective is 99 % within a second.",
+                    _quantiles("emotion_end_to_end_seconds"),
+                    unit="s", bad_above=1,
+                ),
+                Panel(
+                    "Share of late events",
+                    "Later than a second. 1 % uses the budget up as fast as it comes.",
+                    tuple(
+                        Query(f"fleet:emotion_end_to_end_late:ratio_rate{window}", window)
+                        for window in ("5m", "1h", "6h", "3d")
+                    ),
+                    unit="percentunit", bad_above=0.01,
+                ),
+            ),
+        ),
+        (
+            "Gateway and Valkey",
+            (
+                Panel(
+                    "Requests",
+                    "Answered by the gateway, by status.",
+                    (
+                        Query(
+                            "sum by (status) (rate(emotion_gateway_requests_total[5m]))",
+                            "{{status}}",
+                        ),
+                    ),
+                    unit="reqps", width=6,
+                ),
+                Panel(
+                    "Open streams",
+                    "Clients that follow events or pictures.",
+                    (Query("sum by (route) (emotion_gateway_streams)", "{{route}}"),),
+                    width=6,
+                ),
+                Panel(
+                    "Memory of Valkey",
+                    "By redis_exporter. At its limit, producers are refused.",
+                    (
+                        Query("redis_memory_used_bytes", "used"),
+                        Query("redis_memory_max_bytes", "limit"),
+                    ),
+                    unit="bytes", width=6,
+                ),
+                Panel(
+                    "Failed calls to Valkey",
+                    "By process. Each is tried again.",
+                    (
+                        Query("sum(rate(emotion_redis_errors_total[5m]))", "workers"),
+                        Query("sum(rate(emotion_producer_redis_errors_total[5m]))", "producers"),
+                        Query("sum(rate(emotion_gateway_redis_errors_total[5m]))", "gateways"),
+                    ),
+                    unit="cps", width=6,
+                ),
+            ),
+        ),
+    ),
+)  # fmt: skip
+
+CAMERA: Final = Dashboard(
+    "emotion-camera",
+    "Camera",
+    "A camera from its lens to its events.",
+    (
+        (
+            "Camera",
+            (
+                Panel(
+                    "Up",
+                    "Whether frames come.",
+                    (Query(f"emotion_camera_up{_CAMERA}", "{{camera}}"),),
+                    kind="state-timeline", bad_below=1, most=1,
+                ),
+                Panel(
+                    "Age of the newest frame",
+                    "Grows while the camera is down.",
+                    (Query(f"emotion_camera_frame_age_seconds{_CAMERA}", "{{camera}}"),),
+                    unit="s",
+                ),
+                Panel(
+                    "Frames captured and stored",
+                    "The difference was gated on purpose or lost.",
+                    (
+                        Query(
+                            f"sum by (camera) (rate(emotion_captured_frames_total{_CAMERA}[1m]))",
+                            "{{camera}} captured",
+                        ),
+                        Query(
+                            f"sum by (camera) (rate(emotion_published_frames_total{_CAMERA}[1m]))",
+                            "{{camera}} stored",
+                        ),
+                    ),
+                    unit="cps",
+                ),
+                Panel(
+                    "Left out",
+                    "On purpose (rate, motion), lost before Valkey (newer, full, refused), broken.",
+                    (
+                        Query(
+                            "sum by (camera, reason) "
+                            f"(rate(emotion_gated_frames_total{_CAMERA}[1m]))",
+                            "{{camera}} {{reason}}",
+                        ),
+                        Query(
+                            "sum by (camera, reason) "
+                            f"(rate(emotion_capture_drops_total{_CAMERA}[1m]))",
+                            "{{camera}} {{reason}}",
+                        ),
+                        Query(
+                            "sum by (camera) "
+                            f"(rate(emotion_capture_decode_errors_total{_CAMERA}[1m]))",
+                            "{{camera}} damaged",
+                        ),
+                    ),
+                    unit="cps",
+                ),
+                Panel(
+                    "Reconnects and restarts",
+                    "The camera failed and was opened anew; its process hung or fell.",
+                    (
+                        Query(
+                            "sum by (camera) "
+                            f"(increase(emotion_camera_reconnects_total{_CAMERA}[5m]))",
+                            "{{camera}} reconnects",
+                        ),
+                        Query(
+                            "sum by (camera) "
+                            f"(increase(emotion_camera_restarts_total{_CAMERA}[5m]))",
+                            "{{camera}} restarts",
+                        ),
+                    ),
+                ),
+                Panel(
+                    "Bytes stored",
+                    "Frames as JPEG, to Valkey.",
+                    (
+                        Query(
+                            "sum by (camera) "
+                            f"(rate(emotion_published_bytes_total{_CAMERA}[1m]))",
+                            "{{camera}}",
+                        ),
+                    ),
+                    unit="Bps",
+                ),
+            ),
+        ),
+        (
+            "Analysis",
+            (
+                _per_second(
+                    "What became of frames",
+                    "By outcome.",
+                    f"sum by (outcome) (rate(emotion_frames_total{_CAMERA}[1m]))",
+                    "{{outcome}}",
+                    stacked=True,
+                ),
+                Panel(
+                    "Backlog",
+                    "Frames that wait or are being worked on; a camera holds 20 unless told "
+                    "otherwise.",
+                    (Query(f"max by (camera) (emotion_backlog_frames{_CAMERA})", "{{camera}}"),),
+                    bad_above=5,
+                ),
+                _per_second(
+                    "Emotions",
+                    "Faces per second by emotion.",
+                    f"sum by (emotion) (rate(emotion_faces_total{_CAMERA}[1m]))",
+                    "{{emotion}}",
+                    stacked=True,
+                ),
+                Panel(
+                    "Account",
+                    "Frames ever stored, and where each is now.",
+                    (
+                        Query(
+                            f"max by (camera, state) (emotion_ledger_frames{_CAMERA})",
+                            "{{camera}} {{state}}",
+                        ),
+                    ),
+                    kind="table",
+                ),
+                Panel(
+                    "Clock",
+                    "How far capture times are from Valkey's clock.",
+                    (
+                        Query(
+                            f"max by (camera) (abs(emotion_clock_skew_seconds{_CAMERA}))",
+                            "{{camera}}",
+                        ),
+                    ),
+                    unit="s", bad_above=1,
+                ),
+            ),
+        ),
+    ),
+    ("camera", "label_values(emotion_camera_up, camera)"),
+)  # fmt: skip
+
+WORKER: Final = Dashboard(
+    "emotion-worker",
+    "Worker and GPU",
+    "Whether a worker's engine is at work, and where a frame's time goes.",
+    (
+        (
+            "Engine",
+            (
+                Panel(
+                    "Busy",
+                    "Share of time in which the engine (a GPU, or the CPU's) is at work. Above 0.8 "
+                    "add workers; low while the backlog is high: something before it is too slow.",
+                    (Query(f"instance:emotion_engine_busy:ratio_rate2m{_WORKER}", "{{instance}}"),),
+                    unit="percentunit", most=1, bad_above=0.8,
+                ),
+                Panel(
+                    "Faces per second",
+                    "That the engine classified.",
+                    (
+                        Query(
+                            "sum by (instance) "
+                            f"(rate(emotion_batch_faces_sum{_WORKER}[2m]))",
+                            "{{instance}}",
+                        ),
+                    ),
+                    unit="cps",
+                ),
+                Panel(
+                    "Faces per batch",
+                    "How many faces one call of the engine gets; it grows with the load.",
+                    (
+                        Query(
+                            "sum by (le) "
+                            f"(increase(emotion_batch_faces_bucket{_WORKER}[$__rate_interval]))",
+                            "{{le}}",
+                        ),
+                    ),
+                    kind="heatmap",
+                ),
+                Panel(
+                    "Time per face",
+                    "Of the engine's time; falls as batches fill.",
+                    (
+                        Query(
+                            f"rate(emotion_engine_busy_seconds_total{_WORKER}[2m])"
+                            f" / (rate(emotion_batch_faces_sum{_WORKER}[2m]) > 0)",
+                            "{{instance}}",
+                        ),
+                    ),
+                    unit="s",
+                ),
+            ),
+        ),
+        (
+            "Work",
+            (
+                Panel(
+                    "Cameras",
+                    "That the worker owns.",
+                    (Query(f"emotion_owned_cameras{_WORKER}", "{{instance}}"),),
+                ),
+                Panel(
+                    "Backlog",
+                    "Of the worker's cameras.",
+                    (
+                        Query(
+                            f"sum by (instance) (emotion_backlog_frames{_WORKER})", "{{instance}}"
+                        ),
+                    ),
+                ),
+                Panel(
+                    "Stages, 95 %",
+                    "A frame's time at work in each stage.",
+                    (
+                        Query(
+                            "histogram_quantile(0.95, sum by (le, stage) "
+                            f"(rate(emotion_stage_seconds_bucket{_WORKER}[5m])))",
+                            "{{stage}}",
+                        ),
+                    ),
+                    unit="s",
+                ),
+                Panel(
+                    "Capture to event",
+                    "Of the worker's cameras.",
+                    _quantiles("emotion_end_to_end_seconds", _WORKER),
+                    unit="s", bad_above=1,
+                ),
+                Panel(
+                    "Fenced",
+                    "Commits refused since another worker has the camera: after a pause or a cut.",
+                    (Query(f"increase(emotion_fenced_total{_WORKER}[5m])", "{{instance}}"),),
+                ),
+                Panel(
+                    "What runs",
+                    "Version, model and engine.",
+                    (Query('emotion_build_info{process="worker"}'),),
+                    kind="table",
+                ),
+            ),
+        ),
+    ),
+    ("worker", "label_values(emotion_owned_cameras, instance)"),
+)  # fmt: skip
+
+DASHBOARDS: Final = {"fleet": FLEET, "camera": CAMERA, "worker": WORKER}
+
+
+def to_text(dashboard: Dashboard) -> str:
+    """A dashboard's file."""
+    return json.dumps(dashboard.to_json(), indent=1) + "\n"
+
+
+def main() -> None:
+    """Write the files."""
+    for name, dashboard in DASHBOARDS.items():
+        (FOLDER / f"{name}.json").write_text(to_text(dashboard))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+{{- define "es.labels" -}}
+app.kubernetes.io/name: emotion-streams
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end }}
+
+{{- define "es.all-labels" -}}
+{{ include "es.labels" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
+{{- end }}
+
+{{- define "es.image" -}}
+{{ .root.Values.image.repository }}/{{ .name }}:{{ .tag | default .root.Values.image.tag | default .root.Chart.AppVersion }}
+{{- end }}
+
+{{- define "es.valkey-name" -}}
+{{ .Release.Name }}-valkey
+{{- end }}
+
+{{- define "es.redis-url" -}}
+{{- if .Values.redis.url -}}
+{{ .Values.redis.url }}
+{{- else if .Values.valkey.tls.existingSecret -}}
+rediss://{{ include "es.valkey-name" . }}:6379?ssl_ca_certs=/etc/emotion-streams/tls/ca.crt
+{{- else -}}
+redis://{{ include "es.valkey-name" . }}:6379
+{{- end -}}
+{{- end }}
+
+{{/* How every process reaches Valkey: as the role of its name. */}}
+{{- define "es.redis-env" -}}
+- name: EMOTION_REDIS
+  value: {{ include "es.redis-url" .root | quote }}
+- name: EMOTION_REDIS_USERNAME
+  value: {{ .role }}
+- name: EMOTION_REDIS_PASSWORD
+  valueFrom:
+    secretKeyRef: {name: {{ .root.Values.redis.existingSecret }}, key: {{ .role }}}
+{{- end }}
+
+{{- define "es.settings-env" -}}
+{{- range $name, $value := .settings }}
+- name: EMOTION_{{ $.process }}_{{ $name | upper }}
+  value: {{ $value | toString | quote }}
+{{- end }}
+{{- end }}
+
+{{- define "es.pod-security" -}}
+automountServiceAccountToken: false
+securityContext:
+  runAsNonRoot: true
+  runAsUser: {{ .user | default 10001 }}
+  runAsGroup: {{ .user | default 10001 }}
+  fsGroup: {{ .user | default 10001 }}
+  seccompProfile: {type: RuntimeDefault}
+{{- with .root.Values.image.pullSecrets }}
+imagePullSecrets: {{ toJson . }}
+{{- end }}
+{{- end }}
+
+{{- define "es.container-security" -}}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: {drop: [ALL]}
+{{- end }}
+
+{{/* Alive: the loop turns. Ready: warm, and Valkey answers. Starting may take as long as it may. */}}
+{{- define "es.probes" -}}
+startupProbe:
+  httpGet: {path: /readyz, port: metrics}
+  periodSeconds: 2
+  failureThreshold: 150
+readinessProbe:
+  httpGet: {path: /readyz, port: metrics}
+  periodSeconds: 5
+  failureThreshold: 2
+livenessProbe:
+  httpGet: {path: /healthz, port: metrics}
+  periodSeconds: 10
+  timeoutSeconds: 5
+  failureThreshold: 3
+{{- end }}
+
+{{- define "es.mounts" -}}
+- {name: tmp, mountPath: /tmp}
+{{- if .Values.valkey.tls.existingSecret }}
+- {name: tls, mountPath: /etc/emotion-streams/tls, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{- define "es.volumes" -}}
+- name: tmp
+  emptyDir: {medium: Memory, sizeLimit: 512Mi}
+{{- with .Values.valkey.tls.existingSecret }}
+- name: tls
+  secret:
+    secretName: {{ . }}
+    items: [{key: ca.crt, path: ca.crt}]
+{{- end }}
+{{- end }}
+
+{{/* Where the metrics of a process are. */}}
+{{- define "es.metrics-service" -}}
+apiVersion: v1
+kind: Service
+metadata:
+  name: {{ .root.Release.Name }}-{{ .component }}-metrics
+  labels: {{- include "es.all-labels" . | nindent 4 }}
+spec:
+  clusterIP: None
+  selector: {{- include "es.labels" . | nindent 4 }}
+  ports: [{name: metrics, port: {{ .port }}, targetPort: metrics}]
+{{- end }}

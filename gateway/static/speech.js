@@ -1,0 +1,18 @@
+// What a screen reader is told unasked: states, and in the large view a lasting change of mood.
+import { ordered } from "./picture.js";
+
+const EVERY_MS = 6000; // it needs time to say it
+
+const announcer = document.getElementById("announcer");
+let spoken = { at: 0, mood: "" };
+
+export function say(text) {
+  announcer.textContent = text;
+}
+
+export function sayMood(camera) {
+  const mood = camera.newest && ordered(camera.newest)[0]?.emotion;
+  if (!mood || mood === spoken.mood || Date.now() - spoken.at < EVERY_MS) return;
+  spoken = { at: Date.now(), mood };
+  say(`${camera.name}: ${mood}`);
+}

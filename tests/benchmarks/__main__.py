@@ -1,0 +1,58 @@
+"""`python -m tests.benchmarks NAME`: run a benchmark and print one JSON line; `all` runs every one
+but `peers`, which installs gigabytes."""
+
+import argparse
+import importlib
+import json
+import subprocess
+import sys
+from typing import Final
+
+import cv2
+
+from tests.benchmarks import machine
+
+NAMES: Final = (
+    "engines",
+    "detectors",
+    "pipeline",
+    "dataplane",
+    "latency",
+    "overload",
+    "origin",
+    "scale",
+    "peers",
+)
+
+
+def main(argv: list[str]) -> int:
+    """Each benchmark is a module of that name, with add_arguments() and run()."""
+    first = argparse.ArgumentParser(prog="tests.benchmarks", description=__doc__, add_help=False)
+    first.add_argument("name", choices=(*NAMES, "all"))
+    if argv[:1] in ([], ["-h"], ["--help"]):
+        first.print_help()
+        return 2
+    name: str = first.parse_args(argv[:1]).name
+    if name == "all":
+        return max(_in_a_process(each, argv[1:]) for each in NAMES if each != "peers")
+    # Only this one: some import TensorFlow.
+    module = importlib.import_module(f"tests.benchmarks.{name}")
+    parser = argparse.ArgumentParser(prog=f"tests.benchmarks {name}", description=module.__doc__)
+    parser.add_argument("--short", action="store_true", help="in under a minute, less exact")
+    module.add_arguments(parser)
+    arguments = parser.parse_args(argv[1:])
+    cv2.setNumThreads(1)  # as the worker does
+    about = machine.describe()
+    result = module.run(arguments)
+    print(json.dumps({"benchmark": name, **result, "short": arguments.short, **about}))
+    return 0
+
+
+def _in_a_process(name: str, options: list[str]) -> int:
+    """Each by itself: what one leaves behind must not slow down the next."""
+    command = [sys.executable, "-m", "tests.benchmarks", name, *options]
+    return subprocess.run(command, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

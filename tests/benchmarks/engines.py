@@ -1,0 +1,161 @@
+"""Faces per second of each engine and batch size, against Keras predict called face by face."""
+
+import argparse
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from statistics import median
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from prometheus_client import CollectorRegistry
+
+from emotion_streams.service.metrics import WorkerMetrics
+from tests.benchmarks import machine, options
+from tests.benchmarks.material import released
+from worker.batch import Batcher
+from worker.engines import Engine
+from worker.engines.choose import build_engine
+from worker.engines.keras import KerasEngine
+from worker.model.release import Release
+
+_BATCHES: Final = (1, 2, 4, 8, 16)
+_CAMERAS: Final = 8
+Crops: TypeAlias = NDArray[np.uint8]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Its options."""
+    options.add_model(parser)
+    parser.add_argument("--threads", type=int, default=machine.cores())
+    parser.add_argument("--rounds", type=int, default=5, help="each runs every contender once")
+    parser.add_argument("--faces", type=int, default=48, help="per contender and round")
+    parser.add_argument("--compare", type=int, default=1000, help="crops to compare results on")
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Every contender once a round, for some rounds; the medians of the rounds' rates."""
+    if arguments.short:
+        arguments.rounds, arguments.faces, arguments.compare = 3, 16, 100
+    with released(arguments.model, arguments.input_size) as (_, release):
+        crops = _crops(arguments.faces, release)
+        mnn = build_engine("mnn", release, arguments.threads)
+        keras = KerasEngine(release, arguments.threads)
+        mnn.warm()
+        keras.warm()
+        contenders: dict[str, Callable[[Crops], None]] = {"keras predict": _predict(release)}
+        for engine in (mnn, keras):
+            for batch in _BATCHES:
+                if batch <= engine.max_batch:
+                    contenders[f"{engine.name} {batch}"] = _batched(engine, batch)
+        contenders["mnn bare"] = _side_by_side(mnn)
+        contenders["mnn in the worker"] = _through_the_batcher(mnn)
+        rates = _interleaved(contenders, crops, arguments.rounds)
+        difference, disagreements = _compare(mnn, keras, _crops(arguments.compare, release))
+    predict = rates["keras predict"]
+    best = {name: median(rate) for name, rate in rates.items()}
+    return {
+        "faces_per_s": {name: round(rate, 1) for name, rate in best.items()},
+        # Round by round, since the machine may be slower in one than in the next.
+        "mnn_over_keras_predict": _ratio(rates["mnn bare"], predict),
+        "worker_over_bare": _ratio(rates["mnn in the worker"], rates["mnn bare"]),
+        "max_difference": float(f"{difference:.2g}"),
+        "disagreements": disagreements,
+        "compared": arguments.compare,
+        "input_size": release.card.input_size,
+        "threads": arguments.threads,
+        "rounds": arguments.rounds,
+    }
+
+
+def _interleaved(
+    contenders: dict[str, Callable[[Crops], None]], crops: Crops, rounds: int
+) -> dict[str, list[float]]:
+    rates: dict[str, list[float]] = {name: [] for name in contenders}
+    for contender in contenders.values():
+        contender(crops[: _BATCHES[-1]])
+    for _ in range(rounds):
+        for name, contender in contenders.items():
+            start = time.perf_counter()
+            contender(crops)
+            rates[name].append(len(crops) / (time.perf_counter() - start))
+    return rates
+
+
+def _ratio(these: list[float], those: list[float]) -> float:
+    return round(median(a / b for a, b in zip(these, those, strict=True)), 3)
+
+
+def _predict(release: Release) -> Callable[[Crops], None]:
+    """What the design's origin does: predict() for each face by itself."""
+    from worker.model import simpnet
+    from worker.model.keras_weights import import_weights
+
+    model = simpnet.build(len(release.card.labels), release.card.input_size)
+    import_weights(model, release.weights)
+
+    def classify(crops: Crops) -> None:
+        for crop in crops:
+            model.predict(crop[np.newaxis] / np.float32(255), verbose=0)
+
+    return classify
+
+
+def _batched(engine: Engine, batch: int) -> Callable[[Crops], None]:
+    """One batch after the other, by one thread."""
+
+    def classify(crops: Crops) -> None:
+        for start in range(0, len(crops), batch):
+            engine.classify(crops[start : start + batch])
+
+    return classify
+
+
+def _side_by_side(engine: Engine) -> Callable[[Crops], None]:
+    """Full batches in every lane, and nothing around it."""
+
+    def classify(crops: Crops) -> None:
+        starts = range(0, len(crops), engine.max_batch)
+        with ThreadPoolExecutor(engine.lanes) as lanes:
+            list(lanes.map(lambda s: engine.classify(crops[s : s + engine.max_batch]), starts))
+
+    return classify
+
+
+def _through_the_batcher(engine: Engine) -> Callable[[Crops], None]:
+    """Frames of four faces of eight cameras, as the worker gives them."""
+
+    async def feed(crops: Crops) -> None:
+        with ThreadPoolExecutor(engine.lanes) as lanes:
+            batcher = Batcher(engine, lanes, WorkerMetrics(CollectorRegistry()))
+            running = asyncio.create_task(batcher.run())
+            await asyncio.gather(
+                *(
+                    batcher.classify(f"camera{start // 4 % _CAMERAS}", crops[start : start + 4])
+                    for start in range(0, len(crops), 4)
+                )
+            )
+            running.cancel()
+
+    return lambda crops: asyncio.run(feed(crops))
+
+
+def _compare(mnn: Engine, keras: Engine, crops: Crops) -> tuple[float, int]:
+    """The largest difference of a probability, and how many faces get another emotion."""
+    largest, others = 0.0, 0
+    for start in range(0, len(crops), mnn.max_batch):
+        part = crops[start : start + mnn.max_batch]
+        a, b = mnn.classify(part), keras.classify(part)
+        largest = max(largest, float(np.abs(a - b).max()))
+        others += int((a.argmax(1) != b.argmax(1)).sum())
+    return largest, others
+
+
+def _crops(count: int, release: Release) -> Crops:
+    """Noise over gradients: neither constant nor without structure."""
+    side, noise = release.card.input_size, np.random.default_rng(0)
+    slope = np.linspace(0, 200, side)[np.newaxis, :, np.newaxis, np.newaxis]
+    grey = slope * noise.random((count, 1, 1, 1)) + noise.integers(0, 56, (count, side, side, 1))
+    return np.repeat(grey.astype(np.uint8), 3, axis=3)

@@ -1,0 +1,86 @@
+"""From capture to event at light load, against the stages alone at the same pace."""
+
+import argparse
+import time
+from statistics import quantiles
+from typing import Any
+
+from emotion_streams import keys
+from tests.benchmarks import machine, options
+from tests.benchmarks.feed import Feed
+from tests.benchmarks.material import pictures, released
+from tests.benchmarks.stages import Stages
+from tests.benchmarks.system import System
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Its options."""
+    options.add_worker(parser)
+    parser.add_argument("--cameras", type=int, default=1)
+    parser.add_argument("--fps", type=float, default=5.0, help="per camera")
+    parser.add_argument("--seconds", type=float, default=60.0)
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Feed at the rate, and take an event's age as a subscriber does: as it arrives. After each
+    event the stages run here once, by themselves: both meet the same machine."""
+    if arguments.short:
+        arguments.seconds = 15.0
+    frames = pictures(arguments.clip, arguments.width)
+    cameras = [f"bench{n}" for n in range(arguments.cameras)]
+    with released(arguments.model, arguments.input_size) as (name, release):
+        stages = Stages(arguments.detector, arguments.engine, release)
+        with System(cameras, options.of_worker(arguments, name)) as system:
+            others = machine.OtherLoad(*system.pids)
+            with Feed(system, frames, rate=arguments.fps * arguments.cameras, max_age_ms=5000):
+                system.await_owners()
+                system.await_frames(5)
+                total_ms, service_ms = _measure(system, stages, frames, arguments.seconds)
+            other = others.cores()
+    p50, p95, p99 = _percentiles(total_ms)
+    alone50, _, alone99 = _percentiles(service_ms)
+    return {
+        "p50_ms": round(p50, 1),
+        "p95_ms": round(p95, 1),
+        "p99_ms": round(p99, 1),
+        "service_ms": round(alone50, 1),
+        "service_p99_ms": round(alone99, 1),
+        "p50_over_service": round(p50 / alone50, 2),
+        "p99_over_service": round(p99 / alone50, 2),
+        "events": len(total_ms),
+        "cameras": arguments.cameras,
+        "fps": arguments.fps,
+        "other_load_cores": other,
+        "input_size": release.card.input_size,
+    }
+
+
+def _measure(
+    system: System, stages: Stages, frames: list[Any], seconds: float
+) -> tuple[list[float], list[float]]:
+    """Ages of events as they arrive, and what the stages take alone, in milliseconds."""
+    after: dict[Any, Any] = {keys.emotions(camera): "$" for camera in system.cameras}
+    total_ms: list[float] = []
+    service_ms: list[float] = []
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        reply: Any = system.client.xread(after, block=1000)
+        now_ms = time.time() * 1000
+        for stream, entries in reply or ():
+            for entry_id, _ in entries:
+                after[stream.decode()] = entry_id
+                total_ms.append(now_ms - int(entry_id.partition(b"-")[0]))
+        if reply and len(system.cameras) == 1:
+            # What the ids leave out is below a millisecond: they are whole milliseconds.
+            costs, _ = stages.once(frames[len(service_ms) % len(frames)])
+            service_ms.append(1000 * sum(cost.wall_s for cost in costs.values()))
+    if not service_ms:
+        service_ms = [
+            1000 * sum(cost.wall_s for cost in stages.once(frame)[0].values()) for frame in frames
+        ]
+    return total_ms, service_ms
+
+
+def _percentiles(values: list[float]) -> tuple[float, float, float]:
+    cuts = quantiles(values, n=100, method="inclusive")
+    return cuts[49], cuts[94], cuts[98]

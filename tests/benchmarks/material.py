@@ -1,0 +1,81 @@
+"""What the benchmarks work on: a clip's frames as JPEGs, a release, the detectors' files."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.detect.choose import YUNET_FILE
+from worker.model import release
+from worker.model.release import Release
+
+_ROOT: Final = Path(__file__).parent.parent.parent
+SHARED: Final = Path(os.environ.get("EMOTION_SHARED", _ROOT.parent / "shared"))
+YUNET: Final = SHARED / "models" / "yunet" / YUNET_FILE
+CLIP: Final = SHARED / "clips" / "face-demographics-walking-and-pause.avi"
+"""Three faces in every frame, 480x270."""
+
+_JPEG_QUALITY: Final = 90
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A frame of the clip, as a camera would store it."""
+
+    jpeg: bytes
+    width: int
+    height: int
+
+
+def pictures(clip: Path, width: int | None = None) -> list[Picture]:
+    """The clip's frames, resized to `width` where given."""
+    return [_encode(image, width) for image in images(clip)]
+
+
+def images(clip: Path) -> list[NDArray[np.uint8]]:
+    """The clip's frames, uint8 BGR."""
+    video = cv2.VideoCapture(str(clip))
+    frames = []
+    while True:
+        more, image = video.read()
+        if not more:
+            break
+        frames.append(np.asarray(image, np.uint8))
+    if not frames:
+        raise SystemExit(f"{clip}: no frames (give a clip with --clip)")
+    return frames
+
+
+def _encode(image: NDArray[np.uint8], width: int | None) -> Picture:
+    if width:
+        size = (width, round(image.shape[0] * width / image.shape[1]))
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes()
+    return Picture(jpeg, image.shape[1], image.shape[0])
+
+
+@contextmanager
+def released(model: str, input_size: int | None) -> Iterator[tuple[str, Release]]:
+    """A release and the name that a worker finds it by. With an `input_size` its weights are taken
+    at another size: the network is fully convolutional, and what it costs is not in its weights."""
+    loaded = release.load(model)
+    if input_size in (None, loaded.card.input_size):
+        yield model, loaded
+        return
+    with tempfile.TemporaryDirectory(prefix="emotion-bench-") as folder:
+        card = replace(loaded.card, input_size=input_size or 0)
+        release.save(Path(folder), card, loaded.weights)
+        yield folder, release.load(folder)
+
+
+def detector_options(detector: str) -> list[str]:
+    """The worker's options for a detector, with the local copy of YuNet's file where it is."""
+    file = ["--detector-model", str(YUNET)] if detector == "yunet" and YUNET.is_file() else []
+    return ["--detector", detector, *file]

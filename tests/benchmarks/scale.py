@@ -1,0 +1,178 @@
+"""More workers on this machine, and a thousand cameras on fifty workers that come and go."""
+
+import argparse
+import asyncio
+import time
+from collections.abc import Iterable
+from contextlib import AsyncExitStack, aclosing
+from typing import Any
+from unittest.mock import patch
+
+from redis.asyncio import BlockingConnectionPool, Redis
+
+from emotion_streams import keys
+from emotion_streams.connection import Client
+from emotion_streams.service.health import Health
+from tests.benchmarks import options
+from tests.benchmarks.feed import Feed
+from tests.benchmarks.material import Picture, pictures, released
+from tests.benchmarks.system import System
+from tests.servers import RedisProcess
+from tests.worker.shop import stub_shop
+from worker.app import Worker
+from worker.lease import Leases, assign
+from worker.stream import Retention
+from worker.workshop import Workshop
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Its options."""
+    options.add_worker(parser)
+    parser.set_defaults(threads=1)
+    parser.add_argument("--workers", default="1,2", help="how many, one after the other")
+    parser.add_argument("--cameras", type=int, default=16)
+    parser.add_argument("--seconds", type=float, default=15.0, help="per number of workers")
+    parser.add_argument("--simulated-cameras", type=int, default=1000)
+    parser.add_argument("--simulated-workers", type=int, default=50)
+    parser.add_argument("--lease-ms", type=int, default=20_000, help="of the simulation")
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The rates of each number of workers, then the simulation."""
+    if arguments.short:
+        arguments.seconds = 6.0
+        arguments.simulated_cameras, arguments.simulated_workers = 100, 10
+    frames = pictures(arguments.clip, arguments.width)
+    rates = {}
+    with released(arguments.model, arguments.input_size) as (name, _):
+        for workers in map(int, arguments.workers.split(",")):
+            rates[workers] = _rate(arguments, name, frames, workers)
+    one = rates[min(rates)]
+    return {
+        "frames_per_s": {str(workers): round(rate, 1) for workers, rate in rates.items()},
+        "over_one": {str(workers): round(rate / one, 2) for workers, rate in rates.items()},
+        "simulation": asyncio.run(_simulate(arguments)),
+        "assign_ms": _assign_ms(arguments),
+    }
+
+
+def _rate(arguments: argparse.Namespace, model: str, frames: list[Picture], workers: int) -> float:
+    cameras = [f"bench{n}" for n in range(arguments.cameras)]
+    with (
+        System(cameras, options.of_worker(arguments, model), workers) as system,
+        Feed(system, frames),
+    ):
+        system.await_owners()
+        system.await_frames(arguments.cameras)
+        return system.watch(arguments.seconds).frames_per_s
+
+
+def _assign_ms(arguments: argparse.Namespace) -> float:
+    """What a worker spends each second on computing who should own which camera."""
+    cameras, workers = _names(arguments)
+    start = time.process_time()
+    assign(cameras, dict.fromkeys(workers, 1.0))
+    return round(1000 * (time.process_time() - start), 1)
+
+
+def _names(arguments: argparse.Namespace) -> tuple[list[str], list[str]]:
+    cameras = [f"camera{number}" for number in range(arguments.simulated_cameras)]
+    return cameras, [f"worker{number}" for number in range(arguments.simulated_workers)]
+
+
+async def _simulate(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The workers' own code and leases on a real server, all in this process; no frame flows.
+    After the start a worker vanishes, and another one joins."""
+    cameras, names = _names(arguments)
+    with (
+        patch("worker.owned.CameraPipeline", _IdlePipeline),
+        RedisProcess() as server,
+        stub_shop() as shop,
+    ):
+        # One pool for all: by themselves they would open more files than a process may.
+        pool = BlockingConnectionPool.from_url(server.url, max_connections=200, timeout=None)
+        async with AsyncExitStack() as ends:
+            client = await ends.enter_async_context(aclosing(Redis.from_pool(pool)))
+            site = _Site(client, cameras, arguments.lease_ms, shop)
+            ends.push_async_callback(site.close)
+            start_s, _ = await site.settle(join=names)
+            loss_s, moved_by_loss = await site.settle(lose=names[0])
+            join_s, moved_by_join = await site.settle(join=["newcomer"])
+    share = len(cameras) / len(names)
+    return {
+        "cameras": len(cameras),
+        "workers": len(names),
+        "lease_ms": arguments.lease_ms,
+        "start_s": round(start_s, 1),
+        "loss_s": round(loss_s, 1),
+        "join_s": round(join_s, 1),
+        "moved_by_loss": moved_by_loss,
+        "moved_by_join": moved_by_join,
+        "least_to_move": round(share),
+    }
+
+
+class _IdlePipeline:
+    """Has nothing to read: one event loop could not wait on a thousand streams for all workers."""
+
+    def __init__(self, *_: object) -> None:
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    async def run(self) -> None:
+        await self._stopping.wait()
+
+
+class _Site:
+    def __init__(
+        self,
+        client: Client,
+        cameras: list[str],
+        lease_ms: int,
+        shop: Workshop,
+    ) -> None:
+        self._client = client
+        self._cameras = cameras
+        self._lease_ms = lease_ms
+        self._shop = shop
+        self._running: dict[str, asyncio.Task[None]] = {}
+
+    async def settle(self, join: Iterable[str] = (), lose: str = "") -> tuple[float, int]:
+        """Seconds from the change until every camera has the owner it should, and how many
+        cameras have another one than before."""
+        before = await self._owners()
+        began = time.monotonic()
+        for name in join:  # all first, or each would see another number of workers
+            await Leases(self._client, name, 1.0, self._lease_ms).heartbeat()
+        for name in join:
+            self._running[name] = asyncio.create_task(self._run(name))
+        if lose:  # it vanishes: nothing is given up
+            self._running.pop(lose).cancel()
+        while True:
+            await asyncio.sleep(0.25)
+            now_ms = time.time() * 1000
+            await self._client.zadd(keys.CAMERAS, dict.fromkeys(self._cameras, now_ms))
+            owners = await self._owners()
+            should = assign(self._cameras, dict.fromkeys(self._running, 1.0))
+            if owners == should:
+                break
+        moved = sum(before[camera] != owners[camera] for camera in self._cameras if before[camera])
+        return time.monotonic() - began, moved
+
+    async def close(self) -> None:
+        for task in self._running.values():
+            task.cancel()
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    async def _run(self, name: str) -> None:
+        leases = Leases(self._client, name, 1.0, self._lease_ms)
+        await Worker(self._client, leases, self._shop, Health(), Retention()).run()
+
+    async def _owners(self) -> dict[str, str]:
+        async with self._client.pipeline(transaction=False) as pipe:
+            for camera in self._cameras:
+                pipe.hget(keys.lease(camera), "owner")
+            owners: list[bytes | None] = await pipe.execute()
+        return {c: (o or b"").decode() for c, o in zip(self._cameras, owners, strict=True)}

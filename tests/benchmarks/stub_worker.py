@@ -1,0 +1,39 @@
+"""A worker whose stages cost nothing: what is left is the way from Redis and back."""
+
+import asyncio
+import sys
+from contextlib import aclosing
+
+from prometheus_client import CollectorRegistry
+
+from emotion_streams.connection import connect
+from emotion_streams.service import logs
+from emotion_streams.service.health import Health, HealthServer
+from emotion_streams.service.settings import load
+from tests.worker.shop import stub_shop
+from worker.app import Worker
+from worker.lease import Leases
+from worker.settings import WorkerSettings
+from worker.stream import Retention
+
+
+async def run(settings: WorkerSettings, health: Health) -> None:
+    """As the worker's own main, but for its stages: each frame has one face at once."""
+    with stub_shop(slots=settings.in_flight) as shop:
+        async with aclosing(connect(settings.redis)) as client:
+            retention = Retention(events=settings.keep_events)
+            await Worker(client, Leases(client, "stub"), shop, health, retention).run()
+
+
+def main() -> None:
+    """Run until killed."""
+    settings = load(WorkerSettings, "worker")
+    logs.set_up("info")
+    health = Health()
+    with HealthServer("127.0.0.1", 0, CollectorRegistry(), health) as server:
+        print(f"http://127.0.0.1:{server.port}/metrics", file=sys.stderr, flush=True)
+        asyncio.run(run(settings, health))
+
+
+if __name__ == "__main__":
+    main()

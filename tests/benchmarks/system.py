@@ -1,0 +1,151 @@
+"""The system under measurement: Redis, workers as a user starts them, and what they published."""
+
+import asyncio
+import re
+import tempfile
+import time
+import urllib.request
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import redis
+
+from emotion_streams import keys
+from emotion_streams.connection import connect
+from emotion_streams.events import EmotionEvent
+from emotion_streams.ledger import Ledger, read_ledger
+from tests.benchmarks.machine import cpu_s
+from tests.faults.processes import Running
+from tests.servers import RedisProcess, eventually
+
+_START_MAY_TAKE_S: Final = 120.0
+"""Keras compiles a function per bucket first."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """What the workers published between two moments."""
+
+    frames: int
+    faces: int
+    seconds: float
+    worker_cpu_s: float
+
+    @property
+    def frames_per_s(self) -> float:
+        return self.frames / self.seconds
+
+    @property
+    def faces_per_s(self) -> float:
+        return self.faces / self.seconds
+
+
+class System:
+    """Redis and its workers, each a process; ended on exit."""
+
+    def __init__(
+        self, cameras: Sequence[str], options: Sequence[str], workers: int = 1, module: str = ""
+    ) -> None:
+        """Start it, and wait until every worker is ready. `module` runs instead of the worker's."""
+        self.cameras = tuple(cameras)
+        self.workers: list[Running] = []
+        self._ends = ExitStack()
+        try:
+            self._redis = self._ends.enter_context(RedisProcess())
+            self.url = self._redis.url
+            self.client = self._ends.enter_context(
+                redis.Redis(unix_socket_path=str(self._redis.socket))
+            )
+            self._folder = Path(self._ends.enter_context(tempfile.TemporaryDirectory()))
+            began = time.perf_counter()
+            for _ in range(workers):
+                self._start(module or "worker", options)
+            eventually(lambda: all(map(self._ready, self.workers)), _START_MAY_TAKE_S)
+            self.start_s = time.perf_counter() - began
+        except BaseException:
+            self._ends.close()
+            raise
+
+    def _start(self, module: str, options: Sequence[str]) -> None:
+        own = ("--redis", self.url, "--metrics-port", "0", "--keep-events", "1000000")
+        worker = Running(self._folder, module, *own, *options)
+        self._ends.callback(worker.kill)
+        self.workers.append(worker)
+
+    def _ready(self, worker: Running) -> bool:
+        if worker.ended:
+            raise RuntimeError(f"the worker ended: {worker.logged()[-2000:]}")
+        # What it logs is for people; the port that it took stands nowhere else.
+        found = re.search(r"http://[\d.]+:\d+/", worker.logged())
+        if not found:
+            return False
+        try:
+            with urllib.request.urlopen(found.group() + "readyz", timeout=5) as reply:
+                return bool(reply.status == 200)
+        except OSError:
+            return False
+
+    @property
+    def pids(self) -> list[int]:
+        """Of all that it consists of."""
+        return [self._redis.process.pid, *(worker.process.pid for worker in self.workers)]
+
+    def await_owners(self, timeout_s: float = 30.0) -> None:
+        """Wait until every camera has an owner."""
+        eventually(
+            lambda: all(self.client.exists(keys.lease(camera)) for camera in self.cameras),
+            timeout_s,
+        )
+
+    def await_frames(self, frames: int, timeout_s: float = 60.0) -> None:
+        """Wait until so many more frames are analysed."""
+        before = self._events()
+        eventually(lambda: sum(self._events()) - sum(before) >= frames, timeout_s)
+
+    def watch(self, seconds: float) -> Published:
+        """What is published in so many seconds from now."""
+        before, cpu_before, began = self._events(), self._worker_cpu_s(), time.perf_counter()
+        time.sleep(seconds)
+        after, cpu_after = self._events(), self._worker_cpu_s()
+        elapsed = time.perf_counter() - began
+        faces = 0
+        for camera, start, stop in zip(self.cameras, before, after, strict=True):
+            newest = self.client.xrevrange(keys.emotions(camera), count=10_000_000)
+            events = [EmotionEvent.unpack(fields[b"event"]) for _, fields in reversed(newest)]
+            faces += sum(len(event.faces) for event in events[start:stop])
+        return Published(sum(after) - sum(before), faces, elapsed, cpu_after - cpu_before)
+
+    def ledgers(self) -> list[Ledger]:
+        """The cameras' accounts."""
+
+        async def read() -> list[Ledger]:
+            client = connect(self.url)
+            try:
+                return [await read_ledger(client, camera) for camera in self.cameras]
+            finally:
+                await client.aclose()
+
+        return asyncio.run(read())
+
+    def redis_cpu_s(self) -> float:
+        """CPU seconds that Redis used so far."""
+        return cpu_s(self._redis.process.pid)
+
+    def _worker_cpu_s(self) -> float:
+        return sum(cpu_s(worker.process.pid) for worker in self.workers)
+
+    def _events(self) -> list[int]:
+        with self.client.pipeline(transaction=False) as pipe:
+            for camera in self.cameras:
+                pipe.xlen(keys.emotions(camera))
+            counts: list[Any] = pipe.execute()
+        return [int(count) for count in counts]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ends.close()

@@ -1,0 +1,95 @@
+"""deploy/compose.yaml: against its specification, and against what the files beside it say."""
+
+import re
+from typing import Any, Final
+
+import pytest
+import yaml
+from compose_spec.models import ComposeSpecification
+from pydantic import ValidationError
+
+from producer.config import read_cameras
+from tests.deploy.processes import ROOT
+from tests.deploy.valkey import ROLES
+from worker.app import DRAIN_S
+
+DEPLOY: Final = ROOT / "deploy"
+TEXT: Final = (DEPLOY / "compose.yaml").read_text()
+COMPOSE: Final[dict[str, Any]] = yaml.safe_load(TEXT)
+SERVICES: Final[dict[str, Any]] = COMPOSE["services"]
+OURS: Final = ("producer", "worker", "worker-gpu", "gateway")
+
+
+def test_it_meets_the_compose_specification() -> None:
+    document = {name: part for name, part in COMPOSE.items() if not name.startswith("x-")}
+    ComposeSpecification.model_validate(document, extra="forbid")
+
+
+def test_the_specification_would_refuse_a_slip() -> None:
+    document = {"services": {"worker": {"image": "x", "read_onyl": True}}}
+    with pytest.raises(ValidationError):
+        ComposeSpecification.model_validate(document, extra="forbid")
+
+
+def test_every_variable_stands_in_the_example_and_every_secret_is_asked_for() -> None:
+    example = re.findall(r"^(\w+)=", (DEPLOY / ".env.example").read_text(), re.MULTILINE)
+    used = set(re.findall(r"(?<!\$)\$\{(\w+)", TEXT)) & set(re.findall(r"\$\{(\w+)[:?}-]", TEXT))
+    assert used == set(example)
+    assert not re.search(r"\$\{\w*(PASSWORD|TOKEN)\w*\}", TEXT), "without :? it would start empty"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_is_hardened(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_images_are_built_from_a_dockerfile_of_their_name(name: str) -> None:
+    build = SERVICES[name]["build"]
+    assert build == {"context": "..", "dockerfile": f"deploy/Dockerfile.{name}"}
+    assert (ROOT / build["dockerfile"]).is_file()
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_processes_come_as_the_role_of_their_name(name: str) -> None:
+    environment = SERVICES[name]["environment"]
+    role = environment["EMOTION_REDIS_USERNAME"]
+    assert role == name.partition("-")[0]
+    assert role in ROLES
+    variable = f"VALKEY_{role.upper()}_PASSWORD"
+    assert f"${{{variable}:?" in environment["EMOTION_REDIS_PASSWORD"]
+    assert variable in SERVICES["valkey"]["environment"]
+
+
+def test_a_worker_is_given_the_time_to_drain() -> None:
+    for name in ("worker", "worker-gpu"):
+        assert int(SERVICES[name]["stop_grace_period"].removesuffix("s")) >= DRAIN_S + 4
+
+
+def test_what_is_mounted_is_there() -> None:
+    for service in SERVICES.values():
+        for volume in service.get("volumes", ()):
+            source = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", volume).partition(":")[0]
+            if source.startswith("."):
+                assert (DEPLOY / source).exists()
+
+
+def test_prometheus_scrapes_every_process_where_it_answers() -> None:
+    text = (DEPLOY / "prometheus" / "prometheus.yml").read_text()
+    scraped = {
+        name: config["port"]
+        for job in yaml.safe_load(text)["scrape_configs"]
+        for config in job.get("dns_sd_configs", ())
+        for name in config["names"]
+    }
+    assert scraped == {"producer": 9102, "worker": 9101, "worker-gpu": 9101, "gateway": 9103}
+    for name in (*scraped, "valkey-exporter"):
+        assert set(SERVICES["prometheus"]["networks"]) & set(SERVICES[name]["networks"])
+
+
+def test_the_cameras_file_is_one() -> None:
+    assert set(read_cameras(DEPLOY / "cameras.yaml")) == {"demo"}

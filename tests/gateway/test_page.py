@@ -1,0 +1,343 @@
+"""The live page in a real Chromium."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import axe_core_python
+import cv2
+import numpy as np
+import pytest
+import redis
+from selenium.webdriver.common.keys import Keys
+
+from emotion_streams import Box, keys
+from tests.gateway.browser import Browser, require
+from tests.gateway.feeder import Feeder, Scene, face, now_ms, register
+from tests.gateway.processes import Gateway
+from tests.servers import RedisProcess
+
+AXE = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text()
+
+
+@pytest.fixture(scope="module")
+def window() -> Iterator[Browser]:
+    require()
+    with Browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def browser(window: Browser) -> Iterator[Browser]:
+    """The window as everybody finds it: large and light."""
+    window.size(1280, 900)
+    window.scheme("light")
+    yield window
+    window.close_page()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RedisProcess]:
+    with RedisProcess() as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def page(server: RedisProcess) -> Iterator[Gateway]:
+    with Gateway(server.url) as process:
+        yield process
+
+
+@pytest.fixture
+def store(server: RedisProcess) -> Iterator[Any]:
+    with redis.Redis(unix_socket_path=str(server.socket)) as connection:
+        connection.flushall()
+        yield connection
+
+
+class Mover:
+    """A scene in which a white square moves over black; its event's box is the square."""
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def __call__(self) -> Scene:
+        self.number += 1
+        x = 20 + (self.number * 37) % 500
+        picture = np.zeros((480, 640, 3), np.uint8)
+        picture[200:300, x : x + 100] = 255
+        jpeg = bytes(cv2.imencode(".jpg", picture)[1])
+        return Scene(jpeg, (face(box=Box(x, 200, 100, 100)),))
+
+
+# What the page shows at one instant: the box, and how bright the picture is in it and beside it.
+SAMPLE = """
+    const canvas = document.querySelector('.picture canvas');
+    const box = document.querySelector('.picture .box');
+    if (!box || !canvas.width) return null;
+    const frame = canvas.getBoundingClientRect(), mark = box.getBoundingClientRect();
+    const scale = canvas.width / frame.width;
+    const pixel = (x, y) => canvas.getContext('2d').getImageData(
+        Math.round((x - frame.left) * scale), Math.round((y - frame.top) * scale), 1, 1).data[0];
+    const middle = mark.top + mark.height / 2;
+    return {
+        id: box.closest('.picture').dataset.frame,
+        box: [mark.left - frame.left, mark.top - frame.top, mark.width, mark.height]
+            .map(side => side * scale),
+        corners: [pixel(mark.left + 8, middle), pixel(mark.right - 8, middle)],
+        beside: [pixel(mark.left - 8, middle), pixel(mark.right + 8, middle)],
+    };
+"""
+
+
+def test_each_picture_is_shown_with_the_box_of_its_own_event(
+    browser: Browser, page: Gateway, server: RedisProcess, store: Any
+) -> None:
+    """The square jumps in each picture: with any other picture's box it would lie beside it."""
+    with Feeder(server.url, "mover", scene=Mover()):
+        browser.open(page.base)
+        samples: dict[str, Any] = {}
+
+        def sample() -> bool:
+            found = browser.js(SAMPLE)
+            if found:
+                samples[found["id"]] = found
+            return len(samples) >= 12
+
+        browser.wait(sample, timeout_s=20)
+        events = page.get("/api/cameras/mover/events?after=start&limit=1000").json()["events"]
+    boxes = {each["frame_id"]: each["faces"][0]["box"] for each in events}
+    for frame_id, sample_ in samples.items():
+        assert sample_["box"] == pytest.approx(boxes[frame_id], abs=3)
+        assert min(sample_["corners"]) > 200, "inside the box is the square"
+        assert max(sample_["beside"]) < 60, "beside it is none of it"
+
+
+def test_the_ribbon_and_the_chart_grow(
+    browser: Browser, page: Gateway, server: RedisProcess, store: Any
+) -> None:
+    with Feeder(server.url, "lobby"):
+        browser.open(page.base)
+        browser.find("[data-camera=lobby]").click()
+        browser.wait(lambda: browser.text("#detail-title") == "lobby")
+        seconds = "return Number(document.querySelector('.lanes canvas').dataset.seconds)"
+        browser.wait(lambda: browser.js(seconds) >= 1)
+        first = browser.js(seconds)
+        browser.wait(lambda: browser.js(seconds) >= first + 2)
+        shares = browser.js(
+            "return [...document.querySelectorAll('.bars .track')].map("
+            "bar => Number(bar.getAttribute('aria-valuenow')))"
+        )
+        assert len(shares) == 8
+        assert sum(shares) == pytest.approx(100, abs=4)
+        label = browser.find(".lanes canvas").get_attribute("aria-label")
+        assert label is not None
+        assert label.startswith("Faces of the last five minutes: ")
+        assert browser.errors() == []
+
+
+def runs(browser: Browser) -> None:
+    """Wait until the camera has brought events for a while."""
+    browser.wait(lambda: browser.text("[data-camera=lobby] .state") == "Live")
+    browser.wait(lambda: browser.modules("done(cameras.get('lobby').flow)") > 5)
+
+
+def stopped(browser: Browser) -> float:
+    """Seconds until the page says so."""
+    began = time.monotonic()
+    browser.wait(lambda: browser.text("[data-camera=lobby] .state") == "Down")
+    return time.monotonic() - began
+
+
+def test_a_camera_whose_producer_stops_is_down_within_three_seconds(
+    browser: Browser, page: Gateway, server: RedisProcess, store: Any
+) -> None:
+    with Feeder(server.url, "lobby") as feeder:
+        browser.open(page.base)
+        runs(browser)
+        feeder.stop()
+        took = stopped(browser)
+    print(f"shown as down after {took:.2f} s")
+    assert took <= 3.0
+    browser.wait(lambda: "not heard" in browser.text("[data-camera=lobby] .veil"))
+    assert "last picture" in browser.text("[data-camera=lobby] .veil")
+    assert "lobby is down" in browser.text("#announcer")
+
+
+def test_a_frozen_camera_with_a_live_producer_is_down_within_three_seconds(
+    browser: Browser, page: Gateway, server: RedisProcess, store: Any
+) -> None:
+    with Feeder(server.url, "lobby") as feeder:
+        browser.open(page.base)
+        runs(browser)
+        feeder.stop()
+        store.zadd(keys.CAMERAS, {"lobby": now_ms() + 60_000})  # heard, and for long
+        took = stopped(browser)
+    print(f"shown as down after {took:.2f} s")
+    assert took <= 3.0
+    assert "no new picture" in browser.text("[data-camera=lobby] .veil")
+
+
+def test_a_quiet_camera_is_not_taken_for_a_frozen_one(
+    browser: Browser, page: Gateway, server: RedisProcess, store: Any
+) -> None:
+    """Frames are captured and left out on purpose, or wait for a worker: no event, yet not down."""
+    with Feeder(server.url, "lobby") as feeder:
+        browser.open(page.base)
+        runs(browser)
+        feeder.stop()
+        for _ in range(10):
+            register(store, "lobby")
+            assert browser.text("[data-camera=lobby] .state") == "Live"
+            time.sleep(0.5)  # for as long as it would have taken to be down
+
+
+def test_what_a_camera_is_down_for_is_shown_as_text(
+    browser: Browser, page: Gateway, store: Any
+) -> None:
+    register(store, "lobby", state="down", error="rtsp://u:secret@10.0.0.7/ <b>timed</b> out")
+    browser.open(page.base)
+    browser.wait(lambda: "10.0.0.7/ <b>timed</b> out" in browser.text(".veil"))
+    assert "secret" not in browser.js("return document.documentElement.outerHTML")
+
+
+def test_a_restart_of_the_gateway_loses_no_event(
+    browser: Browser, page: Gateway, server: RedisProcess, store: Any
+) -> None:
+    with Feeder(server.url, "lobby") as feeder:
+        browser.open(page.base)
+        browser.wait(lambda: browser.modules("done(cameras.get('lobby')?.events.size ?? 0)") > 5)
+        page.stop()
+        browser.wait(lambda: browser.text("#link") == "Reconnecting")
+        browser.wait(lambda: browser.text("[data-camera=lobby] .state") == "Unknown")
+        page.start()
+        browser.wait(lambda: browser.text("#link") == "Live", timeout_s=15)
+        browser.wait(lambda: browser.text("[data-camera=lobby] .state") == "Live")
+        feeder.stop()
+        last = feeder.ids[-1]
+        browser.wait(lambda: browser.modules(f"done(cameras.get('lobby').events.has('{last}'))"))
+    seen = browser.modules("done([...cameras.get('lobby').events.keys()])")
+    assert seen == feeder.ids[feeder.ids.index(seen[0]) :], "every one, in order, each once"
+
+
+def test_the_page_can_be_walked_by_keyboard(browser: Browser, page: Gateway, store: Any) -> None:
+    for name in ("a", "b", "c", "d"):
+        register(store, name)
+    browser.open(page.base)
+    browser.wait(lambda: len(browser.all("[data-camera]")) == 4)
+    browser.press(Keys.TAB)
+    assert browser.focused() == "skip"
+    browser.press(Keys.ENTER)
+    assert browser.focused() == "cameras"
+    walked = []
+    for key in (Keys.TAB, Keys.ARROW_RIGHT, Keys.ARROW_DOWN, Keys.ARROW_UP, Keys.ARROW_LEFT):
+        browser.press(key)
+        walked.append(browser.focused())
+    assert walked == ["a", "b", "b", "b", "a"] or walked[:2] == ["a", "b"]
+    browser.press(Keys.ARROW_RIGHT, Keys.ENTER)
+    browser.wait(lambda: browser.focused() == "detail-title")
+    assert browser.text("#detail-title") == "b"
+    browser.press(Keys.ARROW_RIGHT)
+    browser.wait(lambda: browser.text("#detail-title") == "c")
+    browser.press(Keys.ESCAPE)
+    browser.wait(lambda: browser.focused() == "c")
+    assert browser.js("return document.querySelector('#detail').hidden")
+    browser.press(Keys.ENTER)
+    browser.wait(lambda: browser.text("#detail-title") == "c")
+    browser.driver.back()
+    browser.wait(lambda: browser.focused() == "c")
+    outline = browser.js("return getComputedStyle(document.activeElement).outlineStyle")
+    assert outline != "none", "what has the focus can be seen"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_is_accessible(
+    browser: Browser, page: Gateway, server: RedisProcess, store: Any, scheme: str
+) -> None:
+    """axe finds nothing, contrast included, in the grid and in the large view."""
+    register(store, "garage", state="down", error="timed out")
+    browser.scheme(scheme)
+    with Feeder(server.url, "lobby"):
+        browser.open(page.base)
+        browser.wait(lambda: browser.all(".box"))
+        for place in ("#/", "#/lobby"):
+            browser.js("location.hash = arguments[0]", place)
+            browser.wait(lambda: browser.all(".box"))
+            browser.js(AXE)
+            found = browser.driver.execute_async_script(
+                "const done = arguments[arguments.length - 1]; axe.run().then(done)"
+            )
+            problems = [
+                (item["id"], [node["html"] for node in item["nodes"]])
+                for item in found["violations"]
+            ]
+            assert problems == [], place
+
+
+def test_on_a_phone_everything_fits(
+    browser: Browser, page: Gateway, server: RedisProcess, store: Any
+) -> None:
+    browser.size(360, 740, scale=2, phone=True)
+    with Feeder(server.url, "a-camera-with-quite-a-long-name-as-some-people-like-them"):
+        browser.open(page.base)
+        browser.wait(lambda: browser.all(".box"))
+        width = "return document.documentElement.scrollWidth"
+        assert browser.js(width) <= 360
+        browser.find("[data-camera] a").click()
+        browser.wait(lambda: browser.all(".bars .fill"))
+        assert browser.js(width) <= 360
+
+
+def test_in_the_dark_it_is_dark(browser: Browser, page: Gateway, store: Any) -> None:
+    browser.open(page.base)
+    ground = "return getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)"
+    assert min(browser.js(ground)) > 200
+    browser.scheme("dark")
+    assert max(browser.js(ground)) < 60
+
+
+def test_nothing_is_asked_of_any_other_host(
+    browser: Browser, page: Gateway, server: RedisProcess, store: Any
+) -> None:
+    with Feeder(server.url, "lobby"):
+        browser.open(page.base)
+        browser.wait(lambda: browser.all(".box"))
+        asked = browser.js("return performance.getEntriesByType('resource').map(e => e.name)")
+    assert len(asked) > 8
+    assert all(name.startswith(page.base + "/") for name in asked), asked
+    assert browser.errors() == []
+
+
+def test_without_pictures_the_boxes_are_shown_alone(
+    browser: Browser, server: RedisProcess, store: Any
+) -> None:
+    with Gateway(server.url, "--no-pictures") as gateway, Feeder(server.url, "lobby"):
+        browser.open(gateway.base)
+        browser.wait(lambda: browser.all(".box"))
+        assert browser.text(".off") == "Pictures are off"
+        assert browser.errors() == []
+
+
+def test_a_browser_shows_the_token_as_password(
+    browser: Browser, server: RedisProcess, store: Any
+) -> None:
+    token = "0123456789abcdef"
+    with (
+        Gateway(server.url, "--max-rate", "1000", token=token) as gateway,
+        Feeder(server.url, "lobby"),
+    ):
+        browser.open(gateway.base.replace("://", f"://anybody:{token}@"))
+        browser.wait(lambda: browser.all(".box"))
+        assert browser.text("#link") == "Live"
+        assert browser.errors() == []
+
+
+def test_without_a_camera_the_page_says_what_comes(
+    browser: Browser, page: Gateway, store: Any
+) -> None:
+    browser.open(page.base)
+    browser.wait(lambda: browser.find("#empty").is_displayed())
+    register(store, "lobby")
+    browser.wait(lambda: browser.all("[data-camera=lobby]"))
+    browser.wait(lambda: not browser.find("#empty").is_displayed())

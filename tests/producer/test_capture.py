@@ -1,0 +1,159 @@
+"""The capture thread: what it does with sources that fail in every way."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from producer.capture import Capture, Captured, Limits, Pace
+from producer.messages import Counts, State
+from producer.slot import Slot
+from producer.source import (
+    EndOfSource,
+    Format,
+    NoSuchSource,
+    Picture,
+    SourceUnavailable,
+    UndecodableFrame,
+)
+from tests.peers.pictures import jpeg
+from tests.servers import eventually
+
+JPEG = jpeg(64, 48)
+
+
+class Script:
+    """A source that does what it is told: each session is a list of what `grab` finds, a time or
+    an error; None as a time stands for a damaged frame."""
+
+    def __init__(self, *sessions: list[float | Exception | None], live: bool = False) -> None:
+        self.live = live
+        self.opened = 0
+        self.closed = 0
+        self._sessions = iter(sessions)
+        self._steps: Iterator[float | Exception | None] = iter(())
+        self._sound = True
+
+    def open(self) -> Format:
+        self.opened += 1
+        try:
+            self._steps = iter(next(self._sessions))
+        except StopIteration:
+            raise NoSuchSource("it is over") from None
+        return Format(64, 48, 10, "script")
+
+    def grab(self) -> float | None:
+        step = next(self._steps, SourceUnavailable("the script has no more"))
+        if isinstance(step, Exception):
+            raise step
+        self._sound = step is not None
+        return None if self.live else step or 0.0
+
+    def retrieve(self) -> Picture:
+        if not self._sound:
+            raise UndecodableFrame("damaged")
+        return JPEG
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class Run:
+    """A capture of a script, run to its end."""
+
+    def __init__(
+        self,
+        script: Script,
+        fps: float | None = None,
+        *,
+        patient: bool = False,
+        on_demand: bool = False,
+    ) -> None:
+        self.counts, self.slot, self.stop = Counts(), Slot[Captured](), threading.Event()
+        self.taken: list[Captured] = []
+        self.capture = Capture(
+            script, Pace(fps, on_demand), Limits(1, 1, 0.01), self.slot, self.counts, self.stop,
+            threading.Event(), patient=patient, clock=iter(self._clock()).__next__,
+        )  # fmt: skip
+        self.thread = threading.Thread(target=self.capture.run)
+        self.thread.start()
+
+    def _clock(self) -> Iterator[float]:
+        yield from (100.0, 101.0, 50.0, 102.0)
+        while True:
+            yield 103.0
+
+    def take_all(self) -> "Run":
+        while not self.slot.finished:
+            if (captured := self.slot.take(0.05)) is not None:
+                self.taken.append(captured)
+        self.thread.join(5)
+        return self
+
+
+def test_a_source_that_ends_leaves_its_last_frame_and_the_state_ended() -> None:
+    run = Run(Script([0.0, 0.01, 0.02, EndOfSource()]), on_demand=True).take_all()
+    assert len(run.taken) == 3
+    assert run.capture.state is State.ENDED
+    assert run.counts.captured == 3
+
+
+def test_a_source_that_fails_is_closed_and_opened_again() -> None:
+    script = Script(
+        [0.0, SourceUnavailable("gone")], [SourceUnavailable("gone")], [0.0, EndOfSource()]
+    )
+    run = Run(script, on_demand=True).take_all()
+    assert run.counts.reconnects == 2
+    assert (script.opened, script.closed) == (3, 3)
+    assert run.capture.state is State.ENDED
+    assert len(run.taken) == 2
+
+
+def test_the_rate_cap_starts_anew_with_each_session() -> None:
+    first: list[float | Exception | None] = [0.0, 10.0, 20.0, SourceUnavailable("gone")]
+    run = Run(Script(first, [0.0, 1.0, EndOfSource()]), fps=1, on_demand=True).take_all()
+    assert len(run.taken) == 5
+
+
+def test_what_does_not_exist_ends_the_capture_unless_it_is_patient() -> None:
+    run = Run(Script()).take_all()
+    assert run.capture.failed
+    assert run.capture.error == "it is over"
+    patient = Run(Script(), patient=True)
+    eventually(lambda: patient.counts.reconnects >= 3)
+    patient.stop.set()
+    patient.thread.join(5)
+    assert not patient.capture.failed
+
+
+def test_damaged_frames_are_counted_and_many_in_a_row_are_a_broken_stream() -> None:
+    damaged = Script([*[None] * 60, EndOfSource()], live=True)
+    run = Run(damaged).take_all()
+    assert run.counts.undecodable == 50
+    assert run.counts.reconnects >= 1
+
+
+def test_a_file_with_many_damaged_frames_is_read_to_its_end() -> None:
+    run = Run(Script([*[None] * 60, 7.0, EndOfSource()]), on_demand=True).take_all()
+    assert (run.counts.undecodable, len(run.taken)) == (60, 1)
+    assert run.capture.state is State.ENDED
+
+
+def test_capture_times_never_go_back_whatever_is_done_to_the_clock() -> None:
+    run = Run(Script([0.0, 0.01, 0.02, 0.03, EndOfSource()]), on_demand=True).take_all()
+    assert [captured.captured_ms for captured in run.taken] == [100_000, 101_000, 101_000, 102_000]
+
+
+def test_a_frame_that_nobody_took_gives_way_to_the_next() -> None:
+    run = Run(Script([0.0, 0.001, 0.002, EndOfSource()]))
+    run.thread.join(5)
+    assert run.counts.dropped_newer == 2
+    assert run.counts.captured == 3
+
+
+@pytest.mark.parametrize("fps", [None, 5])
+def test_every_frame_is_taken_dropped_or_gated(fps: float | None) -> None:
+    times: list[float | Exception | None] = [index / 100 for index in range(50)]
+    run = Run(Script([*times, EndOfSource()]), fps=fps).take_all()
+    counts = run.counts
+    assert counts.captured == len(run.taken) + counts.dropped_newer + counts.rate_gated == 50

@@ -1,0 +1,91 @@
+"""A camera's frames that were read and not yet begun: which comes next, and which end early."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from emotion_streams.frames import Frame
+from emotion_streams.ledger import Outcome
+from emotion_streams.wire import MalformedMessage
+from worker.skew import ClockSkew
+from worker.stream import MAX_DELIVERIES, Delivery, Ending
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A delivery, opened: its frame, or what is wrong with it."""
+
+    delivery: Delivery
+    frame: Frame | None
+    fault: str = ""
+
+
+class Waiting:
+    """Arrivals, oldest first. `now_ms` is the clock of Redis."""
+
+    def __init__(self, now_ms: Callable[[], float]) -> None:
+        self.skew = ClockSkew()
+        self._now_ms = now_ms
+        self._arrivals: deque[Arrival] = deque()
+
+    def __len__(self) -> int:
+        return len(self._arrivals)
+
+    @property
+    def behind(self) -> bool:
+        """Whether a frame is too old already."""
+        return any(map(self._is_stale, self._arrivals))
+
+    def add(self, deliveries: Sequence[Delivery], *, just_stored: bool) -> None:
+        """Add what a read or a claim brought. `just_stored`: the newest of them was stored since
+        the last time, so that it tells of the producer's clock."""
+        arrivals = [open_delivery(delivery) for delivery in deliveries]
+        self._arrivals.extend(arrivals)
+        if just_stored:
+            self.skew.saw([a.frame for a in arrivals if a.frame], self._now_ms())
+
+    def next_worth_it(self) -> tuple[list[Ending], Arrival | None]:
+        """The next frame to analyse, if there is one, and how those before it end: a camera that
+        fell behind goes on with its newest frame, unless every frame counts."""
+        ended: list[Ending] = []
+        behind = self.behind
+        while self._arrivals:
+            arrival = self._arrivals.popleft()
+            ending = self._early_end(arrival, behind)
+            if not ending:
+                return ended, arrival
+            ended.append(ending)
+        return ended, None
+
+    def _early_end(self, arrival: Arrival, behind: bool) -> Ending | None:
+        """How a frame ends that is not worth analysing; None for one that is."""
+        delivery = arrival.delivery
+        if arrival.frame is None:
+            return dead(delivery, arrival.fault)
+        if delivery.deliveries > MAX_DELIVERIES:
+            return dead(delivery, f"given out {delivery.deliveries} times, never ended")
+        superseded = behind and self._arrivals and arrival.frame.max_age_ms is not None
+        if self._is_stale(arrival) or superseded:
+            return Ending(delivery.frame_id, Outcome.EXPIRED)
+        return None
+
+    def _is_stale(self, arrival: Arrival) -> bool:
+        frame = arrival.frame
+        if frame is None or frame.max_age_ms is None:
+            return False
+        return self.skew.age_ms(frame, self._now_ms()) > frame.max_age_ms
+
+
+def open_delivery(delivery: Delivery) -> Arrival:
+    """Parse a delivery's frame."""
+    if delivery.blob is None:
+        return Arrival(delivery, None, "no field `frame`")
+    try:
+        return Arrival(delivery, Frame.unpack(delivery.blob))
+    except MalformedMessage as error:
+        return Arrival(delivery, None, str(error))
+
+
+def dead(delivery: Delivery, reason: str) -> Ending:
+    """The end of a frame that nobody can analyse."""
+    return Ending(delivery.frame_id, Outcome.DEAD, reason.encode(), len(delivery.blob or b""))
