@@ -120,7 +120,12 @@ def geometry(options: Options) -> None:
         raise InvalidConfig("--every is 1 or more")
     entries = open_data(options.data).entries(options.split)[:: options.every]
     found = measure(entries, detector)
-    print(f"{detector.name}: {found}")
+    crop = found.geometry
+    print(
+        f"{detector.name}: scale {crop.scale:g} (spread {found.spread:g}), "
+        f"shift_x {crop.shift_x:g}, shift_y {crop.shift_y:g}; "
+        f"{found.detected} of {found.pictures} faces found"
+    )
 
 
 def summary(_: Options) -> None:
