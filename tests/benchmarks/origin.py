@@ -49,8 +49,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
                     system.await_owners()
                     system.await_frames(arguments.cameras)
                     ours.append(system.watch(arguments.seconds).faces_per_s)
-                while any(ledger.queued + ledger.in_flight for ledger in system.ledgers()):
-                    time.sleep(0.1)
+                system.settle()
             other = others.cores()
     return {
         "over_origin": round(median(a / b for a, b in zip(ours, theirs, strict=True)), 1),

@@ -3,7 +3,6 @@
 import argparse
 import subprocess
 import sys
-import time
 import venv
 from pathlib import Path
 from statistics import median
@@ -53,8 +52,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
                 system.await_owners()
                 system.await_frames(arguments.cameras)
                 ours.append(system.watch(arguments.seconds).faces_per_s)
-            while any(ledger.queued + ledger.in_flight for ledger in system.ledgers()):
-                time.sleep(0.1)
+            system.settle()
         other = others.cores()
     medians = {mode: median(rate) for mode, rate in rates.items()}
     fastest = max(medians, key=medians.__getitem__)

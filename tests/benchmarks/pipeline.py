@@ -1,14 +1,13 @@
 """Saturated rate from Redis to event, against what the cores could do with the stages alone."""
 
 import argparse
-import time
 from typing import Any
 
 from tests.benchmarks import machine, options
 from tests.benchmarks.feed import Feed
 from tests.benchmarks.material import pictures, released
 from tests.benchmarks.stages import Cost, Stages
-from tests.benchmarks.system import System
+from tests.benchmarks.system import Published, System
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,13 +38,13 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
                     system.await_owners()
                     system.await_frames(arguments.cameras)
                     published.append(system.watch(arguments.seconds))
-                _settle(system)
+                system.settle()
             redis_cpu_s = system.redis_cpu_s() - redis_before
             memory_mb = system.workers[0].memory_mb()
             start_s = system.start_s
             other = others.cores()
     return {
-        **_summary(alone, published),
+        **summary(alone, published),
         "redis_cpu_s": round(redis_cpu_s, 2),
         "faces_per_frame": round(faces, 2),
         "worker_memory_mb": round(memory_mb),
@@ -58,7 +57,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _summary(alone: list[dict[str, Cost]], published: list[Any]) -> dict[str, Any]:
+def summary(alone: list[dict[str, Cost]], published: list[Published]) -> dict[str, Any]:
+    """The figures, from what each round measured of the stages alone and of the system."""
     cpu_s = {stage: sum(costs[stage].cpu_s for costs in alone) / len(alone) for stage in alone[0]}
     rates = [part.frames_per_s for part in published]
     frames = sum(part.frames for part in published)
@@ -76,9 +76,3 @@ def _summary(alone: list[dict[str, Cost]], published: list[Any]) -> dict[str, An
         "worker_cpu_ms_per_frame": round(1000 * worker_cpu_s / frames, 2),
         "worker_cores": round(worker_cpu_s / seconds, 2),
     }
-
-
-def _settle(system: System) -> None:
-    """Wait until nothing is queued, so that the stages alone have the machine."""
-    while any(ledger.in_flight + ledger.queued for ledger in system.ledgers()):
-        time.sleep(0.1)

@@ -118,6 +118,12 @@ class System:
             faces += sum(len(event.faces) for event in events[start:stop])
         return Published(sum(after) - sum(before), faces, elapsed, cpu_after - cpu_before)
 
+    def settle(self) -> list[Ledger]:
+        """Wait until nothing is queued or in flight, and return the accounts."""
+        while any(ledger.in_flight + ledger.queued for ledger in (ledgers := self.ledgers())):
+            time.sleep(0.1)
+        return ledgers
+
     def ledgers(self) -> list[Ledger]:
         """The cameras' accounts."""
 
