@@ -60,10 +60,11 @@ def train(options: Options) -> None:
     else:
         folder = RunFolder.create(options.out, config, about)
     pace = Pace(options.checkpoint_minutes, options.workers)
-    training = Training(faces, _valid(data, card), folder, pace)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: training.stop.set())
-    finished = training.run(options.resume)
+    with folder.locked():
+        training = Training(faces, _valid(data, card), folder, pace)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: training.stop.set())
+        finished = training.run(options.resume)
     print(f"{options.out}: {'finished' if finished else 'stopped, continue with --resume'}")
 
 

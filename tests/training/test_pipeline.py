@@ -91,6 +91,15 @@ def test_a_resumed_run_has_the_curve_and_the_weights_of_an_uninterrupted_one(
         np.testing.assert_array_equal(array, other[name], err_msg=name)
 
 
+def test_two_processes_never_train_one_run(
+    uninterrupted: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["train", str(uninterrupted.data), "--out", str(uninterrupted.folder), "--resume"]
+    with RunFolder.open(uninterrupted.folder).locked():
+        assert main(arguments) == 2
+    assert "another process is training this run" in capsys.readouterr().err
+
+
 def test_a_run_leaves_a_release_per_stage_and_its_curves(uninterrupted: Run) -> None:
     for stage, side in (("stage-1-28", 28), ("stage-2-32", 32)):
         card = release.load(str(uninterrupted.folder / stage)).card
