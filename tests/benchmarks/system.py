@@ -120,9 +120,11 @@ class System:
 
     def settle(self) -> list[Ledger]:
         """Wait until nothing is queued or in flight, and return the accounts."""
-        while any(ledger.in_flight + ledger.queued for ledger in (ledgers := self.ledgers())):
+        while True:
+            ledgers = self.ledgers()
+            if not any(ledger.in_flight + ledger.queued for ledger in ledgers):
+                return ledgers
             time.sleep(0.1)
-        return ledgers
 
     def ledgers(self) -> list[Ledger]:
         """The cameras' accounts."""
