@@ -11,7 +11,7 @@ run: .venv/installed-run ## analyse SOURCE (demo, 0, rtsp://..., a file) and pri
 	@exec $(BIN)/python -m deploy.local --source '$(SOURCE)' $(ARGS)
 
 test: .venv/installed-test ## run every test that this machine can
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 check: lint test ## what has to pass before a commit: format, lint, types, tests
 

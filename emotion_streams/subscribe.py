@@ -18,6 +18,7 @@ START: Final = "start"
 
 _BLOCK_MS: Final = 1000
 """How long one read waits; new cameras are seen at least as often. Below the socket timeout."""
+_FAREWELL_S: Final = 0.25
 _BATCH: Final = 100
 _BUFFER: Final = 1000
 """Events held for a slow reader; beyond it reading waits, and Redis' own retention decides."""

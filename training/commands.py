@@ -60,10 +60,11 @@ def train(options: Options) -> None:
     else:
         folder = RunFolder.create(options.out, config, about)
     pace = Pace(options.checkpoint_minutes, options.workers)
-    training = Training(faces, _valid(data, card), folder, pace)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: training.stop.set())
-    finished = training.run(options.resume)
+    with folder.locked():
+        training = Training(faces, _valid(data, card), folder, pace)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: training.stop.set())
+        finished = training.run(options.resume)
     print(f"{options.out}: {'finished' if finished else 'stopped, continue with --resume'}")
 
 
@@ -120,7 +121,12 @@ def geometry(options: Options) -> None:
         raise InvalidConfig("--every is 1 or more")
     entries = open_data(options.data).entries(options.split)[:: options.every]
     found = measure(entries, detector)
-    print(f"{detector.name}: {found}")
+    crop = found.geometry
+    print(
+        f"{detector.name}: scale {crop.scale:g} (spread {found.spread:g}), "
+        f"shift_x {crop.shift_x:g}, shift_y {crop.shift_y:g}; "
+        f"{found.detected} of {found.pictures} faces found"
+    )
 
 
 def summary(_: Options) -> None:

@@ -6,10 +6,12 @@ checkpoint.npz    the whole state, to resume from
 stage-1-32/       the release of the first stage, at 32 pixels; and so on
 """
 
+import fcntl
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -56,6 +58,16 @@ class RunFolder:
             return cls(path, RunConfig.from_dict(run["config"]), run["data"])
         except (OSError, ValueError, KeyError) as error:
             raise InvalidData(f"{path / RUN}: not a run: {error}") from error
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Only this process writes to the run meanwhile; InvalidData where another does."""
+        with (self.path / RUN).open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise InvalidData(f"{self.path}: another process is training this run") from error
+            yield  # closing the file gives the lock back, as the process's end does
 
     def card(self, side: int) -> ModelCard:
         """The card of this run's model at that input size, as far as it is known before scoring."""

@@ -55,7 +55,7 @@ def test_an_event_with_one_field_changed_parses_or_is_malformed(
     assert isinstance(parsed, EmotionEvent)
 
 
-@pytest.mark.parametrize("field", vars(samples.frame(max_age_ms=5)).keys() - {"max_age_ms"})
+@pytest.mark.parametrize("field", sorted(vars(samples.frame()).keys() - {"max_age_ms"}))
 def test_a_frame_that_lacks_a_field_is_malformed_and_says_which(field: str) -> None:
     fields = {"schema": 1, **vars(samples.frame())}
     del fields[field]

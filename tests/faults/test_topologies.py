@@ -32,6 +32,18 @@ async def _cameras(url: str) -> list[CameraStatus]:
         return await list_cameras(client)
 
 
+def test_workers_wait_for_servers_that_are_not_there_yet_and_can_be_stopped(tmp_path: Path) -> None:
+    nowhere = f"127.0.0.1:{free_port()}"
+    with (
+        start_worker(tmp_path, f"redis+cluster://{nowhere}") as one,
+        start_worker(tmp_path, f"redis+sentinel://{nowhere}/cameras") as other,
+    ):
+        for worker in (one, other):
+            eventually(lambda: worker.logged().count("trying again") > 2, 30)  # noqa: B023 - called here
+            worker.terminate()
+        assert (one.wait(), other.wait()) == (0, 0)
+
+
 def test_a_cluster_survives_the_loss_of_a_node() -> None:
     with Cluster() as cluster, Site(cluster.url) as site:
         site.worker()

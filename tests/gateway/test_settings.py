@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from emotion_streams.service.settings import InvalidSettings, resolve
-from gateway.__main__ import listen
+from gateway.server import listen
 from gateway.settings import GatewaySettings, check, is_loopback
 from tests.gateway.processes import ROOT
 
@@ -57,6 +57,7 @@ def test_a_client_that_takes_nothing_is_cut_off_by_the_kernel() -> None:
 def test_a_taken_port_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        ended = run("--port", str(port))
-    assert ended.returncode == 2
-    assert f"cannot listen on 127.0.0.1:{port}" in ended.stderr
+        for ended in (run("--port", str(port)), run("--port", "0", "--metrics-port", str(port))):
+            assert ended.returncode == 2
+            assert f"cannot listen on 127.0.0.1:{port}" in ended.stderr
+            assert ended.stderr.count("\n") == 1

@@ -1,12 +1,14 @@
 """Train, resume, evaluate, export, serve: the whole way, on pictures drawn for it."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.training import generated
 from training.cli import main
@@ -20,8 +22,10 @@ from worker.crop import prepare
 from worker.engines.choose import ENGINES, build_engine
 from worker.model import release
 
-STAGES = (Stage(28, 3, 8, 1e-3), Stage(32, 2, 8, 1e-3))
+STAGES = (Stage(28, 3, 4, 1e-3), Stage(32, 2, 4, 1e-3))
 CONFIG = RunConfig(stages=STAGES, validations=1, mixup=0.1, seed=3)
+# Three runs on a machine that is busy with other tests.
+pytestmark = pytest.mark.timeout(300)
 NO_CHECKPOINTS = Pace(checkpoint_minutes=60, workers=1)
 
 
@@ -37,6 +41,14 @@ def begin(folder: Path, data: Path) -> Training:
     about = {"path": str(data), "split": "train", "pictures": len(faces), "sha256": faces.sha256()}
     run = RunFolder.create(folder, CONFIG, about)
     return Training(faces, valid.judged(), run, NO_CHECKPOINTS)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def untraced() -> Iterator[None]:
+    """Nine graphs of thirteen layers take longer to trace than these few steps do to run."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +89,15 @@ def test_a_resumed_run_has_the_curve_and_the_weights_of_an_uninterrupted_one(
     )
     for name, array in one.items():
         np.testing.assert_array_equal(array, other[name], err_msg=name)
+
+
+def test_two_processes_never_train_one_run(
+    uninterrupted: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["train", str(uninterrupted.data), "--out", str(uninterrupted.folder), "--resume"]
+    with RunFolder.open(uninterrupted.folder).locked():
+        assert main(arguments) == 2
+    assert "another process is training this run" in capsys.readouterr().err
 
 
 def test_a_run_leaves_a_release_per_stage_and_its_curves(uninterrupted: Run) -> None:

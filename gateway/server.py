@@ -1,0 +1,77 @@
+"""uvicorn as the gateway runs it: its socket, its limits, and how it ends."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import uvicorn
+from starlette.applications import Starlette
+
+_SEND_BUFFER: Final = 256 << 10
+"""What the kernel holds for a slow client: more would only be older by the time it is read."""
+_UNREAD_MS: Final = 30_000
+"""A client that takes nothing for this long is cut off."""
+_STOP_S: Final = 1.0
+"""How long open answers may take to end; then their connections are cut."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. OSError that names the address where it cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise OSError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+    # Connections inherit both.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MS)
+    return listener
+
+
+class Server(uvicorn.Server):
+    """uvicorn, told how streams end, and with signals that only ask it to."""
+
+    def __init__(self, app: Starlette, max_clients: int, end_streams: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http="h11",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                # Addresses that clients claim would get round the rate limit.
+                proxy_headers=False,
+                # Above max_clients, so that streams are refused with words first.
+                limit_concurrency=2 * max_clients + 100,
+            )
+        )
+        self._end_streams = end_streams
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the streams, then as uvicorn does; but wait for no client that takes nothing."""
+        self._end_streams()
+        cut = asyncio.get_running_loop().call_later(_STOP_S, self._cut)
+        await super().shutdown(sockets)
+        cut.cancel()
+
+    def _cut(self) -> None:
+        for connection in list(self.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """In place of uvicorn's, which ends the process by the signal once all is done."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop)
+        yield
+
+    def _stop(self) -> None:
+        self.should_exit = True
