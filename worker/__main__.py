@@ -30,7 +30,7 @@ from worker.lease import Leases
 from worker.model import release
 from worker.model.card import InvalidRelease
 from worker.settings import WorkerSettings
-from worker.slots import Slots
+from worker.slots import Slots, enough_in_flight
 from worker.stream import Retention
 from worker.workshop import Workshop
 
@@ -89,7 +89,10 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
                 batcher=Batcher(engine, engine_threads, metrics),
                 labels=released.card.labels,
                 model=model,
-                slots=Slots(settings.threads, settings.in_flight),
+                slots=Slots(
+                    settings.threads,
+                    settings.in_flight or enough_in_flight(settings.threads, engine),
+                ),
                 metrics=metrics,
             )
             worker = Worker(

@@ -35,8 +35,12 @@ class WorkerSettings(ServiceSettings):
         description="threads for decoding and detection, and as many for the engine on a CPU; "
         "without, one per core",
     )
-    in_flight: int = Field(
-        8, ge=1, le=1024, description="frames in the works at once, over all cameras"
+    in_flight: int | None = Field(
+        None,
+        ge=1,
+        le=1024,
+        description="frames in the works at once, over all cameras; without, as few as keep the "
+        "threads and the engine busy",
     )
     keep_events: int = Field(
         10_000, ge=1, description="events kept per camera for subscribers that come later"

@@ -1,6 +1,18 @@
 """How many frames may be in the works: few enough that none grows old inside."""
 
 import asyncio
+from typing import Final
+
+from worker.engines import Engine
+
+_FACES_PER_FRAME: Final = 8
+"""More than usual: frames of fewer faces leave batches that are not full, and nothing waits."""
+
+
+def enough_in_flight(threads: int, engine: Engine) -> int:
+    """As few frames as keep everything busy: one for each thread and one behind them, and what
+    fills a batch in each of the engine's lanes. Each more only makes every result older."""
+    return threads + 1 + engine.lanes * max(1, engine.max_batch // _FACES_PER_FRAME)
 
 
 class Slot:

@@ -19,7 +19,7 @@ from worker.stream import Retention
 
 async def run(settings: WorkerSettings, health: Health) -> None:
     """As the worker's own main, but for its stages: each frame has one face at once."""
-    with stub_shop(slots=settings.in_flight) as shop:
+    with stub_shop(slots=settings.in_flight or 8) as shop:
         async with aclosing(connect(settings.redis)) as client:
             retention = Retention(events=settings.keep_events)
             await Worker(client, Leases(client, "stub"), shop, health, retention).run()

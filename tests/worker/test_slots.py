@@ -2,7 +2,10 @@
 
 import asyncio
 
-from worker.slots import Slot, Slots
+import pytest
+
+from tests.worker.shop import Indifferent
+from worker.slots import Slot, Slots, enough_in_flight
 
 
 async def taken_at_once(slots: Slots) -> list[Slot]:
@@ -82,3 +85,14 @@ def test_places_are_taken_in_turn() -> None:
         assert order == [0, 1, 2, 3, 4]
 
     asyncio.run(check())
+
+
+@pytest.mark.parametrize(
+    ("threads", "lanes", "max_batch", "frames"), [(2, 2, 8, 5), (16, 2, 64, 33), (1, 1, 4, 3)]
+)
+def test_without_a_setting_as_few_frames_as_keep_the_engine_busy(
+    threads: int, lanes: int, max_batch: int, frames: int
+) -> None:
+    engine = Indifferent()
+    engine.lanes, engine.max_batch = lanes, max_batch
+    assert enough_in_flight(threads, engine) == frames
