@@ -21,6 +21,8 @@ from emotion_streams.cli import describe
 from emotion_streams.connection import parse_url
 from emotion_streams.service.command_line import conceal
 
+_LONGEST_FOLDER: Final = 70
+
 GRACE_S: Final = 2.0
 """How long the processes may take to end after Ctrl-C, all together, before they are killed."""
 
@@ -52,7 +54,7 @@ async def _run(arguments: argparse.Namespace) -> int:
     camera = arguments.camera or camera_name(arguments.source)
     port = arguments.port or free_port(8080)
     feed = ["--source", arguments.source, *pace(arguments.source, arguments.fps)]
-    with tempfile.TemporaryDirectory(prefix="emotion-streams-") as folder:  # made 0700
+    with tempfile.TemporaryDirectory(prefix="emotion-streams-", dir=short_folder()) as folder:
         async with AsyncExitStack() as ending:
             children: list[Child] = []
             ending.push_async_callback(_end_all, children)
@@ -161,6 +163,13 @@ async def _end_all(children: list[Child]) -> None:
     deadline = time.monotonic() + GRACE_S
     for child in reversed(children):
         await child.end(deadline)
+
+
+def short_folder() -> str | None:
+    """Where the server's own folder (made 0700) goes: the usual place, unless a socket's path there
+    would be longer than the 107 bytes that the kernel takes."""
+    usual = tempfile.gettempdir()
+    return usual if len(usual.encode()) <= _LONGEST_FOLDER else "/tmp"  # noqa: S108 - a 0700 folder
 
 
 def pace(source: str, fps: str) -> list[str]:
