@@ -1,6 +1,7 @@
 # The two commands of the README are `make run` and `make test`; each makes .venv when it is missing.
 PYTHON ?= python3
-SOURCE ?= demo
+# In the environment: what stands on a command line everybody can read.
+export SOURCE ?= demo
 SECONDS ?= 600
 SEED ?= 1
 BIN := .venv/bin
@@ -8,7 +9,7 @@ BIN := .venv/bin
 .PHONY: run test check lint bench chaos soak check-deploy check-deploy-full lock clean
 
 run: .venv/installed-run ## analyse SOURCE (demo, 0, rtsp://..., a file) and print the events
-	@exec $(BIN)/python -m deploy.local --source '$(SOURCE)' $(ARGS)
+	@exec $(BIN)/python -m deploy.local $(ARGS)
 
 test: .venv/installed-test ## run every test that this machine can
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)

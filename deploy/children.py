@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 _PR_SET_PDEATHSIG: Final = 1
@@ -29,13 +29,17 @@ class Child:
         self._reading = asyncio.create_task(self._read())
 
     @classmethod
-    async def start(cls, name: str, command: Sequence[str]) -> "Child":
-        """Start the command; its standard output is dropped."""
+    async def start(
+        cls, name: str, command: Sequence[str], environ: Mapping[str, str] | None = None
+    ) -> "Child":
+        """Start the command, with `environ` added to its environment; its standard output is
+        dropped."""
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
+            env={**os.environ, **(environ or {})},
             # Ctrl-C on a terminal reaches a whole group: the launcher alone decides the order.
             start_new_session=True,
             preexec_fn=_end_with_parent,

@@ -3,11 +3,13 @@ processes with the same settings as everywhere else."""
 
 import argparse
 import asyncio
+import os
 import signal
 import socket
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -30,7 +32,12 @@ GRACE_S: Final = 2.0
 def main(argv: list[str] | None = None) -> int:
     """Run until Ctrl-C, or until a file has been analysed to its end."""
     parser = argparse.ArgumentParser(prog="deploy.local", description=__doc__)
-    parser.add_argument("--source", default="demo", help="demo, 0, /dev/video0, rtsp://..., a file")
+    parser.add_argument(
+        "--source",
+        default=os.environ.get("SOURCE", "demo"),
+        help="demo, 0, /dev/video0, rtsp://..., a file; SOURCE in the environment otherwise, "
+        "where a password is better kept",
+    )
     parser.add_argument("--camera", help="its name; without, one that fits the source")
     parser.add_argument("--redis", help="a server that runs already; without, one is started")
     parser.add_argument("--fps", default="10", help="frames per second at most, of a camera")
@@ -53,24 +60,20 @@ async def _run(arguments: argparse.Namespace) -> int:
         loop.add_signal_handler(number, stopping.set)
     camera = arguments.camera or camera_name(arguments.source)
     port = arguments.port or free_port(8080)
-    feed = ["--source", arguments.source, *pace(arguments.source, arguments.fps)]
+    feed = ["--metrics-port", "0", "--camera", camera, *pace(arguments.source, arguments.fps)]
     with tempfile.TemporaryDirectory(prefix="emotion-streams-", dir=short_folder()) as folder:
         async with AsyncExitStack() as ending:
             children: list[Child] = []
             ending.push_async_callback(_end_all, children)
             url = arguments.redis or await _start_server(Path(folder), children)
-            worker = ["worker", "--redis", url, "--metrics-port", "0"]
+            environ = {"EMOTION_REDIS": url, "EMOTION_PRODUCER_SOURCE": arguments.source}
+            worker = ["worker", "--metrics-port", "0"]
             if arguments.detector_model:
                 worker += ["--detector-model", arguments.detector_model]
-            await _start(children, worker)
-            producer = await _start(
-                children,
-                ["producer", "--redis", url, "--metrics-port", "0", "--camera", camera, *feed],
-            )
-            await _start(
-                children,
-                ["gateway", "--redis", url, "--port", str(port), "--metrics-port", "0"],
-            )
+            await _start(children, worker, environ)
+            producer = await _start(children, ["producer", *feed], environ)
+            page = ["gateway", "--port", str(port), "--metrics-port", "0"]
+            await _start(children, page, environ)
             print(f"live page: http://127.0.0.1:{port}/", file=sys.stderr)
             return await _follow(url, camera, producer, children, stopping)
 
@@ -99,8 +102,10 @@ async def _start_server(folder: Path, children: list[Child]) -> str:
     raise NoServer("the server did not start within 10 s: " + " ".join(server.last_lines))
 
 
-async def _start(children: list[Child], command: list[str]) -> Child:
-    child = await Child.start(command[0], [sys.executable, "-m", *command])
+async def _start(children: list[Child], command: list[str], environ: Mapping[str, str]) -> Child:
+    """Start a process of ours. URLs go by `environ`, for they may hold passwords, and everybody on
+    the machine can read a command line."""
+    child = await Child.start(command[0], [sys.executable, "-m", *command], environ)
     children.append(child)
     return child
 
@@ -194,7 +199,7 @@ def camera_name(source: str) -> str:
     """A camera's name for a source: `demo`, `camera-0`, `lobby` for .../lobby.avi; never a URL."""
     if "://" in source:
         return "camera"
-    stem = "".join(c if c.isalnum() else "-" for c in Path(source).stem).strip("-")
+    stem = "".join(c if c.isascii() and c.isalnum() else "-" for c in Path(source).stem).strip("-")
     return f"camera-{stem}" if stem.isdigit() else stem[:63] or "camera"
 
 

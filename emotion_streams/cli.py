@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from emotion_streams import keys
 from emotion_streams.cameras import list_cameras
-from emotion_streams.connection import Client, InvalidRedisUrl, connect, redact
+from emotion_streams.connection import Client, InvalidRedisUrl, brief, connect, redact
 from emotion_streams.events import EmotionEvent
 from emotion_streams.ledger import Ledger, read_ledger
 from emotion_streams.subscribe import NOW, subscribe_async
@@ -34,7 +34,9 @@ def main(argv: list[str] | None = None) -> int:
         if isinstance(error, BrokenPipeError):  # the reader of a pipe went away: a normal end
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
-        print(f"emotion-streams: Redis at {redact(arguments.redis)}: {error}", file=sys.stderr)
+        print(
+            f"emotion-streams: Redis at {redact(arguments.redis)}: {brief(error)}", file=sys.stderr
+        )
         return 1
     except KeyboardInterrupt:
         return 0
@@ -78,9 +80,7 @@ async def _cameras(arguments: argparse.Namespace) -> int:
             status.state,
             f"{status.fps:.1f}",
             f"{status.width}x{status.height}",
-            "never"
-            if status.last_frame_age_ms is None
-            else f"{status.last_frame_age_ms / 1000:.1f} s ago",
+            _age(status.last_frame_age_ms),
             status.owner or "-",
             str(status.lag),
             status.error,

@@ -228,9 +228,9 @@ _secrets: set[str] = set()
 _LEAST_SECRET: Final = 4
 
 # Greedy up to the last @ of the authority: passwords may hold an @.
-_CREDENTIALS: Final = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s/'\"]*@", re.IGNORECASE)
+_CREDENTIALS: Final = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s'\"]*@", re.IGNORECASE)
 _SECRET_PARAMETERS: Final = re.compile(
-    r"([?&;][^=&\s]*(?:pass|pwd|token|secret|auth|key|user)[^=&\s]*=)[^&\s'\"]+", re.IGNORECASE
+    r"([/_?&;][^=&\s]*(?:pass|pwd|token|secret|auth|key|user)[^=&\s]*=)[^&\s'\"]+", re.IGNORECASE
 )
 
 

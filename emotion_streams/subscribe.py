@@ -58,6 +58,8 @@ async def subscribe_async(
             await asyncio.wait([task], timeout=0.1)
         await asyncio.gather(task, return_exceptions=True)
         await client.aclose()
+        if url.startswith("rediss"):
+            await asyncio.sleep(_FAREWELL_S)
 
 
 def subscribe(
@@ -88,7 +90,6 @@ class _Reader:
         self._named = [keys.check_camera(camera) for camera in named]
         self._after = after
         self._last: dict[str, str] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
         """Never returns."""

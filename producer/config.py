@@ -118,8 +118,9 @@ def _expand(key: str, text: str, environ: Mapping[str, str]) -> str:
 
 
 def _keep_password(source: str) -> None:
-    authority = source.partition("://")[2].partition("/")[0]
-    _, _, password = authority.rpartition("@")[0].partition(":")
+    # Up to the last @: whoever writes a password plainly may have left an / or @ in it.
+    rest = source.partition("://")[2].partition("?")[0]
+    _, _, password = rest.rpartition("@")[0].partition(":")
     keep_secret(password)
     keep_secret(unquote(password))
 

@@ -1,4 +1,4 @@
-"""The directions between folders, and the size of what is in them."""
+"""The directions between folders, and what a process imports."""
 
 import ast
 import subprocess

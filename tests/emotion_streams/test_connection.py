@@ -73,6 +73,8 @@ def test_credentials_come_from_the_environment_when_the_url_has_none() -> None:
         "http://cam/video?user=a&password=hunter2&fps=5",
         "http://cam/video?token=hunter2",
         "redis+sentinel://:hunter2@a,b/mymaster",
+        "rtsp://joe:hunter2/with/slashes@camera/x",
+        "rtsp://camera/user=joe_password=hunter2_channel=1",
     ],
 )
 def test_no_password_survives_redaction(text: str) -> None:

