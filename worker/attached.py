@@ -8,6 +8,7 @@ from typing import Final
 from emotion_streams import keys
 from emotion_streams.backoff import UNREACHABLE
 from emotion_streams.connection import Client
+from worker.at_once import few_at_once
 from worker.stream import Retention, load_script
 
 SILENT_MS: Final = 60_000
@@ -33,7 +34,7 @@ class Attached:
         )
         names = {name.decode(): heard_ms for name, heard_ms in heard}
         silent = [name for name, heard_ms in names.items() if now_ms - heard_ms > SILENT_MS]
-        waits = await asyncio.gather(*map(self._has_frames, silent))
+        waits = await asyncio.gather(*map(few_at_once(self._has_frames), silent))
         retired = {camera for camera, waiting in zip(silent, waits, strict=True) if not waiting}
         if time.monotonic() >= self._retire_at:
             self._retire_at = time.monotonic() + _RETIRE_EVERY_S

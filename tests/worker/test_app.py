@@ -183,6 +183,47 @@ def test_a_camera_that_its_worker_does_not_come_for_is_taken_by_another_and_kept
     play(redis_url, client, act)
 
 
+def test_many_cameras_of_another_worker_take_few_connections(
+    redis_url: str, client: redis.Redis
+) -> None:
+    cameras = [f"cam{number}" for number in range(300)]
+    silent = [f"silent{number}" for number in range(300)]
+    held = {"owner": "other", "epoch": 1, "expires_ms": int(time.time() * 1000) + 60_000}
+    for camera in cameras:
+        client.hset(keys.lease(camera), mapping=held)
+
+    async def act(crew: Crew) -> None:
+        await crew.place("other", lease_ms=60_000).heartbeat()
+        crew.attach(*cameras)
+        crew.attach(*silent, silent_ms=SILENT_MS + 1_000)
+        crew.join("a")
+        await until(lambda: crew.health["a"].not_ready() is None)
+        assert client.info("clients")["connected_clients"] < 64
+        assert crew.owners(*cameras) == {"other": 300}
+
+    play(redis_url, client, act)
+
+
+def test_a_lease_that_cannot_be_read_keeps_no_other_camera_from_being_taken(
+    redis_url: str, client: redis.Redis
+) -> None:
+    async def act(crew: Crew) -> None:
+        idle = crew.place("idle")  # it lives, but takes nothing
+        unreadable, *others = sorted(
+            CAMERAS, key=lambda name: assign(CAMERAS, {"idle": 1, "a": 1})[name], reverse=True
+        )
+        client.set(keys.lease(unreadable), "of a foreign type")
+        await idle.heartbeat()
+        crew.attach(*CAMERAS)
+        crew.join("a")
+        async with asyncio.timeout(15):
+            while crew.owners(*others) != {"a": 7}:
+                await idle.heartbeat()
+                await asyncio.sleep(0.05)
+
+    play(redis_url, client, act)
+
+
 def test_no_camera_is_handed_to_a_worker_that_may_have_fallen(
     redis_url: str, client: redis.Redis
 ) -> None:
