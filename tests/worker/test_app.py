@@ -183,14 +183,26 @@ def test_a_camera_that_its_worker_does_not_come_for_is_taken_by_another_and_kept
     play(redis_url, client, act)
 
 
+def test_names_that_no_camera_can_have_stop_no_worker(redis_url: str, client: redis.Redis) -> None:
+    async def act(crew: Crew) -> None:
+        client.zadd(keys.CAMERAS, {b"\xff": time.time() * 1000, b"": 1, b"a}b": 1})
+        crew.attach("lobby")
+        crew.join("a")
+        await until(lambda: crew.owners("lobby") == {"a": 1})
+
+    play(redis_url, client, act)
+
+
 def test_many_cameras_of_another_worker_take_few_connections(
     redis_url: str, client: redis.Redis
 ) -> None:
     cameras = [f"cam{number}" for number in range(300)]
     silent = [f"silent{number}" for number in range(300)]
-    held = {"owner": "other", "epoch": 1, "expires_ms": int(time.time() * 1000) + 60_000}
+    expires_ms = int(time.time() * 1000) + 60_000
     for camera in cameras:
-        client.hset(keys.lease(camera), mapping=held)
+        client.hset(
+            keys.lease(camera), mapping={"owner": "other", "epoch": 1, "expires_ms": expires_ms}
+        )
 
     async def act(crew: Crew) -> None:
         await crew.place("other", lease_ms=60_000).heartbeat()
