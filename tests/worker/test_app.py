@@ -147,12 +147,13 @@ def test_who_stops_gives_its_cameras_to_the_others_at_once(
 ) -> None:
     async def act(crew: Crew) -> None:
         crew.attach(*CAMERAS)
-        crew.join("a")
-        crew.join("b")
-        await until(lambda: crew.owners(*CAMERAS) == {"a": 4, "b": 4})
+        crew.join("a", lease_ms=lease.LEASE_MS)
+        crew.join("b", lease_ms=lease.LEASE_MS)
+        await until(lambda: crew.owners(*CAMERAS) == {"a": 4, "b": 4}, 30)
         await crew.leave("a")
         assert crew.owners(*CAMERAS)["a"] == 0
         assert client.zrange(keys.WORKERS, 0, -1) == [b"1@b"]
+        # Sooner than the leases would have run out.
         await until(lambda: crew.owners(*CAMERAS) == {"b": 8}, 4.0)
 
     play(redis_url, client, act)
