@@ -1,5 +1,7 @@
 """What is known of the attached cameras: their producers' word, their owners, their backlogs."""
 
+import math
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -36,33 +38,62 @@ class CameraStatus:
         return vars(self).copy()
 
 
-async def list_cameras(client: Client) -> list[CameraStatus]:
-    """Every camera in the registry, by name."""
+async def registered(client: Client) -> dict[str, float]:
+    """The cameras in the registry, by name: when each was last heard, in Unix milliseconds. A name
+    that cannot be a camera's is left out: anybody may write there, and it must stop nobody."""
     heard: list[tuple[bytes, float]] = await client.zrange(keys.CAMERAS, 0, -1, withscores=True)
+    cameras = {}
+    for name, heard_ms in sorted(heard):
+        with suppress(ValueError):  # also what is no UTF-8
+            cameras[keys.check_camera(name.decode())] = heard_ms
+    return cameras
+
+
+async def list_cameras(client: Client) -> list[CameraStatus]:
+    """Every camera in the registry, by name. One of which Redis has what cannot be read is "gone",
+    and its `error` says so."""
+    cameras = await registered(client)
     seconds, microseconds = await client.time()
     now_ms = seconds * 1000 + microseconds // 1000
-    return [
-        await _status(client, name.decode(), int(score), now_ms) for name, score in sorted(heard)
-    ]
+    return [await _status(client, name, heard_ms, now_ms) for name, heard_ms in cameras.items()]
 
 
-async def _status(client: Client, camera: str, heard_ms: int, now_ms: int) -> CameraStatus:
+async def _status(client: Client, camera: str, heard_ms: float, now_ms: int) -> CameraStatus:
     async with client.pipeline(transaction=False) as pipe:
         pipe.hgetall(keys.camera_info(camera))
         pipe.hgetall(keys.lease(camera))
         pipe.xlen(keys.frames(camera))
-        raw_info, raw_lease, lag = await pipe.execute()
+        info, lease, lag = await pipe.execute()
+    try:
+        return _read_status(camera, info, lease, lag, heard_ms, now_ms)
+    except ValueError as error:
+        told = f"{keys.camera_info(camera)} or {keys.lease(camera)} cannot be read: {error}"
+        return CameraStatus(camera, "gone", 0, 0, 0, None, None, None, lag, told)
+
+
+def _read_status(
+    camera: str,
+    raw_info: dict[bytes, bytes],
+    raw_lease: dict[bytes, bytes],
+    lag: int,
+    heard_ms: float,
+    now_ms: int,
+) -> CameraStatus:
+    """ValueError where the hashes hold what nobody of us writes."""
     info = {name.decode(): value.decode() for name, value in raw_info.items()}
     lease = {name.decode(): value.decode() for name, value in raw_lease.items()}
     state = info.get("state", "up")
     if state != "ended" and now_ms - heard_ms > HEARD_WITHIN_MS:
         state = "gone"
+    fps = float(info.get("fps") or 0)
+    if not math.isfinite(fps):
+        raise ValueError(f"fps is {fps}")
     last_frame_ms = int(info.get("last_frame_ms") or 0) or None
     owned = int(lease.get("expires_ms", 0)) > now_ms
     return CameraStatus(
         camera=camera,
         state=state,
-        fps=float(info.get("fps") or 0),
+        fps=fps,
         width=int(info.get("width") or 0),
         height=int(info.get("height") or 0),
         last_frame_ms=last_frame_ms,

@@ -13,8 +13,8 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from emotion_streams import keys
-from emotion_streams.cameras import list_cameras
-from emotion_streams.connection import Client, InvalidRedisUrl, brief, connect, redact
+from emotion_streams.cameras import list_cameras, registered
+from emotion_streams.connection import InvalidRedisUrl, brief, connect, redact
 from emotion_streams.events import EmotionEvent
 from emotion_streams.ledger import Ledger, read_ledger
 from emotion_streams.subscribe import NOW, subscribe_async
@@ -97,7 +97,7 @@ def _age(milliseconds: int | None) -> str:
 
 async def _ledger(arguments: argparse.Namespace) -> int:
     async with connect(arguments.redis) as client:
-        names = arguments.cameras or await _registered(client)
+        names = arguments.cameras or list(await registered(client))
         ledgers = [await read_ledger(client, keys.check_camera(name)) for name in names]
     if arguments.json:
         print(json.dumps([ledger.to_dict() for ledger in ledgers], indent=2))
@@ -128,7 +128,7 @@ async def _dead(arguments: argparse.Namespace) -> int:
         )
     async with connect(arguments.redis) as client:
         letters = []
-        for name in arguments.cameras or await _registered(client):
+        for name in arguments.cameras or list(await registered(client)):
             key = keys.dead(keys.check_camera(name))
             for _, fields in await client.xrevrange(key, count=arguments.count):
                 letters.append({"camera": name, **_letter(fields)})
@@ -153,11 +153,6 @@ def _letter(fields: dict[bytes, bytes]) -> dict[str, Any]:
         "size": int(text.get("size", 0)),
         "deliveries": int(text.get("deliveries", 0)),
     }
-
-
-async def _registered(client: Client) -> list[str]:
-    names: list[bytes] = await client.zrange(keys.CAMERAS, 0, -1)
-    return sorted(name.decode() for name in names)
 
 
 def _balance(ledger: Ledger) -> str:

@@ -9,6 +9,7 @@ from redis.asyncio.cluster import RedisCluster
 
 from emotion_streams import keys
 from emotion_streams.backoff import persist
+from emotion_streams.cameras import registered
 from emotion_streams.connection import Client, connect
 from emotion_streams.events import EmotionEvent
 from emotion_streams.wire import MalformedMessage
@@ -129,8 +130,7 @@ class _Reader:
     async def _cameras(self) -> list[str]:
         if not self._all:
             return self._named
-        names: list[bytes] = await self._client.zrange(keys.CAMERAS, 0, -1)
-        return [name.decode() for name in names]
+        return list(await registered(self._client))
 
     async def _beginning(self, camera: str) -> str:
         after = self._after if isinstance(self._after, str) else self._after.get(camera, START)

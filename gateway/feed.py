@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from emotion_streams import keys, subscribe_async
 from emotion_streams.backoff import persist
+from emotion_streams.cameras import registered
 from emotion_streams.connection import Client
 from emotion_streams.service.health import Health
 from gateway.history import SPAN_S, History
@@ -52,7 +53,7 @@ class Feed:
         seconds, _ = await self._client.time()
         since = ((seconds - SPAN_S) * 1000, 0)
         tips = {}
-        for name in await self._client.zrange(keys.CAMERAS, 0, -1):
-            newest = await self._client.xrevrange(keys.emotions(name.decode()), count=1)
-            tips[name.decode()] = parse_id(newest[0][0].decode()) if newest else since
+        for camera in await registered(self._client):
+            newest = await self._client.xrevrange(keys.emotions(camera), count=1)
+            tips[camera] = parse_id(newest[0][0].decode()) if newest else since
         return since, tips

@@ -10,6 +10,7 @@ from typing import Final
 from emotion_streams.backoff import UNREACHABLE
 from emotion_streams.connection import Client
 from emotion_streams.service.health import Health
+from worker.at_once import few_at_once
 from worker.attached import Attached
 from worker.lease import Leases, assign
 from worker.owned import OwnedCameras
@@ -76,7 +77,7 @@ class Worker:
         """Do the step for all at once, so that a shard which is away costs only its own cameras;
         False where Redis failed for any."""
         names = list(names)
-        outcomes = await asyncio.gather(*map(step, names), return_exceptions=True)
+        outcomes = await asyncio.gather(*map(few_at_once(step), names), return_exceptions=True)
         failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
         for error in failures:
             if not isinstance(error, UNREACHABLE):
@@ -111,7 +112,15 @@ class Worker:
             return []
         others = [name for name, owner in missing.items() if owner != self._leases.owner]
         now_ms, now = self._shop.clock_ms(), time.monotonic()
-        free = await asyncio.gather(*(self._leases.is_free(name, now_ms) for name in others))
+
+        async def is_free(camera: str) -> bool:
+            try:
+                return await self._leases.is_free(camera, now_ms)
+            except UNREACHABLE:  # nobody knows; the others are looked after all the same
+                self._shop.metrics.redis_errors.inc()
+                return False
+
+        free = await asyncio.gather(*map(few_at_once(is_free), others))
         self._free_since = {
             name: self._free_since.get(name, now)
             for name, is_free in zip(others, free, strict=True)

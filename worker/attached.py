@@ -7,7 +7,9 @@ from typing import Final
 
 from emotion_streams import keys
 from emotion_streams.backoff import UNREACHABLE
+from emotion_streams.cameras import registered
 from emotion_streams.connection import Client
+from worker.at_once import few_at_once
 from worker.stream import Retention, load_script
 
 SILENT_MS: Final = 60_000
@@ -28,12 +30,9 @@ class Attached:
     async def wanting_an_owner(self, now_ms: float) -> set[str]:
         """Cameras that some worker must own: heard lately, or with frames left. `now_ms` is by the
         clock of Redis. Of the others, what is past its age is dropped once in a while."""
-        heard: list[tuple[bytes, float]] = await self._client.zrange(
-            keys.CAMERAS, 0, -1, withscores=True
-        )
-        names = {name.decode(): heard_ms for name, heard_ms in heard}
+        names = await registered(self._client)
         silent = [name for name, heard_ms in names.items() if now_ms - heard_ms > SILENT_MS]
-        waits = await asyncio.gather(*map(self._has_frames, silent))
+        waits = await asyncio.gather(*map(few_at_once(self._has_frames), silent))
         retired = {camera for camera, waiting in zip(silent, waits, strict=True) if not waiting}
         if time.monotonic() >= self._retire_at:
             self._retire_at = time.monotonic() + _RETIRE_EVERY_S

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -23,14 +24,15 @@ log = logging.getLogger(__name__)
 class Owned:
     """A camera that this worker has: its lease, its pipeline and the task that runs it.
 
-    `instead_of`: the worker that should have it, but did not take it.
+    `instead_of`: the worker that should have it, but did not take it. `leaving_since`: when it was
+    told to stop, by the monotonic clock; None while it stays.
     """
 
     lease: Lease
     pipeline: CameraPipeline
     task: "asyncio.Task[None]"
     instead_of: str | None
-    leaving: bool = False
+    leaving_since: float | None = None
 
 
 class OwnedCameras:
@@ -85,16 +87,20 @@ class OwnedCameras:
 
     def let_go_of_one(self, assigned: Mapping[str, str], peers: Mapping[str, Peer]) -> None:
         """Stop one camera that another should have, or nobody: one at a time, for a worker that
-        joins must not stop many at once."""
+        joins must not stop many at once. One that does not stop within a lease's time is waited
+        for no longer: its own frame is stuck, not the others'."""
+        now = time.monotonic()
         for camera, owned in self._owned.items():
             should = assigned.get(camera)
             # One taken from a worker that did not come for it stays here: it would not come again.
             stays = should in (self._leases.owner, owned.instead_of)
             if should is None or (not stays and peers[should].fresh):
-                if not owned.leaving:
-                    owned.leaving = True
+                if owned.leaving_since is None:
+                    owned.leaving_since = now
                     owned.pipeline.stop()
-                return
+                    return
+                if now - owned.leaving_since < self._leases.lease_s:
+                    return
 
     def stop(self) -> None:
         """Read nothing more of any camera."""

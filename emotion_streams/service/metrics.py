@@ -95,7 +95,7 @@ class WorkerMetrics:
         )
         self.balanced = Gauge(
             "emotion_ledger_balanced",
-            "1 while every frame of an owned camera is accounted for exactly once, else 0.",
+            "1 while no frame of an owned camera is counted twice, nor counted without its entry.",
             ("camera",),
             registry=registry,
         )

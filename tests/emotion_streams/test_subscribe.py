@@ -75,6 +75,19 @@ def test_all_cameras_include_one_that_is_attached_later(
     asyncio.run(check())
 
 
+def test_names_that_no_camera_can_have_end_no_subscription_to_all(
+    client: redis.Redis, redis_url: str
+) -> None:
+    client.zadd(keys.CAMERAS, {b"\xff": 1, b"": 1, b"a}b": 1})
+    publish(client, "1-0")
+
+    async def check() -> None:
+        async with aclosing(subscribe_async(redis_url, after="start")) as events:
+            assert await take(events, 1) == ["1-0"]
+
+    asyncio.run(check())
+
+
 def test_a_mapping_gives_each_camera_its_own_place(client: redis.Redis, redis_url: str) -> None:
     publish(client, "1-0", "2-0", camera="lobby")
     publish(client, "3-0", camera="door")

