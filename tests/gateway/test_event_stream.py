@@ -8,7 +8,11 @@ from statistics import quantiles
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
+from emotion_streams.service.metrics import GatewayMetrics
+from gateway.hub import Hub
+from gateway.positions import BEGINNING
 from tests.gateway.clients import Message, latencies_ms, never_reading, parse, read
 from tests.gateway.feeder import Feeder, event, face, now_ms, publish, register
 from tests.gateway.processes import Gateway
@@ -129,6 +133,14 @@ def test_a_wrong_position_is_refused(gateway: Gateway, last_id: str) -> None:
     answer = gateway.get("/api/events/stream", headers={"Last-Event-ID": last_id})
     assert answer.status_code == 400
     assert "after: " in answer.json()["error"]
+
+
+def test_where_removed_cameras_stood_is_forgotten() -> None:
+    hub = Hub(GatewayMetrics(CollectorRegistry()))
+    for name in ("lobby", "door"):
+        hub.advance(name, (5, 0))
+    hub.keep({"lobby"})
+    assert (hub.tip("lobby"), hub.tip("door")) == ((5, 0), BEGINNING)
 
 
 def test_one_client_that_never_reads_does_not_slow_the_others(
