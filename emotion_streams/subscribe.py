@@ -109,12 +109,13 @@ class _Reader:
                 await persist(self._discover)
                 for camera in self._last.keys() - reading:
                     reading.add(camera)
-                    group.create_task(self._follow(camera))
+                    group.create_task(self._follow(camera, reading))
                 await asyncio.sleep(_BLOCK_MS / 1000)
 
-    async def _follow(self, camera: str) -> None:
-        while True:
+    async def _follow(self, camera: str, reading: set[str]) -> None:
+        while camera in self._last:
             await persist(partial(self._read, camera))
+        reading.discard(camera)
 
     async def _start(self) -> None:
         """Fix where each camera known by now begins; those that come later begin at the start."""
@@ -123,9 +124,15 @@ class _Reader:
                 self._last[camera] = await self._beginning(camera)
 
     async def _discover(self) -> None:
-        if self._all:
-            for camera in await self._cameras():
-                self._last.setdefault(camera, "0-0")
+        if not self._all:
+            return
+        cameras = await self._cameras()
+        for camera in cameras:
+            self._last.setdefault(camera, "0-0")
+        for camera in self._last.keys() - set(cameras):
+            # While its events stand its place does too: were it to come back they would come twice.
+            if not await self._client.xrevrange(keys.emotions(camera), count=1):
+                del self._last[camera]
 
     async def _cameras(self) -> list[str]:
         if not self._all:
@@ -145,7 +152,8 @@ class _Reader:
         if not cameras:
             await asyncio.sleep(_BLOCK_MS / 1000)
             return
-        streams = {keys.emotions(camera): self._last[camera] for camera in cameras}
+        # One may have been forgotten since; then its stream is empty.
+        streams = {keys.emotions(camera): self._last.get(camera, "0-0") for camera in cameras}
         names = dict(zip(streams, cameras, strict=True))
         reply = await self._client.xread(streams, count=_BATCH, block=_BLOCK_MS)
         for key, entries in reply or []:

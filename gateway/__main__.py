@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import socket
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from prometheus_client import CollectorRegistry
 
@@ -63,8 +63,12 @@ async def run(
     def announce(status: CameraStatus) -> None:
         hub.announce(status.camera, json.dumps(status.to_dict()).encode())
 
+    def keep(cameras: Collection[str]) -> None:
+        hub.keep(cameras)
+        history.keep(cameras)
+
     async with connect(settings.redis) as client, asyncio.TaskGroup() as group:
-        board = Board(client, health, metrics, on_cameras=history.keep, on_change=announce)
+        board = Board(client, health, metrics, on_cameras=keep, on_change=announce)
         pictures = Pictures(client, finish, metrics, group)
         feed = Feed(settings.redis, client, hub, history, pictures.on_event, health)
         readers = [group.create_task(board.run()), group.create_task(feed.run())]

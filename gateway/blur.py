@@ -24,15 +24,15 @@ _QUALITY: Final = 85
 
 async def blur_faces(jpeg: bytes, event: EmotionEvent) -> bytes:
     """The picture with every face of its event pixelated, as a new JPEG without any metadata.
-    Raises ValueError where it cannot be decoded."""
-    return await asyncio.to_thread(_blur, jpeg, event)
+    Raises ValueError where that cannot be done."""
+    try:
+        return await asyncio.to_thread(_blur, jpeg, event)
+    except (cv2.error, MemoryError) as error:
+        raise ValueError(f"cannot be blurred: {error}") from error
 
 
 def _blur(jpeg: bytes, event: EmotionEvent) -> bytes:
-    try:
-        image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error as error:
-        raise ValueError(f"not a picture: {error}") from error
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         raise ValueError("not a picture")
     pixels = image.astype(np.uint8, copy=False)

@@ -3,10 +3,11 @@
 import logging
 from collections.abc import Mapping
 
-from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+
+from emotion_streams.backoff import UNREACHABLE
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,6 @@ async def on_defect(request: Request, defect: Exception) -> JSONResponse:  # noq
 
 HANDLERS = {
     HTTPException: on_refusal,
-    RedisError: on_redis_failure,
-    OSError: on_redis_failure,
+    **dict.fromkeys(UNREACHABLE, on_redis_failure),
     Exception: on_defect,
 }

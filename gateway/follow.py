@@ -44,7 +44,8 @@ async def follow(
 ) -> AsyncIterator[Published | Changed | Dropped | Silence]:
     """Yield the events of the cameras (None: of all) in id order per camera, each once, until the
     hub closes. `seen` says where each camera stands, and is kept up to date; of the cameras in
-    `missed` all that Redis keeps after that place comes first. Raises RedisError during that.
+    `missed` all that Redis keeps after that place comes first. Raises any of
+    UNREACHABLE during that.
     """
     missed = tuple(missed)
     # Twice: the queue is opened only when little is missing, so that it cannot overflow meanwhile.

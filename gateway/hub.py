@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -116,6 +116,11 @@ class Hub:
     def advance(self, camera: str, position: Position) -> None:
         """Take the position as the camera's newest without telling anybody: it is old news."""
         self._tips[camera] = max(self.tip(camera), position)
+
+    def keep(self, cameras: Collection[str]) -> None:
+        """Forget where every other camera stands."""
+        for camera in self._tips.keys() - set(cameras):
+            del self._tips[camera]
 
     def publish(self, item: Published) -> None:
         """Hand the event to every subscription that wants its camera."""

@@ -158,7 +158,7 @@ class Pictures:
         self._group = group
         self._channels: dict[str, _Channel] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._closed = False
+        self.closed = False
 
     def on_event(self, item: Published) -> None:
         """An event is out: its picture may be shown."""
@@ -168,10 +168,12 @@ class Pictures:
 
     @contextmanager
     def watch(self, cameras: Iterable[str]) -> Iterator[Watcher]:
-        """Look at the cameras for as long as the context lasts."""
-        channels = [self._channel(camera) for camera in dict.fromkeys(cameras)]
+        """Look at the cameras for as long as the context lasts; at none once closed."""
+        # A reader that began now would never be ended.
+        names = () if self.closed else dict.fromkeys(cameras)
+        channels = [self._channel(camera) for camera in names]
         watcher = Watcher(channels)
-        watcher.closed = self._closed
+        watcher.closed = self.closed
         for channel in channels:
             channel.watchers.add(watcher)
         try:
@@ -199,7 +201,7 @@ class Pictures:
 
     def close(self) -> None:
         """End every viewer, and stop reading."""
-        self._closed = True
+        self.closed = True
         for channel in self._channels.values():
             channel.close()
             for watcher in channel.watchers:

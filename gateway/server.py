@@ -9,11 +9,14 @@ from typing import Final
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _SEND_BUFFER: Final = 256 << 10
 """What the kernel holds for a slow client: more would only be older by the time it is read."""
 _UNREAD_MS: Final = 30_000
 """A client that takes nothing for this long is cut off."""
+_IDLE_S: Final = 5
+"""A connection without a complete request for this long is closed."""
 _STOP_S: Final = 1.0
 """How long open answers may take to end; then their connections are cut."""
 
@@ -32,14 +35,54 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+class _Impatient(H11Protocol):
+    """uvicorn's, which by itself waits for ever for a request that is late or comes in part."""
+
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
+        """Expect a request."""
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        """Expect the rest of a request that has come in part."""
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Expect nothing more."""
+        super().connection_lost(exc)
+        if self._late is not None:
+            self._late.cancel()
+
+    def _watch(self) -> None:
+        """Close the connection in a while, unless a request is being answered. More of the same
+        request gains no time."""
+        if self.cycle is None or self.cycle.response_complete:
+            self._late = self._late or self.loop.call_later(
+                self.timeout_keep_alive, self.transport.close
+            )
+        elif self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+
 class Server(uvicorn.Server):
     """uvicorn, told how streams end, and with signals that only ask it to."""
 
-    def __init__(self, app: Starlette, max_clients: int, end_streams: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        app: Starlette,
+        max_clients: int,
+        end_streams: Callable[[], None],
+        idle_s: int = _IDLE_S,
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
-                http="h11",
+                http=_Impatient,
+                timeout_keep_alive=idle_s,
                 ws="none",
                 lifespan="off",
                 log_config=None,

@@ -1,5 +1,6 @@
 """Answers that go on: server-sent events and parts of a multipart stream."""
 
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import AbstractContextManager, aclosing
 from typing import Final
@@ -7,7 +8,10 @@ from typing import Final
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from emotion_streams.backoff import UNREACHABLE
 from gateway.pictures import Picture
+
+log = logging.getLogger(__name__)
 
 BOUNDARY: Final = "picture"
 
@@ -29,13 +33,21 @@ class HeldResponse(StreamingResponse):
         self._held = held
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Stream. A HEAD request gets the headers alone, since the rest would have no end."""
+        """Stream. A HEAD request gets the headers alone, since the rest would have no end. Where
+        Redis fails meanwhile the connection is cut."""
         if scope["method"] == "HEAD":
             await Response(headers=dict(self.headers))(scope, receive, send)
             return
         with self._held:
             async with aclosing(self._content):
-                await super().__call__(scope, receive, send)
+                try:
+                    await super().__call__(scope, receive, send)
+                except UNREACHABLE as failure:
+                    # Left unended the connection is cut: no part passes for the whole.
+                    log.warning(
+                        "Redis failed during an answer",
+                        extra={"path": scope["path"], "why": failure},
+                    )
 
 
 def sse(name: str, data: bytes, event_id: str | None = None) -> bytes:

@@ -3,12 +3,12 @@
 from collections.abc import AsyncGenerator
 from typing import Final
 
-from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from emotion_streams import Emotion, EmotionEvent, keys
+from emotion_streams.backoff import UNREACHABLE
 from gateway import positions
 from gateway.follow import Changed, Dropped, Silence, follow, unpack
 from gateway.positions import Position
@@ -138,5 +138,5 @@ async def _messages(
             else:
                 has.metrics.sent_events.inc()
                 yield sse("emotion", item.data, positions.format_positions(seen))
-    except RedisError:
+    except UNREACHABLE:
         has.metrics.redis_errors.inc()  # the stream ends; the client comes back and resumes

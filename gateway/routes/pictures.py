@@ -64,6 +64,8 @@ async def stream_pictures(request: Request) -> HeldResponse:
 def _pictures(has: Services) -> Pictures:
     if has.pictures is None:
         raise HTTPException(403, "pictures are off on this gateway")
+    if has.pictures.closed:
+        raise HTTPException(503, "the gateway is ending", {"Retry-After": "1"})
     return has.pictures
 
 

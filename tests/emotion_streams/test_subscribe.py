@@ -88,6 +88,29 @@ def test_names_that_no_camera_can_have_end_no_subscription_to_all(
     asyncio.run(check())
 
 
+@pytest.mark.parametrize(("with_its_events", "again"), [(True, "1-0"), (False, "6-0")])
+def test_a_removed_camera_is_forgotten_once_its_events_are_gone(
+    client: redis.Redis, redis_url: str, with_its_events: bool, again: str
+) -> None:
+    """One that comes back begins anew if they are, and repeats none of them if they are not."""
+    publish(client, "5-0", camera="lobby")
+
+    async def check() -> None:
+        async with aclosing(subscribe_async(redis_url, after="start")) as events:
+            assert await take(events, 1) == ["5-0"]
+            client.zrem(keys.CAMERAS, "lobby")
+            if with_its_events:
+                client.delete(keys.emotions("lobby"))
+            # The second is read after the registry was: that happens between any two reads.
+            for other in ("7-0", "8-0"):
+                publish(client, other, camera="door")
+                assert await take(events, 1) == [other]
+            publish(client, again, camera="lobby")
+            assert await take(events, 1) == [again]
+
+    asyncio.run(check())
+
+
 def test_a_mapping_gives_each_camera_its_own_place(client: redis.Redis, redis_url: str) -> None:
     publish(client, "1-0", "2-0", camera="lobby")
     publish(client, "3-0", camera="door")

@@ -1,0 +1,108 @@
+"""The server in this process: Redis that fails in the midst, and clients that ask for nothing."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, aclosing, asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry
+
+from emotion_streams.connection import connect
+from emotion_streams.service.health import Health
+from emotion_streams.service.metrics import GatewayMetrics
+from gateway.app import build
+from gateway.board import Board
+from gateway.history import History
+from gateway.hub import Hub
+from gateway.server import Server, listen
+from gateway.services import Services, Slots
+from gateway.settings import GatewaySettings
+from tests.gateway.feeder import register
+from tests.servers import free_port
+
+CAMERA = "lobby"
+
+
+@asynccontextmanager
+async def serving(redis_url: str, events_url: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A server that knows the cameras at one URL and asks another for events; a client of it."""
+    metrics, history = GatewayMetrics(CollectorRegistry()), History()
+    async with connect(redis_url) as registry, aclosing(connect(events_url)) as events:
+        board = Board(registry, Health(), metrics, history.keep, lambda _: None)
+        await board.look()
+        hub = Hub(metrics)
+        slots = Slots(1, metrics)
+        has = Services(events, board, hub, history, None, False, slots, metrics)
+        server = Server(build(GatewaySettings.model_construct(), has), 1, hub.close, idle_s=1)
+        listener = listen("127.0.0.1", 0)
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        base = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with httpx.AsyncClient(base_url=base, trust_env=False) as client:
+            yield client
+        server.should_exit = True
+        await task
+
+
+@pytest.mark.parametrize("scheme", ["redis", "redis+cluster"])
+def test_a_redis_that_is_not_there_ends_no_answer_as_if_it_were_whole(
+    redis_url: str, client: Any, scheme: str
+) -> None:
+    """Whatever kind of error redis-py makes of it."""
+    register(client, CAMERA)
+    nobody = f"{scheme}://127.0.0.1:{free_port()}"
+
+    async def check() -> None:
+        async with serving(redis_url, nobody) as gateway:
+            answer = await gateway.get(f"/api/cameras/{CAMERA}/events")
+            assert answer.status_code == 503
+            assert answer.json() == {"error": "Redis cannot be reached; try again"}
+            resumed = await gateway.get("/api/events/stream", params={"after": f"{CAMERA}=1-0"})
+            assert resumed.text.startswith("retry: "), "it ends; the client comes back"
+            with pytest.raises(httpx.RemoteProtocolError, match="incomplete"):
+                await gateway.get(f"/api/cameras/{CAMERA}/export?format=csv")
+
+    asyncio.run(check())
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /healthz HTTP/1.1\r\nHost: local"])
+def test_clients_that_complete_no_request_lock_nobody_out_for_long(
+    redis_url: str, said: bytes
+) -> None:
+    async def check() -> None:
+        with ExitStack() as clients:
+            async with serving(redis_url, redis_url) as gateway:
+                address = (gateway.base_url.host, gateway.base_url.port)
+                for _ in range(110):
+                    silent = clients.enter_context(socket.create_connection(address))
+                    silent.sendall(said)
+                # A connection of its own each time, as a newcomer has.
+                newcomer = {"Connection": "close"}
+                assert (await gateway.get("/healthz", headers=newcomer)).status_code == 503
+                async with asyncio.timeout(10):
+                    refused = True
+                    while refused:
+                        refused = (
+                            await gateway.get("/healthz", headers=newcomer)
+                        ).status_code != 200
+                        await asyncio.sleep(0.1)
+
+    asyncio.run(check())
+
+
+def test_a_request_begun_after_an_answer_is_not_awaited_for_ever(redis_url: str) -> None:
+    async def check() -> None:
+        async with serving(redis_url, redis_url) as gateway, asyncio.timeout(10):
+            reader, writer = await asyncio.open_connection(
+                gateway.base_url.host, gateway.base_url.port
+            )
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            await reader.readuntil(b"ok\n")
+            writer.write(b"GET /healthz HTTP/1.1\r\n")
+            assert await reader.read() == b"", "it was closed"
+            writer.close()
+            await writer.wait_closed()
+
+    asyncio.run(check())
