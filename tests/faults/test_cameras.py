@@ -132,6 +132,7 @@ def test_damaged_frames_are_left_out_and_the_sound_ones_sent(
 def test_a_still_scene_is_sent_once_a_second_and_the_rest_counted(
     client: Client, redis_url: str
 ) -> None:
+    began = time.monotonic()
     with (
         MjpegServer([jpeg(64, 48)]) as server,
         Producer(redis_url, *OPTIONS, "--source", server.url, "--min-motion", "0.01") as producer,
@@ -140,7 +141,10 @@ def test_a_still_scene_is_sent_once_a_second_and_the_rest_counted(
             lambda: producer.metric("emotion_gated_frames_total", "door", reason="motion") >= 15,
             30,
         )
-        assert 2 <= stored(client) <= 6
+        within(lambda: stored(client) >= 2)
+        assert (
+            stored(client) <= time.monotonic() - began + 1
+        )  # as seconds have passed, and the first
         ((_, fields),) = client.xrevrange(keys.frames("door"), count=1)
         frame = Frame.unpack(fields[b"frame"])
         assert frame.jpeg == jpeg(64, 48)  # as the camera made it
