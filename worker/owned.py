@@ -63,6 +63,7 @@ class OwnedCameras:
         if lease is None:
             return
         log.info("owning", extra={"camera": camera, "epoch": lease.epoch})
+        self._shop.metrics.begin(camera)
         stream = CameraStream(self._client, lease, self._retention)
         pipeline = CameraPipeline(stream, self._shop)
         task = tasks.create_task(self._run(camera, pipeline, lease))

@@ -9,7 +9,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 import emotion_streams
-from emotion_streams.ledger import Ledger
+from emotion_streams.ledger import Ledger, Outcome
 
 # From a fast GPU's millisecond to a stalled pipeline's ten seconds.
 _SECONDS: Final = (
@@ -106,6 +106,12 @@ class WorkerMetrics:
         for state, frames in ledger.frames().items():
             self.ledger.labels(ledger.camera, state).set(frames)
         self.balanced.labels(ledger.camera).set(ledger.balanced)
+
+    def begin(self, camera: str) -> None:
+        """Show an owned camera's counters from 0 on: a rate has no value, and a panel nothing to
+        show, before a counter that is not there."""
+        for outcome in Outcome:
+            self.frames.labels(camera, outcome.value)
 
     def forget(self, camera: str) -> None:
         """Drop the gauges of a camera that the worker no longer owns."""

@@ -92,7 +92,7 @@ def test_every_record_and_panel_shows_something(prometheus: Prometheus) -> None:
         return not waiting
 
     try:
-        eventually(all_shown, timeout_s=30, every_s=0.5)
+        eventually(all_shown, timeout_s=60, every_s=0.5)
     except AssertionError:
         pytest.fail(f"empty: {sorted(waiting)}")
 
