@@ -1,10 +1,8 @@
 """What files, RTSP and HTTP share: OpenCV's FFmpeg backend."""
 
-import numpy as np
-
-from producer.jpeg import inspect
+from producer import grabbed
 from producer.opencv import cv2
-from producer.source import Format, Picture, UndecodableFrame
+from producer.source import Format, Picture
 
 
 class FfmpegReader:
@@ -61,14 +59,7 @@ class FfmpegReader:
 
     def retrieve(self) -> Picture:
         """The frame that was grabbed. Raises UndecodableFrame."""
-        ok, frame = self._capture.retrieve() if self._capture else (False, None)
-        if not ok or frame is None:
-            raise UndecodableFrame("FFmpeg could not decode a frame")
-        if not self._raw:
-            return np.asarray(frame, np.uint8)
-        jpeg = frame.tobytes()
-        inspect(jpeg)
-        return jpeg
+        return grabbed.retrieve(self._capture, self._raw, "FFmpeg could not decode a frame")
 
     def close(self) -> None:
         """Release the capture."""

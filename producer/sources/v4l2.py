@@ -5,11 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
-from producer.jpeg import inspect
+from producer import grabbed
 from producer.opencv import cv2
-from producer.source import Format, Picture, SourceUnavailable, UndecodableFrame
+from producer.source import Format, Picture, SourceUnavailable
 
 _MJPG: Final = cv2.VideoWriter.fourcc(*"MJPG")
 
@@ -74,14 +72,7 @@ class V4l2Source:
 
     def retrieve(self) -> Picture:
         """The frame that was grabbed."""
-        ok, frame = self._capture.retrieve() if self._capture else (False, None)
-        if not ok or frame is None:
-            raise UndecodableFrame("the driver gave a damaged frame")
-        if not self._raw:
-            return np.asarray(frame, np.uint8)
-        jpeg = frame.tobytes()
-        inspect(jpeg)
-        return jpeg
+        return grabbed.retrieve(self._capture, self._raw, "the driver gave a damaged frame")
 
     def close(self) -> None:
         """Release the device."""
