@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.types import ExceptionHandler
 
 from emotion_streams.backoff import UNREACHABLE
 
@@ -37,7 +38,7 @@ async def on_defect(request: Request, defect: Exception) -> JSONResponse:  # noq
     return error(500, "the gateway failed; its log says how")
 
 
-HANDLERS = {
+HANDLERS: dict[type[Exception], ExceptionHandler] = {
     HTTPException: on_refusal,
     **dict.fromkeys(UNREACHABLE, on_redis_failure),
     Exception: on_defect,
