@@ -66,7 +66,9 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
     released = release.load(settings.model)
     finder = FaceFinder(choose_detector(settings.detector, settings.detector_model), released.card)
     engine = build_engine(settings.engine, released, settings.threads)
-    model = Model(released.card.name, released.card.version, finder.detector)
+    card = released.card
+    del released  # 22 MB of weights, which the engine has in a form of its own
+    model = Model(card.name, card.version, finder.detector)
     build_info(registry, "worker", model=f"{model.name} {model.version}", engine=engine.name)
     # Unique per start, so that a predecessor of the same name is another owner.
     owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
@@ -87,7 +89,7 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
                 finder=finder,
                 threads=threads,
                 batcher=Batcher(engine, engine_threads, metrics),
-                labels=released.card.labels,
+                labels=card.labels,
                 model=model,
                 slots=Slots(
                     settings.threads,

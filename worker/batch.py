@@ -4,7 +4,6 @@ import asyncio
 import math
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
@@ -125,19 +124,11 @@ class Gathering:
 class Batcher:
     """Feeds the engine. `executor` has a thread for each of its lanes."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        executor: Executor,
-        metrics: WorkerMetrics,
-        deadline_s: float = DEADLINE_S,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, engine: Engine, executor: Executor, metrics: WorkerMetrics) -> None:
         self._engine = engine
         self._executor = executor
         self._metrics = metrics
-        self._clock = clock
-        self._gathering = Gathering(engine.max_batch, engine.lanes, deadline_s)
+        self._gathering = Gathering(engine.max_batch, engine.lanes, DEADLINE_S)
         self._working = 0
         self._changed = asyncio.Event()
 
@@ -147,7 +138,7 @@ class Batcher:
         if not len(crops):
             return Classified(np.empty((0, 0), np.float32), 0.0)
         answer: asyncio.Future[Classified] = asyncio.get_running_loop().create_future()
-        self._gathering.add(camera, Request(crops, answer, self._clock()))
+        self._gathering.add(camera, Request(crops, answer, time.monotonic()))
         self._changed.set()
         return await answer
 
@@ -156,9 +147,9 @@ class Batcher:
         loop = asyncio.get_running_loop()
         while True:
             self._changed.clear()
-            while batch := self._gathering.next_batch(self._working, self._clock()):
+            while batch := self._gathering.next_batch(self._working, time.monotonic()):
                 self._begin(batch)
-            due_in = self._gathering.due_in(self._working, self._clock())
+            due_in = self._gathering.due_in(self._working, time.monotonic())
             timer = None if due_in is None else loop.call_later(due_in, self._changed.set)
             await self._changed.wait()
             if timer:

@@ -21,6 +21,9 @@ BLOCK_MS: Final = 1_000
 SWEEP_S: Final = 1.0
 """How often pending frames are looked for that a paused predecessor or a lost reply left."""
 
+_CATCH_UP_S: Final = 0.25
+"""How long a slot may be held to look for newer frames: a hanging shard stops no other camera."""
+
 _COMMIT_AT_ONCE: Final = 32
 _UNCOMMITTED: Final = 64
 """Steps of work whose results may wait for Redis; then the camera reads no more."""
@@ -117,7 +120,8 @@ class CameraPipeline:
         if not self._waiting.behind:  # then what waits is analysed whatever comes after it
             return
         try:
-            await self._read(None)
+            async with asyncio.timeout(_CATCH_UP_S):
+                await self._read(None)
         except UNREACHABLE as error:
             self._failed(error)
 
@@ -132,9 +136,11 @@ class CameraPipeline:
             return [*ended, Result(dead(delivery, str(error)))]
         slot.leave_thread()
         classified = await shop.batcher.classify(self._stream.camera, found.crops)
+        now_ms = shop.clock_ms()
+        self._waiting.pace.saw(now_ms - began_ms)
         event = build_event(
             self._stream.camera, delivery.frame_id, frame, found, classified,
-            labels=shop.labels, model=shop.model, began_ms=began_ms, now_ms=shop.clock_ms(),
+            labels=shop.labels, model=shop.model, began_ms=began_ms, now_ms=now_ms,
         )  # fmt: skip
         return [*ended, Result(Ending(delivery.frame_id, Outcome.ANALYSED, event.pack()), event)]
 

@@ -71,7 +71,8 @@ def places(settings: WorkerSettings, gpus: Sequence[str], cores: int) -> list[Pl
 
     def options(number: int) -> tuple[str, ...]:
         """Those given last count; these end the settings that brought us here."""
-        port = settings.metrics_port + number if settings.metrics_port else 0
+        # In steps of ten: the next ones are the producer's and the gateway's.
+        port = settings.metrics_port + 10 * number if settings.metrics_port else 0
         return ("--gpus", "", "--processes", "1", "--metrics-port", str(port), *threads)
 
     return [Place(number, gpu, options(number)) for number, gpu in enumerate(chosen)]

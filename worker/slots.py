@@ -5,7 +5,7 @@ from typing import Final
 
 from worker.engines import Engine
 
-_FACES_PER_FRAME: Final = 8
+_FACES_PER_FRAME: Final = 4
 """More than usual: frames of fewer faces leave batches that are not full, and nothing waits."""
 
 

@@ -3,12 +3,27 @@
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from emotion_streams.frames import Frame
 from emotion_streams.ledger import Outcome
 from emotion_streams.wire import MalformedMessage
 from worker.skew import ClockSkew
 from worker.stream import MAX_DELIVERIES, Delivery, Ending
+
+_PACE_FOLLOWS: Final = 1 / 16
+"""How much of the difference to the latest frame the pace takes over."""
+
+
+@dataclass
+class Pace:
+    """How long a frame takes from its beginning to its event: a moving average, milliseconds."""
+
+    ms: float = 0.0
+
+    def saw(self, took_ms: float) -> None:
+        """One more frame is done."""
+        self.ms += _PACE_FOLLOWS * (took_ms - self.ms)
 
 
 @dataclass(frozen=True)
@@ -21,10 +36,16 @@ class Arrival:
 
 
 class Waiting:
-    """Arrivals, oldest first. `now_ms` is the clock of Redis."""
+    """Arrivals, oldest first. `now_ms` is the clock of Redis.
+
+    A frame is stale that would be older than its `max_age_ms` by the time its event is out, at the
+    `pace` of late; but half of `max_age_ms` is always left, so that a camera with a limit that
+    this worker cannot keep gets late events rather than none.
+    """
 
     def __init__(self, now_ms: Callable[[], float]) -> None:
         self.skew = ClockSkew()
+        self.pace = Pace()
         self._now_ms = now_ms
         self._arrivals: deque[Arrival] = deque()
 
@@ -33,7 +54,7 @@ class Waiting:
 
     @property
     def behind(self) -> bool:
-        """Whether a frame is too old already."""
+        """Whether a frame is too old by now."""
         return any(map(self._is_stale, self._arrivals))
 
     def add(self, deliveries: Sequence[Delivery], *, just_stored: bool) -> None:
@@ -73,7 +94,8 @@ class Waiting:
         frame = arrival.frame
         if frame is None or frame.max_age_ms is None:
             return False
-        return self.skew.age_ms(frame, self._now_ms()) > frame.max_age_ms
+        limit_ms = max(frame.max_age_ms - self.pace.ms, frame.max_age_ms / 2)
+        return self.skew.age_ms(frame, self._now_ms()) > limit_ms
 
 
 def open_delivery(delivery: Delivery) -> Arrival:

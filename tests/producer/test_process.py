@@ -60,7 +60,8 @@ def test_the_demo_is_published_told_of_and_ended_at_once(client: Client, redis_u
         assert status.lag == 20
         heard_ms = client.zscore(keys.CAMERAS, "lobby")
         assert heard_ms == pytest.approx(time.time() * 1000, abs=BUSY_S * 1000)
-        assert producer.metric("emotion_captured_frames_total", "lobby") > 20
+        # Cameras report to the process now and then: it may not have heard of all that is stored.
+        within(lambda: producer.metric("emotion_captured_frames_total", "lobby") > 20)
         assert 0 <= unaccounted(producer) <= 2
         assert producer.stop() < STOP_S
         assert producer.wait() == 0

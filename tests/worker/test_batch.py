@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 
 from emotion_streams.service.metrics import WorkerMetrics
-from worker.batch import TURN, Batch, Batcher, Gathering, Request
+from worker.batch import DEADLINE_S, TURN, Batch, Batcher, Gathering, Request
 
 
 class GatedEngine:
@@ -97,6 +97,24 @@ def test_what_gathers_while_the_engine_works_leaves_as_one_batch_across_cameras(
         engine.gate.set()
         await asyncio.gather(first, *rest)
         assert [sorted(batch) for batch in engine.batches] == [[1], [2, 3, 4]]
+
+    run(engine, check)
+
+
+def test_a_face_that_waited_its_deadline_queues_without_company() -> None:
+    engine = GatedEngine()
+    engine.gate.clear()
+
+    async def check(batcher: Batcher) -> None:
+        first = asyncio.ensure_future(batcher.classify("a", crops(1)))
+        await asyncio.sleep(0.01)  # it is with the engine now, which waits for the gate
+        second = asyncio.ensure_future(batcher.classify("b", crops(2)))
+        await asyncio.sleep(5 * DEADLINE_S)
+        third = asyncio.ensure_future(batcher.classify("c", crops(3)))
+        await asyncio.sleep(0)
+        engine.gate.set()
+        await asyncio.gather(first, second, third)
+        assert engine.batches == [[1], [2], [3]]
 
     run(engine, check)
 
@@ -183,9 +201,6 @@ def test_an_engine_that_loses_a_face_is_not_trusted() -> None:
             await batcher.classify("a", crops(1, 2, 3))
 
     run(Short(), check)
-
-
-DEADLINE_S = 0.01
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from worker.devices import visible_gpus
 from worker.engines import Engine, probabilities
 from worker.engines.choose import ENGINES, build_engine, prefer
 from worker.engines.keras import KerasEngine
+from worker.engines.mnn import MnnEngine
 from worker.model import simpnet
 from worker.model.keras_weights import import_weights
 from worker.model.release import Release, load
@@ -26,21 +28,17 @@ ROOT = Path(__file__).parent.parent.parent
 
 @pytest.fixture(scope="module")
 def release() -> Release:
-    return load()
+    return load("simpnet-v2-32")
 
 
 @pytest.fixture(scope="module")
 def sample(release: Release) -> NDArray[np.uint8]:
-    return pictures(release, 200, seed=1)
+    return pictures(release, 1000, seed=1)
 
 
 @pytest.fixture(scope="module")
 def expected(release: Release, sample: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """What the plain model says of the sample, layer by layer as Keras builds it."""
-    model = simpnet.build(len(release.card.labels), release.card.input_size)
-    import_weights(model, release.weights)
-    logits = [model(part / np.float32(255), training=False) for part in np.split(sample, 10)]
-    return probabilities(np.concatenate(logits), release.card.temperature)
+    return plainly(release, sample)
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -48,6 +46,15 @@ def engine(request: pytest.FixtureRequest, release: Release) -> Engine:
     built = build_engine(request.param, release, threads=2)
     built.warm()
     return built
+
+
+def plainly(release: Release, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """What the plain model says of them, layer by layer as Keras builds it."""
+    model = simpnet.build(len(release.card.labels), release.card.input_size)
+    import_weights(model, release.weights)
+    parts = np.array_split(crops, max(1, len(crops) // 20))
+    logits = [model(part / np.float32(255), training=False) for part in parts]
+    return probabilities(np.concatenate(logits), release.card.temperature)
 
 
 def pictures(release: Release, count: int, seed: int = 0) -> NDArray[np.uint8]:
@@ -89,6 +96,27 @@ def test_every_engine_answers_as_keras_does(
     assert_same_choice(expected, found, tie=2e-3)
 
 
+@pytest.mark.parametrize("side", [48, 64])
+def test_mnn_answers_as_keras_does_at_sizes_that_its_tiles_were_not_chosen_for(
+    release: Release, side: int
+) -> None:
+    larger = replace(release, card=replace(release.card, input_size=side))
+    crops = pictures(larger, 100, seed=2)
+    found = in_batches(build_engine("mnn", larger, threads=1), crops)
+    assert np.abs(plainly(larger, crops) - found).max() < 1e-3
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4, 6, 7, 11])
+def test_every_thread_that_was_granted_computes(
+    release: Release, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    granted = []
+    monkeypatch.setattr("worker.engines.mnn._Lane", lambda _, share: granted.append(share))
+    MnnEngine(release, threads)
+    assert sum(granted) == threads
+    assert max(granted) - min(granted) <= 1
+
+
 def test_lanes_work_side_by_side_and_do_not_mix_faces_up(
     engine: Engine, sample: NDArray[np.uint8], expected: NDArray[np.float32]
 ) -> None:
@@ -96,6 +124,22 @@ def test_lanes_work_side_by_side_and_do_not_mix_faces_up(
     with ThreadPoolExecutor(engine.lanes) as threads:
         found = np.concatenate(list(threads.map(engine.classify, parts)))
     assert np.abs(expected[:100] - found).max() < 1e-3
+
+
+def test_a_face_in_one_lane_does_not_wait_for_a_batch_in_another(release: Release) -> None:
+    engine = build_engine("mnn", release, threads=2)
+    ended = []
+
+    def classify(count: int) -> None:
+        engine.classify(pictures(release, count))
+        ended.append(count)
+
+    engine.warm()
+    with ThreadPoolExecutor(engine.lanes) as threads:
+        threads.submit(classify, 256)
+        time.sleep(0.1)  # it computes for more than a second
+        threads.submit(classify, 1)
+    assert ended == [1, 256]
 
 
 def test_other_threads_run_while_an_engine_computes(engine: Engine, release: Release) -> None:
@@ -178,7 +222,7 @@ def test_keras_runs_on_jax_as_well(
     script = (
         "import sys, numpy as np; from worker.engines.keras import KerasEngine; "
         "from worker.model.release import load; folder = sys.argv[1]; "
-        "engine = KerasEngine(load(), 2); engine.max_batch = 2; engine.warm(); "
+        "engine = KerasEngine(load('simpnet-v2-32'), 2); engine.max_batch = 2; engine.warm(); "
         "crops = np.load(folder + '/crops.npy'); "
         "rows = np.concatenate([engine.classify(crops[:2]), engine.classify(crops[2:])]); "
         "np.save(folder + '/rows.npy', rows); "
@@ -189,11 +233,13 @@ def test_keras_runs_on_jax_as_well(
     assert np.abs(expected[:3] - np.load(tmp_path / "rows.npy")).max() < 1e-3
 
 
-def test_mnn_with_two_lanes_stays_under_400_megabytes() -> None:
+@pytest.mark.parametrize("input_size", [32, 64])
+def test_mnn_with_two_lanes_stays_under_400_megabytes(input_size: int) -> None:
     script = (
         "import worker.__main__; from worker.engines.choose import build_engine; "
-        "from worker.model.release import load; build_engine('mnn', load(), 2).warm(); "
-        "print(open('/proc/self/status').read())"
+        "from dataclasses import replace; from worker.model.release import load; release = load(); "
+        f"release = replace(release, card=replace(release.card, input_size={input_size})); "
+        "build_engine('mnn', release, 2).warm(); print(open('/proc/self/status').read())"
     )
     status = subprocess.run(
         [sys.executable, "-c", script], check=True, cwd=ROOT, capture_output=True, text=True

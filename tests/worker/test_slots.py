@@ -88,7 +88,7 @@ def test_places_are_taken_in_turn() -> None:
 
 
 @pytest.mark.parametrize(
-    ("threads", "lanes", "max_batch", "frames"), [(2, 2, 8, 5), (16, 2, 64, 33), (1, 1, 4, 3)]
+    ("threads", "lanes", "max_batch", "frames"), [(2, 2, 8, 7), (16, 2, 64, 49), (1, 1, 4, 3)]
 )
 def test_without_a_setting_as_few_frames_as_keep_the_engine_busy(
     threads: int, lanes: int, max_batch: int, frames: int

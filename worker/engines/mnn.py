@@ -4,6 +4,7 @@ The graph is built from the released weights with MNN's own expressions, batch n
 needs neither ONNX nor TensorFlow.
 """
 
+import ctypes
 import queue
 import tempfile
 from pathlib import Path
@@ -18,12 +19,16 @@ from worker.engines import probabilities
 from worker.model.architecture import BLOCKS
 from worker.model.release import Array, FoldedConvolution, Release, fold
 
-MAX_BATCH: Final = 8
-"""Larger batches gain nothing on a CPU, and make the first face wait for the last."""
-
 MAX_LANES: Final = 4
-"""Each lane holds the transformed weights of its own, 110 MB at 32 pixels; beyond four, lanes get
-more threads instead."""
+"""Each lane holds weights of its own, 110 MB; beyond four, lanes get more threads instead."""
+
+_BATCH_PIXELS: Final = 4 * 64 * 64
+_MAX_BATCH: Final = 8
+"""Larger batches gain nothing on a CPU, make the first face wait for the last, and take memory."""
+
+_TILED_FOR: Final = 32
+"""Pixels. MNN chooses the tiles of Winograd's algorithm by the size that a session is made for.
+Those for larger faces are up to a tenth faster, and take half as much memory again."""
 
 
 class MnnEngine:
@@ -34,26 +39,26 @@ class MnnEngine:
     """
 
     name = "mnn"
-    max_batch = MAX_BATCH
 
     def __init__(self, release: Release, threads: int) -> None:
         self._card = release.card
+        self.max_batch = max(1, min(_MAX_BATCH, _BATCH_PIXELS // release.card.input_size**2))
         self.lanes = min(threads, MAX_LANES)
         with tempfile.TemporaryDirectory(prefix="emotion-streams-") as folder:
             path = str(Path(folder) / "simpnet.mnn")
             expr.save([_graph(release)], path)
-            # The interpreter, not nn's module: the module holds the GIL while it computes.
-            interpreter = MNN.Interpreter(path)
-        self._idle: queue.SimpleQueue[_Lane] = queue.SimpleQueue()
-        for _ in range(self.lanes):
-            self._idle.put(_Lane(interpreter, threads // self.lanes))
+            self._idle: queue.SimpleQueue[_Lane] = queue.SimpleQueue()
+            for lane in range(self.lanes):
+                share = (threads + lane) // self.lanes  # the last ones take what is left over
+                self._idle.put(_Lane(path, share))
 
     def warm(self) -> None:
         """Run the largest batch in every lane, so that buffers stand."""
         side = self._card.input_size
-        crops = np.zeros((MAX_BATCH, side, side, 3), np.uint8)
+        crops = np.zeros((self.max_batch, side, side, 3), np.uint8)
         for _ in range(self.lanes):  # lanes are taken in turn
             self.classify(crops)
+        _give_back_memory()
 
     def classify(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """As in Engine."""
@@ -68,15 +73,19 @@ class MnnEngine:
 
 
 class _Lane:
-    """A session of the interpreter, for one thread at a time."""
+    """A session, for one thread at a time.
 
-    def __init__(self, interpreter: Any, threads: int) -> None:
-        self._interpreter = interpreter
+    Of an interpreter of its own: sessions of one interpreter share its lock, and compute in turn.
+    And an interpreter rather than nn's module, which holds the GIL while it computes.
+    """
+
+    def __init__(self, path: str, threads: int) -> None:
+        self._interpreter = MNN.Interpreter(path)
         # "high": float32 throughout; the default may compute in less on CPUs that offer it.
-        self._session = interpreter.createSession(
+        self._session = self._interpreter.createSession(
             {"backend": "CPU", "numThread": threads, "precision": "high"}
         )
-        self._input = interpreter.getSessionInput(self._session)
+        self._input = self._interpreter.getSessionInput(self._session)
         self._shape: tuple[int, ...] = ()
 
     def run(self, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -98,8 +107,15 @@ def _tensor(values: NDArray[np.float32]) -> Any:
     return MNN.Tensor(values.shape, MNN.Halide_Type_Float, values, MNN.Tensor_DimensionType_Caffe)
 
 
+def _give_back_memory() -> None:
+    """Return to the system what was freed: building leaves 40 MB of holes that glibc keeps."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim:
+        trim(0)
+
+
 def _graph(release: Release) -> Any:
-    size = release.card.input_size
+    size = min(release.card.input_size, _TILED_FOR)
     picture = expr.placeholder([1, 3, size, size], expr.NCHW)
     picture.name = "picture"
     x = expr.convert(picture, expr.NC4HW4)
