@@ -89,7 +89,8 @@ def _move(picture: Image, rng: np.random.Generator, how: Augmentation) -> Image:
     dx, dy = rng.uniform(-how.shift, how.shift, 2)
     if rng.random() < how.p_flip:
         picture = np.ascontiguousarray(picture[:, ::-1])
-    return _warp(picture, degrees, scale, dx, dy) if degrees or dx or dy else picture
+    changes = degrees or dx or dy or scale != 1
+    return _warp(picture, degrees, scale, dx, dy) if changes else picture
 
 
 def _warp(picture: Image, degrees: float, scale: float, dx: float, dy: float) -> Image:

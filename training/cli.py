@@ -86,7 +86,11 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
         "model", metavar="MODEL", help="a run, a release's folder or name, or `released`"
     )
     _data(parser)
-    parser.add_argument("--split", choices=("train", "valid", "test"), default="valid")
+    parser.add_argument(
+        "--split",
+        choices=("train", "valid", "test"),
+        help="valid where not given, or the only one that there is",
+    )
     parser.add_argument("--json", action="store_true", help="print all scores as JSON")
     parser.add_argument("--plots", type=Path, metavar="FOLDER", help="write PNG plots there")
     parser.add_argument("--robustness", action="store_true", help="score disturbed pictures too")
@@ -102,6 +106,13 @@ def _export(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, help="what it is scored on; a run's own data if not given"
     )
     parser.add_argument("--version", default="1.0.0")
+    parser.add_argument(
+        "--favour-rare",
+        type=float,
+        default=0.0,
+        metavar="T",
+        help="0: name the likeliest emotion; 1: rare ones count as much as frequent ones",
+    )
     parser.set_defaults(command=commands.export)
 
 

@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from training import metrics
+from training.checkpoint import CHECKPOINT
 from training.datasets import DataSet, Entry, Faces, InvalidData, open_data, read_faces
 from training.evaluate import Predictions, as_text, locate, predict, report, write_plots
 from training.export import export as write_release
+from training.export import favour_rare
 from training.geometry import measure
 from training.inspect_data import counts, write_sheet
 from training.quiet import stdout_to_stderr
 from training.robustness import robustness
 from training.run_config import InvalidConfig, RunConfig, Stage
-from training.run_folder import RunFolder
+from training.run_folder import RUN, RunFolder
 from worker.detect import Detector
 from worker.detect.choose import choose_detector
 from worker.engines import Engine
@@ -57,6 +59,8 @@ def train(options: Options) -> None:
         folder = RunFolder.open(options.out)
         if folder.data["sha256"] != about["sha256"]:
             raise InvalidData(f"{options.data}: not the data that {options.out} was begun with")
+        if not (options.out / CHECKPOINT).is_file():
+            folder.check_start()
     else:
         folder = RunFolder.create(options.out, config, about)
     pace = Pace(options.checkpoint_minutes, options.workers)
@@ -73,7 +77,8 @@ def evaluate(options: Options) -> None:
     folder = locate(options.model)
     model = release.load(str(folder))
     data = open_data(options.data)
-    entries = data.entries(options.split)
+    split = options.split or _likeliest_split(data)
+    entries = data.entries(split)
     detector = _detector(options)
     with stdout_to_stderr():
         engine = build_engine(options.engine, model, os.cpu_count() or 1)
@@ -87,14 +92,16 @@ def evaluate(options: Options) -> None:
             "weights_sha256": model.card.weights_sha256,
             "input_size": model.card.input_size,
         },
-        "data": {"path": str(options.data), "layout": data.layout, "split": options.split},
+        "data": {"path": str(options.data), "layout": data.layout, "split": split},
         "engine": engine.name,
         "detector": options.detect,
         **report(predictions, model.card.temperature),
         "robustness": disturbed,
     }
     if whole is not None:
+        judged = scores["count"] + predictions.left_out.get("not detected", 0)
         scores["accuracy_as_they_are"] = whole
+        scores["accuracy_missed_as_wrong"] = round(scores["accuracy"] * scores["count"] / judged, 4)
     if options.plots:
         write_plots(predictions, model.card.temperature, options.plots)
     print(json.dumps(scores, indent=2) if options.json else as_text(scores))
@@ -103,8 +110,15 @@ def evaluate(options: Options) -> None:
 def export(options: Options) -> None:
     """Calibrate, score and write a release."""
     trained = release.load(str(locate(options.model)))
-    path = options.data or Path(RunFolder.open(Path(options.model)).data["path"])
-    valid = open_data(path).entries("valid")
+    data = open_data(options.data or _trained_on(Path(options.model)))
+    if options.data is None and "valid" not in data.splits():
+        raise InvalidData(
+            f"{data.path} is not divided, and the run was trained on all of it: give --data, "
+            "pictures that it has not seen"
+        )
+    if options.favour_rare:
+        trained = favour_rare(trained, data.entries("train"), options.favour_rare)
+    valid = data.entries("valid")
     with stdout_to_stderr():
         card = write_release(trained, valid, options.out, options.version, os.cpu_count() or 1)
     size = (options.out / release.WEIGHTS_FILE).stat().st_size / 1e6
@@ -160,6 +174,18 @@ def _valid(data: DataSet, card: ModelCard) -> Faces | None:
     if "valid" not in data.splits():
         return None
     return read_faces(data.entries("valid"), card).judged()
+
+
+def _likeliest_split(data: DataSet) -> str:
+    """The one to judge by where none was named: `valid`, or all that there is."""
+    there = data.splits()
+    return "valid" if "valid" in there or len(there) > 1 else there[0]
+
+
+def _trained_on(model: Path) -> Path:
+    """The data of a run, or of the run that a stage is of."""
+    run = model if (model / RUN).is_file() else model.resolve().parent
+    return Path(RunFolder.open(run).data["path"])
 
 
 def _as_they_are(

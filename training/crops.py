@@ -21,6 +21,9 @@ ENLARGED: Final = 4
 """A 48 pixel face becomes 192 pixels of a 384 pixel picture: a face at a desk, seen in 720p."""
 
 
+UNREADABLE: Final = "unreadable"
+
+
 @dataclass(frozen=True)
 class Crop:
     """A face ready for an engine: `picture` is uint8 (input_size, input_size, 3)."""
@@ -77,7 +80,7 @@ def crops(
         try:
             image = entry.read()
         except UnreadablePicture:
-            left_out("unreadable", entry)
+            left_out(UNREADABLE, entry)
             continue
         if detector is None:
             yield Crop(entry, prepare(entry.face(image), card))

@@ -36,11 +36,13 @@ class Curves:
     def __init__(self, folder: Path, done: int) -> None:
         path = folder / CURVES
         kept = [row for row in read(folder) if row.step <= done] if path.exists() else []
-        self._file = path.open("w", newline="", buffering=1)
+        partial = path.with_suffix(".partial")
+        self._file = partial.open("w", newline="", buffering=1)
         self._writer = csv.writer(self._file)
         self._writer.writerow(COLUMNS)
         for row in kept:
             self.add(row)
+        partial.replace(path)  # only now: a kill before leaves the old one
 
     def add(self, row: Row) -> None:
         """Append a step."""

@@ -1,18 +1,20 @@
 """How good a model is, measured through the preprocessing and the engines that serve it."""
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emotion_streams.emotions import EMOTIONS
 from training import metrics, plots
-from training.crops import Crop, crops
+from training.crops import UNREADABLE, Crop, crops
 from training.datasets import NO_WINNER, Entry, InvalidData
 from training.metrics import Indices
 from training.run_folder import RUN, RunFolder
@@ -20,6 +22,8 @@ from worker.detect import Detector
 from worker.engines import Engine
 from worker.model import release
 from worker.model.card import ModelCard
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -63,19 +67,28 @@ def predict(
     """Classify every face that has a winner. InvalidData where none is left."""
     left_out: Counter[str] = Counter()
     judged = (entry for entry in entries if entry.winner != NO_WINNER)
-    found = crops(judged, card, detector, lambda reason, _: left_out.update([reason]))
-    return classify(engine, card, found, left_out)
+
+    def leave_out(reason: str, entry: Entry) -> None:
+        left_out.update([reason])
+        if reason == UNREADABLE:
+            print(f"skipped, {reason}: {entry.name}", file=sys.stderr)
+
+    return classify(engine, card, crops(judged, card, detector, leave_out), left_out)
 
 
 def classify(
     engine: Engine, card: ModelCard, found: Iterable[Crop], left_out: Counter[str]
 ) -> Predictions:
     """Run an engine over prepared crops. `left_out` is read once they are exhausted."""
-    names, winners, probabilities = [], [], []
-    for batch in _batches(found, engine.max_batch):
-        probabilities.append(engine.classify(np.stack([crop.picture for crop in batch])))
-        names += [crop.entry.name for crop in batch]
-        winners += [_in_order(crop.entry.winner, card) for crop in batch]
+    names, winners = [], []
+    probabilities: list[NDArray[np.float32]] = []
+    # No more at once than the lanes take: a data set need not fit into memory.
+    with ThreadPoolExecutor(engine.lanes) as threads:
+        for part in _batches(found, engine.max_batch * engine.lanes):
+            batches = _batches((crop.picture for crop in part), engine.max_batch)
+            probabilities += threads.map(engine.classify, map(np.stack, batches))
+            names += [crop.entry.name for crop in part]
+            winners += [_in_order(crop.entry.winner, card) for crop in part]
     if not names:
         raise InvalidData(f"no face to judge: {dict(left_out) or 'none has a winner'}")
     logits = np.log(np.concatenate(probabilities).astype(np.float64) + 1e-30) * card.temperature
@@ -87,16 +100,16 @@ def classify(
 def report(predictions: Predictions, temperature: float) -> dict[str, Any]:
     """The scores as `--json` prints them. `ece` is with the model's temperature, `ece_before`
     without; the intervals are 95 % by bootstrap."""
-    truth, predicted, labels = predictions.truth, predictions.predicted, predictions.labels
+    truth, labels = predictions.truth, predictions.labels
     matrix = predictions.matrix()
     before, after = (metrics.softmax(predictions.logits, t) for t in (1.0, temperature))
     return {
         "count": len(truth),
         "left_out": predictions.left_out,
         "accuracy": round(metrics.accuracy(matrix), 4),
-        "accuracy_interval": _interval(metrics.accuracy, predicted, truth, len(labels)),
+        "accuracy_interval": _interval(metrics.accuracy, matrix),
         "macro_f1": round(metrics.macro_f1(matrix), 4),
-        "macro_f1_interval": _interval(metrics.macro_f1, predicted, truth, len(labels)),
+        "macro_f1_interval": _interval(metrics.macro_f1, matrix),
         "ece": round(metrics.expected_calibration_error(after, truth), 4),
         "ece_before": round(metrics.expected_calibration_error(before, truth), 4),
         "temperature": temperature,
@@ -118,10 +131,13 @@ def as_text(scores: Mapping[str, Any]) -> str:
         f"macro F1 {scores['macro_f1']:.4f}  (95 % {f1_low:.4f} to {f1_high:.4f})",
         f"calibration error {scores['ece_before']:.4f} before temperature "
         f"{scores['temperature']}, {scores['ece']:.4f} after",
-        f"{'':<12}{'precision':>10}{'recall':>8}{'F1':>8}{'count':>8}",
     ]
     if "accuracy_as_they_are" in scores:
-        lines.append(f"accuracy {scores['accuracy_as_they_are']:.4f}  without detecting, same ones")
+        lines += [
+            f"accuracy {scores['accuracy_as_they_are']:.4f}  without detecting, same ones",
+            f"accuracy {scores['accuracy_missed_as_wrong']:.4f}  with a face not found as wrong",
+        ]
+    lines.append(f"{'':<12}{'precision':>10}{'recall':>8}{'F1':>8}{'count':>8}")
     for name, row in scores["per_class"].items():
         numbers = f"{row['precision']:>10.3f}{row['recall']:>8.3f}{row['f1']:>8.3f}"
         lines.append(f"{name:<12}{numbers}{row['count']:>8}")
@@ -141,10 +157,8 @@ def write_plots(predictions: Predictions, temperature: float, folder: Path) -> N
     plots.reliability(before, after, folder / "reliability.png")
 
 
-def _interval(
-    score: Callable[[Indices], float], predicted: Indices, truth: Indices, classes: int
-) -> list[float]:
-    found = metrics.bootstrap(score, predicted, truth, classes)
+def _interval(score: Callable[[Indices], float], matrix: Indices) -> list[float]:
+    found = metrics.bootstrap(score, matrix)
     return [round(found.low, 4), round(found.high, 4)]
 
 
@@ -153,7 +167,7 @@ def _in_order(winner: int, card: ModelCard) -> int:
     return card.labels.index(EMOTIONS[winner])
 
 
-def _batches(found: Iterable[Crop], size: int) -> Iterator[list[Crop]]:
+def _batches(found: Iterable[_T], size: int) -> Iterator[list[_T]]:
     iterator = iter(found)
     while batch := list(islice(iterator, size)):
         yield batch

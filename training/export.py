@@ -1,15 +1,19 @@
 """A trained stage made into a release: calibrated, scored, described."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
+from emotion_streams.emotions import EMOTIONS
 from training import metrics
 from training.datasets import Entry
 from training.evaluate import predict, report
 from training.model_card import render
 from training.robustness import robustness
+from training.run_config import InvalidConfig
 from worker.engines.choose import build_engine
 from worker.model import release
 from worker.model.card import ModelCard
@@ -38,3 +42,23 @@ def export(
     card = release.save(out, card, trained.weights)
     (out / MODEL_CARD).write_text(render(card))
     return card
+
+
+def favour_rare(trained: Release, train: Iterable[Entry], strength: float) -> Release:
+    """The model with `strength` times the logarithm of each emotion's share of the training
+    targets taken off its logit (logit adjustment after training, arXiv:2007.07314).
+
+    At 0 it names the likeliest emotion; at 1 the one whose likelihood rose most above its share,
+    so that each emotion counts the same however rare. One without a target is left as it is. The
+    card's `training` says `favour_rare`; InvalidConfig where it does already.
+    """
+    if "favour_rare" in trained.card.training:
+        raise InvalidConfig(f"{trained.card.name}: rare emotions are favoured already")
+    shares = np.mean([entry.target for entry in train], axis=0)
+    share_of = dict(zip(EMOTIONS, np.where(shares > 0, shares, 1.0), strict=True))
+    shift = np.log([share_of[label] for label in trained.card.labels])
+    bias = trained.weights["dense/bias"] - strength * shift
+    return Release(
+        replace(trained.card, training={**trained.card.training, "favour_rare": strength}),
+        {**trained.weights, "dense/bias": bias.astype(np.float32)},
+    )

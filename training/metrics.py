@@ -77,13 +77,12 @@ def macro_f1(matrix: Indices) -> float:
     return float(np.mean(present)) if present else 0.0
 
 
-def bootstrap(
-    score: Callable[[Indices], float], predicted: Indices, truth: Indices, classes: int
-) -> Interval:
-    """The interval of a score of the confusion matrix, over pictures drawn with replacement."""
-    rng = np.random.default_rng(0)
-    drawn = rng.integers(0, len(truth), (RESAMPLES, len(truth)))
-    scores = [score(confusion(predicted[i], truth[i], classes)) for i in drawn]
+def bootstrap(score: Callable[[Indices], float], matrix: Indices) -> Interval:
+    """The interval of a score of the confusion matrix, over pictures drawn with replacement: the
+    cells of such a draw are multinomial."""
+    rng, count = np.random.default_rng(0), matrix.sum()
+    drawn = rng.multinomial(count, matrix.ravel() / count, RESAMPLES)
+    scores = [score(cells.reshape(matrix.shape)) for cells in drawn]
     low, high = np.percentile(scores, (2.5, 97.5))
     return Interval(float(low), float(high))
 

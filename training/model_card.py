@@ -5,8 +5,7 @@ from typing import Any, Final
 
 from worker.model.card import ModelCard
 
-DATA: Final = """\
-## Data and terms
+FER_PLUS: Final = """\
 Trained on FER+ (Barsoum et al., 2016): 48x48 grey face pictures of FER2013, which were found by web
 search and labelled anew by ten people each. The labels are under the MIT licence (Microsoft); the
 pictures are for research, and are not part of this release. Pictures that stand in more than one
@@ -14,10 +13,15 @@ split are left out of training and scoring."""
 
 PROCEDURE: Final = """\
 The targets are the shares of the annotators' votes, single votes dropped. Rare emotions are drawn
-more often, and the loss corrects for it (logit adjustment), so that the probabilities keep the
-data's frequencies. AdamW, warm-up and cosine per stage, averaged weights. The temperature is fitted
-on the validation split, which also chose the model; the calibration error above is cross-fitted:
-each half of the split is scaled by the temperature of the other."""
+more often, and the loss corrects for it (logit adjustment). AdamW, warm-up and cosine per stage,
+averaged weights. The temperature is fitted on the validation split, which also chose the model; the
+calibration error above is cross-fitted: each half of the split is scaled by the temperature of the
+other."""
+
+FAVOUR_RARE: Final = """\
+From each logit {strength:g} times the logarithm of the emotion's share of the training targets was
+taken off: rare emotions are named somewhat oftener than the data's frequencies say. The strength
+was chosen on the validation split."""
 
 LIMITS: Final = """\
 ## Limits
@@ -29,6 +33,7 @@ LIMITS: Final = """\
   was never recorded, and so neither were scores per group: measure on your own people first.
 - Contempt, disgust and fear are rare in the data, and poorly recognised; see their rows above.
 - Glasses, hands before the face and poor light cost accuracy; see the table of disturbances.
+  Bars over the eyes and tilts were seen in training: real glasses may cost more.
 - Ten annotators agree on most of these pictures only in part. Accuracy counts pictures on which at
   least half of them did."""
 
@@ -42,12 +47,24 @@ def render(card: ModelCard) -> str:
         f"{card.source_size}x{card.source_size} first; temperature {card.temperature}.\n"
         f"weights.npz sha256 `{card.weights_sha256}`.",
         _scores(card.scores),
-        DATA,
+        _data(card.training),
         _procedure(card.training),
         _crop(card),
         LIMITS,
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _data(training: Mapping[str, Any]) -> str:
+    data = training.get("data", {})
+    layout = data.get("layout", "FER+")
+    text = FER_PLUS
+    if layout != "FER+":
+        text = (
+            f"Trained on {data['pictures']:,} pictures of a data set in the layout {layout}, whose "
+            "terms apply to this model too."
+        )
+    return f"## Data and terms\n{text}"
 
 
 def _scores(scores: Mapping[str, Any]) -> str:
@@ -76,7 +93,10 @@ def _scores(scores: Mapping[str, Any]) -> str:
 def _procedure(training: Mapping[str, Any]) -> str:
     if not training:
         return ""
-    return f"## Procedure\n{_history(training)}\n\n{PROCEDURE}"
+    text = f"## Procedure\n{_history(training)}\n\n{PROCEDURE}"
+    if strength := training.get("favour_rare"):
+        text += "\n\n" + FAVOUR_RARE.format(strength=strength)
+    return text
 
 
 def _history(training: Mapping[str, Any]) -> str:

@@ -34,11 +34,13 @@ BACKEND_PACKAGES: Final = {"tensorflow": "tensorflow", "jax": "jax", "torch": "t
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A run on disk. `data` says what it is trained on: path, layout, split, pictures, sha256."""
+    """A run on disk. `data` says what it is trained on: path, layout, split, pictures, sha256;
+    `start` what it began from, as it was then: name, version, weights_sha256, training."""
 
     path: Path
     config: RunConfig
     data: Mapping[str, Any]
+    start: Mapping[str, Any] | None = None
 
     @classmethod
     def create(cls, path: Path, config: RunConfig, data: Mapping[str, Any]) -> "RunFolder":
@@ -46,16 +48,22 @@ class RunFolder:
         if (path / RUN).exists():
             raise InvalidData(f"{path} already holds a run: continue it with --resume")
         path.mkdir(parents=True, exist_ok=True)
-        run = {"config": asdict(config), "data": dict(data), "made_with": made_with()}
+        start = _start(config.start)
+        run = {
+            "config": asdict(config),
+            "data": dict(data),
+            "start": start,
+            "made_with": made_with(),
+        }
         (path / RUN).write_text(json.dumps(run, indent=2) + "\n")
-        return cls(path, config, data)
+        return cls(path, config, data, start)
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
         """A run that was begun; InvalidData where there is none."""
         try:
             run = json.loads((path / RUN).read_text())
-            return cls(path, RunConfig.from_dict(run["config"]), run["data"])
+            return cls(path, RunConfig.from_dict(run["config"]), run["data"], run["start"])
         except (OSError, ValueError, KeyError) as error:
             raise InvalidData(f"{path / RUN}: not a run: {error}") from error
 
@@ -88,9 +96,10 @@ class RunFolder:
     ) -> Path:
         """Write the release of stage `number`, counted from 0."""
         folder = self.path / f"stage-{number + 1}-{side}"
+        so_far = replace(self.config, start=None, stages=self.config.stages[: number + 1])
         training = {
-            "start": _start(self.config.start),
-            "config": asdict(replace(self.config, start=None)),
+            "start": self.start,
+            "config": asdict(so_far),
             "data": {key: value for key, value in self.data.items() if key != "path"},
             "made_with": made_with(),
             "steps": progress.step,
@@ -99,9 +108,20 @@ class RunFolder:
         release.save(folder, replace(self.card(side), training=training), weights)
         return folder
 
+    def check_start(self) -> None:
+        """InvalidData where what the run began from is no longer what it was."""
+        now = _start(self.config.start)
+        if self.start and now and self.start["weights_sha256"] != now["weights_sha256"]:
+            raise InvalidData(
+                f"{self.path} began from {self.start['name']} {self.start['version']}, which has "
+                "been replaced since: begin anew"
+            )
+
     def last_stage(self) -> Path:
         """The release of the last finished stage; InvalidData where none is finished."""
-        finished = sorted(self.path.glob("stage-*-*"), key=lambda stage: stage.name.split("-")[1])
+        finished = sorted(
+            self.path.glob("stage-*-*"), key=lambda stage: int(stage.name.split("-")[1])
+        )
         if not finished:
             raise InvalidData(f"{self.path}: no stage of this run is finished yet")
         return finished[-1]

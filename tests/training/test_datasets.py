@@ -1,4 +1,5 @@
 import shutil
+import zipfile
 from collections import Counter
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from emotion_streams.emotions import EMOTIONS
 from tests.training import generated
 from training.datasets import NO_WINNER, Entry, InvalidData, open_data, read_faces
 from training.datasets.affectnet import EXPRESSIONS, IMAGES
-from training.datasets.ferplus import EXCLUDED, LABELS
+from training.datasets.ferplus import COLUMNS, EXCLUDED, LABELS
 from worker.model.card import CropGeometry, ModelCard
 
 CARD = ModelCard(
@@ -69,6 +70,25 @@ class TestFerPlus:
         assert data.entries("train") == []
         assert len(data.entries("valid")) == 1
 
+    def test_folders_are_known_in_any_case(self, tmp_path: Path) -> None:
+        generated.write_ferplus(tmp_path, "test", [("a.png", {"fear": 9})])
+        (tmp_path / "FER2013Test").rename(tmp_path / "fer2013test")
+        data = open_data(tmp_path)
+        assert data.splits() == ["test"]
+        (entry,) = data.entries("test")
+        assert entry.read().shape == (48, 48, 3)
+
+    def test_a_header_that_names_the_columns_gives_their_order(self, tmp_path: Path) -> None:
+        generated.write_ferplus(tmp_path, "valid", [("a.png", {})])
+        header = "Image name,Box," + ",".join(reversed(COLUMNS))
+        lines = ("\ufeff" + header, "a.png,box,0,0,9,0,0,0,0,0,0,1")
+        (tmp_path / "FER2013Valid" / LABELS).write_text("\n".join(lines))
+        data = open_data(tmp_path)
+        assert winners(data.entries("valid")) == ["contempt"]
+        (tmp_path / "FER2013Valid" / LABELS).write_text("Image name,Box,joy\n")
+        with pytest.raises(InvalidData, match="line 1: the columns are neutral, happiness"):
+            data.entries("valid")
+
     def test_a_header_is_no_picture(self, tmp_path: Path) -> None:
         generated.write_ferplus(tmp_path, "valid", [("a.png", {"fear": 9})])
         labels = tmp_path / "FER2013Valid" / LABELS
@@ -122,6 +142,17 @@ class TestAffectNet:
         with pytest.raises(InvalidData, match=r"training.csv: no column subDirectory_filePath"):
             open_data(root).entries("train")
 
+    def test_a_row_that_is_left_out_needs_no_box(self, tmp_path: Path) -> None:
+        root = generated.affectnet_listed(tmp_path / "a", [0, 9])
+        listing = root / "training.csv"
+        rows = listing.read_text().splitlines()
+        rows[-1] = rows[-1].replace(",10,20,60,60,", ",NULL,NULL,NULL,NULL,")
+        listing.write_text("\n".join(rows))
+        assert len(open_data(root).entries("train")) == 1
+        listing.write_text("\n".join((rows[0], "0/training.jpg,10,20")))
+        with pytest.raises(InvalidData, match="line 2: expression"):
+            open_data(root).entries("train")
+
     def test_a_missing_picture_is_named_and_skipped(self, tmp_path: Path) -> None:
         root = generated.affectnet_listed(tmp_path / "a", [0, 1])
         (root / IMAGES / "0" / "training.jpg").unlink()
@@ -151,10 +182,38 @@ class TestFolders:
         assert data.entries("train") == data.entries("test")
         assert len(data.entries("valid")) == 2
 
+    def test_numbers_and_punctuation_around_a_name_count_for_nothing(self, tmp_path: Path) -> None:
+        names = ["0_angry", "01-Happy", "sad ", "(4) joy", "neutral_7"]
+        data = open_data(generated.folders(tmp_path, names))
+        expected = {"anger": 1, "happiness": 2, "sadness": 1, "neutral": 1}
+        assert Counter(winners(data.entries("test"))) == expected
+
     def test_a_folder_of_no_emotion_is_an_error(self, tmp_path: Path) -> None:
         data = open_data(generated.folders(tmp_path, ["fear", "boredom"]))
         with pytest.raises(InvalidData, match="'boredom' names no emotion"):
             data.entries("train")
+
+    def test_a_folder_without_pictures_is_nobodys_concern(self, tmp_path: Path) -> None:
+        data = open_data(generated.folders(tmp_path, ["fear"]))
+        (tmp_path / "annotations").mkdir()
+        (tmp_path / "annotations" / "fear.csv").write_text("a.png,fear")
+        assert winners(data.entries("valid")) == ["fear"]
+
+    def test_pictures_are_found_below_an_emotion_and_in_any_usual_format(
+        self, tmp_path: Path
+    ) -> None:
+        picture = np.full((48, 48, 3), 90, np.uint8)
+        for name in ("person1/a.TIF", "person1/b.jpg", "person2/c.ppm"):
+            generated.write_picture(tmp_path / "sad" / name, picture)
+        (tmp_path / "sad" / "person1" / "._b.jpg").write_bytes(b"what a Mac leaves")
+        faces = read_faces(open_data(tmp_path).entries("valid"), CARD)
+        assert faces.names == ("sad/person1/a.TIF", "sad/person1/b.jpg", "sad/person2/c.ppm")
+
+    def test_what_a_mac_adds_to_a_zip_is_no_data(self, tmp_path: Path) -> None:
+        generated.folders(tmp_path / "set" / "__MACOSX", ["happy"])
+        generated.folders(tmp_path / "set" / "photos", ["fear"])
+        archive = Path(shutil.make_archive(str(tmp_path / "set"), "zip", tmp_path / "set"))
+        assert winners(open_data(archive).entries("valid")) == ["fear"]
 
     def test_an_unreadable_picture_is_named_and_skipped(self, tmp_path: Path) -> None:
         generated.folders(tmp_path, ["fear", "anger"])
@@ -188,6 +247,28 @@ def test_a_folder_that_is_not_there_is_one_error(tmp_path: Path) -> None:
 def test_a_folder_in_no_layout_is_one_error(tmp_path: Path) -> None:
     with pytest.raises(InvalidData, match="in no layout that is known"):
         open_data(tmp_path)
+
+
+def test_several_data_sets_in_one_folder_are_not_guessed_among(tmp_path: Path) -> None:
+    generated.ferplus(tmp_path / "all" / "ferplus", per_emotion=1)
+    generated.folders(tmp_path / "all" / "photos", ["fear"])
+    with pytest.raises(InvalidData, match="several data sets, in ferplus, photos"):
+        open_data(tmp_path)
+    assert open_data(tmp_path / "all" / "photos").layout == "folder per emotion"
+
+
+def test_a_damaged_member_of_a_zip_is_named_and_skipped(tmp_path: Path) -> None:
+    generated.folders(tmp_path / "set", ["fear", "anger"])
+    archive = Path(shutil.make_archive(str(tmp_path / "set"), "zip", tmp_path / "set"))
+    with zipfile.ZipFile(archive) as file:
+        at = file.getinfo("fear/0.png").header_offset + 200
+    data = bytearray(archive.read_bytes())
+    data[at : at + 20] = b"\xff" * 20
+    archive.write_bytes(data)
+    said: list[str] = []
+    faces = read_faces(open_data(archive).entries("train"), CARD, said.append)
+    assert len(faces) == 1
+    assert len(said) == 1
 
 
 def test_a_split_that_is_not_there_is_one_error(tmp_path: Path) -> None:

@@ -48,8 +48,8 @@ def test_the_interval_holds_the_score_and_narrows_with_pictures() -> None:
     for count in (100, 2500):
         truth = rng.integers(0, 3, count)
         predicted = np.where(rng.random(count) < 0.8, truth, (truth + 1) % 3)
-        score = metrics.accuracy(metrics.confusion(predicted, truth, 3))
-        found = metrics.bootstrap(metrics.accuracy, predicted, truth, 3)
-        assert found.low < score < found.high
+        matrix = metrics.confusion(predicted, truth, 3)
+        found = metrics.bootstrap(metrics.accuracy, matrix)
+        assert found.low < metrics.accuracy(matrix) < found.high
         widths.append(found.high - found.low)
     assert widths[1] < widths[0] / 3

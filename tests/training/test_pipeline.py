@@ -1,13 +1,16 @@
 """Train, resume, evaluate, export, serve: the whole way, on pictures drawn for it."""
 
 import json
+import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+import skimage
 import tensorflow as tf
 
 from tests.training import generated
@@ -16,7 +19,7 @@ from training.curves import PLOT, Row, read
 from training.datasets import open_data, read_faces
 from training.export import MODEL_CARD
 from training.run_config import RunConfig, Stage
-from training.run_folder import RunFolder
+from training.run_folder import RUN, RunFolder
 from training.train import Pace, Training
 from worker.crop import prepare
 from worker.engines.choose import ENGINES, build_engine
@@ -101,8 +104,10 @@ def test_two_processes_never_train_one_run(
 
 
 def test_a_run_leaves_a_release_per_stage_and_its_curves(uninterrupted: Run) -> None:
-    for stage, side in (("stage-1-28", 28), ("stage-2-32", 32)):
+    for number, (stage, side) in enumerate((("stage-1-28", 28), ("stage-2-32", 32))):
         card = release.load(str(uninterrupted.folder / stage)).card
+        told = [stage["side"] for stage in card.training["config"]["stages"]]
+        assert told == [28, 32][: number + 1]  # not what was still to come
         assert card.input_size == side
         assert card.training["data"]["pictures"] == 16
         assert card.training["start"] is None
@@ -128,6 +133,73 @@ def test_a_release_serves_on_every_engine_what_evaluation_said(
     assert (tmp_path / "reliability.png").is_file()
     served = served_accuracy(released, uninterrupted.data, engine)
     assert scores["accuracy"] == pytest.approx(served, abs=1e-4)
+
+
+def test_a_stage_is_exported_as_its_run_is_and_favours_rare_emotions_once(
+    uninterrupted: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, stage = tmp_path / "first", uninterrupted.folder / "stage-1-28"
+    assert main(["export", str(stage), "--out", str(out), "--favour-rare", "0.5"]) == 0
+    card = release.load(str(out)).card
+    assert card.input_size == 28
+    assert card.training["favour_rare"] == 0.5
+    again = ["--out", str(tmp_path / "again"), "--data", str(uninterrupted.data)]
+    assert main(["export", str(out), *again, "--favour-rare", "0.5"]) == 2
+    assert "rare emotions are favoured already" in capsys.readouterr().err
+
+
+def test_a_run_on_undivided_data_is_not_scored_on_what_it_was_trained_on(
+    uninterrupted: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(uninterrupted.folder, run)
+    about = json.loads((run / RUN).read_text())
+    about["data"]["path"] = str(generated.folders(tmp_path / "whole", ["fear", "anger"]))
+    (run / RUN).write_text(json.dumps(about))
+    assert main(["export", str(run), "--out", str(tmp_path / "out")]) == 2
+    assert "give --data" in capsys.readouterr().err
+
+
+def test_a_run_goes_on_only_from_what_it_began_from(
+    released: Path, uninterrupted: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = tmp_path / "start"
+    shutil.copytree(released, start)
+    run, data = tmp_path / "run", str(uninterrupted.data)
+    folder = RunFolder.create(run, replace(CONFIG, start=str(start)), {"sha256": sha256(data)})
+    assert folder.start
+    assert folder.start["name"] == "tiny"
+    other = release.load("simpnet-v2-32")
+    release.save(start, other.card, other.weights)
+    assert main(["train", data, "--out", str(run), "--resume"]) == 2
+    assert "began from tiny 0.9, which has been replaced" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("detector", ["none", "haar"])
+def test_colour_photographs_in_one_split_are_judged_without_naming_it(
+    detector: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    portrait = cv2.imread(str(Path(skimage.__file__).parent / "data" / "astronaut.png"))
+    assert portrait is not None
+    for split, emotion in (("test", "Happy"), ("test", "sad")):
+        generated.write_picture(tmp_path / split / emotion / "1.png", np.asarray(portrait))
+    (tmp_path / "test" / "sad" / "broken.jpg").write_bytes(b"no picture")
+    arguments = ["evaluate", "simpnet-v2-32", str(tmp_path), "--engine", "mnn", "--json"]
+    assert main([*arguments, "--detect", detector]) == 0
+    said = capfd.readouterr()
+    scores = json.loads(said.out)
+    assert scores["data"]["split"] == "test"
+    assert scores["count"] == 2
+    assert scores["left_out"] == {"unreadable": 1}
+    assert "sad/broken.jpg" in said.err
+    if detector == "haar":  # she smiles; of the whole scene nothing can be said
+        assert scores["accuracy"] == scores["accuracy_missed_as_wrong"] == 0.5
+
+
+def sha256(data: str) -> str:
+    """As a run records it."""
+    card = RunFolder(Path(), CONFIG, {}).card(28)
+    return read_faces(open_data(Path(data)).entries("train"), card).sha256()
 
 
 def test_a_release_says_what_it_is(released: Path, uninterrupted: Run) -> None:

@@ -40,3 +40,18 @@ def test_a_release_scores_on_a_sample_what_its_card_says(name: str, valid: list[
     predictions = predict(build_engine("mnn", model, 2), model.card, valid, None)
     accuracy = metrics.accuracy(predictions.matrix())
     assert accuracy == pytest.approx(model.card.scores["accuracy"], abs=0.07)
+
+
+@pytest.mark.parametrize("name", RELEASES)
+def test_a_release_says_how_sure_it_is_and_stands_disturbances(name: str) -> None:
+    scores = release.load(name).card.scores
+    assert scores["ece_crossfitted"] <= 0.03
+    disturbed = scores["robustness"]
+    assert len(disturbed) == 7
+    assert min(disturbed.values()) >= disturbed["as it is"] - 0.12
+
+
+def test_the_model_that_serves_by_default_reaches_the_goal_of_two_cores() -> None:
+    scores = release.load("simpnet-v2").card.scores
+    assert scores["accuracy"] >= 0.82
+    assert scores["macro_f1"] >= 0.60

@@ -69,14 +69,16 @@ def _listed(root: Traversable, listing: Traversable) -> Iterator[Entry]:
         raise InvalidData(f"{listing.name}: no column {', '.join(missing)}")
     for number, row in enumerate(rows, start=2):
         where = f"{listing.name} line {number}"
+        winner = _winner(row["expression"], where)
+        if winner is None:  # such rows have no box either
+            continue
         try:
             x, y, width, height = (float(row[column]) for column in COLUMNS[1:5])
         except (TypeError, ValueError) as error:
             raise InvalidData(f"{where}: the face's box is four numbers") from error
         name = row["subDirectory_filePath"]
-        if (winner := _winner(row["expression"], where)) is not None:
-            box = Box(x, y, width, height)
-            yield Entry(name, root / IMAGES / name, hard_target(winner), winner, box)
+        box = Box(x, y, width, height)
+        yield Entry(name, root / IMAGES / name, hard_target(winner), winner, box)
 
 
 def _exported(folder: Traversable) -> Iterator[Entry]:
@@ -96,10 +98,10 @@ def _exported(folder: Traversable) -> Iterator[Entry]:
             yield Entry(f"{folder.name}/{picture}", file_of_picture, hard_target(winner), winner)
 
 
-def _winner(value: str, where: str) -> int | None:
+def _winner(value: str | None, where: str) -> int | None:
     """The index in EMOTIONS of an expression's number, None for those that are left out."""
     try:
-        number = int(value)
+        number = int(value or "")
     except ValueError as error:
         raise InvalidData(f"{where}: expression {value!r} is no number") from error
     if not 0 <= number <= LAST_EXPRESSION:

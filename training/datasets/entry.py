@@ -2,9 +2,12 @@
 
 import hashlib
 import sys
+import zipfile
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from importlib.resources.abc import Traversable
+from typing import Final
 
 import cv2
 import numpy as np
@@ -30,6 +33,10 @@ class UnreadablePicture(Exception):
     """A file that is no picture, or not there: it is named and skipped."""
 
 
+_UNREADABLE: Final = (OSError, KeyError, zipfile.BadZipFile, zlib.error, RuntimeError, cv2.error)
+"""A file that is not there, or damaged or encrypted in its zip."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """A labelled face that is not read yet.
@@ -49,9 +56,10 @@ class Entry:
         """The picture, uint8 BGR (height, width, 3); UnreadablePicture names what cannot be."""
         try:
             blob = self.file.read_bytes()
-        except (OSError, KeyError) as error:
+            data = np.frombuffer(blob, np.uint8)
+            picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if blob else None
+        except _UNREADABLE as error:
             raise UnreadablePicture(f"{self.name}: {error}") from error
-        picture = cv2.imdecode(np.frombuffer(blob, np.uint8), cv2.IMREAD_COLOR) if blob else None
         if picture is None:
             raise UnreadablePicture(f"{self.name}: not a picture that OpenCV can decode")
         return np.asarray(picture, np.uint8)

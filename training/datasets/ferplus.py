@@ -16,11 +16,14 @@ SPLITS: Final = {"train": "FER2013Train", "valid": "FER2013Valid", "test": "FER2
 LABELS: Final = "label.csv"
 EXCLUDED: Final = "exclude.txt"
 
-COLUMNS: Final = (
+COLUMNS: Final[tuple[str, ...]] = (
     *("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"),
     *("unknown", "NF"),
 )
 """Whose votes the columns of label.csv count, after the file's name and the face's box."""
+
+HEADS: Final = ("image name", "image", "name", "file")
+"""What the first cell of a header says."""
 
 LEAST_VOTES: Final = 2
 """A single annotator's vote is taken for a slip, as the authors do."""
@@ -31,27 +34,31 @@ WINNING_VOTES: Final = 5
 
 def recognises(root: Traversable) -> bool:
     """Whether the folder holds FER+ splits."""
-    return any((root / folder / LABELS).is_file() for folder in SPLITS.values())
+    return bool(splits(root))
 
 
 def splits(root: Traversable) -> list[str]:
     """The splits that are there."""
-    return [name for name, folder in SPLITS.items() if (root / folder / LABELS).is_file()]
+    there = _folders(root)
+    return [name for name, folder in SPLITS.items() if folder.lower() in there]
 
 
 def entries(root: Traversable, split: str) -> list[Entry]:
     """The split's pictures but the excluded ones and those whose votes name no emotion."""
-    folder = root / SPLITS[split]
+    folder = _folders(root)[SPLITS[split].lower()]
     excluded = _excluded(root)
-    found = []
+    found, columns = [], COLUMNS
     for number, row in enumerate(_rows(folder / LABELS), start=1):
         where = f"{SPLITS[split]}/{LABELS} line {number}"
-        if not row or (number == 1 and row[0].strip().lower() == "image name"):
+        if not row:
+            continue
+        if number == 1 and row[0].strip().lower() in HEADS:
+            columns = _columns(row, where)
             continue
         if len(row) != 2 + len(COLUMNS):
             raise InvalidData(f"{where}: {len(row)} columns, not {2 + len(COLUMNS)}")
         name = row[0]
-        votes = _votes(row[2:], where)
+        votes = _votes(row[2:], columns, where)
         if not name or f"{SPLITS[split]}/{name}" in excluded:
             continue
         if entry := _entry(f"{SPLITS[split]}/{name}", folder / name, votes):
@@ -75,15 +82,33 @@ def _entry(name: str, file: Traversable, votes: dict[str, int]) -> Entry | None:
     return Entry(name, file, tuple(count / total for count in counted), winner(votes))
 
 
-def _votes(cells: list[str], where: str) -> dict[str, int]:
+def _folders(root: Traversable) -> dict[str, Traversable]:
+    """The folders with labels in them, by their names in lower case."""
+    folders = (child for child in root.iterdir() if child.is_dir())
+    return {child.name.lower(): child for child in folders if (child / LABELS).is_file()}
+
+
+def _columns(header: list[str], where: str) -> tuple[str, ...]:
+    """Whose votes the columns count: as the header names them, or the usual order where it only
+    numbers them."""
+    names = [name.strip().lower() for name in header[2:]]
+    if all(name.isdigit() for name in names):
+        return COLUMNS
+    by_name = {column.lower(): column for column in COLUMNS}
+    if sorted(names) != sorted(by_name):
+        raise InvalidData(f"{where}: the columns are {', '.join(COLUMNS)}, not {names}")
+    return tuple(by_name[name] for name in names)
+
+
+def _votes(cells: list[str], columns: tuple[str, ...], where: str) -> dict[str, int]:
     try:
-        return dict(zip(COLUMNS, map(int, cells), strict=True))
+        return dict(zip(columns, map(int, cells), strict=True))
     except ValueError as error:
         raise InvalidData(f"{where}: votes are whole numbers, not {cells}") from error
 
 
 def _rows(labels: Traversable) -> list[list[str]]:
-    return list(csv.reader(labels.read_text(encoding="utf-8").splitlines()))
+    return list(csv.reader(labels.read_text(encoding="utf-8-sig").splitlines()))
 
 
 def _excluded(root: Traversable) -> frozenset[str]:

@@ -1,5 +1,7 @@
 """A folder per emotion, holding its pictures; a folder per split above them, or none."""
 
+import re
+from collections.abc import Iterator
 from importlib.resources.abc import Traversable
 from typing import Final
 
@@ -14,7 +16,9 @@ SPLITS: Final = {
     "valid": ("valid", "val", "validation"),
     "test": ("test", "testing"),
 }
-PICTURES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+PICTURES: Final = (
+    *(".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".pgm", ".ppm"),
+)
 
 SYNONYMS: Final[dict[str, Emotion]] = {
     "afraid": "fear",
@@ -22,14 +26,20 @@ SYNONYMS: Final[dict[str, Emotion]] = {
     "calm": "neutral",
     "contemptuous": "contempt",
     "disgusted": "disgust",
+    "disgusting": "disgust",
     "fearful": "fear",
     "happy": "happiness",
+    "joy": "happiness",
+    "joyful": "happiness",
+    "mad": "anger",
     "sad": "sadness",
+    "scared": "fear",
     "suprise": "surprise",
     "surprised": "surprise",
     **{emotion: emotion for emotion in EMOTIONS},
 }
-"""Names that such folders have in public data sets, `suprise` among them."""
+"""Names that such folders have in public data sets, `suprise` among them. Numbers and punctuation
+around a name count for nothing: `0_angry`, `7-neutral`."""
 
 
 def recognises(root: Traversable) -> bool:
@@ -39,44 +49,60 @@ def recognises(root: Traversable) -> bool:
 
 def splits(root: Traversable) -> list[str]:
     """The splits that are there, `all` where emotions stand at the top."""
-    children = _folders(root)
-    if any(child.name.lower() in SYNONYMS for child in children):
+    children = below(root)
+    if any(map(_emotion, children)):
         return [WHOLE]
     return [split for split in SPLITS if _split(children, split)]
 
 
 def entries(root: Traversable, split: str) -> list[Entry]:
-    """The pictures of a split, or all."""
-    folder = root if split == WHOLE else _split(_folders(root), split)
+    """The pictures of a split, or all, in the emotions' folders and those below them. InvalidData
+    where another folder has pictures: a misspelt emotion must not go unnoticed."""
+    folder = root if split == WHOLE else _split(below(root), split)
     if folder is None:
         raise InvalidData(f"no folder of split {split!r}")
     found = []
-    for child in sorted(_folders(folder), key=lambda child: child.name):
-        if child.name.startswith((".", "__")):
+    for child in sorted(below(folder), key=lambda child: child.name):
+        files = list(_pictures(child, child.name))
+        emotion = _emotion(child)
+        if not files:
             continue
-        emotion = SYNONYMS.get(child.name.lower())
         if emotion is None:
             raise InvalidData(
                 f"folder {child.name!r} names no emotion; the names are {', '.join(EMOTIONS)}"
             )
         winner = EMOTIONS.index(emotion)
-        found += [
-            Entry(f"{child.name}/{file.name}", file, hard_target(winner), winner)
-            for file in sorted(child.iterdir(), key=lambda file: file.name)
-            if file.name.lower().endswith(PICTURES)
-        ]
+        found += [Entry(name, file, hard_target(winner), winner) for name, file in files]
     return found
 
 
-def _folders(root: Traversable) -> list[Traversable]:
-    return [child for child in root.iterdir() if child.is_dir()]
+def _pictures(folder: Traversable, path: str) -> Iterator[tuple[str, Traversable]]:
+    """The pictures in a folder and below it, with their paths."""
+    for child in sorted(folder.iterdir(), key=lambda child: child.name):
+        if child.name.startswith("."):  # what other systems leave beside a picture
+            continue
+        if child.is_dir():
+            yield from _pictures(child, f"{path}/{child.name}")
+        elif child.name.lower().endswith(PICTURES):
+            yield f"{path}/{child.name}", child
+
+
+def _emotion(folder: Traversable) -> Emotion | None:
+    return SYNONYMS.get(re.sub(r"^[\W\d_]+|[\W\d_]+$", "", folder.name.lower()))
+
+
+def below(root: Traversable) -> list[Traversable]:
+    """The folders in a folder that somebody made; not `__MACOSX` and the like."""
+    return [
+        child
+        for child in root.iterdir()
+        if child.is_dir() and not child.name.startswith((".", "__"))
+    ]
 
 
 def _split(children: list[Traversable], split: str) -> Traversable | None:
     """The split's folder where it holds a folder of an emotion."""
     for child in children:
-        if child.name.lower() in SPLITS[split] and any(
-            inner.name.lower() in SYNONYMS for inner in _folders(child)
-        ):
+        if child.name.lower() in SPLITS[split] and any(map(_emotion, below(child))):
             return child
     return None

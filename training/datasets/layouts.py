@@ -30,6 +30,10 @@ LAYOUTS: Final[dict[str, Layout]] = {
 }
 
 
+_DEEPEST: Final = 3
+"""Folders that are looked into, one below the other."""
+
+
 @dataclass(frozen=True)
 class DataSet:
     """A data set on disk whose layout is known."""
@@ -53,8 +57,8 @@ class DataSet:
 
 
 def open_data(path: Path) -> DataSet:
-    """The data set in a folder or a zip, at its top or one folder down; InvalidData where it is
-    missing or in no layout that is known."""
+    """The data set in a folder or a zip, at its top or below it; InvalidData where it is missing,
+    in no layout that is known, or where there are several."""
     if path.is_dir():
         top: Traversable = path
     elif zipfile.is_zipfile(path):
@@ -62,12 +66,17 @@ def open_data(path: Path) -> DataSet:
     else:
         what = "neither a folder nor a zip" if path.exists() else "not there"
         raise InvalidData(f"{path}: {what}")
-    for root in (top, *sorted(_folders(top), key=lambda folder: folder.name)):
-        for name, layout in LAYOUTS.items():
-            if layout.recognises(root):
-                return DataSet(path, name, root)
+    roots = [top]
+    for _ in range(_DEEPEST):
+        found = [(name, root) for root in roots if (name := _layout(root))]
+        if len(found) > 1:
+            names = ", ".join(sorted(root.name for _, root in found))
+            raise InvalidData(f"{path}: several data sets, in {names}; name one of them")
+        if found:
+            return DataSet(path, *found[0])
+        roots = [child for root in roots for child in folders.below(root)]
     raise InvalidData(f"{path}: in no layout that is known ({', '.join(LAYOUTS)})")
 
 
-def _folders(top: Traversable) -> list[Traversable]:
-    return [child for child in top.iterdir() if child.is_dir()]
+def _layout(root: Traversable) -> str | None:
+    return next((name for name, layout in LAYOUTS.items() if layout.recognises(root)), None)
