@@ -101,11 +101,12 @@ const due = new Set();
 // Pictures may come faster than the screen; each camera is drawn at most once per screen.
 function schedule(found) {
   if (!due.size) requestAnimationFrame(() => {
-    for (const waiting of due) {
-      if (detail?.camera === waiting) detail.drawPicture();
-      else if (!detail) tiles.get(waiting.name)?.drawPicture();
+    const waiting = [...due];
+    due.clear(); // first: what fails to be drawn once must not stop all drawing
+    for (const found of waiting) {
+      if (detail?.camera === found) detail.drawPicture();
+      else if (!detail) tiles.get(found.name)?.drawPicture();
     }
-    due.clear();
   });
   due.add(found);
 }

@@ -110,8 +110,13 @@ class Browser:
         """What the console complained of since it was last asked."""
         return [line["message"] for line in self.driver.get_log("browser")]  # type: ignore[no-untyped-call]
 
-    def wait(self, predicate: Callable[[], object], timeout_s: float = 10) -> None:
-        eventually(predicate, timeout_s=timeout_s)
+    def wait(self, predicate: Callable[[], object], timeout_s: float = 30) -> None:
+        """Until it holds; AssertionError with what the page shows and complained of otherwise."""
+        try:
+            eventually(predicate, timeout_s=timeout_s)
+        except AssertionError as error:
+            shown = self.js("return document.body.innerText")
+            raise AssertionError(f"{error}\nshown: {shown}\nconsole: {self.errors()}") from error
 
     def __enter__(self) -> Self:
         return self

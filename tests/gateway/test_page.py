@@ -312,6 +312,22 @@ def test_on_a_phone_everything_fits(
         assert browser.js(width) <= 360
 
 
+def test_a_picture_that_cannot_be_drawn_does_not_stop_the_next_ones(
+    browser: Browser, page: Gateway, server: RedisProcess, store: Any
+) -> None:
+    frame = "return document.querySelector('.picture')?.dataset.frame"
+    with Feeder(server.url, "lobby", fps=2):
+        browser.open(page.base)
+        browser.wait(lambda: browser.all(".box"))
+        browser.modules(
+            "const lobby = cameras.get('lobby');"
+            " lobby.shown.bitmap.close(); lobby.onPicture(); requestAnimationFrame(() => done());"
+        )
+        browser.wait(lambda: any("detached" in error for error in browser.errors()))
+        shown = browser.js(frame)
+        browser.wait(lambda: browser.js(frame) != shown)
+
+
 def test_in_the_dark_it_is_dark(browser: Browser, page: Gateway, store: Any) -> None:
     browser.open(page.base)
     ground = "return getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)"
