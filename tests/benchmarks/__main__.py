@@ -6,11 +6,15 @@ import importlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Final
 
 import cv2
 
 from tests.benchmarks import machine
+from training.quiet import stdout_to_stderr
+from worker.model import release
+from worker.model.card import read_card
 
 NAMES: Final = (
     "engines",
@@ -34,7 +38,8 @@ def main(argv: list[str]) -> int:
         return 2
     name: str = first.parse_args(argv[:1]).name
     if name == "all":
-        return max(_in_a_process(each, argv[1:]) for each in NAMES if each != "peers")
+        codes = [_in_a_process(each, argv[1:]) for each in NAMES if each != "peers"]
+        return int(any(codes))
     # Only this one: some import TensorFlow.
     module = importlib.import_module(f"tests.benchmarks.{name}")
     parser = argparse.ArgumentParser(prog=f"tests.benchmarks {name}", description=module.__doc__)
@@ -43,9 +48,18 @@ def main(argv: list[str]) -> int:
     arguments = parser.parse_args(argv[1:])
     cv2.setNumThreads(1)  # as the worker does
     about = machine.describe()
-    result = module.run(arguments)
-    print(json.dumps({"benchmark": name, **result, "short": arguments.short, **about}))
+    if "model" in arguments:
+        card = read_card(release.locate(arguments.model))
+        about["model"] = f"{card.name} {card.version}"
+    with stdout_to_stderr():
+        result = module.run(arguments)
+    given = {key: _plain(value) for key, value in vars(arguments).items()}
+    print(json.dumps({"benchmark": name, **result, "options": given, **about}))
     return 0
+
+
+def _plain(value: object) -> object:
+    return str(value) if isinstance(value, Path) else value
 
 
 def _in_a_process(name: str, options: list[str]) -> int:

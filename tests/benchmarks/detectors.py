@@ -9,7 +9,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from tests.benchmarks.material import CLIP, YUNET, images
+from tests.benchmarks.material import CLIP, detector_file, images
 from worker.detect import Detector
 from worker.detect.choose import choose_detector
 
@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.short:
         arguments.rounds = 5
     pictures = images(arguments.clip)
-    detectors = [choose_detector(name, YUNET)() for name in ("yunet", "haar")]
+    detectors = [choose_detector(name, detector_file(name))() for name in ("yunet", "haar")]
     spent: dict[tuple[str, str], list[tuple[float, float, int]]] = {}
     for number in range(-1, arguments.rounds):  # the first warms up, and does not count
         picture = pictures[number * 7 % len(pictures)]

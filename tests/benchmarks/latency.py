@@ -5,10 +5,10 @@ import time
 from statistics import quantiles
 from typing import Any
 
-from emotion_streams import keys
 from tests.benchmarks import machine, options
+from tests.benchmarks.ages import Ages
 from tests.benchmarks.feed import Feed
-from tests.benchmarks.material import pictures, released
+from tests.benchmarks.material import Picture, pictures, released
 from tests.benchmarks.stages import Stages
 from tests.benchmarks.system import System
 
@@ -32,10 +32,18 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         stages = Stages(arguments.detector, arguments.engine, release)
         with System(cameras, options.of_worker(arguments, name)) as system:
             others = machine.OtherLoad(*system.pids)
+            ages = Ages(system)
             with Feed(system, frames, rate=arguments.fps * arguments.cameras, max_age_ms=5000):
                 system.await_owners()
                 system.await_frames(5)
-                total_ms, service_ms = _measure(system, stages, frames, arguments.seconds)
+                ages.clear()
+                if arguments.cameras == 1:
+                    service_ms = _between_events(ages, stages, frames, arguments.seconds)
+                else:
+                    time.sleep(arguments.seconds)
+            total_ms = ages.close()
+            if arguments.cameras > 1:
+                service_ms = [_once_ms(stages, frame) for frame in frames]
             other = others.cores()
     p50, p95, p99 = _percentiles(total_ms)
     alone50, _, alone99 = _percentiles(service_ms)
@@ -55,30 +63,23 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _measure(
-    system: System, stages: Stages, frames: list[Any], seconds: float
-) -> tuple[list[float], list[float]]:
-    """Ages of events as they arrive, and what the stages take alone, in milliseconds."""
-    after: dict[Any, Any] = {keys.emotions(camera): "$" for camera in system.cameras}
-    total_ms: list[float] = []
+def _between_events(
+    ages: Ages, stages: Stages, frames: list[Picture], seconds: float
+) -> list[float]:
+    """What the stages take alone, in milliseconds: once after each event, when the worker rests."""
     service_ms: list[float] = []
-    ends = time.monotonic() + seconds
+    seen, ends = 0, time.monotonic() + seconds
     while time.monotonic() < ends:
-        reply: Any = system.client.xread(after, block=1000)
-        now_ms = time.time() * 1000
-        for stream, entries in reply or ():
-            for entry_id, _ in entries:
-                after[stream.decode()] = entry_id
-                total_ms.append(now_ms - int(entry_id.partition(b"-")[0]))
-        if reply and len(system.cameras) == 1:
-            # What the ids leave out is below a millisecond: they are whole milliseconds.
-            costs, _ = stages.once(frames[len(service_ms) % len(frames)])
-            service_ms.append(1000 * sum(cost.wall_s for cost in costs.values()))
-    if not service_ms:
-        service_ms = [
-            1000 * sum(cost.wall_s for cost in stages.once(frame)[0].values()) for frame in frames
-        ]
-    return total_ms, service_ms
+        if len(ages) == seen:
+            time.sleep(0.002)
+            continue
+        seen = len(ages)
+        service_ms.append(_once_ms(stages, frames[len(service_ms) % len(frames)]))
+    return service_ms
+
+
+def _once_ms(stages: Stages, picture: Picture) -> float:
+    return 1000 * sum(cost.wall_s for cost in stages.once(picture)[0].values())
 
 
 def _percentiles(values: list[float]) -> tuple[float, float, float]:

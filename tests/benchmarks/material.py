@@ -75,7 +75,12 @@ def released(model: str, input_size: int | None) -> Iterator[tuple[str, Release]
         yield folder, release.load(folder)
 
 
+def detector_file(detector: str) -> Path | None:
+    """The local copy of YuNet's file where it is; None where there is none, or none is needed."""
+    return YUNET if detector == "yunet" and YUNET.is_file() else None
+
+
 def detector_options(detector: str) -> list[str]:
-    """The worker's options for a detector, with the local copy of YuNet's file where it is."""
-    file = ["--detector-model", str(YUNET)] if detector == "yunet" and YUNET.is_file() else []
-    return ["--detector", detector, *file]
+    """The worker's options for a detector."""
+    file = detector_file(detector)
+    return ["--detector", detector, *(("--detector-model", str(file)) if file else ())]

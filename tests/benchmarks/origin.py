@@ -12,8 +12,9 @@ import numpy as np
 
 from tests.benchmarks import machine, options
 from tests.benchmarks.feed import Feed
-from tests.benchmarks.material import images, pictures, released
+from tests.benchmarks.material import pictures, released
 from tests.benchmarks.system import System
+from worker.decode import decode
 from worker.model import simpnet
 from worker.model.keras_weights import import_weights
 from worker.model.release import Release
@@ -31,8 +32,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Alternate: the origin's loop, then ours, each with the whole machine."""
     if arguments.short:
         arguments.rounds, arguments.seconds = 2, 6.0
-    clip = images(arguments.clip)
     frames = pictures(arguments.clip, arguments.width)
+    clip = [decode(frame.jpeg) for frame in frames]
     cameras = [f"bench{n}" for n in range(arguments.cameras)]
     ours, theirs = [], []
     with released(arguments.model, arguments.input_size) as (name, release):

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from emotion_streams import keys
-from emotion_streams.connection import connect_sync
 from tests.benchmarks import machine, options
+from tests.benchmarks.ages import Ages
 from tests.benchmarks.feed import Feed
-from tests.benchmarks.material import pictures, released
+from tests.benchmarks.material import Picture, pictures, released
 from tests.benchmarks.stages import Stages
 from tests.benchmarks.system import System
 
@@ -37,18 +36,18 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         service_ms = 1000 * sum(cost.wall_s for cost in costs.values())
         with System(cameras, options.of_worker(arguments, name)) as system:
             others = machine.OtherLoad(*system.pids)
-            before = _saturated(system, frames, arguments)
+            before, stored = _saturated(system, frames, arguments)
             rate = arguments.factor * before
-            ages = _Ages(system)
+            ages = Ages(system)
             memory = _Memory(system.workers[0].memory_mb)
             with Feed(system, frames, rate=rate, max_age_ms=arguments.max_age_ms) as feed:
                 time.sleep(3.0)  # until it is in the midst of it
                 ages.clear()
                 memory.clear()
                 published = system.watch(arguments.seconds)
-                offered = feed.stored
-            ages_ms, slope = ages.close(), memory.close()
-            after = _saturated(system, frames, arguments)
+            ages_ms, (slope, error) = ages.close(), memory.close()
+            after, stored_after = _saturated(system, frames, arguments)
+            stored += feed.stored + stored_after
             balanced, outcomes = _account(system)
             other = others.cores()
     saturated = (before + after) / 2
@@ -58,26 +57,30 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "max_age_ms": arguments.max_age_ms,
         "service_ms": round(service_ms, 1),
         "rss_slope_mb_per_min": round(slope, 2),
-        "balanced": balanced,
+        "rss_slope_error": round(error, 2),
+        "balanced": balanced and outcomes["added"] == stored,
         "frames_per_s": round(published.frames_per_s, 1),
         "faces_per_s": round(published.faces_per_s, 1),
         "saturated_frames_per_s": round(saturated, 1),
         "over_saturation": round(published.frames_per_s / saturated, 3),
         "offered_frames_per_s": round(rate, 1),
-        "stored": offered,
+        "stored": stored,
         "outcomes": outcomes,
         "other_load_cores": other,
         "input_size": release.card.input_size,
     }
 
 
-def _saturated(system: System, frames: list[Any], arguments: argparse.Namespace) -> float:
-    with Feed(system, frames):
+def _saturated(
+    system: System, frames: list[Picture], arguments: argparse.Namespace
+) -> tuple[float, int]:
+    """Frames per second, and how many frames were stored for it."""
+    with Feed(system, frames) as feed:
         system.await_owners()
         system.await_frames(arguments.cameras)
         rate = system.watch(min(15.0, arguments.seconds / 2)).frames_per_s
     system.settle()  # what counts without an age must not stand in the next one's way
-    return rate
+    return rate, feed.stored
 
 
 def _account(system: System) -> tuple[bool, dict[str, int]]:
@@ -88,36 +91,6 @@ def _account(system: System) -> tuple[bool, dict[str, int]]:
         for state, count in ledger.frames().items():
             outcomes[state] = outcomes.get(state, 0) + count
     return all(ledger.balanced for ledger in ledgers), outcomes
-
-
-class _Ages:
-    """How old events are as they arrive at a subscriber of all cameras."""
-
-    def __init__(self, system: System) -> None:
-        self._client = connect_sync(system.url)
-        self._after: dict[str, Any] = {keys.emotions(camera): "$" for camera in system.cameras}
-        self._ages_ms: list[float] = []
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._read)
-        self._thread.start()
-
-    def clear(self) -> None:
-        self._ages_ms.clear()
-
-    def close(self) -> list[float]:
-        self._stop.set()
-        self._thread.join()
-        self._client.close()
-        return self._ages_ms
-
-    def _read(self) -> None:
-        while not self._stop.is_set():
-            reply = self._client.xread(self._after, block=200)
-            now_ms = time.time() * 1000
-            for stream, entries in reply or ():
-                for entry_id, _ in entries:
-                    self._after[stream.decode()] = entry_id
-                    self._ages_ms.append(now_ms - int(entry_id.partition(b"-")[0]))
 
 
 class _Memory:
@@ -133,12 +106,13 @@ class _Memory:
     def clear(self) -> None:
         self._samples.clear()
 
-    def close(self) -> float:
-        """MB per minute, by least squares."""
+    def close(self) -> tuple[float, float]:
+        """MB per minute by least squares, and its standard error."""
         self._stop.set()
         self._thread.join()
         at, mb = np.array(self._samples).T
-        return float(np.polyfit((at - at[0]) / 60, mb, 1)[0])
+        coefficients, covariance = np.polyfit((at - at[0]) / 60, mb, 1, cov=True)
+        return float(coefficients[0]), float(np.sqrt(covariance[0, 0]))
 
     def _sample(self) -> None:
         while not self._stop.wait(0.5):

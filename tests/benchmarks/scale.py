@@ -5,7 +5,7 @@ import asyncio
 import time
 from collections.abc import Iterable
 from contextlib import AsyncExitStack, aclosing
-from typing import Any
+from typing import Any, Final
 from unittest.mock import patch
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -23,6 +23,8 @@ from worker.app import Worker
 from worker.lease import Leases, assign
 from worker.stream import Retention
 from worker.workshop import Workshop
+
+_SETTLE_MAY_TAKE_S: Final = 180.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +44,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.short:
         arguments.seconds = 6.0
         arguments.simulated_cameras, arguments.simulated_workers = 100, 10
+        arguments.lease_ms = 5000
     frames = pictures(arguments.clip, arguments.width)
     rates = {}
     with released(arguments.model, arguments.input_size) as (name, _):
@@ -150,16 +153,20 @@ class _Site:
             self._running[name] = asyncio.create_task(self._run(name))
         if lose:  # it vanishes: nothing is given up
             self._running.pop(lose).cancel()
-        while True:
+        while time.monotonic() - began < _SETTLE_MAY_TAKE_S:
             await asyncio.sleep(0.25)
+            for task in self._running.values():
+                if task.done():
+                    task.result()  # raises what ended it
             now_ms = time.time() * 1000
             await self._client.zadd(keys.CAMERAS, dict.fromkeys(self._cameras, now_ms))
             owners = await self._owners()
             should = assign(self._cameras, dict.fromkeys(self._running, 1.0))
             if owners == should:
-                break
-        moved = sum(before[camera] != owners[camera] for camera in self._cameras if before[camera])
-        return time.monotonic() - began, moved
+                moved = sum(before[c] != owners[c] for c in self._cameras if before[c])
+                return time.monotonic() - began, moved
+        wrong = sum(owners[camera] != should[camera] for camera in self._cameras)
+        raise RuntimeError(f"not settled within {_SETTLE_MAY_TAKE_S:g} s: {wrong} cameras are not")
 
     async def close(self) -> None:
         for task in self._running.values():
@@ -173,6 +180,10 @@ class _Site:
     async def _owners(self) -> dict[str, str]:
         async with self._client.pipeline(transaction=False) as pipe:
             for camera in self._cameras:
-                pipe.hget(keys.lease(camera), "owner")
-            owners: list[bytes | None] = await pipe.execute()
-        return {c: (o or b"").decode() for c, o in zip(self._cameras, owners, strict=True)}
+                pipe.hmget(keys.lease(camera), "owner", "expires_ms")
+            leases: list[list[bytes | None]] = await pipe.execute()
+        now_ms = time.time() * 1000
+        return {
+            camera: (owner or b"").decode() if float(expires_ms or 0) > now_ms else ""
+            for camera, (owner, expires_ms) in zip(self._cameras, leases, strict=True)
+        }

@@ -118,13 +118,13 @@ class System:
             faces += sum(len(event.faces) for event in events[start:stop])
         return Published(sum(after) - sum(before), faces, elapsed, cpu_after - cpu_before)
 
-    def settle(self) -> list[Ledger]:
+    def settle(self, timeout_s: float = 60.0) -> list[Ledger]:
         """Wait until nothing is queued or in flight, and return the accounts."""
-        while True:
-            ledgers = self.ledgers()
-            if not any(ledger.in_flight + ledger.queued for ledger in ledgers):
-                return ledgers
-            time.sleep(0.1)
+        eventually(
+            lambda: not any(ledger.in_flight + ledger.queued for ledger in self.ledgers()),
+            timeout_s,
+        )
+        return self.ledgers()
 
     def ledgers(self) -> list[Ledger]:
         """The cameras' accounts."""
