@@ -30,7 +30,8 @@ NAMES: Final = (
 
 
 def main(argv: list[str]) -> int:
-    """Each benchmark is a module of that name, with add_arguments() and run()."""
+    """Each benchmark is a module of that name, with add_arguments(), run(), and in SHORT what
+    --short takes where nothing else is given."""
     first = argparse.ArgumentParser(prog="tests.benchmarks", description=__doc__, add_help=False)
     first.add_argument("name", choices=(*NAMES, "all"))
     if argv[:1] in ([], ["-h"], ["--help"]):
@@ -45,6 +46,8 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog=f"tests.benchmarks {name}", description=module.__doc__)
     parser.add_argument("--short", action="store_true", help="in under a minute, less exact")
     module.add_arguments(parser)
+    if "--short" in argv:
+        parser.set_defaults(**module.SHORT)
     arguments = parser.parse_args(argv[1:])
     cv2.setNumThreads(1)  # as the worker does
     about = machine.describe()

@@ -2,12 +2,14 @@
 
 import argparse
 import os
-from typing import Any
+from typing import Any, Final
 
 from tests.benchmarks import machine
 from tests.benchmarks.feed import Feed
 from tests.benchmarks.material import Picture
 from tests.benchmarks.system import System
+
+SHORT: Final = {"seconds": 8.0}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,8 +22,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Keep every camera's stream filled, and count what comes out."""
-    if arguments.short:
-        arguments.seconds = 8.0
     frame = [Picture(os.urandom(round(arguments.frame_kb * 1000)), 480, 270)]
     cameras = [f"bench{n}" for n in range(arguments.cameras)]
     options = ["--in-flight", str(arguments.in_flight)]

@@ -16,6 +16,9 @@ from worker.detect.choose import choose_detector
 _SIZES: Final = ((320, 240), (640, 480), (1280, 720))
 
 
+SHORT: Final = {"rounds": 5}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its options."""
     parser.add_argument("--clip", type=Path, default=CLIP)
@@ -24,8 +27,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Detectors and sizes in turn, a picture each, for some rounds."""
-    if arguments.short:
-        arguments.rounds = 5
     pictures = images(arguments.clip)
     detectors = [choose_detector(name, detector_file(name))() for name in ("yunet", "haar")]
     spent: dict[tuple[str, str], list[tuple[float, float, int]]] = {}

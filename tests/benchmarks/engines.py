@@ -26,6 +26,9 @@ _CAMERAS: Final = 8
 Crops: TypeAlias = NDArray[np.uint8]
 
 
+SHORT: Final = {"rounds": 3, "faces": 16, "compare": 100}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its options."""
     options.add_model(parser)
@@ -37,8 +40,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Every contender once a round, for some rounds; the medians of the rounds' rates."""
-    if arguments.short:
-        arguments.rounds, arguments.faces, arguments.compare = 3, 16, 100
     with released(arguments.model, arguments.input_size) as (_, release):
         crops = _crops(arguments.faces, release)
         mnn = build_engine("mnn", release, arguments.threads)

@@ -3,7 +3,7 @@
 import argparse
 import time
 from statistics import quantiles
-from typing import Any
+from typing import Any, Final
 
 from tests.benchmarks import machine, options
 from tests.benchmarks.ages import Ages
@@ -11,6 +11,8 @@ from tests.benchmarks.feed import Feed
 from tests.benchmarks.material import Picture, pictures, released
 from tests.benchmarks.stages import Stages
 from tests.benchmarks.system import System
+
+SHORT: Final = {"seconds": 15.0}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,8 +26,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Feed at the rate, and take an event's age as a subscriber does: as it arrives. After each
     event the stages run here once, by themselves: both meet the same machine."""
-    if arguments.short:
-        arguments.seconds = 15.0
     frames = pictures(arguments.clip, arguments.width)
     cameras = [f"bench{n}" for n in range(arguments.cameras)]
     with released(arguments.model, arguments.input_size) as (name, release):

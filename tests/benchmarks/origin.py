@@ -4,7 +4,7 @@ import argparse
 import time
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Final
 
 import cv2
 import keras
@@ -19,6 +19,8 @@ from worker.model import simpnet
 from worker.model.keras_weights import import_weights
 from worker.model.release import Release
 
+SHORT: Final = {"rounds": 2, "seconds": 6.0}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its options."""
@@ -30,8 +32,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Alternate: the origin's loop, then ours, each with the whole machine."""
-    if arguments.short:
-        arguments.rounds, arguments.seconds = 2, 6.0
     frames = pictures(arguments.clip, arguments.width)
     clip = [decode(frame.jpeg) for frame in frames]
     cameras = [f"bench{n}" for n in range(arguments.cameras)]

@@ -3,8 +3,9 @@
 import argparse
 import threading
 import time
+from dataclasses import dataclass
 from statistics import quantiles
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from tests.benchmarks.feed import Feed
 from tests.benchmarks.material import Picture, pictures, released
 from tests.benchmarks.stages import Stages
 from tests.benchmarks.system import System
+
+SHORT: Final = {"seconds": 15.0}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,8 +30,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Saturate it, overload it, saturate it again, let it come to rest, and read the account."""
-    if arguments.short:
-        arguments.seconds = 15.0
     frames = pictures(arguments.clip, arguments.width)
     cameras = [f"bench{n}" for n in range(arguments.cameras)]
     with released(arguments.model, arguments.input_size) as (name, release):
@@ -45,7 +46,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
                 ages.clear()
                 memory.clear()
                 published = system.watch(arguments.seconds)
-            ages_ms, (slope, error) = ages.close(), memory.close()
+            ages_ms, growth = ages.close(), memory.close()
             after, stored_after = _saturated(system, frames, arguments)
             stored += feed.stored + stored_after
             balanced, outcomes = _account(system)
@@ -56,8 +57,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "max_seen_age_ms": round(max(ages_ms), 1),
         "max_age_ms": arguments.max_age_ms,
         "service_ms": round(service_ms, 1),
-        "rss_slope_mb_per_min": round(slope, 2),
-        "rss_slope_error": round(error, 2),
+        "rss_slope_mb_per_min": round(growth.slope, 2),
+        "rss_slope_error": round(growth.error, 2),
+        "rss_grown_mb": round(growth.grown_mb, 1),
         "balanced": balanced and outcomes["added"] == stored,
         "frames_per_s": round(published.frames_per_s, 1),
         "faces_per_s": round(published.faces_per_s, 1),
@@ -93,8 +95,18 @@ def _account(system: System) -> tuple[bool, dict[str, int]]:
     return all(ledger.balanced for ledger in ledgers), outcomes
 
 
+@dataclass(frozen=True)
+class _Growth:
+    """Of resident memory: all in all, and MB per minute with its standard error over the second
+    half, when queues and allocator have taken what this load needs."""
+
+    grown_mb: float
+    slope: float
+    error: float
+
+
 class _Memory:
-    """A process' resident memory, each half second, and its slope."""
+    """A process' resident memory, each half second, and how it grew."""
 
     def __init__(self, read_mb: Any) -> None:
         self._read_mb = read_mb
@@ -106,13 +118,14 @@ class _Memory:
     def clear(self) -> None:
         self._samples.clear()
 
-    def close(self) -> tuple[float, float]:
-        """MB per minute by least squares, and its standard error."""
+    def close(self) -> _Growth:
+        """Since it was cleared; the slope by least squares."""
         self._stop.set()
         self._thread.join()
         at, mb = np.array(self._samples).T
-        coefficients, covariance = np.polyfit((at - at[0]) / 60, mb, 1, cov=True)
-        return float(coefficients[0]), float(np.sqrt(covariance[0, 0]))
+        half = len(at) // 2
+        (slope, _), covariance = np.polyfit(at[half:] / 60, mb[half:], 1, cov=True)
+        return _Growth(float(mb[-1] - mb[0]), float(slope), float(np.sqrt(covariance[0, 0])))
 
     def _sample(self) -> None:
         while not self._stop.wait(0.5):

@@ -6,7 +6,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Final
 
 from tests.benchmarks import machine, options
 from tests.benchmarks.accuracy import faces_in_canvases, our_accuracy
@@ -16,6 +16,8 @@ from tests.benchmarks.material import Picture, pictures
 from tests.benchmarks.scatter import draw
 from tests.benchmarks.system import System
 from worker.detect.choose import cache_folder
+
+SHORT: Final = {"rounds": 2, "seconds": 6.0, "modes": "tflite", "beside": ""}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,9 +36,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Alternate: each mode of fer, then each release, each with the whole machine."""
-    if arguments.short:
-        arguments.rounds, arguments.seconds = 2, 6.0
-        arguments.modes, arguments.beside = "tflite", ""
     if arguments.plot and not arguments.data:
         raise SystemExit("--plot needs --data: accuracy is one of its axes")
     modes = arguments.modes.split(",")

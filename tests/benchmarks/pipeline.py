@@ -1,13 +1,15 @@
 """Saturated rate from Redis to event, against what the cores could do with the stages alone."""
 
 import argparse
-from typing import Any
+from typing import Any, Final
 
 from tests.benchmarks import machine, options
 from tests.benchmarks.feed import Feed
 from tests.benchmarks.material import pictures, released
 from tests.benchmarks.stages import Cost, Stages
 from tests.benchmarks.system import Published, System
+
+SHORT: Final = {"rounds": 2, "seconds": 5.0}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,8 +22,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Alternate: the stages alone, then the system at saturation, for a few rounds."""
-    if arguments.short:
-        arguments.rounds, arguments.seconds = 2, 5.0
     frames = pictures(arguments.clip, arguments.width)
     cameras = [f"bench{n}" for n in range(arguments.cameras)]
     alone: list[dict[str, Cost]] = []

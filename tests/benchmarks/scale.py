@@ -27,6 +27,14 @@ from worker.workshop import Workshop
 _SETTLE_MAY_TAKE_S: Final = 180.0
 
 
+SHORT: Final = {
+    "seconds": 6.0,
+    "simulated_cameras": 100,
+    "simulated_workers": 10,
+    "lease_ms": 5000,
+}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its options."""
     options.add_worker(parser)
@@ -41,10 +49,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """The rates of each number of workers, then the simulation."""
-    if arguments.short:
-        arguments.seconds = 6.0
-        arguments.simulated_cameras, arguments.simulated_workers = 100, 10
-        arguments.lease_ms = 5000
     frames = pictures(arguments.clip, arguments.width)
     rates = {}
     with released(arguments.model, arguments.input_size) as (name, _):

@@ -21,6 +21,7 @@ def test_every_benchmark_is_a_module_that_says_what_it_is() -> None:
         assert text.startswith('"""')
         assert "def add_arguments(" in text
         assert "def run(" in text
+        assert "\nSHORT: Final = {" in text
 
 
 def test_an_unknown_benchmark_is_refused_with_the_names_that_there_are() -> None:
@@ -31,11 +32,13 @@ def test_an_unknown_benchmark_is_refused_with_the_names_that_there_are() -> None
 
 
 def test_a_benchmark_prints_one_json_line_with_what_it_ran_on() -> None:
-    command = [sys.executable, "-m", "tests.benchmarks", "dataplane", "--seconds", "1"]
+    options = ["--short", "--seconds", "1"]
+    command = [sys.executable, "-m", "tests.benchmarks", "dataplane", *options]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     result = json.loads(printed)
     assert result["benchmark"] == "dataplane"
     assert result["frames_per_s"] > 0
+    assert result["options"]["seconds"] == 1  # --short does not overrule what was asked for
     assert {"machine", "cores", "load_average", "at", "versions"} <= result.keys()
 
 
