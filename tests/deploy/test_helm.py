@@ -2,7 +2,9 @@
 against what the processes do. Nothing is sent to a cluster."""
 
 import copy
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import helm_python as helm
@@ -17,7 +19,8 @@ from emotion_streams.service.settings import ServiceSettings
 from gateway.settings import GatewaySettings
 from producer.config import read_cameras
 from tests.deploy import promql
-from tests.deploy.processes import ROOT
+from tests.deploy.processes import ROOT, Process
+from tests.deploy.programs import need
 from tests.deploy.valkey import FOLDER, ROLES
 from worker.app import DRAIN_S
 from worker.settings import WorkerSettings
@@ -223,7 +226,7 @@ class TestProcesses:
         assert selectors[0] != selectors[1]
 
     def test_a_producer_reads_a_file_that_it_understands(
-        self, full: list[Manifest], tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+        self, full: list[Manifest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("GATE_PASSWORD", "x")
         path = tmp_path / "cameras.yaml"
@@ -248,16 +251,70 @@ class TestScaling:
         assert spec["fallback"]["behavior"] == "currentReplicasIfHigher"
         assert spec["minReplicaCount"] >= 1
 
-    def test_asks_for_backlog_and_busy_share(self, full: list[Manifest]) -> None:
-        """Metrics that tests/deploy/test_prometheus.py finds in a scrape."""
-        triggers = the(full, "ScaledObject", "demo-worker")["spec"]["triggers"]
-        asked = {
-            metric
-            for one in triggers
-            for metric in promql.selectors(promql.parse(one["metadata"]["query"]))
+    def test_asks_for_metrics_that_exist_and_in_its_own_namespace_alone(
+        self, full: list[Manifest], fleet: dict[str, Process]
+    ) -> None:
+        exported = fleet["worker"].samples()
+        for query in queries(full).values():
+            assert promql.selectors(promql.parse(query)).keys() <= exported.keys()
+            assert query.count("{") == query.count('{namespace="faces"')
+
+    @pytest.mark.parametrize(
+        ("shares", "ended", "expected"),
+        [
+            # Detection is all of the work where no camera shows a face.
+            ({"threads": 0.6, "engine": 0.0}, {"analysed": 20}, 0.6),
+            ({"threads": 0.3, "engine": 0.6}, {"analysed": 20}, 0.6),
+            # Four times as much comes as one worker can do; its backlog stays small.
+            ({"threads": 1.0, "engine": 0.0}, {"analysed": 25, "expired": 75}, 4),
+            # Nothing is done at all: not for ever more workers.
+            ({"threads": 1.0, "engine": 0.0}, {"analysed": 0, "expired": 100}, 10),
+            # Frames are late in coming, which more workers would not change.
+            ({"threads": 0.1, "engine": 0.0}, {"analysed": 25, "expired": 25}, 0.2),
+            ({"threads": 0.0, "engine": 0.0}, {"analysed": 0}, 0),
+            ({"threads": 0.0, "engine": 0.0}, {}, 0),
+        ],
+        ids=str,
+    )
+    def test_a_worker_counts_for_the_work_that_it_did_and_that_it_left(
+        self,
+        full: list[Manifest],
+        tmp_path: Path,
+        shares: dict[str, float],
+        ended: dict[str, int],
+        expected: float,
+    ) -> None:
+        """Two workers of which one does nothing, as Prometheus sees them."""
+        worker = 'namespace="faces", instance="w1"'
+        series = {
+            f'emotion_owned_cameras{{namespace="faces", instance="{one}"}}': "0x10"
+            for one in ("w1", "w2")
         }
-        assert asked == {"emotion_engine_busy_seconds_total", "emotion_backlog_frames"}
-        assert all('{namespace="faces"}' in one["metadata"]["query"] for one in triggers)
+        series['emotion_busy_seconds_total{namespace="faces", instance="w2", part="x"}'] = "0x10"
+        for part, share in shares.items():
+            name = f'emotion_busy_seconds_total{{{worker}, part="{part}"}}'
+            series[name] = f"0+{60 * share}x10"
+        for outcome, rate in ended.items():
+            name = f'emotion_frames_total{{{worker}, camera="a", outcome="{outcome}"}}'
+            series[name] = f"0+{60 * rate}x10"
+        assert_query(queries(full)["busy"], series, expected, tmp_path)
+
+    @pytest.mark.parametrize(("backlogs", "expected"), [((3, 4), 7), ((), 0)])
+    def test_workers_without_a_camera_have_no_backlog_and_no_fault(
+        self, full: list[Manifest], tmp_path: Path, backlogs: tuple[int, ...], expected: int
+    ) -> None:
+        series = {'emotion_owned_cameras{namespace="faces", instance="w1"}': "0x10"}
+        for number, frames in enumerate(backlogs):
+            name = f'emotion_backlog_frames{{namespace="faces", camera="{number}"}}'
+            series[name] = f"{frames}x10"
+        assert_query(queries(full)["backlog"], series, expected, tmp_path)
+
+    @pytest.mark.parametrize("slip", [{"fallbackReplicas": 21}, {"minReplicas": 21}], ids=str)
+    def test_more_replicas_than_the_most_are_refused(self, slip: dict[str, int]) -> None:
+        with pytest.raises(
+            helm.HelmError, match=f"{next(iter(slip))}: 21 is more than maxReplicas"
+        ):
+            render({"worker": {"keda": {"enabled": True, **slip}}})
 
 
 class TestValues:
@@ -297,6 +354,31 @@ class TestValues:
         found = helm.lint(str(CHART))
         assert found["errors"] == []
         assert [one["error"] for one in found["messages"]] == ["icon is recommended"]
+
+
+def queries(manifests: list[Manifest]) -> dict[str, str]:
+    """What KEDA asks of Prometheus, by the triggers' names."""
+    triggers = the(manifests, "ScaledObject", "demo-worker")["spec"]["triggers"]
+    return {one["name"]: one["metadata"]["query"] for one in triggers}
+
+
+def assert_query(query: str, series: dict[str, str], expected: float, folder: Path) -> None:
+    """Prometheus gives this one number for a query, of series that it saw for ten minutes."""
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "promql_expr_test": [
+            {
+                "expr": query,
+                "eval_time": "10m",
+                "exp_samples": [{"labels": "{}", "value": expected}],
+            }
+        ],
+    }
+    (folder / "query.yml").write_text(yaml.safe_dump({"tests": [test]}))
+    command = [need("promtool", "prometheus"), "test", "rules", "query.yml"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def check(manifest: Manifest) -> None:
