@@ -33,7 +33,7 @@ bench: .venv/installed-test ## every benchmark; one JSON line each
 check-deploy: .venv/installed-test ## the files under deploy/ alone
 	$(BIN)/python -m pytest tests/deploy $(ARGS)
 
-check-deploy-full: .venv/installed-test ## and each image's install steps: gigabytes
+check-deploy-full: .venv/installed-test ## and every image's install steps: gigabytes
 	EMOTION_CHECK_IMAGES=all $(BIN)/python -m pytest tests/deploy -s $(ARGS)
 
 lock: .venv/installed-test ## choose the newest versions anew

@@ -1,5 +1,5 @@
 """`make run`: all of it on this machine, ended by Ctrl-C. The smallest deployment: the same
-processes with the same settings as everywhere else."""
+processes with the same defaults as everywhere else, and a server that only this user reaches."""
 
 import argparse
 import asyncio
@@ -9,21 +9,25 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from deploy.children import Child
 from deploy.redis_server import NoServer, find_server
 from deploy.status import Status
-from emotion_streams import InvalidRedisUrl, connect, read_ledger, subscribe_async
+from emotion_streams import connect, keys, read_ledger, subscribe_async
 from emotion_streams.backoff import UNREACHABLE
 from emotion_streams.cli import describe
 from emotion_streams.connection import parse_url
 from emotion_streams.service.command_line import conceal
+from emotion_streams.service.settings import end
 
 _LONGEST_FOLDER: Final = 70
+
+MAX_FPS: Final = 240
+"""What a producer takes at most."""
 
 GRACE_S: Final = 2.0
 """How long the processes may take to end after Ctrl-C, all together, before they are killed."""
@@ -31,26 +35,72 @@ GRACE_S: Final = 2.0
 
 def main(argv: list[str] | None = None) -> int:
     """Run until Ctrl-C, or until a file has been analysed to its end."""
-    parser = argparse.ArgumentParser(prog="deploy.local", description=__doc__)
+    parser = _Parser(prog="deploy.local", description=__doc__)
     parser.add_argument(
         "--source",
         default=os.environ.get("SOURCE", "demo"),
         help="demo, 0, /dev/video0, rtsp://..., a file; SOURCE in the environment otherwise, "
         "where a password is better kept",
     )
-    parser.add_argument("--camera", help="its name; without, one that fits the source")
-    parser.add_argument("--redis", help="a server that runs already; without, one is started")
-    parser.add_argument("--fps", default="10", help="frames per second at most, of a camera")
-    parser.add_argument("--port", help="of the live page; without, 8080 or else a free one")
+    parser.add_argument(
+        "--camera", type=_checked(keys.check_camera), help="its name; without, one of the source's"
+    )
+    parser.add_argument(
+        "--redis",
+        type=_checked(_redis_url),
+        help="a server that runs already; without, one is started",
+    )
+    parser.add_argument(
+        "--fps",
+        type=_checked(_fps),
+        default="10",
+        help="frames per second at most, of a camera [10]",
+    )
+    parser.add_argument(
+        "--port",
+        type=_checked(_port),
+        help="of the live page; without, 8080 or else a free one",
+    )
     parser.add_argument("--detector-model", help="YuNet's file, where it cannot be downloaded")
     arguments = parser.parse_args(argv)
     try:
-        if arguments.redis:
-            parse_url(arguments.redis)
         return asyncio.run(_run(arguments))
-    except (NoServer, InvalidRedisUrl) as error:
-        print(f"deploy.local: {error}", file=sys.stderr)
-        return 2
+    except NoServer as error:
+        end("deploy.local", str(error))
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        end(self.prog, f"{message} (--help lists the options)")
+
+
+def _checked(check: Callable[[str], str]) -> Callable[[str], str]:
+    """For argparse, which keeps what a ValueError says to itself."""
+
+    def convert(text: str) -> str:
+        try:
+            return check(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return convert
+
+
+def _redis_url(url: str) -> str:
+    parse_url(url)
+    return url
+
+
+def _fps(text: str) -> str:
+    if not text.replace(".", "", 1).isdecimal() or not 0 < float(text) <= MAX_FPS:
+        raise ValueError(f"{text!r}: a number above 0, {MAX_FPS} at most")
+    return text
+
+
+def _port(text: str) -> str:
+    if not text.isdecimal() or not 0 < int(text) < 1 << 16:
+        raise ValueError(f"{text!r}: a number from 1 to 65535")
+    return text
 
 
 async def _run(arguments: argparse.Namespace) -> int:
@@ -75,7 +125,7 @@ async def _run(arguments: argparse.Namespace) -> int:
             page = ["gateway", "--port", str(port), "--metrics-port", "0"]
             await _start(children, page, environ)
             print(f"live page: http://127.0.0.1:{port}/", file=sys.stderr)
-            return await _follow(url, camera, producer, children, stopping)
+            return await follow(url, camera, producer, children, stopping)
 
 
 async def _start_server(folder: Path, children: list[Child]) -> str:
@@ -110,46 +160,52 @@ async def _start(children: list[Child], command: list[str], environ: Mapping[str
     return child
 
 
-async def _follow(
+async def follow(
     url: str, camera: str, producer: Child, children: list[Child], stopping: asyncio.Event
 ) -> int:
-    """Print events until Ctrl-C, the end of a file, or the fall of a process."""
+    """Print events until Ctrl-C, the end of a file that is then analysed, or the fall of a
+    process."""
     status = Status()
     ends: dict[asyncio.Task[Any], Child] = {
         asyncio.create_task(child.wait()): child for child in children
     }
     printing = asyncio.create_task(_print_events(url, camera, status))
     stop = asyncio.create_task(stopping.wait())
+    settling: set[asyncio.Task[None]] = set()
     try:
-        done, _ = await asyncio.wait({*ends, printing, stop}, return_when=asyncio.FIRST_COMPLETED)
-        if stop in done:
-            return 0
-        if printing in done:
-            printing.result()  # it never returns, so this raises what ended it
-        fallen = ends[next(task for task in done if task in ends)]
-        code = await fallen.wait()
-        if fallen is producer and code == 0:
-            await _settle(url, camera, stopping)
-            return 0
-        status.clear()
-        print(f"{fallen.name} ended with code {code}:", *fallen.last_lines, sep="\n  ")
-        return 1
+        while True:
+            done, _ = await asyncio.wait(
+                {*ends, *settling, printing, stop}, return_when=asyncio.FIRST_COMPLETED
+            )
+            if printing in done:
+                printing.result()  # it never returns, so this raises what ended it
+            if stop in done or settling & done:
+                return 0
+            ended = next(task for task in done if task in ends)
+            child, code = ends.pop(ended), ended.result()
+            if child is not producer or code != 0:
+                status.clear()
+                print(f"{child.name} ended with code {code}:", *child.last_lines, sep="\n  ")
+                return 1
+            settling = {asyncio.create_task(_settle(url, camera))}
     finally:
         status.clear()
-        for task in (printing, stop, *ends):
+        tasks = (printing, stop, *settling, *ends)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(printing, stop, *ends, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _settle(url: str, camera: str, stopping: asyncio.Event) -> None:
+async def _settle(url: str, camera: str) -> None:
     """Wait until nothing of an ended file is left to analyse."""
     async with connect(url) as client:
-        while not stopping.is_set():
-            ledger = await read_ledger(client, camera)
-            if not ledger.queued and not ledger.in_flight:
-                await asyncio.sleep(0.2)  # the last event is on its way to the screen
-                return
+        while True:
+            with suppress(*UNREACHABLE):  # if it is gone for good, its process has ended
+                ledger = await read_ledger(client, camera)
+                if not ledger.queued and not ledger.in_flight:
+                    break
             await asyncio.sleep(0.1)
+    await asyncio.sleep(0.2)  # the last event is on its way to the screen
 
 
 async def _print_events(url: str, camera: str, status: Status) -> None:

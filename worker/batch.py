@@ -182,7 +182,7 @@ class Batcher:
         return rows, began, time.perf_counter()
 
     def _end(self, batch: Batch, rows: NDArray[np.float32], began: float, ended: float) -> None:
-        self._metrics.busy.inc((ended - began) / self._engine.lanes)
+        self._metrics.engine_busy.inc((ended - began) / self._engine.lanes)
         self._metrics.batch.observe(len(rows))
         at = 0
         for part in batch:

@@ -38,6 +38,7 @@ class Slots:
     no camera starves another."""
 
     def __init__(self, threads: int, in_flight: int) -> None:
+        self.threads = threads
         # One more than there are threads, so that none waits for the event loop.
         self._threads = asyncio.Semaphore(threads + 1)
         self._in_flight = asyncio.Semaphore(in_flight)

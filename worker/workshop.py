@@ -56,7 +56,14 @@ class Workshop:
     async def find(self, jpeg: bytes) -> Found:
         """Decode, detect and crop in a thread. Raises UnusablePicture."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.threads, self.finder.find, jpeg)
+        return await loop.run_in_executor(self.threads, self._find, jpeg)
+
+    def _find(self, jpeg: bytes) -> Found:
+        began = time.perf_counter()
+        try:
+            return self.finder.find(jpeg)
+        finally:
+            self.metrics.threads_busy.inc((time.perf_counter() - began) / self.slots.threads)
 
     def redis_failed(self, camera: str, error: Exception) -> None:
         """Count a failed call, and say so."""

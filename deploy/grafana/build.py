@@ -10,6 +10,7 @@ FOLDER: Final = Path(__file__).parent / "dashboards"
 
 _CAMERA: Final = '{camera=~"$camera"}'
 _WORKER: Final = '{instance=~"$worker"}'
+_ENGINE_BUSY: Final = 'emotion_busy_seconds_total{instance=~"$worker", part="engine"}'
 
 
 def _per_second(title: str, about: str, expr: str, legend: str, stacked: bool = False) -> Panel:
@@ -118,15 +119,15 @@ FLEET: Final = Dashboard(
             (
                 Panel(
                     "Capture to event",
-                    "The objective is 99 % within a second.",
+                    "Of frames that have an event. The objective: 99 % of all within a second.",
                     _quantiles("emotion_end_to_end_seconds"),
                     unit="s", bad_above=1,
                 ),
                 Panel(
-                    "Share of late events",
-                    "Later than a second. 1 % uses the budget up as fast as it comes.",
+                    "Frames without an event within a second",
+                    "Share of all that ended. 1 % uses the budget up as fast as it comes.",
                     tuple(
-                        Query(f"fleet:emotion_end_to_end_late:ratio_rate{window}", window)
+                        Query(f"fleet:emotion_objective_missed:ratio_rate{window}", window)
                         for window in ("5m", "1h", "6h", "3d")
                     ),
                     unit="percentunit", bad_above=0.01,
@@ -326,9 +327,14 @@ WORKER: Final = Dashboard(
             (
                 Panel(
                     "Busy",
-                    "Share of time in which the engine (a GPU, or the CPU's) is at work. Above 0.8 "
-                    "add workers; low while the backlog is high: something before it is too slow.",
-                    (Query(f"instance:emotion_engine_busy:ratio_rate2m{_WORKER}", "{{instance}}"),),
+                    "Share of time in which a part works: threads (they decode and detect) and "
+                    "engine (a GPU, or the CPU's). Either above 0.8: add workers.",
+                    (
+                        Query(
+                            f"instance_part:emotion_busy:ratio_rate2m{_WORKER}",
+                            "{{instance}} {{part}}",
+                        ),
+                    ),
                     unit="percentunit", most=1, bad_above=0.8,
                 ),
                 Panel(
@@ -360,8 +366,8 @@ WORKER: Final = Dashboard(
                     "Of the engine's time; falls as batches fill.",
                     (
                         Query(
-                            f"rate(emotion_engine_busy_seconds_total{_WORKER}[2m])"
-                            f" / (rate(emotion_batch_faces_sum{_WORKER}[2m]) > 0)",
+                            f"sum by (instance) (rate({_ENGINE_BUSY}[2m])) / "
+                            f"sum by (instance) (rate(emotion_batch_faces_sum{_WORKER}[2m]) > 0)",
                             "{{instance}}",
                         ),
                     ),

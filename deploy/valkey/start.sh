@@ -17,7 +17,8 @@ fail() {
 # The server knows neither comments nor continuation lines in an ACL file, and wants a digest where
 # the password itself should not stand in a file.
 umask 077
-: >"$acl" || fail "cannot write $acl"
+# Not `:`, whose failing redirection ends a shell before it can say why.
+true >"$acl" || fail "cannot write $acl"
 roles=
 grep -v '^#' "$here/users.acl" | awk '/^[ \t]/ { printf "%s", $0; next } { printf "\n%s", $0 }' |
     tr -s ' \t' ' ' | grep '^user ' >"$acl.rules"

@@ -68,11 +68,15 @@ class WorkerMetrics:
         self.owned = Gauge(
             "emotion_owned_cameras", "Cameras whose lease this worker holds.", registry=registry
         )
-        self.busy = Counter(
-            "emotion_engine_busy_seconds",
-            "Time that the engine spent at work; its rate is the busy share.",
+        self._busy = Counter(
+            "emotion_busy_seconds",
+            "Time that a part of the worker spent at work, of each of its threads or lanes; its "
+            "rate is the busy share. threads: they decode and detect; engine: it classifies.",
+            ("part",),
             registry=registry,
         )
+        self.threads_busy = self._busy.labels("threads")
+        self.engine_busy = self._busy.labels("engine")
         self.fenced = Counter(
             "emotion_fenced",
             "Times that a camera was given up because its lease had moved on.",

@@ -70,12 +70,12 @@ def test_a_worker_is_given_the_time_to_drain() -> None:
         assert int(SERVICES[name]["stop_grace_period"].removesuffix("s")) >= DRAIN_S + 4
 
 
-def test_what_is_mounted_is_there() -> None:
+def test_what_is_mounted_are_folders_so_that_a_file_put_in_anew_is_seen() -> None:
     for service in SERVICES.values():
         for volume in service.get("volumes", ()):
             source = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", volume).partition(":")[0]
             if source.startswith("."):
-                assert (DEPLOY / source).exists()
+                assert (DEPLOY / source).is_dir()
 
 
 def test_prometheus_scrapes_every_process_where_it_answers() -> None:
@@ -91,5 +91,11 @@ def test_prometheus_scrapes_every_process_where_it_answers() -> None:
         assert set(SERVICES["prometheus"]["networks"]) & set(SERVICES[name]["networks"])
 
 
+def test_the_producer_reads_the_file_that_is_mounted() -> None:
+    producer = SERVICES["producer"]
+    (folder,) = [one.rpartition(":")[0].rpartition(":")[2] for one in producer["volumes"]]
+    assert producer["command"] == ["--config", f"{folder}/cameras.yaml"]
+
+
 def test_the_cameras_file_is_one() -> None:
-    assert set(read_cameras(DEPLOY / "cameras.yaml")) == {"demo"}
+    assert set(read_cameras(DEPLOY / "cameras" / "cameras.yaml")) == {"demo"}

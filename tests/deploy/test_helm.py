@@ -2,7 +2,11 @@
 against what the processes do. Nothing is sent to a cluster."""
 
 import copy
+import json
+import re
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import helm_python as helm
@@ -13,11 +17,11 @@ from cloudcoil.models.keda.v1alpha1 import ScaledObject
 from cloudcoil.models.prometheus_operator.v1 import PrometheusRule, ServiceMonitor
 from pydantic import BaseModel, ValidationError
 
-from emotion_streams.service.settings import ServiceSettings
 from gateway.settings import GatewaySettings
 from producer.config import read_cameras
-from tests.deploy import promql
-from tests.deploy.processes import ROOT
+from tests.deploy import promql, values_schema
+from tests.deploy.processes import ROOT, Process
+from tests.deploy.programs import need
 from tests.deploy.valkey import FOLDER, ROLES
 from worker.app import DRAIN_S
 from worker.settings import WorkerSettings
@@ -29,14 +33,6 @@ CUSTOM: Final[dict[str, type[BaseModel]]] = {
     "ServiceMonitor": ServiceMonitor,
     "PrometheusRule": PrometheusRule,
 }
-# All that a process is given by the chart itself, or by its image. A pod has one worker: each more
-# would have metrics on a port of its own, where nobody looks.
-FIXED: Final = {
-    *ServiceSettings.model_fields,
-    *("metrics_port", "detector_model", "gpus", "processes"),
-    *("host", "port", "token"),
-}
-
 Manifest = dict[str, Any]
 VALUES: Final[dict[str, dict[str, Any]]] = {
     "as it comes": {},
@@ -45,6 +41,7 @@ VALUES: Final[dict[str, dict[str, Any]]] = {
             "gpu": {"enabled": True, "resource": "nvidia.com/mig-1g.10gb"},
             "keda": {"enabled": True},
             "settings": {"in_flight": 64, "model": "simpnet-v2"},
+            "runtimeClassName": "nvidia",
             "canary": {"replicas": 1, "tag": "0.2.0", "settings": {"model": "simpnet-v3"}},
             "nodeSelector": {"pool": "gpu"},
             "tolerations": [{"key": "pool", "operator": "Exists"}],
@@ -63,7 +60,21 @@ VALUES: Final[dict[str, dict[str, Any]]] = {
         "valkey": {"enabled": False},
         "monitoring": {"enabled": False},
         "networkPolicy": {"enabled": False},
-        "image": {"pullSecrets": [{"name": "registry"}], "tag": "1.2.3"},
+        "image": {
+            "pullSecrets": [{"name": "registry"}],
+            "tag": "1.2.3",
+            "tags": {"gateway": "1.3.0"},
+        },
+        "worker": {"runtimeClassName": "nvidia"},
+        "producers": {
+            "desk": {
+                "cameras": {"usb": {"source": 0}},
+                "resources": {"limits": {"memory": "1Gi", "squat.ai/video": 1}},
+                "nodeSelector": {"kubernetes.io/hostname": "desk"},
+                "tolerations": [{"key": "desk", "operator": "Exists"}],
+                "supplementalGroups": [44],
+            }
+        },
     },
 }
 
@@ -186,10 +197,10 @@ class TestProcesses:
             container = container_of(full, f"demo-{name}")
             ports = {port["name"]: port["containerPort"] for port in container["ports"]}
             assert ports["metrics"] == kind.model_fields["metrics_port"].default
-            assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "metrics"}
             assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "metrics"}
-            startup = container["startupProbe"]
-            assert startup["periodSeconds"] * startup["failureThreshold"] >= 300
+            # What ends it must not ask for Valkey, which is no better for it.
+            for probe in ("startupProbe", "livenessProbe"):
+                assert container[probe]["httpGet"] == {"path": "/healthz", "port": "metrics"}
 
     def test_a_worker_is_given_the_time_to_drain(self, manifests: list[Manifest]) -> None:
         pod = dict(pods(manifests))["demo-worker"]
@@ -204,6 +215,47 @@ class TestProcesses:
         container = container_of(full, "demo-worker")
         assert container["resources"]["limits"]["nvidia.com/mig-1g.10gb"] == 1
         assert container["image"] == "emotion-streams/worker-gpu:0.1.0"
+        assert container["resources"]["limits"]["memory"] == "6Gi"
+        assert container["resources"]["requests"] == {"cpu": "2", "memory": "6Gi"}
+        assert dict(pods(full))["demo-worker"]["runtimeClassName"] == "nvidia"
+
+    def test_a_kind_of_process_may_be_ahead_of_the_others(self) -> None:
+        manifests = render(VALUES["a cluster elsewhere, little else"])
+        tags = {
+            name: pod["containers"][0]["image"].rpartition(":")[2] for name, pod in pods(manifests)
+        }
+        ahead = {"demo-gateway": "1.3.0"}
+        assert tags == {"demo-worker": "1.2.3", "demo-producer-desk": "1.2.3", **ahead}
+
+    def test_a_set_of_usb_cameras_goes_to_the_machine_that_has_them(self) -> None:
+        pod = dict(pods(render(VALUES["a cluster elsewhere, little else"])))["demo-producer-desk"]
+        assert pod["nodeSelector"] == {"kubernetes.io/hostname": "desk"}
+        assert pod["tolerations"] == [{"key": "desk", "operator": "Exists"}]
+        assert pod["securityContext"]["supplementalGroups"] == [44]
+        assert pod["containers"][0]["resources"]["limits"]["squat.ai/video"] == 1
+
+    def test_no_camera_runs_that_nobody_asked_for(self) -> None:
+        names = {manifest["metadata"]["name"] for manifest in render({})}
+        assert not [name for name in names if "producer" in name]
+        sets = [name for name, _ in pods(render(VALUES["gpu, keda and tls"])) if "producer" in name]
+        assert sets == ["demo-producer-north"]
+
+    def test_settings_arrive_as_they_were_written(self) -> None:
+        settings = {"keep_events": 1_000_000, "keep_hours": 0.5, "model": "simpnet-v2"}
+        given = env(render({"worker": {"settings": settings}}), "demo-worker")
+        assert {name: given[f"EMOTION_WORKER_{name.upper()}"]["value"] for name in settings} == {
+            "keep_events": "1000000",
+            "keep_hours": "0.5",
+            "model": "simpnet-v2",
+        }
+
+    @pytest.mark.parametrize(("holds", "limit"), [("2gb", "2560Mi"), ("512mb", "640Mi")])
+    def test_valkey_has_a_quarter_more_memory_than_it_may_fill(
+        self, holds: str, limit: str
+    ) -> None:
+        container = container_of(render({"valkey": {"maxmemory": holds}}), "demo-valkey")
+        assert container["args"] == ["--maxmemory", holds]
+        assert container["resources"]["limits"]["memory"] == limit
 
     def test_a_canary_differs_in_its_image_model_and_share_alone(
         self, full: list[Manifest]
@@ -223,7 +275,7 @@ class TestProcesses:
         assert selectors[0] != selectors[1]
 
     def test_a_producer_reads_a_file_that_it_understands(
-        self, full: list[Manifest], tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+        self, full: list[Manifest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("GATE_PASSWORD", "x")
         path = tmp_path / "cameras.yaml"
@@ -248,16 +300,63 @@ class TestScaling:
         assert spec["fallback"]["behavior"] == "currentReplicasIfHigher"
         assert spec["minReplicaCount"] >= 1
 
-    def test_asks_for_backlog_and_busy_share(self, full: list[Manifest]) -> None:
-        """Metrics that tests/deploy/test_prometheus.py finds in a scrape."""
-        triggers = the(full, "ScaledObject", "demo-worker")["spec"]["triggers"]
-        asked = {
-            metric
-            for one in triggers
-            for metric in promql.selectors(promql.parse(one["metadata"]["query"]))
+    def test_asks_for_metrics_that_exist_and_in_its_own_namespace_alone(
+        self, full: list[Manifest], fleet: dict[str, Process]
+    ) -> None:
+        exported = fleet["worker"].samples()
+        for query in queries(full).values():
+            assert promql.selectors(promql.parse(query)).keys() <= exported.keys()
+            assert query.count("{") == query.count('{namespace="faces"')
+
+    @pytest.mark.parametrize(
+        ("shares", "ended", "expected"),
+        [
+            # Detection is all of the work where no camera shows a face.
+            ({"threads": 0.6, "engine": 0.0}, {"analysed": 20}, 0.6),
+            ({"threads": 0.3, "engine": 0.6}, {"analysed": 20}, 0.6),
+            # Four times as much comes as one worker can do; its backlog stays small.
+            ({"threads": 1.0, "engine": 0.0}, {"analysed": 25, "expired": 75}, 4),
+            # Nothing is done at all: not for ever more workers.
+            ({"threads": 1.0, "engine": 0.0}, {"analysed": 0, "expired": 100}, 10),
+            # Frames are late in coming, which more workers would not change.
+            ({"threads": 0.1, "engine": 0.0}, {"analysed": 25, "expired": 25}, 0.2),
+            ({"threads": 0.0, "engine": 0.0}, {"analysed": 0}, 0),
+            ({"threads": 0.0, "engine": 0.0}, {}, 0),
+        ],
+        ids=str,
+    )
+    def test_a_worker_counts_for_the_work_that_it_did_and_that_it_left(
+        self,
+        full: list[Manifest],
+        tmp_path: Path,
+        shares: dict[str, float],
+        ended: dict[str, int],
+        expected: float,
+    ) -> None:
+        """Two workers of which one does nothing, as Prometheus sees them."""
+        worker = 'namespace="faces", instance="w1"'
+        series = {
+            f'emotion_owned_cameras{{namespace="faces", instance="{one}"}}': "0x10"
+            for one in ("w1", "w2")
         }
-        assert asked == {"emotion_engine_busy_seconds_total", "emotion_backlog_frames"}
-        assert all('{namespace="faces"}' in one["metadata"]["query"] for one in triggers)
+        series['emotion_busy_seconds_total{namespace="faces", instance="w2", part="x"}'] = "0x10"
+        for part, share in shares.items():
+            name = f'emotion_busy_seconds_total{{{worker}, part="{part}"}}'
+            series[name] = f"0+{60 * share}x10"
+        for outcome, rate in ended.items():
+            name = f'emotion_frames_total{{{worker}, camera="a", outcome="{outcome}"}}'
+            series[name] = f"0+{60 * rate}x10"
+        assert_query(queries(full)["busy"], series, expected, tmp_path)
+
+    @pytest.mark.parametrize(("backlogs", "expected"), [((3, 4), 7), ((), 0)])
+    def test_workers_without_a_camera_have_no_backlog_and_no_fault(
+        self, full: list[Manifest], tmp_path: Path, backlogs: tuple[int, ...], expected: int
+    ) -> None:
+        series = {'emotion_owned_cameras{namespace="faces", instance="w1"}': "0x10"}
+        for number, frames in enumerate(backlogs):
+            name = f'emotion_backlog_frames{{namespace="faces", camera="{number}"}}'
+            series[name] = f"{frames}x10"
+        assert_query(queries(full)["backlog"], series, expected, tmp_path)
 
 
 class TestValues:
@@ -271,6 +370,14 @@ class TestValues:
             {"valkey": {"enabled": False}},
             {"producers": {"x": {"cameras": {"a": {"fps": 3}}}}},
             {"redis": {"url": "localhost:6379"}},
+            {"redis": {"url": "redis://worker:hunter2@db:6379"}},
+            {"producers": {"x": {"cameras": {"a": {"source": 0, "fsp": 3}}}}},
+            {"producers": {"x": {"cameras": {"a": {"source": 0}}, "defaults": {"fsp": 3}}}},
+            {"producers": {"x": {"cameras": {"a": {"source": "rtsp://u:hunter2@192.0.2.1/"}}}}},
+            {"worker": {"settings": {"engine": "cuda"}}},
+            {"worker": {"settings": {"threads": 0}}},
+            {"worker": {"canary": {"settings": {"weight": 0}}}},
+            {"gateway": {"settings": {"max_rate": "fast"}}},
         ],
         ids=str,
     )
@@ -278,25 +385,111 @@ class TestValues:
         with helm.Chart.load(str(CHART)) as chart, pytest.raises(helm.HelmError):
             chart.validate_schema(slip)
 
-    def test_every_setting_may_be_set(self) -> None:
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "demo",
+            0,
+            "rtsp://viewer:${GATE_PASSWORD}@192.0.2.1/stream",
+            "${GATE_URL}",
+            "rtsp://viewer@192.0.2.1:554/",
+            "http://192.0.2.1:8080/now@home.mjpg",
+        ],
+    )
+    def test_a_source_without_a_plain_password_is_taken(self, source: str | int) -> None:
         with helm.Chart.load(str(CHART)) as chart:
-            schema = chart.schema
-        assert schema is not None
-        takes: dict[str, type[ServiceSettings]] = {
-            "worker": WorkerSettings,
-            "gateway": GatewaySettings,
-        }
-        for name, kind in takes.items():
-            part = schema["properties"][name]["properties"]
-            allowed = part["settings"]["properties"]
-            assert set(allowed) == set(kind.model_fields) - FIXED
-        canary = schema["properties"]["worker"]["properties"]["canary"]["properties"]
-        assert canary["settings"] == schema["properties"]["worker"]["properties"]["settings"]
+            chart.validate_schema({"producers": {"x": {"cameras": {"gate": {"source": source}}}}})
+
+    def test_takes_cameras_and_settings_as_the_processes_do(self) -> None:
+        schema = json.loads(values_schema.PATH.read_text())
+        assert schema["definitions"] == values_schema.definitions(), (
+            "run python -m tests.deploy.values_schema"
+        )
+
+    @pytest.mark.parametrize(
+        ("values", "reason"),
+        [
+            (
+                {"producers": {one: {"cameras": {"gate": {"source": 0}}} for one in ("a", "b")}},
+                r"producers\.b\.cameras\.gate: producers\.a has it too",
+            ),
+            (
+                {"redis": {"url": "redis://elsewhere"}},
+                r"redis\.url: .* set valkey\.enabled to false",
+            ),
+            ({"worker": {"keda": {"fallbackReplicas": 21}}}, "21 is more than maxReplicas, 20"),
+            ({"worker": {"keda": {"minReplicas": 21}}}, "21 is more than maxReplicas, 20"),
+        ],
+        ids=str,
+    )
+    def test_what_contradicts_itself_is_refused(self, values: dict[str, Any], reason: str) -> None:
+        with pytest.raises(helm.HelmError, match=reason):
+            render(values)
+
+    @pytest.mark.parametrize("labels", [{"release": None}, {"release": "p", "team": "a"}], ids=str)
+    def test_monitoring_takes_any_labels_or_none(self, labels: dict[str, str | None]) -> None:
+        monitor = the(render({"monitoring": {"labels": labels}}), "ServiceMonitor", "demo")
+        given = {name: value for name, value in labels.items() if value}
+        assert given.items() <= monitor["metadata"]["labels"].items()
+
+    def test_the_example_of_producers_is_one(self) -> None:
+        text = (CHART / "values.yaml").read_text()
+        (example,) = re.findall(r"^#   producers:\n(?:#     .*\n)+", text, re.MULTILINE)
+        values = yaml.safe_load(re.sub(r"^# ", "", example, flags=re.MULTILINE))
+        assert [one for one, _ in pods(render(values)) if "producer" in one] == [
+            "demo-producer-north"
+        ]
+
+    def test_what_the_documentation_sets_may_be_set(self) -> None:
+        text = (ROOT / "docs" / "operations.md").read_text()
+        commands = re.findall(r"--set ([\w.=,-]+)", text)
+        assert len(commands) > 3
+        with helm.Chart.load(str(CHART)) as chart:
+            for command in commands:
+                chart.validate_schema(_set(command))
+        assert "--reuse-values --set" not in text, "it would keep the old chart's defaults"
 
     def test_helm_lints_the_chart(self) -> None:
         found = helm.lint(str(CHART))
         assert found["errors"] == []
         assert [one["error"] for one in found["messages"]] == ["icon is recommended"]
+
+
+def queries(manifests: list[Manifest]) -> dict[str, str]:
+    """What KEDA asks of Prometheus, by the triggers' names."""
+    triggers = the(manifests, "ScaledObject", "demo-worker")["spec"]["triggers"]
+    return {one["name"]: one["metadata"]["query"] for one in triggers}
+
+
+def assert_query(query: str, series: dict[str, str], expected: float, folder: Path) -> None:
+    """Prometheus gives this one number for a query, of series that it saw for ten minutes."""
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "promql_expr_test": [
+            {
+                "expr": query,
+                "eval_time": "10m",
+                "exp_samples": [{"labels": "{}", "value": expected}],
+            }
+        ],
+    }
+    (folder / "query.yml").write_text(yaml.safe_dump({"tests": [test]}))
+    command = [need("promtool", "prometheus"), "test", "rules", "query.yml"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _set(text: str) -> dict[str, Any]:
+    """What Helm makes of `--set a.b=1,c=x`."""
+    values: dict[str, Any] = {}
+    for path, _, value in (one.partition("=") for one in text.split(",")):
+        *parents, last = path.split(".")
+        at = values
+        for parent in parents:
+            at = at.setdefault(parent, {})
+        at[last] = yaml.safe_load(value)
+    return values
 
 
 def check(manifest: Manifest) -> None:

@@ -1,16 +1,20 @@
-"""The launcher's parts: the server that it finds, the names that it gives."""
+"""The launcher's parts: what it takes, the server that it finds, the names it gives, its end."""
 
+import asyncio
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import redis
 
-from deploy.local import camera_name, pace
+from deploy.children import Child
+from deploy.local import MAX_FPS, camera_name, follow, main, pace
 from deploy.redis_server import NoServer, find_server
 from emotion_streams import keys
-from tests.servers import eventually
+from producer.camera_settings import CameraOptions
+from tests.servers import RedisProcess, eventually
 
 
 @pytest.fixture
@@ -81,3 +85,69 @@ def test_a_camera_gets_a_name_that_fits_its_source_and_holds_no_url(source: str,
 def test_all_of_a_file_is_analysed_and_of_a_camera_so_many_frames(tmp_path: Path) -> None:
     assert pace(str(tmp_path), "10") == ["--policy", "every"]
     assert pace(os.devnull + "-none", "10") == ["--fps", "10"]
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--camera", "bad/name"), "--camera: camera name 'bad/name': use up to 63 letters"),
+        (("--port", "abc"), "--port: 'abc': a number from 1 to 65535"),
+        (("--port", "65536"), "--port: '65536': a number from 1 to 65535"),
+        (("--fps", "abc"), "--fps: 'abc': a number above 0, 240 at most"),
+        (("--fps", "0"), "--fps: '0': a number above 0"),
+        (("--fps", "241"), "--fps: '241': a number above 0"),
+        (("--redis", "localhost"), "--redis: "),
+        (("--sauce", "demo"), "unrecognized arguments: --sauce demo"),
+    ],
+    ids=str,
+)
+def test_what_it_cannot_use_is_refused_in_one_line_before_anything_starts(
+    options: tuple[str, ...], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(list(options))
+    said = capsys.readouterr()
+    assert ended.value.code == 2
+    assert said.out == ""
+    assert said.err.startswith("deploy.local: ")
+    assert reason in said.err
+    assert said.err.count("\n") == 1
+
+
+def test_a_camera_may_have_as_many_frames_as_its_producer_takes() -> None:
+    CameraOptions.model_validate({"fps": MAX_FPS})
+    with pytest.raises(ValueError, match="less than or equal"):
+        CameraOptions.model_validate({"fps": MAX_FPS + 1})
+
+
+class TestEnd:
+    """A file has ended, and with it its producer."""
+
+    @pytest.fixture
+    def server(self) -> Iterator[RedisProcess]:
+        with RedisProcess() as server:
+            yield server
+
+    def _follow(self, url: str, worker: str) -> int:
+        async def run() -> int:
+            producer = await Child.start("producer", ["true"])
+            children = [producer, await Child.start("worker", ["sh", "-c", worker])]
+            try:
+                async with asyncio.timeout(20):
+                    return await follow(url, "lobby", producer, children, asyncio.Event())
+            finally:
+                for child in children:
+                    await child.end(0)
+
+        return asyncio.run(run())
+
+    def test_with_all_of_it_analysed_is_well(self, server: RedisProcess) -> None:
+        assert self._follow(server.url, "sleep 60") == 0
+
+    def test_with_frames_left_and_nobody_to_analyse_them_is_said(
+        self, server: RedisProcess, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with redis.Redis(unix_socket_path=str(server.socket)) as client:
+            client.xadd(keys.frames("lobby"), {"frame": b"x"})
+        assert self._follow(server.url, "sleep 0.5; echo out of memory >&2; exit 3") == 1
+        assert capsys.readouterr().out == "worker ended with code 3:\n  out of memory\n"

@@ -114,8 +114,10 @@ class TestExpressions:
                 known.setdefault(name, set()).update(labels)
         for rule in RULES:
             if "record" in rule:
-                by = [labels for labels, _ in promql.groupings(promql.parse(rule["expr"]))]
-                known[rule["record"]] = set().union(*by)
+                tree = promql.parse(rule["expr"])
+                by = [labels for labels, _ in promql.groupings(tree)]
+                of_all = [known.get(metric, set()) for metric in promql.selectors(tree)]
+                known[rule["record"]] = set().union(*(by or of_all))
         return known
 
     def test_name_only_metrics_and_labels_that_exist(self, known: dict[str, set[str]]) -> None:

@@ -236,6 +236,12 @@ class TestStart:
         assert done.returncode == 2
         assert "no role has a password" in done.stderr
 
+    def test_says_where_it_cannot_write(self, tmp_path: Path) -> None:
+        gone = str(tmp_path / "gone")
+        done = self._start(tmp_path, {"VALKEY_RUN": gone, **passwords("worker")})
+        assert done.returncode == 2
+        assert f"start.sh: cannot write {gone}/users.acl" in done.stderr
+
     def test_leaves_out_a_role_without_a_password(self, tmp_path: Path) -> None:
         done = self._start(tmp_path, passwords("worker"))
         assert done.returncode == 0

@@ -12,7 +12,8 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- end }}
 
 {{- define "es.image" -}}
-{{ .root.Values.image.repository }}/{{ .name }}:{{ .tag | default .root.Values.image.tag | default .root.Chart.AppVersion }}
+{{- $tag := .tag | default (get .root.Values.image.tags .component) | default .root.Values.image.tag -}}
+{{ .root.Values.image.repository }}/{{ .name | default .component }}:{{ $tag | default .root.Chart.AppVersion }}
 {{- end }}
 
 {{- define "es.valkey-name" -}}
@@ -29,6 +30,12 @@ redis://{{ include "es.valkey-name" . }}:6379
 {{- end -}}
 {{- end }}
 
+{{/* A quarter more than it may hold, for buffers. */}}
+{{- define "es.valkey-memory" -}}
+{{- $number := regexFind "^[0-9]+" . | int64 -}}
+{{- div (mul $number (ternary 1024 1 (hasSuffix "gb" .)) 5) 4 }}Mi
+{{- end }}
+
 {{/* How every process reaches Valkey: as the role of its name. */}}
 {{- define "es.redis-env" -}}
 - name: EMOTION_REDIS
@@ -43,7 +50,8 @@ redis://{{ include "es.valkey-name" . }}:6379
 {{- define "es.settings-env" -}}
 {{- range $name, $value := .settings }}
 - name: EMOTION_{{ $.process }}_{{ $name | upper }}
-  value: {{ $value | toString | quote }}
+  {{- /* A number as JSON has it: one of a file is a float here, and toString writes 1e+06. */}}
+  value: {{ ternary $value (toJson $value) (kindIs "string" $value) | quote }}
 {{- end }}
 {{- end }}
 
@@ -55,6 +63,9 @@ securityContext:
   runAsGroup: {{ .user | default 10001 }}
   fsGroup: {{ .user | default 10001 }}
   seccompProfile: {type: RuntimeDefault}
+  {{- with .groups }}
+  supplementalGroups: {{ toJson . }}
+  {{- end }}
 {{- with .root.Values.image.pullSecrets }}
 imagePullSecrets: {{ toJson . }}
 {{- end }}
@@ -67,10 +78,11 @@ securityContext:
   capabilities: {drop: [ALL]}
 {{- end }}
 
-{{/* Alive: the loop turns. Ready: warm, and Valkey answers. Starting may take as long as it may. */}}
+{{/* Alive: it answers, and the loop turns, or it is still starting, which may take as long as it may.
+Ready: warm, and Valkey answers. While Valkey is away nothing is restarted. */}}
 {{- define "es.probes" -}}
 startupProbe:
-  httpGet: {path: /readyz, port: metrics}
+  httpGet: {path: /healthz, port: metrics}
   periodSeconds: 2
   failureThreshold: 150
 readinessProbe:
@@ -99,6 +111,16 @@ livenessProbe:
   secret:
     secretName: {{ . }}
     items: [{key: ca.crt, path: ca.crt}]
+{{- end }}
+{{- end }}
+
+{{/* Which nodes a pod may run on. */}}
+{{- define "es.placement" -}}
+{{- with .nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
