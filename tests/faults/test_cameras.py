@@ -142,9 +142,8 @@ def test_a_still_scene_is_sent_once_a_second_and_the_rest_counted(
             30,
         )
         within(lambda: stored(client) >= 2)
-        assert (
-            stored(client) <= time.monotonic() - began + 1
-        )  # as seconds have passed, and the first
+        # Hardly more than one a second, and the first.
+        assert stored(client) <= 1.25 * (time.monotonic() - began) + 1
         ((_, fields),) = client.xrevrange(keys.frames("door"), count=1)
         frame = Frame.unpack(fields[b"frame"])
         assert frame.jpeg == jpeg(64, 48)  # as the camera made it
