@@ -241,7 +241,9 @@ _LEAST_SECRET: Final = 4
 _CREDENTIALS: Final = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s'\"]*@", re.IGNORECASE)
 _QUERY: Final = re.compile(r"([?#]).+", re.DOTALL)
 # Every camera has its own words for a password there.
-_CAMERA_QUERY: Final = re.compile(r"((?:rtsp|http)s?://[^\s'\"?#]*[?#])[^\s'\"]+", re.IGNORECASE)
+_CAMERA_QUERY: Final = re.compile(
+    r"((?:rtsp|http)s?://[^\s'\"?#]*[?#])[^\s'\"]*[^\s'\":]", re.IGNORECASE
+)
 _SECRET_PARAMETERS: Final = re.compile(
     r"([/_?&;][^=&\s]*(?:pass|pwd|token|secret|auth|key|user)[^=&\s]*=)[^&\s'\"]+", re.IGNORECASE
 )

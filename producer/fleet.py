@@ -105,8 +105,10 @@ class Reloader:
         read: Callable[[], Mapping[str, CameraSettings]],
         apply: Callable[[Mapping[str, CameraSettings]], Awaitable[None]],
         metrics: ProducerMetrics,
+        look_every_s: float = _LOOK_EVERY_S,
     ) -> None:
         self._path = path
+        self._look_every_s = look_every_s
         self._read = read
         self._apply = apply
         self._metrics = metrics
@@ -118,7 +120,7 @@ class Reloader:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._asked.set)
         while True:
             try:
-                async with asyncio.timeout(_LOOK_EVERY_S):
+                async with asyncio.timeout(self._look_every_s):
                     await self._asked.wait()
             except TimeoutError:
                 # Polled: inotify sees nothing on network file systems, nor through the links
