@@ -256,6 +256,27 @@ def test_cameras_of_a_file_come_and_go_while_the_others_stay(
         assert not any(Path(f"/proc/{child}").exists() for child in children)
 
 
+def test_a_change_of_settings_leaves_no_frame_without_its_end(
+    redis_url: str, tmp_path: Path
+) -> None:
+    config = tmp_path / "cameras.yaml"
+    config.write_text("cameras: {lobby: {source: demo, fps: 60}}")
+    with Producer(redis_url, "--config", str(config)) as producer:
+        for quality in (50, 51, 52, 53):
+            published = producer.metric("emotion_published_frames_total", "lobby")
+            within(
+                lambda before=published: (
+                    producer.metric("emotion_published_frames_total", "lobby") > before + 20
+                ),
+                20,
+            )
+            before = producer.children()
+            config.write_text(f"cameras: {{lobby: {{source: demo, fps: 60, quality: {quality}}}}}")
+            producer.process.send_signal(signal.SIGHUP)
+            within(lambda before=before: producer.children() not in (before, {}), 20)
+        within(lambda: 0 <= unaccounted(producer) <= 2)
+
+
 def test_a_file_that_does_not_stand_still_yet_is_not_read(tmp_path: Path) -> None:
     path, applied = tmp_path / "cameras.yaml", list[str]()
     path.write_text("one")
