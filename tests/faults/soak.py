@@ -33,8 +33,8 @@ from tests.servers import RedisProcess, eventually
 _SAMPLE_EVERY_S = 0.25
 _FPS = 10
 _SLOWEST_FPS = 5.0
-_GROWTH_BYTES_PER_FRAME = 100
-# Below what any object takes that were kept for each; 12 MB of 20 cameras in 10 minutes.
+_GROWTH_BYTES_PER_FRAME = 200
+# Garbage that waits for its collector takes some tens for minutes.
 _WARM_UP_S = 60.0
 # Decoders' pools, and malloc's arenas, grow for their first minute.
 
@@ -42,9 +42,10 @@ _WARM_UP_S = 60.0
 @dataclass(frozen=True)
 class Result:
     """`growth_bytes_per_frame`: the slope of memory over the last two thirds of the time, all
-    processes of the producer together, by the frames that they stored meanwhile. What leaks with
-    each frame shows in full, however long it ran; what only fluctuates does not. Memory is
-    proportional (PSS), in MB. `slowest_fps`: stored per second of the slowest camera."""
+    processes of the producer together, by the frames that they stored meanwhile: what leaks with
+    each frame shows in full, however short the run; what only fluctuates does not. Memory, in MB,
+    is what is each process' own: how much of the rest is, depends on others. `slowest_fps`: stored
+    per second of the slowest camera."""
 
     cameras: int
     kinds: int
@@ -112,7 +113,7 @@ class Soak:
         times, memory = list[float](), list[float]()
         while time.monotonic() - started < duration_s:
             times.append(time.monotonic())
-            memory.append(sum(_pss_mb(process) for process in processes))
+            memory.append(sum(_own_mb(process) for process in processes))
             time.sleep(_SAMPLE_EVERY_S)
         lasted_s = time.monotonic() - started
         rates = [(count - before[name]) / lasted_s for name, count in self._stored().items()]
@@ -145,12 +146,11 @@ class Soak:
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(metric + "{"))
 
 
-def _pss_mb(process: int) -> float:
-    """Its memory, with what it shares divided among those who share it. A process that fell counts
-    as nothing: the count of restarts tells of it."""
+def _own_mb(process: int) -> float:
+    """Its own memory. A process that fell counts as nothing: the count of restarts tells of it."""
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
+            if line.startswith("Anonymous:"):
                 return int(line.split()[1]) / 1024
     return 0.0
 

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from emotion_streams.service.metrics import ProducerMetrics
 from producer import supervisor
-from producer.camera_settings import CameraSettings
+from producer.config import parse_camera
 from producer.messages import Counts, Order, Report, State
 from producer.registry import CameraRecord
 from producer.supervisor import CameraSupervisor
@@ -49,7 +49,7 @@ class Supervised:
         metrics = ProducerMetrics(self._registry)
         self.backoffs = 0
         self.record = CameraRecord("door", metrics)
-        order = Order("door", "redis://box", "info", True, CameraSettings(), [])
+        order = Order("door", "redis://box", "info", True, parse_camera({}, {}), [])
         self.task = asyncio.create_task(
             CameraSupervisor(order, self.record, metrics, [str(path)], self._delays).run()
         )
