@@ -104,8 +104,10 @@ class CameraSupervisor:
                 process.kill()
             raise
         finally:
-            await self._end(process)
-            self._record.process_ended()
+            try:
+                await self._end(process)
+            finally:
+                self._record.process_ended()
         assert process.returncode is not None
         return process.returncode
 

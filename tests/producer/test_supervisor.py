@@ -122,12 +122,15 @@ def test_a_cancellation_that_comes_while_a_process_ends_starts_no_other(
     program: Program, tmp_path: Path
 ) -> None:
     async def _run() -> None:
-        async with supervised(program("exec 1>&-; echo >ending; exec sleep 60")) as door:
+        script = line(captured=9, published=5) + "exec 1>&-; echo >ending; exec sleep 60"
+        async with supervised(program(script)) as door:
+            await door.until(lambda door: door.total("emotion_captured_frames_total") == 9)
             await door.until(lambda _: (tmp_path / "ending").exists())
             door.task.cancel()
             done, _ = await asyncio.wait([door.task], timeout=5)
             assert done
             assert door.starts == 1
+            assert door.total("emotion_capture_drops_total", reason="restart") == 4
 
     with contextlib.chdir(tmp_path):
         asyncio.run(_run())
