@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from emotion_streams import keys
 from emotion_streams.cameras import list_cameras, registered
-from emotion_streams.connection import InvalidRedisUrl, brief, connect, redact
+from emotion_streams.connection import InvalidRedisUrl, brief, connect, redact_url
 from emotion_streams.events import EmotionEvent
 from emotion_streams.ledger import Ledger, read_ledger
 from emotion_streams.subscribe import NOW, subscribe_async
@@ -35,7 +35,8 @@ def main(argv: list[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         print(
-            f"emotion-streams: Redis at {redact(arguments.redis)}: {brief(error)}", file=sys.stderr
+            f"emotion-streams: Redis at {redact_url(arguments.redis)}: {brief(error)}",
+            file=sys.stderr,
         )
         return 1
     except KeyboardInterrupt:

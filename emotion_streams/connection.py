@@ -73,7 +73,7 @@ def parse_url(url: str, environ: "os._Environ[str] | dict[str, str]" = os.enviro
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in _SCHEMES:
         raise InvalidRedisUrl(
-            f"{redact(url)!r} is no Redis URL: it starts with one of "
+            f"{redact_url(url)!r} is no Redis URL: it starts with one of "
             + ", ".join(sorted(f"{name}://" for name in _SCHEMES))
         )
     tls = scheme.startswith("rediss")
@@ -110,7 +110,7 @@ def parse_url(url: str, environ: "os._Environ[str] | dict[str, str]" = os.enviro
             raise ValueError("it names no service, as in redis+sentinel://host:26379/mymaster")
         return RedisUrl(kind, hosts, "", service, int(database or 0), options)
     except ValueError as error:
-        raise InvalidRedisUrl(f"{redact(url)!r} is no Redis URL: {error}") from None
+        raise InvalidRedisUrl(f"{redact_url(url)!r} is no Redis URL: {error}") from None
 
 
 def connect(url: str) -> Client:
@@ -196,12 +196,22 @@ def _connect(url: str, kit: _Kit) -> Client:
 
 
 def redact(text: str) -> str:
-    """The text with every `user:password@` of a URL in it replaced by `***@`, and with `***` for
-    the value of query parameters whose name speaks of a secret, and for what `keep_secret` was
-    told."""
+    """The text without the credentials of the URLs in it: `***` for every `user:password@`, for all
+    that stands in the query and the fragment of a camera's URL, for the value of parameters whose
+    name speaks of a secret, and for what `keep_secret` was told."""
     for secret in sorted(_secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
-    return _SECRET_PARAMETERS.sub(r"\1***", _CREDENTIALS.sub(r"\1***@", text))
+    text = _CAMERA_QUERY.sub(r"\1***", _CREDENTIALS.sub(r"\1***@", text))
+    return _SECRET_PARAMETERS.sub(r"\1***", text)
+
+
+def redact_url(text: str) -> str:
+    """As `redact`, of a text that is one URL, or an option with one (`--source=rtsp://...`):
+    whatever blanks or quotes its password may hold."""
+    start, separator, rest = text.partition("://")
+    _, at, rest = rest.rpartition("@")
+    hidden = _QUERY.sub(r"\1***", rest)
+    return redact(f"{start}{separator}{'***@' if at else ''}{hidden}")
 
 
 def brief(error: Exception) -> str:
@@ -229,6 +239,11 @@ _LEAST_SECRET: Final = 4
 
 # Greedy up to the last @ of the authority: passwords may hold an @.
 _CREDENTIALS: Final = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s'\"]*@", re.IGNORECASE)
+_QUERY: Final = re.compile(r"([?#]).+", re.DOTALL)
+# Every camera has its own words for a password there.
+_CAMERA_QUERY: Final = re.compile(
+    r"((?:rtsp|http)s?://[^\s'\"?#]*[?#])[^\s'\"]*[^\s'\":]", re.IGNORECASE
+)
 _SECRET_PARAMETERS: Final = re.compile(
     r"([/_?&;][^=&\s]*(?:pass|pwd|token|secret|auth|key|user)[^=&\s]*=)[^&\s'\"]+", re.IGNORECASE
 )

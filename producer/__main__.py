@@ -1,9 +1,15 @@
 """`python -m producer`: cameras into frames streams; `probe SOURCE` tries one."""
 
+import signal
+
+if __name__ == "__main__":
+    # First of all: whoever asks a producer that starts to read its file anew must not end it.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
 import asyncio
 import contextlib
 import logging
-import signal
+import os
 import sys
 from typing import Final
 
@@ -59,7 +65,10 @@ async def _run(config: Config, health: Health, metrics: ProducerMetrics) -> None
     working = asyncio.create_task(_work(config, fleet, metrics))
     telling = asyncio.create_task(registry.run())
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    end_by = {signal.SIGINT, signal.SIGTERM}
+    if config.path is None and _has_terminal():
+        end_by.add(signal.SIGHUP)  # it was closed; else there is nothing to read anew
+    for number in end_by:
         loop.add_signal_handler(number, working.cancel)
     health.started()
     try:
@@ -80,13 +89,21 @@ async def _run(config: Config, health: Health, metrics: ProducerMetrics) -> None
         await registry.close()
 
 
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR))
+    except OSError:
+        return False
+    return True
+
+
 async def _work(config: Config, fleet: Fleet, metrics: ProducerMetrics) -> None:
     metrics.config_valid.set(1)
     await fleet.apply(config.cameras)
     if config.path is None:
         await fleet.wait_until_ended()
     else:
-        reloader = Reloader(config.path, fleet.apply, metrics)
+        reloader = Reloader(config.path, config.cameras_now, fleet.apply, metrics)
         await asyncio.gather(reloader.run(), fleet.wait_until_fallen())
 
 

@@ -1,12 +1,13 @@
 """Settings of a camera."""
 
+import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from emotion_streams.connection import redact
+from emotion_streams.connection import redact_url
 
 DEFAULT_FPS: Final = 10.0
 _NETWORK_SCHEMES: Final = frozenset({"rtsp", "rtsps", "http", "https"})
@@ -24,12 +25,18 @@ class SourceKind(StrEnum):
 
 def source_kind(source: str) -> SourceKind:
     """What a `source` means: "demo", a USB index, a path in /dev, a URL, a folder, else a file.
-    Raises ValueError for a URL of another kind."""
-    scheme, separator, _ = source.partition("://")
+    Raises ValueError for a URL of another kind, or one that can be read in two ways."""
+    scheme, separator, rest = source.partition("://")
     if separator:
         if scheme.lower() not in _NETWORK_SCHEMES:
             raise ValueError(
-                f"{redact(source)}: of URLs, {', '.join(sorted(_NETWORK_SCHEMES))} are taken"
+                f"{redact_url(source)}: of URLs, {', '.join(sorted(_NETWORK_SCHEMES))} are taken"
+            )
+        authority = re.split("[/?#]", rest, maxsplit=1)[0]
+        # Else FFmpeg takes a part of the password for the host, and asks the world for it.
+        if authority.count("@") > 1 or "@" in rest.removeprefix(authority):
+            raise ValueError(
+                "write / as %2F, ? as %3F, # as %23 and @ as %40 in a password and behind the host"
             )
         return SourceKind.NETWORK
     if source == "demo":
@@ -130,12 +137,14 @@ class CameraOptions(BaseModel):
         source_kind(source)
         return source
 
-    @model_validator(mode="after")
-    def _policy_suits_source(self) -> Self:
-        live = source_kind(self.source) in (SourceKind.V4L2, SourceKind.NETWORK)
-        if self.policy == "every" and live:
-            raise ValueError("policy every: a live camera does not wait; leave it at newest")
-        return self
+    @field_validator("policy")
+    @classmethod
+    def _policy_suits_source(cls, policy: str, info: ValidationInfo) -> str:
+        source = info.data.get("source")  # not there where it is wrong itself
+        live = source and source_kind(source) in (SourceKind.V4L2, SourceKind.NETWORK)
+        if policy == "every" and live:
+            raise ValueError("a live camera does not wait; leave it at newest")
+        return policy
 
 
 class CameraSettings(CameraOptions):

@@ -33,10 +33,12 @@ _log = logging.getLogger(__name__)
 
 
 class Captured(NamedTuple):
-    """A picture and when it was captured (Unix, milliseconds)."""
+    """A picture and when it was captured: Unix time in milliseconds, which stands still while the
+    clock is set back; and by the monotonic clock, in seconds."""
 
     picture: Picture
     captured_ms: int
+    arrived_s: float
 
 
 class Pace(NamedTuple):
@@ -117,11 +119,10 @@ class Capture:
         return 0.0 if deadline is None else max(0.0, time.monotonic() - deadline)
 
     def run(self) -> None:
-        """Until the source ends, does not exist, or `stop`. Closes the slot at the end."""
-        try:
-            self._run()
-        finally:
-            self._slot.close()
+        """Until the source ends, does not exist, or `stop`. Closes the slot at the end; not where
+        it falls, for nothing ended well then."""
+        self._run()
+        self._slot.close()
 
     def _run(self) -> None:
         backoff = self._delays()
@@ -154,8 +155,8 @@ class Capture:
             while not self._stop.is_set():
                 if self._pace.on_demand and not self._slot.wait_until_wanted(_WAIT_S):
                     continue
-                captured = self._next_frame(pace)
-                if captured is None:
+                arrived_s = self._next_frame(pace)
+                if arrived_s is None:
                     continue
                 try:
                     with self._within(self._limits.read_s):
@@ -168,26 +169,29 @@ class Capture:
                         raise SourceUnavailable(f"{undecodable} damaged frames in a row") from error
                     continue
                 undecodable = 0
-                self._hand_over(Captured(picture, captured))
+                self._note_sound_frame()
+                self._hand_over(Captured(picture, self.last_frame_ms, arrived_s))
         finally:
             with self._within(self._limits.read_s):
                 self._source.close()
 
-    def _next_frame(self, pace: "_SessionPace") -> int | None:
-        """Grab a frame; when it was captured, or None where it is not wanted."""
+    def _next_frame(self, pace: "_SessionPace") -> float | None:
+        """Grab a frame; when it arrived, or None where it is not wanted."""
         with self._within(self._limits.read_s):
             position_s = self._source.grab()
         if position_s is not None and not self._source.live and not self._pace.on_demand:
             self._stop.wait(pace.pacer.wait_s(time.monotonic(), position_s))
         arrived_s = time.monotonic()
         self._note_arrival(arrived_s)
-        return self.last_frame_ms if self._wants(pace, arrived_s, position_s) else None
+        return arrived_s if self._wants(pace, arrived_s, position_s) else None
 
     def _note_arrival(self, arrived_s: float) -> None:
         self._counts.captured += 1
         # Never back, whatever is done to the clock.
         self.last_frame_ms = max(self.last_frame_ms, int(self._clock() * 1000))
         self._heard = arrived_s
+
+    def _note_sound_frame(self) -> None:
         self._in_a_row += 1
         self.error = ""
         if self.state is not State.UP:
@@ -203,6 +207,8 @@ class Capture:
         if pace.cap.admits(arrived_s if position_s is None else position_s):
             return True
         self._counts.rate_gated += 1
+        if self.state is State.UP:  # nobody looked at it: sound as those before it
+            self._in_a_row += 1
         return False
 
     def _hand_over(self, captured: Captured) -> None:

@@ -86,11 +86,10 @@ class CameraProcess:
         self._news.set()
 
     def _publish(self) -> None:
-        try:
-            self._publish_all()
-        finally:
-            self._publisher.close()
-            self.stop()
+        # Not where it falls: then the process ends at once, and not as if all were well.
+        self._publish_all()
+        self._publisher.close()
+        self.stop()
 
     def _publish_all(self) -> None:
         while not self._stop.is_set() and not self._slot.finished:
@@ -102,7 +101,7 @@ class CameraProcess:
                 continue
             try:
                 picture = self._shape(captured.picture)
-                if not self._motion.admits(picture, captured.captured_ms):
+                if not self._motion.admits(picture, captured.arrived_s):
                     self._counts.motion_gated += 1
                     continue
                 encoded = encode(picture, self._quality)

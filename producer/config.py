@@ -1,12 +1,11 @@
 """The cameras to run: one from the command line, or many from a file that may change."""
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import quote, unquote
+from typing import Any
+from urllib.parse import unquote
 
 from pydantic import ValidationError
 
@@ -17,17 +16,24 @@ from emotion_streams.service.settings import InvalidSettings
 from producer.camera_settings import CameraOptions, CameraSettings
 from producer.settings import ProducerSettings
 
-_REFERENCE: Final = re.compile(r"\$\{([^}]*)\}")
-
 
 @dataclass(frozen=True)
 class Config:
     """What is to run. `path`: the file that names the cameras; None where the command line names
-    the one."""
+    the one. `given`: what the command line said."""
 
     process: ProducerSettings
     cameras: Mapping[str, CameraSettings]
     path: Path | None
+    given: Mapping[str, Any]
+
+    def cameras_now(self) -> Mapping[str, CameraSettings]:
+        """The cameras of the file as it stands now, held to all that the start holds it to. Raises
+        InvalidSettings."""
+        now = _resolve(self.given, self.path)
+        if now.path is None:
+            raise InvalidSettings(f"{self.path}: cameras: it names none any more")
+        return now.cameras
 
 
 def load(argv: list[str]) -> Config:
@@ -48,85 +54,94 @@ def load(argv: list[str]) -> Config:
 
 
 def _resolve(given: Mapping[str, Any], path: Path | None) -> Config:
-    from_file = service.read_file(path, "producer") if path else {}
-    process = service.resolve(ProducerSettings, given, from_file)
+    content = service.read_yaml(path) if path else {}
+    from_file = service.own_values(content, path, "producer") if path else {}
+    process = service.resolve(ProducerSettings, given, from_file, path)
     about_camera = {"camera", *CameraOptions.model_fields} & process.model_fields_set
-    if path and "cameras" in service.read_yaml(path):
+    if path and "cameras" in content:
         if about_camera:
             names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(about_camera))
             raise InvalidSettings(
                 f"{names}: {path} names the cameras; say it there, under the camera or defaults"
             )
-        return Config(process, read_cameras(path), path)
+        return Config(process, _cameras(content, path, os.environ), path, given)
     if process.camera is None:
-        raise InvalidSettings("--camera is missing (or --config with cameras)")
+        missing = (
+            f"{path}: cameras is missing (or --camera)"
+            if path
+            else ("--camera is missing (or --config with cameras)")
+        )
+        raise InvalidSettings(missing)
     values = {name: getattr(process, name) for name in about_camera if name != "camera"}
-    defaults = _section(path, "defaults") if path else {}
+    defaults = _section(content, path, "defaults") if path else {}
     camera = parse_camera({**defaults, **values}, os.environ)
-    return Config(process, {process.camera: camera}, None)
+    return Config(process, {process.camera: camera}, None, given)
 
 
 def read_cameras(path: Path, environ: Mapping[str, str] = os.environ) -> dict[str, CameraSettings]:
     """The cameras of a file: each by `defaults` and its own keys. Raises InvalidSettings, which
     names file, camera and key."""
-    defaults = _section(path, "defaults")
+    return _cameras(service.read_yaml(path), path, environ)
+
+
+def _cameras(
+    content: Mapping[str, Any], path: Path, environ: Mapping[str, str]
+) -> dict[str, CameraSettings]:
+    defaults = _section(content, path, "defaults")
+    # By themselves first, so that no camera is blamed. What they lack in the environment is
+    # missed only by a camera that uses it.
+    parse_camera({**defaults, "enabled": False}, environ, f"{path}: defaults.")
     cameras: dict[str, CameraSettings] = {}
-    for name, own in _section(path, "cameras").items():
+    for name, own in _section(content, path, "cameras").items():
         where = f"{path}: cameras.{name}"
         if not isinstance(own, dict):
             raise InvalidSettings(f"{where}: not a mapping of settings, as in {{source: demo}}")
         try:
             keys.check_camera(str(name))
-            cameras[str(name)] = parse_camera({**defaults, **own}, environ)
-        except InvalidSettings as error:
-            raise InvalidSettings(f"{where}.{error}") from None
         except ValueError as error:
             raise InvalidSettings(f"{where}: {error}") from None
+        cameras[str(name)] = parse_camera({**defaults, **own}, environ, f"{where}.")
+    if not cameras:
+        raise InvalidSettings(f"{path}: cameras: there is none in it")
     return cameras
 
 
-def parse_camera(values: Mapping[str, Any], environ: Mapping[str, str]) -> CameraSettings:
-    """A camera's settings, with `${NAME}` taken from the environment. What came from there, and
-    the password of a URL, is secret from now on. Raises InvalidSettings."""
-    expanded: dict[str, Any] = {
-        name: _expand(name, value, environ) if isinstance(value, str) else value
-        for name, value in values.items()
-    }
+def parse_camera(
+    values: Mapping[str, Any], environ: Mapping[str, str], where: str = ""
+) -> CameraSettings:
+    """A camera's settings, with `${NAME}` taken from the environment; one that is not enabled may
+    lack it there. What came from there, and password and query of a URL, are secret from now on.
+    Raises InvalidSettings, with `where` before each key."""
+    expanded = dict(values)
+    for key, value in values.items():
+        if isinstance(value, str):
+            try:
+                expanded[key] = service.expand(value, environ)
+            except ValueError as error:
+                if values.get("enabled", True) is not False:
+                    raise InvalidSettings(f"{where}{key}: {error}") from None
     source = expanded.get("source")
     if isinstance(source, str):
-        _keep_password(source)
+        _keep_credentials(source)
     try:
         return CameraSettings.model_validate(expanded)
     except ValidationError as error:
-        raise InvalidSettings("; ".join(service.explain(error))) from None
+        lines = service.explain(error, lambda key, _: f"{where}{key}")
+        raise InvalidSettings("; ".join(lines)) from None
 
 
-def _expand(key: str, text: str, environ: Mapping[str, str]) -> str:
-    alone = _REFERENCE.fullmatch(text) is not None
-
-    def value(match: re.Match[str]) -> str:
-        name = match[1]
-        if name not in environ:
-            raise InvalidSettings(f"{key}: ${{{name}}} is not set in the environment")
-        keep_secret(environ[name])
-        # Within a URL, an @ or / of a password would end it.
-        inserted = environ[name] if alone else quote(environ[name], safe="")
-        keep_secret(inserted)
-        return inserted
-
-    return _REFERENCE.sub(value, text)
-
-
-def _keep_password(source: str) -> None:
+def _keep_credentials(source: str) -> None:
     # Up to the last @: whoever writes a password plainly may have left an / or @ in it.
-    rest = source.partition("://")[2].partition("?")[0]
-    _, _, password = rest.rpartition("@")[0].partition(":")
-    keep_secret(password)
-    keep_secret(unquote(password))
+    credentials, _, rest = source.partition("://")[2].rpartition("@")
+    password = credentials.partition(":")[2]
+    # The query as a whole: its values may be words as common as "main".
+    query = rest.partition("?")[2]
+    for secret in (password, unquote(password), query):
+        keep_secret(secret)
 
 
-def _section(path: Path, name: str) -> dict[str, Any]:
-    content = service.read_yaml(path).get(name) or {}
-    if not isinstance(content, dict):
+def _section(content: Mapping[str, Any], path: Path, name: str) -> dict[str, Any]:
+    section = content.get(name) or {}
+    if not isinstance(section, dict):
         raise InvalidSettings(f"{path}: {name}: not a mapping")
-    return content
+    return section

@@ -11,7 +11,7 @@ from emotion_streams.connection import known_secrets
 from emotion_streams.service.metrics import ProducerMetrics
 from emotion_streams.service.settings import InvalidSettings
 from producer.camera_settings import CameraSettings
-from producer.config import Config, read_cameras
+from producer.config import Config
 from producer.messages import Order
 from producer.registry import CameraRecord
 from producer.supervisor import CameraSupervisor
@@ -93,40 +93,51 @@ class Fleet:
 
 
 class Reloader:
-    """Applies a settings file anew when it changes, and on SIGHUP. One that cannot be used leaves
-    the cameras as they are."""
+    """Applies a settings file anew when it changed and then stands still for a second, for it may
+    be half written; and at once on SIGHUP. One that cannot be used leaves the cameras as they are.
+
+    `read`: the cameras of the file `path`; raises InvalidSettings.
+    """
 
     def __init__(
         self,
         path: Path,
+        read: Callable[[], Mapping[str, CameraSettings]],
         apply: Callable[[Mapping[str, CameraSettings]], Awaitable[None]],
         metrics: ProducerMetrics,
+        look_every_s: float = _LOOK_EVERY_S,
     ) -> None:
         self._path = path
+        self._look_every_s = look_every_s
+        self._read = read
         self._apply = apply
         self._metrics = metrics
         self._asked = asyncio.Event()
-        self._seen = self._signature()
+        self._applied = self._seen = self._signature()
 
     async def run(self) -> None:
         """Until cancelled."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._asked.set)
         while True:
             try:
-                async with asyncio.timeout(_LOOK_EVERY_S):
+                async with asyncio.timeout(self._look_every_s):
                     await self._asked.wait()
             except TimeoutError:
                 # Polled: inotify sees nothing on network file systems, nor through the links
                 # by which Kubernetes swaps a ConfigMap.
-                if self._signature() == self._seen:
+                if not self._changed():
                     continue
             self._asked.clear()
             await self._reload()
 
+    def _changed(self) -> bool:
+        before, self._seen = self._seen, self._signature()
+        return self._seen == before != self._applied
+
     async def _reload(self) -> None:
-        self._seen = self._signature()
+        self._applied = self._seen = self._signature()
         try:
-            cameras = read_cameras(self._path)
+            cameras = self._read()
         except InvalidSettings as error:
             self._metrics.config_valid.set(0)
             _log.error("the new settings cannot be used, the cameras stay: %s", error)

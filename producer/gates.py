@@ -8,13 +8,17 @@ from producer.opencv import cv2
 from producer.source import Picture, Pixels, UndecodableFrame
 
 _BACKLOG_LASTS_S: Final = 5.0
+_JITTER_S: Final = 0.3
+# Of networks, and of cameras that send in bursts; what is later than that waited somewhere.
+_DRIFT: Final = 0.05
+# Of a camera's clock at most, and how fast the least delay is forgotten.
 _MAY_LAG_S: Final = 1.0
 
 _GRID: Final = (64, 48)
 # Cells are large enough to average a sensor's noise away, and small beside a face.
 _CELL_CHANGED: Final = 8
 # Of 255 levels of grey.
-_AT_LEAST_EVERY_MS: Final = 1000
+_AT_LEAST_EVERY_S: Final = 1.0
 
 
 class RateCap:
@@ -59,27 +63,43 @@ class Backlog:
     """Tells frames that come late from those that come as they are captured.
 
     A stream that was held up, by probing it at its start or by the network, delivers what it kept
-    in one go: then a frame's own time is further from that of the frame before than its arrival.
-    Until the first that comes in time, all are taken for late.
+    in one go. How long a frame was on its way is not known, for the camera has a clock of its own,
+    but how much longer than others: late is what took 0.3 s more than the fastest lately. At the
+    start, while nothing is known of others, all are late that come faster than they were captured.
     """
 
     def __init__(self) -> None:
         self._before: tuple[float, float] | None = None
-        self._late = True
+        self._least_s: float | None = None
         self._late_since_s: float | None = None
+        self._believed = True
 
     def is_late(self, arrived_s: float, position_s: float) -> bool:
         """Whether this frame waited somewhere. `position_s`: its own time."""
-        before, self._before = self._before, (arrived_s, position_s)
-        if before is not None and position_s > before[1]:
-            self._late = arrived_s - before[0] < (position_s - before[1]) / 2
-        if not self._late:
+        if not self._believed:
+            return False
+        if not self._lags(arrived_s, position_s):
             self._late_since_s = None
             return False
         if self._late_since_s is None:
             self._late_since_s = arrived_s
         # No camera's backlog lasts this long: it is its clock that is wrong.
-        return arrived_s - self._late_since_s < _BACKLOG_LASTS_S
+        self._believed = arrived_s - self._late_since_s < _BACKLOG_LASTS_S
+        return self._believed
+
+    def _lags(self, arrived_s: float, position_s: float) -> bool:
+        took_s = arrived_s - position_s
+        before, self._before = self._before, (arrived_s, position_s)
+        if before is None:
+            return True
+        passed_s, claimed_s = arrived_s - before[0], position_s - before[1]
+        if claimed_s <= 0:  # its clock was set back, or stands still
+            self._least_s = took_s
+        elif self._least_s is not None:
+            self._least_s = min(took_s, self._least_s + passed_s * _DRIFT)
+        elif passed_s >= claimed_s / 2:
+            self._least_s = took_s
+        return self._least_s is None or took_s - self._least_s > _JITTER_S
 
 
 class MotionGate:
@@ -89,20 +109,24 @@ class MotionGate:
     def __init__(self, min_motion: float) -> None:
         self._min_motion: Final = min_motion
         self._sent: Pixels | None = None
-        self._sent_ms = 0
+        self._sent_s = 0.0
+        self._before_s = 0.0
 
-    def admits(self, picture: Picture, captured_ms: int) -> bool:
-        """Whether the frame goes through. Raises UndecodableFrame."""
+    def admits(self, picture: Picture, arrived_s: float) -> bool:
+        """Whether the frame goes through. `arrived_s` must not go back. Raises UndecodableFrame."""
         if not self._min_motion:
             return True
         cells = _cells(picture)
+        # The next comes as long after this one as this one after that before, or half as much more.
+        next_s = arrived_s + 1.5 * (arrived_s - self._before_s)
+        self._before_s = arrived_s
         if (
             self._sent is not None
-            and captured_ms - self._sent_ms < _AT_LEAST_EVERY_MS
+            and next_s - self._sent_s < _AT_LEAST_EVERY_S
             and np.mean(cv2.absdiff(cells, self._sent) > _CELL_CHANGED) < self._min_motion
         ):
             return False
-        self._sent, self._sent_ms = cells, captured_ms
+        self._sent, self._sent_s = cells, arrived_s
         return True
 
 

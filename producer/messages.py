@@ -48,7 +48,7 @@ class State(StrEnum):
 class Counts:
     """What a camera's process counted since it started, in frames unless said. Each is written by
     one thread. All that was captured ended in exactly one of the others, or is on its way:
-    `captured = published + gated + dropped + undecodable + at most two`."""
+    `captured = published + gated + dropped + undecodable + on_way`, which is two at most."""
 
     captured: int = 0
     published: int = 0
@@ -79,6 +79,12 @@ class Counts:
             + self.undecodable
         )
 
+    @property
+    def on_way(self) -> int:
+        """Captured, and not yet ended."""
+        # The threads go on while they are counted: never less than none.
+        return max(0, self.captured - self.published - self.gated - self.lost)
+
 
 @dataclass(frozen=True)
 class Report:
@@ -103,8 +109,11 @@ class Report:
 
     @classmethod
     def from_line(cls, line: str | bytes) -> "Report":
-        """Parse what `to_line` made."""
-        values = json.loads(line)
-        values["state"] = State(values["state"])
-        values["counts"] = Counts(**values["counts"])
-        return cls(**values)
+        """Parse what `to_line` made. Raises ValueError for all else."""
+        try:
+            values = json.loads(line)
+            values["state"] = State(values["state"])
+            values["counts"] = Counts(**values["counts"])
+            return cls(**values)
+        except (TypeError, KeyError) as error:
+            raise ValueError("not a report") from error

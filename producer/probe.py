@@ -1,6 +1,7 @@
 """`python -m producer probe SOURCE`: open a camera and say what it gives, or why it does not."""
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -10,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from emotion_streams.connection import redact
+from emotion_streams.connection import redact, redact_url
 from emotion_streams.service import settings as service
 from producer.camera_settings import CameraSettings
 from producer.config import parse_camera
@@ -32,6 +33,7 @@ _LOOK_EVERY_S: Final = 0.5
 _CASCADE: Final = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"
 _DETECT_WIDTH: Final = 320
 _GRACE_S: Final = 2.0
+_LONGEST_S: Final = 3600.0
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def main(argv: list[str]) -> int:
     errors.take_over()
     found: list[Finding | SourceUnavailable] = []
     looking = threading.Thread(
-        target=lambda: found.append(_look(camera, errors, arguments.seconds)), daemon=True
+        target=lambda: found.append(look(camera, errors, arguments.seconds)), daemon=True
     )
     looking.start()
     limit_s = camera.open_timeout_s + camera.read_timeout_s + arguments.seconds + _GRACE_S
@@ -101,20 +103,24 @@ def _tell(
         return 0
     reason = redact(str(finding))
     if as_json:
-        print(json.dumps({"source": redact(camera.source), "error": reason}))
+        print(json.dumps({"source": redact_url(camera.source), "error": reason}))
     else:
         print(f"producer probe: {reason}", file=sys.stderr)
     return 1
 
 
-def _look(
+def look(
     camera: CameraSettings, errors: NativeErrors, seconds: float
 ) -> Finding | SourceUnavailable:
+    """What the camera gives in so many seconds, or why it does not, whatever that is."""
     source = make_source(camera, errors)
     try:
-        return _measure(source, redact(camera.source), seconds)
+        return _measure(source, redact_url(camera.source), seconds)
     except SourceUnavailable as error:
         return error
+    except Exception as error:  # whatever it is, it is told in one line
+        text = " ".join(str(error).split())
+        return SourceUnavailable(f"{redact_url(camera.source)}: {type(error).__name__}: {text}")
     finally:
         source.close()
 
@@ -168,7 +174,7 @@ def _has_face(detector: "cv2.CascadeClassifier", picture: Picture) -> bool:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = service.Parser(
         prog="producer probe",
         description="Open a source and say what it gives, or why it does not.",
     )
@@ -177,6 +183,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--transport", default="tcp", help="of RTSP: tcp or udp")
     parser.add_argument("--open-timeout-s", default=5.0, type=float, help="time to open it")
     parser.add_argument("--read-timeout-s", default=5.0, type=float, help="time between frames")
-    parser.add_argument("--seconds", default=3.0, type=float, help="how long to look")
+    parser.add_argument("--seconds", default=3.0, type=_seconds, help="how long to look")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
+
+
+def _seconds(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 < (seconds := float(text)) <= _LONGEST_S:
+            return seconds
+    raise argparse.ArgumentTypeError(f"{text}: must be more than 0, and {_LONGEST_S:.0f} at most")

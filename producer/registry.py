@@ -48,8 +48,9 @@ class CameraRecord:
         self._taken = time.monotonic()
         self.show()
 
-    def process_started(self) -> None:
-        """A new process of this camera counts from zero."""
+    def process_ended(self) -> None:
+        """What it had on its way is lost with it; the next one counts from zero."""
+        self._metrics.dropped.labels(self.camera, "restart").inc(self._counted.on_way)
         self._counted = Counts()
 
     def process_fell(self, why: str) -> None:

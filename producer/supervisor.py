@@ -6,11 +6,11 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from emotion_streams.backoff import delays
+from emotion_streams.backoff import check_cancelled, delays
 from emotion_streams.service.metrics import ProducerMetrics
 from producer.messages import EXIT_NO_SUCH_SOURCE, Order, Report, State
 from producer.registry import CameraRecord
@@ -19,9 +19,12 @@ _START_MAY_TAKE_S: Final = 30.0
 # Importing takes a second; twenty at once on a small machine, many.
 _SILENCE_S: Final = 10.0
 # Reports come twice a second.
+_SECOND_LOOK_S: Final = 0.5
+# Where this process was stopped itself, reports lie in the pipe, and the time is over all the same.
 _OVERDUE_S: Final = 1.0
 # The source's own timeout should have ended the call; this much later it never will.
 _STOP_MAY_TAKE_S: Final = 0.5
+_COMMAND: Final = (sys.executable, "-m", "producer.child")
 _BACKOFF_S: Final = (0.5, 30.0)
 _ROOT: Final = Path(__file__).parent.parent
 
@@ -32,32 +35,52 @@ class SourceMissing(Exception):
     """The camera's source does not exist; the text says what is missing."""
 
 
-class Hung(Exception):
-    """The camera's process does not go on: what it hangs in."""
+class ProcessFailed(Exception):
+    """The camera's process cannot be used: why, as "it hung"."""
 
 
 class CameraSupervisor:
-    """Keeps one camera's process running until its source ends, or `run` is cancelled."""
+    """Keeps one camera's process running until its source ends, or `run` is cancelled. Whatever
+    becomes of the process, another is started, after a while that grows until one was stable.
 
-    def __init__(self, order: Order, record: CameraRecord, metrics: ProducerMetrics) -> None:
+    `command` starts it; the camera's name is added. `backoff` makes the delays between starts.
+    """
+
+    def __init__(
+        self,
+        order: Order,
+        record: CameraRecord,
+        metrics: ProducerMetrics,
+        command: Sequence[str] = _COMMAND,
+        backoff: Callable[[], Iterator[float]] = lambda: delays(*_BACKOFF_S),
+    ) -> None:
         self._order = order
         self._record = record
         self._metrics = metrics
+        self._command = command
+        self._backoff = backoff
+        self._was_stable = False
 
     async def run(self) -> None:
         """Returns when the source ended. Raises SourceMissing where the order is not patient and
         the source does not exist."""
-        backoff = self._delays()
+        backoff = self._backoff()
         while True:
-            code = await self._run_process()
-            report = self._record.report
-            if code == 0 and report.state is State.ENDED:
-                return
-            if code == EXIT_NO_SUCH_SOURCE:
-                raise SourceMissing(f"{self._order.camera}: {report.error}")
-            if report.stable:
-                backoff = self._delays()
-            why = f"its process fell ({_exit_text(code)})" if code is not None else "it hung"
+            check_cancelled()
+            self._was_stable = False
+            try:
+                code = await self._run_process()
+            except ProcessFailed as error:
+                why = str(error)
+            else:
+                report = self._record.report
+                if code == 0 and report.state is State.ENDED:
+                    return
+                if code == EXIT_NO_SUCH_SOURCE:
+                    raise SourceMissing(f"{self._order.camera}: {report.error}")
+                why = f"its process fell ({_exit_text(code)})"
+            if self._was_stable:
+                backoff = self._backoff()
             self._record.process_fell(why)
             self._metrics.restarts.labels(self._order.camera).inc()
             _log.warning(
@@ -67,70 +90,90 @@ class CameraSupervisor:
             )
             await asyncio.sleep(next(backoff))
 
-    def _delays(self) -> Iterator[float]:
-        return delays(*_BACKOFF_S)
-
-    async def _run_process(self) -> int | None:
-        """Start it, follow its reports, reap it: the exit code, None where it hung."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "producer.child", self._order.camera),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            # Away from the terminal's Ctrl-C: when to end is the supervisor's word.
-            process_group=0,
-            env={**os.environ, "PYTHONPATH": _python_path()},
-        )
+    async def _run_process(self) -> int:
+        """Start it, follow its reports, reap it: the exit code. Raises ProcessFailed."""
+        process = await self._start_process()
         assert process.stdin is not None
-        self._record.process_started()
-        hung = False
         try:
             process.stdin.write(self._order.to_line().encode())
             with contextlib.suppress(ConnectionError):
                 await process.stdin.drain()
             await self._follow(process)
-        except Hung as error:
-            hung = True
-            _log.error(
-                "the camera's process is ended: %s", error, extra={"camera": self._order.camera}
-            )
+        except ProcessFailed:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            raise
         finally:
-            await _end(process, politely=not hung)
-        return None if hung else process.returncode
+            try:
+                await self._end(process)
+            finally:
+                self._record.process_ended()
+        assert process.returncode is not None
+        return process.returncode
+
+    async def _start_process(self) -> asyncio.subprocess.Process:
+        try:
+            return await asyncio.create_subprocess_exec(
+                *self._command,
+                self._order.camera,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                # Away from the terminal's Ctrl-C: when to end is the supervisor's word.
+                process_group=0,
+                env={**os.environ, "PYTHONPATH": _python_path()},
+            )
+        except (OSError, RuntimeError) as error:  # no descriptor, process, memory or thread is left
+            raise ProcessFailed(f"its process could not be started: {error}") from error
 
     async def _follow(self, process: asyncio.subprocess.Process) -> None:
+        """Take its reports until it says no more. Raises ProcessFailed where it does not go on, or
+        says what is no report."""
         assert process.stdout is not None
         patience_s = _START_MAY_TAKE_S
         while True:
             try:
-                # Not wait_for, which in Python 3.11 may lose a cancellation.
-                async with asyncio.timeout(patience_s):
-                    line = await process.stdout.readline()
+                line = await _next_line(process.stdout, patience_s)
+                if not line.endswith(b"\n"):
+                    return
+                report = Report.from_line(line)
             except TimeoutError:
-                raise Hung(f"no report for {patience_s:.0f} s") from None
-            if not line.endswith(b"\n"):
-                return
-            report = Report.from_line(line)
+                raise ProcessFailed(f"it hung: no report for {patience_s:.0f} s") from None
+            except ValueError:  # of readline too, where there is no end to the line
+                raise ProcessFailed("its process said what is no report") from None
             self._record.take(report)
+            self._was_stable = self._was_stable or report.stable
             if report.overdue_s > _OVERDUE_S:
-                raise Hung(f"a call into the source outstays its time by {report.overdue_s:.1f} s")
+                raise ProcessFailed(
+                    f"it hung: a call into the source outstays its time by {report.overdue_s:.1f} s"
+                )
             patience_s = _SILENCE_S
 
-
-async def _end(process: asyncio.subprocess.Process, *, politely: bool) -> None:
-    """See that the process is gone, and reaped, even when cancelled meanwhile."""
-    if process.stdin is not None:
+    async def _end(self, process: asyncio.subprocess.Process) -> None:
+        """See that the process is gone, and reaped. A cancellation meanwhile is not lost."""
+        assert process.stdin is not None
         process.stdin.close()  # which asks it to end
-    if not politely:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-    try:
-        async with asyncio.timeout(_STOP_MAY_TAKE_S):
+        try:
+            async with asyncio.timeout(_STOP_MAY_TAKE_S):
+                with contextlib.suppress(ProcessFailed):
+                    await self._follow(process)  # what it has to say at the end
+                await process.wait()
+        except TimeoutError:
+            pass
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
             await process.wait()
-    except (TimeoutError, asyncio.CancelledError):
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+
+
+async def _next_line(stream: asyncio.StreamReader, patience_s: float) -> bytes:
+    """Raises TimeoutError, and ValueError for a line that is too long."""
+    try:
+        # Not wait_for, which in Python 3.11 may lose a cancellation.
+        async with asyncio.timeout(patience_s):
+            return await stream.readline()
+    except TimeoutError:
+        async with asyncio.timeout(_SECOND_LOOK_S):
+            return await stream.readline()
 
 
 def _exit_text(code: int) -> str:

@@ -5,7 +5,7 @@ import os
 import sys
 from typing import Final, NoReturn
 
-from emotion_streams.connection import redact
+from emotion_streams.connection import redact_url
 
 _DESCRIPTOR: Final = "EMOTION_COMMAND_LINE_FD"
 
@@ -21,7 +21,7 @@ def conceal() -> list[str]:
         with os.fdopen(int(descriptor)) as file:
             arguments: list[str] = json.load(file)
         return arguments
-    shown = [redact(argument) for argument in sys.orig_argv]
+    shown = [redact_url(argument) for argument in sys.orig_argv]
     if shown != sys.orig_argv:
         memory = os.memfd_create("arguments", flags=0)
         with os.fdopen(os.dup(memory), "w") as file:

@@ -149,7 +149,7 @@ class ProducerMetrics:
         self.dropped = counter(
             "emotion_capture_drops",
             "Frames lost before Redis: held up on the way (late), replaced by a newer one (newer), "
-            "Redis was full (full) or refused them (refused).",
+            "Redis was full (full) or refused them (refused), its process ended (restart).",
             "reason",
         )
         self.decode_errors = counter(
@@ -187,7 +187,7 @@ class ProducerMetrics:
         self.frame_age.labels(camera).set(math.nan)
         for reason in ("rate", "motion"):
             self.gated.labels(camera, reason)
-        for reason in ("late", "newer", "full", "refused"):
+        for reason in ("late", "newer", "full", "refused", "restart"):
             self.dropped.labels(camera, reason)
 
     def forget(self, camera: str) -> None:

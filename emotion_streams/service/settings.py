@@ -2,10 +2,12 @@
 
 import argparse
 import os
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
+from urllib.parse import quote
 
 import yaml
 from pydantic import AliasChoices, Field, ValidationError, field_validator
@@ -16,10 +18,12 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from emotion_streams.connection import parse_url, redact
+from emotion_streams.connection import keep_secret, parse_url, redact, redact_url
 
 SECTIONS: Final = ("producer", "worker", "gateway", "defaults", "cameras")
 """Of a settings file; what stands beside them (`redis`, `log_level`) goes for every process."""
+
+_REFERENCE: Final = re.compile(r"\$\{([^}]*)\}")
 
 Settings = TypeVar("Settings", bound="ServiceSettings")
 
@@ -37,7 +41,8 @@ class ServiceSettings(BaseSettings):
         "redis://localhost:6379",
         validation_alias=AliasChoices("redis", "EMOTION_REDIS"),
         description="Redis or Valkey: redis://, rediss://, unix://, redis+cluster:// or "
-        "redis+sentinel://. EMOTION_REDIS_USERNAME and EMOTION_REDIS_PASSWORD add credentials",
+        "redis+sentinel://; ${NAME} in it is taken from the environment. EMOTION_REDIS_USERNAME "
+        "and EMOTION_REDIS_PASSWORD add credentials",
     )
     log_level: str = Field(
         "info",
@@ -50,6 +55,7 @@ class ServiceSettings(BaseSettings):
     @field_validator("redis")
     @classmethod
     def _redis_is_a_url(cls, url: str) -> str:
+        url = expand(url, os.environ)
         parse_url(url)
         return url
 
@@ -65,8 +71,10 @@ def load(
     parser = build_parser(kind, section, description)
     given = vars(parser.parse_args(argv))
     config = given.pop("config", None) or os.environ.get("EMOTION_CONFIG")
+    path = Path(config) if config else None
     try:
-        return resolve(kind, given, read_file(Path(config), section) if config else {})
+        from_file = own_values(read_yaml(path), path, section) if path else {}
+        return resolve(kind, given, from_file, path)
     except InvalidSettings as error:
         end(section, str(error))
 
@@ -78,10 +86,17 @@ def end(section: str, reason: str) -> NoReturn:
 
 
 def resolve(
-    kind: type[Settings], given: Mapping[str, Any], from_file: Mapping[str, Any]
+    kind: type[Settings],
+    given: Mapping[str, Any],
+    from_file: Mapping[str, Any],
+    path: Path | None = None,
 ) -> Settings:
-    """Settings from what was given on the command line, the environment and a file's values.
-    Raises InvalidSettings."""
+    """Settings from what was given on the command line, the environment and the values of the file
+    `path`. Raises InvalidSettings, which names the file where the mistake is in it."""
+
+    def named(key: str, value: object) -> str:
+        in_file = key not in given and key in from_file and from_file[key] == value
+        return f"{path}: {key}" if in_file else key
 
     class WithFile(kind):  # type: ignore[valid-type,misc]  # a class per file: sources are a class' own
         @classmethod
@@ -99,28 +114,51 @@ def resolve(
     try:
         settings: Settings = WithFile(**given)
     except ValidationError as error:
-        raise InvalidSettings("; ".join(explain(error))) from None
+        raise InvalidSettings("; ".join(explain(error, named))) from None
     return settings
 
 
-def explain(error: ValidationError) -> list[str]:
-    """Each thing that is wrong, in words, without the credentials that it may hold."""
+def explain(
+    error: ValidationError, named: Callable[[str, object], str] = lambda key, _: key
+) -> list[str]:
+    """Each thing that is wrong, in words, without the credentials that it may hold. `named` says
+    where a key with this value stands."""
     lines = []
     for item in error.errors():
-        name = ".".join(str(part) for part in item["loc"]).removeprefix("EMOTION_").lower()
+        loc = [str(part) for part in item["loc"]]
+        key = ".".join(loc).removeprefix("EMOTION_").lower()
+        name = named(key, item["input"])
         reason = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
             lines.append(f"{name}: no such setting")
         elif item["type"] == "missing":
-            lines.append(f"--{name.replace('_', '-')} is missing")
+            lines.append(f"--{key.replace('_', '-')} is missing")
         else:
-            lines.append(f"{name}: {reason} (got {redact(str(item['input']))[:80]!r})")
+            lines.append(f"{name}: {reason} (got {redact_url(str(item['input']))[:80]!r})")
     return lines
 
 
-def read_file(path: Path, section: str) -> dict[str, Any]:
-    """The values of a settings file that go for the process `section`. Raises InvalidSettings."""
-    content = read_yaml(path)
+def expand(text: str, environ: Mapping[str, str]) -> str:
+    """The text with each `${NAME}` taken from the environment: encoded, where it is part of a URL.
+    What came from there is secret from now on. Raises ValueError for what is not set."""
+    alone = _REFERENCE.fullmatch(text) is not None
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in environ:
+            raise ValueError(f"${{{name}}} is not set in the environment")
+        keep_secret(environ[name])
+        # Within a URL, an @ or / of a password would end it.
+        inserted = environ[name] if alone else quote(environ[name], safe="")
+        keep_secret(inserted)
+        return inserted
+
+    return _REFERENCE.sub(value, text)
+
+
+def own_values(content: Mapping[str, Any], path: Path, section: str) -> dict[str, Any]:
+    """Of what stands in the settings file `path`, all that goes for the process `section`. Raises
+    InvalidSettings."""
     own = content.get(section) or {}
     if not isinstance(own, dict):
         raise InvalidSettings(f"{path}: {section}: not a mapping")
@@ -128,20 +166,43 @@ def read_file(path: Path, section: str) -> dict[str, Any]:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The whole of a settings file. Raises InvalidSettings."""
+    """The whole of a settings file. Raises InvalidSettings, which shows nothing of what stands in
+    it: it may be a password."""
     try:
-        content = yaml.safe_load(path.read_text()) or {}
+        # Its loader is the safe one.
+        content = yaml.load(path.read_text(), _Loader) or {}  # noqa: S506
     except OSError as error:
         raise InvalidSettings(f"{path}: {error.strerror or error}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidSettings(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise InvalidSettings(f"{path}: not YAML: {error.problem}{where}") from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise InvalidSettings(f"{path}: not YAML: it is no text in UTF-8") from None
     if not isinstance(content, dict):
         raise InvalidSettings(f"{path}: not a mapping")
     return content
 
 
-class _Parser(argparse.ArgumentParser):
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice in a mapping: YAML would take the last, in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key.value!r} stands here twice", key.start_mark
+                )
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
+        return super().construct_mapping(node, deep)
+
+
+class Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong with a call."""
+
     def error(self, message: str) -> NoReturn:
+        """End with exit code 2."""
         end(self.prog, f"{message} (--help lists the settings)")
 
 
@@ -149,7 +210,7 @@ def build_parser(
     kind: type[ServiceSettings], section: str, description: str
 ) -> argparse.ArgumentParser:
     """A command line with one option per setting; values are checked later, by the settings."""
-    parser = _Parser(
+    parser = Parser(
         prog=section,
         description=description,
         argument_default=argparse.SUPPRESS,

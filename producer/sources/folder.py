@@ -1,5 +1,6 @@
 """A folder of pictures as a camera."""
 
+import contextlib
 from pathlib import Path
 from typing import Final
 
@@ -43,9 +44,9 @@ class FolderSource:
             )
         self._index = -1
         for path in self._pictures:
-            first = cv2.imread(str(path))
-            if first is not None:
-                return Format(first.shape[1], first.shape[0], self._fps, "pictures")
+            with contextlib.suppress(UndecodableFrame):
+                height, width = _read(path).shape[:2]
+                return Format(width, height, self._fps, "pictures")
         raise NoSuchSource(f"{self._folder}: none of its pictures can be decoded")
 
     def grab(self) -> float:
@@ -57,12 +58,18 @@ class FolderSource:
 
     def retrieve(self) -> Pixels:
         """The picture, decoded."""
-        path = self._pictures[self._index % len(self._pictures)]
-        pixels = cv2.imread(str(path))
-        if pixels is None:
-            raise UndecodableFrame(f"{path}: not a picture")
-        return np.asarray(pixels, np.uint8)
+        return _read(self._pictures[self._index % len(self._pictures)])
 
     def close(self) -> None:
         """Forget the list."""
         self._pictures = []
+
+
+def _read(path: Path) -> Pixels:
+    try:
+        pixels = cv2.imread(str(path))
+    except cv2.error as error:  # as for more pixels than we allow
+        raise UndecodableFrame(f"{path}: {error.err}") from error
+    if pixels is None:
+        raise UndecodableFrame(f"{path}: not a picture")
+    return np.asarray(pixels, np.uint8)

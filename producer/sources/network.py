@@ -4,7 +4,7 @@ import os
 import time
 from typing import Final
 
-from emotion_streams.connection import redact
+from emotion_streams.connection import redact_url
 from producer.source import Format, Picture, SourceUnavailable
 from producer.sources.ffmpeg import FfmpegReader
 from producer.stderr import NativeErrors
@@ -47,7 +47,7 @@ class NetworkSource:
         opened = self._reader.open(self._url, self._open_timeout_s, self._read_timeout_s)
         if opened is None:
             reason = self._errors.reason() or "FFmpeg finds no video there"
-            raise SourceUnavailable(f"{redact(self._url)}: {reason}")
+            raise SourceUnavailable(f"{redact_url(self._url)}: {reason}")
         self._errors.clear()
         return opened
 
@@ -58,7 +58,7 @@ class NetworkSource:
         # After a timeout the decoder hands out what it had kept: an old frame, and no sign of life.
         if not grabbed or time.monotonic() - started >= self._read_timeout_s:
             reason = self._errors.reason() or "the stream ended"
-            raise SourceUnavailable(f"{redact(self._url)}: {reason}")
+            raise SourceUnavailable(f"{redact_url(self._url)}: {reason}")
         return self._reader.position_s() if self._url.lower().startswith("rtsp") else None
 
     def retrieve(self) -> Picture:

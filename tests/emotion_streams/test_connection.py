@@ -2,7 +2,14 @@
 
 import pytest
 
-from emotion_streams.connection import InvalidRedisUrl, RedisUrl, connect_sync, parse_url, redact
+from emotion_streams.connection import (
+    InvalidRedisUrl,
+    RedisUrl,
+    connect_sync,
+    parse_url,
+    redact,
+    redact_url,
+)
 from tests.servers import RedisProcess, free_port
 
 
@@ -72,6 +79,11 @@ def test_credentials_come_from_the_environment_when_the_url_has_none() -> None:
         "rtsp://admin:hunter2@at@10.0.0.5/x and rtsp://b:hunter2@c/",
         "http://cam/video?user=a&password=hunter2&fps=5",
         "http://cam/video?token=hunter2",
+        "http://cam/videostream.cgi?loginuse=admin&loginpas=hunter2",
+        "http://cam/video?p=hunter2",
+        "https://cam/video?fps=5;sig=hunter2: refused",
+        "rtsp://cam/video?hunter2",
+        "http://cam/video#token=hunter2",
         "redis+sentinel://:hunter2@a,b/mymaster",
         "rtsp://joe:hunter2/with/slashes@camera/x",
         "rtsp://camera/user=joe_password=hunter2_channel=1",
@@ -82,9 +94,27 @@ def test_no_password_survives_redaction(text: str) -> None:
     assert "***" in redact(text)
 
 
-@pytest.mark.parametrize("text", ["redis://box:6379/0", "mail me@example.org", "http://cam/?fps=5"])
+@pytest.mark.parametrize(
+    "text", ["redis://box:6379/0", "mail me@example.org", "http://cam/video.mjpg"]
+)
 def test_what_holds_no_secret_is_left_alone(text: str) -> None:
     assert redact(text) == text
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "rtsp://joe:has blanks hunter2@camera/x",
+        "rtsp://joe:it's hunter2@camera/x",
+        '--source=rtsp://joe:"hunter2"@camera/x',
+        "redis://:has blanks hunter2@box",
+        "http://camera/x?pw=has blanks hunter2",
+    ],
+)
+def test_a_text_that_is_one_url_is_redacted_whatever_its_password_holds(argument: str) -> None:
+    assert "hunter2" not in redact_url(argument)
+    assert redact_url(argument).startswith(argument.partition("://")[0])
+    assert redact_url("--source=clip.mp4") == "--source=clip.mp4"
 
 
 def test_an_error_about_a_url_does_not_show_its_password() -> None:

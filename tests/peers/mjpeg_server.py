@@ -7,10 +7,16 @@ from typing import Self
 
 
 class MjpegServer:
-    """Serves the pictures in turn, `fps` a second, at /video. `frozen` holds them back."""
+    """Serves the pictures in turn, `fps` a second, at /video. `frozen` holds them back. With
+    `refusal`, nobody gets anything but this status."""
 
     def __init__(
-        self, jpegs: list[bytes], fps: float = 20, credentials: str = "", port: int = 0
+        self,
+        jpegs: list[bytes],
+        fps: float = 20,
+        credentials: str = "",
+        port: int = 0,
+        refusal: int = 0,
     ) -> None:
         self.frozen = threading.Event()
         self._ended = threading.Event()
@@ -19,7 +25,9 @@ class MjpegServer:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                if credentials and self.headers.get("Authorization") != expected:
+                if refusal:
+                    self.send_error(refusal)
+                elif credentials and self.headers.get("Authorization") != expected:
                     self.send_response(401)
                     self.send_header("WWW-Authenticate", 'Basic realm="camera"')
                     self.end_headers()

@@ -1,5 +1,6 @@
 """Pictures and videos made on the spot: frame n of a video has a brightness of its own."""
 
+import zlib
 from pathlib import Path
 
 import cv2
@@ -18,6 +19,20 @@ def jpeg(width: int, height: int, index: int = 0) -> bytes:
     ok, buffer = cv2.imencode(".jpg", picture(width, height, index))
     assert ok
     return buffer.tobytes()
+
+
+def huge_png() -> bytes:
+    """81 megapixels of black in 80 KB: more than the producer decodes."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        check = zlib.crc32(kind + content).to_bytes(4)
+        return len(content).to_bytes(4) + kind + content + check
+
+    side = 9000
+    header = side.to_bytes(4) * 2 + bytes((8, 0, 0, 0, 0))
+    rows = zlib.compress(bytes((side + 1) * side))
+    parts = (chunk(b"IHDR", header), chunk(b"IDAT", rows), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
 def write_video(

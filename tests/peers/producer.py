@@ -43,6 +43,7 @@ class Producer:
             ],
             cwd=ROOT,
             stderr=self._log,
+            start_new_session=True,  # a service has no terminal
             env={**os.environ, **environment},
         )  # fmt: skip
         self._port = 0

@@ -23,12 +23,16 @@ _PROBE = (
 )
 
 
-def require_gstreamer() -> None:
-    """Skip the test where GStreamer is missing; where all must run, fail."""
-    found = Path(_PYTHON).exists() and (
+def has_gstreamer() -> bool:
+    """Whether an RtspServer can run here."""
+    return Path(_PYTHON).exists() and (
         subprocess.run([_PYTHON, "-c", _PROBE], capture_output=True, check=False).returncode == 0
     )
-    if not found:
+
+
+def require_gstreamer() -> None:
+    """Skip the test where GStreamer is missing; where all must run, fail."""
+    if not has_gstreamer():
         reason = f"no RTSP server; apt-get install {_PACKAGES}"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)

@@ -1,6 +1,7 @@
 """The capture thread: what it does with sources that fail in every way."""
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -131,6 +132,41 @@ def test_damaged_frames_are_counted_and_many_in_a_row_are_a_broken_stream() -> N
     run = Run(damaged).take_all()
     assert run.counts.undecodable == 50
     assert run.counts.reconnects >= 1
+
+
+@pytest.mark.parametrize("fps", [None, 3])
+def test_a_camera_of_which_every_frame_is_damaged_is_never_up_nor_stable(fps: float | None) -> None:
+    broken: list[float | Exception | None] = [*[None] * 60]
+    run = Run(Script(broken, broken, live=True), fps=fps)
+    states = set()
+    while run.thread.is_alive():
+        states |= {run.capture.state, run.capture.stable}
+    assert states == {State.DOWN, False}
+    assert run.capture.error
+
+
+def test_sound_frames_make_a_camera_stable_damaged_ones_among_them_or_not() -> None:
+    run = Run(Script([0.0, None] * 25 + [EndOfSource()]), on_demand=True).take_all()
+    assert run.capture.stable
+    assert run.counts.undecodable == 25
+
+
+def test_a_frame_has_the_time_of_its_arrival_by_a_clock_that_nobody_sets() -> None:
+    before = time.monotonic()
+    run = Run(Script([0.0, 0.01, 0.02, EndOfSource()]), on_demand=True).take_all()
+    times = [before, *(captured.arrived_s for captured in run.taken), time.monotonic()]
+    assert times == sorted(times)
+
+
+def test_a_fault_that_nobody_foresaw_does_not_look_like_an_end() -> None:
+    slot, stop = Slot[Captured](), threading.Event()
+    capture = Capture(
+        Script([RuntimeError("a bug")]), Pace(None, False), Limits(1, 1, 0.01), slot, Counts(),
+        stop, threading.Event(), patient=True,
+    )  # fmt: skip
+    with pytest.raises(RuntimeError):
+        capture.run()
+    assert not slot.finished
 
 
 def test_a_file_with_many_damaged_frames_is_read_to_its_end() -> None:

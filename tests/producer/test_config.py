@@ -10,7 +10,7 @@ import pytest
 from emotion_streams.connection import redact
 from emotion_streams.service.settings import InvalidSettings
 from producer.camera_settings import SourceKind, source_kind
-from producer.config import load, read_cameras
+from producer.config import load, parse_camera, read_cameras
 from tests.peers.producer import PASSWORD
 
 Write: TypeAlias = Callable[[str], Path]
@@ -73,6 +73,33 @@ def test_a_whole_url_may_be_a_secret(write: Write) -> None:
     assert redact(f"{url}: refused") == "***: refused"
 
 
+def test_a_query_is_secret_also_where_it_stands_without_its_url(write: Write) -> None:
+    read_cameras(write("cameras: {door: {source: 'http://door/x?usr=joe&psw=hidden-Zq8'}}"))
+    assert redact("GET /x?usr=joe&psw=hidden-Zq8 HTTP/1.1") == "GET /x?*** HTTP/1.1"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "rtsp://joe:x@hunter2/zz@camera/s",
+        "rtsp://joe:hunter2/zz@camera/s",
+        "rtsp://joe:hunter2@zz@camera/s",
+        "http://joe:hunter2?zz@camera/s",
+        "http://joe:hunter2#zz@camera/s",
+        "ftp://joe:hun ter'hunter2@camera/s",
+    ],
+)
+def test_a_url_that_may_be_misread_is_refused_and_its_password_not_told(source: str) -> None:
+    with pytest.raises(InvalidSettings, match=r"source: .*(%40|ftp://\*\*\*@camera)") as caught:
+        parse_camera({"source": source}, {})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_camera_that_is_not_enabled_may_lack_its_secret(write: Write) -> None:
+    path = write("cameras: {a: {source: demo}, b: {source: 'http://${X}@b/', enabled: false}}")
+    assert not read_cameras(path, {})["b"].enabled
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
@@ -83,9 +110,14 @@ def test_a_whole_url_may_be_a_secret(write: Write) -> None:
         ("cameras: {door: demo}", "cameras.door: not a mapping"),
         ("cameras: [door]", "cameras: not a mapping"),
         ("defaults: 3\ncameras: {door: {}}", "defaults: not a mapping"),
+        ("defaults: {fps: 0}\ncameras: {door: {}}", "defaults.fps: .*greater than 0"),
+        ("cameras: {}", "cameras: there is none"),
+        ("", "cameras: there is none"),
+        ("cameras: {door: {fps: 0, width: 1}}", "cameras.door.fps.*; .*: cameras.door.width"),
+        ("cameras: {a: {}, a: {}}", "'a' stands here twice at line 1, column 18"),
         ("cameras: {door: {source: '${NOT_SET}'}}", r"cameras.door.source: \$\{NOT_SET\} is not"),
         ("cameras: {door: {source: 'ftp://x/y'}}", "cameras.door.source: .*ftp"),
-        ("cameras: {door: {source: 0, policy: every}}", "cameras.door.*does not wait"),
+        ("cameras: {door: {source: 0, policy: every}}", "cameras.door.policy: .*does not wait"),
         ("cameras: {door: {roi: [0, 0, 2, 1]}}", "cameras.door.roi: .*shares"),
         ("cameras: {door: {rotate: 45}}", "cameras.door.rotate"),
         ("cameras: {door: {max_queued: 99}}", "cameras.door.max_queued"),
@@ -129,7 +161,8 @@ def test_a_file_gives_the_defaults_of_a_single_camera(write: Write) -> None:
         ("", "--camera is missing"),
         ("--camera a/b", "camera name"),
         ("--camera lobby --fps -1", "fps: Input should be greater than 0"),
-        ("--camera lobby --source rtsp://x --policy every", "does not wait"),
+        ("--camera lobby --source rtsp://x --policy every", "producer: policy: .*does not wait"),
+        ("--camera lobby --source rtsp://a:hun@ter2/x@b/", "producer: source: .*%40"),
         ("--camera lobby --redis nonsense", "no Redis URL"),
         ("--config {file} --fps 3", "--fps: .*names the cameras"),
         ("--config /does/not/exist.yaml", "No such file"),
@@ -148,3 +181,22 @@ def test_an_impossible_call_is_one_line_and_exit_code_2(
     printed = capsys.readouterr().err
     assert printed.count("\n") == 1
     assert re.search(complaint, printed)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "cameras is missing"),
+        ("camras: {a: {source: demo}}", "cameras.yaml: camras: no such setting"),
+        ("cameras: {a: {source: demo}}\ncolour: red", "cameras.yaml: colour: no such setting"),
+        ("producer: {camera: a}", "cameras: it names none any more"),
+    ],
+)
+def test_a_file_that_changed_is_held_to_what_the_start_holds_it_to(
+    write: Write, text: str, complaint: str
+) -> None:
+    config = load(["--config", str(write("cameras: {a: {source: demo}}"))])
+    assert set(config.cameras_now()) == {"a"}
+    write(text)
+    with pytest.raises(InvalidSettings, match=complaint):
+        config.cameras_now()

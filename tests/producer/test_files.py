@@ -10,7 +10,7 @@ from producer.picture import decode
 from producer.source import EndOfSource, Picture, Pixels, SourceUnavailable, UndecodableFrame
 from producer.sources.file import FileSource
 from producer.sources.folder import FolderSource
-from tests.peers.pictures import jpeg, picture, turn_mp4, with_orientation, write_video
+from tests.peers.pictures import huge_png, jpeg, picture, turn_mp4, with_orientation, write_video
 
 
 def read(path: Path) -> list[Picture | None]:
@@ -107,11 +107,15 @@ def test_a_file_without_its_index_is_refused(tmp_path: Path) -> None:
 def test_pictures_of_a_folder_come_by_name_upright_and_the_damaged_are_left_out(
     tmp_path: Path,
 ) -> None:
+    (tmp_path / "0.png").write_bytes(huge_png())
     cv2.imwrite(str(tmp_path / "1.png"), picture(64, 48, 1))
     (tmp_path / "2.jpg").write_bytes(b"not a picture")
     (tmp_path / "3.jpg").write_bytes(with_orientation(jpeg(64, 48), 6))
     source = FolderSource(tmp_path, 10, loop=False)
     assert source.open().width == 64
+    source.grab()
+    with pytest.raises(UndecodableFrame, match=r"0\.png"):
+        source.retrieve()
     source.grab()
     assert source.retrieve().shape == (48, 64, 3)
     source.grab()

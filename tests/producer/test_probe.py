@@ -1,22 +1,27 @@
 """`python -m producer probe SOURCE`: what a camera gives, or a clear reason."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from producer.config import parse_camera
+from producer.probe import look
+from producer.sources.folder import FolderSource
+from producer.stderr import NativeErrors
 from tests.peers.mjpeg_server import MjpegServer
-from tests.peers.pictures import jpeg, write_video
+from tests.peers.pictures import huge_png, jpeg, write_video
 from tests.peers.producer import PASSWORD, ROOT
 from tests.peers.rtsp import RtspServer, require_gstreamer
 from tests.peers.tcp import BlackHole
 
 
-def probe(source: str, *options: str) -> "subprocess.CompletedProcess[str]":
+def probe(*arguments: str) -> "subprocess.CompletedProcess[str]":
     done = subprocess.run(
-        [sys.executable, "-m", "producer", "probe", source, "--seconds", "0.5", *options],
+        [sys.executable, "-m", "producer", "probe", "--seconds", "0.5", *arguments],
         cwd=ROOT, capture_output=True, text=True, check=False, timeout=30,
     )  # fmt: skip
     assert "w0rd-Zq7" not in done.stdout + done.stderr
@@ -88,7 +93,48 @@ def test_an_http_camera_refuses_a_wrong_password() -> None:
         assert json.loads(right.stdout)["codec"] == "mjpg"
 
 
-def test_a_source_of_no_known_kind_is_a_wrong_call() -> None:
-    done = probe("ftp://x/y")
+def test_a_camera_that_forbids_is_not_a_wrong_password() -> None:
+    with MjpegServer([jpeg(64, 48)], refusal=403) as server:
+        done = probe(server.url)
+    assert (done.returncode, "403: " in done.stderr) == (1, True)
+    assert "password" not in done.stderr
+
+
+def test_what_nobody_foresaw_is_one_line_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def make_source(*_: object) -> FolderSource:
+        source = FolderSource(Path(), 10, loop=False)
+        monkeypatch.setattr(source, "open", lambda: int("x"))
+        return source
+
+    monkeypatch.setattr("producer.probe.make_source", make_source)
+    camera = parse_camera({"source": "http://joe:w0rd-Zq7@camera/x"}, {})
+    found = look(camera, NativeErrors(), 1)
+    assert str(found).startswith("http://***@camera/x: ValueError: invalid literal")
+
+
+def test_a_picture_too_large_is_damaged_and_the_rest_is_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "0.png").write_bytes(huge_png())
+    (tmp_path / "1.jpg").write_bytes(jpeg(64, 48))
+    done = probe(str(tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "resolution   64x48" in done.stdout
+    assert "damaged      1 frames" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("call", "complaint"),
+    [
+        (["ftp://x/y"], "ftp://x/y"),
+        (["ftp://joe:hun ter'w0rd-Zq7@x/y"], "ftp://\\*\\*\\*@x/y"),
+        (["rtsp://joe:x@w0rd-Zq7/zz@127.0.0.1:1/s"], "source: .*%40"),
+        (["demo", "--seconds", "inf"], "--seconds: inf: must be"),
+        (["demo", "--seconds", "-1"], "--seconds: -1: must be"),
+        (["demo", "--seconds", "x"], "--seconds: x: must be"),
+        (["demo", "--speed", "3"], "--speed"),
+        ([], "SOURCE"),
+    ],
+)
+def test_a_wrong_call_is_one_line_and_exit_code_2(call: list[str], complaint: str) -> None:
+    done = probe(*call)
     assert done.returncode == 2
-    assert "ftp://x/y" in done.stderr
+    assert re.fullmatch(rf"producer probe: .*{complaint}.*\n", done.stderr)

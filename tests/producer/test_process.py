@@ -6,14 +6,20 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import redis
+from prometheus_client import CollectorRegistry
 
 from emotion_streams import CameraStatus, connect, keys, list_cameras
 from emotion_streams.connection import Client
 from emotion_streams.frames import Frame
+from emotion_streams.service.metrics import ProducerMetrics
+from producer.camera_settings import CameraSettings
+from producer.config import parse_camera
+from producer.fleet import Reloader
 from tests.peers.pictures import jpeg, write_video
 from tests.peers.producer import PASSWORD, ROOT, Producer, within
 from tests.servers import RedisProcess, free_port
@@ -147,9 +153,20 @@ def test_without_redis_it_is_alive_not_ready_and_recovers() -> None:
             assert newest(client, "lobby").capture_drops > 5
 
 
-def test_a_password_on_the_command_line_is_not_seen_by_others(redis_url: str) -> None:
-    url = "rtsp://joe:p%40ss%2Fw0rd-Zq7@127.0.0.1:1/x"
-    with Producer(redis_url, "--camera", "door", "--source", url) as producer:
+@pytest.mark.parametrize(
+    ("url", "shown_as"),
+    [
+        ("rtsp://joe:p%40ss%2Fw0rd-Zq7@127.0.0.1:1/x", "rtsp://***@127.0.0.1:1/x"),
+        ("rtsp://joe:it's my w0rd-Zq7@127.0.0.1:1/x", "rtsp://***@127.0.0.1:1/x"),
+        ("http://127.0.0.1:1/x.cgi?loginuse=joe&loginpas=w0rd-Zq7", "http://127.0.0.1:1/x.cgi?***"),
+    ],
+)
+def test_a_password_on_the_command_line_is_not_seen_by_others(
+    client: Client, redis_url: str, url: str, shown_as: str
+) -> None:
+    with Producer(
+        redis_url, "--camera", "door", "--source", url, "--log-level", "debug"
+    ) as producer:
         within(lambda: producer.entries("the camera is down"), 20)
         # What `ps` shows to every user.
         shown = [
@@ -159,7 +176,8 @@ def test_a_password_on_the_command_line_is_not_seen_by_others(redis_url: str) ->
         assert len(shown) == 2
         assert all("producer" in line and "w0rd-Zq7" not in line for line in shown)
         assert "w0rd-Zq7" not in producer.get("/metrics")[1]
-        assert "rtsp://***@127.0.0.1:1/x: connection refused" in producer.log()
+        assert f"{shown_as}: connection refused" in producer.log()
+        within(lambda: info(client, "door").get("error") == f"{shown_as}: connection refused")
 
 
 def test_a_camera_process_that_is_killed_is_started_anew_and_never_outlives_its_supervisor(
@@ -215,10 +233,21 @@ def test_cameras_of_a_file_come_and_go_while_the_others_stay(
         assert producer.children()["a"] == before["a"]
         assert 'camera_up{camera="b"}' not in producer.get("/metrics")[1]
 
-        config.write_text("cameras: {a: {source: demo, fps: fast}}")
-        producer.process.send_signal(signal.SIGHUP)
-        within(lambda: producer.entries("cannot be used"))
-        assert "cameras.a.fps" in producer.entries("cannot be used")[0]["message"]
+        # As a file is seen that is being written, and with a mistake.
+        there = producer.children()
+        for number, (text, complaint) in enumerate(
+            (
+                ("", "cameras is missing"),
+                ("cameras: {a: {source: demo, f", "not YAML"),
+                ("camras: {a: {source: demo}}", "camras: no such setting"),
+                ("cameras: {a: {source: demo, fps: fast}}", "cameras.a.fps"),
+            )
+        ):
+            config.write_text(text)
+            producer.process.send_signal(signal.SIGHUP)
+            within(lambda: len(producer.entries("cannot be used")) > number)  # noqa: B023 - at once
+            assert complaint in producer.entries("cannot be used")[number]["message"]
+            assert producer.children() == there
         assert "emotion_producer_config_valid 0.0" in producer.get("/metrics")[1]
         assert set(producer.children()) == {"a", "d"}
 
@@ -226,6 +255,65 @@ def test_cameras_of_a_file_come_and_go_while_the_others_stay(
         assert producer.stop(signal.SIGINT) < STOP_S
         assert producer.wait() == 0
         assert not any(Path(f"/proc/{child}").exists() for child in children)
+
+
+def test_a_change_of_settings_leaves_no_frame_without_its_end(
+    redis_url: str, tmp_path: Path
+) -> None:
+    config = tmp_path / "cameras.yaml"
+    config.write_text("cameras: {lobby: {source: demo, fps: 60}}")
+    with Producer(redis_url, "--config", str(config)) as producer:
+        seen = set[int]()
+        for quality in (50, 51, 52, 53):
+            within(lambda: set(producer.children().values()) - seen, 20)  # noqa: B023 - at once
+            seen |= set(producer.children().values())
+            within(lambda: producer.metric("emotion_camera_up", "lobby") == 1, 20)
+            config.write_text(f"cameras: {{lobby: {{source: demo, fps: 60, quality: {quality}}}}}")
+            producer.process.send_signal(signal.SIGHUP)
+        within(lambda: 0 <= unaccounted(producer) <= 2)
+
+
+def test_a_file_that_does_not_stand_still_yet_is_not_read(tmp_path: Path) -> None:
+    path, applied = tmp_path / "cameras.yaml", list[str]()
+    path.write_text("one")
+
+    async def apply(cameras: Mapping[str, CameraSettings]) -> None:
+        applied.extend(cameras)
+
+    async def _run() -> None:
+        metrics = ProducerMetrics(CollectorRegistry())
+        read = lambda: {path.read_text(): parse_camera({}, {})}  # noqa: E731
+        reloader = asyncio.create_task(Reloader(path, read, apply, metrics, look_every_s=0.2).run())
+        for index in range(20):  # a writer that takes its time
+            path.write_text("half" * index)
+            await asyncio.sleep(0.05)
+        path.write_text("whole")
+        async with asyncio.timeout(10):
+            while not applied:  # noqa: ASYNC110 - of a file
+                await asyncio.sleep(0.05)
+        reloader.cancel()
+
+    asyncio.run(_run())
+    assert applied == ["whole"]
+
+
+def test_a_hang_up_ends_no_producer_however_early_it_comes(redis_url: str, tmp_path: Path) -> None:
+    config = tmp_path / "cameras.yaml"
+    os.mkfifo(config)  # reading it waits for us
+    with Producer(redis_url, "--config", str(config)) as producer:
+        with config.open("w") as writing:  # it reads its settings now
+            producer.process.send_signal(signal.SIGHUP)
+            writing.write("cameras: {a: {source: demo}}")
+        within(lambda: set(producer.children()) == {"a"}, 20)
+
+
+def test_a_hang_up_ends_no_producer_of_one_camera(redis_url: str) -> None:
+    with Producer(redis_url, "--camera", "lobby") as producer:
+        within(producer.children, 20)
+        producer.process.send_signal(signal.SIGHUP)
+        within(lambda: producer.metric("emotion_published_frames_total", "lobby") > 3, 20)
+        assert producer.stop() < STOP_S
+        assert producer.wait() == 0
 
 
 def test_an_unknown_setting_is_one_line_and_exit_code_2() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from emotion_streams.connection import parse_url
 from emotion_streams.service.settings import load
 from worker.settings import WorkerSettings
 
@@ -58,9 +59,11 @@ def test_redis_is_one_variable_for_every_process(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("worker: {colour: red}", "colour: no such setting"),
-        ("colour: red", "colour: no such setting"),
-        ("worker: {in_flight: many}", "in_flight"),
+        ("worker: {colour: red}", "settings.yaml: colour: no such setting"),
+        ("colour: red", "settings.yaml: colour: no such setting"),
+        ("worker: {in_flight: many}", "settings.yaml: in_flight"),
+        ("redis: 'redis://:${NOT_SET}@box'", "settings.yaml: redis: ${NOT_SET} is not set"),
+        ("worker: {threads: 1, threads: 2}", "'threads' stands here twice at line 1, column 22"),
         ("worker: 5", "worker: not a mapping"),
         ("- a list", "not a mapping"),
         ("a: [", "not YAML"),
@@ -77,6 +80,36 @@ def test_what_is_wrong_in_a_file_is_named(
     error = capsys.readouterr().err
     assert says in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "cameras:\n  a: {source: rtsp://joe:hunter2@10.0.0.5/x, fps: }}",
+        'cameras:\n  a: {source: "rtsp://joe:hun"ter2@10.0.0.5/x"}',
+        "redis: redis://:hunter2@box\n  cameras: {}",
+        "redis: redis://:hunter2\x07@box",
+    ],
+)
+def test_a_mistake_in_a_file_is_placed_and_nothing_of_the_file_is_shown(
+    content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "settings.yaml"
+    path.write_text(content)
+    with pytest.raises(SystemExit):
+        settings("--config", str(path))
+    error = capsys.readouterr().err
+    assert "settings.yaml: not YAML" in error
+    assert not any(part in error for part in ("hun", "ter2", "joe"))
+
+
+def test_a_password_of_redis_may_come_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDIS_PW", "p@ss/w0rd")
+    path = tmp_path / "settings.yaml"
+    path.write_text("redis: 'redis://:${REDIS_PW}@box'")
+    assert parse_url(settings("--config", str(path)).redis).options["password"] == "p@ss/w0rd"
 
 
 def test_an_impossible_value_does_not_show_a_password(

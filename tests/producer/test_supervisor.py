@@ -1,0 +1,188 @@
+"""What a supervisor makes of processes that fall, hang, babble, or cannot be started."""
+
+import asyncio
+import contextlib
+import itertools
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from emotion_streams.service.metrics import ProducerMetrics
+from producer import supervisor
+from producer.config import parse_camera
+from producer.messages import Counts, Order, Report, State
+from producer.registry import CameraRecord
+from producer.supervisor import CameraSupervisor
+
+Program: TypeAlias = Callable[[str], Path]
+
+
+def line(*, stable: bool = False, overdue_s: float = 0, **counts: int) -> str:
+    """A report, as a shell prints it."""
+    report = Report(State.UP, stable=stable, overdue_s=overdue_s, counts=Counts(**counts))
+    return f"echo '{report.to_line().strip()}'\n"
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    """Writes a camera's process as a shell script, which notes that it was started."""
+
+    def _program(script: str) -> Path:
+        path = tmp_path / "process"
+        path.write_text(f"#!/bin/sh\nread order\necho >>{tmp_path}/starts\n{script}")
+        path.chmod(0o755)
+        return path
+
+    return _program
+
+
+class Supervised:
+    """A supervisor of such a process, at work. `backoffs`: how often its delays began anew."""
+
+    def __init__(self, path: Path) -> None:
+        self._starts = path.with_name("starts")
+        self._registry = CollectorRegistry()
+        metrics = ProducerMetrics(self._registry)
+        self.backoffs = 0
+        self.record = CameraRecord("door", metrics)
+        order = Order("door", "redis://box", "info", True, parse_camera({}, {}), [])
+        self.task = asyncio.create_task(
+            CameraSupervisor(order, self.record, metrics, [str(path)], self._delays).run()
+        )
+
+    def _delays(self) -> Iterator[float]:
+        self.backoffs += 1
+        return itertools.repeat(0.01)
+
+    @property
+    def starts(self) -> int:
+        return self._starts.read_text().count("\n") if self._starts.exists() else 0
+
+    def total(self, name: str, **labels: str) -> float:
+        return self._registry.get_sample_value(name, {"camera": "door", **labels}) or 0.0
+
+    async def until(self, predicate: Callable[["Supervised"], object]) -> None:
+        async with asyncio.timeout(10):
+            while not predicate(self):  # noqa: ASYNC110 - of another process
+                await asyncio.sleep(0.01)
+
+
+@contextlib.asynccontextmanager
+async def supervised(path: Path) -> AsyncIterator[Supervised]:
+    at_work = Supervised(path)
+    try:
+        yield at_work
+    finally:
+        at_work.task.cancel()
+        await asyncio.wait([at_work.task], timeout=10)
+
+
+@pytest.mark.parametrize(
+    ("script", "error"),
+    [
+        ("exit 3", "its process fell (exit code 3)"),
+        ("echo hello", "its process said what is no report"),
+        ("echo '[1]'", "its process said what is no report"),
+        (
+            "head -c 200000 /dev/zero | tr '\\0' x; exec sleep 60",
+            "its process said what is no report",
+        ),
+        (line(overdue_s=2) + "exec sleep 60", "it hung: a call into the source outstays its time"),
+    ],
+)
+def test_whatever_becomes_of_a_process_the_reason_is_told_and_another_started(
+    program: Program, script: str, error: str
+) -> None:
+    async def _run() -> None:
+        async with supervised(program(script)) as door:
+            await door.until(lambda door: door.starts >= 3)
+            await door.until(lambda door: error in door.record.report.error)
+            assert door.total("emotion_camera_restarts_total") >= 2
+
+    asyncio.run(_run())
+
+
+def test_a_process_that_cannot_be_started_is_tried_again(program: Program) -> None:
+    async def _run() -> None:
+        path = program(line() + "exec sleep 60")
+        path.chmod(0o644)
+        async with supervised(path) as door:
+            await door.until(lambda door: "could not be started" in door.record.report.error)
+            path.chmod(0o755)
+            await door.until(lambda door: door.record.report.state is State.UP)
+
+    asyncio.run(_run())
+
+
+def test_a_cancellation_that_comes_while_a_process_ends_starts_no_other(
+    program: Program, tmp_path: Path
+) -> None:
+    async def _run() -> None:
+        script = line(captured=9, published=5) + "exec 1>&-; echo >ending; exec sleep 60"
+        async with supervised(program(script)) as door:
+            await door.until(lambda door: door.total("emotion_captured_frames_total") == 9)
+            await door.until(lambda _: (tmp_path / "ending").exists())
+            door.task.cancel()
+            done, _ = await asyncio.wait([door.task], timeout=5)
+            assert done
+            assert door.starts == 1
+            assert door.total("emotion_capture_drops_total", reason="restart") == 4
+
+    with contextlib.chdir(tmp_path):
+        asyncio.run(_run())
+
+
+@pytest.mark.parametrize(("stable", "anew"), [(True, True), (False, False)])
+def test_the_backoff_begins_anew_after_a_process_that_was_stable_once(
+    program: Program, stable: bool, anew: bool
+) -> None:
+    async def _run() -> None:
+        script = line(stable=stable) + line(overdue_s=2) + "exec sleep 60"
+        async with supervised(program(script)) as door:
+            await door.until(lambda door: door.starts >= 4)
+            assert (door.backoffs > 1) == anew
+
+    asyncio.run(_run())
+
+
+def test_what_a_process_had_on_its_way_when_it_ended_is_counted(program: Program) -> None:
+    async def _run() -> None:
+        script = line(captured=9, published=5, rate_gated=1, undecodable=1) + "exit 3"
+        async with supervised(program(script)) as door:
+            await door.until(lambda door: door.starts >= 3)
+            lost = door.total("emotion_capture_drops_total", reason="restart")
+            assert lost == 2 * door.total("emotion_camera_restarts_total")
+
+    asyncio.run(_run())
+
+
+def test_what_a_process_says_when_it_is_asked_to_end_is_heard(program: Program) -> None:
+    async def _run() -> None:
+        script = line(captured=5) + "read end\n" + line(captured=7, published=7)
+        async with supervised(program(script)) as door:
+            await door.until(lambda door: door.total("emotion_captured_frames_total") == 5)
+        assert door.total("emotion_captured_frames_total") == 7
+        assert door.total("emotion_published_frames_total") == 7
+        assert door.total("emotion_capture_drops_total", reason="restart") == 0
+
+    asyncio.run(_run())
+
+
+def test_a_supervisor_that_stood_still_itself_ends_nobody_for_it(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "_SILENCE_S", 1.0)
+
+    async def _run() -> None:
+        async with supervised(program(f"while true; do {line()} sleep 0.1; done")) as door:
+            for _ in range(2):
+                await door.until(lambda door: door.record.report.state is State.UP)
+                time.sleep(1.5)  # noqa: ASYNC251 - as a machine that sleeps
+                await asyncio.sleep(0.2)
+            assert door.starts == 1
+
+    asyncio.run(_run())
