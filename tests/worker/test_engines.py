@@ -18,7 +18,7 @@ from worker.devices import visible_gpus
 from worker.engines import Engine, probabilities
 from worker.engines.choose import ENGINES, NoEngine, build_engine, prefer
 from worker.engines.keras import KerasEngine
-from worker.engines.mnn import MnnEngine
+from worker.engines.mnn import MAX_LANES, MnnEngine, open_sessions
 from worker.model import simpnet
 from worker.model.keras_weights import import_weights
 from worker.model.release import Release, load
@@ -111,8 +111,8 @@ def test_every_thread_that_was_granted_computes(
     release: Release, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     granted = []
-    monkeypatch.setattr("worker.engines.mnn._Lane", lambda _, share: granted.append(share))
-    MnnEngine(release, threads)
+    monkeypatch.setattr("worker.engines.mnn._open", lambda _, share: granted.append(share))
+    open_sessions(release, threads, min(threads, MAX_LANES))
     assert sum(granted) == threads
     assert max(granted) - min(granted) <= 1
 
