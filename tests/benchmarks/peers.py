@@ -1,6 +1,6 @@
 """The package `fer` on the same clip, interleaved with our releases; it is installed where --venv
 says. With --data, how often each names a face's emotion as its annotators did: of the faces that
-it finds, and of those that all find. Mind that FER+ Valid chose the epochs of our releases."""
+it finds, and of those that all find. Mind that FER+ Valid chose among the runs of ours."""
 
 import argparse
 import tempfile

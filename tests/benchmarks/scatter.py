@@ -14,7 +14,7 @@ def draw(path: Path, faces_per_s: Mapping[str, float], accuracy: Mapping[str, fl
     axes = figure.add_subplot(
         xlabel=f"faces per second, whole system, {cores()} cores",
         ylabel="accuracy of the faces found, FER+ Valid (%)",
-        title="FER+ Valid chose the epochs of simpnet-v2, not of fer",
+        title="FER+ Valid chose among the runs of simpnet-v2, not of fer",
         xlim=(0, 1.25 * max(faces_per_s.values())),
         ylim=(50, 100),
     )
