@@ -25,7 +25,7 @@ from worker.batch import Batcher
 from worker.detect.choose import NoDetector, choose_detector
 from worker.engines.choose import NoEngine, build_engine
 from worker.find import FaceFinder
-from worker.gpu import NoSuchGpu, watch_workers
+from worker.gpu import NoPlace, watch_workers
 from worker.lease import Leases
 from worker.model import release
 from worker.model.card import InvalidRelease
@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
     if settings.gpus or settings.processes > 1:
         try:
             return watch_workers(settings, sys.argv[1:] if argv is None else argv)
-        except NoSuchGpu as error:
+        except NoPlace as error:
             end("worker", str(error))
     # Frames are worked on side by side, one thread each; OpenCV's own pool would fight them.
     cv2.setNumThreads(1)

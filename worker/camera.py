@@ -127,22 +127,22 @@ class CameraPipeline:
 
     async def _analyse(self, ended: list[Result], arrival: Arrival, slot: Slot) -> list[Result]:
         """Decode, detect, crop, classify; `ended` goes before it."""
-        shop, delivery, frame = self._shop, arrival.delivery, arrival.frame
+        shop, frame_id, frame = self._shop, arrival.frame_id, arrival.frame
         assert frame is not None  # those without one end early
         began_ms = shop.clock_ms()
         try:
             found = await shop.find(frame.jpeg)
         except UnusablePicture as error:
-            return [*ended, Result(dead(delivery, str(error)))]
+            return [*ended, Result(dead(arrival, str(error)))]
         slot.leave_thread()
         classified = await shop.batcher.classify(self._stream.camera, found.crops)
         now_ms = shop.clock_ms()
         self._waiting.pace.saw(now_ms - began_ms)
         event = build_event(
-            self._stream.camera, delivery.frame_id, frame, found, classified,
+            self._stream.camera, frame_id, frame, found, classified,
             labels=shop.labels, model=shop.model, began_ms=began_ms, now_ms=now_ms,
         )  # fmt: skip
-        return [*ended, Result(Ending(delivery.frame_id, Outcome.ANALYSED, event.pack()), event)]
+        return [*ended, Result(Ending(frame_id, Outcome.ANALYSED, event.pack()), event)]
 
     async def _commit_in_order(self) -> None:
         """End frames in the order in which they were read, as many at once as are done."""

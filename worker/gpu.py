@@ -28,6 +28,7 @@ STABLE_S: Final = 60.0
 WRONG_SETTINGS: Final = 2
 """Exit code of a worker that no new start would help."""
 
+_LAST_PORT: Final = 65_535
 _GRACE_S: Final = 15.0
 # More than a worker takes to hand its cameras over.
 _ROOT: Final = Path(__file__).parent.parent
@@ -37,8 +38,13 @@ _LIBC: Final = ctypes.CDLL(None)
 log = logging.getLogger(__name__)
 
 
-class NoSuchGpu(ValueError):
-    """A GPU was asked for that is not there: which are."""
+_PORT_STEP: Final = 10
+"""From one worker's metrics port to the next one's: those after it are the producer's and the
+gateway's."""
+
+
+class NoPlace(ValueError):
+    """The workers asked for cannot run here side by side: why not."""
 
 
 @dataclass(frozen=True)
@@ -52,35 +58,46 @@ class Place:
 
 
 def places(settings: WorkerSettings, gpus: Sequence[str], cores: int) -> list[Place]:
-    """One place per worker. `gpus` are those visible. Raises NoSuchGpu."""
-    chosen: Sequence[str | None]
-    if settings.gpus == "all":
-        chosen = gpus
-    elif settings.gpus:
-        chosen = settings.gpus.split(",")
-    else:
-        chosen = [None] * settings.processes
-    missing = [gpu for gpu in chosen if gpu is not None and gpu not in gpus]
-    if missing or not chosen:
-        raise NoSuchGpu(
-            f"--gpus {settings.gpus}: "
-            + (f"visible are {', '.join(gpus)}" if gpus else "no NVIDIA GPU is visible")
+    """One place per worker. `gpus` are those visible. Raises NoPlace."""
+    chosen: list[str | None]
+    chosen = _chosen_gpus(settings, gpus) if settings.gpus else [None] * settings.processes
+    last_port = settings.metrics_port + _PORT_STEP * (len(chosen) - 1)
+    if settings.metrics_port and last_port > _LAST_PORT:
+        raise NoPlace(
+            f"--metrics-port {settings.metrics_port}: {len(chosen)} workers would take ports up to "
+            f"{last_port}, and {_LAST_PORT} is the last"
         )
+    # A worker for a GPU must not end up on the CPU: this engine runs on the GPU or says why not.
+    engine = ("--engine", "keras") if settings.gpus else ()
     share = max(1, cores // len(chosen))
     threads = () if "threads" in settings.model_fields_set else ("--threads", str(share))
 
     def options(number: int) -> tuple[str, ...]:
         """Those given last count; these end the settings that brought us here."""
-        # In steps of ten: the next ones are the producer's and the gateway's.
-        port = settings.metrics_port + 10 * number if settings.metrics_port else 0
-        return ("--gpus", "", "--processes", "1", "--metrics-port", str(port), *threads)
+        port = settings.metrics_port + _PORT_STEP * number if settings.metrics_port else 0
+        return ("--gpus", "", "--processes", "1", "--metrics-port", str(port), *engine, *threads)
 
     return [Place(number, gpu, options(number)) for number, gpu in enumerate(chosen)]
 
 
+def _chosen_gpus(settings: WorkerSettings, visible: Sequence[str]) -> list[str | None]:
+    asked = f"--gpus {settings.gpus}"
+    if settings.processes > 1:
+        raise NoPlace(f"{asked} runs one worker per GPU; --processes is for CPUs: give one of them")
+    if settings.engine == "mnn":
+        raise NoPlace(f"{asked}: engine mnn runs on CPUs; leave --engine out, or take --processes")
+    chosen = list(visible) if settings.gpus == "all" else settings.gpus.split(",")
+    if not chosen or not set(chosen) <= set(visible):
+        there = f"visible are {', '.join(visible)}" if visible else "no NVIDIA GPU is visible"
+        raise NoPlace(f"{asked}: {there}")
+    if len(set(chosen)) < len(chosen):
+        raise NoPlace(f"{asked}: a GPU is named twice, and takes one worker")
+    return [*chosen]
+
+
 def watch_workers(settings: WorkerSettings, argv: Sequence[str]) -> int:
     """Run the workers until SIGTERM or SIGINT, which each of them is sent; a second signal ends
-    them at once. Exit code 2 where one finds its settings wrong. Raises NoSuchGpu."""
+    them at once. Exit code 2 where one finds its settings wrong. Raises NoPlace."""
     where = places(settings, visible_gpus(), len(os.sched_getaffinity(0)))
     return asyncio.run(_watch([Supervised(place, argv) for place in where]))
 

@@ -18,6 +18,13 @@ _TICKS_PER_LEASE: Final = 5
 _MAX_TICK_S: Final = 1.0
 """New cameras are picked up within two seconds, however long a lease is."""
 
+EVEN_UP_TO: Final = 4
+"""Cameras of a worker that are spread as evenly as they can be: here one more is a lot."""
+
+_SPARE: Final = 0.25
+"""Room beyond that. When one of 50 workers with 20 cameras each is lost, 60 cameras move without,
+37 with an eighth, 27 with a quarter, 20 with a half; the fullest have 20, 22, 24 and 28."""
+
 _FRESH_TICKS: Final = 2.5
 """A worker that was not heard for longer may have fallen: no camera is handed over to it."""
 
@@ -34,9 +41,11 @@ def assign(cameras: Collection[str], weights: Mapping[str, float]) -> dict[str, 
     """Which worker should own each camera. Every worker computes the same from the same names.
 
     Weighted rendezvous hashing (Schindelhauer and Schomaker, 2005): each pair of camera and worker
-    scores -weight / ln(hash), and the greatest wins; a worker that comes or goes moves little more
-    than its share. Loads are bounded (Mirrokni, Thorup and Zadimoghaddam, 2016): a worker takes at
-    most its share of the cameras, rounded up, so that a few spread as evenly as many.
+    scores -weight / ln(hash), and the greatest wins. Loads are bounded (Mirrokni, Thorup and
+    Zadimoghaddam, 2016): a worker takes at most its share of the cameras, rounded up, and a quarter
+    of what the share has beyond EVEN_UP_TO. So a few cameras spread evenly, and where there are
+    many, a worker that comes or goes moves little more than its share: without room to spare, each
+    camera that finds a full worker pushes on another.
     """
     # Asked every second with the same names, and a tenth of a second's work for a thousand cameras.
     return dict(_assign(frozenset(cameras), frozenset(weights.items())))
@@ -46,7 +55,8 @@ def assign(cameras: Collection[str], weights: Mapping[str, float]) -> dict[str, 
 def _assign(cameras: frozenset[str], weighted: frozenset[tuple[str, float]]) -> Mapping[str, str]:
     weights = dict(weighted)
     total = sum(weights.values())
-    room = {worker: math.ceil(len(cameras) * weights[worker] / total) for worker in weights}
+    shares = {worker: len(cameras) * weight / total for worker, weight in weights.items()}
+    room = {worker: math.ceil(share + _spare(share)) for worker, share in shares.items()}
     pairs = sorted(
         (
             (-weight / math.log(_share(camera, worker)), camera, worker)
@@ -61,6 +71,10 @@ def _assign(cameras: frozenset[str], weighted: frozenset[tuple[str, float]]) -> 
             owners[camera] = worker
             room[worker] -= 1
     return owners
+
+
+def _spare(share: float) -> float:
+    return max(0.0, share - EVEN_UP_TO) * _SPARE
 
 
 def _share(camera: str, worker: str) -> float:

@@ -33,7 +33,7 @@ class WorkerSettings(ServiceSettings):
         ge=1,
         le=256,
         description="threads for decoding and detection, and as many for the engine on a CPU; "
-        "without, one per core",
+        "there each of the first four takes 120 MB. Without, one per core",
     )
     in_flight: int | None = Field(
         None,
@@ -61,7 +61,8 @@ class WorkerSettings(ServiceSettings):
     gpus: str = Field(
         "",
         pattern=r"^(all|[\w-]+(,[\w-]+)*)?$",
-        description="one worker per GPU, watched by this process: all, or their numbers as in 0,2",
+        description="one worker per GPU, watched by this process: all, or their numbers as in 0,2; "
+        "with engine keras",
     )
     processes: int = Field(
         1, ge=1, le=64, description="workers to run and watch on CPUs; they share the cores"
@@ -71,5 +72,5 @@ class WorkerSettings(ServiceSettings):
         ge=0,
         le=65535,
         description="port of /metrics, /healthz, /readyz; 0 takes a free one; of several workers "
-        "the first takes it, the second the next, and so on",
+        "the first takes it, and each next one the port ten above",
     )

@@ -28,9 +28,14 @@ class Pace:
 
 @dataclass(frozen=True)
 class Arrival:
-    """A delivery, opened: its frame, or what is wrong with it."""
+    """A delivery, opened: its frame, or what is wrong with it; `size` is what it had in bytes.
 
-    delivery: Delivery
+    Without the bytes themselves: the frame holds its picture, and frames may wait for long.
+    """
+
+    frame_id: str
+    deliveries: int
+    size: int
     frame: Frame | None
     fault: str = ""
 
@@ -80,14 +85,13 @@ class Waiting:
 
     def _early_end(self, arrival: Arrival, behind: bool) -> Ending | None:
         """How a frame ends that is not worth analysing; None for one that is."""
-        delivery = arrival.delivery
         if arrival.frame is None:
-            return dead(delivery, arrival.fault)
-        if delivery.deliveries > MAX_DELIVERIES:
-            return dead(delivery, f"given out {delivery.deliveries} times, never ended")
+            return dead(arrival, arrival.fault)
+        if arrival.deliveries > MAX_DELIVERIES:
+            return dead(arrival, f"given out {arrival.deliveries} times, never ended")
         superseded = behind and self._arrivals and arrival.frame.max_age_ms is not None
         if self._is_stale(arrival) or superseded:
-            return Ending(delivery.frame_id, Outcome.EXPIRED)
+            return Ending(arrival.frame_id, Outcome.EXPIRED)
         return None
 
     def _is_stale(self, arrival: Arrival) -> bool:
@@ -100,14 +104,16 @@ class Waiting:
 
 def open_delivery(delivery: Delivery) -> Arrival:
     """Parse a delivery's frame."""
-    if delivery.blob is None:
-        return Arrival(delivery, None, "no field `frame`")
-    try:
-        return Arrival(delivery, Frame.unpack(delivery.blob))
-    except MalformedMessage as error:
-        return Arrival(delivery, None, str(error))
+    frame, fault = None, "no field `frame`"
+    if delivery.blob is not None:
+        try:
+            frame, fault = Frame.unpack(delivery.blob), ""
+        except MalformedMessage as error:
+            fault = str(error)
+    size = len(delivery.blob or b"")
+    return Arrival(delivery.frame_id, delivery.deliveries, size, frame, fault)
 
 
-def dead(delivery: Delivery, reason: str) -> Ending:
+def dead(arrival: Arrival, reason: str) -> Ending:
     """The end of a frame that nobody can analyse."""
-    return Ending(delivery.frame_id, Outcome.DEAD, reason.encode(), len(delivery.blob or b""))
+    return Ending(arrival.frame_id, Outcome.DEAD, reason.encode(), arrival.size)

@@ -7,14 +7,18 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import cv2
 
 from tests.benchmarks import machine
+from tests.benchmarks.material import BadInput
+from training.datasets import InvalidData
 from training.quiet import stdout_to_stderr
+from worker.detect.choose import NoDetector
+from worker.engines.choose import NoEngine
 from worker.model import release
-from worker.model.card import read_card
+from worker.model.card import InvalidRelease, read_card
 
 NAMES: Final = (
     "engines",
@@ -32,7 +36,7 @@ NAMES: Final = (
 def main(argv: list[str]) -> int:
     """Each benchmark is a module of that name, with add_arguments(), run(), and in SHORT what
     --short takes where nothing else is given."""
-    first = argparse.ArgumentParser(prog="tests.benchmarks", description=__doc__, add_help=False)
+    first = _Parser(prog="tests.benchmarks", description=__doc__, add_help=False)
     first.add_argument("name", choices=(*NAMES, "all"))
     if argv[:1] in ([], ["-h"], ["--help"]):
         first.print_help()
@@ -43,7 +47,7 @@ def main(argv: list[str]) -> int:
         return int(any(codes))
     # Only this one: some import TensorFlow.
     module = importlib.import_module(f"tests.benchmarks.{name}")
-    parser = argparse.ArgumentParser(prog=f"tests.benchmarks {name}", description=module.__doc__)
+    parser = _Parser(prog=f"tests.benchmarks {name}", description=module.__doc__)
     parser.add_argument("--short", action="store_true", help="in under a minute, less exact")
     module.add_arguments(parser)
     if "--short" in argv:
@@ -51,14 +55,24 @@ def main(argv: list[str]) -> int:
     arguments = parser.parse_args(argv[1:])
     cv2.setNumThreads(1)  # as the worker does
     about = machine.describe()
-    if "model" in arguments:
-        card = read_card(release.locate(arguments.model))
-        about["model"] = f"{card.name} {card.version}"
-    with stdout_to_stderr():
-        result = module.run(arguments)
+    try:
+        if "model" in arguments:
+            card = read_card(release.locate(arguments.model))
+            about["model"] = f"{card.name} {card.version}"
+        with stdout_to_stderr():
+            result = module.run(arguments)
+    except (BadInput, InvalidData, InvalidRelease, NoDetector, NoEngine) as error:
+        parser.error(str(error))
     given = {key: _plain(value) for key, value in vars(arguments).items()}
     print(json.dumps({"benchmark": name, **result, "options": given, **about}))
     return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
 
 
 def _plain(value: object) -> object:

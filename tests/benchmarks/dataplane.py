@@ -4,7 +4,7 @@ import argparse
 import os
 from typing import Any, Final
 
-from tests.benchmarks import machine
+from tests.benchmarks import machine, options
 from tests.benchmarks.feed import Feed
 from tests.benchmarks.material import Picture
 from tests.benchmarks.system import System
@@ -14,10 +14,10 @@ SHORT: Final = {"seconds": 8.0}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its options."""
-    parser.add_argument("--cameras", type=int, default=16)
-    parser.add_argument("--frame-kb", type=float, default=30.0)
-    parser.add_argument("--in-flight", type=int, default=64)
-    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--cameras", type=options.count, default=16)
+    parser.add_argument("--frame-kb", type=options.at_least(0.1), default=30.0)
+    parser.add_argument("--in-flight", type=options.count, default=64)
+    parser.add_argument("--seconds", type=options.at_least(1.0), default=20.0)
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:

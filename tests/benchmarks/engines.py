@@ -2,12 +2,14 @@
 
 import argparse
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 from typing import Any, Final, TypeAlias
 
+import MNN
 import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
@@ -17,8 +19,8 @@ from tests.benchmarks import machine, options
 from tests.benchmarks.material import released
 from worker.batch import Batcher
 from worker.engines import Engine
-from worker.engines.choose import build_engine
 from worker.engines.keras import KerasEngine
+from worker.engines.mnn import MnnEngine, open_sessions
 from worker.model.release import Release
 
 _BATCHES: Final = (1, 2, 4, 8, 16)
@@ -32,42 +34,60 @@ SHORT: Final = {"rounds": 3, "faces": 16, "compare": 100}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its options."""
     options.add_model(parser)
-    parser.add_argument("--threads", type=int, default=machine.cores())
-    parser.add_argument("--rounds", type=int, default=5, help="each runs every contender once")
-    parser.add_argument("--faces", type=int, default=48, help="per contender and round")
-    parser.add_argument("--compare", type=int, default=1000, help="crops to compare results on")
+    parser.add_argument("--threads", type=options.count, default=machine.cores())
+    parser.add_argument(
+        "--rounds", type=options.count, default=5, help="each runs every contender once"
+    )
+    parser.add_argument("--faces", type=options.count, default=48, help="per contender and round")
+    parser.add_argument(
+        "--compare", type=options.count, default=1000, help="crops to compare results on"
+    )
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Every contender once a round, for some rounds; the medians of the rounds' rates."""
     with released(arguments.model, arguments.input_size) as (_, release):
-        crops = _crops(arguments.faces, release)
-        mnn = build_engine("mnn", release, arguments.threads)
+        mnn = MnnEngine(release, arguments.threads)
         keras = KerasEngine(release, arguments.threads)
         mnn.warm()
         keras.warm()
+        crops = _crops(whole_rounds(arguments.faces, mnn), release)
         contenders: dict[str, Callable[[Crops], None]] = {"keras predict": _predict(release)}
         for engine in (mnn, keras):
             for batch in _BATCHES:
                 if batch <= engine.max_batch:
                     contenders[f"{engine.name} {batch}"] = _batched(engine, batch)
-        contenders["mnn bare"] = _side_by_side(mnn)
+        contenders["mnn bare"] = _bare(release, arguments.threads, mnn)
         contenders["mnn in the worker"] = _through_the_batcher(mnn)
         rates = _interleaved(contenders, crops, arguments.rounds)
         difference, disagreements = _compare(mnn, keras, _crops(arguments.compare, release))
-    predict = rates["keras predict"]
-    best = {name: median(rate) for name, rate in rates.items()}
     return {
-        "faces_per_s": {name: round(rate, 1) for name, rate in best.items()},
-        # Round by round, since the machine may be slower in one than in the next.
-        "mnn_over_keras_predict": _ratio(rates["mnn bare"], predict),
-        "worker_over_bare": _ratio(rates["mnn in the worker"], rates["mnn bare"]),
+        **summary(rates),
         "max_difference": float(f"{difference:.2g}"),
         "disagreements": disagreements,
         "compared": arguments.compare,
+        "faces": len(crops),
         "input_size": release.card.input_size,
         "threads": arguments.threads,
         "rounds": arguments.rounds,
+    }
+
+
+def whole_rounds(faces: int, engine: Engine) -> int:
+    """So many faces or a few more that no batch is cut short and no lane ends before the others,
+    six batches at least."""
+    round_of_all = math.lcm(engine.lanes * engine.max_batch, _BATCHES[-1])
+    return round_of_all * math.ceil(max(faces, 6 * engine.max_batch) / round_of_all)
+
+
+def summary(rates: dict[str, list[float]]) -> dict[str, Any]:
+    """The figures, from each contender's faces per second in each round."""
+    worker = rates["mnn in the worker"]
+    return {
+        "faces_per_s": {name: round(median(of_rounds), 1) for name, of_rounds in rates.items()},
+        # Round by round, since the machine may be slower in one than in the next.
+        "mnn_over_keras_predict": _ratio(worker, rates["keras predict"]),
+        "worker_over_bare": _ratio(worker, rates["mnn bare"]),
     }
 
 
@@ -76,7 +96,7 @@ def _interleaved(
 ) -> dict[str, list[float]]:
     rates: dict[str, list[float]] = {name: [] for name in contenders}
     for contender in contenders.values():
-        contender(crops[: _BATCHES[-1]])
+        contender(crops[: len(crops) // 3])
     for _ in range(rounds):
         for name, contender in contenders.items():
             start = time.perf_counter()
@@ -114,13 +134,29 @@ def _batched(engine: Engine, batch: int) -> Callable[[Crops], None]:
     return classify
 
 
-def _side_by_side(engine: Engine) -> Callable[[Crops], None]:
-    """Full batches in every lane, and nothing around it."""
+def _bare(release: Release, threads: int, engine: Engine) -> Callable[[Crops], None]:
+    """MNN's runSession in every lane, over and over a full batch that it was given before: what
+    MNN itself needs for so many faces."""
+    sessions = open_sessions(release, threads, engine.lanes)
+    side = release.card.input_size
+    for interpreter, session in sessions:
+        picture = interpreter.getSessionInput(session)
+        interpreter.resizeTensor(picture, (engine.max_batch, 3, side, side))
+        interpreter.resizeSession(session)
+        given = np.full((engine.max_batch, 3, side, side), 0.5, np.float32)
+        layout = MNN.Tensor_DimensionType_Caffe
+        picture.copyFrom(MNN.Tensor(given.shape, MNN.Halide_Type_Float, given, layout))
 
     def classify(crops: Crops) -> None:
-        starts = range(0, len(crops), engine.max_batch)
+        times = len(crops) // (engine.lanes * engine.max_batch)
+
+        def run(opened: tuple[Any, Any]) -> None:
+            interpreter, session = opened
+            for _ in range(times):
+                interpreter.runSession(session)
+
         with ThreadPoolExecutor(engine.lanes) as lanes:
-            list(lanes.map(lambda s: engine.classify(crops[s : s + engine.max_batch]), starts))
+            list(lanes.map(run, sessions))
 
     return classify
 

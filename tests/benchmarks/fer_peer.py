@@ -1,12 +1,17 @@
 """The package `fer`: its own environment, and a process in it."""
 
+import json
 import subprocess
 import sys
 import venv
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
+
+from tests.benchmarks.accuracy import Judged
 
 # fer asks for pkg_resources, which later versions of setuptools no longer have.
+MODES: Final = ("tflite", "keras", "mtcnn")
 _PACKAGES: Final = ("fer==25.10.3", "setuptools<80")
 
 
@@ -43,11 +48,12 @@ class Fer:
         faces, _, elapsed = self._ask("clip", mode, f"{seconds}")
         return int(faces) / float(elapsed)
 
-    def accuracy(self, mode: str, folder: Path) -> dict[str, Any]:
-        """How many of the faces it finds in a folder, as accuracy.faces_in_canvases fills it, it
-        names as their annotators did. It knows no contempt."""
-        right, found, count = map(int, self._ask("faces", mode, f"{folder}"))
-        return {"accuracy": round(right / found, 4), "count": found, "not_found": count - found}
+    def judge(self, mode: str, folder: Path, names: Mapping[str, str]) -> Judged:
+        """What it makes of the faces in a folder, as accuracy.faces_in_canvases fills it; `names`
+        are what that returned. It knows no contempt."""
+        _, found, count = map(int, self._ask("faces", mode, f"{folder}"))
+        named: dict[str, bool] = json.loads((folder / "named.json").read_text())
+        return Judged({names[file]: right for file, right in named.items()}, count - found)
 
     def _ask(self, *question: str) -> list[str]:
         assert self._process.stdin

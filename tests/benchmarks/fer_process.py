@@ -3,9 +3,11 @@ the width that it is resized to, 0 to leave it.
 
 Reads questions from standard input, a line of tabs each, and answers each with three numbers:
 `clip MODE SECONDS` with faces, frames and seconds; `faces MODE FOLDER`, of pictures EMOTION-*.png
-with a face in the middle, with those named rightly, those found and all.
+with a face in the middle, with those named rightly, those found and all, and it writes to
+named.json in the folder, by file, whether each that it found was named rightly.
 """
 
+import json
 import sys
 import time
 from importlib.metadata import version
@@ -51,7 +53,10 @@ def main() -> None:
         if question == "clip":
             print(*over_the_clip(built[mode], frames, float(argument)), flush=True)
         else:
-            print(*named_rightly(built[mode], Path(argument)), flush=True)
+            folder = Path(argument)
+            named, count = named_rightly(built[mode], folder)
+            (folder / "named.json").write_text(json.dumps(named))
+            print(sum(named.values()), len(named), count, flush=True)
 
 
 def over_the_clip(fer: Any, frames: list[Any], seconds: float) -> tuple[int, int, float]:
@@ -62,8 +67,8 @@ def over_the_clip(fer: Any, frames: list[Any], seconds: float) -> tuple[int, int
     return faces, number, elapsed
 
 
-def named_rightly(fer: Any, folder: Path) -> tuple[int, int, int]:
-    right, found, files = 0, 0, sorted(folder.glob("*.png"))
+def named_rightly(fer: Any, folder: Path) -> tuple[dict[str, bool], int]:
+    named, files = {}, sorted(folder.glob("*.png"))
     for file in files:
         image = cv2.imread(str(file))
         assert image is not None
@@ -72,10 +77,9 @@ def named_rightly(fer: Any, folder: Path) -> tuple[int, int, int]:
             x, y, w, h = face["box"]
             if abs(x + w / 2 - width / 2) < width / 4 and abs(y + h / 2 - height / 2) < height / 4:
                 said = max(face["emotions"], key=face["emotions"].get)
-                right += EMOTIONS[said] == file.name.partition("-")[0]
-                found += 1
+                named[file.name] = EMOTIONS[said] == file.name.partition("-")[0]
                 break
-    return right, found, len(files)
+    return named, len(files)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,11 @@
 
 import argparse
 import time
-from statistics import quantiles
+from collections.abc import Sequence
 from typing import Any, Final
 
 from tests.benchmarks import machine, options
-from tests.benchmarks.ages import Ages
+from tests.benchmarks.ages import Ages, percentiles
 from tests.benchmarks.feed import Feed
 from tests.benchmarks.material import Picture, pictures, released
 from tests.benchmarks.stages import Stages
@@ -18,18 +18,22 @@ SHORT: Final = {"seconds": 15.0}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its options."""
     options.add_worker(parser)
-    parser.add_argument("--cameras", type=int, default=1)
-    parser.add_argument("--fps", type=float, default=5.0, help="per camera")
-    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--cameras", type=options.count, default=1)
+    parser.add_argument("--fps", type=options.at_least(0.1), default=5.0, help="per camera")
+    parser.add_argument("--seconds", type=options.at_least(2.0), default=60.0)
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Feed at the rate, and take an event's age as a subscriber does: as it arrives. After each
-    event the stages run here once, by themselves: both meet the same machine."""
+    event the stages run here once, by themselves, in turn with the worker's threads and with one:
+    all meet the same machine."""
     frames = pictures(arguments.clip, arguments.width)
     cameras = [f"bench{n}" for n in range(arguments.cameras)]
     with released(arguments.model, arguments.input_size) as (name, release):
-        stages = Stages(arguments.detector, arguments.engine, release)
+        stages = [
+            Stages(arguments.detector, arguments.engine, release, threads)
+            for threads in (arguments.threads, 1)
+        ]
         with System(cameras, options.of_worker(arguments, name)) as system:
             others = machine.OtherLoad(*system.pids)
             ages = Ages(system)
@@ -38,24 +42,15 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
                 system.await_frames(5)
                 ages.clear()
                 if arguments.cameras == 1:
-                    service_ms = _between_events(ages, stages, frames, arguments.seconds)
+                    alone_ms = _between_events(ages, stages, frames, arguments.seconds)
                 else:
                     time.sleep(arguments.seconds)
             total_ms = ages.close()
             if arguments.cameras > 1:
-                service_ms = [_once_ms(stages, frame) for frame in frames]
+                alone_ms = [[each.once_ms(frame) for frame in frames] for each in stages]
             other = others.cores()
-    p50, p95, p99 = _percentiles(total_ms)
-    alone50, _, alone99 = _percentiles(service_ms)
     return {
-        "p50_ms": round(p50, 1),
-        "p95_ms": round(p95, 1),
-        "p99_ms": round(p99, 1),
-        "service_ms": round(alone50, 1),
-        "service_p99_ms": round(alone99, 1),
-        "p50_over_service": round(p50 / alone50, 2),
-        "p99_over_service": round(p99 / alone50, 2),
-        "events": len(total_ms),
+        **summary(total_ms, *alone_ms),
         "cameras": arguments.cameras,
         "fps": arguments.fps,
         "other_load_cores": other,
@@ -63,25 +58,44 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def summary(
+    total_ms: Sequence[float], service_ms: Sequence[float], single_thread_ms: Sequence[float]
+) -> dict[str, Any]:
+    """The figures, from the ages of events, and from what the stages of a frame take alone: as the
+    worker runs them, its faces shared out over the lanes, and on one thread."""
+    p50, p95, p99 = percentiles(total_ms)
+    alone50, _, alone99 = percentiles(service_ms)
+    single50 = percentiles(single_thread_ms)[0]
+    return {
+        "p50_ms": round(p50, 1),
+        "p95_ms": round(p95, 1),
+        "p99_ms": round(p99, 1),
+        "service_ms": round(alone50, 1),
+        "service_p99_ms": round(alone99, 1),
+        "single_thread_ms": round(single50, 1),
+        "p50_over_service": round(p50 / alone50, 2),
+        "p99_over_service": round(p99 / alone50, 2),
+        "p50_over_single_thread": round(p50 / single50, 2),
+        "p99_over_single_thread": round(p99 / single50, 2),
+        "events": len(total_ms),
+    }
+
+
 def _between_events(
-    ages: Ages, stages: Stages, frames: list[Picture], seconds: float
-) -> list[float]:
-    """What the stages take alone, in milliseconds: once after each event, when the worker rests."""
-    service_ms: list[float] = []
+    ages: Ages, stages: Sequence[Stages], frames: list[Picture], seconds: float
+) -> list[list[float]]:
+    """What the stages take alone, in milliseconds, each in turn: one after each event, when the
+    worker rests."""
+    alone_ms: list[list[float]] = [[] for _ in stages]
+    turn = 0
     seen, ends = 0, time.monotonic() + seconds
     while time.monotonic() < ends:
         if len(ages) == seen:
             time.sleep(0.002)
             continue
         seen = len(ages)
-        service_ms.append(_once_ms(stages, frames[len(service_ms) % len(frames)]))
-    return service_ms
-
-
-def _once_ms(stages: Stages, picture: Picture) -> float:
-    return 1000 * sum(cost.wall_s for cost in stages.once(picture)[0].values())
-
-
-def _percentiles(values: list[float]) -> tuple[float, float, float]:
-    cuts = quantiles(values, n=100, method="inclusive")
-    return cuts[49], cuts[94], cuts[98]
+        # The same pictures for each of them.
+        picture = frames[turn // len(stages) % len(frames)]
+        alone_ms[turn % len(stages)].append(stages[turn % len(stages)].once_ms(picture))
+        turn += 1
+    return alone_ms

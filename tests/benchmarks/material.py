@@ -25,6 +25,10 @@ CLIP: Final = SHARED / "clips" / "face-demographics-walking-and-pause.avi"
 _JPEG_QUALITY: Final = 90
 
 
+class BadInput(ValueError):
+    """What a benchmark was given cannot be measured: why."""
+
+
 @dataclass(frozen=True)
 class Picture:
     """A frame of the clip, as a camera would store it."""
@@ -49,7 +53,7 @@ def images(clip: Path) -> list[NDArray[np.uint8]]:
             break
         frames.append(np.asarray(image, np.uint8))
     if not frames:
-        raise SystemExit(f"{clip}: no frames (give a clip with --clip)")
+        raise BadInput(f"{clip}: no frames (give a clip with --clip)")
     return frames
 
 

@@ -25,9 +25,11 @@ SHORT: Final = {"rounds": 2, "seconds": 6.0}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its options."""
     options.add_worker(parser)
-    parser.add_argument("--cameras", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--seconds", type=float, default=15.0, help="of each, per round")
+    parser.add_argument("--cameras", type=options.count, default=8)
+    parser.add_argument("--rounds", type=options.count, default=4)
+    parser.add_argument(
+        "--seconds", type=options.at_least(1.0), default=15.0, help="of each, per round"
+    )
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:

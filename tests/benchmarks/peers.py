@@ -1,5 +1,6 @@
 """The package `fer` on the same clip, interleaved with our releases; it is installed where --venv
-says. With --data, how often each names a face's emotion as its annotators did."""
+says. With --data, how often each names a face's emotion as its annotators did: of the faces that
+it finds, and of those that all find. Mind that FER+ Valid chose among the runs of ours."""
 
 import argparse
 import tempfile
@@ -9,10 +10,10 @@ from statistics import median
 from typing import Any, Final
 
 from tests.benchmarks import machine, options
-from tests.benchmarks.accuracy import faces_in_canvases, our_accuracy
+from tests.benchmarks.accuracy import compare, faces_in_canvases, judge_ours
 from tests.benchmarks.feed import Feed
-from tests.benchmarks.fer_peer import Fer, install
-from tests.benchmarks.material import Picture, pictures
+from tests.benchmarks.fer_peer import MODES, Fer, install
+from tests.benchmarks.material import BadInput, Picture, pictures
 from tests.benchmarks.scatter import draw
 from tests.benchmarks.system import System
 from worker.detect.choose import cache_folder
@@ -24,12 +25,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its options."""
     options.add_worker(parser)
     parser.set_defaults(model="simpnet-v2-32")
-    parser.add_argument("--beside", default="simpnet-v2", help="a second release; '' for none")
+    # Not simpnet-v2, which is one of the two.
+    parser.add_argument("--beside", default="simpnet-v2-64", help="a second release; '' for none")
     parser.add_argument("--venv", type=Path, default=cache_folder() / "peers")
-    parser.add_argument("--modes", default="tflite,keras,mtcnn")
-    parser.add_argument("--cameras", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--seconds", type=float, default=10.0, help="of each, per round")
+    parser.add_argument("--modes", type=options.some_of(*MODES), default=",".join(MODES))
+    parser.add_argument("--cameras", type=options.count, default=8)
+    parser.add_argument("--rounds", type=options.count, default=4)
+    parser.add_argument(
+        "--seconds", type=options.at_least(1.0), default=10.0, help="of each, per round"
+    )
     parser.add_argument("--data", type=Path, help="score on its split `valid`, too")
     parser.add_argument("--plot", type=Path, help="draw accuracy over faces/s; needs --data")
 
@@ -37,8 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Alternate: each mode of fer, then each release, each with the whole machine."""
     if arguments.plot and not arguments.data:
-        raise SystemExit("--plot needs --data: accuracy is one of its axes")
-    modes = arguments.modes.split(",")
+        raise BadInput("--plot needs --data: accuracy is one of its axes")
+    modes = arguments.modes
     models = [model for model in (arguments.model, arguments.beside) if model]
     with Fer(install(arguments.venv), arguments.clip, arguments.width) as fer:
         rates, other = _rates(fer, modes, models, arguments)
@@ -57,10 +61,11 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         if not arguments.data:
             return result
         with tempfile.TemporaryDirectory(prefix="emotion-bench-") as folder:
-            faces_in_canvases(arguments.data, Path(folder))
-            scores = {fastest: fer.accuracy(fastest, Path(folder))}
+            names = faces_in_canvases(arguments.data, Path(folder))
+            judged = {fastest: fer.judge(fastest, Path(folder), names)}
     for model in models:
-        scores[model] = our_accuracy(model, arguments.data, arguments.detector)
+        judged[model] = judge_ours(model, arguments.data, arguments.detector)
+    scores = compare(judged)
     if arguments.plot:
         draw(arguments.plot, medians, {name: score["accuracy"] for name, score in scores.items()})
     return {**result, "through_detection": scores}

@@ -15,9 +15,13 @@ SHORT: Final = {"rounds": 2, "seconds": 5.0}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its options."""
     options.add_worker(parser)
-    parser.add_argument("--cameras", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=4, help="alternations of alone and system")
-    parser.add_argument("--seconds", type=float, default=10.0, help="of the system, per round")
+    parser.add_argument("--cameras", type=options.count, default=8)
+    parser.add_argument(
+        "--rounds", type=options.count, default=4, help="alternations of alone and system"
+    )
+    parser.add_argument(
+        "--seconds", type=options.at_least(1.0), default=10.0, help="of the system, per round"
+    )
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -27,7 +31,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     alone: list[dict[str, Cost]] = []
     published = []
     with released(arguments.model, arguments.input_size) as (name, release):
-        stages = Stages(arguments.detector, arguments.engine, release)
+        stages = Stages(arguments.detector, arguments.engine, release, threads=1)
         faces = sum(stages.once(picture)[1] for picture in frames) / len(frames)
         with System(cameras, options.of_worker(arguments, name)) as system:
             others = machine.OtherLoad(*system.pids)

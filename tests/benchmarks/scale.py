@@ -39,12 +39,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its options."""
     options.add_worker(parser)
     parser.set_defaults(threads=1)
-    parser.add_argument("--workers", default="1,2", help="how many, one after the other")
-    parser.add_argument("--cameras", type=int, default=16)
-    parser.add_argument("--seconds", type=float, default=15.0, help="per number of workers")
-    parser.add_argument("--simulated-cameras", type=int, default=1000)
-    parser.add_argument("--simulated-workers", type=int, default=50)
-    parser.add_argument("--lease-ms", type=int, default=20_000, help="of the simulation")
+    parser.add_argument(
+        "--workers", type=options.counts, default="1,2", help="how many, one after the other"
+    )
+    parser.add_argument("--cameras", type=options.count, default=16)
+    parser.add_argument(
+        "--seconds", type=options.at_least(1.0), default=15.0, help="per number of workers"
+    )
+    parser.add_argument("--simulated-cameras", type=options.count, default=1000)
+    parser.add_argument("--simulated-workers", type=options.whole(2), default=50)
+    parser.add_argument(
+        "--lease-ms", type=options.whole(500), default=20_000, help="of the simulation"
+    )
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -52,14 +58,14 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     frames = pictures(arguments.clip, arguments.width)
     rates = {}
     with released(arguments.model, arguments.input_size) as (name, _):
-        for workers in map(int, arguments.workers.split(",")):
+        for workers in arguments.workers:
             rates[workers] = _rate(arguments, name, frames, workers)
     one = rates[min(rates)]
     return {
         "frames_per_s": {str(workers): round(rate, 1) for workers, rate in rates.items()},
         "over_one": {str(workers): round(rate / one, 2) for workers, rate in rates.items()},
         "assign_ms": _assign_ms(arguments),
-        "simulation": asyncio.run(_simulate(arguments)),
+        "simulation": asyncio.run(simulate(arguments)),
     }
 
 
@@ -87,7 +93,7 @@ def _names(arguments: argparse.Namespace) -> tuple[list[str], list[str]]:
     return cameras, [f"worker{number}" for number in range(arguments.simulated_workers)]
 
 
-async def _simulate(arguments: argparse.Namespace) -> dict[str, Any]:
+async def simulate(arguments: argparse.Namespace) -> dict[str, Any]:
     """The workers' own code and leases on a real server, all in this process; no frame flows.
     After the start a worker vanishes, and another one joins."""
     cameras, names = _names(arguments)

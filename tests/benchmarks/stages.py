@@ -1,11 +1,13 @@
-"""The stages of a frame measured alone: one thread, nothing else of ours running."""
+"""The stages of a frame measured alone: nothing else of ours running."""
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tests.benchmarks.material import Picture, detector_file
 from worker.crop import cut, prepare
@@ -25,14 +27,16 @@ class Cost:
 
 
 class Stages:
-    """Decode, detect (crops included) and classify, as the worker does them."""
+    """Decode, detect (crops included) and classify, as the worker does them for a lone frame: its
+    faces shared out over the lanes that the engine has with so many threads."""
 
-    def __init__(self, detector: str, engine: str, release: Release) -> None:
+    def __init__(self, detector: str, engine: str, release: Release, threads: int) -> None:
         self._detector = choose_detector(detector, detector_file(detector))()
         self._card = release.card
         self._geometry = release.card.crop_for(self._detector.name)
-        self.engine: Engine = build_engine(engine, release, threads=1)
-        self.engine.warm()
+        self._engine: Engine = build_engine(engine, release, threads)
+        self._engine.warm()
+        self._lanes = ThreadPoolExecutor(self._engine.lanes)
 
     def once(self, picture: Picture) -> tuple[dict[str, Cost], int]:
         """Each stage's cost for one frame by itself, and how many faces it has."""
@@ -42,12 +46,17 @@ class Stages:
         boxes = [detection.box for detection in self._detector.detect(image)]
         crops = [prepare(cut(image, box, self._geometry), self._card) for box in boxes]
         marks.append(_now())
-        for start in range(0, len(crops), self.engine.max_batch):
-            self.engine.classify(np.stack(crops[start : start + self.engine.max_batch]))
+        if crops:
+            parts = shared_out(np.stack(crops), self._engine)
+            list(self._lanes.map(self._engine.classify, parts))
         marks.append(_now())
         names = ("decode", "detect", "classify")
         pairs = zip(names, marks[:-1], marks[1:], strict=True)
         return {n: Cost(b[0] - a[0], b[1] - a[1]) for n, a, b in pairs}, len(boxes)
+
+    def once_ms(self, picture: Picture) -> float:
+        """What all stages of a frame take on the clock, in milliseconds."""
+        return 1000 * sum(cost.wall_s for cost in self.once(picture)[0].values())
 
     def measure(self, pictures: Sequence[Picture]) -> dict[str, Cost]:
         """The mean cost of each stage over the pictures: some have more faces than others."""
@@ -59,6 +68,12 @@ class Stages:
             )
             for name in samples[0]
         }
+
+
+def shared_out(crops: NDArray[np.uint8], engine: Engine) -> list[NDArray[np.uint8]]:
+    """One frame's crops as the batcher gives them to an engine that has nothing else to do."""
+    full = -(-len(crops) // engine.max_batch)
+    return np.array_split(crops, max(full, min(engine.lanes, len(crops))))
 
 
 def _now() -> tuple[float, float]:

@@ -1,16 +1,26 @@
 """The benchmarks start and say what they promise; what they measure is not for a test suite."""
 
+import asyncio
+import importlib
 import json
+import os
 import subprocess
 import sys
+import time
+from argparse import ArgumentParser, Namespace
+from functools import partial
 from pathlib import Path
+from typing import Any, Final, Self
 
+import cv2
 import pytest
 
-from tests.benchmarks.__main__ import NAMES
-from tests.benchmarks.pipeline import summary
+from tests.benchmarks import detectors, engines, latency, origin, overload, peers, pipeline, scale
+from tests.benchmarks.__main__ import NAMES, main
+from tests.benchmarks.material import CLIP
+from tests.benchmarks.memory import Growth
 from tests.benchmarks.stages import Cost
-from tests.benchmarks.system import Published
+from tests.benchmarks.system import Published, System
 
 FOLDER = Path(__file__).parent
 
@@ -31,6 +41,35 @@ def test_an_unknown_benchmark_is_refused_with_the_names_that_there_are() -> None
     assert "pipeline" in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ("pipeline --cameras 0", "--cameras"),
+        ("engines --rounds 0", "--rounds"),
+        ("scale --workers a", "--workers"),
+        ("scale --simulated-workers 1", "--simulated-workers"),
+        ("overload --seconds 0", "--seconds"),
+        ("peers --modes fast", "--modes"),
+        ("peers --plot x.png", "--plot needs --data"),
+        ("latency --model nothing-of-that-name", "no model"),
+        ("pipeline --clip nothing.avi", "nothing.avi: no frames"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_in_one_line(
+    arguments: str,
+    complaint: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(cv2, "setNumThreads", lambda _: None)
+    with pytest.raises(SystemExit) as ended:
+        main(arguments.split())
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"tests.benchmarks {arguments.split()[0]}: ")
+    assert complaint in line
+
+
 def test_a_benchmark_prints_one_json_line_with_what_it_ran_on() -> None:
     options = ["--short", "--seconds", "1"]
     command = [sys.executable, "-m", "tests.benchmarks", "dataplane", *options]
@@ -47,8 +86,116 @@ def test_efficiency_is_the_rate_over_what_the_cores_could_do_with_the_stages_alo
 ) -> None:
     monkeypatch.setattr("tests.benchmarks.machine.cores", lambda: 2)
     alone = [{"decode": Cost(0.001, 0.001), "classify": Cost(0.1, 0.019)}]
-    result = summary(alone, [Published(frames=800, faces=2400, seconds=10, worker_cpu_s=18.0)])
+    result = pipeline.summary(
+        alone, [Published(frames=800, faces=2400, seconds=10, worker_cpu_s=18.0)]
+    )
     assert result["frames_per_s"] == 80
     assert result["faces_per_s"] == 240
     assert result["efficiency"] == 0.8  # of 2 / 0.02 = 100 frames a second
     assert result["cpu_efficiency"] == round(0.02 * 800 / 18, 3)
+
+
+def test_engines_compares_round_by_round_and_takes_the_median() -> None:
+    rates = {
+        "keras predict": [10.0, 20.0, 10.0],
+        "mnn bare": [100.0, 200.0, 400.0],
+        "mnn in the worker": [90.0, 196.0, 100.0],
+    }
+    result = engines.summary(rates)
+    assert result["mnn_over_keras_predict"] == 9.8  # of 9, 9.8 and 10
+    assert result["worker_over_bare"] == 0.9
+    assert result["faces_per_s"]["mnn bare"] == 200
+
+
+def test_latency_is_held_against_the_stages_as_the_worker_runs_them_and_on_one_thread() -> None:
+    result = latency.summary(list(range(101)), [40.0] * 3, [50.0] * 3)
+    assert (result["p50_ms"], result["p95_ms"], result["p99_ms"]) == (50, 95, 99)
+    assert (result["p50_over_service"], result["p99_over_service"]) == (1.25, 2.48)
+    assert (result["p50_over_single_thread"], result["p99_over_single_thread"]) == (1.0, 1.98)
+
+
+def test_overload_says_how_old_how_much_and_whether_it_grows() -> None:
+    published = Published(frames=950, faces=2850, seconds=10, worker_cpu_s=19)
+    result = overload.summary(published, range(1001), Growth(2.0, 0.1, 0.05), 24.0, saturated=100)
+    assert result["p99_age_ms"] == 990
+    assert result["over_saturation"] == 0.95
+    assert {"service_ms", "rss_slope_mb_per_min"} <= result.keys()
+
+
+def test_detectors_measures_each_size_of_each(shared: Path) -> None:
+    result = detectors.run(Namespace(clip=clip(shared), rounds=1))
+    for detector in ("yunet", "haar"):
+        assert result["ms_per_frame"][detector].keys() == {"320x240", "640x480", "1280x720"}
+    assert result["faces"]["yunet"]["640x480"] >= 1
+
+
+def test_origin_takes_both_in_turn(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(origin, "System", partial(System, module="tests.benchmarks.stub_worker"))
+    monkeypatch.setattr(origin, "Origin", OneFacePerFrame)
+    result = origin.run(given("origin", shared, cameras=2, rounds=2, seconds=1.0))
+    assert result["over_origin"] == pytest.approx(
+        result["faces_per_s"] / result["origin_faces_per_s"], rel=0.5
+    )
+
+
+class OneFacePerFrame:
+    def __init__(self, _: object) -> None:
+        pass
+
+    def faces(self, _: object) -> int:
+        time.sleep(0.01)
+        return 1
+
+
+def test_peers_takes_its_ratio_over_the_fastest_mode(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peers, "install", lambda _: Path())
+    monkeypatch.setattr(peers, "Fer", Fer)
+    monkeypatch.setattr(peers, "System", partial(System, module="tests.benchmarks.stub_worker"))
+    rates = iter([400.0, 100.0, 500.0, 200.0])
+    monkeypatch.setattr(peers, "_ours", lambda *_: next(rates))
+    result = peers.run(given("peers", shared, rounds=2, data=None, plot=None))
+    assert result["fer_fastest"] == "tflite"
+    assert result["over_fer_of_rounds"] == [2.0, 2.5]
+    assert result["over_fer"] == 2.25
+    assert result["faces_per_s"] == {
+        "tflite": 200, "keras": 50, "mtcnn": 20, "simpnet-v2-32": 450, "simpnet-v2-64": 150,
+    }  # fmt: skip
+
+
+class Fer:
+    pid = os.getpid()
+    versions: Final = {"fer": "0"}
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def faces_per_s(self, mode: str, _: float) -> float:
+        return {"tflite": 200.0, "keras": 50.0, "mtcnn": 20.0}[mode]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def test_scale_counts_the_cameras_that_move() -> None:
+    site = Namespace(simulated_cameras=40, simulated_workers=4, lease_ms=1000)
+    result = asyncio.run(scale.simulate(site))
+    assert {"start_s", "loss_s", "join_s", "least_to_move"} <= result.keys()
+    assert 5 <= result["moved_by_loss"] <= 20
+    assert 5 <= result["moved_by_join"] <= 20
+
+
+def given(name: str, shared: Path, **values: Any) -> Namespace:
+    """The arguments that a benchmark has without options, with these changed."""
+    parser = ArgumentParser()
+    importlib.import_module(f"tests.benchmarks.{name}").add_arguments(parser)
+    parser.set_defaults(clip=clip(shared), **values)
+    return parser.parse_args([])
+
+
+def clip(shared: Path) -> Path:
+    return shared / "clips" / CLIP.name

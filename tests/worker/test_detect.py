@@ -2,9 +2,11 @@
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,6 +23,7 @@ from worker.detect.choose import (
     fetch_yunet,
 )
 from worker.detect.haar import Haar
+from worker.detect.yunet import SIZES_KEPT, YuNet
 
 DETECTORS = ("yunet", "haar")
 
@@ -99,6 +102,58 @@ def test_a_large_picture_yields_boxes_in_its_own_pixels(detector: Detector, shar
     )
     tripled = Box(*(3 * side for side in vars(small_face.box).values()))
     assert any(centre_lies_in(face.box, tripled) for face in large_faces)
+
+
+SIZES = ((480, 270), (640, 480), (320, 240), (1280, 720), (500, 500), (640, 200))
+
+
+def test_pictures_of_several_sizes_in_turn_change_nothing(yunet_file: Path, shared: Path) -> None:
+    photograph = cv2.imread(str(shared / "faces" / "2007_007763.jpg"))
+    assert photograph is not None
+    pictures = [np.asarray(cv2.resize(photograph, size), np.uint8) for size in SIZES]
+    alone = [YuNet(yunet_file).detect(picture) for picture in pictures]
+    assert all(alone)
+    for sizes in (2, len(SIZES)):  # as many as are kept, and more
+        detector = YuNet(yunet_file)
+        for _ in range(2):
+            assert [detector.detect(picture) for picture in pictures[:sizes]] == alone[:sizes]
+
+
+@dataclass
+class Net:
+    """A network that counts how often it was laid out for another size."""
+
+    size: tuple[int, int]
+    laid_out: tuple[tuple[int, int], ...] = ()
+
+    def setInputSize(self, size: tuple[int, int]) -> None:  # noqa: N802 - OpenCV's name
+        self.size = size
+
+    def detect(self, image: NDArray[np.uint8]) -> tuple[int, None]:
+        assert self.size == image.shape[1::-1]
+        if self.laid_out[-1:] != (self.size,):
+            self.laid_out += (self.size,)
+        return 0, None
+
+
+def test_cameras_of_different_sizes_do_not_lay_the_network_out_for_each_frame(
+    yunet_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Net] = []
+
+    def create(*arguments: Any) -> Net:
+        made.append(Net(arguments[3]))
+        return made[-1]
+
+    monkeypatch.setattr(cv2.FaceDetectorYN, "create", create)
+    detector = YuNet(yunet_file)
+    for _ in range(5):
+        for size in SIZES[:SIZES_KEPT]:
+            detector.detect(np.zeros((*size[::-1], 3), np.uint8))
+    assert sum(len(net.laid_out) for net in made) == SIZES_KEPT
+    for size in SIZES:
+        detector.detect(np.zeros((*size[::-1], 3), np.uint8))
+    assert len(made) == SIZES_KEPT
 
 
 @pytest.mark.parametrize("size", [(48, 64), (1, 1), (3, 2000), (2000, 3), (17, 31), (33, 640)])

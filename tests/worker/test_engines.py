@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 import worker.engines
 from worker.devices import visible_gpus
 from worker.engines import Engine, probabilities
-from worker.engines.choose import ENGINES, build_engine, prefer
+from worker.engines.choose import ENGINES, NoEngine, build_engine, prefer
 from worker.engines.keras import KerasEngine
-from worker.engines.mnn import MnnEngine
+from worker.engines.mnn import MAX_LANES, MnnEngine, open_sessions
 from worker.model import simpnet
 from worker.model.keras_weights import import_weights
 from worker.model.release import Release, load
@@ -43,7 +43,7 @@ def expected(release: Release, sample: NDArray[np.uint8]) -> NDArray[np.float32]
 
 @pytest.fixture(scope="module", params=ENGINES)
 def engine(request: pytest.FixtureRequest, release: Release) -> Engine:
-    built = build_engine(request.param, release, threads=2)
+    built: Engine = {"keras": KerasEngine, "mnn": MnnEngine}[request.param](release, 2)
     built.warm()
     return built
 
@@ -111,8 +111,8 @@ def test_every_thread_that_was_granted_computes(
     release: Release, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     granted = []
-    monkeypatch.setattr("worker.engines.mnn._Lane", lambda _, share: granted.append(share))
-    MnnEngine(release, threads)
+    monkeypatch.setattr("worker.engines.mnn._open", lambda _, share: granted.append(share))
+    open_sessions(release, threads, min(threads, MAX_LANES))
     assert sum(granted) == threads
     assert max(granted) - min(granted) <= 1
 
@@ -234,18 +234,41 @@ def test_keras_runs_on_jax_as_well(
 
 
 @pytest.mark.parametrize("input_size", [32, 64])
-def test_mnn_with_two_lanes_stays_under_400_megabytes(input_size: int) -> None:
+def test_a_worker_on_two_cores_stays_under_400_megabytes(input_size: int) -> None:
     script = (
         "import worker.__main__; from worker.engines.choose import build_engine; "
         "from dataclasses import replace; from worker.model.release import load; release = load(); "
         f"release = replace(release, card=replace(release.card, input_size={input_size})); "
-        "build_engine('mnn', release, 2).warm(); print(open('/proc/self/status').read())"
+        "engine = build_engine('mnn', release, 2); engine.warm(); "
+        "print(open('/proc/self/status').read())"
     )
     status = subprocess.run(
         [sys.executable, "-c", script], check=True, cwd=ROOT, capture_output=True, text=True
     ).stdout
     line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
     assert int(line.split()[1]) < 400 * 1024
+
+
+def test_keras_that_cannot_use_the_gpu_that_is_there_does_not_take_its_place(
+    release: Release, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("worker.engines.choose.visible_gpus", lambda: ("0",))
+    monkeypatch.setattr("worker.engines.keras._TensorFlow.gpus", lambda _: 0)
+    with pytest.raises(NoEngine, match=r"GPU 0 is visible, but .* CPU: install it with CUDA"):
+        build_engine("keras", release, threads=1)
+    assert build_engine("auto", release, threads=1).name == "mnn"
+    (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert "engine mnn: GPU 0 is visible, but" in warning.getMessage()
+
+
+def test_auto_warns_where_a_gpu_stays_idle_for_want_of_keras(
+    release: Release, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("worker.engines.choose.visible_gpus", lambda: ("0",))
+    monkeypatch.setattr("worker.engines.choose._installed", lambda engine: engine == "mnn")
+    assert build_engine("auto", release, threads=1).name == "mnn"
+    (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert "GPU 0 is visible, but keras is not installed" in warning.getMessage()
 
 
 @pytest.mark.parametrize(

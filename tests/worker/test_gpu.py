@@ -11,9 +11,10 @@ import pytest
 import redis
 
 from emotion_streams import keys
+from emotion_streams.service.settings import load
 from tests.faults.processes import Running, start_worker
 from tests.servers import eventually, free_port
-from worker.gpu import NoSuchGpu, places
+from worker.gpu import NoPlace, Place, places
 from worker.settings import WorkerSettings
 
 
@@ -21,12 +22,24 @@ def given(**values: Any) -> WorkerSettings:
     return WorkerSettings(**values)
 
 
+def started(place: Place, *argv: str) -> WorkerSettings:
+    """The settings of the worker that is started there."""
+    return load(WorkerSettings, "worker", [*argv, *place.options])
+
+
 def test_a_worker_per_gpu_each_with_a_port_of_its_own() -> None:
-    settings = given(gpus="0,2", metrics_port=9101, threads=4)
-    found = places(settings, ("0", "1", "2"), cores=16)
+    found = places(given(gpus="0,2", metrics_port=9101), ("0", "1", "2"), cores=16)
     assert [place.gpu for place in found] == ["0", "2"]
     # Between them are the producer's and the gateway's.
-    assert [place.options[-1] for place in found] == ["9101", "9111"]
+    assert [started(place).metrics_port for place in found] == [9101, 9111]
+
+
+def test_a_worker_for_a_gpu_has_the_engine_that_runs_on_it_or_not_at_all() -> None:
+    (place,) = places(given(gpus="0"), ("0",), cores=2)
+    assert started(place, "--gpus", "0").engine == "keras"
+    assert started(place, "--gpus", "0").gpus == ""
+    (place,) = places(given(processes=1), (), cores=2)
+    assert started(place).engine == "auto"
 
 
 def test_all_gpus_are_those_visible() -> None:
@@ -43,14 +56,35 @@ def test_workers_share_the_cores_unless_threads_are_given() -> None:
 
 
 def test_free_ports_stay_free_ports() -> None:
-    found = places(given(processes=3, metrics_port=0, threads=1), (), cores=8)
-    assert [place.options[-1] for place in found] == ["0"] * 3
+    found = places(given(processes=3, metrics_port=0), (), cores=8)
+    assert [started(place).metrics_port for place in found] == [0] * 3
+
+
+def test_a_port_beyond_the_last_is_refused_before_anything_is_started() -> None:
+    assert len(places(given(processes=3, metrics_port=65_515), (), cores=2)) == 3
+    with pytest.raises(NoPlace, match=r"--metrics-port 65516: 3 workers .* up to 65536"):
+        places(given(processes=3, metrics_port=65_516), (), cores=2)
 
 
 @pytest.mark.parametrize(("asked", "visible"), [("all", ()), ("1", ("0",)), ("0,7", ("0", "1"))])
 def test_a_gpu_that_is_not_there_is_named(asked: str, visible: tuple[str, ...]) -> None:
-    with pytest.raises(NoSuchGpu, match=f"--gpus {asked}.*visible"):
+    with pytest.raises(NoPlace, match=f"--gpus {asked}.*visible"):
         places(given(gpus=asked), visible, cores=2)
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"gpus": "0,1,0"}, "named twice"),
+        ({"gpus": "0", "processes": 2}, "--processes is for CPUs"),
+        ({"gpus": "all", "engine": "mnn"}, "mnn runs on CPUs"),
+    ],
+)
+def test_what_does_not_go_with_a_worker_per_gpu_is_refused(
+    settings: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(NoPlace, match=complaint):
+        places(given(**settings), ("0", "1"), cores=2)
 
 
 def test_without_a_gpu_the_process_says_so_and_ends(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from statistics import mean
 from typing import Any, TypeVar
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from emotion_streams import keys
 from emotion_streams.connection import Client, connect
-from worker.lease import LEASE_MS, Leases, Peer, assign
+from worker.lease import EVEN_UP_TO, LEASE_MS, Leases, Peer, assign
 from worker.stream import Lease
 
 Result = TypeVar("Result")
@@ -35,14 +36,15 @@ def with_client(url: str, use: Callable[[Client], Awaitable[Result]]) -> Result:
 
 
 @given(CAMERAS, WEIGHTS)
-def test_every_camera_has_a_worker_and_no_worker_more_than_its_share_rounded_up(
+def test_every_camera_has_a_worker_and_no_worker_much_more_than_its_share(
     cameras: set[str], weights: dict[str, float]
 ) -> None:
     owners = assign(cameras, weights)
     assert owners.keys() == cameras
     total = sum(weights.values())
     for worker, count in Counter(owners.values()).items():
-        assert count <= math.ceil(len(cameras) * weights[worker] / total)
+        share = len(cameras) * weights[worker] / total
+        assert count <= math.ceil(share if share <= EVEN_UP_TO else 1.25 * share)
 
 
 @given(st.lists(NAMES, unique=True, max_size=20), WEIGHTS, st.randoms(use_true_random=False))
@@ -61,16 +63,24 @@ def test_eight_cameras_are_four_and_four() -> None:
 
 def test_a_worker_of_three_times_the_weight_has_three_times_the_cameras() -> None:
     owners = assign([f"cam{n}" for n in range(40)], {"a": 3.0, "b": 1.0})
-    assert Counter(owners.values()) == {"a": 30, "b": 10}
+    counts = Counter(owners.values())
+    assert counts == {"a": pytest.approx(30, abs=2), "b": pytest.approx(10, abs=2)}
 
 
-def test_a_worker_that_joins_moves_little_more_than_its_share() -> None:
-    cameras = [f"cam{n}" for n in range(100)]
-    workers = {f"w{n}": 1.0 for n in range(9)}
-    before, after = assign(cameras, workers), assign(cameras, {**workers, "new": 1.0})
-    moved = sum(before[camera] != after[camera] for camera in cameras)
-    assert Counter(after.values())["new"] == 10
-    assert moved <= 20
+@pytest.mark.parametrize(("cameras", "workers"), [(100, 10), (1000, 50)])
+def test_a_worker_that_comes_or_goes_moves_little_more_than_its_share(
+    cameras: int, workers: int
+) -> None:
+    names = [f"cam{n}" for n in range(cameras)]
+    peers = {f"w{n}": 1.0 for n in range(workers)}
+    owners = assign(names, peers)
+    moved = []
+    for worker in list(peers)[:5]:
+        without = assign(names, {peer: 1.0 for peer in peers if peer != worker})
+        moved.append(sum(owners[name] != without[name] for name in names))
+    # Lost, or the other way about joined. Some workers have more than the others.
+    assert mean(moved) <= 1.6 * cameras / workers
+    assert max(Counter(owners.values()).values()) <= 1.25 * cameras / workers
 
 
 def test_a_lease_is_given_to_one_and_to_the_next_under_a_greater_epoch(

@@ -1,5 +1,6 @@
 """Which of the frames that wait is begun next, and which end as expired."""
 
+import tracemalloc
 from dataclasses import dataclass, field
 
 import pytest
@@ -61,6 +62,21 @@ def test_a_limit_that_cannot_be_kept_still_brings_events() -> None:
 
 def test_where_every_frame_counts_the_pace_changes_nothing() -> None:
     assert Camera(Pace(ms=5_000)).begins(100_000, 10, max_age_ms=None) == 100_000
+
+
+def test_a_frame_that_waits_is_held_once() -> None:
+    waiting = Waiting(lambda: NOW_MS)
+    tracemalloc.start()
+    try:
+        frames = (Frame(1, 64, 48, bytes(100_000), "boot", seq) for seq in range(50))
+        deliveries = [Delivery(f"{frame.seq}-0", frame.pack()) for frame in frames]
+        waiting.add(deliveries, just_stored=True)
+        del deliveries
+        left_behind = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert len(waiting) == 50
+    assert left_behind < 1.1 * 50 * 100_000
 
 
 def test_the_pace_follows_the_frames_of_late() -> None:

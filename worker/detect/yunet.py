@@ -1,7 +1,8 @@
 """YuNet, the detector to use: exact, small, fast on a CPU (Wu et al., 2023, through OpenCV)."""
 
+from collections import OrderedDict
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -19,6 +20,10 @@ MAX_SIDE: Final = 640
 12 pixels in it are still found; the crop is cut from the full picture."""
 
 
+SIZES_KEPT: Final = 4
+"""Networks that a detector keeps, one per size of its input: to lay one out anew costs 3 to 4 ms,
+half of a frame's detection. Each takes 10 to 25 MB, and each thread has a detector."""
+
 MIN_SIDE: Final = 64
 """Twice the network's largest stride. In flatter pictures OpenCV 4.14 reads memory that nobody
 wrote, and finds faces in it; they are padded."""
@@ -31,15 +36,9 @@ class YuNet:
 
     def __init__(self, model: Path) -> None:
         """Raises OSError where the file cannot be read, cv2.error where it is no such model."""
-        self._net = cv2.FaceDetectorYN.create(
-            "onnx",
-            np.frombuffer(model.read_bytes(), np.uint8),
-            np.empty(0, np.uint8),
-            (320, 320),
-            SCORE_THRESHOLD,
-            NMS_THRESHOLD,
-            MAX_CANDIDATES,
-        )
+        self._model = np.frombuffer(model.read_bytes(), np.uint8)
+        self._nets: OrderedDict[tuple[int, int], Any] = OrderedDict()
+        self._net((320, 240))
 
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
         """The faces in a uint8 BGR picture (height, width, 3), surest first."""
@@ -52,8 +51,7 @@ class YuNet:
             down, right = (max(0, MIN_SIDE - side) for side in image.shape[:2])
             border = cv2.copyMakeBorder(image, 0, down, 0, right, cv2.BORDER_CONSTANT)
             image = np.asarray(border, np.uint8)
-        self._net.setInputSize((image.shape[1], image.shape[0]))
-        _, rows = self._net.detect(image)
+        _, rows = self._net((image.shape[1], image.shape[0])).detect(image)
         found = [
             Detection(
                 Box(*(float(value) / scale for value in (row[0], row[1], row[2], row[3]))),
@@ -62,3 +60,24 @@ class YuNet:
             for row in (rows if rows is not None else ())
         ]
         return sorted(found, key=lambda detection: -detection.score)
+
+    def _net(self, size: tuple[int, int]) -> Any:
+        """The network laid out for pictures of (width, height): one that is kept, a new one, or
+        the one that was used longest ago."""
+        net = self._nets.pop(size, None)
+        if net is None and len(self._nets) == SIZES_KEPT:
+            _, net = self._nets.popitem(last=False)
+            net.setInputSize(size)
+        self._nets[size] = net or self._create(size)
+        return self._nets[size]
+
+    def _create(self, size: tuple[int, int]) -> Any:
+        return cv2.FaceDetectorYN.create(
+            "onnx",
+            self._model,
+            np.empty(0, np.uint8),
+            size,
+            SCORE_THRESHOLD,
+            NMS_THRESHOLD,
+            MAX_CANDIDATES,
+        )

@@ -18,14 +18,29 @@ class NoEngine(RuntimeError):
     """The engine asked for cannot run here: why, and what to do."""
 
 
+class IdleGpu(NoEngine):
+    """Keras is here, and so is a GPU, which it cannot use."""
+
+
 def build_engine(name: str, release: Release, threads: int) -> Engine:
     """The engine `keras` or `mnn`, or for `auto` the faster of them here. Frameworks are imported
-    here and nowhere before. Raises NoEngine."""
+    here and nowhere before. Where a GPU is visible, keras runs on it or not at all.
+    Raises NoEngine."""
     if name != "auto":
         return _build(name, release, threads)
-    name, reason = prefer(visible_gpus(), [n for n in ENGINES if _installed(n)])
-    log.info("engine %s: %s", name, reason)
-    return _build(name, release, threads)
+    gpus, installed = visible_gpus(), [n for n in ENGINES if _installed(n)]
+    name, reason = prefer(gpus, installed)
+    # A GPU that is there and stays idle is hardly what its owner wants.
+    log.log(
+        logging.WARNING if gpus and name == "mnn" else logging.INFO, "engine %s: %s", name, reason
+    )
+    try:
+        return _build(name, release, threads)
+    except IdleGpu as error:
+        if "mnn" not in installed:
+            raise
+        log.warning("engine mnn: %s", error)
+        return _build("mnn", release, threads)
 
 
 def prefer(gpus: Sequence[str], installed: Sequence[str]) -> tuple[str, str]:
@@ -56,9 +71,10 @@ def _build(name: str, release: Release, threads: int) -> Engine:
             f"engine {name} cannot run here: {error}. "
             f"Install it with pip install 'emotion-streams[{name}]', or take the other --engine"
         ) from error
-    if not engine.on_gpu and visible_gpus():
-        log.warning(
-            "a GPU is visible, but Keras' backend runs on the CPU: it was installed without CUDA "
-            "(pip install 'tensorflow[and-cuda]'). On a CPU --engine mnn is several times faster"
+    if visible_gpus() and not engine.on_gpu:
+        raise IdleGpu(
+            f"GPU {', '.join(visible_gpus())} is visible, but Keras' backend runs on the CPU: "
+            "install it with CUDA (pip install 'emotion-streams[gpu]'), take --engine mnn, which "
+            "is faster on a CPU, or hide the GPU by an empty CUDA_VISIBLE_DEVICES"
         )
     return engine

@@ -20,7 +20,7 @@ from worker.model.architecture import BLOCKS
 from worker.model.release import Array, FoldedConvolution, Release, fold
 
 MAX_LANES: Final = 4
-"""Each lane holds weights of its own, 110 MB; beyond four, lanes get more threads instead."""
+"""Each lane holds weights of its own, 120 MB; beyond four, lanes get more threads instead."""
 
 _BATCH_PIXELS: Final = 4 * 64 * 64
 _MAX_BATCH: Final = 8
@@ -44,13 +44,9 @@ class MnnEngine:
         self._card = release.card
         self.max_batch = max(1, min(_MAX_BATCH, _BATCH_PIXELS // release.card.input_size**2))
         self.lanes = min(threads, MAX_LANES)
-        with tempfile.TemporaryDirectory(prefix="emotion-streams-") as folder:
-            path = str(Path(folder) / "simpnet.mnn")
-            expr.save([_graph(release)], path)
-            self._idle: queue.SimpleQueue[_Lane] = queue.SimpleQueue()
-            for lane in range(self.lanes):
-                share = (threads + lane) // self.lanes  # the last ones take what is left over
-                self._idle.put(_Lane(path, share))
+        self._idle: queue.SimpleQueue[_Lane] = queue.SimpleQueue()
+        for interpreter, session in open_sessions(release, threads, self.lanes):
+            self._idle.put(_Lane(interpreter, session))
 
     def warm(self) -> None:
         """Run the largest batch in every lane, so that buffers stand."""
@@ -72,20 +68,34 @@ class MnnEngine:
         return probabilities(logits, self._card.temperature)
 
 
-class _Lane:
-    """A session, for one thread at a time.
+def open_sessions(release: Release, threads: int, lanes: int) -> list[tuple[Any, Any]]:
+    """For each lane an interpreter and its session; `threads` are spread over them.
 
-    Of an interpreter of its own: sessions of one interpreter share its lock, and compute in turn.
-    And an interpreter rather than nn's module, which holds the GIL while it computes.
+    An interpreter each: sessions of one interpreter share its lock, and compute in turn. And an
+    interpreter rather than nn's module, which holds the GIL while it computes.
     """
+    with tempfile.TemporaryDirectory(prefix="emotion-streams-") as folder:
+        path = str(Path(folder) / "simpnet.mnn")
+        expr.save([_graph(release)], path)
+        # The last ones take what is left over.
+        return [_open(path, (threads + lane) // lanes) for lane in range(lanes)]
 
-    def __init__(self, path: str, threads: int) -> None:
-        self._interpreter = MNN.Interpreter(path)
-        # "high": float32 throughout; the default may compute in less on CPUs that offer it.
-        self._session = self._interpreter.createSession(
-            {"backend": "CPU", "numThread": threads, "precision": "high"}
-        )
-        self._input = self._interpreter.getSessionInput(self._session)
+
+def _open(path: str, threads: int) -> tuple[Any, Any]:
+    interpreter = MNN.Interpreter(path)
+    # "high": float32 throughout; the default may compute in less on CPUs that offer it.
+    return interpreter, interpreter.createSession(
+        {"backend": "CPU", "numThread": threads, "precision": "high"}
+    )
+
+
+class _Lane:
+    """A session, for one thread at a time."""
+
+    def __init__(self, interpreter: Any, session: Any) -> None:
+        self._interpreter = interpreter
+        self._session = session
+        self._input = interpreter.getSessionInput(session)
         self._shape: tuple[int, ...] = ()
 
     def run(self, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
