@@ -41,8 +41,6 @@ class Feed:
         after = dict.fromkeys(tips, format_id(since))
         async for event in subscribe_async(self._url, after=after):
             item = Published.of(event)
-            if item is None:
-                continue
             self._history.add(item)
             if item.position > tips.get(event.camera, BEGINNING):
                 self._hub.publish(item)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import chain
 from statistics import quantiles
 from typing import Any
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from emotion_streams import keys
 from emotion_streams.service.metrics import GatewayMetrics
-from gateway.hub import Hub
+from gateway.follow import Begun, follow
+from gateway.hub import Hub, Published
 from gateway.positions import BEGINNING
 from tests.gateway.clients import Message, latencies_ms, never_reading, parse, read
 from tests.gateway.feeder import Feeder, event, face, now_ms, publish, register
@@ -77,6 +80,22 @@ def test_a_client_that_saw_no_event_resumes_from_where_it_connected(
     assert ids(read(gateway, 1, last_id=position)) == [missed.frame_id]
 
 
+def test_no_event_falls_between_a_new_client_s_position_and_its_first_event() -> None:
+    """Whatever comes once the client has its position is the client's."""
+    hub = Hub(GatewayMetrics(CollectorRegistry()))
+    old, new = (Published.of(event("lobby", ms)) for ms in (1, 2))
+
+    async def check() -> None:
+        hub.publish(old)
+        told = follow(hub, None, None, ["lobby"], None)
+        assert await anext(told) == Begun({"lobby": (1, 0)})
+        hub.publish(new)
+        async with asyncio.timeout(5):
+            assert await anext(told) is new
+
+    asyncio.run(check())
+
+
 def test_an_event_s_own_id_resumes_one_camera(gateway: Gateway, store: Any, camera: str) -> None:
     attach(gateway, store, camera)
     made = [event(camera, now_ms() + n, face()) for n in range(3)]
@@ -128,11 +147,31 @@ def test_a_change_of_state_is_told_at_once(gateway: Gateway, store: Any, camera:
     assert (told.data["state"], told.data["error"]) == ("down", "no route to host")
 
 
-@pytest.mark.parametrize("last_id", ["nonsense", "a=1", "camera=1-2-3", "=1-1", f"a={2**63}-0"])
+@pytest.mark.parametrize("last_id", ["nonsense", "a=1", "camera=1-2-3", "=1-1", f"a={2**64}-0"])
 def test_a_wrong_position_is_refused(gateway: Gateway, last_id: str) -> None:
     answer = gateway.get("/api/events/stream", headers={"Last-Event-ID": last_id})
     assert answer.status_code == 400
     assert "after: " in answer.json()["error"]
+
+
+def test_an_event_that_is_not_its_entry_s_own_is_told_to_nobody(
+    gateway: Gateway, store: Any, camera: str
+) -> None:
+    """It would push the camera's place beyond all events to come, or lines into the stream."""
+    attach(gateway, store, camera)
+    with gateway.stream(f"/api/events/stream?camera={camera}") as answer:
+        messages = parse(answer.iter_lines())
+        next(messages)
+        ms = now_ms()
+        far = replace(event(camera, ms), frame_id=f"{2**62}-0")
+        forged = replace(event("a\nevent: camera\ndata: {}", ms), frame_id=f"{ms + 1}-0")
+        for number, foreign in enumerate((far, forged)):
+            store.xadd(keys.emotions(camera), {"event": foreign.pack()}, id=f"{ms + number}-0")
+        own = event(camera, ms + 2, face())
+        publish(store, own)
+        told = next(messages)
+    assert (told.name, told.data) == ("emotion", own.to_dict())
+    assert told.id == f"{camera}={own.frame_id}"
 
 
 def test_where_removed_cameras_stood_is_forgotten() -> None:
