@@ -82,7 +82,7 @@ class StreamQuery(Query):
 class HistoryQuery(Query):
     """Of the last minutes."""
 
-    seconds: int = Field(SPAN_S, ge=1, le=SPAN_S, description="How far back.")
+    seconds: int = Field(SPAN_S, ge=1, le=SPAN_S, description="How far back from the newest event.")
 
 
 class ExportQuery(Query):

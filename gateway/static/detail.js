@@ -109,7 +109,7 @@ export class Detail {
     const rows = [
       ["Analysed", `${this.camera.fps().toFixed(1)} of ${(status?.fps ?? 0).toFixed(1)} fps`],
       ["Worker", status?.owner ?? "none"],
-      ["Waiting frames", String(status?.lag ?? 0)],
+      ["Waiting frames", String(status?.lag ?? "unknown")],
     ];
     if (newest) {
       const { queue_ms, wait_ms, decode_ms, detect_ms, classify_ms } = newest.latency;

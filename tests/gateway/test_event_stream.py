@@ -174,6 +174,35 @@ def test_an_event_that_is_not_its_entry_s_own_is_told_to_nobody(
     assert told.id == f"{camera}={own.frame_id}"
 
 
+@pytest.mark.parametrize("minutes", [-10, 0, 10])
+def test_a_camera_whose_clock_is_wrong_is_followed_from_the_start(
+    redis_server: RedisProcess, store: Any, camera: str, minutes: int
+) -> None:
+    """Whatever its clock says: its history is there after a restart, and its events come live."""
+
+    def own_ms() -> int:
+        return now_ms() + minutes * 60_000
+
+    for age_ms in (400_000, 200_000, 0):
+        publish(store, event(camera, own_ms() - age_ms, face()))
+    with Gateway(redis_server.url) as gateway:
+        attach(gateway, store, camera)
+        path = f"/api/cameras/{camera}/history"
+        eventually(lambda: len(gateway.get(path).json()["seconds"]) == 2)
+        with gateway.stream(f"/api/events/stream?camera={camera}") as answer:
+            messages = parse(answer.iter_lines())
+            next(messages)
+            new = event(camera, own_ms() + 1000, face())
+            publish(store, new)
+            assert next(messages).data == new.to_dict()
+        history = gateway.get(path).json()
+    assert (history["last"], history["seconds"][-1]["at"]) == (
+        new.frame_id,
+        new.captured_ms // 1000,
+    )
+    assert 0 <= history["age_ms"] < 10_000, "it came just now"
+
+
 def test_where_removed_cameras_stood_is_forgotten() -> None:
     hub = Hub(GatewayMetrics(CollectorRegistry()))
     for name in ("lobby", "door"):
