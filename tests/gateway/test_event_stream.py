@@ -5,7 +5,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import chain
-from statistics import quantiles
+from statistics import median
 from typing import Any
 
 import pytest
@@ -214,25 +214,30 @@ def test_where_removed_cameras_stood_is_forgotten() -> None:
 def test_one_client_that_never_reads_does_not_slow_the_others(
     redis_server: RedisProcess, store: Any, camera: str
 ) -> None:
-    """49 clients alone, then 49 beside one whose queue has overflown."""
-    with Gateway(redis_server.url) as gateway:
+    """49 clients alone and beside one whose queue has overflown, in turn: what the machine does
+    otherwise happens to both."""
+    alone: list[float] = []
+    beside: list[float] = []
+    with Gateway(redis_server.url) as gateway, Feeder(redis_server.url, camera, fps=10):
+
+        def listen(to: list[float]) -> None:
+            found = asyncio.run(latencies_ms(gateway.port, camera, WATCHERS, 1.5))
+            assert min(map(len, found)) >= 5, "every client gets events"
+            to.extend(chain(*found))
+
         attach(gateway, store, camera)
-        with Feeder(redis_server.url, camera, fps=10):
-            read(gateway, 1)
-            alone = asyncio.run(latencies_ms(gateway.port, camera, WATCHERS, 2.0))
+        read(gateway, 1)
+        for turn in range(3):
+            listen(alone)
             with never_reading(gateway.port, "/api/events/stream"):
                 eventually(lambda: gateway.metric("emotion_gateway_streams") == 1)
-                last = flood(store, f"{camera}-flood")
-                history = f"/api/cameras/{camera}-flood/history?seconds=1"
-                eventually(lambda: gateway.get(history).json().get("last") == last, timeout_s=30)
-                assert gateway.metric("emotion_gateway_dropped_events_total") > 500
-                beside = asyncio.run(latencies_ms(gateway.port, camera, WATCHERS, 2.0))
-    assert min(map(len, alone + beside)) >= 10, "every client gets events"
-    before, after = (quantiles(chain(*found), n=20)[-1] for found in (alone, beside))
-    print(f"95th percentile of the latency: {before:.0f} ms alone, {after:.0f} ms beside it")
-    assert after < max(2 * before, before + 300), (
-        f"{before:.0f} ms alone, {after:.0f} ms beside a stuck client"
-    )
+                overflow(gateway, store, f"{camera}-{turn}")
+                assert gateway.metric("emotion_gateway_dropped_events_total") > 500 * (turn + 1)
+                listen(beside)
+            eventually(lambda: gateway.metric("emotion_gateway_streams") == 0)
+    before, after = median(alone), median(beside)
+    print(f"median latency: {before:.1f} ms alone, {after:.1f} ms beside it")
+    assert after < 1.5 * before, f"{before:.1f} ms alone, {after:.1f} ms beside a stuck client"
 
 
 def test_it_stops_soon_and_cleanly_whatever_its_clients_do(
@@ -245,13 +250,17 @@ def test_it_stops_soon_and_cleanly_whatever_its_clients_do(
             for path in paths:
                 clients.enter_context(never_reading(gateway.port, path))
             eventually(lambda: gateway.metric("emotion_gateway_streams") == len(paths))
-            last = flood(store, f"{camera}-flood")
-            history = f"/api/cameras/{camera}-flood/history?seconds=1"
-            eventually(lambda: gateway.get(history).json().get("last") == last, timeout_s=30)
+            overflow(gateway, store, f"{camera}-flood")
             began = time.monotonic()
             gateway.stop()
             assert time.monotonic() - began < 3 + 4  # promised, and for a busy machine
         assert '"error"' not in gateway.log()
+
+
+def overflow(gateway: Gateway, store: Any, camera: str) -> None:
+    """Flood, and wait until the gateway has seen all of it."""
+    last, history = flood(store, camera), f"/api/cameras/{camera}/history"
+    eventually(lambda: gateway.get(history).json().get("last") == last, timeout_s=30)
 
 
 def flood(store: Any, camera: str) -> str:
