@@ -27,7 +27,7 @@ export function drawRibbon(canvas, seconds, now) {
   const lane = height / LANES.length;
   const step = width / SPAN_S;
   const end = Math.floor(now / 1000);
-  context.fillStyle = style("--track");
+  context.fillStyle = style("--lane");
   for (let i = 0; i < LANES.length; i += 1) context.fillRect(0, i * lane, width, lane - 1);
   LANES.forEach((name, i) => {
     context.fillStyle = color(name);
@@ -56,7 +56,7 @@ export function drawChart(canvas, seconds, now, cursor) {
     for (const run of runs(seconds)) drawArea(context, run, x, y, base, color(name));
   });
   if (cursor !== null) {
-    context.fillStyle = style("--on-track");
+    context.fillStyle = style("--ink");
     context.fillRect(x(cursor + 0.5) - 0.5, 0, 1, height);
   }
 }
@@ -95,6 +95,9 @@ function drawArea(context, run, x, y, base, fill) {
   context.closePath();
   context.fillStyle = fill;
   context.fill();
+  context.strokeStyle = style("--soft"); // some of the colours are as light as what is around them
+  context.lineWidth = 1;
+  context.stroke();
 }
 
 // The second under a pixel of the chart.

@@ -81,11 +81,13 @@ def test_every_two_colours_stay_apart(eye: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_colour_stands_out_from_the_lane_that_it_lights(scheme: str) -> None:
-    track = colors(scheme)["track"]
-    faint = {name: contrast(color, track) for name, color in palette(scheme).items()}
+def test_every_colour_can_be_seen_where_it_is_drawn(scheme: str) -> None:
+    """In ribbons by itself; bars and charts are outlined."""
+    own = colors(scheme)
+    faint = {name: contrast(color, own["lane"]) for name, color in palette(scheme).items()}
     assert min(faint.values()) >= SEEN, faint
-    assert contrast(colors(scheme)["on-track"], track) >= SEEN
+    for around in ("track", "card"):
+        assert contrast(own["soft"], own[around]) >= SEEN
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
