@@ -5,11 +5,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
+from redis.exceptions import NoPermissionError
+
 from emotion_streams import keys
 from emotion_streams.connection import Client
 
-HEARD_WITHIN_MS: Final = 3_000
-"""A producer speaks at least each second; one not heard for this long counts as away."""
+HEARD_WITHIN_MS: Final = 2_500
+"""A producer speaks at least each second; one not heard for this long counts as away. What is left
+of three seconds is for whoever shows it."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,8 @@ class CameraStatus:
     `state`: "up", "down" (its producer cannot reach it), "ended" (a file, to its end), "gone" (its
     producer is not heard any more). `fps`: frames stored per second lately. `last_frame_ms`: Unix
     time of the newest frame, None before the first. `owner`: the worker that has it, or None.
-    `lag`: frames not yet analysed. `error`: why it is down, without credentials.
+    `lag`: frames not yet analysed, None for a user without a right to the frames. `error`: why it
+    is down, without credentials.
     """
 
     camera: str
@@ -30,7 +34,7 @@ class CameraStatus:
     last_frame_ms: int | None
     last_frame_age_ms: int | None
     owner: str | None
-    lag: int
+    lag: int | None
     error: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -63,7 +67,14 @@ async def _status(client: Client, camera: str, heard_ms: float, now_ms: int) -> 
         pipe.hgetall(keys.camera_info(camera))
         pipe.hgetall(keys.lease(camera))
         pipe.xlen(keys.frames(camera))
-        info, lease, lag = await pipe.execute()
+        replies = await pipe.execute(raise_on_error=False)
+    # Who reads events alone may have no right to the frames, not even to count them.
+    if isinstance(replies[-1], NoPermissionError):
+        replies[-1] = None
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise reply
+    info, lease, lag = replies
     try:
         return _read_status(camera, info, lease, lag, heard_ms, now_ms)
     except ValueError as error:
@@ -75,7 +86,7 @@ def _read_status(
     camera: str,
     raw_info: dict[bytes, bytes],
     raw_lease: dict[bytes, bytes],
-    lag: int,
+    lag: int | None,
     heard_ms: float,
     now_ms: int,
 ) -> CameraStatus:

@@ -83,7 +83,7 @@ async def _cameras(arguments: argparse.Namespace) -> int:
             f"{status.width}x{status.height}",
             _age(status.last_frame_age_ms),
             status.owner or "-",
-            str(status.lag),
+            "?" if status.lag is None else str(status.lag),
             status.error,
         )
         for status in statuses

@@ -109,6 +109,18 @@ class EmotionEvent:
         }
 
     @classmethod
+    def of_entry(
+        cls, camera: str, entry_id: bytes, fields: Mapping[bytes, bytes]
+    ) -> "EmotionEvent | None":
+        """The event of an entry in the camera's stream. None where something newer or foreign wrote
+        it: what cannot be read, or names another camera or id than the entry has."""
+        try:
+            event = cls.unpack(fields[b"event"])
+        except (wire.MalformedMessage, KeyError):
+            return None
+        return event if (event.camera, event.frame_id) == (camera, entry_id.decode()) else None
+
+    @classmethod
     def unpack(cls, blob: bytes) -> "EmotionEvent":
         """Parse a packed event; MalformedMessage says what is wrong with it. Fields that a later
         version of the same schema adds are ignored."""

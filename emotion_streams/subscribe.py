@@ -12,7 +12,6 @@ from emotion_streams.backoff import persist
 from emotion_streams.cameras import registered
 from emotion_streams.connection import Client, connect
 from emotion_streams.events import EmotionEvent
-from emotion_streams.wire import MalformedMessage
 
 NOW: Final = "now"
 START: Final = "start"
@@ -159,10 +158,7 @@ class _Reader:
         for key, entries in reply or []:
             camera = names[key.decode()]
             for entry_id, fields in entries:
-                try:
-                    event = EmotionEvent.unpack(fields[b"event"])
-                except (MalformedMessage, KeyError):
-                    event = None  # written by something newer or foreign: pass over it
+                event = EmotionEvent.of_entry(camera, entry_id, fields)
                 if event is not None:
                     await self.events.put(event)
                 self._last[camera] = entry_id.decode()

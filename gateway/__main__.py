@@ -70,7 +70,7 @@ async def run(
     async with connect(settings.redis) as client, asyncio.TaskGroup() as group:
         board = Board(client, health, metrics, on_cameras=keep, on_change=announce)
         pictures = Pictures(client, finish, metrics, group)
-        feed = Feed(settings.redis, client, hub, history, pictures.on_event, health)
+        feed = Feed(settings.redis, client, hub, history, pictures.on_event, health, metrics)
         readers = [group.create_task(board.run()), group.create_task(feed.run())]
         services = Services(
             client=client,

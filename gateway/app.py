@@ -8,7 +8,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.api import API
 from gateway.errors import HANDLERS
-from gateway.guard import OPEN_PATH, Guard, RateLimiter
+from gateway.guard import OPEN_PATH, Guard
 from gateway.openapi import describe
 from gateway.routes import page
 from gateway.services import Services
@@ -21,7 +21,8 @@ def build(settings: GatewaySettings, has: Services) -> Starlette:
         Guard,
         token=settings.token,
         hosts=_hosts(settings),
-        limiter=RateLimiter(settings.max_rate),
+        proxies=settings.trusted_proxies or (),
+        max_rate=settings.max_rate,
         metrics=has.metrics,
     )
     app = Starlette(

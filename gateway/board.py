@@ -1,7 +1,6 @@
 """What is known of the cameras, looked up for everybody at once."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Collection
 from dataclasses import replace
@@ -14,8 +13,7 @@ from emotion_streams.backoff import UNREACHABLE
 from emotion_streams.connection import Client, redact
 from emotion_streams.service.health import Health
 from emotion_streams.service.metrics import GatewayMetrics
-
-log = logging.getLogger(__name__)
+from gateway.trouble import Trouble
 
 _EVERY_S: Final = 0.25
 _AT_LEAST_EVERY_S: Final = 1.0
@@ -35,13 +33,12 @@ class Board:
     ) -> None:
         self._client = client
         self._health = health
-        self._metrics = metrics
+        self._trouble = Trouble("the cameras", health, metrics)
         self._on_cameras = on_cameras
         self._on_change = on_change
         self._statuses: dict[str, CameraStatus] = {}
         self._read_at = float("-inf")
         self._failing = True
-        health.set("redis", "Redis has not been read yet")
 
     async def run(self) -> None:
         """Look, again and again. Never returns."""
@@ -59,11 +56,8 @@ class Board:
             statuses = await list_cameras(self._client)
         # ValueError: a registry that something else wrote into.
         except (*UNREACHABLE, ValueError) as failure:
-            self._metrics.redis_errors.inc()
             self._failing = True
-            if self._health.not_ready() is None:
-                log.warning("cannot read the cameras", extra={"why": failure})
-            self._health.set("redis", "Redis cannot be read")
+            self._trouble.told(failure)
             return
         # Producers redact what they say; one that does not must not show here either.
         before, self._statuses = (
@@ -75,7 +69,7 @@ class Board:
                 self._on_change(status)
         self._read_at, self._failing = time.monotonic(), False
         self._on_cameras(self._statuses)
-        self._health.set("redis", None)
+        self._trouble.over()
 
     def statuses(self) -> dict[str, CameraStatus]:
         """Every camera by name. HTTPException 503 where Redis could not be read lately."""

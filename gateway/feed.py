@@ -7,14 +7,16 @@ from emotion_streams.backoff import persist
 from emotion_streams.cameras import registered
 from emotion_streams.connection import Client
 from emotion_streams.service.health import Health
+from emotion_streams.service.metrics import GatewayMetrics
 from gateway.history import SPAN_S, History
 from gateway.hub import Hub, Published
 from gateway.positions import BEGINNING, Position, format_id, parse_id
+from gateway.trouble import Trouble
 
 
 class Feed:
-    """Reads from SPAN_S ago, so that the history is there before the first client is; what is
-    older than the start goes into the history alone."""
+    """Reads from SPAN_S before each camera's newest event, so that the history is there before the
+    first client is; what is older than the start goes into the history alone."""
 
     def __init__(
         self,
@@ -24,6 +26,7 @@ class Feed:
         history: History,
         on_event: Callable[[Published], None],
         health: Health,
+        metrics: GatewayMetrics,
     ) -> None:
         self._url = url
         self._client = client
@@ -31,29 +34,33 @@ class Feed:
         self._history = history
         self._on_event = on_event
         self._health = health
+        self._trouble = Trouble("the events", health, metrics)
 
     async def run(self) -> None:
         """Never returns; keeps its place and waits where Redis is away."""
-        since, tips = await persist(self._tips)
+        tips = await persist(self._tips, self._trouble.told)
+        self._trouble.over()
         for camera, tip in tips.items():
             self._hub.advance(camera, tip)
         self._health.started()
-        after = dict.fromkeys(tips, format_id(since))
+        # Back from each camera's own newest event: its clock may differ from everybody else's.
+        after = {camera: format_id(_before(tip)) for camera, tip in tips.items()}
         async for event in subscribe_async(self._url, after=after):
             item = Published.of(event)
-            if item is None:
-                continue
-            self._history.add(item)
-            if item.position > tips.get(event.camera, BEGINNING):
+            live = item.position > tips.get(event.camera, BEGINNING)
+            self._history.add(item, live)
+            if live:
                 self._hub.publish(item)
                 self._on_event(item)
 
-    async def _tips(self) -> tuple[Position, dict[str, Position]]:
-        """Where the history begins, and the newest event of each camera."""
-        seconds, _ = await self._client.time()
-        since = ((seconds - SPAN_S) * 1000, 0)
+    async def _tips(self) -> dict[str, Position]:
+        """The newest event of each camera."""
         tips = {}
         for camera in await registered(self._client):
             newest = await self._client.xrevrange(keys.emotions(camera), count=1)
-            tips[camera] = parse_id(newest[0][0].decode()) if newest else since
-        return since, tips
+            tips[camera] = parse_id(newest[0][0].decode()) if newest else BEGINNING
+        return tips
+
+
+def _before(tip: Position) -> Position:
+    return max(0, tip[0] - SPAN_S * 1000), 0

@@ -1,10 +1,10 @@
 """A client's way through the events: first what it missed, from Redis, then what comes, live."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from emotion_streams import EmotionEvent, MalformedMessage, keys
+from emotion_streams import EmotionEvent, keys
 from emotion_streams.connection import Client
 from gateway.hub import Hub, Published, Taken
 from gateway.positions import Position, format_id
@@ -12,8 +12,18 @@ from gateway.positions import Position, format_id
 HEARTBEAT_S: Final = 10.0
 """A client hears something at least this often, so that both sides notice a dead connection."""
 
-_PAGE: Final = 200
+STEP: Final = 50
+"""Entries unpacked at a time: some milliseconds, in which nobody else is served."""
+
 _NOTHING: Final = Taken()
+
+
+@dataclass(frozen=True)
+class Begun:
+    """From here on nothing is missed. `seen`: where the client stands with each camera; it is kept
+    up to date with each event yielded."""
+
+    seen: Mapping[str, Position]
 
 
 @dataclass(frozen=True)
@@ -39,32 +49,44 @@ async def follow(
     hub: Hub,
     client: Client,
     cameras: frozenset[str] | None,
-    seen: dict[str, Position],
-    missed: Iterable[str],
-) -> AsyncIterator[Published | Changed | Dropped | Silence]:
-    """Yield the events of the cameras (None: of all) in id order per camera, each once, until the
-    hub closes. `seen` says where each camera stands, and is kept up to date; of the cameras in
-    `missed` all that Redis keeps after that place comes first. Raises any of
-    UNREACHABLE during that.
+    known: Collection[str],
+    resumed: Mapping[str, Position] | None,
+) -> AsyncIterator[Begun | Published | Changed | Dropped | Silence]:
+    """Yield Begun, then the events of the cameras (None: of all, also of those to come) in id order
+    per camera, each once, until the hub closes. `known`: those of the cameras that there are.
+
+    `resumed` is None for a new client, which gets what comes from now on. Of one that resumes it
+    says where each camera stood; what Redis keeps after that comes first, of the known cameras that
+    it does not name from the start. Raises any of UNREACHABLE during that.
     """
-    missed = tuple(missed)
+    missed = () if resumed is None else tuple(known)
+    seen = {camera: resumed[camera] for camera in known if camera in resumed} if resumed else {}
+    if resumed is not None:
+        yield Begun(seen)
     # Twice: the queue is opened only when little is missing, so that it cannot overflow meanwhile.
     async for item in _missed(client, missed, seen):
         yield item
     with hub.subscribe(cameras) as subscription:
+        if resumed is None:
+            # Only now: an event between the tips and the subscription would be nobody's.
+            seen.update((camera, hub.tip(camera)) for camera in known)
+            yield Begun(seen)
         async for item in _missed(client, missed, seen):
             yield item
         while not subscription.closed:
-            taken = await subscription.take(HEARTBEAT_S)
-            for status in taken.notices:
-                yield Changed(status)
-            if taken.dropped:
-                yield Dropped(taken.dropped)
-            for item in taken.items:
-                if _advance(seen, item):
-                    yield item
-            if taken == _NOTHING:
-                yield Silence()
+            for news in _told(await subscription.take(HEARTBEAT_S), seen):
+                yield news
+
+
+def _told(
+    taken: Taken, seen: dict[str, Position]
+) -> Iterator[Published | Changed | Dropped | Silence]:
+    if taken == _NOTHING:
+        yield Silence()
+    yield from map(Changed, taken.notices)
+    if taken.dropped:
+        yield Dropped(taken.dropped)
+    yield from (item for item in taken.items if _advance(seen, item))
 
 
 async def _missed(
@@ -93,18 +115,10 @@ async def read_events(
     start = "-" if after is None else f"({format_id(after)}"
     end = "+" if before_ms is None else str(before_ms)
     while True:
-        entries = await client.xrange(keys.emotions(camera), start, end, count=_PAGE)
-        for _, fields in entries:
-            if (item := unpack(fields)) is not None:
-                yield item
-        if len(entries) < _PAGE:
+        entries = await client.xrange(keys.emotions(camera), start, end, count=STEP)
+        for entry_id, fields in entries:
+            if (event := EmotionEvent.of_entry(camera, entry_id, fields)) is not None:
+                yield Published.of(event)
+        if len(entries) < STEP:
             return
         start = f"({entries[-1][0].decode()}"
-
-
-def unpack(fields: Mapping[bytes, bytes]) -> Published | None:
-    """The event of a stream's entry, or None where something newer or foreign wrote it."""
-    try:
-        return Published.of(EmotionEvent.unpack(fields[b"event"]))
-    except (MalformedMessage, KeyError):
-        return None

@@ -3,11 +3,12 @@
 import base64
 import binascii
 import hmac
+import ipaddress
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from http import HTTPStatus
-from typing import Final
+from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -22,7 +23,7 @@ OPEN_PATH: Final = "/healthz"
 
 MAX_QUERY_BYTES: Final = 8192
 
-_HEADERS: Final = {
+SECURITY_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'",
@@ -33,6 +34,8 @@ _HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class RateLimiter:
@@ -61,6 +64,7 @@ class RateLimiter:
 class Guard:
     """ASGI middleware; also counts every answer.
 
+    `proxies`: whose X-Forwarded-For is believed, and so who is limited in their place.
     `hosts`: the names under which the gateway may be addressed, None for any. Without a token a
     page from elsewhere could otherwise rebind its own name to the loopback and read everything.
     """
@@ -70,13 +74,17 @@ class Guard:
         app: ASGIApp,
         token: str | None,
         hosts: frozenset[str] | None,
-        limiter: RateLimiter,
+        proxies: Collection[Network],
+        max_rate: float,
         metrics: GatewayMetrics,
     ) -> None:
         self._app = app
         self._token = token
         self._hosts = hosts
-        self._limiter = limiter
+        self._proxies = proxies
+        self._limiter = RateLimiter(max_rate)
+        # Of their own: who guesses must not use up what others at the same address may ask.
+        self._guesses = RateLimiter(max_rate)
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,7 +96,7 @@ class Guard:
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.update(_HEADERS)
+                headers.update(SECURITY_HEADERS)
                 headers.setdefault("Cache-Control", "no-store")
                 self._metrics.requests.labels(route_of(scope), message["status"]).inc()
             await send(message)
@@ -102,19 +110,45 @@ class Guard:
             return error(
                 HTTPStatus.MISDIRECTED_REQUEST, "addressed by a name that is not this gateway's"
             )
-        address = (scope.get("client") or ("unix",))[0]
-        if wait_s := self._limiter.wait_s(address):
+        authorization = headers.get("authorization")
+        if self._token is not None and authorization is None:
+            return _ask()  # as cheap as to say that there were too many
+        known = self._token is None or _shown(authorization or "", self._token)
+        limiter = self._limiter if known else self._guesses
+        if wait_s := limiter.wait_s(client_address(scope, headers, self._proxies)):
             retry = {"Retry-After": str(int(wait_s) + 1)}
             return error(HTTPStatus.TOO_MANY_REQUESTS, "too many requests; slow down", retry)
-        if self._token is not None and not _shown(headers.get("authorization", ""), self._token):
-            # Basic lets a browser ask for the token by itself, and send it with every picture.
-            ask = {"WWW-Authenticate": 'Basic realm="emotion-streams", charset="UTF-8"'}
-            reason = "show the token: as a bearer token, or as the password of any user"
-            return error(HTTPStatus.UNAUTHORIZED, reason, ask)
+        if not known:
+            return _ask()
         if len(scope["query_string"]) > MAX_QUERY_BYTES:
             reason = f"the query is longer than {MAX_QUERY_BYTES} bytes"
             return error(HTTPStatus.REQUEST_URI_TOO_LONG, reason)
         return None
+
+
+def _ask() -> Response:
+    # Basic lets a browser ask for the token by itself, and send it with every picture.
+    ask = {"WWW-Authenticate": 'Basic realm="emotion-streams", charset="UTF-8"'}
+    reason = "show the token: as a bearer token, or as the password of any user"
+    return error(HTTPStatus.UNAUTHORIZED, reason, ask)
+
+
+def client_address(scope: Scope, headers: Headers, proxies: Collection[Network]) -> str:
+    """Who asks: the peer, or, where that is a trusted proxy, the last address in X-Forwarded-For
+    that is none. What stands before it anybody could have written."""
+    address: str = (scope.get("client") or ("unix",))[0]
+    hops = ",".join(headers.getlist("x-forwarded-for")).split(",")
+    while hops and _is_within(address, proxies):
+        address = hops.pop().strip() or address
+    return address
+
+
+def _is_within(address: str, networks: Collection[Network]) -> bool:
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(ip in network for network in networks)
 
 
 def host_name(host: str) -> str:

@@ -1,7 +1,8 @@
 """The last minutes of every camera, second by second: what ribbons and charts are drawn from."""
 
+import time
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -10,6 +11,11 @@ from gateway.hub import Published
 from gateway.positions import BEGINNING, Position
 
 SPAN_S: Final = 300
+
+
+def now_ms() -> int:
+    """Unix milliseconds by the gateway's own clock."""
+    return time.time_ns() // 1_000_000
 
 
 @dataclass
@@ -46,14 +52,18 @@ class Second:
 
 
 class History:
-    """SPAN_S seconds per camera, in memory only: about 100 kB each."""
+    """SPAN_S seconds per camera, in memory only: about 100 kB each. They are counted back from the
+    camera's newest event: ids are by the producer's clock, which may be wrong."""
 
-    def __init__(self) -> None:
+    def __init__(self, now_ms: Callable[[], int] = now_ms) -> None:
+        self._now_ms = now_ms
         self._seconds: dict[str, deque[Second]] = {}
         self._last: dict[str, Position] = {}
+        self._heard_ms: dict[str, int] = {}
 
-    def add(self, item: Published) -> None:
-        """Count the event into the second of its id, which is that of its frame's capture."""
+    def add(self, item: Published, live: bool = True) -> None:
+        """Count the event into the second of its id, which is that of its frame's capture. `live`:
+        it came just now; of others there is only their id to say when they did."""
         event = item.event
         at = item.position[0] // 1000
         seconds = self._seconds.setdefault(event.camera, deque())
@@ -61,19 +71,27 @@ class History:
             seconds.append(Second(at))
         seconds[-1].add(event)
         self._last[event.camera] = item.position
+        now_ms = self._now_ms()
+        self._heard_ms[event.camera] = now_ms if live else min(item.position[0], now_ms)
         while seconds[0].at <= at - SPAN_S:
             seconds.popleft()
 
-    def of(self, camera: str, since: int) -> Iterable[Second]:
-        """The camera's seconds from `since` (Unix, seconds) on, oldest first; those without an
-        event are missing."""
-        return (second for second in self._seconds.get(camera, ()) if second.at >= since)
+    def of(self, camera: str, span_s: int) -> Iterable[Second]:
+        """The camera's seconds up to its newest event, oldest first; those without an event are
+        missing."""
+        since = self.last(camera)[0] // 1000 - span_s
+        return (second for second in self._seconds.get(camera, ()) if second.at > since)
 
     def last(self, camera: str) -> Position:
         """The newest event that is counted in: later ones a viewer counts in by itself."""
         return self._last.get(camera, BEGINNING)
 
+    def age_ms(self, camera: str) -> int:
+        """How long ago that event came; 0 before the first."""
+        now_ms = self._now_ms()
+        return now_ms - self._heard_ms.get(camera, now_ms)
+
     def keep(self, cameras: Collection[str]) -> None:
         """Forget every other camera."""
         for camera in self._seconds.keys() - set(cameras):
-            del self._seconds[camera], self._last[camera]
+            del self._seconds[camera], self._last[camera], self._heard_ms[camera]

@@ -25,12 +25,9 @@ class Published:
     position: Position
 
     @classmethod
-    def of(cls, event: EmotionEvent) -> "Published | None":
-        """The event and its id as numbers; None where something foreign gave it another id."""
-        try:
-            return cls(event, parse_id(event.frame_id))
-        except ValueError:
-            return None
+    def of(cls, event: EmotionEvent) -> "Published":
+        """The event, which came from a stream, and its id as numbers."""
+        return cls(event, parse_id(event.frame_id))
 
     @cached_property
     def data(self) -> bytes:

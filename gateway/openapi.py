@@ -50,7 +50,7 @@ SCHEMAS: Final[dict[str, Any]] = {
         last_frame_ms=_or_null("integer"),
         last_frame_age_ms=_or_null("integer"),
         owner=_or_null("string"),
-        lag=_COUNT,
+        lag=_or_null("integer"),
         error=_TEXT,
     ),
     "Cameras": _object(
@@ -86,7 +86,7 @@ SCHEMAS: Final[dict[str, Any]] = {
         counts=_list(_COUNT, **_PER_EMOTION),
         means=_list(_NUMBER, **_PER_EMOTION),
     ),
-    "History": _object(camera=_TEXT, last=_TEXT, seconds=_list(_ref("Second"))),
+    "History": _object(camera=_TEXT, last=_TEXT, age_ms=_COUNT, seconds=_list(_ref("Second"))),
 }
 
 

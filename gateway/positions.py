@@ -13,14 +13,16 @@ BEGINNING: Final[Position] = (0, 0)
 MAX_CAMERAS: Final = 256
 """Cameras in one resume id, which stays below 24 kB with names of usual length."""
 
-_ID: Final = re.compile(r"(\d{1,19})-(\d{1,19})", re.ASCII)
-_MOST: Final = 2**63 - 1
+MOST: Final = 2**64 - 1
+"""Of each number: whatever Redis takes for an id can be a position."""
+
+_ID: Final = re.compile(r"(\d{1,20})-(\d{1,20})", re.ASCII)
 
 
 def parse_id(text: str) -> Position:
     """An event's id such as 1700000000000-0. ValueError where it is none."""
     match = _ID.fullmatch(text)
-    if match is None or max(position := (int(match[1]), int(match[2]))) > _MOST:
+    if match is None or max(position := (int(match[1]), int(match[2]))) > MOST:
         raise ValueError(f"{text[:60]!r} is no event id, as in 1700000000000-0")
     return position
 

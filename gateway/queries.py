@@ -12,7 +12,7 @@ from emotion_streams import Emotion, keys
 from gateway import positions
 from gateway.history import SPAN_S
 
-_EVENT_ID = r"^\d{1,19}-\d{1,19}$"
+_EVENT_ID = r"^\d{1,20}-\d{1,20}$"
 _CAMERAS_AT_ONCE = 64
 
 
@@ -82,7 +82,7 @@ class StreamQuery(Query):
 class HistoryQuery(Query):
     """Of the last minutes."""
 
-    seconds: int = Field(SPAN_S, ge=1, le=SPAN_S, description="How far back.")
+    seconds: int = Field(SPAN_S, ge=1, le=SPAN_S, description="How far back from the newest event.")
 
 
 class ExportQuery(Query):

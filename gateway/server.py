@@ -5,16 +5,26 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Final
 
 import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from gateway.errors import error
+from gateway.guard import SECURITY_HEADERS
+
 _SEND_BUFFER: Final = 256 << 10
 """What the kernel holds for a slow client: more would only be older by the time it is read."""
-_UNREAD_MS: Final = 30_000
-"""A client that takes nothing for this long is cut off."""
+_TCP: Final = {
+    "TCP_USER_TIMEOUT": 30_000,
+    "TCP_KEEPIDLE": 10,
+    "TCP_KEEPINTVL": 5,
+    "TCP_KEEPCNT": 4,
+}
+"""A client that takes nothing for 30 s (in ms) is cut off, and one that is gone without a word
+after as long (in s) where there is nothing to send."""
 _IDLE_S: Final = 5
 """A connection without a complete request for this long is closed."""
 _STOP_S: Final = 1.0
@@ -28,10 +38,12 @@ def listen(host: str, port: int) -> socket.socket:
         listener = socket.create_server((host, port), family=family)
     except OSError as error:
         raise OSError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
-    # Connections inherit both.
+    # Connections inherit them all.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MS)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _TCP.items():
+        if hasattr(socket, name):
+            listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
     return listener
 
 
@@ -55,6 +67,18 @@ class _Impatient(H11Protocol):
         super().connection_lost(exc)
         if self._late is not None:
             self._late.cancel()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request, which the application never sees, as all else is refused."""
+        answer = error(HTTPStatus.BAD_REQUEST, msg)
+        answer.headers.update({**SECURITY_HEADERS, "Connection": "close"})
+        self.transport.write(
+            b"HTTP/1.1 400 Bad Request\r\n"
+            + b"".join(b"%s: %s\r\n" % header for header in answer.raw_headers)
+            + b"\r\n"
+            + bytes(answer.body)
+        )
+        self.transport.close()
 
     def _watch(self) -> None:
         """Close the connection in a while, unless a request is being answered. More of the same

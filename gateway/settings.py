@@ -1,15 +1,19 @@
 """What the gateway is told, and what it refuses to start with."""
 
 import ipaddress
-from typing import Final
+from typing import Annotated, Final
 
-from pydantic import Field
-from pydantic_settings import SettingsConfigDict
+from pydantic import BeforeValidator, Field, IPvAnyNetwork, StringConstraints
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from emotion_streams.service.settings import InvalidSettings, ServiceSettings
 
 LEAST_TOKEN: Final = 16
 """Characters; a shorter token could be guessed."""
+
+
+def _items(value: object) -> object:
+    return [item.strip() for item in value.split(",")] if isinstance(value, str) else value
 
 
 class GatewaySettings(ServiceSettings):
@@ -24,7 +28,8 @@ class GatewaySettings(ServiceSettings):
     metrics_port: int = Field(
         9103, ge=0, le=65535, description="port of /metrics, 0 for a free one"
     )
-    token: str | None = Field(
+    # Files that secrets come in end with a line break.
+    token: Annotated[str, StringConstraints(strip_whitespace=True)] | None = Field(
         None,
         description="what clients show, as a bearer token or as a password. Give it as "
         "EMOTION_GATEWAY_TOKEN: anybody on the machine can read a command line",
@@ -35,6 +40,12 @@ class GatewaySettings(ServiceSettings):
     max_rate: float = Field(
         50, gt=0, le=100_000, description="requests per second from one address, twice that at once"
     )
+    trusted_proxies: Annotated[
+        tuple[IPvAnyNetwork, ...] | None, NoDecode, BeforeValidator(_items)
+    ] = Field(
+        None,
+        description="addresses and networks, with commas between, whose X-Forwarded-For is true",
+    )
 
 
 def check(settings: GatewaySettings) -> None:
@@ -43,6 +54,8 @@ def check(settings: GatewaySettings) -> None:
         raise InvalidSettings(
             f"token: shorter than {LEAST_TOKEN} characters; `openssl rand -hex 16` makes one"
         )
+    if settings.token is not None and not settings.token.isprintable():
+        raise InvalidSettings("token: holds a line break or the like, which no client can show")
     if settings.token is None and not is_loopback(settings.host):
         raise InvalidSettings(
             f"token: listening on {settings.host}, which others can reach, takes one; "

@@ -1,11 +1,10 @@
 """The cameras as they stand, and their last minutes."""
 
-import time
-
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 import emotion_streams
+from gateway.history import now_ms
 from gateway.positions import format_id
 from gateway.queries import HistoryQuery, Query, parse
 from gateway.services import known_camera, services
@@ -20,22 +19,23 @@ async def list_cameras(request: Request) -> JSONResponse:
         {
             "cameras": [status.to_dict() for status in has.board.statuses().values()],
             "pictures": pictures,
-            "now_ms": int(time.time() * 1000),
+            "now_ms": now_ms(),
             "version": emotion_streams.__version__,
         }
     )
 
 
 async def history(request: Request) -> JSONResponse:
-    """A camera's last minutes, summed up by the second; `last` is the newest event counted in."""
+    """A camera's last minutes up to its newest event, summed up by the second; `last` is that
+    event's id, and `age_ms` how long ago it came."""
     query = parse(HistoryQuery, request)
     camera = await known_camera(request)
-    since = int(time.time()) - query.seconds
     has = services(request)
     return JSONResponse(
         {
             "camera": camera,
             "last": format_id(has.history.last(camera)),
-            "seconds": [second.to_dict() for second in has.history.of(camera, since)],
+            "age_ms": has.history.age_ms(camera),
+            "seconds": [second.to_dict() for second in has.history.of(camera, query.seconds)],
         }
     )

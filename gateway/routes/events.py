@@ -1,16 +1,19 @@
 """Events: a page of them, or as they come."""
 
+import json
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 
 from emotion_streams import Emotion, EmotionEvent, keys
 from emotion_streams.backoff import UNREACHABLE
 from gateway import positions
-from gateway.follow import Changed, Dropped, Silence, follow, unpack
+from gateway.follow import STEP, Begun, Changed, Dropped, Silence, follow
+from gateway.hub import Published
 from gateway.positions import Position
 from gateway.queries import EventsQuery, StreamQuery, parse
 from gateway.services import Services, known_camera, services
@@ -18,64 +21,50 @@ from gateway.streaming import HeldResponse, sse
 
 _MOST_LOOKED_AT: Final = 5000
 """Entries read for one page, so that a rare emotion does not cost a whole stream."""
-_PAGE: Final = 500
 
 
-async def list_events(request: Request) -> JSONResponse:
+async def list_events(request: Request) -> Response:
     """A camera's events in the order of their ids, and `next`: where to go on, as `after`."""
     query = parse(EventsQuery, request)
     camera = await known_camera(request)
     has = services(request)
-    if query.after is None:
-        events, last = await _newest(has, camera, query)
-    else:
-        events, last = await _after(has, camera, query, query.after)
-    return JSONResponse(
-        {"camera": camera, "events": [event.to_dict() for event in events], "next": last}
-    )
+    backwards = query.after is None
+    last = "0-0" if query.after == "start" else query.after
+    found: list[bytes] = []
+    async with aclosing(_entries(has, camera, last)) as entries:
+        async for entry_id, event in entries:
+            # Going backwards the first is the newest, and what comes after the page comes after it.
+            last = last or entry_id if backwards else entry_id
+            if event is not None and shows(event, query.emotion):
+                found.append(Published.of(event).data)
+            if len(found) == query.limit:
+                break
+    events = b",".join(reversed(found) if backwards else found)
+    body = b'{"camera":%s,"events":[%s],"next":%s}'
+    return Response(body % (_json(camera), events, _json(last)), media_type="application/json")
 
 
-async def _after(
-    has: Services, camera: str, query: EventsQuery, after: str
-) -> tuple[list[EmotionEvent], str | None]:
-    """The first events after an id, and the id of the last entry that was looked at."""
-    last = "0-0" if after == "start" else after
-    events: list[EmotionEvent] = []
-    for _ in range(_MOST_LOOKED_AT // _PAGE):
-        entries = await has.client.xrange(keys.emotions(camera), f"({last}", count=_PAGE)
+async def _entries(
+    has: Services, camera: str, after: str | None
+) -> AsyncGenerator[tuple[str, EmotionEvent | None], None]:
+    """The ids of _MOST_LOOKED_AT entries at most, and their events where they can be read: those
+    after an id, or, without one, from the newest backwards."""
+    key = keys.emotions(camera)
+    last = after
+    for _ in range(_MOST_LOOKED_AT // STEP):
+        if after is None:
+            entries = await has.client.xrevrange(key, f"({last}" if last else "+", count=STEP)
+        else:
+            entries = await has.client.xrange(key, f"({last}", count=STEP)
         for entry_id, fields in entries:
             last = entry_id.decode()
-            item = unpack(fields)
-            if item is not None and shows(item.event, query.emotion):
-                events.append(item.event)
-                if len(events) == query.limit:
-                    return events, last
-        if len(entries) < _PAGE:
-            break
-    return events, last
+            yield last, EmotionEvent.of_entry(camera, entry_id, fields)
+        if len(entries) < STEP:
+            return
 
 
-async def _newest(
-    has: Services, camera: str, query: EventsQuery
-) -> tuple[list[EmotionEvent], str | None]:
-    """The last events, and the id of the newest entry."""
-    newest: str | None = None
-    before = "+"
-    events: list[EmotionEvent] = []
-    for _ in range(_MOST_LOOKED_AT // _PAGE):
-        count = min(_PAGE, query.limit) if query.emotion is None else _PAGE
-        entries = await has.client.xrevrange(keys.emotions(camera), before, count=count)
-        for entry_id, fields in entries:
-            newest = newest or entry_id.decode()
-            before = f"({entry_id.decode()}"
-            item = unpack(fields)
-            if item is not None and shows(item.event, query.emotion):
-                events.append(item.event)
-                if len(events) == query.limit:
-                    return events[::-1], newest
-        if len(entries) < count:
-            break
-    return events[::-1], newest
+def _json(value: str | None) -> bytes:
+    return json.dumps(value).encode()
 
 
 def shows(event: EmotionEvent, emotion: Emotion | None) -> bool:
@@ -95,41 +84,37 @@ async def stream_events(request: Request) -> HeldResponse:
         raise HTTPException(404, f"no camera {unknown[0]!r}; /api/cameras lists them")
     cameras = frozenset(query.camera) or None
     wanted = query.camera or tuple(known)
-    seen, missed = _resume(request, query, wanted, has)
-    content = _messages(has, cameras, seen, missed)
+    content = _messages(has, cameras, wanted, _seen(request, query))
     return HeldResponse(content, has.slots.take("stream_events"), "text/event-stream")
 
 
-def _resume(
-    request: Request, query: StreamQuery, wanted: tuple[str, ...], has: Services
-) -> tuple[dict[str, Position], tuple[str, ...]]:
-    """Where the client stands, and the cameras of which it may have missed something: none of a
-    new client's; all of one that resumes, from the start those that it never saw."""
+def _seen(request: Request, query: StreamQuery) -> dict[str, Position] | None:
+    """Where a client that resumes stands; None of a new one."""
     text = request.headers.get("last-event-id") or query.after
     if text is None:
-        return {camera: has.hub.tip(camera) for camera in wanted}, ()
+        return None
     try:
         # One camera's own event id will do where only one is asked for.
         if len(query.camera) == 1 and "=" not in text:
-            seen = {query.camera[0]: positions.parse_id(text)}
-        else:
-            seen = positions.parse(text)
+            return {query.camera[0]: positions.parse_id(text)}
+        return positions.parse(text)
     except ValueError as error:
         raise HTTPException(400, f"after: {error}") from None
-    return {camera: seen[camera] for camera in wanted if camera in seen}, wanted
 
 
 async def _messages(
     has: Services,
     cameras: frozenset[str] | None,
-    seen: dict[str, Position],
-    missed: tuple[str, ...],
+    wanted: tuple[str, ...],
+    seen: dict[str, Position] | None,
 ) -> AsyncGenerator[bytes, None]:
-    # An id without data: the client can resume from here before the first event has come.
-    yield f"retry: 1000\nid: {positions.format_positions(seen)}\n\n".encode()
     try:
-        async for item in follow(has.hub, has.client, cameras, seen, missed):
-            if isinstance(item, Silence):
+        async for item in follow(has.hub, has.client, cameras, wanted, seen):
+            if isinstance(item, Begun):
+                stands = item.seen
+                # Without data: the client can resume from here before the first event has come.
+                yield f"retry: 1000\nid: {positions.format_positions(stands)}\n\n".encode()
+            elif isinstance(item, Silence):
                 yield b": nothing new\n\n"
             elif isinstance(item, Changed):
                 yield sse("camera", item.status)
@@ -137,6 +122,6 @@ async def _messages(
                 yield sse("dropped", b'{"count":%d}' % item.count)
             else:
                 has.metrics.sent_events.inc()
-                yield sse("emotion", item.data, positions.format_positions(seen))
+                yield sse("emotion", item.data, positions.format_positions(stands))
     except UNREACHABLE:
         has.metrics.redis_errors.inc()  # the stream ends; the client comes back and resumes

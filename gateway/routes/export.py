@@ -11,6 +11,7 @@ from starlette.requests import Request
 from emotion_streams import EMOTIONS, EmotionEvent, Face
 from gateway.follow import read_events
 from gateway.hub import Published
+from gateway.positions import MOST
 from gateway.queries import ExportQuery, parse
 from gateway.routes.events import shows
 from gateway.services import Services, known_camera, services
@@ -43,7 +44,7 @@ async def _matching(
     has: Services, camera: str, query: ExportQuery
 ) -> AsyncGenerator[Published, None]:
     # The last id that a stream could hold before `from`.
-    after = None if not query.since else (query.since - 1, 2**63 - 1)
+    after = None if not query.since else (query.since - 1, MOST)
     async for item in read_events(has.client, camera, after, query.until):
         if shows(item.event, query.emotion):
             yield item
@@ -63,16 +64,29 @@ async def _csv(has: Services, camera: str, query: ExportQuery) -> AsyncGenerator
 
 
 def _rows(event: EmotionEvent) -> Iterator[tuple[Any, ...]]:
-    captured = datetime.fromtimestamp(event.captured_ms / 1000, UTC).isoformat(
-        timespec="milliseconds"
+    head = (
+        event.camera,
+        event.frame_id,
+        _iso(event.captured_ms),
+        event.width,
+        event.height,
+        len(event.faces),
     )
-    head = (event.camera, event.frame_id, captured, event.width, event.height, len(event.faces))
     model = event.model
     tail = (event.latency.total_ms, model.name, model.version, model.detector)
     for number, face in enumerate(event.faces, 1):
         yield (*head, number, *_face(face), *tail)
     if not event.faces:
         yield (*head, *[""] * (len(COLUMNS) - len(head) - len(tail)), *tail)
+
+
+def _iso(milliseconds: int) -> str:
+    """Empty where no calendar goes that far: a camera's clock may say anything."""
+    try:
+        moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return ""
+    return moment.isoformat(timespec="milliseconds")
 
 
 def _face(face: Face) -> tuple[Any, ...]:

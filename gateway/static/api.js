@@ -2,7 +2,7 @@
 
 // Absolute, because a page that was opened with a password in its address may not fetch relatively.
 const url = (path) => new URL(path, location.origin);
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export async function fetchJson(path) {
   const answer = await fetch(url(path));
@@ -11,7 +11,8 @@ export async function fetchJson(path) {
 }
 
 // All cameras' events. The browser itself reconnects and resumes after the last event; where it
-// gives up (the gateway refused it), and after close(), a new stream resumes here.
+// gives up (the gateway refused it), and after close(), a new stream resumes here. onGap tells that
+// what was before is not known: at the start, and where events were left out.
 export class EventStream {
   #source = null;
   #last = null;
@@ -23,17 +24,24 @@ export class EventStream {
 
   open() {
     if (this.#source) return;
-    const { onEvent, onStatus, onLink } = this.#handlers;
+    const { onEvent, onStatus, onGap, onLink } = this.#handlers;
     const address = url("/api/events/stream");
-    if (this.#last !== null) address.searchParams.set("after", this.#last);
+    let resumes = this.#last !== null;
+    if (resumes) address.searchParams.set("after", this.#last);
     const source = new EventSource(address);
     this.#source = source;
-    source.onopen = () => onLink("live");
+    source.onopen = () => {
+      if (!resumes) onGap();
+      resumes = true; // as the browser does from here on
+      onLink("live");
+    };
     source.onerror = () => {
       onLink("away");
       if (source.readyState !== EventSource.CLOSED) return;
-      setTimeout(() => {
+      setTimeout(async () => {
+        const refused = await isRefused(address);
         if (this.#source !== source) return;
+        if (refused) this.forget();
         this.#source = null;
         this.open();
       }, 2000);
@@ -42,6 +50,7 @@ export class EventStream {
       this.#last = message.lastEventId;
       onEvent(JSON.parse(message.data));
     });
+    source.addEventListener("dropped", onGap);
     source.addEventListener("camera", (message) => onStatus(JSON.parse(message.data)));
   }
 
@@ -53,6 +62,19 @@ export class EventStream {
   // Begin with what comes next, whatever was missed.
   forget() {
     this.#last = null;
+  }
+}
+
+// Whether the gateway finds the request itself wrong, too long say: EventSource does not tell.
+async function isRefused(address) {
+  const ended = new AbortController();
+  try {
+    const { status } = await fetch(address, { signal: ended.signal });
+    return status >= 400 && status < 500 && status !== 429;
+  } catch {
+    return false;
+  } finally {
+    ended.abort();
   }
 }
 

@@ -2,7 +2,7 @@
 import { WIRE } from "./emotions.js";
 
 export const SPAN_S = 300;
-const KEPT_EVENTS = 600;
+const KEPT_EVENTS = 200; // for pictures, and until the minutes are loaded
 
 const SILENT_MS = 2200; // a camera that brought events all the time and brings none now is down
 const FLOWING_FPS = 2; // rarer events than this tell nothing by their absence
@@ -16,6 +16,8 @@ export function camera(name) {
   if (!cameras.has(name)) cameras.set(name, new Camera(name));
   return cameras.get(name);
 }
+
+const timeOf = (id) => Number(id.split("-")[0]);
 
 // Ids are "<milliseconds>-<n>"; as texts they do not sort.
 const later = (a, b) => {
@@ -40,6 +42,8 @@ class Camera {
     this.onEvent = () => {};
     this.waiting = null;
     this.counted = null; // the last event in the history that was loaded
+    this.stale = true; // whether events are missing in the minutes, which are to be loaded (anew)
+    this.told = null; // { ms, heard }: the newest time of the camera's clock, and when it came
   }
 
   add(event) {
@@ -47,6 +51,7 @@ class Camera {
     if (this.events.size > KEPT_EVENTS) this.events.delete(this.events.keys().next().value);
     this.newest = event;
     this.heard = performance.now();
+    this.told = { ms: timeOf(event.frame_id), heard: this.heard };
     this.arrivals.push({ heard: this.heard, captured: event.captured_ms });
     this.flow = this.fps();
     this.count += 1;
@@ -56,8 +61,10 @@ class Camera {
   }
 
   // A picture is shown with its own event and never with another's: one whose event is not here
-  // yet waits for it.
+  // yet waits for it. One that is no newer is let go: decoding may bring them out of order.
   offer(frameId, bitmap) {
+    const newest = this.waiting?.frameId ?? this.shown?.event.frame_id;
+    if (newest && later(frameId, newest) <= 0) return bitmap.close();
     const event = this.events.get(frameId);
     if (event) return this.#show(bitmap, event);
     this.waiting?.bitmap.close();
@@ -74,13 +81,15 @@ class Camera {
   load(history) {
     this.seconds = history.seconds.map(fromWire);
     this.counted = history.last;
+    const ms = timeOf(history.last);
+    if (ms > (this.told?.ms ?? 0)) this.told = { ms, heard: performance.now() - history.age_ms };
     for (const event of this.events.values()) {
       if (later(event.frame_id, history.last) > 0) this.#countIn(event);
     }
   }
 
   #countIn(event) {
-    const at = Math.floor(Number(event.frame_id.split("-")[0]) / 1000);
+    const at = Math.floor(timeOf(event.frame_id) / 1000);
     let second = this.seconds.at(-1);
     if (!second || second.at < at) {
       second = { at, events: 0, faces: 0, counts: WIRE.map(() => 0), sums: WIRE.map(() => 0) };
@@ -93,6 +102,11 @@ class Camera {
       WIRE.forEach((name, i) => { second.sums[i] += face.probabilities[name]; });
     }
     while (this.seconds[0].at <= at - SPAN_S) this.seconds.shift();
+  }
+
+  // Now, in milliseconds, by the camera's own clock, which may be wrong: all its times are by it.
+  now() {
+    return this.told ? this.told.ms + performance.now() - this.told.heard : clock.now();
   }
 
   // Events per second, over those of the last five seconds.
@@ -115,7 +129,7 @@ class Camera {
 
   // Shares of each emotion (in WIRE order) among the faces of the last minute, null without any.
   lately(span_s = 60) {
-    const since = clock.now() / 1000 - span_s;
+    const since = this.now() / 1000 - span_s;
     const sums = WIRE.map(() => 0);
     let faces = 0;
     for (const second of this.seconds) {

@@ -1,4 +1,5 @@
 // One camera, large: its picture, each face's probabilities as bars, its last minutes as a chart.
+import { SPAN_S } from "./cameras.js";
 import { LANES, WIRE_INDEX, face, percent } from "./emotions.js";
 import { drawChart, secondAt } from "./paint.js";
 import { PictureView, ordered } from "./picture.js";
@@ -33,8 +34,12 @@ export class Detail {
     find(".lanes ul").append(...LANES.map(laneLabel));
     this.bars.append(...LANES.map(bar));
     this.picture = new PictureView(find(".picture"), camera, { numbered: true, withPictures });
-    this.canvas.addEventListener("pointermove", (move) => this.#point(move.offsetX));
+    this.canvas.addEventListener("pointermove", ({ offsetX }) => {
+      this.#point(secondAt(this.canvas, camera.now(), offsetX));
+    });
     this.canvas.addEventListener("pointerleave", () => this.#point(null));
+    this.canvas.addEventListener("blur", () => this.#point(null));
+    this.canvas.addEventListener("keydown", (press) => this.#step(press));
     this.drawPicture();
   }
 
@@ -94,7 +99,7 @@ export class Detail {
     this.state.dataset.verdict = word.toLowerCase();
     this.picture.drawState();
     this.#drawFacts();
-    drawChart(this.canvas, camera.seconds, this.#cursor);
+    this.#drawChart();
     const lately = camera.lately(300);
     const shares = lately
       ? LANES.map((name, i) => [name, lately[WIRE_INDEX[i]]]).filter(([, share]) => share >= 0.005)
@@ -109,7 +114,7 @@ export class Detail {
     const rows = [
       ["Analysed", `${this.camera.fps().toFixed(1)} of ${(status?.fps ?? 0).toFixed(1)} fps`],
       ["Worker", status?.owner ?? "none"],
-      ["Waiting frames", String(status?.lag ?? 0)],
+      ["Waiting frames", String(status?.lag ?? "unknown")],
     ];
     if (newest) {
       const { queue_ms, wait_ms, decode_ms, detect_ms, classify_ms } = newest.latency;
@@ -130,19 +135,42 @@ export class Detail {
     this.facts.replaceChildren(...rows.flatMap(([name, value]) => [cell("dt", name), cell("dd", value)]));
   }
 
-  #point(pixel) {
-    this.#cursor = pixel;
-    drawChart(this.canvas, this.camera.seconds, pixel);
-    const second = pixel === null ? null : secondAt(this.canvas, this.camera.seconds, pixel);
-    if (!second) {
-      this.readout.textContent = "";
-      return;
-    }
-    const [name, mean] = LANES.map((lane, i) => [lane, second.sums[WIRE_INDEX[i]] / second.faces])
-      .sort((a, b) => b[1] - a[1])[0];
-    const time = new Date(second.at * 1000).toLocaleTimeString();
-    this.readout.textContent = `${time}: ${name} ${percent(mean)}, ${second.faces} faces in ${second.events} pictures`;
+  // Keys move from one second with a face to the next.
+  #step(press) {
+    const seconds = this.camera.seconds.filter((second) => second.faces);
+    const index = this.#cursor === null
+      ? seconds.length
+      : seconds.findLastIndex((second) => second.at <= this.#cursor);
+    const last = seconds.length - 1;
+    const target = { ArrowLeft: index - 1, ArrowRight: index + 1, Home: 0, End: last }[press.key];
+    if (target === undefined) return;
+    press.preventDefault();
+    press.stopPropagation(); // elsewhere arrows lead to other cameras
+    if (seconds.length) this.#point(seconds[Math.min(Math.max(target, 0), last)].at);
   }
+
+  // The second that is read out; null for none.
+  #point(at) {
+    this.#cursor = at;
+    this.#drawChart();
+    const second = this.camera.seconds.find((each) => each.at === at && each.faces);
+    this.readout.textContent = second ? describeSecond(second) : "";
+    this.canvas.setAttribute("aria-valuetext", this.readout.textContent || "no moment chosen");
+  }
+
+  #drawChart() {
+    const now = this.camera.now();
+    drawChart(this.canvas, this.camera.seconds, now, this.#cursor);
+    const ago = this.#cursor === null ? 0 : Math.max(0, Math.round(now / 1000 - this.#cursor));
+    this.canvas.setAttribute("aria-valuenow", Math.max(-SPAN_S, -ago));
+  }
+}
+
+function describeSecond(second) {
+  const [name, mean] = LANES.map((lane, i) => [lane, second.sums[WIRE_INDEX[i]] / second.faces])
+    .sort((a, b) => b[1] - a[1])[0];
+  const time = new Date(second.at * 1000).toLocaleTimeString();
+  return `${time}: ${name} ${percent(mean)}, ${second.faces} faces in ${second.events} pictures`;
 }
 
 function cell(kind, text) {

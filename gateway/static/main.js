@@ -1,5 +1,5 @@
 // The page: which cameras there are, which of them is looked at, and when to draw what.
-import { EventStream, PictureStream, fetchJson } from "./api.js";
+import { EventStream, PictureStream, fetchJson, pause } from "./api.js";
 import { camera, cameras, clock, link } from "./cameras.js";
 import { Detail } from "./detail.js";
 import { LANES, face } from "./emotions.js";
@@ -59,7 +59,7 @@ function judge(found) {
   drawTotals();
 }
 
-async function addTile(found) {
+function addTile(found) {
   const tile = new Tile(found, withPictures);
   tiles.set(found.name, tile);
   const next = [...tiles.keys()].sort().find((name) => name > found.name);
@@ -68,16 +68,35 @@ async function addTile(found) {
   found.onPicture = () => schedule(found);
   found.onEvent = () => { if (!withPictures) schedule(found); };
   tile.draw();
-  await load(found);
 }
 
-async function load(found) {
-  try {
-    found.load(await fetchJson(`/api/cameras/${found.name}/history`));
-  } catch {
-    found.load({ seconds: [], last: "0-0" });
+// The minutes of what is in view, one camera after the other: the gateway refuses too many at once.
+let loading = false;
+
+async function loadMinutes() {
+  if (loading) return;
+  loading = true;
+  for (let found; (found = inView().find(({ stale }) => stale)); ) {
+    found.stale = false; // before: what is missed from here on makes it so again
+    try {
+      found.load(await fetchJson(`/api/cameras/${found.name}/history`));
+      drawOf(found);
+    } catch {
+      found.stale = true;
+      await pause(1000);
+    }
   }
-  drawOf(found);
+  loading = false;
+}
+
+function inView() {
+  if (document.hidden) return [];
+  return detail ? [detail.camera] : [...visible].map(camera);
+}
+
+function loadAnew() {
+  for (const found of cameras.values()) found.stale = true;
+  loadMinutes();
 }
 
 function removeTile(name) {
@@ -86,6 +105,7 @@ function removeTile(name) {
   tiles.delete(name);
   visible.delete(name);
   cameras.delete(name);
+  watchSoon(); // pictures of one that is gone are refused, and the others' with them
   drawTotals();
 }
 
@@ -133,19 +153,25 @@ setInterval(() => {
 // Which pictures
 
 function watch() {
+  loadMinutes();
   if (document.hidden || !withPictures) return pictures.watch([], 0);
   if (detail) pictures.watch([detail.camera.name], LARGE_FPS);
   else pictures.watch([...visible].slice(0, 64), GRID_FPS);
 }
 
 let watching;
+
+function watchSoon() {
+  clearTimeout(watching);
+  watching = setTimeout(watch, 150); // scrolling passes many by
+}
+
 const observer = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) {
     if (isIntersecting) visible.add(target.dataset.camera);
     else visible.delete(target.dataset.camera);
   }
-  clearTimeout(watching);
-  watching = setTimeout(watch, 150); // scrolling passes many by
+  watchSoon();
 }, { rootMargin: "100px" });
 
 // Nobody looks: no stream is kept open. A browser has six connections for all its pages of one
@@ -166,10 +192,7 @@ function leave() {
 }
 
 function comeBack() {
-  if (leftAt !== null && Date.now() - leftAt > MISSED_MS) {
-    events.forget();
-    for (const found of cameras.values()) if (tiles.has(found.name)) load(found);
-  }
+  if (leftAt !== null && Date.now() - leftAt > MISSED_MS) events.forget();
   attend();
 }
 
@@ -179,8 +202,16 @@ addEventListener("pageshow", ({ persisted }) => { if (persisted) comeBack(); });
 
 // Where we are: #/ is the grid, #/lobby one camera
 
+function named() {
+  try {
+    return decodeURIComponent(location.hash.replace(/^#\/?/, ""));
+  } catch {
+    return ""; // anybody may write there
+  }
+}
+
 function route() {
-  const name = decodeURIComponent(location.hash.replace(/^#\/?/, ""));
+  const name = named();
   const open = name !== "" && tiles.has(name);
   if (open && detail?.camera.name !== name) showDetail(name);
   else if (!open && detail) showGrid();
@@ -237,6 +268,7 @@ at("legend").append(...LANES.map((name) => {
 const events = new EventStream({
   onEvent: (event) => camera(event.camera).add(event),
   onStatus: setStatus,
+  onGap: loadAnew,
   onLink: (state) => {
     link.live = state === "live";
     at("link").dataset.state = state;
@@ -248,5 +280,5 @@ const events = new EventStream({
   },
 });
 setInterval(() => { if (!document.hidden) refresh(); }, STATUS_EVERY_MS);
-await refresh();
 if (!document.hidden) attend();
+refresh();

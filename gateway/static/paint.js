@@ -1,10 +1,11 @@
 // Drawing: the ribbon of a tile and the chart of a camera. Eight lanes each, one per emotion, always
 // in the same order, so that place tells the emotion as well as colour does.
 import { LANES, WIRE_INDEX, color } from "./emotions.js";
-import { SPAN_S, clock } from "./cameras.js";
+import { SPAN_S } from "./cameras.js";
 
 const GAP = 10; // seconds without an event after which a lane's line is broken
 const AXIS_PX = 22;
+const LANE_GAP = 2;
 
 function sized(canvas) {
   const scale = window.devicePixelRatio || 1;
@@ -19,51 +20,50 @@ function sized(canvas) {
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-// The newest second is at the right edge; a lane is lit where faces showed its emotion.
-export function drawRibbon(canvas, seconds) {
+// Now is at the right edge; a lane is lit where faces showed its emotion, as high as their share.
+export function drawRibbon(canvas, seconds, now) {
   const [context, width, height] = sized(canvas);
   if (!width) return;
   const lane = height / LANES.length;
   const step = width / SPAN_S;
-  const end = Math.floor(clock.now() / 1000);
-  context.fillStyle = style("--track");
+  const end = Math.floor(now / 1000);
+  context.fillStyle = style("--lane");
   for (let i = 0; i < LANES.length; i += 1) context.fillRect(0, i * lane, width, lane - 1);
   LANES.forEach((name, i) => {
     context.fillStyle = color(name);
     for (const second of seconds) {
       const share = second.faces ? second.counts[WIRE_INDEX[i]] / second.faces : 0;
       if (!share) continue;
-      context.globalAlpha = 0.35 + 0.65 * share;
       const x = width - (end - second.at) * step;
-      context.fillRect(x - step, i * lane, Math.max(step, 1.5), lane - 1);
+      const high = Math.max(1.5, share * (lane - 1));
+      context.fillRect(x - step, (i + 1) * lane - 1 - high, Math.max(step, 1.5), high);
     }
-    context.globalAlpha = 1;
   });
 }
 
-// One area per emotion: its mean probability, second by second.
-export function drawChart(canvas, seconds, cursor) {
+// One area per emotion: its mean probability, second by second. `cursor` is a second, or null.
+export function drawChart(canvas, seconds, now, cursor) {
   const [context, width, full] = sized(canvas);
   if (!width) return;
   const height = full - AXIS_PX;
   const lane = height / LANES.length;
-  const end = clock.now() / 1000;
+  const end = now / 1000;
   const x = (at) => width - ((end - at) / SPAN_S) * width;
   drawGrid(context, width, height, lane, x, end);
   LANES.forEach((name, i) => {
-    const base = (i + 1) * lane - 3;
-    const y = (second) => base - (second.sums[WIRE_INDEX[i]] / second.faces) * (lane - 7);
+    const base = (i + 1) * lane - LANE_GAP;
+    const y = (second) => base - (second.sums[WIRE_INDEX[i]] / second.faces) * (lane - 2 * LANE_GAP);
     for (const run of runs(seconds)) drawArea(context, run, x, y, base, color(name));
   });
   if (cursor !== null) {
     context.fillStyle = style("--ink");
-    context.fillRect(cursor, 0, 1, height);
+    context.fillRect(x(cursor + 0.5) - 0.5, 0, 1, height);
   }
 }
 
 function drawGrid(context, width, height, lane, x, end) {
   context.fillStyle = style("--track");
-  for (let i = 0; i < LANES.length; i += 1) context.fillRect(0, (i + 1) * lane - 3, width, 1);
+  for (let i = 0; i < LANES.length; i += 1) context.fillRect(0, i * lane, width, lane - LANE_GAP);
   context.fillStyle = style("--soft");
   context.font = "12px system-ui, sans-serif";
   for (let minute = 5; minute >= 0; minute -= 1) {
@@ -94,19 +94,13 @@ function drawArea(context, run, x, y, base, fill) {
   context.lineTo(x(last.at + 1), base);
   context.closePath();
   context.fillStyle = fill;
-  context.globalAlpha = 0.85;
   context.fill();
-  context.globalAlpha = 1;
-  context.strokeStyle = style("--soft");
-  context.lineWidth = 0.75;
-  context.globalAlpha = 0.5;
+  context.strokeStyle = style("--soft"); // some of the colours are as light as what is around them
+  context.lineWidth = 1;
   context.stroke();
-  context.globalAlpha = 1;
 }
 
-// The second under a pixel of the chart, or null.
-export function secondAt(canvas, seconds, pixel) {
-  const at = clock.now() / 1000 - (1 - pixel / canvas.clientWidth) * SPAN_S;
-  const found = seconds.find((second) => Math.floor(at) === second.at);
-  return found?.faces ? found : null;
+// The second under a pixel of the chart.
+export function secondAt(canvas, now, pixel) {
+  return Math.floor(now / 1000 - (1 - pixel / canvas.clientWidth) * SPAN_S);
 }

@@ -1,6 +1,5 @@
 // A picture with the boxes of its own event upon it.
 import { face, percent } from "./emotions.js";
-import { clock } from "./cameras.js";
 
 // Faces from left to right: events list them in no order of ours, and numbers should stay.
 export const ordered = (event) => [...event.faces].sort((a, b) => a.box[0] - b.box[0]);
@@ -90,14 +89,14 @@ export class PictureView {
     const reason = document.createElement("span");
     reason.textContent = why;
     const age = document.createElement("span");
-    age.textContent = since(this.camera.status?.last_frame_ms);
+    age.textContent = since(this.camera.status?.last_frame_ms, this.camera.now());
     this.#veil.replaceChildren(title, reason, age);
   }
 }
 
-function since(ms) {
+function since(ms, now) {
   if (!ms) return "no picture yet";
-  const seconds = Math.max(0, Math.round((clock.now() - ms) / 1000));
+  const seconds = Math.max(0, Math.round((now - ms) / 1000));
   if (seconds < 90) return `last picture ${seconds} s ago`;
   if (seconds < 5400) return `last picture ${Math.round(seconds / 60)} min ago`;
   return `last picture ${new Date(ms).toLocaleString()}`;

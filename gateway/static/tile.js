@@ -38,16 +38,17 @@ export class Tile {
     if (camera.status?.owner === null) parts.push("no worker");
     this.figures.textContent = parts.join(" · ");
     const lately = camera.lately();
-    const summary = drawMood(this.mood, lately);
-    drawRibbon(this.ribbon, camera.seconds);
+    const summary = drawMood(this.mood, lately, camera.counted !== null);
+    drawRibbon(this.ribbon, camera.seconds, camera.now());
     this.ribbon.setAttribute("aria-label", `Emotions of the last five minutes. ${summary}`);
     this.link.setAttribute("aria-label", `${word}. ${describe(camera.name, camera.newest)}`);
   }
 }
 
-function drawMood(element, lately) {
+function drawMood(element, lately, loaded) {
   if (!lately) {
-    element.textContent = "No face in the last minute";
+    element.textContent = loaded ? "No face in the last minute" : "";
+    delete element.dataset.text;
     return element.textContent;
   }
   const most = lately.indexOf(Math.max(...lately));

@@ -62,7 +62,7 @@ def test_a_cancellation_that_the_step_swallows_still_ends_it() -> None:
 def test_a_subscription_closed_at_any_moment_ends_at_once(
     client: redis.Redis, redis_url: str
 ) -> None:
-    client.xadd(keys.emotions("lobby"), {"event": samples.event().pack()}, id="1-0")
+    client.xadd(keys.emotions("lobby"), {"event": samples.event("lobby", "1-0").pack()}, id="1-0")
 
     async def check() -> None:
         for _ in range(30):

@@ -34,6 +34,20 @@ def test_from_the_start_yields_every_event_in_order(client: redis.Redis, redis_u
     events.close()
 
 
+def test_an_event_that_names_another_camera_or_id_than_its_entry_is_passed_over(
+    client: redis.Redis, redis_url: str
+) -> None:
+    for entry_id, foreign in (
+        ("1-0", samples.event("lobby", "9-0")),
+        ("2-0", samples.event("door", "2-0")),
+    ):
+        client.xadd(keys.emotions("lobby"), {"event": foreign.pack()}, id=entry_id)
+    publish(client, "3-0")
+    events = subscribe(redis_url, "lobby", after="start")
+    assert next(events).frame_id == "3-0"
+    events.close()
+
+
 def test_after_an_id_resumes_behind_it(client: redis.Redis, redis_url: str) -> None:
     publish(client, "1-0", "2-0", "3-0")
 

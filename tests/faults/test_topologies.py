@@ -60,7 +60,7 @@ def test_a_cluster_survives_the_loss_of_a_node() -> None:
         site.audit()
         listed = cameras(cluster.url)
         assert [camera.camera for camera in listed] == sorted(site.cameras)
-        assert all(camera.lag < 20 for camera in listed)
+        assert all(camera.lag is not None and camera.lag < 20 for camera in listed)
         # a camera on its way from one worker to the other has no owner for a moment
         eventually(lambda: all(c.owner for c in cameras(cluster.url)), SCHEDULING_S)
 

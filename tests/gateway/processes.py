@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Self
@@ -19,7 +20,15 @@ ROOT = Path(__file__).parent.parent.parent
 class Gateway:
     """`python -m gateway` until the end of the context; it must end cleanly, without a trace."""
 
-    def __init__(self, redis_url: str, *options: str, token: str | None = None) -> None:
+    def __init__(
+        self,
+        redis_url: str,
+        *options: str,
+        token: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        awaited: str = "/readyz",
+    ) -> None:
+        """`awaited`: what has to answer 200 before the context begins."""
         self.port = free_port()
         self.base = f"http://127.0.0.1:{self.port}"
         self.metrics_port = free_port()
@@ -28,7 +37,8 @@ class Gateway:
             *("--port", str(self.port), "--metrics-port", str(self.metrics_port)),
             *options,
         ]
-        self._environment = {**os.environ}
+        self._environment = {**os.environ, **(environment or {})}
+        self._awaited = awaited
         if token is not None:
             self._environment["EMOTION_GATEWAY_TOKEN"] = token
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
@@ -45,7 +55,7 @@ class Gateway:
 
     def _ready(self) -> bool:
         try:
-            return self.probe("/readyz").status_code == 200
+            return self.probe(self._awaited).status_code == 200
         except httpx.TransportError:
             return False
 

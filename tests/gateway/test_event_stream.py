@@ -3,15 +3,18 @@
 import asyncio
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import chain
-from statistics import quantiles
+from statistics import median
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from emotion_streams import keys
 from emotion_streams.service.metrics import GatewayMetrics
-from gateway.hub import Hub
+from gateway.follow import Begun, follow
+from gateway.hub import Hub, Published
 from gateway.positions import BEGINNING
 from tests.gateway.clients import Message, latencies_ms, never_reading, parse, read
 from tests.gateway.feeder import Feeder, event, face, now_ms, publish, register
@@ -77,6 +80,22 @@ def test_a_client_that_saw_no_event_resumes_from_where_it_connected(
     assert ids(read(gateway, 1, last_id=position)) == [missed.frame_id]
 
 
+def test_no_event_falls_between_a_new_client_s_position_and_its_first_event() -> None:
+    """Whatever comes once the client has its position is the client's."""
+    hub = Hub(GatewayMetrics(CollectorRegistry()))
+    old, new = (Published.of(event("lobby", ms)) for ms in (1, 2))
+
+    async def check() -> None:
+        hub.publish(old)
+        told = follow(hub, None, None, ["lobby"], None)
+        assert await anext(told) == Begun({"lobby": (1, 0)})
+        hub.publish(new)
+        async with asyncio.timeout(5):
+            assert await anext(told) is new
+
+    asyncio.run(check())
+
+
 def test_an_event_s_own_id_resumes_one_camera(gateway: Gateway, store: Any, camera: str) -> None:
     attach(gateway, store, camera)
     made = [event(camera, now_ms() + n, face()) for n in range(3)]
@@ -128,11 +147,60 @@ def test_a_change_of_state_is_told_at_once(gateway: Gateway, store: Any, camera:
     assert (told.data["state"], told.data["error"]) == ("down", "no route to host")
 
 
-@pytest.mark.parametrize("last_id", ["nonsense", "a=1", "camera=1-2-3", "=1-1", f"a={2**63}-0"])
+@pytest.mark.parametrize("last_id", ["nonsense", "a=1", "camera=1-2-3", "=1-1", f"a={2**64}-0"])
 def test_a_wrong_position_is_refused(gateway: Gateway, last_id: str) -> None:
     answer = gateway.get("/api/events/stream", headers={"Last-Event-ID": last_id})
     assert answer.status_code == 400
     assert "after: " in answer.json()["error"]
+
+
+def test_an_event_that_is_not_its_entry_s_own_is_told_to_nobody(
+    gateway: Gateway, store: Any, camera: str
+) -> None:
+    """It would push the camera's place beyond all events to come, or lines into the stream."""
+    attach(gateway, store, camera)
+    with gateway.stream(f"/api/events/stream?camera={camera}") as answer:
+        messages = parse(answer.iter_lines())
+        next(messages)
+        ms = now_ms()
+        far = replace(event(camera, ms), frame_id=f"{2**62}-0")
+        forged = replace(event("a\nevent: camera\ndata: {}", ms), frame_id=f"{ms + 1}-0")
+        for number, foreign in enumerate((far, forged)):
+            store.xadd(keys.emotions(camera), {"event": foreign.pack()}, id=f"{ms + number}-0")
+        own = event(camera, ms + 2, face())
+        publish(store, own)
+        told = next(messages)
+    assert (told.name, told.data) == ("emotion", own.to_dict())
+    assert told.id == f"{camera}={own.frame_id}"
+
+
+@pytest.mark.parametrize("minutes", [-10, 0, 10])
+def test_a_camera_whose_clock_is_wrong_is_followed_from_the_start(
+    redis_server: RedisProcess, store: Any, camera: str, minutes: int
+) -> None:
+    """Whatever its clock says: its history is there after a restart, and its events come live."""
+
+    def own_ms() -> int:
+        return now_ms() + minutes * 60_000
+
+    for age_ms in (400_000, 200_000, 0):
+        publish(store, event(camera, own_ms() - age_ms, face()))
+    with Gateway(redis_server.url) as gateway:
+        attach(gateway, store, camera)
+        path = f"/api/cameras/{camera}/history"
+        eventually(lambda: len(gateway.get(path).json()["seconds"]) == 2)
+        with gateway.stream(f"/api/events/stream?camera={camera}") as answer:
+            messages = parse(answer.iter_lines())
+            next(messages)
+            new = event(camera, own_ms() + 1000, face())
+            publish(store, new)
+            assert next(messages).data == new.to_dict()
+        history = gateway.get(path).json()
+    assert (history["last"], history["seconds"][-1]["at"]) == (
+        new.frame_id,
+        new.captured_ms // 1000,
+    )
+    assert 0 <= history["age_ms"] < 10_000, "it came just now"
 
 
 def test_where_removed_cameras_stood_is_forgotten() -> None:
@@ -146,25 +214,30 @@ def test_where_removed_cameras_stood_is_forgotten() -> None:
 def test_one_client_that_never_reads_does_not_slow_the_others(
     redis_server: RedisProcess, store: Any, camera: str
 ) -> None:
-    """49 clients alone, then 49 beside one whose queue has overflown."""
-    with Gateway(redis_server.url) as gateway:
+    """49 clients alone and beside one whose queue has overflown, in turn: what the machine does
+    otherwise happens to both."""
+    alone: list[float] = []
+    beside: list[float] = []
+    with Gateway(redis_server.url) as gateway, Feeder(redis_server.url, camera, fps=10):
+
+        def listen(to: list[float]) -> None:
+            found = asyncio.run(latencies_ms(gateway.port, camera, WATCHERS, 1.5))
+            assert min(map(len, found)) >= 5, "every client gets events"
+            to.extend(chain(*found))
+
         attach(gateway, store, camera)
-        with Feeder(redis_server.url, camera, fps=10):
-            read(gateway, 1)
-            alone = asyncio.run(latencies_ms(gateway.port, camera, WATCHERS, 2.0))
+        read(gateway, 1)
+        for turn in range(3):
+            listen(alone)
             with never_reading(gateway.port, "/api/events/stream"):
                 eventually(lambda: gateway.metric("emotion_gateway_streams") == 1)
-                last = flood(store, f"{camera}-flood")
-                history = f"/api/cameras/{camera}-flood/history?seconds=1"
-                eventually(lambda: gateway.get(history).json().get("last") == last, timeout_s=30)
-                assert gateway.metric("emotion_gateway_dropped_events_total") > 500
-                beside = asyncio.run(latencies_ms(gateway.port, camera, WATCHERS, 2.0))
-    assert min(map(len, alone + beside)) >= 10, "every client gets events"
-    before, after = (quantiles(chain(*found), n=20)[-1] for found in (alone, beside))
-    print(f"95th percentile of the latency: {before:.0f} ms alone, {after:.0f} ms beside it")
-    assert after < max(2 * before, before + 300), (
-        f"{before:.0f} ms alone, {after:.0f} ms beside a stuck client"
-    )
+                overflow(gateway, store, f"{camera}-{turn}")
+                assert gateway.metric("emotion_gateway_dropped_events_total") > 500 * (turn + 1)
+                listen(beside)
+            eventually(lambda: gateway.metric("emotion_gateway_streams") == 0)
+    before, after = median(alone), median(beside)
+    print(f"median latency: {before:.1f} ms alone, {after:.1f} ms beside it")
+    assert after < 1.5 * before, f"{before:.1f} ms alone, {after:.1f} ms beside a stuck client"
 
 
 def test_it_stops_soon_and_cleanly_whatever_its_clients_do(
@@ -177,13 +250,17 @@ def test_it_stops_soon_and_cleanly_whatever_its_clients_do(
             for path in paths:
                 clients.enter_context(never_reading(gateway.port, path))
             eventually(lambda: gateway.metric("emotion_gateway_streams") == len(paths))
-            last = flood(store, f"{camera}-flood")
-            history = f"/api/cameras/{camera}-flood/history?seconds=1"
-            eventually(lambda: gateway.get(history).json().get("last") == last, timeout_s=30)
+            overflow(gateway, store, f"{camera}-flood")
             began = time.monotonic()
             gateway.stop()
             assert time.monotonic() - began < 3 + 4  # promised, and for a busy machine
         assert '"error"' not in gateway.log()
+
+
+def overflow(gateway: Gateway, store: Any, camera: str) -> None:
+    """Flood, and wait until the gateway has seen all of it."""
+    last, history = flood(store, camera), f"/api/cameras/{camera}/history"
+    eventually(lambda: gateway.get(history).json().get("last") == last, timeout_s=30)
 
 
 def flood(store: Any, camera: str) -> str:

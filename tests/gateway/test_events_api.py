@@ -147,3 +147,14 @@ def test_entries_that_nobody_can_read_are_passed_over(
     eventually(
         lambda: gateway.get(f"/api/cameras/{camera}/history").json()["last"] == last.frame_id
     )
+
+
+def test_a_camera_whose_clock_says_anything_is_exported(
+    gateway: Gateway, store: Any, camera: str
+) -> None:
+    register(store, camera)
+    far = event(camera, 2**63 - 1)
+    publish(store, far)
+    answer = gateway.get(f"/api/cameras/{camera}/export?format=csv")
+    (row,) = csv.DictReader(io.StringIO(answer.text))
+    assert (row["frame_id"], row["captured"]) == (far.frame_id, "")

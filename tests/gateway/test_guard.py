@@ -1,15 +1,18 @@
 """Who may ask, how often, how many at once; and what a browser may do with the answer."""
 
 import base64
+import ipaddress
+import json
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from starlette.datastructures import Headers
 
 from gateway.api import API
-from gateway.guard import RateLimiter, host_name
+from gateway.guard import RateLimiter, client_address, host_name
 from tests.gateway.clients import never_reading
 from tests.gateway.feeder import register
 from tests.gateway.processes import Gateway
@@ -126,6 +129,60 @@ def test_requests_beyond_the_rate_are_refused_and_healthz_is_not(
         assert int(refused[0].headers["retry-after"]) >= 1
         assert "slow down" in refused[0].json()["error"]
         assert gateway.get("/healthz").status_code == 200
+
+
+def test_who_guesses_the_token_locks_nobody_else_out(redis_server: RedisProcess) -> None:
+    """As strangers behind the same proxy do: they come from the same address."""
+    right, wrong = {"Authorization": f"Bearer {'x' * 20}"}, {"Authorization": "Bearer guess"}
+    with Gateway(redis_server.url, "--max-rate", "1", token="x" * 20) as gateway:
+        guesses = [gateway.get("/", headers=wrong).status_code for _ in range(20)]
+        assert (guesses[0], guesses[-1]) == (401, 429)
+        assert [gateway.get("/nothing").status_code for _ in range(20)] == [401] * 20
+        assert gateway.get("/api/cameras", headers=right).status_code == 200
+
+
+def test_behind_a_trusted_proxy_each_client_has_a_rate_of_its_own(
+    redis_server: RedisProcess,
+) -> None:
+    options = ("--max-rate", "1", "--trusted-proxies", "127.0.0.1,10.0.0.0/8")
+
+    def ask(forwarded_for: str) -> int:
+        headers = {"X-Forwarded-For": forwarded_for}
+        return gateway.get("/api/cameras", headers=headers).status_code
+
+    with Gateway(redis_server.url, *options) as gateway:
+        # What a client claims before the proxies' word changes nothing.
+        first = [ask(f"192.0.2.{n}, 198.51.100.1, 10.0.0.9") for n in range(20)]
+        assert (first[0], first[-1]) == (200, 429)
+        assert ask("198.51.100.2, 10.0.0.9") == 200
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "client"),
+    [
+        ("192.0.2.1", ["198.51.100.1"], "192.0.2.1"),
+        ("10.0.0.1", [], "10.0.0.1"),
+        ("10.0.0.1", [" , "], "10.0.0.1"),
+        ("10.0.0.1", ["192.0.2.7, 198.51.100.1", "10.0.0.2"], "198.51.100.1"),
+        ("10.0.0.1", ["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
+        ("unix", ["198.51.100.1"], "unix"),
+    ],
+)
+def test_who_asks(peer: str, forwarded: list[str], client: str) -> None:
+    raw = [(b"x-forwarded-for", value.encode()) for value in forwarded]
+    proxies = [ipaddress.ip_network("10.0.0.0/8")]
+    assert client_address({"client": (peer, 1)}, Headers(raw=raw), proxies) == client
+
+
+@pytest.mark.parametrize("said", [b"GET /\xff HTTP/1.1", b"GET /?a=\xff HTTP/1.1", b"\x16\x03\x01"])
+def test_what_is_no_request_is_refused_as_everything_else(gateway: Gateway, said: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as client:
+        client.sendall(said + b"\r\nHost: localhost\r\n\r\n")
+        head, _, body = b"".join(iter(lambda: client.recv(4096), b"")).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"content-type: application/json" in head.lower()
+    assert b"content-security-policy: default-src 'none'" in head.lower()
+    assert isinstance(json.loads(body)["error"], str)
 
 
 def test_streams_beyond_the_limit_are_refused_until_one_ends(

@@ -1,9 +1,14 @@
 """Health, readiness and metrics, and a Redis that goes away and comes back."""
 
+import json
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
 import redis
 
 from emotion_streams import keys
-from tests.gateway.feeder import Feeder
+from tests.gateway.feeder import Feeder, event, face, now_ms, publish, register
 from tests.gateway.processes import Gateway
 from tests.servers import RedisProcess, eventually, free_port
 
@@ -44,3 +49,41 @@ def test_without_redis_it_says_so_and_goes_on_once_it_is_back() -> None:
         with Feeder(server.url, "back"):
             eventually(lambda: gateway.probe("/readyz").status_code == 200)
             eventually(lambda: gateway.get("/api/cameras/back/history").json().get("seconds"))
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"), [(None, "connect"), (("--requirepass", "x"), "authenticated")]
+)
+def test_a_redis_that_was_never_read_is_told_once_and_with_the_reason(
+    options: tuple[str, ...] | None, reason: str
+) -> None:
+    with ExitStack() as servers:
+        url = f"redis://127.0.0.1:{free_port()}"
+        if options is not None:
+            url = servers.enter_context(RedisProcess(*options)).url
+        with Gateway(url, awaited="/healthz") as gateway:
+            eventually(lambda: gateway.metric("emotion_gateway_redis_errors_total") > 6)
+            ready = gateway.probe("/readyz")
+            lines = [json.loads(line) for line in gateway.log().splitlines()]
+    assert ready.status_code == 503
+    for part in ("the cameras", "the events"):
+        assert f"cannot read {part}: " in ready.text
+        (told,) = (line for line in lines if line["message"].startswith(f"cannot read {part}"))
+        assert reason in told["why"]
+        assert (told["level"], reason in ready.text) == ("warning", True)
+
+
+def test_without_pictures_it_needs_no_right_to_frames(client: Any, redis_url: str) -> None:
+    rights = (
+        "reset on >secret -@all +@connection +time %R~emotions:* +xread +xrange +xrevrange "
+        "%R~cameras %R~camera:* %R~lease:* +zrange +hgetall"
+    )
+    client.execute_command("ACL", "SETUSER", "events", *rights.split())
+    user = {"EMOTION_REDIS_USERNAME": "events", "EMOTION_REDIS_PASSWORD": "secret"}
+    register(client, "lobby")
+    publish(client, event("lobby", now_ms(), face()))
+    with Gateway(redis_url, "--no-pictures", environment=user) as gateway:
+        (camera,) = gateway.get("/api/cameras").json()["cameras"]
+        assert gateway.get("/api/cameras/lobby/events").json()["events"]
+    client.execute_command("ACL", "DELUSER", "events")
+    assert (camera["state"], camera["lag"]) == ("up", None)

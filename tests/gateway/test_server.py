@@ -10,17 +10,19 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
+from emotion_streams import EmotionEvent
 from emotion_streams.connection import connect
 from emotion_streams.service.health import Health
 from emotion_streams.service.metrics import GatewayMetrics
 from gateway.app import build
 from gateway.board import Board
+from gateway.follow import STEP
 from gateway.history import History
 from gateway.hub import Hub
 from gateway.server import Server, listen
 from gateway.services import Services, Slots
 from gateway.settings import GatewaySettings
-from tests.gateway.feeder import register
+from tests.gateway.feeder import event, face, publish, register
 from tests.servers import free_port
 
 CAMERA = "lobby"
@@ -106,3 +108,38 @@ def test_a_request_begun_after_an_answer_is_not_awaited_for_ever(redis_url: str)
             await writer.wait_closed()
 
     asyncio.run(check())
+
+
+@pytest.mark.parametrize("path", ["events?limit=1000", "events?emotion=fear", "export"])
+def test_who_asks_for_many_events_leaves_the_others_their_turns(
+    redis_url: str, client: Any, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Between two turns of the loop no more is unpacked than takes some milliseconds."""
+    register(client, CAMERA)
+    with client.pipeline() as pipe:
+        for ms in range(1, 1001):
+            publish(pipe, event(CAMERA, ms, face()))
+        pipe.execute()
+    of_entry = EmotionEvent.of_entry
+    since_turn, all_turns = [0], []
+
+    def counted(*entry: Any) -> EmotionEvent | None:
+        since_turn[0] += 1
+        return of_entry(*entry)
+
+    async def turn() -> None:
+        while True:
+            all_turns.append(since_turn[0])
+            since_turn[0] = 0
+            await asyncio.sleep(0)
+
+    async def check() -> None:
+        async with serving(redis_url, redis_url) as gateway:
+            turning = asyncio.create_task(turn())
+            await gateway.get(f"/api/cameras/{CAMERA}/{path}")
+            turning.cancel()
+
+    monkeypatch.setattr(EmotionEvent, "of_entry", counted)
+    asyncio.run(check())
+    assert sum(all_turns) == 1000
+    assert max(all_turns) <= STEP

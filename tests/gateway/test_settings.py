@@ -50,8 +50,31 @@ def test_a_client_that_takes_nothing_is_cut_off_by_the_kernel() -> None:
         with connection:
             unread_ms = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
             held = connection.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+            probed = connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            idle_s, every_s, probes = (
+                connection.getsockopt(socket.IPPROTO_TCP, option)
+                for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+            )
     assert unread_ms == 30_000
+    assert probed, "also one that is sent nothing, and is gone without a word"
+    assert idle_s + every_s * probes == 30
     assert held <= 512 << 10, "Linux doubles what it is asked for"
+
+
+def test_a_token_from_a_file_may_end_with_a_line_break() -> None:
+    settings = resolve(GatewaySettings, {"token": f"{SECRET * 2}\n"}, {})
+    check(settings)
+    assert settings.token == SECRET * 2
+    ended = run(EMOTION_GATEWAY_TOKEN=f"{SECRET}\n{SECRET}")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("gateway: token: holds a line break")
+
+
+def test_a_proxy_that_is_no_address_is_named() -> None:
+    ended = run("--trusted-proxies", "10.0.0.0/8, proxy.example")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("gateway: trusted_proxies.1: ")
+    assert "proxy.example" in ended.stderr
 
 
 def test_a_taken_port_is_named() -> None:

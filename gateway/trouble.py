@@ -1,0 +1,36 @@
+"""What keeps a part of the gateway from reading Redis, told once for as long as it lasts."""
+
+import logging
+
+from emotion_streams.connection import brief
+from emotion_streams.service.health import Health
+from emotion_streams.service.metrics import GatewayMetrics
+
+log = logging.getLogger(__name__)
+
+
+class Trouble:
+    """Of one part: each failure is counted, each new reason is logged, and /readyz says it."""
+
+    def __init__(self, reads: str, health: Health, metrics: GatewayMetrics) -> None:
+        self._reads = reads
+        self._health = health
+        self._metrics = metrics
+        self._reason: str | None = None
+        health.set(reads, f"{reads} have not been read yet")
+
+    def told(self, failure: Exception) -> None:
+        """Reading has failed."""
+        self._metrics.redis_errors.inc()
+        reason = brief(failure)
+        if reason != self._reason:
+            log.warning("cannot read %s, trying again", self._reads, extra={"why": reason})
+        self._reason = reason
+        self._health.set(self._reads, f"cannot read {self._reads}: {reason}")
+
+    def over(self) -> None:
+        """Reading has succeeded."""
+        if self._reason is not None:
+            log.info("%s can be read again", self._reads)
+        self._reason = None
+        self._health.set(self._reads, None)
