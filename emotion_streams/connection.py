@@ -204,7 +204,7 @@ def redact(text: str) -> str:
     return _SECRET_PARAMETERS.sub(r"\1***", _CREDENTIALS.sub(r"\1***@", text))
 
 
-def brief(error: Exception) -> str:
+def brief(error: BaseException) -> str:
     """A failure of Redis in a few words; redis-py spells a whole client out in some."""
     return redact(_CLIENT.sub("", str(error)) or type(error).__name__)
 
