@@ -1,6 +1,7 @@
 """msgpack with limits, and one exception for everything that can be wrong with a message."""
 
 import math
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgpack
@@ -73,6 +74,13 @@ class Fields:
             raise self._wrong(name, f"{_short(value)} is not text")
         return value
 
+    def texts(self, name: str, most: int) -> list[str]:
+        """A list of at most `most` texts."""
+        values = self._list(name, most)
+        if not all(isinstance(value, str) for value in values):
+            raise self._wrong(name, f"{_short(values)} holds more than text")
+        return values
+
     def binary(self, name: str) -> bytes:
         """Bytes."""
         value = self._get(name)
@@ -95,6 +103,9 @@ class Fields:
         if len(values) != count:
             raise self._wrong(name, f"has {len(values)} items, not {count}")
         return [self._number(name, value, -math.inf, math.inf) for value in values]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
 
     def has(self, name: str) -> bool:
         """Whether the field is there and not null."""

@@ -5,9 +5,10 @@ needs neither ONNX nor TensorFlow.
 """
 
 import ctypes
+import os
 import queue
-import tempfile
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import MNN
@@ -44,10 +45,9 @@ class MnnEngine:
         self._card = release.card
         self.max_batch = max(1, min(_MAX_BATCH, _BATCH_PIXELS // release.card.input_size**2))
         self.lanes = min(threads, MAX_LANES)
-        with tempfile.TemporaryDirectory(prefix="emotion-streams-") as folder:
-            path = str(Path(folder) / "simpnet.mnn")
+        self._idle: queue.SimpleQueue[_Lane] = queue.SimpleQueue()
+        with _memory_file() as path:
             expr.save([_graph(release)], path)
-            self._idle: queue.SimpleQueue[_Lane] = queue.SimpleQueue()
             for lane in range(self.lanes):
                 share = (threads + lane) // self.lanes  # the last ones take what is left over
                 self._idle.put(_Lane(path, share))
@@ -101,6 +101,17 @@ class _Lane:
         answer = _tensor(logits)
         output.copyToHostTensor(answer)
         return np.array(answer.getNumpyData(), np.float32).reshape(logits.shape)
+
+
+@contextmanager
+def _memory_file() -> Iterator[str]:
+    """A path to write to and read from that is in memory alone, as MNN takes paths only. However
+    the process ends, nothing of it stays behind."""
+    descriptor = os.memfd_create("simpnet.mnn")
+    try:
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
 
 
 def _tensor(values: NDArray[np.float32]) -> Any:
