@@ -82,6 +82,7 @@ def resolve(
 ) -> Settings:
     """Settings from what was given on the command line, the environment and a file's values.
     Raises InvalidSettings."""
+    _check_names(kind, from_file)
 
     class WithFile(kind):  # type: ignore[valid-type,misc]  # a class per file: sources are a class' own
         @classmethod
@@ -101,6 +102,23 @@ def resolve(
     except ValidationError as error:
         raise InvalidSettings("; ".join(explain(error))) from None
     return settings
+
+
+def _check_names(kind: type[Settings], from_file: Mapping[Any, Any]) -> None:
+    """Pydantic passes over variables of our prefix that are no setting, and cannot take keys of a
+    file that are no text."""
+    prefix = kind.model_config.get("env_prefix", "")
+    settings = {
+        f"{prefix}{name}".upper()
+        for name, field in kind.model_fields.items()
+        if field.validation_alias is None  # those with an alias have no prefix
+    }
+    unknown = [str(name) for name in from_file if not isinstance(name, str)]
+    if prefix:
+        mine = (name for name in os.environ if name.upper().startswith(prefix))
+        unknown += sorted(name for name in mine if name.upper() not in settings)
+    if unknown:
+        raise InvalidSettings("; ".join(f"{name}: no such setting" for name in unknown))
 
 
 def explain(error: ValidationError) -> list[str]:

@@ -62,6 +62,9 @@ def test_redis_is_one_variable_for_every_process(monkeypatch: pytest.MonkeyPatch
         ("colour: red", "colour: no such setting"),
         ("worker: {in_flight: many}", "in_flight"),
         ("worker: 5", "worker: not a mapping"),
+        ("worker: {5: x}", "5: no such setting"),
+        ("5: x", "5: no such setting"),
+        ("yes: x", "True: no such setting"),
         ("- a list", "not a mapping"),
         ("a: [", "not YAML"),
     ],
@@ -77,6 +80,19 @@ def test_what_is_wrong_in_a_file_is_named(
     error = capsys.readouterr().err
     assert says in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["EMOTION_WORKER_THREDS", "EMOTION_WORKER_REDIS"])
+def test_a_variable_that_is_no_setting_is_named(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EMOTION_PRODUCER_FSP", "3")  # for others to mind
+    settings()
+    monkeypatch.setenv(name, "3")
+    with pytest.raises(SystemExit) as ended:
+        settings()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"worker: {name}: no such setting\n"
 
 
 def test_an_impossible_value_does_not_show_a_password(
