@@ -14,19 +14,24 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
 
+from redis.exceptions import RedisClusterException, RedisError
+
 from deploy.children import Child
 from deploy.redis_server import NoServer, find_server
 from deploy.status import Status
 from emotion_streams import InvalidRedisUrl, connect, read_ledger, subscribe_async
 from emotion_streams.backoff import UNREACHABLE
 from emotion_streams.cli import describe
-from emotion_streams.connection import parse_url
+from emotion_streams.connection import brief, parse_url
 from emotion_streams.service.command_line import conceal
 
 _LONGEST_FOLDER: Final = 70
 
 GRACE_S: Final = 2.0
-"""How long the processes may take to end after Ctrl-C, all together, before they are killed."""
+"""How long the processes may take to end after Ctrl-C before they are killed."""
+
+_SERVER: Final = "redis"
+_SERVER_GRACE_S: Final = 0.5
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -51,6 +56,9 @@ def main(argv: list[str] | None = None) -> int:
     except (NoServer, InvalidRedisUrl) as error:
         print(f"deploy.local: {error}", file=sys.stderr)
         return 2
+    except (RedisError, RedisClusterException) as error:
+        print(f"deploy.local: Redis: {brief(error)}", file=sys.stderr)
+        return 1
 
 
 async def _run(arguments: argparse.Namespace) -> int:
@@ -82,7 +90,7 @@ async def _start_server(folder: Path, children: list[Child]) -> str:
     """A server on a unix socket that only this user reaches. It keeps frames in memory alone."""
     path = folder / "redis.sock"
     server = await Child.start(
-        "redis",
+        _SERVER,
         [
             str(find_server()),
             *("--port", "0", "--unixsocket", str(path), "--dir", str(folder)),
@@ -164,10 +172,12 @@ async def _print_events(url: str, camera: str, status: Status) -> None:
 
 
 async def _end_all(children: list[Child]) -> None:
-    """Producers first, so that nothing new comes; the server last, so that workers can commit."""
+    """All at once, but the server after them, so that the worker can commit. It has time of its own
+    however long they took."""
     deadline = time.monotonic() + GRACE_S
-    for child in reversed(children):
-        await child.end(deadline)
+    await asyncio.gather(*(child.end(deadline) for child in children if child.name != _SERVER))
+    for server in (child for child in children if child.name == _SERVER):
+        await server.end(time.monotonic() + _SERVER_GRACE_S)
 
 
 def short_folder() -> str | None:
