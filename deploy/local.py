@@ -3,104 +3,48 @@ processes with the same defaults as everywhere else, and a server that only this
 
 import argparse
 import asyncio
-import os
 import signal
 import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
+
+from redis.exceptions import RedisClusterException, RedisError
 
 from deploy.children import Child
+from deploy.options import build_parser
 from deploy.redis_server import NoServer, find_server
 from deploy.status import Status
-from emotion_streams import connect, keys, read_ledger, subscribe_async
+from emotion_streams import connect, read_ledger, subscribe_async
 from emotion_streams.backoff import UNREACHABLE
 from emotion_streams.cli import describe
-from emotion_streams.connection import parse_url
+from emotion_streams.connection import brief
 from emotion_streams.service.command_line import conceal
 from emotion_streams.service.settings import end
 
 _LONGEST_FOLDER: Final = 70
 
-MAX_FPS: Final = 240
-"""What a producer takes at most."""
-
 GRACE_S: Final = 2.0
-"""How long the processes may take to end after Ctrl-C, all together, before they are killed."""
+"""How long the processes may take to end after Ctrl-C before they are killed."""
+
+_SERVER: Final = "redis"
+_SERVER_GRACE_S: Final = 0.5
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run until Ctrl-C, or until a file has been analysed to its end."""
-    parser = _Parser(prog="deploy.local", description=__doc__)
-    parser.add_argument(
-        "--source",
-        default=os.environ.get("SOURCE", "demo"),
-        help="demo, 0, /dev/video0, rtsp://..., a file; SOURCE in the environment otherwise, "
-        "where a password is better kept",
-    )
-    parser.add_argument(
-        "--camera", type=_checked(keys.check_camera), help="its name; without, one of the source's"
-    )
-    parser.add_argument(
-        "--redis",
-        type=_checked(_redis_url),
-        help="a server that runs already; without, one is started",
-    )
-    parser.add_argument(
-        "--fps",
-        type=_checked(_fps),
-        default="10",
-        help="frames per second at most, of a camera [10]",
-    )
-    parser.add_argument(
-        "--port",
-        type=_checked(_port),
-        help="of the live page; without, 8080 or else a free one",
-    )
-    parser.add_argument("--detector-model", help="YuNet's file, where it cannot be downloaded")
-    arguments = parser.parse_args(argv)
+    arguments = build_parser(__doc__).parse_args(argv)
     try:
         return asyncio.run(_run(arguments))
     except NoServer as error:
         end("deploy.local", str(error))
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        end(self.prog, f"{message} (--help lists the options)")
-
-
-def _checked(check: Callable[[str], str]) -> Callable[[str], str]:
-    """For argparse, which keeps what a ValueError says to itself."""
-
-    def convert(text: str) -> str:
-        try:
-            return check(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return convert
-
-
-def _redis_url(url: str) -> str:
-    parse_url(url)
-    return url
-
-
-def _fps(text: str) -> str:
-    if not text.replace(".", "", 1).isdecimal() or not 0 < float(text) <= MAX_FPS:
-        raise ValueError(f"{text!r}: a number above 0, {MAX_FPS} at most")
-    return text
-
-
-def _port(text: str) -> str:
-    if not text.isdecimal() or not 0 < int(text) < 1 << 16:
-        raise ValueError(f"{text!r}: a number from 1 to 65535")
-    return text
+    except (RedisError, RedisClusterException) as error:
+        print(f"deploy.local: Redis: {brief(error)}", file=sys.stderr)
+        return 1
 
 
 async def _run(arguments: argparse.Namespace) -> int:
@@ -132,7 +76,7 @@ async def _start_server(folder: Path, children: list[Child]) -> str:
     """A server on a unix socket that only this user reaches. It keeps frames in memory alone."""
     path = folder / "redis.sock"
     server = await Child.start(
-        "redis",
+        _SERVER,
         [
             str(find_server()),
             *("--port", "0", "--unixsocket", str(path), "--dir", str(folder)),
@@ -220,10 +164,12 @@ async def _print_events(url: str, camera: str, status: Status) -> None:
 
 
 async def _end_all(children: list[Child]) -> None:
-    """Producers first, so that nothing new comes; the server last, so that workers can commit."""
+    """All at once, but the server after them, so that the worker can commit. It has time of its own
+    however long they took."""
     deadline = time.monotonic() + GRACE_S
-    for child in reversed(children):
-        await child.end(deadline)
+    await asyncio.gather(*(child.end(deadline) for child in children if child.name != _SERVER))
+    for server in (child for child in children if child.name == _SERVER):
+        await server.end(time.monotonic() + _SERVER_GRACE_S)
 
 
 def short_folder() -> str | None:

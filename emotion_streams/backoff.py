@@ -5,13 +5,31 @@ import random
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
-from redis.exceptions import RedisClusterException, RedisError
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    NoPermissionError,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+)
 
 Result = TypeVar("Result")
 
 # redis-py lets some of these through unwrapped (asyncio's TimeoutError is an OSError), and what it
 # raises for a cluster without a node that answers is no RedisError.
 UNREACHABLE = (RedisError, RedisClusterException, OSError)
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether Redis is there and refuses: a wrong password, a right that is missing, a key that
+    holds something else. Trying again will not help."""
+    if error.__cause__:  # in a cluster and on a socket redis-py wraps it up in another
+        return is_refusal(error.__cause__)
+    if isinstance(error, AuthenticationError | AuthorizationError | NoPermissionError):
+        return True
+    # Other replies may pass: READONLY, CLUSTERDOWN and UNBLOCKED come with every failover.
+    return type(error) is ResponseError and str(error).startswith("WRONGTYPE")
 
 
 def delays(first_s: float = 0.1, cap_s: float = 2.0) -> Iterator[float]:

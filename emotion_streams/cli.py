@@ -10,9 +10,8 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 
-from redis.exceptions import RedisError
-
 from emotion_streams import keys
+from emotion_streams.backoff import UNREACHABLE
 from emotion_streams.cameras import list_cameras, registered
 from emotion_streams.connection import InvalidRedisUrl, brief, connect, redact_url
 from emotion_streams.events import EmotionEvent
@@ -30,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     except (InvalidRedisUrl, ValueError) as error:
         print(f"emotion-streams: {error}", file=sys.stderr)
         return 2
-    except (RedisError, OSError) as error:
+    except UNREACHABLE as error:
         if isinstance(error, BrokenPipeError):  # the reader of a pipe went away: a normal end
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0

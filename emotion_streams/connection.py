@@ -38,6 +38,7 @@ _SCHEMES: Final = {
     "redis+sentinel",
     "rediss+sentinel",
 }
+_TLS_OPTIONS: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs")
 _DEFAULT_PORT: Final = {"redis": 6379, "redis+cluster": 6379, "redis+sentinel": 26379}
 
 
@@ -66,9 +67,10 @@ def parse_url(url: str, environ: "os._Environ[str] | dict[str, str]" = os.enviro
     """Parse redis://, rediss:// (TLS), unix://, redis+cluster:// and redis+sentinel:// URLs.
 
     Several hosts are separated by commas; a sentinel URL's path is `/service` or `/service/db`.
-    `ssl_ca_certs`, `ssl_certfile` and `ssl_keyfile` may follow as a query. User and password come
-    from the URL, else from EMOTION_REDIS_USERNAME and EMOTION_REDIS_PASSWORD. Raises
-    InvalidRedisUrl, whose text holds no password.
+    As a query may follow `db`, and with TLS `ssl_ca_certs`, `ssl_certfile`, `ssl_keyfile` and
+    `ssl_cert_reqs`, as redis-py knows them. User and password come from the URL, else from
+    EMOTION_REDIS_USERNAME and EMOTION_REDIS_PASSWORD. Raises InvalidRedisUrl, whose text holds no
+    password.
     """
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in _SCHEMES:
@@ -82,13 +84,7 @@ def parse_url(url: str, environ: "os._Environ[str] | dict[str, str]" = os.enviro
     authority = re.split("[/?]", rest, maxsplit=1)[0]
     credentials, at, host_list = authority.rpartition("@")
     parts = urlsplit(f"x://x/{rest.removeprefix(authority).removeprefix('/')}")
-    options: dict[str, Any] = {
-        name: value
-        for name, value in parse_qsl(parts.query)
-        if name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
-    }
-    if tls:
-        options["ssl"] = True
+    options: dict[str, Any] = {"ssl": True} if tls else {}
     user, _, password = credentials.partition(":") if at else ("", "", "")
     user = unquote(user) or environ.get("EMOTION_REDIS_USERNAME", "")
     password = unquote(password) or environ.get("EMOTION_REDIS_PASSWORD", "")
@@ -98,17 +94,22 @@ def parse_url(url: str, environ: "os._Environ[str] | dict[str, str]" = os.enviro
         options["password"] = password
     path = parts.path.strip("/")
     try:
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        databases = [query.pop("db", "")]
+        for name, value in query.items():
+            options[name] = _tls_option(name, value, tls)
         if kind == "unix":
             if host_list or not path:
                 raise ValueError("it names no file, as in unix:///run/redis.sock")
-            return RedisUrl("unix", (), f"/{path}", "", 0, options)
+            return RedisUrl("unix", (), f"/{path}", "", _database(databases), options)
         hosts = tuple(_host(text, _DEFAULT_PORT[kind]) for text in host_list.split(","))
-        if kind != "redis+sentinel":
-            return RedisUrl(kind, hosts, "", "", int(path or 0), options)
-        service, _, database = path.partition("/")
-        if not service:
+        service, _, database = path.partition("/") if kind == "redis+sentinel" else ("", "", path)
+        if kind == "redis+sentinel" and not service:
             raise ValueError("it names no service, as in redis+sentinel://host:26379/mymaster")
-        return RedisUrl(kind, hosts, "", service, int(database or 0), options)
+        number = _database([*databases, database])
+        if kind == "redis+cluster" and number:
+            raise ValueError("a cluster has no database but 0")
+        return RedisUrl(kind, hosts, "", service, number, options)
     except ValueError as error:
         raise InvalidRedisUrl(f"{redact_url(url)!r} is no Redis URL: {error}") from None
 
@@ -190,7 +191,7 @@ def _connect(url: str, kit: _Kit) -> Client:
             **options,
         )
     if parsed.kind == "unix":
-        return kit.redis(unix_socket_path=parsed.path, **options)
+        return kit.redis(unix_socket_path=parsed.path, db=parsed.database, **options)
     ((host, port), *_) = parsed.hosts
     return kit.redis(host=host, port=port, db=parsed.database, **options)
 
@@ -214,7 +215,7 @@ def redact_url(text: str) -> str:
     return redact(f"{start}{separator}{'***@' if at else ''}{hidden}")
 
 
-def brief(error: Exception) -> str:
+def brief(error: BaseException) -> str:
     """A failure of Redis in a few words; redis-py spells a whole client out in some."""
     return redact(_CLIENT.sub("", str(error)) or type(error).__name__)
 
@@ -247,6 +248,26 @@ _CAMERA_QUERY: Final = re.compile(
 _SECRET_PARAMETERS: Final = re.compile(
     r"([/_?&;][^=&\s]*(?:pass|pwd|token|secret|auth|key|user)[^=&\s]*=)[^&\s'\"]+", re.IGNORECASE
 )
+
+
+def _tls_option(name: str, value: str, tls: bool) -> str:
+    if name not in _TLS_OPTIONS:
+        known = ", ".join(("db", *_TLS_OPTIONS))
+        raise ValueError(f"after the ? may stand {known}, not {name}")
+    if not tls:
+        raise ValueError(f"{name} needs rediss://")
+    if name == "ssl_cert_reqs" and value not in ("none", "optional", "required"):
+        raise ValueError(f"ssl_cert_reqs is none, optional or required, not {value}")
+    return value
+
+
+def _database(given: list[str]) -> int:
+    """The number of the database, where it was given at all; 0 otherwise."""
+    for text in filter(None, given):
+        if not (text.isascii() and text.isdecimal()):
+            raise ValueError(f"{text!r} is no number of a database")
+        return int(text)
+    return 0
 
 
 def _host(text: str, default_port: int) -> tuple[str, int]:

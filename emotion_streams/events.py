@@ -132,7 +132,7 @@ class EmotionEvent:
         return cls(
             camera=fields.text("camera"),
             frame_id=fields.text("frame_id"),
-            captured_ms=fields.integer("captured_ms", 0),
+            captured_ms=fields.moment("captured_ms"),
             width=fields.integer("width", 1),
             height=fields.integer("height", 1),
             faces=tuple(_face(face) for face in fields.maps("faces", MAX_FACES)),

@@ -46,7 +46,7 @@ class Frame:
         if (schema := fields.integer("schema", 1)) != SCHEMA:
             raise wire.MalformedMessage(f"schema {schema}, this reader understands {SCHEMA}")
         return cls(
-            captured_ms=fields.integer("captured_ms", 0),
+            captured_ms=fields.moment("captured_ms"),
             width=fields.integer("width", 1, MAX_SIDE),
             height=fields.integer("height", 1, MAX_SIDE),
             jpeg=fields.binary("jpeg"),

@@ -1,16 +1,25 @@
 """Iterate over emotion events: one camera, several, or all; from now, the start, or after an id."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
+import logging
+import re
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Mapping,
+)
 from functools import partial
-from typing import Final
+from typing import Final, NoReturn
 
 from redis.asyncio.cluster import RedisCluster
 
 from emotion_streams import keys
-from emotion_streams.backoff import persist
+from emotion_streams.backoff import is_refusal, persist
 from emotion_streams.cameras import registered
-from emotion_streams.connection import Client, connect
+from emotion_streams.connection import Client, brief, connect, parse_url
 from emotion_streams.events import EmotionEvent
 
 NOW: Final = "now"
@@ -23,23 +32,40 @@ _BATCH: Final = 100
 _BUFFER: Final = 1000
 """Events held for a slow reader; beyond it reading waits, and Redis' own retention decides."""
 
+_ID: Final = re.compile(r"[0-9]{1,19}(-[0-9]{1,19})?")
+
+log = logging.getLogger(__name__)
+
 Cameras = str | Iterable[str] | None
 After = str | Mapping[str, str]
 
 
-async def subscribe_async(
+def subscribe_async(
     url: str, cameras: Cameras = None, after: After = NOW
 ) -> AsyncGenerator[EmotionEvent, None]:
     """Yield events as they come, for ever, in id order per camera and each at most once.
 
     `cameras`: a name, several, or None for all, also those that are attached later. `after`:
-    "now", "start", the id of the last event seen (events after it follow), or a mapping from
-    camera to any of these ("start" for those it does not name). Keeps its place through a restart
-    of Redis and reconnects for as long as it takes. Close it (contextlib.aclosing) to end it
-    at once.
+    "now" (when the first event is asked for), "start", the id of the last event seen (events after
+    it follow), or a mapping from camera to any of these ("start" for those it does not name).
+    Close it (contextlib.aclosing) to end it at once.
 
-    Raises InvalidRedisUrl, and ValueError for a camera name that cannot be one.
+    Keeps its place through a restart of Redis and reconnects for as long as it takes; logs one
+    warning when it begins to wait.
+
+    Raises InvalidRedisUrl, and ValueError for a camera name or an `after` that cannot be one, in
+    the call; redis-py's errors where Redis refuses the first read (wrong password, no right).
     """
+    parse_url(url)
+    named = None if cameras is None else _names(cameras)
+    for place in (after,) if isinstance(after, str) else after.values():
+        _check_place(place)
+    return _subscribe(url, named, after)
+
+
+async def _subscribe(
+    url: str, cameras: list[str] | None, after: After
+) -> AsyncGenerator[EmotionEvent, None]:
     client = connect(url)
     reader = _Reader(client, cameras, after)
     task = asyncio.create_task(reader.run())
@@ -49,7 +75,7 @@ async def subscribe_async(
             await asyncio.wait((get, task), return_when=asyncio.FIRST_COMPLETED)
             if not get.done():
                 get.cancel()
-                task.result()  # it never returns, so this raises what ended it
+                _raise_first(task)
             yield get.result()
     finally:
         # More than once: a cancellation that meets a reply is lost in redis-py (seen with 8.1.0).
@@ -66,8 +92,13 @@ def subscribe(
     url: str, cameras: Cameras = None, after: After = NOW
 ) -> Generator[EmotionEvent, None, None]:
     """As `subscribe_async`, for code without an event loop: blocks until the next event."""
+    return _blocking(subscribe_async(url, cameras, after))
+
+
+def _blocking(
+    events: AsyncGenerator[EmotionEvent, None],
+) -> Generator[EmotionEvent, None, None]:
     with asyncio.Runner() as runner:
-        events = subscribe_async(url, cameras, after)
 
         async def following() -> EmotionEvent:
             return await anext(events)
@@ -79,33 +110,75 @@ def subscribe(
             runner.run(events.aclose())
 
 
+def _raise_first(task: "asyncio.Task[None]") -> NoReturn:
+    """Raise what ended a task that never returns; of a group, the first."""
+    error = task.exception()
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert error is not None
+    raise error
+
+
+def _names(cameras: str | Iterable[str]) -> list[str]:
+    named = [cameras] if isinstance(cameras, str) else list(cameras)
+    return [keys.check_camera(camera) for camera in named]
+
+
+def _check_place(place: str) -> None:
+    if place not in (NOW, START) and not _ID.fullmatch(place):
+        raise ValueError(
+            f"after {place!r}: use {NOW!r}, {START!r}, or an event's id such as 1795346599061-0"
+        )
+
+
 class _Reader:
     """Reads the cameras' streams into a bounded queue, and remembers how far it came."""
 
-    def __init__(self, client: Client, cameras: Cameras, after: After) -> None:
+    def __init__(self, client: Client, cameras: list[str] | None, after: After) -> None:
         self.events: asyncio.Queue[EmotionEvent] = asyncio.Queue(_BUFFER)
         self._client = client
         self._all = cameras is None
-        named = [cameras] if isinstance(cameras, str) else list(cameras or ())
-        self._named = [keys.check_camera(camera) for camera in named]
+        self._named = cameras or []
         self._after = after
         self._last: dict[str, str] = {}
+        self._has_read = False
+        self._failing = 0
 
     async def run(self) -> None:
         """Never returns."""
-        await persist(self._start)
+        await self._persist(self._start)
         # XREAD takes all streams of one server at once, but in a cluster each lives on its own.
         if isinstance(self._client, RedisCluster):
             await self._run_per_camera()
         while True:
-            await persist(self._discover)
-            await persist(partial(self._read, *self._last))
+            await self._persist(self._discover)
+            await self._persist(partial(self._read, *self._last))
+
+    async def _persist(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Do the step, tried for as long as it takes. A refusal is raised, unless Redis let us read
+        before: then it is as passing as a password that is being changed."""
+        fails = False
+
+        def on_failure(error: Exception) -> None:
+            nonlocal fails
+            if is_refusal(error) and not self._has_read:
+                raise error
+            if not fails:
+                fails = True
+                self._failing += 1
+                if self._failing == 1:  # of several that fail at once, one speaks
+                    log.warning("Redis cannot be reached; trying again: %s", brief(error))
+
+        try:
+            await persist(step, on_failure)
+        finally:
+            self._failing -= fails
 
     async def _run_per_camera(self) -> None:
         async with asyncio.TaskGroup() as group:
             reading: set[str] = set()
             while True:
-                await persist(self._discover)
+                await self._persist(self._discover)
                 for camera in self._last.keys() - reading:
                     reading.add(camera)
                     group.create_task(self._follow(camera, reading))
@@ -113,7 +186,7 @@ class _Reader:
 
     async def _follow(self, camera: str, reading: set[str]) -> None:
         while camera in self._last:
-            await persist(partial(self._read, camera))
+            await self._persist(partial(self._read, camera))
         reading.discard(camera)
 
     async def _start(self) -> None:
@@ -155,6 +228,7 @@ class _Reader:
         streams = {keys.emotions(camera): self._last.get(camera, "0-0") for camera in cameras}
         names = dict(zip(streams, cameras, strict=True))
         reply = await self._client.xread(streams, count=_BATCH, block=_BLOCK_MS)
+        self._has_read = True
         for key, entries in reply or []:
             camera = names[key.decode()]
             for entry_id, fields in entries:

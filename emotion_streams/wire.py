@@ -1,12 +1,14 @@
 """msgpack with limits, and one exception for everything that can be wrong with a message."""
 
 import math
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgpack
 
 _MAX_TEXT_BYTES: Final = 4096
 _MAX_ITEMS: Final = 4096
+_YEAR_2200_MS: Final = 7_258_118_400_000
 
 
 class MalformedMessage(ValueError):
@@ -57,6 +59,10 @@ class Fields:
             raise self._wrong(name, f"{_short(value)} is not an integer from {least} to {most}")
         return value
 
+    def moment(self, name: str) -> int:
+        """A time in Unix milliseconds, from 1970 to 2200: any reader can make a date of it."""
+        return self.integer(name, 0, _YEAR_2200_MS)
+
     def number(self, name: str, least: float = -math.inf, most: float = math.inf) -> float:
         """A finite number from `least` to `most`."""
         return self._number(name, self._get(name), least, most)
@@ -67,6 +73,13 @@ class Fields:
         if not isinstance(value, str):
             raise self._wrong(name, f"{_short(value)} is not text")
         return value
+
+    def texts(self, name: str, most: int) -> list[str]:
+        """A list of at most `most` texts."""
+        values = self._list(name, most)
+        if not all(isinstance(value, str) for value in values):
+            raise self._wrong(name, f"{_short(values)} holds more than text")
+        return values
 
     def binary(self, name: str) -> bytes:
         """Bytes."""
@@ -90,6 +103,9 @@ class Fields:
         if len(values) != count:
             raise self._wrong(name, f"has {len(values)} items, not {count}")
         return [self._number(name, value, -math.inf, math.inf) for value in values]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
 
     def has(self, name: str) -> bool:
         """Whether the field is there and not null."""

@@ -2,11 +2,10 @@
 
 from typing import Final, NamedTuple
 
+from emotion_streams.jpeg import START, is_cut_off
 from producer.opencv import MAX_PIXELS
 from producer.source import UndecodableFrame
 
-_START: Final = b"\xff\xd8"
-_END: Final = b"\xff\xd9"
 # Start-of-frame markers; C4, C8 and CC in their range mean something else.
 _FRAME_MARKERS: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _EXIF_MARKER: Final = 0xE1
@@ -22,10 +21,9 @@ class JpegHeader(NamedTuple):
 
 def inspect(jpeg: bytes) -> JpegHeader:
     """Read the header (ITU T.81, annex B). Raises UndecodableFrame for what is no whole JPEG."""
-    if not jpeg.startswith(_START):
+    if not jpeg.startswith(START):
         raise UndecodableFrame("not a JPEG")
-    # Cameras pad: the end stands near the end.
-    if jpeg.rfind(_END, max(0, len(jpeg) - 1024)) < 0:
+    if is_cut_off(jpeg):
         raise UndecodableFrame("the JPEG is cut off")
     at, exif = 2, False
     while at + 9 <= len(jpeg):

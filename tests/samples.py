@@ -53,7 +53,7 @@ _ms = st.floats(0, 1e9)
 
 frames = st.builds(
     Frame,
-    captured_ms=st.integers(0, 2**53),
+    captured_ms=st.integers(0, 2**42),
     width=st.integers(1, 16_384),
     height=st.integers(1, 16_384),
     jpeg=st.binary(max_size=200),
@@ -77,7 +77,7 @@ events = st.builds(
     EmotionEvent,
     camera=st.text(max_size=63),
     frame_id=st.from_regex(r"\d{1,15}-\d{1,5}", fullmatch=True),
-    captured_ms=st.integers(0, 2**53),
+    captured_ms=st.integers(0, 2**42),
     width=st.integers(1, 16_384),
     height=st.integers(1, 16_384),
     faces=st.lists(faces, max_size=3).map(tuple),

@@ -23,6 +23,7 @@ from emotion_streams.service.settings import end, load
 from worker.app import Worker
 from worker.batch import Batcher
 from worker.detect.choose import NoDetector, choose_detector
+from worker.disk import warn_if_kept
 from worker.engines.choose import NoEngine, build_engine
 from worker.find import FaceFinder
 from worker.gpu import NoPlace, watch_workers
@@ -108,7 +109,9 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
             )
             _stop_on_signals(worker)
             log.info("worker %s at %s", owner, redact(settings.redis))
+            warning = asyncio.create_task(warn_if_kept(client))
             await worker.run()
+            warning.cancel()
     return 0
 
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Final
 
 from emotion_streams.backoff import UNREACHABLE
-from emotion_streams.connection import Client
+from emotion_streams.connection import Client, brief
 from emotion_streams.service.health import Health
 from worker.at_once import few_at_once
 from worker.attached import Attached
@@ -84,8 +84,9 @@ class Worker:
                 raise error
             self._shop.metrics.redis_errors.inc()
         if failures:
-            self._health.set("redis", f"Redis cannot be reached: {failures[0]}")
-            log.warning("Redis cannot be reached; trying again: %s", failures[0])
+            reason = brief(failures[0])
+            self._health.set("redis", f"Redis cannot be reached: {reason}")
+            log.warning("Redis cannot be reached; trying again: %s", reason)
         return not failures
 
     async def _rebalance(self, tasks: asyncio.TaskGroup) -> None:
@@ -139,7 +140,7 @@ class Worker:
         try:
             await asyncio.wait_for(self._leases.leave(), _SIGN_OFF_S)
         except (*UNREACHABLE, TimeoutError) as error:
-            log.warning("not signed off: %s", error)
+            log.warning("not signed off: %s", brief(error))
         with suppress(TimeoutError):
             async with asyncio.timeout(deadline - time.monotonic()):
                 await self._finish()

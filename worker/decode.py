@@ -4,6 +4,7 @@ import os
 from typing import Final
 
 from emotion_streams.frames import MAX_SIDE
+from emotion_streams.jpeg import START, is_cut_off
 
 MAX_PIXELS: Final = 36_000_000
 """An 8K frame. A 631-byte JPEG that claims 32000 x 32000 takes 17 s and 7 GB to decode."""
@@ -27,7 +28,7 @@ def decode(jpeg: bytes) -> NDArray[np.uint8]:
     if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
         raise UnusablePicture(f"claims {width}x{height}, the limit is {MAX_PIXELS} pixels")
     # libjpeg fills what a cut-off picture lacks with grey and only warns: not a frame to trust.
-    if jpeg.rstrip(b"\0")[-2:] != b"\xff\xd9":
+    if is_cut_off(jpeg):
         raise UnusablePicture("cut off: no end-of-image marker")
     try:
         image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
@@ -40,7 +41,7 @@ def decode(jpeg: bytes) -> NDArray[np.uint8]:
 
 def jpeg_size(jpeg: bytes) -> tuple[int, int]:
     """(width, height) from the JPEG's frame header (ITU-T T.81, B.2.2), without decoding it."""
-    if jpeg[:2] != b"\xff\xd8":
+    if not jpeg.startswith(START):
         raise UnusablePicture("not a JPEG")
     at = 2
     while at + 9 <= len(jpeg):

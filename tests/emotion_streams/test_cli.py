@@ -1,6 +1,8 @@
 """The command `emotion-streams`, called as a person would."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 import redis
@@ -9,6 +11,7 @@ from emotion_streams import keys
 from emotion_streams.cli import main
 from tests import samples
 from tests.emotion_streams.test_subscribe import publish
+from tests.servers import RedisProcess, free_port
 
 
 def test_tail_prints_a_readable_line_per_event(
@@ -74,10 +77,11 @@ def test_dead_letters_cannot_be_replayed_and_it_says_why(
     assert "no pixels" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("kind", ["redis", "redis+cluster"])
 def test_an_unreachable_redis_is_one_line_and_exit_code_1(
-    capsys: pytest.CaptureFixture[str],
+    kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["cameras", "--redis", "redis://u:hunter2@127.0.0.1:1"]) == 1
+    assert main(["cameras", "--redis", f"{kind}://u:hunter2@127.0.0.1:1"]) == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert "hunter2" not in error
@@ -86,3 +90,42 @@ def test_an_unreachable_redis_is_one_line_and_exit_code_1(
 def test_a_wrong_url_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["cameras", "--redis", "box:6379"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("after", ["bogus", "$"])
+def test_tail_after_what_is_no_id_is_one_line_and_exit_code_2(
+    redis_url: str, after: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["tail", "--redis", redis_url, "--after", after]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert repr(after) in error
+
+
+def test_tail_with_a_wrong_password_is_one_line_and_exit_code_1(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with RedisProcess("--requirepass", "right") as server:
+        assert main(["tail", "--redis", f"unix://:hunter2@{server.socket}"]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "hunter2" not in error
+
+
+def test_tail_says_once_that_redis_is_away_and_waits_for_it() -> None:
+    port = free_port()
+    url = f"redis://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "emotion_streams.cli", "tail", "--redis", url]
+    with subprocess.Popen(
+        [*command, "--after", "start", "--count", "1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr
+        assert "Redis cannot be reached" in process.stderr.readline()
+        with RedisProcess(port=port) as server, redis.Redis(port=server.port) as client:
+            publish(client, "1-0")
+            output, errors = process.communicate(timeout=30)
+    assert "lobby  1-0" in output
+    assert errors == ""

@@ -34,6 +34,12 @@ from tests.servers import RedisProcess, free_port
             "unix://u:p@/run/redis.sock",
             RedisUrl("unix", (), "/run/redis.sock", "", 0, {"username": "u", "password": "p"}),
         ),
+        ("redis://box?db=3", RedisUrl("redis", (("box", 6379),), "", "", 3, {})),
+        ("unix:///run/redis.sock?db=2", RedisUrl("unix", (), "/run/redis.sock", "", 2, {})),
+        (
+            "rediss://box?ssl_cert_reqs=none",
+            RedisUrl("redis", (("box", 6379),), "", "", 0, {"ssl": True, "ssl_cert_reqs": "none"}),
+        ),
         (
             "redis+cluster://a:1,b:2,c",
             RedisUrl("redis+cluster", (("a", 1), ("b", 2), ("c", 6379)), "", "", 0, {}),
@@ -58,7 +64,10 @@ def test_each_kind_of_url_is_understood(url: str, parsed: RedisUrl) -> None:
 @pytest.mark.parametrize(
     "url",
     ["", "localhost", "http://box", "redis://", "redis://box:x", "redis://box/x",
-     "redis+sentinel://box", "redis+cluster://a,,b", "unix://run/redis.sock", "unix://"],
+     "redis+sentinel://box", "redis+cluster://a,,b", "unix://run/redis.sock", "unix://",
+     "redis://box/-1", "redis://box?db=x", "redis://box?db=-1", "redis+cluster://a:1/3",
+     "redis+cluster://a?db=3", "redis://box?pasword=x", "redis://box?ssl_ca_certs=/ca.pem",
+     "rediss://box?ssl_cert_reqs=maybe", "redis://box?db=1&colour=red", "redis://box?colour"],
 )  # fmt: skip
 def test_what_is_no_redis_url_is_one_clear_error(url: str) -> None:
     with pytest.raises(InvalidRedisUrl, match="no Redis URL"):
@@ -121,6 +130,20 @@ def test_an_error_about_a_url_does_not_show_its_password() -> None:
     with pytest.raises(InvalidRedisUrl) as caught:
         parse_url("redis://user:hunter2@box:port", {})
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("query", ["?pasword=hunter2", "?db=hunter2"])
+def test_what_a_url_asks_in_vain_is_named(query: str) -> None:
+    with pytest.raises(InvalidRedisUrl, match=query[1:3]):
+        parse_url(f"redis://box{query}", {})
+
+
+def test_a_database_is_taken_over_a_socket_too() -> None:
+    with RedisProcess() as server:
+        for number in (0, 2):
+            with connect_sync(f"unix://{server.socket}?db={number}") as client:
+                assert client.get("x") is None
+                client.set("x", number)
 
 
 def test_a_connection_over_tcp_and_over_a_socket_reaches_the_same_server() -> None:

@@ -83,6 +83,16 @@ def test_a_side_beyond_reason_is_malformed() -> None:
         Frame.unpack(samples.frame(width=100_000).pack())
 
 
+@pytest.mark.parametrize("captured_ms", [-1, 2**62, 1.5e12, True])
+def test_a_capture_time_of_which_no_date_can_be_made_is_malformed(captured_ms: object) -> None:
+    for kind, fields in (
+        (Frame, {"schema": 1, **vars(samples.frame())}),
+        (EmotionEvent, samples.event().to_dict()),
+    ):
+        with pytest.raises(MalformedMessage, match="captured_ms"):
+            kind.unpack(msgpack.packb({**fields, "captured_ms": captured_ms}))
+
+
 def test_a_later_schema_is_refused_rather_than_misread() -> None:
     fields = {"schema": 2, **vars(samples.frame())}
     with pytest.raises(MalformedMessage, match="schema 2"):

@@ -2,17 +2,23 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from itertools import islice
 
 import pytest
 import redis
+from redis.exceptions import (
+    NoPermissionError,
+    RedisClusterException,
+    ResponseError,
+)
 
 from emotion_streams import EmotionEvent, keys, subscribe, subscribe_async
 from emotion_streams.connection import InvalidRedisUrl
 from tests import samples
-from tests.servers import RedisProcess, free_port
+from tests.servers import RedisProcess, eventually, free_port
+from tests.topologies import Cluster
 
 
 def publish(client: redis.Redis, *ids: str, camera: str = "lobby") -> None:
@@ -180,8 +186,55 @@ def test_a_subscription_waits_for_a_redis_that_is_not_there_yet() -> None:
     assert [event.frame_id for event in seen] == ["7-0"]
 
 
-def test_a_wrong_url_or_camera_is_an_error_at_once() -> None:
+@pytest.mark.parametrize("call", [subscribe, subscribe_async])
+def test_a_wrong_url_camera_or_place_is_an_error_in_the_call(call: Callable[..., object]) -> None:
     with pytest.raises(InvalidRedisUrl):
-        next(subscribe("http://box"))
+        call("http://box")
     with pytest.raises(ValueError, match="camera name"):
-        next(subscribe("redis://127.0.0.1:1", "no such {name}"))
+        call("redis://127.0.0.1:1", "no such {name}")
+    for after in ("bogus", "$", "", "-5", "1-2-3", "\u0663-0", "9" * 20, {"lobby": "later"}):
+        with pytest.raises(ValueError, match=r"after .*: use 'now', 'start', or an event's id"):
+            call("redis://127.0.0.1:1", "lobby", after)
+
+
+def test_a_refusal_is_raised_rather_than_waited_out(client: redis.Redis, redis_url: str) -> None:
+    client.set(keys.emotions("text"), "no stream")
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        next(subscribe(redis_url, "text", after="start"))
+    with RedisProcess("--requirepass", "right") as server:
+        with pytest.raises(redis.exceptions.ConnectionError, match="password"):
+            next(subscribe(f"unix://:wrong@{server.socket}"))
+        with redis.Redis(unix_socket_path=str(server.socket), password="right") as admin:
+            rights = ("+@connection", "+zrange", "+xrevrange", "~*")
+            admin.execute_command("ACL", "SETUSER", "blind", "on", ">pw", *rights)
+        with pytest.raises(NoPermissionError):
+            next(subscribe(f"unix://blind:pw@{server.socket}", "lobby"))
+
+
+def test_a_cluster_that_refuses_says_so_too() -> None:
+    with Cluster() as cluster:
+        for node in cluster.nodes:
+            with redis.Redis(unix_socket_path=str(node.socket)) as client:
+                client.config_set("requirepass", "right")
+        with pytest.raises(RedisClusterException, match="password"):
+            next(subscribe(cluster.url.replace("//", "//:wrong@"), "lobby"))
+
+
+def test_a_refusal_in_mid_course_is_waited_out_with_one_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with RedisProcess() as server, redis.Redis(unix_socket_path=str(server.socket)) as client:
+        publish(client, "1-0")
+
+        async def check() -> None:
+            async with aclosing(subscribe_async(server.url, after="start")) as events:
+                assert await take(events, 1) == ["1-0"]
+                following = asyncio.ensure_future(take(events, 1))
+                client.execute_command("ACL", "SETUSER", "default", "-xread")
+                await asyncio.to_thread(eventually, lambda: caplog.messages)
+                client.execute_command("ACL", "SETUSER", "default", "+xread")
+                publish(client, "2-0")
+                assert await following == ["2-0"]
+
+        asyncio.run(check())
+    assert len(caplog.messages) == 1

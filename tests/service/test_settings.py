@@ -65,6 +65,9 @@ def test_redis_is_one_variable_for_every_process(monkeypatch: pytest.MonkeyPatch
         ("redis: 'redis://:${NOT_SET}@box'", "settings.yaml: redis: ${NOT_SET} is not set"),
         ("worker: {threads: 1, threads: 2}", "'threads' stands here twice at line 1, column 22"),
         ("worker: 5", "worker: not a mapping"),
+        ("worker: {5: x}", "5: no such setting"),
+        ("5: x", "5: no such setting"),
+        ("yes: x", "True: no such setting"),
         ("- a list", "not a mapping"),
         ("a: [", "not YAML"),
     ],
@@ -110,6 +113,19 @@ def test_a_password_of_redis_may_come_from_the_environment(
     path = tmp_path / "settings.yaml"
     path.write_text("redis: 'redis://:${REDIS_PW}@box'")
     assert parse_url(settings("--config", str(path)).redis).options["password"] == "p@ss/w0rd"
+
+
+@pytest.mark.parametrize("name", ["EMOTION_WORKER_THREDS", "EMOTION_WORKER_REDIS"])
+def test_a_variable_that_is_no_setting_is_named(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EMOTION_PRODUCER_FSP", "3")  # for others to mind
+    settings()
+    monkeypatch.setenv(name, "3")
+    with pytest.raises(SystemExit) as ended:
+        settings()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"worker: {name}: no such setting\n"
 
 
 def test_an_impossible_value_does_not_show_a_password(

@@ -371,6 +371,17 @@ def test_a_worker_outlives_redis(client: redis.Redis) -> None:
         play(server.url, own, act)
 
 
+def test_what_is_said_of_sentinels_that_are_away_is_short_and_holds_no_client(
+    client: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def act(crew: Crew) -> None:
+        crew.join("a")
+        await until(lambda: "cannot be reached" in (crew.health["a"].not_ready() or ""))
+        assert "<redis" not in f"{crew.health['a'].not_ready()}{caplog.text}"
+
+    play("redis+sentinel://127.0.0.1:1/mymaster", client, act)
+
+
 def test_the_account_of_owned_cameras_is_in_the_metrics(
     redis_url: str, client: redis.Redis
 ) -> None:

@@ -1,11 +1,13 @@
 """One suite for every detector, on photographs with boxed faces."""
 
+import socket
+import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import cv2
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 
 import worker.detect
 from emotion_streams import Box
-from worker.detect import Detector
+from worker.detect import Detector, choose
 from worker.detect.choose import (
     YUNET_FILE,
     NoDetector,
@@ -198,7 +200,7 @@ def zoo(yunet_file: Path) -> Iterator[str]:
             pass
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
@@ -215,3 +217,51 @@ def test_a_download_that_is_another_file_is_not_kept(zoo: str, tmp_path: Path) -
     with pytest.raises(ValueError, match="sha256"):
         fetch_yunet(tmp_path, f"{zoo}/wrong")
     assert list(tmp_path.iterdir()) == []
+
+
+@contextmanager
+def answering(*parts: bytes, pause_s: float = 0.0) -> Iterator[str]:
+    """The URL of a server that answers one request with these bytes, whatever they are."""
+    done = threading.Event()
+
+    def answer(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            connection.recv(4096)
+            for part in parts:
+                connection.sendall(part)
+                done.wait(pause_s)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, args=(listener,))
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/yunet"
+        done.set()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"",
+        b"HELLO\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\nabc",
+        b"HTTP/1.1 302 Found\r\nLocation: http://[bad/\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA: " + b"x" * 70_000,
+    ],
+)
+def test_a_network_that_answers_with_no_http_is_one_that_cannot_be_reached(
+    reply: bytes, tmp_path: Path
+) -> None:
+    with answering(reply) as url, pytest.raises(OSError):  # noqa: PT011 - in whichever words
+        fetch_yunet(tmp_path, url)
+
+
+def test_a_download_in_drops_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(choose, "_DOWNLOAD_WITHIN_S", 0.2)
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 232589\r\n\r\n"
+    with (
+        answering(head, *[b"x"] * 100, pause_s=0.1) as url,
+        pytest.raises(TimeoutError, match="not downloaded within"),
+    ):
+        fetch_yunet(tmp_path, url)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -115,6 +116,15 @@ def test_every_thread_that_was_granted_computes(
     open_sessions(release, threads, min(threads, MAX_LANES))
     assert sum(granted) == threads
     assert max(granted) - min(granted) <= 1
+
+
+def test_mnn_is_built_without_a_file_that_a_signal_could_leave_behind(
+    release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    open_files = len(list(Path("/proc/self/fd").iterdir()))
+    MnnEngine(release, threads=1)
+    assert len(list(Path("/proc/self/fd").iterdir())) == open_files
 
 
 def test_lanes_work_side_by_side_and_do_not_mix_faces_up(

@@ -1,6 +1,9 @@
 """SimpNet V2's table, its releases and its card."""
 
+import hashlib
+import io
 import json
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -127,9 +130,27 @@ def edit_card(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], No
         (edit_card(lambda card: card.update(colours="grey")), "colours"),
         (edit_card(lambda card: card.update(labels=["fear"])), "eight emotions"),
         (edit_card(lambda card: card.update(input_size=4)), "input_size"),
-        (edit_card(lambda card: card.update(input_size="big")), "wrong type"),
-        (edit_card(lambda card: card.update(temperature=0)), "temperature"),
-        (edit_card(lambda card: card["crop"].update(haar={"scale": 99})), "out of range"),
+        (edit_card(lambda card: card.update(input_size="big")), "field input_size 'big'"),
+        (edit_card(lambda card: card.update(input_size=32.0)), "field input_size 32.0"),
+        (edit_card(lambda card: card.update(source_size=32.5)), "field source_size 32.5"),
+        (edit_card(lambda card: card.update(source_size=True)), "field source_size True"),
+        (edit_card(lambda card: card.update(temperature=0)), "field temperature"),
+        (edit_card(lambda card: card.update(temperature=True)), "field temperature True"),
+        (edit_card(lambda card: card.update(temperature=float("inf"))), "field temperature inf"),
+        (edit_card(lambda card: card.update(name=5)), "field name 5 is not text"),
+        (edit_card(lambda card: card.update(name="\ud800")), "name .* is not printable"),
+        (edit_card(lambda card: card.update(version=1.0)), "field version 1.0 is not text"),
+        (edit_card(lambda card: card.update(labels=5)), "field labels 5"),
+        (edit_card(lambda card: card.update(labels=[*EMOTIONS[1:], 5])), "field labels"),
+        (edit_card(lambda card: card.update(crop=[])), "field crop"),
+        (edit_card(lambda card: card.update(scores=[])), "field scores"),
+        (edit_card(lambda card: card["crop"].update(haar={"scale": 99})), "field crop.haar.scale"),
+        (edit_card(lambda card: card["crop"].update(haar={})), "crop.haar.scale is missing"),
+        (
+            edit_card(lambda card: card["crop"]["haar"].update(shift_x=float("nan"))),
+            "field crop.haar.shift_x nan",
+        ),
+        (lambda folder: (folder / "card.json").write_text("[" * 200_000), "nested too deeply"),
         (lambda folder: (folder / "weights.npz").unlink(), "weights.npz: No such file"),
         (lambda folder: (folder / "weights.npz").write_bytes(b"x"), "sha256"),
     ],
@@ -140,6 +161,68 @@ def test_a_damaged_release_says_which_file_and_what(
     damage(folder)
     with pytest.raises(InvalidRelease, match=reason):
         release.load(str(folder))
+
+
+def npz(**arrays: np.ndarray[Any, Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def npy() -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, np.zeros(3))
+    return buffer.getvalue()
+
+
+def zip_of_text() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in release.shapes():
+            archive.writestr(name, "text")
+    return buffer.getvalue()
+
+
+def released_with(**changed: np.ndarray[Any, Any]) -> bytes:
+    return npz(**{**release.load().weights, **changed})
+
+
+def damaged() -> bytes:
+    blob = bytearray((release.locate("released") / "weights.npz").read_bytes())
+    blob[len(blob) // 2] ^= 0xFF
+    return bytes(blob)
+
+
+@pytest.mark.parametrize(
+    ("blob", "reason"),
+    [
+        (lambda: b"", "not an npz archive"),
+        (npy, "not an npz archive"),
+        (zip_of_text, ""),
+        (damaged, ""),
+        (lambda: npz(a=np.zeros(1)), "arrays missing"),
+        (lambda: released_with(**{"dense/bias": np.zeros(8, int)}), "int64, not floating point"),
+        (lambda: released_with(**{"dense/bias": np.full(8, "x")}), "not floating point"),
+        (lambda: released_with(**{"bn1/variance": np.full(66, -1.0)}), "below 0"),
+    ],
+)
+def test_whatever_the_weights_file_is_it_loads_or_is_refused_in_one_line(
+    folder: Path, blob: Callable[[], bytes], reason: str
+) -> None:
+    content = blob()
+    (folder / "weights.npz").write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    edit_card(lambda card: card.update(weights_sha256=digest))(folder)
+    with pytest.raises(InvalidRelease, match=rf"weights\.npz: no weights: .*{reason}") as caught:
+        release.load(str(folder))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_card_that_no_worker_would_understand_is_not_written(tmp_path: Path) -> None:
+    original = release.load()
+    with pytest.raises(ValueError, match="temperature"):
+        release.save(tmp_path, replace(original.card, temperature=0.0), original.weights)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """Which detector a worker runs, and where YuNet's file comes from."""
 
 import hashlib
+import http.client
 import logging
 import os
 import tempfile
+import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +24,8 @@ YUNET_URL: Final = (
     f"face_detection_yunet/{YUNET_FILE}"
 )
 _DOWNLOAD_TIMEOUT_S: Final = 5.0
+_DOWNLOAD_WITHIN_S: Final = 20.0
+"""All of it: a network that hands out a byte at a time must not hold a worker's start."""
 _MAX_DOWNLOAD: Final = 1 << 20
 """The file has 232,589 bytes; whatever is longer is something else."""
 
@@ -68,8 +72,7 @@ def fetch_yunet(folder: Path, url: str) -> Path:
     path = folder / YUNET_FILE
     if path.is_file():
         return _checked(path)
-    with urllib.request.urlopen(url, timeout=_DOWNLOAD_TIMEOUT_S) as reply:  # noqa: S310 - https
-        blob = reply.read(_MAX_DOWNLOAD)
+    blob = _download(url)
     _check(blob, url)
     folder.mkdir(parents=True, exist_ok=True)
     # Under another name first: workers that start together must not read half a file.
@@ -77,6 +80,22 @@ def fetch_yunet(folder: Path, url: str) -> Path:
         part.write(blob)
     Path(part.name).replace(path)
     return path
+
+
+def _download(url: str) -> bytes:
+    """What stands at `url`, at most _MAX_DOWNLOAD bytes. Raises OSError."""
+    deadline = time.monotonic() + _DOWNLOAD_WITHIN_S
+    blob = bytearray()
+    try:
+        with urllib.request.urlopen(url, timeout=_DOWNLOAD_TIMEOUT_S) as reply:  # noqa: S310 - https
+            while len(blob) < _MAX_DOWNLOAD and (part := reply.read1(1 << 16)):
+                blob += part
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"{url}: not downloaded within {_DOWNLOAD_WITHIN_S} s")
+    # What is no HTTP, as of a network that asks for a login first; a redirect to no URL.
+    except (http.client.HTTPException, ValueError) as error:
+        raise OSError(f"{url}: {type(error).__name__}: {error}") from error
+    return bytes(blob)
 
 
 def _checked(path: Path) -> Path:

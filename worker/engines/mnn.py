@@ -5,9 +5,10 @@ needs neither ONNX nor TensorFlow.
 """
 
 import ctypes
+import os
 import queue
-import tempfile
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import MNN
@@ -74,8 +75,7 @@ def open_sessions(release: Release, threads: int, lanes: int) -> list[tuple[Any,
     An interpreter each: sessions of one interpreter share its lock, and compute in turn. And an
     interpreter rather than nn's module, which holds the GIL while it computes.
     """
-    with tempfile.TemporaryDirectory(prefix="emotion-streams-") as folder:
-        path = str(Path(folder) / "simpnet.mnn")
+    with _memory_file() as path:
         expr.save([_graph(release)], path)
         # The last ones take what is left over.
         return [_open(path, (threads + lane) // lanes) for lane in range(lanes)]
@@ -111,6 +111,17 @@ class _Lane:
         answer = _tensor(logits)
         output.copyToHostTensor(answer)
         return np.array(answer.getNumpyData(), np.float32).reshape(logits.shape)
+
+
+@contextmanager
+def _memory_file() -> Iterator[str]:
+    """A path to write to and read from that is in memory alone, as MNN takes paths only. However
+    the process ends, nothing of it stays behind."""
+    descriptor = os.memfd_create("simpnet.mnn")
+    try:
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
 
 
 def _tensor(values: NDArray[np.float32]) -> Any:

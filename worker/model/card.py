@@ -1,19 +1,22 @@
 """The model card: what the worker must know of a released model, and what people should."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from emotion_streams.emotions import EMOTIONS
+from emotion_streams.wire import Fields
 from worker.model.architecture import MIN_INPUT_SIZE
 
 FORMAT: Final = 1
 CARD_FILE: Final = "card.json"
 MAX_INPUT_SIZE: Final = 512
 """A larger side is a mistake in the card: no face in a frame is worth as many pixels."""
+
+Colour = Literal["grey", "rgb"]
+COLOURS: Final[tuple[Colour, ...]] = ("grey", "rgb")
 
 
 class InvalidRelease(Exception):
@@ -32,10 +35,6 @@ class CropGeometry:
     shift_x: float = 0.0
     shift_y: float = 0.0
 
-    def __post_init__(self) -> None:
-        if not 0.2 <= self.scale <= 5 or max(abs(self.shift_x), abs(self.shift_y)) > 1:
-            raise ValueError(f"crop geometry out of range: {self}")
-
 
 @dataclass(frozen=True)
 class ModelCard:
@@ -52,26 +51,12 @@ class ModelCard:
     labels: tuple[str, ...]
     input_size: int
     source_size: int
-    colour: Literal["grey", "rgb"]
+    colour: Colour
     crop: Mapping[str, CropGeometry]
     temperature: float
     weights_sha256: str
     training: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if sorted(self.labels) != sorted(EMOTIONS):
-            raise ValueError(f"labels must be the eight emotions, not {list(self.labels)}")
-        if not MIN_INPUT_SIZE <= self.input_size <= MAX_INPUT_SIZE:
-            raise ValueError(
-                f"input_size {self.input_size} is not {MIN_INPUT_SIZE} to {MAX_INPUT_SIZE}"
-            )
-        if not 16 <= self.source_size <= MAX_INPUT_SIZE:
-            raise ValueError(f"source_size {self.source_size} is not 16 to {MAX_INPUT_SIZE}")
-        if self.colour not in ("grey", "rgb"):
-            raise ValueError(f"colour {self.colour!r} is neither grey nor rgb")
-        if not (math.isfinite(self.temperature) and self.temperature > 0):
-            raise ValueError(f"temperature {self.temperature} is not above 0")
 
     def crop_for(self, detector: str) -> CropGeometry:
         """The crop geometry of that detector's boxes; InvalidRelease where the card has none."""
@@ -90,18 +75,61 @@ class ModelCard:
     @classmethod
     def from_json(cls, text: str) -> "ModelCard":
         """Parse card.json; ValueError says what is wrong with it."""
-        fields = json.loads(text)
-        if not isinstance(fields, dict):
+        try:
+            document = json.loads(text)
+        except RecursionError:
+            raise ValueError("not JSON: nested too deeply") from None
+        if not isinstance(document, dict):
             raise ValueError("not a JSON object")
-        found = fields.pop("format", None)
+        found = document.pop("format", None)
         if found != FORMAT:
             raise ValueError(f"card format {found!r}, this worker understands {FORMAT}")
-        try:
-            fields["labels"] = tuple(fields["labels"])
-            fields["crop"] = {name: CropGeometry(**crop) for name, crop in fields["crop"].items()}
-            return cls(**fields)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"field missing, unknown or of a wrong type: {error}") from error
+        known = cls.__dataclass_fields__.keys()
+        if unknown := sorted(document.keys() - known):
+            raise ValueError(f"fields unknown: {', '.join(unknown)}")
+        fields = Fields(document)
+        labels = tuple(fields.texts("labels", len(EMOTIONS)))
+        if sorted(labels) != sorted(EMOTIONS):
+            raise ValueError(f"labels must be the eight emotions, not {list(labels)}")
+        colour = fields.text("colour")
+        if colour not in COLOURS:
+            raise ValueError(f"colour {colour!r} is neither grey nor rgb")
+        crop = fields.map("crop")
+        for for_people in ("training", "scores"):
+            if for_people in document:
+                fields.map(for_people)
+        return cls(
+            name=_printable(fields, "name"),
+            version=_printable(fields, "version"),
+            labels=labels,
+            input_size=fields.integer("input_size", MIN_INPUT_SIZE, MAX_INPUT_SIZE),
+            source_size=fields.integer("source_size", 16, MAX_INPUT_SIZE),
+            colour=colour,
+            crop={detector: _geometry(crop.map(detector)) for detector in crop},
+            temperature=fields.number("temperature", 0.01, 100),
+            weights_sha256=fields.text("weights_sha256"),
+            training=document.get("training", {}),
+            scores=document.get("scores", {}),
+        )
+
+
+def _geometry(fields: Fields) -> CropGeometry:
+    return CropGeometry(
+        scale=fields.number("scale", 0.2, 5),
+        **{
+            shift: fields.number(shift, -1, 1)
+            for shift in ("shift_x", "shift_y")
+            if fields.has(shift)
+        },
+    )
+
+
+def _printable(fields: Fields, name: str) -> str:
+    """A text that can stand in every event and metric."""
+    text = fields.text(name)
+    if not (text and text.isprintable()):
+        raise ValueError(f"{name} {text!r} is not printable")
+    return text
 
 
 def read_card(folder: Path) -> ModelCard:

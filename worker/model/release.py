@@ -3,7 +3,7 @@
 import hashlib
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -89,7 +89,8 @@ def load(model: str = DEFAULT_RELEASE) -> Release:
 
 def save(folder: Path, card: ModelCard, weights: Mapping[str, NDArray[Any]]) -> ModelCard:
     """Write a release: kernels as float16, the small rest as float32. Returns the card as written,
-    with the weights' sha256 in it. ValueError where an array is missing, too many or misshapen."""
+    with the weights' sha256 in it. ValueError where an array is missing, too many or misshapen, or
+    where the card could not be read again."""
     _check(weights)
     arrays = {
         name: np.asarray(value).astype(np.float16 if name.endswith("kernel") else np.float32)
@@ -99,6 +100,7 @@ def save(folder: Path, card: ModelCard, weights: Mapping[str, NDArray[Any]]) -> 
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     blob = buffer.getvalue()
     card = replace(card, weights_sha256=hashlib.sha256(blob).hexdigest())
+    ModelCard.from_json(card.to_json())  # what is written can be read again
     folder.mkdir(parents=True, exist_ok=True)
     (folder / WEIGHTS_FILE).write_bytes(blob)
     (folder / CARD_FILE).write_text(card.to_json())
@@ -125,22 +127,35 @@ def fold(weights: Weights) -> list[FoldedConvolution]:
 
 def _read_weights(path: Path, blob: bytes) -> Weights:
     try:
+        if not zipfile.is_zipfile(io.BytesIO(blob)):  # np.load takes other kinds, too
+            raise ValueError("not an npz archive")
         with np.load(io.BytesIO(blob), allow_pickle=False) as arrays:
-            weights = {name: arrays[name].astype(np.float32) for name in arrays.files}
+            _check_names(arrays.files)
+            weights = {name: arrays[name] for name in arrays.files}
         _check(weights)
-    except (ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise InvalidRelease(f"{path}: {error}") from error
-    return weights
+    # numpy, zipfile and zlib raise a dozen kinds of errors at what is no npz, and none is ours.
+    except Exception as error:
+        raise InvalidRelease(f"{path}: no weights: {error or type(error).__name__}") from error
+    return {name: array.astype(np.float32) for name, array in weights.items()}
+
+
+def _check_names(names: Iterable[str]) -> None:
+    expected, found = shapes().keys(), set(names)
+    if missing := sorted(expected - found):
+        raise ValueError(f"arrays missing: {', '.join(missing)}")
+    if unknown := sorted(found - expected):
+        raise ValueError(f"arrays unknown: {', '.join(unknown)}")
 
 
 def _check(weights: Mapping[str, NDArray[Any]]) -> None:
-    expected = shapes()
-    if missing := sorted(expected.keys() - weights.keys()):
-        raise ValueError(f"arrays missing: {', '.join(missing)}")
-    if unknown := sorted(weights.keys() - expected.keys()):
-        raise ValueError(f"arrays unknown: {', '.join(unknown)}")
-    for name, shape in expected.items():
-        if weights[name].shape != shape:
-            raise ValueError(f"{name} has shape {weights[name].shape}, not {shape}")
-        if not np.isfinite(weights[name]).all():
+    _check_names(weights)
+    for name, shape in shapes().items():
+        array = weights[name]
+        if array.shape != shape:
+            raise ValueError(f"{name} has shape {array.shape}, not {shape}")
+        if not np.issubdtype(array.dtype, np.floating):
+            raise ValueError(f"{name} holds {array.dtype}, not floating point")
+        if not np.isfinite(array).all():
             raise ValueError(f"{name} holds a value that is not finite")
+        if name.endswith("variance") and array.min() < 0:
+            raise ValueError(f"{name} holds a value below 0")

@@ -57,6 +57,8 @@ redis://{{ include "es.valkey-name" . }}:6379
 
 {{- define "es.pod-security" -}}
 automountServiceAccountToken: false
+{{- /* Of a release named `emotion` they would be variables such as EMOTION_GATEWAY_PORT=tcp://... */}}
+enableServiceLinks: false
 securityContext:
   runAsNonRoot: true
   runAsUser: {{ .user | default 10001 }}

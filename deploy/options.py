@@ -1,0 +1,74 @@
+"""What `python -m deploy.local` can be told, checked before anything is started."""
+
+import argparse
+import os
+from collections.abc import Callable
+from typing import Final
+
+from emotion_streams import keys
+from emotion_streams.connection import parse_url
+from emotion_streams.service.settings import Parser
+
+MAX_FPS: Final = 240
+"""What a producer takes at most."""
+
+
+def build_parser(description: str | None) -> argparse.ArgumentParser:
+    """The command line; what is wrong with a call ends it with one line and exit code 2."""
+    parser = Parser(prog="deploy.local", description=description)
+    parser.add_argument(
+        "--source",
+        default=os.environ.get("SOURCE", "demo"),
+        help="demo, 0, /dev/video0, rtsp://..., a file; SOURCE in the environment otherwise, "
+        "where a password is better kept",
+    )
+    parser.add_argument(
+        "--camera", type=_checked(keys.check_camera), help="its name; without, one of the source's"
+    )
+    parser.add_argument(
+        "--redis",
+        type=_checked(_redis_url),
+        help="a server that runs already; without, one is started",
+    )
+    parser.add_argument(
+        "--fps",
+        type=_checked(_fps),
+        default="10",
+        help="frames per second at most, of a camera [10]",
+    )
+    parser.add_argument(
+        "--port",
+        type=_checked(_port),
+        help="of the live page; without, 8080 or else a free one",
+    )
+    parser.add_argument("--detector-model", help="YuNet's file, where it cannot be downloaded")
+    return parser
+
+
+def _checked(check: Callable[[str], str]) -> Callable[[str], str]:
+    """For argparse, which keeps what a ValueError says to itself."""
+
+    def convert(text: str) -> str:
+        try:
+            return check(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return convert
+
+
+def _redis_url(url: str) -> str:
+    parse_url(url)
+    return url
+
+
+def _fps(text: str) -> str:
+    if not text.replace(".", "", 1).isdecimal() or not 0 < float(text) <= MAX_FPS:
+        raise ValueError(f"{text!r}: a number above 0, {MAX_FPS} at most")
+    return text
+
+
+def _port(text: str) -> str:
+    if not text.isdecimal() or not 0 < int(text) < 1 << 16:
+        raise ValueError(f"{text!r}: a number from 1 to 65535")
+    return text
