@@ -13,7 +13,8 @@ from emotion_streams.connection import connect
 from emotion_streams.service import logs
 from emotion_streams.service.health import Health, HealthServer
 from emotion_streams.service.metrics import GatewayMetrics, build_info
-from emotion_streams.service.settings import InvalidSettings, end, load
+from emotion_streams.service.settings import end, load
+from emotion_streams.service.settings_file import InvalidSettings
 from gateway.app import build
 from gateway.board import Board
 from gateway.feed import Feed

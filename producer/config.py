@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from emotion_streams import keys
 from emotion_streams.connection import keep_secret
 from emotion_streams.service import settings as service
-from emotion_streams.service.settings import InvalidSettings
+from emotion_streams.service.settings_file import InvalidSettings, expand, own_values, read_yaml
 from producer.camera_settings import CameraOptions, CameraSettings
 from producer.settings import ProducerSettings
 
@@ -54,8 +54,8 @@ def load(argv: list[str]) -> Config:
 
 
 def _resolve(given: Mapping[str, Any], path: Path | None) -> Config:
-    content = service.read_yaml(path) if path else {}
-    from_file = service.own_values(content, path, "producer") if path else {}
+    content = read_yaml(path) if path else {}
+    from_file = own_values(content, path, "producer") if path else {}
     process = service.resolve(ProducerSettings, given, from_file, path)
     about_camera = {"camera", *CameraOptions.model_fields} & process.model_fields_set
     if path and "cameras" in content:
@@ -81,7 +81,7 @@ def _resolve(given: Mapping[str, Any], path: Path | None) -> Config:
 def read_cameras(path: Path, environ: Mapping[str, str] = os.environ) -> dict[str, CameraSettings]:
     """The cameras of a file: each by `defaults` and its own keys. Raises InvalidSettings, which
     names file, camera and key."""
-    return _cameras(service.read_yaml(path), path, environ)
+    return _cameras(read_yaml(path), path, environ)
 
 
 def _cameras(
@@ -116,7 +116,7 @@ def parse_camera(
     for key, value in values.items():
         if isinstance(value, str):
             try:
-                expanded[key] = service.expand(value, environ)
+                expanded[key] = expand(value, environ)
             except ValueError as error:
                 if values.get("enabled", True) is not False:
                     raise InvalidSettings(f"{where}{key}: {error}") from None

@@ -9,7 +9,7 @@ from typing import Final
 
 from emotion_streams.connection import known_secrets
 from emotion_streams.service.metrics import ProducerMetrics
-from emotion_streams.service.settings import InvalidSettings
+from emotion_streams.service.settings_file import InvalidSettings
 from producer.camera_settings import CameraSettings
 from producer.config import Config
 from producer.messages import Order

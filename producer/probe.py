@@ -13,6 +13,7 @@ from typing import Final
 
 from emotion_streams.connection import redact, redact_url
 from emotion_streams.service import settings as service
+from emotion_streams.service.settings_file import InvalidSettings
 from producer.camera_settings import CameraSettings
 from producer.config import parse_camera
 from producer.gates import Backlog
@@ -72,7 +73,7 @@ def main(argv: list[str]) -> int:
     names = ("source", "transport", "open_timeout_s", "read_timeout_s")
     try:
         camera = parse_camera({name: getattr(arguments, name) for name in names}, os.environ)
-    except service.InvalidSettings as error:
+    except InvalidSettings as error:
         service.end("producer probe", str(error))
     errors = NativeErrors()
     errors.take_over()

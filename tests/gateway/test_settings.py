@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from emotion_streams.service.settings import InvalidSettings, resolve
+from emotion_streams.service.settings import resolve
+from emotion_streams.service.settings_file import InvalidSettings
 from gateway.server import listen
 from gateway.settings import GatewaySettings, check, is_loopback
 from tests.gateway.processes import ROOT
