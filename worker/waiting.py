@@ -84,11 +84,15 @@ class Waiting:
         if arrival.frame is None:
             return dead(delivery, arrival.fault)
         if delivery.deliveries > MAX_DELIVERIES:
-            return dead(delivery, f"given out {delivery.deliveries} times, never ended")
-        superseded = behind and self._arrivals and arrival.frame.max_age_ms is not None
-        if self._is_stale(arrival) or superseded:
+            return dead(delivery, f"given out {delivery.deliveries - 1} times, never ended")
+        may_expire = arrival.frame.max_age_ms is not None
+        if self._is_stale(arrival) or (behind and may_expire and self._has_a_sound_one()):
             return Ending(delivery.frame_id, Outcome.EXPIRED)
         return None
+
+    def _has_a_sound_one(self) -> bool:
+        """Whether a frame waits that can be analysed instead of those before it."""
+        return any(a.frame and a.delivery.deliveries <= MAX_DELIVERIES for a in self._arrivals)
 
     def _is_stale(self, arrival: Arrival) -> bool:
         frame = arrival.frame

@@ -179,7 +179,33 @@ def test_a_frame_that_ended_three_workers_is_dead(redis_url: str, client: redis.
 
     play(redis_url, act)
     letters: Any = client.xrange(keys.dead(CAMERA))
-    assert letters[0][1][b"deliveries"] == b"4"
+    assert letters[0][1][b"deliveries"] == b"3"
+
+
+@pytest.mark.parametrize("begun_by", [1, 2])
+def test_a_frame_on_its_last_chance_is_alone_in_the_works(
+    redis_url: str, client: redis.Redis, begun_by: int
+) -> None:
+    at_once, most = 0, 0
+
+    def before(jpeg: bytes) -> None:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        time.sleep(0.02)  # the work itself, in which the others would join
+        at_once -= 1
+
+    store(client, *[b"jpeg"] * 8, max_age_ms=None)
+    client.xgroup_create(FRAMES, keys.GROUP, "0")
+    client.xreadgroup(keys.GROUP, "fallen", {FRAMES: ">"})
+    ids: Any = [frame_id for frame_id, _ in client.xrange(FRAMES)]
+    client.xclaim(FRAMES, keys.GROUP, "fallen", 0, ids, retrycount=begun_by)
+
+    async def act(scene: Scene) -> None:
+        await scene.until_ended(analysed=8)
+
+    play(redis_url, act, OneFace(before))
+    assert (most == 1) == (begun_by == 2)
 
 
 def test_stopping_finishes_what_was_read_and_reads_no_more(

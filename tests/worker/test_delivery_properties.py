@@ -202,7 +202,7 @@ class Delivery(RuleBasedStateMachine):
         before = self._lost()
         reply = self.script["claim"](
             keys=[self.frames, self.lease, self.ledger_key, self.emotions, self.dead],
-            args=[hand.owner, hand.epoch, keys.GROUP, hand.owner, 1000, LONG_MS, *hand.held],
+            args=[hand.owner, hand.epoch, keys.GROUP, hand.owner, 1000, LONG_MS, 0, *hand.held],
         )
         found_lost = self._lost() - before
         still_pending = self._pending()
