@@ -18,8 +18,10 @@ def enough_in_flight(threads: int, engine: Engine) -> int:
 class Slot:
     """One frame's place: with a thread until its faces are found, in the works until it ends."""
 
-    def __init__(self, threads: asyncio.Semaphore, in_flight: asyncio.Semaphore) -> None:
-        self._held = [in_flight, threads]
+    def __init__(self, slots: "Slots") -> None:
+        self._slots = slots
+        self._held = [slots.in_flight, slots.threads]
+        slots.held.add(self)
 
     def leave_thread(self) -> None:
         """The thread is free for another frame."""
@@ -30,29 +32,31 @@ class Slot:
         """The frame has ended, or was given up."""
         while self._held:
             self._held.pop().release()
+        self._slots.held.discard(self)
 
 
 class Slots:
     """Places for `in_flight` frames, of which a few more than `threads` may be in threads or wait
     for one: those behind stay in Redis, where newer ones can replace them. Taken in turn, so that
-    no camera starves another."""
+    no camera starves another. `held` are those taken."""
 
     def __init__(self, threads: int, in_flight: int) -> None:
         # One more than there are threads, so that none waits for the event loop.
-        self._threads = asyncio.Semaphore(threads + 1)
-        self._in_flight = asyncio.Semaphore(in_flight)
+        self.threads = asyncio.Semaphore(threads + 1)
+        self.in_flight = asyncio.Semaphore(in_flight)
+        self.held: set[Slot] = set()
 
     @property
     def taken(self) -> bool:
         """Whether the next frame would have to wait."""
-        return self._in_flight.locked() or self._threads.locked()
+        return self.in_flight.locked() or self.threads.locked()
 
     async def take(self) -> Slot:
         """A place, when it is this camera's turn."""
-        await self._in_flight.acquire()
+        await self.in_flight.acquire()
         try:
-            await self._threads.acquire()
+            await self.threads.acquire()
         except BaseException:
-            self._in_flight.release()
+            self.in_flight.release()
             raise
-        return Slot(self._threads, self._in_flight)
+        return Slot(self)

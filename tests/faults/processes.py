@@ -73,12 +73,16 @@ class Running:
 
 
 def start_worker(
-    folder: Path, url: str, *options: str, environ: dict[str, str] | None = None
+    folder: Path,
+    url: str,
+    *options: str,
+    environ: dict[str, str] | None = None,
+    program: str = "worker",
 ) -> Running:
     """A worker with one thread and short leases; YuNet where its file is there, else Haar."""
     detector = ("--detector-model", str(_YUNET)) if _YUNET.is_file() else ("--detector", "haar")
     own = ("--redis", url, "--metrics-port", "0", "--threads", "1", "--lease-ms", str(LEASE_MS))
-    return Running(folder, "worker", *own, *detector, *options, environ=environ)
+    return Running(folder, program, *own, *detector, *options, environ=environ)
 
 
 def start_producer(
