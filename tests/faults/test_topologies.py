@@ -66,12 +66,10 @@ def test_a_cluster_survives_the_loss_of_a_node() -> None:
         # a camera on its way from one worker to the other has no owner for a moment
         eventually(lambda: all(c.owner for c in cameras(cluster.url)), SCHEDULING_S)
 
-        cluster.kill_first()
-        eventually(cluster.first_slots_are_served, FAILOVER_S + SCHEDULING_S)
-        site.recovers()
-        site.settle()
-        site.forget_the_past(stricken)  # a failover may roll back what had not reached the replica
-        site.go_on()
+        with site.losing_data(stricken):  # what had not reached the replica
+            cluster.kill_first()
+            eventually(cluster.first_slots_are_served, FAILOVER_S + SCHEDULING_S)
+            site.recovers()
         site.await_events()
         ledgers = site.audit()
         seen = ids(cluster.url, stricken, ledgers[stricken].analysed)
@@ -115,12 +113,10 @@ def test_sentinels_bring_everybody_to_the_new_primary() -> None:
         site.await_events()
         site.audit()
 
-        pair.primary.kill()
-        eventually(pair.replica_is_primary, FAILOVER_S + SCHEDULING_S)
-        site.recovers()
-        site.settle()
-        site.forget_the_past()
-        site.go_on()
+        with site.losing_data():
+            pair.primary.kill()
+            eventually(pair.replica_is_primary, FAILOVER_S + SCHEDULING_S)
+            site.recovers()
         site.await_events()
         ledgers = site.audit()
         seen = ids(pair.url, "live", ledgers["live"].analysed)

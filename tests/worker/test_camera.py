@@ -198,7 +198,8 @@ def test_a_frame_on_its_last_chance_is_alone_in_the_works(
     store(client, *[b"jpeg"] * 8, max_age_ms=None)
     client.xgroup_create(FRAMES, keys.GROUP, "0")
     client.xreadgroup(keys.GROUP, "fallen", {FRAMES: ">"})
-    ids: Any = [frame_id for frame_id, _ in client.xrange(FRAMES)]
+    entries: Any = client.xrange(FRAMES)
+    ids = [frame_id for frame_id, _ in entries]
     client.xclaim(FRAMES, keys.GROUP, "fallen", 0, ids, retrycount=begun_by)
 
     async def act(scene: Scene) -> None:
@@ -315,6 +316,24 @@ def test_frames_that_a_paused_predecessor_read_since_are_swept(
         await scene.until_ended(in_flight=0, queued=0)
         ledger = await scene.ledger()
         assert ledger.analysed + ledger.late == 21
+
+    play(redis_url, act)
+
+
+def test_a_producer_whose_clock_is_days_behind_keeps_its_events(
+    redis_url: str, client: redis.Redis
+) -> None:
+    behind_ms = 2 * Retention().age_ms
+
+    async def act(scene: Scene) -> None:
+        for number in range(4):  # as many as tell that it is the clock
+            at_ms = now_ms() - behind_ms
+            frame = Frame(at_ms, 64, 48, b"jpeg", "boot", number, max_age_ms=None)
+            client.xadd(FRAMES, {"frame": frame.pack()}, f"{at_ms}-{number}")
+            await scene.until_ended(analysed=number + 1)
+        swept = keys.lease(CAMERA)
+        await until(lambda: int(client.hget(swept, "behind_ms") or 0) > behind_ms - 10_000)
+        assert client.xlen(keys.emotions(CAMERA)) == 4
 
     play(redis_url, act)
 

@@ -58,6 +58,10 @@ class Hand:
     epoch: int = 0
     held: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def given_before(self) -> list[str]:
+        return [frame_id for frame_id, deliveries in self.held.items() if deliveries > 1]
+
 
 @dataclass
 class Given:
@@ -263,14 +267,13 @@ class Delivery(RuleBasedStateMachine):
         if not reply_is_lost:
             hand.held = dict(sorted((hand.held | got).items(), key=_order_of_item))
 
-    @precondition(lambda self: any(hand.held for hand in self.hands))
+    @precondition(lambda self: any(hand.given_before for hand in self.hands))
     @rule(number=WORKERS, reply_is_lost=st.booleans())
     def begin(self, number: int | None, reply_is_lost: bool) -> None:
-        """Its oldest frame. A reply that was lost is asked for again."""
-        hand = self._holder(number)
-        frame_id, deliveries = next(iter(hand.held.items()))
-        if deliveries == 1:
-            return
+        """The oldest frame that others had. A reply that was lost is asked for again."""
+        able = [(hand, hand.given_before) for hand in self.hands if hand.given_before]
+        hand, (frame_id, *_) = able[(number or 0) % len(able)]
+        deliveries = hand.held[frame_id]
         for _ in range(1 + reply_is_lost):
             with self._losing():
                 reply = self.script["begin"](

@@ -163,8 +163,9 @@ def test_what_was_dated_before_redis_clock_was_set_back_has_run_out(
 ) -> None:
     now_ms = client.time()[0] * 1000
     set_back_ms = now_ms + 3_600_000 + LEASE_MS
-    lease = {"owner": "dead", "epoch": 1, "expires_ms": set_back_ms}
-    client.hset(keys.lease("lobby"), mapping=lease)
+    client.hset(
+        keys.lease("lobby"), mapping={"owner": "dead", "epoch": 1, "expires_ms": set_back_ms}
+    )
     client.zadd(keys.WORKERS, {"1@dead": set_back_ms})
 
     async def use(connection: Client) -> None:
