@@ -47,7 +47,7 @@ class Ticks:
         self._metrics.redis_errors.inc()
         self._failing.add(name)
         self._health.set("redis", f"Redis cannot be reached: {error}")
-        log.warning("Redis cannot be reached; trying again: %s", error)
+        log.warning("Redis cannot be reached; trying again: %s", error, extra={"step": name})
 
     def succeeded(self, name: str) -> None:
         """It did not, or this step is done no more."""
