@@ -2,12 +2,16 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Final
 
 from emotion_streams.backoff import UNREACHABLE, check_cancelled
 from emotion_streams.service.health import Health
 from emotion_streams.service.metrics import WorkerMetrics
+
+_LEAST_S: Final = 0.05
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +33,7 @@ class Ticks:
         of Redis is raised."""
         try:
             while not until.is_set():
+                began = time.monotonic()
                 try:
                     await step()
                 except UNREACHABLE as error:
@@ -37,8 +42,10 @@ class Ticks:
                 else:
                     check_cancelled()
                     self.succeeded(name)
+                # A call that hung has waited for long enough.
+                left_s = max(_LEAST_S, began + self._every_s - time.monotonic())
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(until.wait(), self._every_s)
+                    await asyncio.wait_for(until.wait(), left_s)
         finally:
             self.succeeded(name)
 
