@@ -143,6 +143,22 @@ class _SentinelPool(SentinelConnectionPool):
             sentinel.close()
 
 
+class _AsyncCluster(AsyncRedisCluster):
+    """Asks the node that failed for the cluster's layout last. redis-py asks for it after each
+    failure, any node, while all other commands wait: one that hangs would hold them up again and
+    again."""
+
+    async def initialize(
+        self,
+        additional_startup_nodes_info: list[tuple[str, int]] | None = None,
+        last_failed_node_name: str | None = None,
+    ) -> "_AsyncCluster":
+        # redis-py moves it there.
+        last = next(reversed(self.nodes_manager.startup_nodes), None)
+        await super().initialize(additional_startup_nodes_info, last_failed_node_name or last)
+        return self
+
+
 class _Kit(NamedTuple):
     """redis-py's classes for one way of waiting. Any: some are untyped, and the pairs differ."""
 
@@ -156,7 +172,7 @@ class _Kit(NamedTuple):
 
 _ASYNC: Final = _Kit(
     redis.asyncio.Redis,
-    AsyncRedisCluster,
+    _AsyncCluster,
     AsyncClusterNode,
     AsyncSentinel,
     _AsyncSentinelPool,

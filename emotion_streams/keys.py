@@ -37,7 +37,8 @@ def emotions(camera: str) -> str:
 
 
 def lease(camera: str) -> str:
-    """Hash: which worker owns the camera (owner, epoch, expires_ms)."""
+    """Hash: which worker owns the camera (owner, epoch, expires_ms), and how far
+    the clock of its frames is behind (behind_ms)."""
     return f"lease:{{{camera}}}"
 
 

@@ -7,20 +7,24 @@ import secrets
 import signal
 import socket
 import sys
+import threading
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
+from typing import Final
 
 import cv2
 from prometheus_client import CollectorRegistry
 
-from emotion_streams.connection import connect, redact
+from emotion_streams.connection import connect, redact_url
 from emotion_streams.events import Model
 from emotion_streams.service import logs
 from emotion_streams.service.command_line import conceal
 from emotion_streams.service.health import Health, HealthServer
 from emotion_streams.service.metrics import WorkerMetrics, build_info
 from emotion_streams.service.settings import end, load
-from worker.app import Worker
+from worker.app import Stuck, Worker
 from worker.batch import Batcher
 from worker.detect.choose import NoDetector, choose_detector
 from worker.disk import warn_if_kept
@@ -35,6 +39,11 @@ from worker.slots import Slots, enough_in_flight
 from worker.stream import Retention
 from worker.workshop import Workshop
 
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+_LAST_FRAME_S: Final = 1.0
+"""What a worker that ends waits at most for the frames in its threads, which it has given up."""
+
 log = logging.getLogger("worker")
 
 
@@ -47,6 +56,9 @@ def main(argv: list[str] | None = None) -> int:
             return watch_workers(settings, sys.argv[1:] if argv is None else argv)
         except NoPlace as error:
             end("worker", str(error))
+    # Until there is something to hand over; then _stop_on_signals knows how.
+    for number in _SIGNALS:
+        signal.signal(number, lambda *_: sys.exit(0))
     # Frames are worked on side by side, one thread each; OpenCV's own pool would fight them.
     cv2.setNumThreads(1)
     registry, health = CollectorRegistry(), Health()
@@ -57,12 +69,21 @@ def main(argv: list[str] | None = None) -> int:
     with server:
         log.info("metrics at http://%s:%d/metrics", settings.metrics_host, server.port)
         try:
-            return asyncio.run(_run(settings, registry, health))
+            code = asyncio.run(_run(settings, registry, health))
         except (InvalidRelease, NoDetector, NoEngine) as error:
             end("worker", str(error))
+        except SystemExit:
+            log.info("told to stop while starting")
+            code = 0
+        except Exception:
+            log.critical("the worker falls", exc_info=True)
+            code = 1
+    _end_threads(code)
+    return code
 
 
 async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: Health) -> int:
+    code = 0
     metrics = WorkerMetrics(registry)
     released = release.load(settings.model)
     finder = FaceFinder(choose_detector(settings.detector, settings.detector_model), released.card)
@@ -74,8 +95,8 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
     # Unique per start, so that a predecessor of the same name is another owner.
     owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     with (
-        ThreadPoolExecutor(settings.threads, "frames") as threads,
-        ThreadPoolExecutor(engine.lanes, "engine") as engine_threads,
+        _pool(settings.threads, "frames") as threads,
+        _pool(engine.lanes, "engine") as engine_threads,
     ):
         await asyncio.get_running_loop().run_in_executor(engine_threads, engine.warm)
         log.info(
@@ -108,11 +129,38 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
                 ),
             )
             _stop_on_signals(worker)
-            log.info("worker %s at %s", owner, redact(settings.redis))
+            log.info("worker %s at %s", owner, redact_url(settings.redis))
             warning = asyncio.create_task(warn_if_kept(client))
-            await worker.run()
-            warning.cancel()
-    return 0
+            try:
+                await worker.run()
+            except* Stuck as stuck:
+                log.critical("%s", stuck.exceptions[0])
+                code = 1
+            finally:
+                warning.cancel()
+    return code
+
+
+@contextmanager
+def _pool(threads: int, name: str) -> Iterator[ThreadPoolExecutor]:
+    """Threads that are not waited for in the end: one may hang."""
+    pool = ThreadPoolExecutor(threads, name)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _end_threads(code: int) -> None:
+    """Wait a moment for the threads. Where one goes on, end the process at once: a thread cannot be
+    ended, and Python would wait for it."""
+    threads = [thread for thread in threading.enumerate() if not thread.daemon]
+    threads.remove(threading.main_thread())
+    deadline = time.monotonic() + _LAST_FRAME_S
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    if any(thread.is_alive() for thread in threads):
+        os._exit(code)
 
 
 def _stop_on_signals(worker: Worker) -> None:
@@ -120,11 +168,11 @@ def _stop_on_signals(worker: Worker) -> None:
 
     def stop() -> None:
         worker.stop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _SIGNALS:
             loop.remove_signal_handler(number)
             signal.signal(number, lambda number, _: os._exit(128 + number))
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _SIGNALS:
         loop.add_signal_handler(number, stop)
 
 

@@ -12,18 +12,28 @@ from emotion_streams.connection import Client, brief
 from emotion_streams.service.health import Health
 from worker.at_once import few_at_once
 from worker.attached import Attached
-from worker.lease import Leases, assign
-from worker.owned import OwnedCameras
+from worker.lease import Leases, Peer, assign
+from worker.owned import SIGN_OFF_S, OwnedCameras
+from worker.slots import Slot
 from worker.stream import Retention
+from worker.ticks import Ticks
 from worker.workshop import Workshop
 
-DRAIN_S: Final = 8.0
-"""How long a worker that stops may take over what is in the works; what is left then stays
-pending, and its next owner claims it. Below the ten seconds that containers are given."""
+DRAIN_S: Final = 7.5
+"""How long a worker that stops may take over it: finishing what is in the works, and signing off.
+What is left then stays pending, and its next owner claims it. The process has ended within eight
+seconds, below the ten that containers are given."""
 
-_SIGN_OFF_S: Final = 1.0
+STUCK_S: Final = 30.0
+"""A frame that is in the works for so long, usually a matter of milliseconds, hangs for ever."""
+
+_LOOK_S: Final = 1.0
 
 log = logging.getLogger(__name__)
+
+
+class Stuck(Exception):
+    """A frame hangs in the works; a thread cannot be ended but with its process."""
 
 
 class Worker:
@@ -41,8 +51,10 @@ class Worker:
         self._leases = leases
         self._shop = shop
         self._health = health
+        self._ticks = Ticks(leases.tick_s, health, shop.metrics)
         self._attached = Attached(client, retention)
-        self._owned = OwnedCameras(client, leases, shop, retention)
+        self._owned = OwnedCameras(client, leases, shop, retention, self._ticks)
+        self._peers: Mapping[str, Peer] = {}
         self._free_since: dict[str, float] = {}
         self._stopping = asyncio.Event()
         self._stop_at = 0.0
@@ -54,56 +66,70 @@ class Worker:
 
     async def run(self) -> None:
         """Work until stopped. Whatever is neither a bad frame nor an unreachable Redis ends it
-        with an exception: its pending frames are claimed by another."""
+        with a group of exceptions, Stuck where a frame hangs: its pending frames are claimed by
+        another."""
         async with asyncio.TaskGroup() as tasks:
-            batching = tasks.create_task(self._shop.batcher.run())
-            while not self._stopping.is_set():
-                self._health.beat()
-                await self._tick(tasks)
-                await _wait(self._stopping, self._leases.tick_s)
-            await self._drain()
-            batching.cancel()
+            steps: dict[str, Callable[[], Awaitable[object]]] = {
+                "heartbeat": self._heartbeat,
+                "clock": lambda: self._shop.clock.adjust(self._client),
+                "cameras": lambda: self._rebalance(tasks),
+            }
+            working = [tasks.create_task(self._shop.batcher.run()), tasks.create_task(self._look())]
+            ticking = [
+                tasks.create_task(self._ticks.repeat(name, step, self._stopping))
+                for name, step in steps.items()
+            ]
+            await self._stopping.wait()
+            await self._drain(ticking)
+            for task in working:
+                task.cancel()
 
-    async def _tick(self, tasks: asyncio.TaskGroup) -> None:
-        """Keep the cameras, say that this worker lives, take cameras, let go of one at most."""
-        reached = await self._each(self._owned.keep, self._owned)
-        reached &= await self._each(lambda _: self._rebalance(tasks), ("the workers",))
-        self._shop.metrics.owned.set(len(self._owned))
-        if reached:
-            self._health.set("redis", None)
-            self._health.started()
+    async def _heartbeat(self) -> None:
+        """Say that this worker lives, and learn who else does."""
+        self._health.beat()
+        try:
+            self._peers = await self._leases.heartbeat()
+        except UNREACHABLE:
+            self._peers = {}  # who has fallen meanwhile is not known
+            raise
 
-    async def _each(self, step: Callable[[str], Awaitable[None]], names: Iterable[str]) -> bool:
-        """Do the step for all at once, so that a shard which is away costs only its own cameras;
-        False where Redis failed for any."""
-        names = list(names)
-        outcomes = await asyncio.gather(*map(few_at_once(step), names), return_exceptions=True)
+    async def _look(self) -> None:
+        """Raise Stuck once a frame hangs. Looks are counted, not seconds: in a process that stood
+        still no frame hangs for that."""
+        looks: dict[Slot, int] = {}
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            looks = {slot: looks.get(slot, 0) + 1 for slot in self._shop.slots.held}
+            if max(looks.values(), default=0) * _LOOK_S >= STUCK_S:
+                raise Stuck(f"a frame has hung in the works for {STUCK_S:.0f} s; this worker ends")
+
+    async def _each(self, step: Callable[[str], Awaitable[None]], cameras: Iterable[str]) -> None:
+        """Do the step for all at once, so that a shard which is away costs only its own cameras.
+        Raises what Redis failed of them in the end."""
+        turn = few_at_once(self._client, step)
+        outcomes = await asyncio.gather(*map(turn, cameras), return_exceptions=True)
         failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
-        for error in failures:
-            if not isinstance(error, UNREACHABLE):
-                raise error
-            self._shop.metrics.redis_errors.inc()
-        if failures:
-            reason = brief(failures[0])
-            self._health.set("redis", f"Redis cannot be reached: {reason}")
-            log.warning("Redis cannot be reached; trying again: %s", reason)
-        return not failures
+        if failures:  # what is no failure of Redis goes first
+            raise min(failures, key=lambda error: isinstance(error, UNREACHABLE))
 
     async def _rebalance(self, tasks: asyncio.TaskGroup) -> None:
         """Take the cameras that this worker should have, and hand over one that it should not."""
-        await self._shop.clock.adjust(self._client)
-        peers = await self._leases.heartbeat()
+        self._shop.metrics.owned.set(len(self._owned))
+        peers = self._peers
+        if not peers:
+            return
         wanted = await self._attached.wanting_an_owner(self._shop.clock_ms())
         assigned = assign(wanted, {worker: peer.weight for worker, peer in peers.items()})
+        self._owned.let_go_of_one(assigned, peers)
         missing = {name: owner for name, owner in assigned.items() if name not in self._owned}
 
         async def take(camera: str) -> None:
             await self._owned.take(camera, missing[camera], tasks)
 
         mine = [name for name, owner in missing.items() if owner == self._leases.owner]
-        await self._each(take, mine)
-        await self._each(take, await self._orphans(missing))
-        self._owned.let_go_of_one(assigned, peers)
+        await self._each(take, [*mine, *await self._orphans(missing)])
+        self._shop.metrics.owned.set(len(self._owned))
+        self._health.started()
 
     async def _orphans(self, missing: Mapping[str, str]) -> list[str]:
         """Cameras that nobody took for the time of a lease, though another worker should have, if
@@ -121,7 +147,7 @@ class Worker:
                 self._shop.metrics.redis_errors.inc()
                 return False
 
-        free = await asyncio.gather(*map(few_at_once(is_free), others))
+        free = await asyncio.gather(*map(few_at_once(self._client, is_free), others))
         self._free_since = {
             name: self._free_since.get(name, now)
             for name, is_free in zip(others, free, strict=True)
@@ -131,31 +157,27 @@ class Worker:
             name for name, since in self._free_since.items() if now - since > self._leases.lease_s
         ]
 
-    async def _drain(self) -> None:
-        """Stop reading everywhere, then finish within DRAIN_S. The worker leaves the workers first,
-        so that the others come for its cameras as their leases are given up."""
+    async def _drain(self, ticking: "list[asyncio.Task[None]]") -> None:
+        """Stop reading everywhere, then finish, all of it within DRAIN_S. The worker leaves the
+        workers first, so that the others come for its cameras as their leases are given up."""
         deadline = self._stop_at + DRAIN_S
         self._health.set("stop", "stopping")
         self._owned.stop()
+        _, hanging = await asyncio.wait(ticking, timeout=SIGN_OFF_S)
+        for task in hanging:
+            task.cancel()
+        self._owned.stop()  # what the last tick took
         try:
-            await asyncio.wait_for(self._leases.leave(), _SIGN_OFF_S)
+            await asyncio.wait_for(self._leases.leave(), SIGN_OFF_S)
         except (*UNREACHABLE, TimeoutError) as error:
             log.warning("not signed off: %s", brief(error))
         with suppress(TimeoutError):
-            async with asyncio.timeout(deadline - time.monotonic()):
+            async with asyncio.timeout(deadline - SIGN_OFF_S - time.monotonic()):
                 await self._finish()
-        await self._owned.abandon()
+        await self._owned.abandon(deadline - time.monotonic())
 
     async def _finish(self) -> None:
-        """Wait until all pipelines have ended; meanwhile their leases must not run out."""
+        """Wait until all pipelines have ended; meanwhile their leases are kept."""
         while self._owned:
             self._health.beat()
             await self._owned.wait(self._leases.tick_s)
-            await self._each(self._owned.keep, self._owned)
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return

@@ -32,7 +32,7 @@ class Attached:
         clock of Redis. Of the others, what is past its age is dropped once in a while."""
         names = await registered(self._client)
         silent = [name for name, heard_ms in names.items() if now_ms - heard_ms > SILENT_MS]
-        waits = await asyncio.gather(*map(few_at_once(self._has_frames), silent))
+        waits = await asyncio.gather(*map(few_at_once(self._client, self._has_frames), silent))
         retired = {camera for camera, waiting in zip(silent, waits, strict=True) if not waiting}
         if time.monotonic() >= self._retire_at:
             self._retire_at = time.monotonic() + _RETIRE_EVERY_S

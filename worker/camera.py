@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -11,7 +12,7 @@ from emotion_streams.ledger import Outcome
 from worker.decode import UnusablePicture
 from worker.event import build_event
 from worker.slots import Slot
-from worker.stream import READ_AT_ONCE, CameraStream, Delivery, Ending
+from worker.stream import MAX_DELIVERIES, READ_AT_ONCE, CameraStream, Delivery, Ending
 from worker.waiting import Arrival, Waiting, dead
 from worker.workshop import Workshop
 
@@ -73,7 +74,9 @@ class CameraPipeline:
     async def _read(self, block_ms: int | None) -> None:
         """Add to the waiting what came, or once in a while what was left pending."""
         if time.monotonic() >= self._claim_at:
-            claimed, complete = await self._stream.claim(self._unended)
+            claimed, complete = await self._stream.claim(
+                self._unended, self._waiting.skew.behind_ms
+            )
             self._claim_at = time.monotonic() + SWEEP_S if complete else 0.0
             self._arrive(claimed, just_stored=False)
             if claimed:
@@ -97,20 +100,47 @@ class CameraPipeline:
         await self._room.acquire()
         had_to_wait = self._shop.slots.taken
         slot = await self._shop.slots.take()
-        work: Work | None = None
+        begun = False
         try:
             if had_to_wait:
                 await self._catch_up()
             endings, arrival = self._waiting.next_worth_it()
             ended = [Result(ending) for ending in endings]
-            if arrival:
-                work = tasks.create_task(self._analyse(ended, arrival, slot))
-                # A callback, since a task that is cancelled before its first step never runs.
-                work.add_done_callback(lambda _: slot.leave())
+            if arrival and arrival.deliveries == 1:
+                self._begin(tasks, ended, arrival, slot)
+                begun = True
         finally:
-            if not work:
+            if not begun:
                 slot.leave()
-        self._works.put_nowait(work or _done(ended))
+        if not arrival:
+            self._works.put_nowait(_done(ended))
+        elif not begun:
+            await self._begin_again(tasks, ended, arrival)
+
+    async def _begin_again(
+        self, tasks: asyncio.TaskGroup, ended: list[Result], arrival: Arrival
+    ) -> None:
+        """Put a frame into the works that others had and did not end. It may be what ended them, so
+        it is held against it beforehand; on its last chance it goes alone, or whatever was in the
+        works beside it would share its fate."""
+        is_last = arrival.deliveries == MAX_DELIVERIES
+        async with self._shop.last_chance if is_last else nullcontext():
+            if is_last:
+                await self._works.join()
+            await persist(
+                lambda: self._stream.begin(arrival.frame_id, arrival.deliveries), self._failed
+            )
+            self._begin(tasks, ended, arrival, await self._shop.slots.take())
+            if is_last:
+                await self._works.join()
+
+    def _begin(
+        self, tasks: asyncio.TaskGroup, ended: list[Result], arrival: Arrival, slot: Slot
+    ) -> None:
+        work = tasks.create_task(self._analyse(ended, arrival, slot))
+        # A callback, since a task that is cancelled before its first step never runs.
+        work.add_done_callback(lambda _: slot.leave())
+        self._works.put_nowait(work)
 
     async def _catch_up(self) -> None:
         """Where the camera fell behind, look whether newer frames came: the newest counts."""

@@ -14,6 +14,9 @@ from worker.stream import Lease, load_script
 LEASE_MS: Final = 5_000
 """How long a camera stays with a worker that is not heard of any more, if nothing else is set."""
 
+MAX_LEASE_MS: Final = 60_000
+"""No lease is longer. What Redis says is to last longer was dated before its clock was set back."""
+
 _TICKS_PER_LEASE: Final = 5
 _MAX_TICK_S: Final = 1.0
 """New cameras are picked up within two seconds, however long a lease is."""
@@ -54,7 +57,8 @@ def assign(cameras: Collection[str], weights: Mapping[str, float]) -> dict[str, 
 @lru_cache(maxsize=4)
 def _assign(cameras: frozenset[str], weighted: frozenset[tuple[str, float]]) -> Mapping[str, str]:
     weights = dict(weighted)
-    total = sum(weights.values())
+    # Exactly rounded: a plain sum follows the order of a set, which each process has its own.
+    total = math.fsum(weights.values())
     shares = {worker: len(cameras) * weight / total for worker, weight in weights.items()}
     room = {worker: math.ceil(share + _spare(share)) for worker, share in shares.items()}
     pairs = sorted(
@@ -83,6 +87,16 @@ def _share(camera: str, worker: str) -> float:
     return (int.from_bytes(digest) + 1) / (2**64 + 2)
 
 
+def _weight(text: str) -> float | None:
+    """A worker's weight; None where it is none, for anybody may write there, and it must stop
+    nobody."""
+    try:
+        weight = float(text)
+    except ValueError:
+        return None
+    return weight if 0 < weight < math.inf else None
+
+
 class Leases:
     """The leases' scripts, and this worker's place among the workers."""
 
@@ -102,25 +116,29 @@ class Leases:
 
     async def heartbeat(self) -> dict[str, Peer]:
         """Say that this worker lives; returns all that do, itself included."""
-        reply = await self._heartbeat(keys=[keys.WORKERS], args=[self._member, self._lease_ms])
+        reply = await self._heartbeat(
+            keys=[keys.WORKERS], args=[self._member, self._lease_ms, MAX_LEASE_MS]
+        )
         oldest_ms = self._lease_ms - _FRESH_TICKS * self.tick_s * 1000
         peers = {}
         for member, left_ms in zip(reply[::2], reply[1::2], strict=True):
-            weight, _, worker = member.decode().partition("@")
-            peers[worker] = Peer(float(weight), fresh=left_ms >= oldest_ms)
+            weight, _, worker = member.decode(errors="replace").partition("@")
+            if worker and (share := _weight(weight)):
+                peers[worker] = Peer(share, fresh=left_ms >= oldest_ms)
         return peers
 
     async def acquire(self, camera: str) -> Lease | None:
         """The camera's lease, or None where another worker holds it."""
         epoch: int = await self._acquire(
-            keys=[keys.lease(camera)], args=[self.owner, self._lease_ms]
+            keys=[keys.lease(camera)], args=[self.owner, self._lease_ms, MAX_LEASE_MS]
         )
         return Lease(camera, self.owner, epoch) if epoch else None
 
     async def is_free(self, camera: str, now_ms: float) -> bool:
-        """Whether nobody owns the camera at `now_ms`, by the clock of Redis."""
+        """Whether nobody owns the camera at `now_ms`, by the clock of Redis; acquire() has the last
+        word."""
         owner, expires_ms = await self._client.hmget(keys.lease(camera), "owner", "expires_ms")
-        return not owner or int(expires_ms) <= now_ms
+        return not owner or not now_ms < int(expires_ms or 0) <= now_ms + MAX_LEASE_MS
 
     async def renew(self, lease: Lease) -> bool:
         """Prolong the lease; False where it has moved on."""

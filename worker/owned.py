@@ -10,19 +10,23 @@ from typing import Final
 from emotion_streams.backoff import UNREACHABLE
 from emotion_streams.connection import Client, brief
 from emotion_streams.ledger import read_ledger
+from worker.at_once import few_at_once
 from worker.camera import CameraPipeline
 from worker.lease import Leases, Peer
 from worker.stream import CameraStream, Fenced, Lease, Retention
+from worker.ticks import Ticks
 from worker.workshop import Workshop
 
-_SIGN_OFF_S: Final = 1.0
+SIGN_OFF_S: Final = 1.0
+"""What a worker that stops waits at most for Redis to hear of it."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class Owned:
-    """A camera that this worker has: its lease, its pipeline and the task that runs it.
+    """A camera that this worker has: its lease, its pipeline, the task that runs it, and the one
+    that keeps the lease meanwhile.
 
     `instead_of`: the worker that should have it, but did not take it. `leaving_since`: when it was
     told to stop, by the monotonic clock; None while it stays.
@@ -31,6 +35,7 @@ class Owned:
     lease: Lease
     pipeline: CameraPipeline
     task: "asyncio.Task[None]"
+    keeping: "asyncio.Task[None]"
     instead_of: str | None
     leaving_since: float | None = None
 
@@ -39,12 +44,14 @@ class OwnedCameras:
     """Takes cameras, keeps them, and lets them go."""
 
     def __init__(
-        self, client: Client, leases: Leases, shop: Workshop, retention: Retention
+        self, client: Client, leases: Leases, shop: Workshop, retention: Retention, ticks: Ticks
     ) -> None:
         self._client = client
         self._leases = leases
         self._shop = shop
         self._retention = retention
+        self._ticks = ticks
+        self._keep_in_turn = few_at_once(client, self._keep)
         self._owned: dict[str, Owned] = {}
 
     def __contains__(self, camera: str) -> bool:
@@ -67,12 +74,15 @@ class OwnedCameras:
         stream = CameraStream(self._client, lease, self._retention)
         pipeline = CameraPipeline(stream, self._shop)
         task = tasks.create_task(self._run(camera, pipeline, lease))
+        keep = self._ticks.repeat(
+            f"lease of {camera}", lambda: self._keep_in_turn(camera), asyncio.Event()
+        )
         instead_of = None if should == self._leases.owner else should
-        self._owned[camera] = Owned(lease, pipeline, task, instead_of)
+        self._owned[camera] = Owned(lease, pipeline, task, tasks.create_task(keep), instead_of)
         # A callback, since a task that is cancelled before its first step never runs.
         task.add_done_callback(lambda _: self._forget(camera))
 
-    async def keep(self, camera: str) -> None:
+    async def _keep(self, camera: str) -> None:
         """Renew the lease of an owned camera, and show its account."""
         owned = self._owned.get(camera)
         if not owned:  # let go since the tick began
@@ -113,22 +123,22 @@ class OwnedCameras:
         if self._owned:
             await asyncio.wait([owned.task for owned in self._owned.values()], timeout=seconds)
 
-    async def abandon(self) -> None:
+    async def abandon(self, within_s: float) -> None:
         """End what did not finish in time; its frames stay pending for the next owner."""
         unfinished = list(self._owned.values())
         for owned in unfinished:
             log.warning("not finished in time", extra={"camera": owned.lease.camera})
             owned.task.cancel()
         if unfinished:
-            await asyncio.wait([owned.task for owned in unfinished])
-            releases = asyncio.gather(*(self._release(owned.lease) for owned in unfinished))
             try:
-                await asyncio.wait_for(releases, _SIGN_OFF_S)
+                async with asyncio.timeout(within_s):
+                    await asyncio.wait([owned.task for owned in unfinished])
+                    await asyncio.gather(*(self._release(owned.lease) for owned in unfinished))
             except TimeoutError:
                 log.warning("leases not given up: Redis does not answer")
 
     def _forget(self, camera: str) -> None:
-        del self._owned[camera]
+        self._owned.pop(camera).keeping.cancel()
         self._shop.metrics.forget(camera)
 
     async def _run(self, camera: str, pipeline: CameraPipeline, lease: Lease) -> None:

@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from emotion_streams.service.settings import ServiceSettings
-from worker.lease import LEASE_MS
+from worker.lease import LEASE_MS, MAX_LEASE_MS
 
 
 class WorkerSettings(ServiceSettings):
@@ -51,7 +51,7 @@ class WorkerSettings(ServiceSettings):
     lease_ms: int = Field(
         LEASE_MS,
         ge=500,
-        le=60_000,
+        le=MAX_LEASE_MS,
         description="time after which a worker that is not heard of loses its cameras: short for a "
         "quick takeover, long where the network stalls; the same for all workers",
     )

@@ -35,6 +35,11 @@ class ClockSkew:
         behind = len(self._ages_ms) == _SAMPLES and youngest > TOLERANCE_MS
         self.ms = -youngest if youngest < 0 or behind else 0.0
 
+    @property
+    def behind_ms(self) -> float | None:
+        """How far the producer's clock is behind; None until enough frames told."""
+        return max(0.0, -self.ms) if len(self._ages_ms) == _SAMPLES else None
+
     def age_ms(self, frame: Frame, now_ms: float) -> float:
         """How old a frame is, as if its producer's clock went right; never below 0."""
         return max(0.0, now_ms - frame.captured_ms + self.ms)

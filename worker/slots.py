@@ -18,8 +18,12 @@ def enough_in_flight(threads: int, engine: Engine) -> int:
 class Slot:
     """One frame's place: with a thread until its faces are found, in the works until it ends."""
 
-    def __init__(self, threads: asyncio.Semaphore, in_flight: asyncio.Semaphore) -> None:
+    def __init__(
+        self, taken: "set[Slot]", threads: asyncio.Semaphore, in_flight: asyncio.Semaphore
+    ) -> None:
         self._held = [in_flight, threads]
+        self._taken = taken
+        taken.add(self)
 
     def leave_thread(self) -> None:
         """The thread is free for another frame."""
@@ -30,18 +34,20 @@ class Slot:
         """The frame has ended, or was given up."""
         while self._held:
             self._held.pop().release()
+        self._taken.discard(self)
 
 
 class Slots:
     """Places for `in_flight` frames, of which a few more than `threads` may be in threads or wait
     for one: those behind stay in Redis, where newer ones can replace them. Taken in turn, so that
-    no camera starves another."""
+    no camera starves another. `held` are those taken."""
 
     def __init__(self, threads: int, in_flight: int) -> None:
         self.threads = threads
         # One more than there are threads, so that none waits for the event loop.
         self._threads = asyncio.Semaphore(threads + 1)
         self._in_flight = asyncio.Semaphore(in_flight)
+        self.held: set[Slot] = set()
 
     @property
     def taken(self) -> bool:
@@ -56,4 +62,4 @@ class Slots:
         except BaseException:
             self._in_flight.release()
             raise
-        return Slot(self._threads, self._in_flight)
+        return Slot(self.held, self._threads, self._in_flight)

@@ -10,7 +10,7 @@ from emotion_streams.connection import Client
 from emotion_streams.ledger import Outcome
 
 MAX_DELIVERIES: Final = 3
-"""A frame given out more often than this has ended as many workers, and is dead."""
+"""A frame that was given out so often and never ended has ended workers: no further one gets it."""
 
 READ_AT_ONCE: Final = 32
 """More frames than a producer keeps, so that one read always reaches the newest."""
@@ -38,7 +38,8 @@ class Lease:
 @dataclass(frozen=True)
 class Delivery:
     """A frame as Redis gave it out: its stream id, its packed Frame (None where the entry holds
-    none), and how often it was delivered, this time included."""
+    none), and how often it was given out, this time included. One that was given out before must be
+    begun with begin()."""
 
     frame_id: str
     blob: bytes | None
@@ -80,6 +81,7 @@ class CameraStream:
         lease_key, ledger = keys.lease(lease.camera), keys.ledger(lease.camera)
         emotions, dead = keys.emotions(lease.camera), keys.dead(lease.camera)
         self._claim_keys = [self._frames, lease_key, ledger, emotions, dead]
+        self._begin_keys = [self._frames, lease_key, ledger]
         self._commit_keys = [self._frames, emotions, lease_key, ledger, dead]
         # The owner is unique per process start, so a restarted worker is another consumer.
         self._consumer = lease.owner
@@ -87,6 +89,7 @@ class CameraStream:
         self._kept = [retention.events, retention.dead_letters]
         self._age_ms = retention.age_ms
         self._claim = load_script(client, "claim")
+        self._begin = load_script(client, "begin")
         self._commit = load_script(client, "commit")
 
     async def read(self, block_ms: int | None = None) -> list[Delivery]:
@@ -101,18 +104,31 @@ class CameraStream:
             for frame_id, fields in entries
         ]
 
-    async def claim(self, known: Collection[str]) -> tuple[list[Delivery], bool]:
+    async def claim(
+        self, known: Collection[str], behind_ms: float | None = None
+    ) -> tuple[list[Delivery], bool]:
         """Pending frames that are not among `known`, oldest first, and whether that is all of
-        them. Raises Fenced."""
+        them. `behind_ms`: how far the clock that dates the frames is behind, None while that is not
+        known; events are kept that much longer. Raises Fenced."""
+        behind = "" if behind_ms is None else round(behind_ms)
         reply = await self._claim(
             keys=self._claim_keys,
-            args=[*self._right, self._consumer, _CLAIM_AT_ONCE, self._age_ms, *known],
+            args=[*self._right, self._consumer, _CLAIM_AT_ONCE, self._age_ms, behind, *known],
         )
         deliveries = [
             Delivery(frame_id.decode(), _field(fields, b"frame"), deliveries)
             for frame_id, fields, deliveries in _unless_fenced(reply, self.camera)
         ]
         return deliveries, len(deliveries) < _CLAIM_AT_ONCE
+
+    async def begin(self, frame_id: str, deliveries: int) -> None:
+        """Hold it against a frame that was given out before that it is now begun here. Safe to call
+        again when the reply was lost. Raises Fenced."""
+        reply = await self._begin(
+            keys=self._begin_keys,
+            args=[*self._right, self._consumer, frame_id, deliveries],
+        )
+        _unless_fenced(reply, self.camera)
 
     async def commit(self, endings: Sequence[Ending]) -> list[str]:
         """End frames, oldest first; returns for each the outcome that stands in the ledger, or

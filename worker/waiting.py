@@ -88,11 +88,15 @@ class Waiting:
         if arrival.frame is None:
             return dead(arrival, arrival.fault)
         if arrival.deliveries > MAX_DELIVERIES:
-            return dead(arrival, f"given out {arrival.deliveries} times, never ended")
-        superseded = behind and self._arrivals and arrival.frame.max_age_ms is not None
-        if self._is_stale(arrival) or superseded:
+            return dead(arrival, f"given out {arrival.deliveries - 1} times, never ended")
+        may_expire = arrival.frame.max_age_ms is not None
+        if self._is_stale(arrival) or (behind and may_expire and self._has_a_sound_one()):
             return Ending(arrival.frame_id, Outcome.EXPIRED)
         return None
+
+    def _has_a_sound_one(self) -> bool:
+        """Whether a frame waits that can be analysed instead of those before it."""
+        return any(a.frame and a.deliveries <= MAX_DELIVERIES for a in self._arrivals)
 
     def _is_stale(self, arrival: Arrival) -> bool:
         frame = arrival.frame

@@ -48,6 +48,9 @@ class Workshop:
     slots: Slots
     metrics: WorkerMetrics
     clock: RedisClock = field(default_factory=RedisClock)
+    last_chance: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held for a frame that has been with two workers and ended neither way: of two such at a time
+    it could not be told which ended this one."""
 
     def clock_ms(self) -> float:
         """The present time by the clock of the frames' capture times."""

@@ -57,10 +57,8 @@ class Running:
             self.process.wait()
 
     def memory_mb(self) -> float:
-        """Resident memory."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
-        return int(line.split()[1]) / 1024
+        """Resident memory, with that of its children."""
+        return _memory_mb(self.process.pid)
 
     def logged(self) -> str:
         return self.log.read_text(errors="replace")
@@ -72,13 +70,28 @@ class Running:
         self.kill()
 
 
+def _memory_mb(pid: int) -> float:
+    folder = Path(f"/proc/{pid}")
+    try:
+        status = (folder / "status").read_text()
+        children = (folder / f"task/{pid}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):  # it has just ended
+        return 0.0
+    kilobytes = [int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")]
+    return sum(kilobytes) / 1024 + sum(_memory_mb(int(child)) for child in children)
+
+
 def start_worker(
-    folder: Path, url: str, *options: str, environ: dict[str, str] | None = None
+    folder: Path,
+    url: str,
+    *options: str,
+    environ: dict[str, str] | None = None,
+    program: str = "worker",
 ) -> Running:
     """A worker with one thread and short leases; YuNet where its file is there, else Haar."""
     detector = ("--detector-model", str(_YUNET)) if _YUNET.is_file() else ("--detector", "haar")
     own = ("--redis", url, "--metrics-port", "0", "--threads", "1", "--lease-ms", str(LEASE_MS))
-    return Running(folder, "worker", *own, *detector, *options, environ=environ)
+    return Running(folder, program, *own, *detector, *options, environ=environ)
 
 
 def start_producer(

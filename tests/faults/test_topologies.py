@@ -2,13 +2,15 @@
 
 import asyncio
 import itertools
-from contextlib import closing
+import time
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
+import redis
 from redis.exceptions import AuthenticationError, ConnectionError  # noqa: A004 - redis-py's names
 
-from emotion_streams import START, CameraStatus, connect, list_cameras, subscribe
+from emotion_streams import START, CameraStatus, connect, keys, list_cameras, subscribe
 from emotion_streams.connection import connect_sync
 from tests.deploy.valkey import Valkey, password
 from tests.faults.processes import start_producer, start_worker
@@ -64,16 +66,43 @@ def test_a_cluster_survives_the_loss_of_a_node() -> None:
         # a camera on its way from one worker to the other has no owner for a moment
         eventually(lambda: all(c.owner for c in cameras(cluster.url)), SCHEDULING_S)
 
-        cluster.kill_first()
-        eventually(cluster.first_slots_are_served, FAILOVER_S + SCHEDULING_S)
-        site.recovers()
-        site.settle()
-        site.forget_the_past(stricken)  # a failover may roll back what had not reached the replica
-        site.go_on()
+        with site.losing_data(stricken):  # what had not reached the replica
+            cluster.kill_first()
+            eventually(cluster.first_slots_are_served, FAILOVER_S + SCHEDULING_S)
+            site.recovers()
         site.await_events()
         ledgers = site.audit()
         seen = ids(cluster.url, stricken, ledgers[stricken].analysed)
         assert seen == sorted(set(seen))
+
+
+def test_a_shard_that_hangs_costs_no_other_camera_its_owner(tmp_path: Path) -> None:
+    hung, lease_ms = 1, 5_000
+    with (
+        # Nothing takes over in this time: the shard hangs, and then it is back.
+        Cluster("--cluster-node-timeout", "60000") as cluster,
+        start_worker(tmp_path, cluster.url, "--lease-ms", str(lease_ms)) as worker,
+        ExitStack() as ends,
+    ):
+        clients = [ends.enter_context(redis.Redis(port=node.port)) for node in cluster.nodes[:3]]
+        shards = {f"cam{n}": cluster.shard(f"cam{n}") for n in range(240)}
+        shards = {c: s for n, (c, s) in enumerate(shards.items()) if s == hung or n % 8 == 0}
+        registry, workers = (clients[cluster.shard(key)] for key in (keys.CAMERAS, keys.WORKERS))
+        assert clients[hung] not in (registry, workers)
+        assert list(shards.values()).count(hung) > 60  # far more than have their turn at once
+        registry.zadd(keys.CAMERAS, dict.fromkeys(shards, time.time() * 1000))
+        eventually(lambda: worker.logged().count("owning") == len(shards), 30)
+        owned = [(clients[s], keys.lease(c)) for c, s in shards.items() if s != hung]
+
+        cluster.nodes[hung].pause()
+        until = time.monotonic() + 2 * lease_ms / 1000
+        while time.monotonic() < until:  # the fault itself
+            now_ms = (time.time() - SCHEDULING_S) * 1000
+            expiries = [int(client.hget(key, "expires_ms") or 0) for client, key in owned]
+            assert min(expiries) > now_ms
+            assert workers.zrange(keys.WORKERS, 0, -1, withscores=True)[0][1] > now_ms
+        cluster.nodes[hung].resume()
+        assert worker.logged().count("owning") == len(shards)
 
 
 def test_sentinels_bring_everybody_to_the_new_primary() -> None:
@@ -85,12 +114,10 @@ def test_sentinels_bring_everybody_to_the_new_primary() -> None:
         site.await_events()
         site.audit()
 
-        pair.primary.kill()
-        eventually(pair.replica_is_primary, FAILOVER_S + SCHEDULING_S)
-        site.recovers()
-        site.settle()
-        site.forget_the_past()
-        site.go_on()
+        with site.losing_data():
+            pair.primary.kill()
+            eventually(pair.replica_is_primary, FAILOVER_S + SCHEDULING_S)
+            site.recovers()
         site.await_events()
         ledgers = site.audit()
         seen = ids(pair.url, "live", ledgers["live"].analysed)

@@ -108,9 +108,3 @@ def test_a_second_signal_ends_a_worker_at_once(site: Site, server: RedisProcess)
     site.worker()
     site.recovers()
     site.audit()
-
-
-def test_workers_stay_small(site: Site) -> None:
-    for worker in site.workers:
-        if not worker.ended:
-            assert worker.memory_mb() < 700

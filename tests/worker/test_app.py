@@ -325,6 +325,24 @@ def test_of_a_camera_long_gone_nothing_is_kept_but_its_epoch(
     play(redis_url, client, act)
 
 
+def test_of_a_camera_whose_clock_is_behind_events_are_kept_as_long(
+    redis_url: str, client: redis.Redis
+) -> None:
+    behind_ms = 7_200_000  # the crew keeps an hour
+    for camera, said_ms in {"one": behind_ms, "other": 0}.items():
+        event_ms = round(time.time() * 1000) - behind_ms
+        client.xadd(keys.emotions(camera), {"a": "b"}, f"{event_ms}-0")
+        client.hset(keys.lease(camera), "behind_ms", said_ms)
+        client.zadd(keys.CAMERAS, {camera: 1})
+
+    async def act(crew: Crew) -> None:
+        crew.join("a")
+        await until(lambda: client.zrange(keys.CAMERAS, 0, -1) == [b"one"])
+        assert client.xlen(keys.emotions("one")) == 1
+
+    play(redis_url, client, act)
+
+
 def test_one_that_cannot_finish_in_time_leaves_the_rest_to_its_successor(
     redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -179,7 +179,34 @@ def test_a_frame_that_ended_three_workers_is_dead(redis_url: str, client: redis.
 
     play(redis_url, act)
     letters: Any = client.xrange(keys.dead(CAMERA))
-    assert letters[0][1][b"deliveries"] == b"4"
+    assert letters[0][1][b"deliveries"] == b"3"
+
+
+@pytest.mark.parametrize("begun_by", [1, 2])
+def test_a_frame_on_its_last_chance_is_alone_in_the_works(
+    redis_url: str, client: redis.Redis, begun_by: int
+) -> None:
+    at_once, most = 0, 0
+
+    def before(jpeg: bytes) -> None:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        time.sleep(0.02)  # the work itself, in which the others would join
+        at_once -= 1
+
+    store(client, *[b"jpeg"] * 8, max_age_ms=None)
+    client.xgroup_create(FRAMES, keys.GROUP, "0")
+    client.xreadgroup(keys.GROUP, "fallen", {FRAMES: ">"})
+    entries: Any = client.xrange(FRAMES)
+    ids = [frame_id for frame_id, _ in entries]
+    client.xclaim(FRAMES, keys.GROUP, "fallen", 0, ids, retrycount=begun_by)
+
+    async def act(scene: Scene) -> None:
+        await scene.until_ended(analysed=8)
+
+    play(redis_url, act, OneFace(before))
+    assert (most == 1) == (begun_by == 2)
 
 
 def test_stopping_finishes_what_was_read_and_reads_no_more(
@@ -289,6 +316,24 @@ def test_frames_that_a_paused_predecessor_read_since_are_swept(
         await scene.until_ended(in_flight=0, queued=0)
         ledger = await scene.ledger()
         assert ledger.analysed + ledger.late == 21
+
+    play(redis_url, act)
+
+
+def test_a_producer_whose_clock_is_days_behind_keeps_its_events(
+    redis_url: str, client: redis.Redis
+) -> None:
+    behind_ms = 2 * Retention().age_ms
+
+    async def act(scene: Scene) -> None:
+        for number in range(4):  # as many as tell that it is the clock
+            at_ms = now_ms() - behind_ms
+            frame = Frame(at_ms, 64, 48, b"jpeg", "boot", number, max_age_ms=None)
+            client.xadd(FRAMES, {"frame": frame.pack()}, f"{at_ms}-{number}")
+            await scene.until_ended(analysed=number + 1)
+        swept = keys.lease(CAMERA)
+        await until(lambda: int(client.hget(swept, "behind_ms") or 0) > behind_ms - 10_000)
+        assert client.xlen(keys.emotions(CAMERA)) == 4
 
     play(redis_url, act)
 

@@ -6,6 +6,7 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -50,11 +51,24 @@ _names = itertools.count()
 
 @dataclass
 class Hand:
-    """A worker as it sees itself: the lease that it believes to have, and the frames it holds."""
+    """A worker as it sees itself: the lease that it believes to have, and the frames it holds, with
+    the deliveries of each."""
 
     owner: str
     epoch: int = 0
-    held: list[str] = field(default_factory=list)
+    held: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def given_before(self) -> list[str]:
+        return [frame_id for frame_id, deliveries in self.held.items() if deliveries > 1]
+
+
+@dataclass
+class Given:
+    """A pending frame: which consumer has it, and how many workers it was given to."""
+
+    consumer: str
+    deliveries: int = 1
 
 
 class Delivery(RuleBasedStateMachine):
@@ -70,22 +84,33 @@ class Delivery(RuleBasedStateMachine):
         self.frames, self.lease = keys.frames(camera), keys.lease(camera)
         self.emotions, self.dead = keys.emotions(camera), keys.dead(camera)
         self.ledger_key, self.camera = keys.ledger(camera), camera
+        self.but_the_lease = [
+            self.frames, self.emotions, self.dead, self.ledger_key, keys.camera_info(camera)
+        ]  # fmt: skip
         self.script = {
             name: load_script(self.client, name)
-            for name in ("acquire", "renew", "release", "claim", "commit")
+            for name in ("acquire", "renew", "release", "claim", "begin", "commit", "retire")
         }
-        self.client.xgroup_create(self.frames, keys.GROUP, "0", mkstream=True)
         self.hands = [self._new_hand() for _ in range(3)]
+        self.number = 0
+        self._no_lease()
+        self._no_frames()
+
+    def _no_lease(self) -> None:
         self.right: tuple[str, int] | None = None  # who may commit: owner and epoch
         self.running = False  # whether that lease has not run out
         self.epoch = 0
-        self.number = 0
+
+    def _no_frames(self) -> None:
+        self.group = False
+        self.added = 0
         self.stored: list[str] = []  # in the stream, oldest first
         self.unread: set[str] = set()
-        self.pending: set[str] = set()
+        self.pending: dict[str, Given] = {}
         self.ended: dict[str, str] = {}
         self.expected: Counter[str] = Counter()
         self.dropped = 0
+        self.events: set[str] = set()
 
     def _new_hand(self) -> Hand:
         return Hand(f"worker{next(_names)}")
@@ -110,6 +135,7 @@ class Delivery(RuleBasedStateMachine):
     def produce(self, count: int) -> None:
         for _ in range(count):
             self.number += 1
+            self.added += 1
             frame_id = f"{FIRST_MS + self.number}-0"
             self.client.xadd(self.frames, {"frame": b"f"}, frame_id, KEPT, approximate=False)
             self.stored.append(frame_id)
@@ -124,7 +150,7 @@ class Delivery(RuleBasedStateMachine):
     @rule(number=WORKERS)
     def acquire(self, number: int | None) -> None:
         hand = self._hand(number)
-        epoch = self.script["acquire"](keys=[self.lease], args=[hand.owner, LONG_MS])
+        epoch = self.script["acquire"](keys=[self.lease], args=[hand.owner, LONG_MS, LONG_MS])
         owner = self.right[0] if self.right else None
         if owner not in (None, hand.owner) and self.running:
             assert epoch == 0
@@ -134,7 +160,7 @@ class Delivery(RuleBasedStateMachine):
         assert epoch == self.epoch
         self.right, self.running = (hand.owner, epoch), True
         if hand.epoch != epoch:  # a camera taken anew is taken with empty hands
-            hand.epoch, hand.held = epoch, []
+            hand.epoch, hand.held = epoch, {}
 
     @rule()
     def lease_runs_out(self) -> None:
@@ -161,8 +187,39 @@ class Delivery(RuleBasedStateMachine):
         released = self.script["release"](keys=[self.lease], args=[hand.owner, hand.epoch])
         assert bool(released) == self._may(hand)
         if released:
-            self.right, hand.held = None, []
+            self.right, hand.held = None, {}
             hand.epoch = 0
+
+    @rule()
+    def everything_is_flushed(self) -> None:
+        """No worker knows: those that held a lease go on until they are refused."""
+        self.client.delete(self.lease, *self.but_the_lease)
+        self._no_lease()
+        self._no_frames()
+
+    @rule()
+    def the_group_is_destroyed(self) -> None:
+        """By a foreign hand. What was pending is given out again once the owner made it anew."""
+        if not self.group:
+            return
+        self.client.xgroup_destroy(self.frames, keys.GROUP)
+        self.group = False
+        self.dropped += len(self.pending.keys() - set(self.stored))  # nobody hears of these again
+        self.unread = set(self.stored)
+        self.pending = {}
+
+    @rule(age_ms=st.sampled_from([0, LONG_MS]))
+    def retire(self, age_ms: int) -> None:
+        """A worker finds the camera silent, be it right or not."""
+        gone = self.script["retire"](keys=[self.lease, *self.but_the_lease], args=[age_ms])
+        if gone:
+            assert not (self.right and self.running), "of a camera that has an owner"
+            assert not self.stored, "with frames that nobody saw"
+            assert age_ms == 0 or not self.events, "with events that are not past their age"
+            assert not self.client.exists(*self.but_the_lease)
+            self._no_frames()
+        elif not (self.right and self.running) and age_ms == 0 and not self.stored:
+            self.events &= set(self._events())
 
     @rule(number=WORKERS)
     def crash(self, number: int | None) -> None:
@@ -174,56 +231,97 @@ class Delivery(RuleBasedStateMachine):
         hand = self._hand(number)
         if not hand.epoch:
             return
+        if not self.group:
+            with pytest.raises(redis.ResponseError, match="NOGROUP"):
+                self.client.xreadgroup(keys.GROUP, hand.owner, {self.frames: ">"})
+            return
         reply: Any = self.client.xreadgroup(keys.GROUP, hand.owner, {self.frames: ">"}, count=count)
         got = [entry_id.decode() for _, entries in reply for entry_id, _ in entries]
         assert got == [frame_id for frame_id in self.stored if frame_id in self.unread][:count]
         self.unread -= set(got)
-        self.pending |= set(got)
+        self.pending |= {frame_id: Given(hand.owner) for frame_id in got}
         if not reply_is_lost:
-            hand.held += got
+            hand.held |= dict.fromkeys(got, 1)
 
-    @rule(number=WORKERS, reply_is_lost=st.booleans())
-    def claim(self, number: int | None, reply_is_lost: bool) -> None:
+    @rule(number=WORKERS, most=st.integers(1, 5), reply_is_lost=st.booleans())
+    def claim(self, number: int | None, most: int, reply_is_lost: bool) -> None:
         hand = self._hand(number)
-        reply = self._claim(hand)
+        there = [frame_id for frame_id in self.stored if frame_id in self.pending]
+        expected = {
+            frame_id: given.deliveries + (given.consumer != hand.owner)
+            for frame_id, given in self.pending.items()
+            if frame_id in there and frame_id not in hand.held
+        }
+        with self._losing():
+            reply = self.script["claim"](
+                keys=[self.frames, self.lease, self.ledger_key, self.emotions, self.dead],
+                args=[*self._proof(hand), hand.owner, most, LONG_MS, 0, *hand.held],
+            )
         if not self._may(hand):
             assert reply == b"FENCED"
             return
-        got = [frame_id.decode() for frame_id, _, _ in reply]
-        # All that is pending and there, but what it holds already; it may have heard of a frame
-        # that a successor claimed meanwhile, and gets it again.
-        assert set(got) | set(hand.held) >= self.pending & set(self.stored)
-        assert set(got) <= self.pending & set(self.stored)
-        assert got == sorted(got, key=_order)
+        self.group = True
+        got = {frame_id.decode(): deliveries for frame_id, _, deliveries in reply}
+        # The oldest that are pending and there, but what it holds already.
+        assert list(got.items()) == sorted(expected.items(), key=_order_of_item)[:most]
         if not reply_is_lost:
-            hand.held = sorted({*hand.held, *got}, key=_order)
+            hand.held = dict(sorted((hand.held | got).items(), key=_order_of_item))
 
-    def _claim(self, hand: Hand) -> Any:
+    @precondition(lambda self: any(hand.given_before for hand in self.hands))
+    @rule(number=WORKERS, reply_is_lost=st.booleans())
+    def begin(self, number: int | None, reply_is_lost: bool) -> None:
+        """The oldest frame that others had. A reply that was lost is asked for again."""
+        able = [(hand, hand.given_before) for hand in self.hands if hand.given_before]
+        hand, (frame_id, *_) = able[(number or 0) % len(able)]
+        deliveries = hand.held[frame_id]
+        for _ in range(1 + reply_is_lost):
+            with self._losing():
+                reply = self.script["begin"](
+                    keys=[self.frames, self.lease, self.ledger_key],
+                    args=[*self._proof(hand), hand.owner, frame_id, deliveries],
+                )
+            assert (reply == b"FENCED") != self._may(hand)
+        if self._may(hand) and frame_id in self.pending:
+            self.pending[frame_id] = Given(hand.owner, deliveries)
+
+    @contextmanager
+    def _losing(self) -> Iterator[None]:
+        """Scripts that may find trimmed frames pending count each as lost."""
         before = self._lost()
-        reply = self.script["claim"](
-            keys=[self.frames, self.lease, self.ledger_key, self.emotions, self.dead],
-            args=[hand.owner, hand.epoch, keys.GROUP, hand.owner, 1000, LONG_MS, *hand.held],
-        )
-        found_lost = self._lost() - before
-        still_pending = self._pending()
-        assert found_lost == len(self.pending - still_pending)
-        assert not (self.pending - still_pending) & set(self.stored)
-        self.expected["lost"] += found_lost
-        for frame_id in self.pending - still_pending:
+        yield
+        gone = self.pending.keys() - self._in_redis()
+        assert self._lost() - before == len(gone)
+        assert not gone & set(self.stored)
+        self.expected["lost"] += len(gone)
+        for frame_id in gone:
             self._end(frame_id, "lost")
-        return reply
 
     def _lost(self) -> int:
         return int(self.client.hget(self.ledger_key, "lost") or 0)
 
-    def _pending(self) -> set[str]:
+    def _in_redis(self) -> dict[str, Given]:
+        """What is pending by its word."""
+        if not self.group:
+            return {}
         entries: Any = self.client.xpending_range(self.frames, keys.GROUP, "-", "+", 1000)
-        return {entry["message_id"].decode() for entry in entries}
+        return {
+            entry["message_id"].decode(): Given(
+                entry["consumer"].decode(), entry["times_delivered"]
+            )
+            for entry in entries
+        }
+
+    def _proof(self, hand: Hand) -> list[Any]:
+        return [hand.owner, hand.epoch, keys.GROUP]
+
+    def _holder(self, number: int | None) -> Hand:
+        holders = [hand for hand in self.hands if hand.held]
+        return holders[(number or 0) % len(holders)]
 
     def _end(self, frame_id: str, outcome: str) -> None:
         assert frame_id not in self.ended, "it ended twice"
         self.ended[frame_id] = outcome
-        self.pending.discard(frame_id)
+        self.pending.pop(frame_id, None)
         if frame_id in self.stored:
             self.stored.remove(frame_id)
 
@@ -234,24 +332,26 @@ class Delivery(RuleBasedStateMachine):
         reply_is_lost=st.booleans(),
     )
     def commit(self, number: int | None, outcomes: list[Outcome], reply_is_lost: bool) -> None:
-        holders = [hand for hand in self.hands if hand.held]
-        hand = holders[(number or 0) % len(holders)]
+        hand = self._holder(number)
         endings = list(zip(hand.held, outcomes, strict=False))
         reply = self._commit(hand, endings)
         if not self._may(hand):
             assert reply == b"FENCED"
-            hand.held = []
+            hand.held = {}
             return
         for (frame_id, wanted), said in zip(endings, reply, strict=True):
             outcome = said.decode()
             if outcome == "repeated":
-                assert frame_id in self.ended
+                assert frame_id not in self.pending
                 continue
             assert outcome == wanted or (wanted == "analysed" and outcome == "late")
             self.expected[outcome] += 1
             self._end(frame_id, outcome)
+            if outcome == Outcome.ANALYSED:
+                self.events.add(frame_id)
         if not reply_is_lost:  # otherwise it holds on to them, and sends them again
-            hand.held = hand.held[len(endings) :]
+            for frame_id, _ in endings:
+                del hand.held[frame_id]
 
     @rule(
         count=st.integers(1, 4),
@@ -266,12 +366,14 @@ class Delivery(RuleBasedStateMachine):
         if not self.right:
             self.acquire(0)
         self.produce(count)
+        if not self.group:
+            self.claim(None, 5, reply_is_lost=False)
         self.deliver(None, count, read_reply_is_lost)
         if any(hand.held for hand in self.hands):
             self.commit(None, outcomes, reply_is_lost)
 
     def _commit(self, hand: Hand, endings: list[tuple[str, Outcome]]) -> Any:
-        args: list[Any] = [hand.owner, hand.epoch, keys.GROUP, 10_000, 1_000]
+        args: list[Any] = [*self._proof(hand), 10_000, 1_000]
         for frame_id, outcome in endings:
             args += (frame_id, outcome.value, b"payload", 1)
         return self.script["commit"](
@@ -283,8 +385,9 @@ class Delivery(RuleBasedStateMachine):
         ledger = self._ledger()
         assert ledger.balanced
         assert ledger.dropped == self.dropped
-        assert ledger.added == self.number
+        assert ledger.added == self.added
         assert ledger.in_flight == len(self.pending)
+        assert self._in_redis() == self.pending
         assert ledger.queued == len(self.unread)
         assert all(getattr(ledger, name) == self.expected[name] for name in map(str, Outcome))
 
@@ -293,30 +396,36 @@ class Delivery(RuleBasedStateMachine):
 
     @invariant()
     def events_are_in_order_and_one_per_frame(self) -> None:
-        entries: Any = self.client.xrange(self.emotions)
-        ids = [entry_id.decode() for entry_id, _ in entries]
+        ids = self._events()
         assert ids == sorted(set(ids), key=_order)
-        analysed = {frame_id for frame_id, outcome in self.ended.items() if outcome == "analysed"}
-        assert set(ids) == analysed
+        assert set(ids) == self.events
+
+    def _events(self) -> list[str]:
+        entries: Any = self.client.xrange(self.emotions)
+        return [entry_id.decode() for entry_id, _ in entries]
 
     def teardown(self) -> None:
         """Somebody takes over and finishes: nothing is left, and everything has ended once."""
         self.lease_runs_out()
         self.hands[0] = self._new_hand()
         self.acquire(0)
-        self.claim(0, reply_is_lost=False)
+        self.claim(0, 1000, reply_is_lost=False)
         self.deliver(0, count=1000, reply_is_lost=False)
         if self.hands[0].held:
             self.commit(0, [Outcome.ANALYSED] * len(self.hands[0].held), reply_is_lost=False)
         self.the_account_is_exact()
         ledger = self._ledger()
         assert (ledger.in_flight, ledger.queued) == (0, 0)
-        assert len(self.ended) + self.dropped == self.number
-        self.client.delete(self.frames, self.emotions, self.dead, self.ledger_key, self.lease)
+        assert len(self.ended) + self.dropped == self.added
+        self.client.delete(self.lease, *self.but_the_lease)
 
 
 def _order(frame_id: str) -> int:
     return int(frame_id.partition("-")[0])
+
+
+def _order_of_item(item: tuple[str, int]) -> int:
+    return _order(item[0])
 
 
 @pytest.fixture

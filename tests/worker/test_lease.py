@@ -2,6 +2,9 @@
 
 import asyncio
 import math
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from statistics import mean
@@ -56,6 +59,25 @@ def test_all_workers_come_to_the_same_result(
     assert assign(shuffled, peers) == assign(cameras, weights)
 
 
+def test_processes_of_different_hash_seeds_come_to_the_same_result() -> None:
+    """A set's order is each process' own, and sums of fractions follow it."""
+    code = (
+        "from worker.lease import assign\n"
+        "weights = {'a': 0.1, 'b': 0.2, 'c': 0.3}\n"
+        "print(sorted(assign([f'cam{n}' for n in range(6)], weights).items()))"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+            check=True,
+            capture_output=True,
+        ).stdout
+        for seed in range(6)
+    }
+    assert len(said) == 1
+
+
 def test_eight_cameras_are_four_and_four() -> None:
     owners = assign([f"cam{n}" for n in range(8)], {"a": 1.0, "b": 1.0})
     assert Counter(owners.values()) == {"a": 4, "b": 4}
@@ -91,9 +113,9 @@ def test_a_lease_is_given_to_one_and_to_the_next_under_a_greater_epoch(
         assert await one.acquire("lobby") == Lease("lobby", "one", 1)
         assert await two.acquire("lobby") is None
         assert await one.acquire("lobby") == Lease("lobby", "one", 1)  # its reply may be lost
-        assert not await two.is_free("lobby", now_ms=0)
+        assert not await two.is_free("lobby", now_ms=client.time()[0] * 1000)
         await one.release(Lease("lobby", "one", 1))
-        assert await two.is_free("lobby", now_ms=0)
+        assert await two.is_free("lobby", now_ms=client.time()[0] * 1000)
         assert await two.acquire("lobby") == Lease("lobby", "two", 2)
         assert not await one.renew(Lease("lobby", "one", 1))
 
@@ -131,6 +153,38 @@ def test_heartbeats_show_who_lives_with_which_weight(redis_url: str, client: red
         "two": Peer(1.0, fresh=True),
         "silent": Peer(1.0, fresh=False),
     }
+
+
+@pytest.mark.parametrize("member", [b"x", b"x@y", b"1@", b"nan@y", b"-1@y", b"inf@y", b"\xff@y"])
+def test_a_member_that_is_no_worker_stops_none(
+    redis_url: str, client: redis.Redis, member: bytes
+) -> None:
+    seconds, _ = client.time()
+    client.zadd(keys.WORKERS, {member: (seconds + 5) * 1000})
+
+    async def use(connection: Client) -> dict[str, Peer]:
+        return await Leases(connection, "one").heartbeat()
+
+    assert with_client(redis_url, use).keys() == {"one"}
+
+
+def test_what_was_dated_before_redis_clock_was_set_back_has_run_out(
+    redis_url: str, client: redis.Redis
+) -> None:
+    now_ms = client.time()[0] * 1000
+    set_back_ms = now_ms + 3_600_000 + LEASE_MS
+    client.hset(
+        keys.lease("lobby"), mapping={"owner": "dead", "epoch": 1, "expires_ms": set_back_ms}
+    )
+    client.zadd(keys.WORKERS, {"1@dead": set_back_ms})
+
+    async def use(connection: Client) -> None:
+        one = Leases(connection, "one")
+        assert (await one.heartbeat()).keys() == {"one"}
+        assert await one.is_free("lobby", now_ms)
+        assert await one.acquire("lobby") == Lease("lobby", "one", 2)
+
+    with_client(redis_url, use)
 
 
 def test_a_worker_that_leaves_is_gone_at_once(redis_url: str) -> None:

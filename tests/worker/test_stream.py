@@ -118,11 +118,51 @@ def test_a_successor_claims_what_was_pending_and_counts_what_was_trimmed(
         deliveries, complete = await stream.claim(())
         assert [(d.frame_id, d.deliveries) for d in deliveries] == [("2-0", 2), ("3-0", 2)]
         assert complete
+        assert await stream.claim(["2-0", "3-0"]) == ([], True)
+        await stream.commit([analysed(2), analysed(3)])
 
-    ledger = own(redis_url, claim)
-    assert (ledger.lost, ledger.in_flight, ledger.balanced) == (1, 2, True)
-    consumers: Any = client.xinfo_consumers(FRAMES, keys.GROUP)
-    assert [consumer["name"] for consumer in consumers] == [b"me"]  # the fallen is cleared away
+    ledger = own(redis_url, claim, start)
+    assert (ledger.lost, ledger.analysed, ledger.balanced) == (1, 2, True)
+    assert client.xinfo_consumers(FRAMES, keys.GROUP) == []  # the fallen is cleared away
+
+
+def test_only_the_frames_that_a_worker_began_are_held_against_it(
+    redis_url: str, client: redis.Redis
+) -> None:
+    store(client, 1, 2)
+    own(redis_url, start, read_all, owner="first")
+
+    async def begin_one(stream: CameraStream) -> None:
+        deliveries, _ = await stream.claim(())
+        for _ in range(2):  # the first reply may have been lost
+            await stream.begin(deliveries[0].frame_id, deliveries[0].deliveries)
+
+    async def claim(stream: CameraStream) -> None:
+        deliveries, _ = await stream.claim(())
+        assert [(d.frame_id, d.deliveries) for d in deliveries] == [("1-0", 3), ("2-0", 2)]
+
+    for owner, step in (("second", begin_one), ("third", claim)):
+        client.hset(keys.lease(CAMERA), "expires_ms", 1)
+        own(redis_url, step, owner=owner)
+
+
+def test_a_frame_trimmed_before_it_is_begun_again_is_lost(
+    redis_url: str, client: redis.Redis
+) -> None:
+    store(client, 1)
+    own(redis_url, start, read_all, owner="fallen")
+    client.hset(keys.lease(CAMERA), "expires_ms", 1)
+
+    async def begin(stream: CameraStream) -> None:
+        ((delivery,), _) = await stream.claim(())
+        client.xtrim(FRAMES, 0)
+        await stream.begin(delivery.frame_id, delivery.deliveries)
+        assert await stream.commit([analysed(1)]) == ["repeated"]
+        client.delete(FRAMES)  # nor does it matter that all is gone
+        await stream.begin(delivery.frame_id, delivery.deliveries)
+
+    own(redis_url, begin)
+    assert client.hget(keys.ledger(CAMERA), "lost") == b"1"
 
 
 def test_a_delivery_whose_reply_was_lost_is_claimed_but_not_held_against_the_frame(
@@ -188,6 +228,8 @@ def test_who_has_not_the_lease_is_refused_and_changes_nothing(
                 await other.commit([analysed(1)])
             with pytest.raises(Fenced, match=CAMERA):
                 await other.claim(())
+            with pytest.raises(Fenced, match=CAMERA):
+                await other.begin("1-0", 2)
 
     ledger = own(redis_url, start, read_all, trespass)
     assert (ledger.in_flight, ledger.analysed, ledger.events) == (1, 0, 0)
@@ -228,9 +270,32 @@ def test_events_and_dead_letters_are_kept_by_age(redis_url: str, client: redis.R
     for key in (keys.emotions(CAMERA), keys.dead(CAMERA)):
         for age_s in (100, 50, 0):
             client.xadd(key, {"a": "b"}, f"{(seconds - age_s) * 1000}-0")
-    own(redis_url, start, retention=Retention(age_ms=60_000))
+
+    async def claim(stream: CameraStream) -> None:
+        await stream.claim((), behind_ms=0)
+
+    own(redis_url, claim, retention=Retention(age_ms=60_000))
     assert client.xlen(keys.emotions(CAMERA)) == 2
     assert client.xlen(keys.dead(CAMERA)) == 2
+
+
+def test_events_dated_by_a_clock_that_is_behind_are_kept_as_long(
+    redis_url: str, client: redis.Redis
+) -> None:
+    behind_ms = 7_200_000
+    seconds, _ = client.time()
+    for key in (keys.emotions(CAMERA), keys.dead(CAMERA)):
+        for age_s in (100, 50, 0):
+            client.xadd(key, {"a": "b"}, f"{(seconds - age_s) * 1000 - behind_ms}-0")
+
+    async def claim(stream: CameraStream) -> None:
+        await stream.claim((), behind_ms=behind_ms)
+
+    own(redis_url, start, retention=Retention(age_ms=60_000))  # it does not know the clock yet
+    assert client.xlen(keys.emotions(CAMERA)) == 3
+    assert client.xlen(keys.dead(CAMERA)) == 0  # these are dated by Redis
+    own(redis_url, claim, start, retention=Retention(age_ms=60_000))
+    assert client.xlen(keys.emotions(CAMERA)) == 2
 
 
 def test_an_entry_of_something_else_is_given_out_without_a_frame(

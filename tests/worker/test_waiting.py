@@ -19,9 +19,11 @@ class Camera:
 
     pace: Pace = field(default_factory=Pace)
 
-    def begins(self, *ages_ms: float, max_age_ms: int | None = 1000) -> float | None:
-        """Of frames of these ages, oldest first, the age of the one that is analysed next; None
-        where all end, which is as expired."""
+    def begins(
+        self, *ages_ms: float, max_age_ms: int | None = 1000, then: Delivery | None = None
+    ) -> float | None:
+        """Of frames of these ages, oldest first, and before what came `then`, the age of the one
+        that is analysed next; None where all end, which is as expired."""
         waiting = Waiting(lambda: NOW_MS)
         waiting.pace = self.pace
         frames = [
@@ -29,10 +31,11 @@ class Camera:
             for seq, age_ms in enumerate(ages_ms)
         ]
         deliveries = [Delivery(f"{frame.captured_ms}-0", frame.pack()) for frame in frames]
+        deliveries += [then] if then else []
         waiting.add(deliveries, just_stored=False)
         endings, arrival = waiting.next_worth_it()
         assert {ending.outcome for ending in endings} <= {Outcome.EXPIRED}
-        assert len(endings) + (arrival is not None) + len(waiting) == len(frames)
+        assert len(endings) + (arrival is not None) + len(waiting) == len(deliveries)
         if not arrival:
             return None
         assert arrival.frame
@@ -45,6 +48,13 @@ def test_frames_come_in_order_while_none_is_too_old() -> None:
 
 def test_a_camera_that_fell_behind_goes_on_with_its_newest() -> None:
     assert Camera().begins(1100, 500, 10) == 10
+
+
+def test_one_that_nobody_can_analyse_takes_no_sound_ones_place() -> None:
+    malformed = Delivery("1-0", b"\xc1")
+    given_out_often = Delivery("1-0", Frame(round(NOW_MS), 64, 48, b"", "boot", 9).pack(), 4)
+    assert Camera().begins(1100, 500, then=malformed) == 500
+    assert Camera().begins(1100, 500, then=given_out_often) == 500
 
 
 def test_a_frame_that_would_be_too_old_once_its_event_is_out_expires() -> None:

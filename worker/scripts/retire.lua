@@ -5,11 +5,13 @@
 -- Returns 1 where the camera is gone, else 0.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local lease = redis.call('HMGET', KEYS[1], 'owner', 'expires_ms')
+local lease = redis.call('HMGET', KEYS[1], 'owner', 'expires_ms', 'behind_ms')
 if lease[1] and lease[1] ~= '' and tonumber(lease[2]) > now then return 0 end
 
-local oldest = string.format('%.0f', now - ARGV[1])
 for i = 2, 4 do
+  -- Frames and events are dated by a clock that may be behind, dead letters by Redis.
+  local behind = i < 4 and lease[3] or 0
+  local oldest = string.format('%.0f', now - ARGV[1] - behind)
   local last = '0-0'
   if i > 2 then redis.call('XTRIM', KEYS[i], 'MINID', oldest) end
   if redis.call('EXISTS', KEYS[i]) == 1 then
