@@ -4,20 +4,19 @@ import json
 import os
 import zipfile
 from pathlib import Path
-from typing import Any, Final
 
 import keras
 import numpy as np
 
 from training.datasets.entry import InvalidData
+from training.network import variables
 from training.progress import Progress
-
-CHECKPOINT: Final = "checkpoint.npz"
+from training.run_folder import CHECKPOINT
 
 
 def save(folder: Path, model: keras.Model, progress: Progress) -> None:
     """Write every variable of the model and of its optimizer, and the progress."""
-    arrays = {f"{n:04}": v.numpy() for n, v in enumerate(_variables(model))}
+    arrays = {f"{n:04}": v.numpy() for n, v in enumerate(variables(model))}
     partial = folder / f"{CHECKPOINT}.partial"
     with partial.open("wb") as file:
         np.savez(file, progress=np.array(json.dumps(vars(progress))), allow_pickle=False, **arrays)
@@ -30,16 +29,11 @@ def load(folder: Path, model: keras.Model) -> Progress:
     """Set the model's and its optimizer's variables to a checkpoint's; InvalidData where there is
     none, or one of another model."""
     path = folder / CHECKPOINT
-    variables = _variables(model)
     try:
         with np.load(path, allow_pickle=False) as arrays:
             progress = Progress(**json.loads(str(arrays["progress"])))
-            for number, variable in enumerate(variables):
+            for number, variable in enumerate(variables(model)):
                 variable.assign(arrays[f"{number:04}"])
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise InvalidData(f"{path}: no checkpoint of this model: {error}") from error
     return progress
-
-
-def _variables(model: keras.Model) -> list[Any]:
-    return [*model.variables, *model.optimizer.variables]

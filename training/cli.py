@@ -1,5 +1,5 @@
-"""The command line: parse, and hand over to the command. Frameworks are imported by the commands,
-so that `--help` and errors are instant."""
+"""The command line: parse, and hand over to the command. Keras is imported by those that need it,
+so that the others are instant, and run without."""
 
 import argparse
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from training import commands
+from training.backend import NoBackend
 from training.datasets import InvalidData
 from training.run_config import InvalidConfig
 from worker.detect.choose import NoDetector
@@ -16,14 +17,21 @@ from worker.model.card import InvalidRelease
 BAD_INPUT: Final = 2
 """argparse's own exit code for it."""
 
+WRONG: Final = (InvalidData, InvalidConfig, InvalidRelease, NoBackend, NoDetector, NoEngine)
+"""What says in a line what is wrong, where, and what to do."""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; where its input is wrong, one line on stderr says how."""
     options = _parser().parse_args(arguments)
     try:
         options.command(options)
-    except (InvalidData, InvalidConfig, InvalidRelease, NoDetector, NoEngine) as error:
+    except WRONG as error:
         print(f"error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except OSError as error:  # a folder that is none, a disk that is full
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
         return BAD_INPUT
     return 0
 
@@ -82,6 +90,10 @@ def _train(parser: argparse.ArgumentParser) -> None:
 
 
 def _evaluate(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Accuracy, macro F1 (the mean over the emotions that the data shows), calibration, and "
+        "scores per emotion, on pictures with a winner."
+    )
     parser.add_argument(
         "model", metavar="MODEL", help="a run, a release's folder or name, or `released`"
     )
@@ -89,7 +101,8 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--split",
         choices=("train", "valid", "test"),
-        help="valid where not given, or the only one that there is",
+        help="valid where not given, or the only one that there is; data that is not divided is "
+        "judged as a whole whichever is given",
     )
     parser.add_argument("--json", action="store_true", help="print all scores as JSON")
     parser.add_argument("--plots", type=Path, metavar="FOLDER", help="write PNG plots there")
@@ -111,8 +124,9 @@ def _export(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.0,
         metavar="T",
-        help="0: name the likeliest emotion; 1: rare ones count as much as frequent ones",
+        help="0 to 1. 0: name the likeliest emotion; 1: rare ones count as much as frequent ones",
     )
+    _detector_model(parser)
     parser.set_defaults(command=commands.export)
 
 
@@ -126,4 +140,8 @@ def _geometry(parser: argparse.ArgumentParser) -> None:
 
 def _detector(parser: argparse.ArgumentParser, names: tuple[str, ...]) -> None:
     parser.add_argument("--detect", choices=names, default=names[0], help="cut faces by a detector")
+    _detector_model(parser)
+
+
+def _detector_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--detector-model", type=Path, metavar="ONNX", help="YuNet's file")

@@ -4,21 +4,30 @@ import argparse
 import json
 import os
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from training import metrics
-from training.checkpoint import CHECKPOINT
-from training.datasets import DataSet, Entry, Faces, InvalidData, open_data, read_faces
+from training import backend, metrics
+from training.datasets import (
+    DataSet,
+    Entry,
+    Faces,
+    InvalidData,
+    open_data,
+    read_faces,
+    target_shares,
+)
 from training.evaluate import Predictions, as_text, locate, predict, report, write_plots
 from training.export import export as write_release
-from training.export import favour_rare
-from training.geometry import measure
+from training.export import favour_rare, measure_crops
+from training.geometry import available_detectors, measure
 from training.inspect_data import counts, write_sheet
 from training.quiet import stdout_to_stderr
 from training.robustness import robustness
-from training.run_config import InvalidConfig, RunConfig, Stage
-from training.run_folder import RUN, RunFolder
+from training.run_config import InvalidConfig, Pace, RunConfig, Stage
+from training.run_folder import CHECKPOINT, RunFolder
+from training.trained_on import recorded_shares, trained_on, warn_of_seen
 from worker.detect import Detector
 from worker.detect.choose import choose_detector
 from worker.engines import Engine
@@ -36,24 +45,29 @@ def inspect(options: Options) -> None:
     splits = {split: read_faces(data.entries(split), card) for split in data.splits()}
     print(f"{options.data}: {data.layout}")
     print(counts(splits))
+    options.sheet.parent.mkdir(parents=True, exist_ok=True)
     write_sheet(next(iter(splits.values())), options.sheet)
     print(f"contact sheet: {options.sheet}")
 
 
 def train(options: Options) -> None:
     """Train until the end, or until SIGTERM or SIGINT, which leave a checkpoint."""
-    from training.train import Pace, Training
+    backend.require()
+    from training.train import Training
 
+    pace = Pace(options.checkpoint_minutes, options.workers)
     data = open_data(options.data)
+    split = data.split("train")
     config = RunFolder.open(options.out).config if options.resume else _config(options)
     card = RunFolder(options.out, config, {}).card(config.stages[0].side)
-    faces = read_faces(data.entries("train"), card)
+    faces, valid = read_faces(data.entries(split), card), _valid(data, card)
     about = {
         "path": str(options.data.resolve()),
         "layout": data.layout,
-        "split": "train",
+        "split": split,
         "pictures": len(faces),
         "sha256": faces.sha256(),
+        "target_shares": target_shares(faces.targets),
     }
     if options.resume:
         folder = RunFolder.open(options.out)
@@ -63,9 +77,8 @@ def train(options: Options) -> None:
             folder.check_start()
     else:
         folder = RunFolder.create(options.out, config, about)
-    pace = Pace(options.checkpoint_minutes, options.workers)
     with folder.locked():
-        training = Training(faces, _valid(data, card), folder, pace)
+        training = Training(faces, valid, folder, pace)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: training.stop.set())
         finished = training.run(options.resume)
@@ -77,8 +90,11 @@ def evaluate(options: Options) -> None:
     folder = locate(options.model)
     model = release.load(str(folder))
     data = open_data(options.data)
-    split = options.split or _likeliest_split(data)
+    split = data.split(options.split) if options.split else _likeliest_split(data)
     entries = data.entries(split)
+    warn_of_seen(model.card, data, entries)
+    if options.plots:  # before the work whose result it is to hold
+        options.plots.mkdir(parents=True, exist_ok=True)
     detector = _detector(options)
     with stdout_to_stderr():
         engine = build_engine(options.engine, model, os.cpu_count() or 1)
@@ -109,18 +125,30 @@ def evaluate(options: Options) -> None:
 
 def export(options: Options) -> None:
     """Calibrate, score and write a release."""
+    if not 0 <= options.favour_rare <= 1:
+        raise InvalidConfig("--favour-rare is 0 to 1")
     trained = release.load(str(locate(options.model)))
-    data = open_data(options.data or _trained_on(Path(options.model)))
+    own = partial(trained_on, Path(options.model))
+    data = open_data(options.data) if options.data else own()
     if options.data is None and "valid" not in data.splits():
         raise InvalidData(
             f"{data.path} is not divided, and the run was trained on all of it: give --data, "
             "pictures that it has not seen"
         )
     if options.favour_rare:
-        trained = favour_rare(trained, data.entries("train"), options.favour_rare)
-    valid = data.entries("valid")
+        shares = partial(recorded_shares, trained.card, own)
+        trained = favour_rare(trained, shares, options.favour_rare)
+    if not trained.card.crop:
+        detectors = available_detectors(options.detector_model)
+        trained = measure_crops(trained, own().entries("train"), detectors)
+    split = data.split("valid")
+    valid = data.entries(split)
+    warn_of_seen(trained.card, data, valid)
+    options.out.mkdir(parents=True, exist_ok=True)
+    about = {"layout": data.layout, "split": split}
     with stdout_to_stderr():
-        card = write_release(trained, valid, options.out, options.version, os.cpu_count() or 1)
+        threads = os.cpu_count() or 1
+        card = write_release(trained, valid, about, options.out, options.version, threads)
     size = (options.out / release.WEIGHTS_FILE).stat().st_size / 1e6
     print(
         f"{options.out}: accuracy {card.scores['accuracy']:.1%}, "
@@ -145,6 +173,7 @@ def geometry(options: Options) -> None:
 
 def summary(_: Options) -> None:
     """SimpNet V2's table."""
+    backend.require()
     from training.summary import summary as table
 
     print(table())
@@ -170,22 +199,17 @@ def _config(options: Options) -> RunConfig:
 
 
 def _valid(data: DataSet, card: ModelCard) -> Faces | None:
-    """The judged pictures of the validation split, None where the data is not divided."""
+    """The judged pictures of the validation split, None where there are none."""
     if "valid" not in data.splits():
         return None
-    return read_faces(data.entries("valid"), card).judged()
+    judged = read_faces(data.entries("valid"), card).judged()
+    return judged if len(judged) else None
 
 
 def _likeliest_split(data: DataSet) -> str:
     """The one to judge by where none was named: `valid`, or all that there is."""
     there = data.splits()
     return "valid" if "valid" in there or len(there) > 1 else there[0]
-
-
-def _trained_on(model: Path) -> Path:
-    """The data of a run, or of the run that a stage is of."""
-    run = model if (model / RUN).is_file() else model.resolve().parent
-    return Path(RunFolder.open(run).data["path"])
 
 
 def _as_they_are(

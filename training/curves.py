@@ -1,6 +1,7 @@
 """A run's curves: a row of curves.csv for each step, and a plot of them."""
 
 import csv
+import os
 from dataclasses import astuple, dataclass, fields
 from itertools import pairwise
 from pathlib import Path
@@ -8,6 +9,8 @@ from types import TracebackType
 from typing import Final, Self
 
 from matplotlib.figure import Figure
+
+from training.datasets.entry import InvalidData
 
 CURVES: Final = "curves.csv"
 PLOT: Final = "curves.png"
@@ -37,16 +40,22 @@ class Curves:
         path = folder / CURVES
         kept = [row for row in read(folder) if row.step <= done] if path.exists() else []
         partial = path.with_suffix(".partial")
-        self._file = partial.open("w", newline="", buffering=1)
+        self._file = partial.open("w", newline="", buffering=1, encoding="utf-8")
         self._writer = csv.writer(self._file)
         self._writer.writerow(COLUMNS)
         for row in kept:
             self.add(row)
+        self.sync()
         partial.replace(path)  # only now: a kill before leaves the old one
 
     def add(self, row: Row) -> None:
         """Append a step."""
         self._writer.writerow("" if value is None else f"{value:.10g}" for value in astuple(row))
+
+    def sync(self) -> None:
+        """Return once all rows are on the disk."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
 
     def __enter__(self) -> Self:
         return self
@@ -61,8 +70,12 @@ class Curves:
 
 
 def read(folder: Path) -> list[Row]:
-    """The rows of a run's curves.csv."""
-    with (folder / CURVES).open(newline="") as file:
+    """The rows of a run's curves.csv. A last line without its end is left out: whoever wrote it was
+    stopped. InvalidData where another is no row."""
+    path = folder / CURVES
+    whole, _, _ = path.read_text(encoding="utf-8", errors="replace").rpartition("\n")
+    lines = csv.DictReader(whole.splitlines())
+    try:
         return [
             Row(
                 step=int(row["step"]),
@@ -72,8 +85,10 @@ def read(folder: Path) -> list[Row]:
                 seconds=float(row["seconds"]),
                 valid_accuracy=float(row["valid_accuracy"]) if row["valid_accuracy"] else None,
             )
-            for row in csv.DictReader(file)
+            for row in lines
         ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidData(f"{path} line {lines.line_num}: not a step of a run: {error}") from error
 
 
 def plot(folder: Path) -> Path:

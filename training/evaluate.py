@@ -98,8 +98,9 @@ def classify(
 
 
 def report(predictions: Predictions, temperature: float) -> dict[str, Any]:
-    """The scores as `--json` prints them. `ece` is with the model's temperature, `ece_before`
-    without; the intervals are 95 % by bootstrap."""
+    """The scores as `--json` prints them. `macro_f1` is the mean over the emotions that the truth
+    holds; `ece` is with the model's temperature, `ece_before` without; the intervals are 95 % by
+    bootstrap."""
     truth, labels = predictions.truth, predictions.labels
     matrix = predictions.matrix()
     before, after = (metrics.softmax(predictions.logits, t) for t in (1.0, temperature))

@@ -1,19 +1,21 @@
 """A trained stage made into a release: calibrated, scored, described."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from emotion_streams.emotions import EMOTIONS
 from training import metrics
-from training.datasets import Entry
+from training.datasets import Entry, InvalidData
+from training.datasets.entry import warn
 from training.evaluate import predict, report
+from training.geometry import Measurement, measure, sample
 from training.model_card import render
 from training.robustness import robustness
 from training.run_config import InvalidConfig
+from worker.detect import Detector
 from worker.engines.choose import build_engine
 from worker.model import release
 from worker.model.card import ModelCard
@@ -23,9 +25,15 @@ MODEL_CARD: Final = "MODEL_CARD.md"
 
 
 def export(
-    trained: Release, valid: Sequence[Entry], out: Path, version: str, threads: int
+    trained: Release,
+    valid: Sequence[Entry],
+    about: Mapping[str, str],
+    out: Path,
+    version: str,
+    threads: int,
 ) -> ModelCard:
     """Write the release folder `out`, named after it: weights.npz, card.json and MODEL_CARD.md.
+    `about` says in the card's scores what `valid` is of: layout and split.
 
     The temperature is fitted on all of `valid`; the card holds the calibration error with it, and
     cross-fitted, where no picture is judged by a temperature that it helped to fit.
@@ -34,7 +42,7 @@ def export(
     engine = build_engine("auto", Release(card, trained.weights), threads)
     predictions = predict(engine, card, valid, None)
     temperature = round(metrics.fit_temperature(predictions.logits, predictions.truth), 4)
-    scores = report(predictions, temperature)
+    scores = {"data": dict(about), **report(predictions, temperature)}
     crossfitted = metrics.crossfitted_error(predictions.logits, predictions.truth)
     scores["ece_crossfitted"] = round(crossfitted, 4)
     scores["robustness"] = robustness(engine, card, valid)
@@ -44,7 +52,9 @@ def export(
     return card
 
 
-def favour_rare(trained: Release, train: Iterable[Entry], strength: float) -> Release:
+def favour_rare(
+    trained: Release, shares: Callable[[], Mapping[str, float]], strength: float
+) -> Release:
     """The model with `strength` times the logarithm of each emotion's share of the training
     targets taken off its logit (logit adjustment after training, arXiv:2007.07314).
 
@@ -54,11 +64,35 @@ def favour_rare(trained: Release, train: Iterable[Entry], strength: float) -> Re
     """
     if "favour_rare" in trained.card.training:
         raise InvalidConfig(f"{trained.card.name}: rare emotions are favoured already")
-    shares = np.mean([entry.target for entry in train], axis=0)
-    share_of = dict(zip(EMOTIONS, np.where(shares > 0, shares, 1.0), strict=True))
-    shift = np.log([share_of[label] for label in trained.card.labels])
+    share_of = shares()
+    shift = np.log([share_of[label] or 1.0 for label in trained.card.labels])
     bias = trained.weights["dense/bias"] - strength * shift
     return Release(
         replace(trained.card, training={**trained.card.training, "favour_rare": strength}),
         {**trained.weights, "dense/bias": bias.astype(np.float32)},
     )
+
+
+def measure_crops(
+    trained: Release, train: Sequence[Entry], detectors: Iterable[Detector]
+) -> Release:
+    """The model with each detector's crop geometry, measured on the pictures that it was trained
+    on; its card's `training` says under `crop` how well. InvalidData where none can be."""
+    found: dict[str, Measurement] = {}
+    for detector in detectors:
+        try:
+            found[detector.name] = measure(sample(train), detector)
+        except InvalidData as error:
+            warn(f"no crop for {detector.name}: {error}")
+    if not found:
+        raise InvalidData("no detector finds the faces that the model was trained on")
+    told = {
+        name: {"pictures": m.pictures, "detected": m.detected, "spread": m.spread}
+        for name, m in found.items()
+    }
+    card = replace(
+        trained.card,
+        crop={name: m.geometry for name, m in found.items()},
+        training={**trained.card.training, "crop": told},
+    )
+    return Release(card, trained.weights)

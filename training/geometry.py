@@ -1,21 +1,30 @@
 """Where each detector's box lies in the training pictures, and so how a crop is cut at serving."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from training.crops import detect_labelled, place
 from training.datasets import Entry, InvalidData, UnreadablePicture
+from training.datasets.entry import warn
 from worker.detect import Detector
+from worker.detect.choose import NoDetector, choose_detector
 from worker.model.card import CropGeometry
 
 MEASURED: Final = {
-    "yunet": CropGeometry(1.065, 0.0, 0.01),
-    "haar": CropGeometry(1.013, 0.0, 0.0),
+    "FER+": {
+        "yunet": CropGeometry(1.065, 0.0, 0.01),
+        "haar": CropGeometry(1.013, 0.0, 0.0),
+    }
 }
-"""Per detector, on FER+ Train, by `python -m training geometry`."""
+"""Per data set and detector, on its Train, by `python -m training geometry`. A data set that is not
+here is measured when a model is exported."""
+
+ENOUGH: Final = 500
+"""Faces whose median is exact to a hundredth."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +40,24 @@ class Measurement:
     pictures: int
 
 
+def available_detectors(yunet: Path | None) -> Iterator[Detector]:
+    """Those that can be had here, YuNet from that file if given; stderr hears of the others."""
+    for name, model in (("yunet", yunet), ("haar", None)):
+        try:
+            yield choose_detector(name, model)()
+        except NoDetector as error:
+            warn(f"no crop for {name}: {error}")
+
+
+def sample(entries: Sequence[Entry]) -> Sequence[Entry]:
+    """ENOUGH of the entries, evenly over all of them."""
+    return entries[:: max(len(entries) // ENOUGH, 1)]
+
+
 def measure(entries: Iterable[Entry], detector: Detector) -> Measurement:
     """Run the detector over labelled faces, each in a canvas, and compare its boxes with them.
 
-    Raises InvalidData where no face is detected.
+    Raises InvalidData where no face is detected, or the boxes are of something else.
     """
     scales, shifts, pictures = [], [], 0
     for entry in entries:
@@ -57,5 +80,10 @@ def measure(entries: Iterable[Entry], detector: Detector) -> Measurement:
         raise InvalidData(f"{detector.name} finds none of {pictures} faces")
     shift_x, shift_y = np.median(shifts, axis=0)
     low, middle, high = np.percentile(scales, (25, 50, 75))
-    geometry = CropGeometry(*(round(float(v), 3) for v in (middle, shift_x, shift_y)))
+    try:
+        geometry = CropGeometry(*(round(float(v), 3) for v in (middle, shift_x, shift_y)))
+    except ValueError as error:
+        raise InvalidData(
+            f"{detector.name} finds other things than these faces: {error}"
+        ) from error
     return Measurement(geometry, round(float(high - low), 3), len(scales), pictures)

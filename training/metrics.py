@@ -72,7 +72,8 @@ def class_scores(matrix: Indices) -> list[ClassScore]:
 
 
 def macro_f1(matrix: Indices) -> float:
-    """The mean F1 of the classes that occur."""
+    """The mean F1 of the classes that occur in the truth. One that is only predicted costs the
+    recall of others, and is not a class of the data (scikit-learn counts it, as 0)."""
     present = [score.f1 for score in class_scores(matrix) if score.count]
     return float(np.mean(present)) if present else 0.0
 

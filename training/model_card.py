@@ -1,6 +1,7 @@
 """MODEL_CARD.md: what people should know of a release, from its card.json."""
 
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from worker.model.card import ModelCard
@@ -11,31 +12,38 @@ search and labelled anew by ten people each. The labels are under the MIT licenc
 pictures are for research, and are not part of this release. Pictures that stand in more than one
 split are left out of training and scoring."""
 
-PROCEDURE: Final = """\
-The targets are the shares of the annotators' votes, single votes dropped. Rare emotions are drawn
-more often, and the loss corrects for it (logit adjustment). AdamW, warm-up and cosine per stage,
-averaged weights. The temperature is fitted on the validation split, which also chose the model; the
-calibration error above is cross-fitted: each half of the split is scaled by the temperature of the
-other."""
+VOTES: Final = "The targets are the shares of the annotators' votes, single votes dropped."
+LABELS: Final = "Each picture has one label."
+RESAMPLED: Final = """\
+Rare emotions are drawn more often, and the loss corrects for it (logit adjustment)."""
+
+CALIBRATION: Final = """\
+AdamW, warm-up and cosine per stage, averaged weights. The temperature is fitted on the pictures
+that are scored above, which may have chosen the model too; the calibration error above is
+cross-fitted: each half of them is scaled by the temperature of the other."""
 
 FAVOUR_RARE: Final = """\
 From each logit {strength:g} times the logarithm of the emotion's share of the training targets was
-taken off: rare emotions are named somewhat oftener than the data's frequencies say. The strength
-was chosen on the validation split."""
+taken off: rare emotions are named somewhat oftener than the data's frequencies say. The pictures
+that are scored above may have chosen the strength."""
 
-LIMITS: Final = """\
-## Limits
-- It reads what a face shows, not what a person feels. Do not decide about people by it.
-- Grey pictures of 48 pixels: colour and finer detail are not used. Faces under about 40 pixels wide
-  show less than the training pictures did.
-- The pictures come from web searches for emotion words: much stock photography and acting, few
+SEEN: Final = """\
+- Glasses, hands before the face and poor light cost accuracy; see the table of disturbances.
+  Bars over the eyes and tilts were seen in training: real glasses may cost more."""
+
+FER_PLUS_LIMITS: Final = """\
+- FER+'s pictures come from web searches for emotion words: much stock photography and acting, few
   spontaneous expressions; mostly frontal faces. Who is in them by age, sex, skin colour or country
   was never recorded, and so neither were scores per group: measure on your own people first.
-- Contempt, disgust and fear are rare in the data, and poorly recognised; see their rows above.
-- Glasses, hands before the face and poor light cost accuracy; see the table of disturbances.
-  Bars over the eyes and tilts were seen in training: real glasses may cost more.
-- Ten annotators agree on most of these pictures only in part. Accuracy counts pictures on which at
+- Ten annotators agree on most of FER+'s pictures only in part. Accuracy counts pictures on which at
   least half of them did."""
+
+UNKNOWN_LIMITS: Final = """\
+- Who is in a data set by age, sex, skin colour or country is not recorded here, and neither are
+  scores per group: measure on your own people first."""
+
+POOR: Final = 0.6
+"""An F1 below this is called poor."""
 
 
 def render(card: ModelCard) -> str:
@@ -50,21 +58,59 @@ def render(card: ModelCard) -> str:
         _data(card.training),
         _procedure(card.training),
         _crop(card),
-        LIMITS,
+        _limits(card),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def _runs(training: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The records of a model's runs, the last one first."""
+    while "config" in training:
+        yield training
+        training = (training.get("start") or {}).get("training", {})
+
+
 def _data(training: Mapping[str, Any]) -> str:
-    data = training.get("data", {})
-    layout = data.get("layout", "FER+")
-    text = FER_PLUS
-    if layout != "FER+":
-        text = (
-            f"Trained on {data['pictures']:,} pictures of a data set in the layout {layout}, whose "
-            "terms apply to this model too."
-        )
-    return f"## Data and terms\n{text}"
+    told = dict.fromkeys(_told_of(run["data"]) for run in _runs(training))
+    return "## Data and terms\n" + "\n\n".join(told or ["What it was trained on is not recorded."])
+
+
+def _told_of(data: Mapping[str, Any]) -> str:
+    if data["layout"] == "FER+":
+        return FER_PLUS
+    return (
+        f"Trained on {data['pictures']:,} pictures of a data set in the layout {data['layout']}, "
+        "whose terms apply to this model too."
+    )
+
+
+def _limits(card: ModelCard) -> str:
+    on_fer_plus = [run["data"]["layout"] == "FER+" for run in _runs(card.training)]
+    pictures = f"{'Grey pictures' if card.colour == 'grey' else 'Pictures'} of {card.source_size}"
+    unused = "colour and finer detail are" if card.colour == "grey" else "finer detail is"
+    limits = [
+        "- It reads what a face shows, not what a person feels. Do not decide about people by it.",
+        f"- {pictures} pixels: {unused} not used.\n"
+        "  Faces of fewer pixels show less than the training pictures did.",
+        *([FER_PLUS_LIMITS] if any(on_fer_plus) else []),
+        *([UNKNOWN_LIMITS] if not on_fer_plus or not all(on_fer_plus) else []),
+        *_weak(card.scores),
+        SEEN,
+    ]
+    return "## Limits\n" + "\n".join(limits)
+
+
+def _weak(scores: Mapping[str, Any]) -> list[str]:
+    """What the rows per emotion say of those that are hardly recognised."""
+    rows = scores.get("per_class", {})
+    unseen = [name for name, row in rows.items() if not row["count"]]
+    poor = [name for name, row in rows.items() if row["count"] and row["f1"] < POOR]
+    told = []
+    if poor:
+        told.append(f"- Poorly recognised (F1 under {POOR:g}): {', '.join(poor)}.")
+    if unseen:
+        told.append(f"- Not scored, for want of a picture: {', '.join(unseen)}.")
+    return told
 
 
 def _scores(scores: Mapping[str, Any]) -> str:
@@ -73,7 +119,7 @@ def _scores(scores: Mapping[str, Any]) -> str:
     low, high = scores["accuracy_interval"]
     f1_low, f1_high = scores["macro_f1_interval"]
     text = (
-        f"## Scores\nOn the validation split ({scores['count']:,} pictures with a winner), 95 % "
+        f"## Scores\nOn {_scored_on(scores)} ({scores['count']:,} pictures with a winner), 95 % "
         f"intervals by bootstrap: accuracy **{scores['accuracy']:.1%}** ({low:.1%} to {high:.1%}), "
         f"macro F1 **{scores['macro_f1']:.3f}** ({f1_low:.3f} to {f1_high:.3f}), expected "
         f"calibration error {scores['ece_before']:.3f} before temperature scaling and "
@@ -90,13 +136,23 @@ def _scores(scores: Mapping[str, Any]) -> str:
     return text
 
 
+def _scored_on(scores: Mapping[str, Any]) -> str:
+    data = scores.get("data", {"layout": "FER+", "split": "valid"})
+    pictures = "all pictures" if data["split"] == "all" else f"the split {data['split']}"
+    layout = data["layout"]
+    return f"{pictures} of {layout if layout == 'FER+' else f'a data set in the layout {layout}'}"
+
+
 def _procedure(training: Mapping[str, Any]) -> str:
-    if not training:
+    if "config" not in training:
         return ""
-    text = f"## Procedure\n{_history(training)}\n\n{PROCEDURE}"
+    targets = VOTES if training["data"]["layout"] == "FER+" else LABELS
+    resampled = [RESAMPLED] if training["config"]["sampling"] < 1 else []
+    method = " ".join((targets, *resampled, CALIBRATION))
+    parts = [_history(training), textwrap.fill(method, 100)]
     if strength := training.get("favour_rare"):
-        text += "\n\n" + FAVOUR_RARE.format(strength=strength)
-    return text
+        parts.append(FAVOUR_RARE.format(strength=strength))
+    return "## Procedure\n" + "\n\n".join(parts)
 
 
 def _history(training: Mapping[str, Any]) -> str:
@@ -125,12 +181,21 @@ def _told(start: Mapping[str, Any]) -> str:
 
 
 def _crop(card: ModelCard) -> str:
+    title = "## Crop at serving\n"
+    if not card.crop:
+        return f"{title}Not measured: no detector's boxes can be cut for this model yet."
     rows = [
         (name, f"{crop.scale:g}", f"{crop.shift_x:g}", f"{crop.shift_y:g}")
         for name, crop in card.crop.items()
     ]
     head = ("detector", "side, in box sides", "shift right", "shift down")
-    return "## Crop at serving\n" + _table(head, rows)
+    measured = [
+        f"{name} found {found['detected']:,} of {found['pictures']:,} faces, scales spread by "
+        f"{found['spread']:g}"
+        for name, found in card.training.get("crop", {}).items()
+    ]
+    told = f"\n\nMeasured on training pictures: {'; '.join(measured)}." if measured else ""
+    return title + _table(head, rows) + told
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

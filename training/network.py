@@ -54,6 +54,16 @@ def build(config: RunConfig, shift: NDArray[np.float32]) -> keras.Model:
     return model
 
 
+def is_finite(model: keras.Model) -> bool:
+    """Whether every variable of the model and of its optimizer is."""
+    return all(np.isfinite(variable.numpy()).all() for variable in variables(model))
+
+
+def variables(model: keras.Model) -> list[Any]:
+    """The whole state of a model in training, in a fixed order."""
+    return [*model.variables, *model.optimizer.variables]
+
+
 def averaged_weights(
     model: keras.Model, pictures: Iterable[NDArray[np.float32]]
 ) -> dict[str, NDArray[Any]]:

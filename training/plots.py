@@ -21,7 +21,7 @@ def confusion(matrix: Indices, labels: Sequence[str], path: Path) -> None:
     for (row, column), count in np.ndenumerate(matrix):
         colour = "white" if shares[row, column] > 0.5 else "black"
         axes.text(column, row, f"{count}", ha="center", va="center", color=colour, fontsize=8)
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=110, format="png")
 
 
 def reliability(
@@ -36,7 +36,7 @@ def reliability(
     for bins, name in ((before, "before temperature"), (after, "after")):
         axes.plot([b.confidence for b in bins], [b.accuracy for b in bins], "o-", label=name)
     axes.legend(loc="upper left")
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=110, format="png")
 
 
 def contact_sheet(rows: Sequence[tuple[str, NDArray[np.uint8]]], path: Path) -> None:
@@ -53,4 +53,4 @@ def contact_sheet(rows: Sequence[tuple[str, NDArray[np.uint8]]], path: Path) -> 
             axes.imshow(
                 picture if picture.ndim == 2 else picture[:, :, ::-1], cmap="gray", vmin=0, vmax=255
             )
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=110, format="png")

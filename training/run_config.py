@@ -3,14 +3,22 @@
 import json
 import math
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from training.augment import Augmentation
 from worker.model.architecture import MIN_INPUT_SIZE
+from worker.model.card import MAX_INPUT_SIZE
+
+MAX_SEED: Final = 2**32 - 1
+"""numpy's, which Keras seeds too."""
 
 
 class InvalidConfig(Exception):
     """A run that cannot be: what is wrong with its configuration."""
+
+
+class Diverged(InvalidConfig):
+    """A run whose loss or weights are no longer finite: at which step, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -25,23 +33,25 @@ class Stage:
     batch: int
     rate: float
 
+    def __post_init__(self) -> None:
+        if (
+            not MIN_INPUT_SIZE <= self.side <= MAX_INPUT_SIZE
+            or min(self.steps, self.batch) < 1
+            or not 0 < self.rate < 1
+        ):
+            raise InvalidConfig(
+                f"stage {self.side}:{self.steps}:{self.batch}:{self.rate:g}: side from "
+                f"{MIN_INPUT_SIZE} to {MAX_INPUT_SIZE}, steps and batch from 1, rate 0 to 1"
+            )
+
     @classmethod
     def parse(cls, text: str) -> "Stage":
         """From `SIDE:STEPS:BATCH:RATE`, such as 32:2000:48:1e-3."""
         try:
             side, steps, batch, rate = text.split(":")
-            stage = cls(int(side), int(steps), int(batch), float(rate))
+            return cls(int(side), int(steps), int(batch), float(rate))
         except ValueError as error:
             raise InvalidConfig(f"stage {text!r} is not SIDE:STEPS:BATCH:RATE") from error
-        if (
-            stage.side < MIN_INPUT_SIZE
-            or min(stage.steps, stage.batch) < 1
-            or not 0 < stage.rate < 1
-        ):
-            raise InvalidConfig(
-                f"stage {text!r}: side from {MIN_INPUT_SIZE}, steps and batch from 1, rate 0 to 1"
-            )
-        return stage
 
     def rate_at(self, step: int) -> float:
         """The learning rate of the stage's step 0 to steps - 1: a linear warm-up over its first
@@ -51,6 +61,18 @@ class Stage:
             return self.rate * (step + 1) / (warm_up + 1)
         done = (step - warm_up) / max(self.steps - warm_up, 1)
         return self.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What does not change a run's result: how often it is saved, threads that prepare batches."""
+
+    checkpoint_minutes: float = 5.0
+    workers: int = 2
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.checkpoint_minutes < math.inf or self.workers < 1:
+            raise InvalidConfig("workers are 1 or more, checkpoint minutes 0 or more")
 
 
 @dataclass(frozen=True)
@@ -84,10 +106,16 @@ class RunConfig:
             raise InvalidConfig("a run needs at least one stage")
         if not (0 <= self.dropout < 1 and 0 <= self.ema < 1 and 0 <= self.sampling <= 1):
             raise InvalidConfig("dropout and ema are from 0 and below 1, sampling is 0 to 1")
-        if self.mixup < 0 or self.weight_decay < 0 or self.validations < 0:
-            raise InvalidConfig("mixup, weight decay and validations are not below 0")
-        if self.source_size < MIN_INPUT_SIZE:
-            raise InvalidConfig(f"source size {self.source_size} is under {MIN_INPUT_SIZE}")
+        if min(self.mixup, self.weight_decay, self.validations, self.seed) < 0:
+            raise InvalidConfig("mixup, weight decay, validations and seed are not below 0")
+        if not all(math.isfinite(n) for n in vars(self).values() if isinstance(n, float)):
+            raise InvalidConfig("mixup, weight decay and the other numbers are finite")
+        if self.seed > MAX_SEED:
+            raise InvalidConfig(f"seed {self.seed} is over {MAX_SEED}")
+        if not MIN_INPUT_SIZE <= self.source_size <= MAX_INPUT_SIZE:
+            raise InvalidConfig(
+                f"source size {self.source_size} is not {MIN_INPUT_SIZE} to {MAX_INPUT_SIZE}"
+            )
 
     @property
     def steps(self) -> int:

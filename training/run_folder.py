@@ -8,18 +8,16 @@ stage-1-32/       the release of the first stage, at 32 pixels; and so on
 
 import fcntl
 import json
-import os
-import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
 from numpy.typing import NDArray
 
 from emotion_streams.emotions import EMOTIONS
+from training.backend import made_with
 from training.datasets.entry import InvalidData
 from training.geometry import MEASURED
 from training.progress import Progress
@@ -28,14 +26,14 @@ from worker.model import release
 from worker.model.card import ModelCard
 
 RUN: Final = "run.json"
-PACKAGES: Final = ("keras", "numpy", "opencv-python-headless")
-BACKEND_PACKAGES: Final = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}
+CHECKPOINT: Final = "checkpoint.npz"
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A run on disk. `data` says what it is trained on: path, layout, split, pictures, sha256;
-    `start` what it began from, as it was then: name, version, weights_sha256, training."""
+    """A run on disk. `data` says what it is trained on: path, layout, split, pictures, sha256, and
+    each emotion's share of the targets; `start` what it began from, as it was then: name, version,
+    weights_sha256, training."""
 
     path: Path
     config: RunConfig
@@ -47,7 +45,6 @@ class RunFolder:
         """Begin a run; InvalidData where the folder already holds one."""
         if (path / RUN).exists():
             raise InvalidData(f"{path} already holds a run: continue it with --resume")
-        path.mkdir(parents=True, exist_ok=True)
         start = _start(config.start)
         run = {
             "config": asdict(config),
@@ -55,6 +52,7 @@ class RunFolder:
             "start": start,
             "made_with": made_with(),
         }
+        path.mkdir(parents=True, exist_ok=True)
         (path / RUN).write_text(json.dumps(run, indent=2) + "\n")
         return cls(path, config, data, start)
 
@@ -64,7 +62,7 @@ class RunFolder:
         try:
             run = json.loads((path / RUN).read_text())
             return cls(path, RunConfig.from_dict(run["config"]), run["data"], run["start"])
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise InvalidData(f"{path / RUN}: not a run: {error}") from error
 
     @contextmanager
@@ -78,7 +76,8 @@ class RunFolder:
             yield  # closing the file gives the lock back, as the process's end does
 
     def card(self, side: int) -> ModelCard:
-        """The card of this run's model at that input size, as far as it is known before scoring."""
+        """The card of this run's model at that input size, as far as it is known before scoring.
+        Its crop is empty for a data set that has not been measured."""
         return ModelCard(
             name="simpnet-v2",
             version="0.0.0",
@@ -86,7 +85,7 @@ class RunFolder:
             input_size=side,
             source_size=self.config.source_size,
             colour=self.config.colour,
-            crop=MEASURED,
+            crop=MEASURED.get(self.data.get("layout", ""), {}),
             temperature=1.0,
             weights_sha256="",
         )
@@ -137,21 +136,4 @@ def _start(model: str | None) -> dict[str, Any] | None:
         "version": card.version,
         "weights_sha256": card.weights_sha256,
         "training": dict(card.training),
-    }
-
-
-def made_with() -> dict[str, Any]:
-    """Versions and the machine."""
-    import keras  # here: an evaluation reads runs, and may run on an engine without Keras
-
-    backend = keras.backend.backend()
-    # Keras lists no devices of PyTorch's.
-    found = [] if backend == "torch" else keras.distribution.list_devices("gpu")
-    accelerators = f"{len(found)} GPUs, " if found else ""
-    packages = (*PACKAGES, BACKEND_PACKAGES[backend])
-    return {
-        "backend": backend,
-        "python": platform.python_version(),
-        **{package: metadata.version(package) for package in packages},
-        "device": f"{accelerators}{os.cpu_count()} CPU cores ({platform.machine()})",
     }

@@ -1,7 +1,7 @@
 """A training run: stages of growing input size, resumable at any minute."""
 
+import math
 import time
-from dataclasses import dataclass
 from threading import Event
 from typing import Any, Final
 
@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from training import checkpoint, network
 from training.batches import Batches, prior_shift
-from training.checkpoint import CHECKPOINT
 from training.curves import Curves, Row, plot
 from training.datasets import Faces
 from training.progress import Bar, Progress
-from training.run_config import Stage
-from training.run_folder import RunFolder
+from training.run_config import Diverged, Pace, Stage
+from training.run_folder import CHECKPOINT, RunFolder
 from worker.crop import prepare
 
 CALIBRATION_PICTURES: Final = 768
@@ -24,14 +23,6 @@ are as many."""
 
 VALIDATED: Final = 1024
 """Pictures of the validation split that a validation during training takes: it is for the eye."""
-
-
-@dataclass(frozen=True)
-class Pace:
-    """What does not change a run's result: how often it is saved, threads that prepare batches."""
-
-    checkpoint_minutes: float = 5.0
-    workers: int = 2
 
 
 class Training:
@@ -49,14 +40,15 @@ class Training:
     def run(self, resume: bool) -> bool:
         """Train; true when the run is complete. Each finished stage leaves a release in the run's
         folder: the averaged weights at that stage's input size. A run that was ended before its
-        first checkpoint resumes from its beginning."""
+        first checkpoint resumes from its beginning. Raises Diverged, and leaves the last checkpoint
+        as it is."""
         if resume and (self._folder.path / CHECKPOINT).exists():
             self._progress = checkpoint.load(self._folder.path, self._model)
         done = self._progress.step
         with Curves(self._folder.path, done) as curves, Bar(self._config, done) as bar:
             while self._progress.step < self._config.steps:
                 self._run_stage(curves, bar)
-                self._save()
+                self._save(curves)
                 if self.stop.is_set():
                     break
         plot(self._folder.path)
@@ -71,6 +63,8 @@ class Training:
         for step, (pictures, targets) in enumerate(prepared, start=first):
             self._model.optimizer.learning_rate = rate = stage.rate_at(step)
             loss = float(self._model.train_on_batch(pictures, targets))
+            if not math.isfinite(loss):
+                raise self._diverged(f"the loss is {loss} at step {self._progress.step + 1}")
             seconds = before + time.monotonic() - began
             self._progress = Progress(self._progress.step + 1, seconds)
             accuracy = self._validate(stage) if self._is_due(stage, step) else None
@@ -81,7 +75,8 @@ class Training:
             if self.stop.is_set():
                 return
             if time.monotonic() - self._saved_at > 60 * self._pace.checkpoint_minutes:
-                self._save()
+                self._save(curves)
+        self._check_weights()
         self._folder.save_stage(number, stage.side, self._averaged(batches), self._progress)
 
     def _is_due(self, stage: Stage, step: int) -> bool:
@@ -109,6 +104,19 @@ class Training:
         count = max(1, min(CALIBRATION_PICTURES, len(self._faces)) // size)
         return network.averaged_weights(self._model, (batches[n][0] for n in range(count)))
 
-    def _save(self) -> None:
+    def _save(self, curves: Curves) -> None:
+        self._check_weights()
+        curves.sync()  # first: a checkpoint of steps that they lack would leave a gap in them
         checkpoint.save(self._folder.path, self._model, self._progress)
         self._saved_at = time.monotonic()
+
+    def _check_weights(self) -> None:
+        """A loss is of the weights before its step: the step itself may have spoilt them."""
+        if not network.is_finite(self._model):
+            raise self._diverged(f"weights are not finite after step {self._progress.step}")
+
+    def _diverged(self, what: str) -> Diverged:
+        return Diverged(
+            f"{self._folder.path}: {what} of {self._config.steps}, and no checkpoint was written "
+            "since it was finite. Begin another run, with a lower rate"
+        )

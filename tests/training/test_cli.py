@@ -4,6 +4,9 @@ import pytest
 
 from tests.training import generated
 from training.cli import main
+from training.datasets.ferplus import LABELS, SPLITS
+
+ONE_STEP = ("train", "DATA", "--stage", "28:1:1:1e-3")
 
 
 @pytest.fixture
@@ -19,6 +22,16 @@ def data(tmp_path: Path) -> str:
         (["train", "DATA", "--out", "OUT", "--stage", "64:10"], "not SIDE:STEPS:BATCH:RATE"),
         (["train", "DATA", "--out", "OUT", "--stage", "8:1:1:1e-3"], "side from 28"),
         (["train", "DATA", "--out", "OUT", "--resume"], "not a run"),
+        ([*ONE_STEP, "--out", "FILE"], "File exists"),
+        ([*ONE_STEP, "--out", "OUT", "--workers", "0"], "workers are 1 or more"),
+        ([*ONE_STEP, "--out", "OUT", "--seed", "-1"], "seed are not below 0"),
+        ([*ONE_STEP, "--out", "OUT", "--mixup", "nan"], "are finite"),
+        (["train", "DATA", "--out", "OUT", "--stage", "600:1:1:1e-3"], "28 to 512"),
+        ([*ONE_STEP, "--out", "OUT", "--source-size", "600"], "28 to 512"),
+        (["evaluate", "released", "DATA", "--plots", "FILE"], "File exists"),
+        (["export", "released", "--data", "DATA", "--out", "FILE"], "File exists"),
+        (["export", "released", "--out", "OUT", "--favour-rare", "nan"], "--favour-rare is 0 to 1"),
+        (["inspect", "DATA", "--sheet", "FOLDER"], "Is a directory"),
         (["evaluate", "no-such-model", "DATA"], "no model 'no-such-model'"),
         (["evaluate", "released", "DATA", "--split", "test"], "no split 'test'"),
         (["evaluate", "released", "DATA", "--detect", "yunet", "--detector-model", "x"], "YuNet"),
@@ -33,12 +46,20 @@ def test_wrong_input_is_one_line_and_exit_code_2(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    paths = {"DATA": data, "OUT": str(tmp_path / "out")}
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    paths = {
+        "DATA": data,
+        "OUT": str(tmp_path / "out"),
+        "FILE": str(tmp_path / "file"),
+        "FOLDER": str(tmp_path / "folder"),
+    }
     assert main([paths.get(argument, argument) for argument in arguments]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert error.count("\n") == 1
     assert message in error
+    assert not (tmp_path / "out").exists()  # a run that cannot be leaves nothing behind
 
 
 def test_an_unknown_option_is_exit_code_2_too() -> None:
@@ -49,10 +70,21 @@ def test_an_unknown_option_is_exit_code_2_too() -> None:
 def test_inspect_counts_and_draws(
     data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sheet = tmp_path / "sheet.png"
+    sheet = tmp_path / "not-there-yet" / "sheet.png"
     assert main(["inspect", data, "--sheet", str(sheet)]) == 0
     assert "pictures       8      8" in capsys.readouterr().out
     assert sheet.read_bytes().startswith(b"\x89PNG")
+
+
+def test_labels_of_validation_that_cannot_be_read_end_a_run_before_it_begins(
+    data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = Path(data) / SPLITS["valid"] / LABELS
+    labels.write_text(labels.read_text(), encoding="utf-16")
+    arguments = ["train", data, "--out", str(tmp_path / "run"), "--stage", "28:1:1:1e-3"]
+    assert main(arguments) == 2
+    assert "FER2013Valid/label.csv: not in UTF-8" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_second_run_never_overwrites_the_first(

@@ -1,4 +1,5 @@
 import shutil
+import tracemalloc
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -9,7 +10,8 @@ import pytest
 from emotion_streams.emotions import EMOTIONS
 from tests.training import generated
 from training.datasets import NO_WINNER, Entry, InvalidData, open_data, read_faces
-from training.datasets.affectnet import EXPRESSIONS, IMAGES
+from training.datasets.affectnet import EXPRESSIONS, IMAGES, LISTS
+from training.datasets.entry import hard_target
 from training.datasets.ferplus import COLUMNS, EXCLUDED, LABELS
 from worker.model.card import CropGeometry, ModelCard
 
@@ -109,6 +111,14 @@ class TestFerPlus:
         with pytest.raises(InvalidData, match=message):
             open_data(tmp_path).entries("valid")
 
+    @pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+    def test_labels_in_another_encoding_are_one_error(self, tmp_path: Path, encoding: str) -> None:
+        generated.write_ferplus(tmp_path, "valid", [("a.png", {"fear": 9})])
+        labels = tmp_path / "FER2013Valid" / LABELS
+        labels.write_text(labels.read_text().replace("a.png", "ä.png"), encoding=encoding)
+        with pytest.raises(InvalidData, match=r"FER2013Valid/label.csv: not in UTF-8"):
+            open_data(tmp_path).entries("valid")
+
     def test_a_zip_reads_as_its_folder_does(self, tmp_path: Path) -> None:
         root = generated.ferplus(tmp_path / "top" / "ferplus", per_emotion=1)
         archive = Path(shutil.make_archive(str(tmp_path / "set"), "zip", tmp_path / "top"))
@@ -131,6 +141,44 @@ class TestAffectNet:
         crop = entry.face(entry.read())
         assert crop.shape == (60, 60, 3)
         assert crop.mean() > 100  # the picture is black around the face
+
+    @pytest.mark.parametrize("unpacked", ["Manually_Annotated", "Manually_Annotated_compressed"])
+    def test_the_archives_own_folders_are_found(self, tmp_path: Path, unpacked: str) -> None:
+        root = generated.affectnet_listed(tmp_path / "a", [1])
+        for folder, moved in ((unpacked, IMAGES), (LISTS[1], "training.csv")):
+            (root / folder).mkdir()
+            (root / moved).rename(root / folder / moved)
+        (root / "validation.csv").unlink()
+        data = open_data(root)
+        assert data.splits() == ["train"]
+        (entry,) = data.entries("train")
+        assert entry.read().shape == (100, 100, 3)
+
+    def test_a_byte_order_mark_and_a_decimal_point_are_read_over(self, tmp_path: Path) -> None:
+        root = generated.affectnet_listed(tmp_path / "a", [1])
+        listing = root / "training.csv"
+        changed = listing.read_text().replace('"1;2",1,', "1;2,1.0,").replace("1;2,1,", "1;2,1.0,")
+        listing.write_text(changed, encoding="utf-8-sig")
+        assert "1;2,1.0," in changed
+        assert winners(open_data(root).entries("train")) == ["happiness"]
+
+    @pytest.mark.parametrize("box", ["nan,20,60,60", "10,20,inf,60", "10,20,-5,60", "10,20,60,0"])
+    def test_a_box_that_is_none_is_named(self, tmp_path: Path, box: str) -> None:
+        root = generated.affectnet_listed(tmp_path / "a", [1])
+        listing = root / "training.csv"
+        listing.write_text(listing.read_text().replace("10,20,60,60", box))
+        with pytest.raises(InvalidData, match=r"training.csv line 2: no face has a box of"):
+            open_data(root).entries("train")
+
+    def test_the_export_finds_pictures_in_another_format(self, tmp_path: Path) -> None:
+        root = generated.affectnet_exported(tmp_path, [1])
+        (root / "val_set" / "images" / "0.jpg").unlink()
+        generated.write_picture(
+            root / "val_set" / "images" / "0.png", np.zeros((64, 64, 3), np.uint8)
+        )
+        (entry,) = open_data(root).entries("valid")
+        assert entry.name == "val_set/0.png"
+        assert entry.read().shape == (64, 64, 3)
 
     def test_the_export_reads_expressions_and_leaves_out_what_is_none(self, tmp_path: Path) -> None:
         data = open_data(generated.affectnet_exported(tmp_path, [7, 8, 0]))
@@ -275,3 +323,51 @@ def test_a_split_that_is_not_there_is_one_error(tmp_path: Path) -> None:
     generated.write_ferplus(tmp_path, "train", [("a.png", {"fear": 9})])
     with pytest.raises(InvalidData, match="no split 'test', only train"):
         open_data(tmp_path).entries("test")
+
+
+@pytest.mark.parametrize(
+    ("made", "files", "message"),
+    [
+        ("FER2013Valid", ["a.png"], "FER2013Valid has no label.csv"),
+        (".", ["label.csv", "a.png"], "label.csv belongs into a folder FER2013Train or"),
+        ("affect", ["training.csv"], "but no folder Manually_Annotated_Images"),
+        (
+            "Manually_Annotated_Images",
+            ["1/a.jpg"],
+            "no training.csv or validation.csv beside it or in Manually_Annotated_file_lists",
+        ),
+        ("train_set", ["images/1.jpg"], "train_set has no folder annotations"),
+        ("set", ["0/a.jpg", "7/a.jpg"], "folders 0, 7 are numbers"),
+        ("set", ["boredom/a.jpg", "envy/a.jpg"], "boredom, envy names an emotion"),
+    ],
+)
+def test_a_layout_that_is_there_in_part_is_told_what_it_lacks(
+    tmp_path: Path, made: str, files: list[str], message: str
+) -> None:
+    for file in files:
+        (tmp_path / made / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / made / file).write_bytes(b"")
+    with pytest.raises(InvalidData, match=message):
+        open_data(tmp_path)
+
+
+def test_reading_takes_the_memory_of_the_pictures_once_and_keeps_their_order(
+    tmp_path: Path,
+) -> None:
+    large = ModelCard(**{**vars(CARD), "source_size": 256})
+    entries = []
+    for number in range(400):
+        path = tmp_path / f"{number}.png"
+        generated.write_picture(path, np.full((8, 8, 3), number % 256, np.uint8))
+        entries.append(Entry(path.name, path, hard_target(0), 0))
+    for broken in (0, 7, 399):
+        (tmp_path / f"{broken}.png").unlink()
+    tracemalloc.start()
+    faces = read_faces(entries, large, lambda _: None)
+    faces.sha256()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    kept = [number for number in range(400) if number not in (0, 7, 399)]
+    assert faces.names == tuple(f"{number}.png" for number in kept)
+    assert faces.pictures[:, 0, 0].tolist() == [number % 256 for number in kept]
+    assert peak < 1.5 * faces.pictures.nbytes

@@ -1,13 +1,12 @@
 """What may be done to a trained model on its way to a release."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from emotion_streams.emotions import EMOTIONS
-from training.datasets.entry import Entry, hard_target
 from training.export import favour_rare
 from training.model_card import render
 from worker.model import release
@@ -21,20 +20,16 @@ def trained() -> Release:
     return replace(found, card=replace(found.card, training={}))
 
 
-def labelled(**pictures: int) -> list[Entry]:
-    """So many pictures of each emotion."""
-    return [
-        Entry(emotion, Path(emotion), hard_target(EMOTIONS.index(emotion)), EMOTIONS.index(emotion))
-        for emotion, count in pictures.items()
-        for _ in range(count)
-    ]
+def shares(**known: float) -> Callable[[], dict[str, float]]:
+    """Of each emotion; nothing of the others."""
+    return lambda: {**dict.fromkeys(EMOTIONS, 0.0), **known}
 
 
 @pytest.mark.parametrize("strength", [0.25, 1.0])
 def test_rare_emotions_gain_on_frequent_ones_by_the_logarithm_of_how_much_rarer_they_are(
     strength: float, trained: Release
 ) -> None:
-    favoured = favour_rare(trained, labelled(neutral=80, happiness=20), strength)
+    favoured = favour_rare(trained, shares(neutral=0.8, happiness=0.2), strength)
     gained = favoured.weights["dense/bias"] - trained.weights["dense/bias"]
     gain_of = dict(zip(trained.card.labels, gained, strict=True))
     expected = strength * np.log(80 / 20)
@@ -46,14 +41,14 @@ def test_rare_emotions_gain_on_frequent_ones_by_the_logarithm_of_how_much_rarer_
 
 def test_labels_in_another_order_gain_by_name(trained: Release) -> None:
     turned = replace(trained, card=replace(trained.card, labels=trained.card.labels[::-1]))
-    favoured = favour_rare(turned, labelled(neutral=80, happiness=20), 1.0)
+    favoured = favour_rare(turned, shares(neutral=0.8, happiness=0.2), 1.0)
     gained = favoured.weights["dense/bias"] - trained.weights["dense/bias"]
     gain_of = dict(zip(turned.card.labels, gained, strict=True))
     assert gain_of["happiness"] > gain_of["neutral"] > 0
 
 
 def test_the_card_says_how_much_rare_emotions_are_favoured(trained: Release) -> None:
-    favoured = favour_rare(trained, labelled(neutral=4, happiness=1), 0.25)
+    favoured = favour_rare(trained, shares(neutral=0.8, happiness=0.2), 0.25)
     told = {**release.load().card.training, **favoured.card.training}
     assert "0.25 times the logarithm" in render(replace(trained.card, training=told))
     told["favour_rare"] = 0.0

@@ -21,6 +21,11 @@ def test_macro_f1_leaves_out_classes_that_do_not_occur() -> None:
     assert metrics.macro_f1(matrix) == 1.0
 
 
+def test_macro_f1_leaves_out_classes_that_are_only_predicted() -> None:
+    matrix = np.array([[4, 0, 2], [0, 3, 0], [0, 0, 0]])
+    assert metrics.macro_f1(matrix) == pytest.approx((0.8 + 1) / 2)
+
+
 def test_a_class_that_is_never_found_counts_zero() -> None:
     matrix = np.array([[2, 0], [2, 0]])
     assert metrics.macro_f1(matrix) == pytest.approx((2 * 2 / 6) / 2)

@@ -1,6 +1,7 @@
 """Train, resume, evaluate, export, serve: the whole way, on pictures drawn for it."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import keras
 import numpy as np
 import pytest
 import skimage
@@ -15,12 +17,12 @@ import tensorflow as tf
 
 from tests.training import generated
 from training.cli import main
-from training.curves import PLOT, Row, read
+from training.curves import CURVES, PLOT, Row, read
 from training.datasets import open_data, read_faces
 from training.export import MODEL_CARD
-from training.run_config import RunConfig, Stage
-from training.run_folder import RUN, RunFolder
-from training.train import Pace, Training
+from training.run_config import Pace, RunConfig, Stage
+from training.run_folder import CHECKPOINT, RUN, RunFolder
+from training.train import Training
 from worker.crop import prepare
 from worker.engines.choose import ENGINES, build_engine
 from worker.model import release
@@ -41,7 +43,13 @@ class Run:
 def begin(folder: Path, data: Path) -> Training:
     faces = read_faces(open_data(data).entries("train"), RunFolder(folder, CONFIG, {}).card(28))
     valid = read_faces(open_data(data).entries("valid"), RunFolder(folder, CONFIG, {}).card(28))
-    about = {"path": str(data), "split": "train", "pictures": len(faces), "sha256": faces.sha256()}
+    about = {
+        "path": str(data),
+        "layout": "FER+",
+        "split": "train",
+        "pictures": len(faces),
+        "sha256": faces.sha256(),
+    }
     run = RunFolder.create(folder, CONFIG, about)
     return Training(faces, valid.judged(), run, NO_CHECKPOINTS)
 
@@ -92,6 +100,59 @@ def test_a_resumed_run_has_the_curve_and_the_weights_of_an_uninterrupted_one(
     )
     for name, array in one.items():
         np.testing.assert_array_equal(array, other[name], err_msg=name)
+
+
+@pytest.mark.parametrize("spoilt", ["the loss is nan at step 2", "not finite after step 2"])
+def test_a_run_that_diverges_ends_and_keeps_its_checkpoint(
+    spoilt: str,
+    uninterrupted: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def diverge(model: keras.Model, *_: object) -> float:
+        if "loss" in spoilt:
+            return float("nan")
+        model.trainable_variables[0].assign(model.trainable_variables[0] * float("nan"))
+        return 1.0
+
+    run = tmp_path / "run"
+    training = begin(run, uninterrupted.data)
+    training.stop.set()
+    training.run(resume=False)
+    before = (run / CHECKPOINT).read_bytes()
+    arguments = ["train", str(uninterrupted.data), "--out", str(run), "--resume"]
+    with monkeypatch.context() as patched:
+        patched.setattr(keras.Model, "train_on_batch", diverge)
+        assert main([*arguments, "--checkpoint-minutes", "0"]) == 2
+    assert spoilt in capsys.readouterr().err
+    assert (run / CHECKPOINT).read_bytes() == before
+    assert main(arguments) == 0
+    assert curve(run) == curve(uninterrupted.folder)
+
+
+def test_curves_are_on_the_disk_before_the_checkpoint_that_needs_them(
+    uninterrupted: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+
+    def fsync(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+
+    training = begin(tmp_path / "run", uninterrupted.data)
+    training.stop.set()
+    monkeypatch.setattr(os, "fsync", fsync)
+    training.run(resume=False)
+    assert synced[-2:] == [CURVES, f"{CHECKPOINT}.partial"]
+
+
+def test_a_validation_split_that_nobody_agreed_on_is_no_validation(tmp_path: Path) -> None:
+    data = tmp_path / "ferplus"
+    generated.write_ferplus(data, "train", [("a.png", {"fear": 9})])
+    generated.write_ferplus(data, "valid", [("a.png", {"fear": 5, "anger": 5})])
+    run = tmp_path / "run"
+    assert main(["train", str(data), "--out", str(run), "--stage", "28:1:1:1e-3"]) == 0
+    assert [row.valid_accuracy for row in read(run)] == [None]
 
 
 def test_two_processes_never_train_one_run(

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from training.run_config import InvalidConfig, RunConfig, Stage
+from training.run_config import InvalidConfig, Pace, RunConfig, Stage
 
 STAGE = Stage(side=32, steps=400, batch=48, rate=1e-3)
 
@@ -33,7 +33,34 @@ def test_a_stage_is_parsed_from_one_word() -> None:
     assert Stage.parse("32:400:48:1e-3") == STAGE
 
 
-@pytest.mark.parametrize("change", [{"stages": ()}, {"dropout": 1.0}, {"sampling": -1.0}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"stages": ()},
+        {"dropout": 1.0},
+        {"sampling": -1.0},
+        {"mixup": float("nan")},
+        {"weight_decay": float("inf")},
+        {"clip_norm": float("nan")},
+        {"seed": -1},
+        {"seed": 2**32},
+        {"source_size": 600},
+    ],
+)
 def test_a_configuration_that_cannot_be_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(InvalidConfig):
         RunConfig(**{"stages": (STAGE,), **change})  # type: ignore[arg-type] # wrong on purpose
+
+
+@pytest.mark.parametrize("stage", [(600, 1, 1, 1e-3), (32, 0, 1, 1e-3), (32, 1, 1, float("nan"))])
+def test_a_stage_that_cannot_be_is_refused_wherever_it_comes_from(
+    stage: tuple[int, int, int, float],
+) -> None:
+    with pytest.raises(InvalidConfig):
+        Stage(*stage)
+
+
+@pytest.mark.parametrize("pace", [(5.0, 0), (-1.0, 2), (float("nan"), 2)])
+def test_a_pace_that_cannot_be_is_refused(pace: tuple[float, int]) -> None:
+    with pytest.raises(InvalidConfig):
+        Pace(*pace)

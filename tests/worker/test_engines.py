@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -219,6 +220,16 @@ def test_half_precision_keeps_a_float32_softmax(
     assert np.allclose(found.sum(axis=1), 1, atol=1e-6)
     assert np.abs(expected[:16] - found).max() < tolerance
     assert_same_choice(expected[:16], found, tie=2 * tolerance)
+
+
+def test_keras_says_what_to_do_on_a_backend_that_it_cannot_serve_on(
+    release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    advice = r"KERAS_BACKEND=torch: set KERAS_BACKEND=tensorflow or jax, or install MNN"
+    with pytest.raises(NoEngine, match=advice) as refused:
+        build_engine("keras", release, 1)
+    assert "pip install" not in str(refused.value)  # it is installed
 
 
 def test_keras_runs_on_jax_as_well(

@@ -7,6 +7,7 @@ from training.datasets.entry import (
     InvalidData,
     UnreadablePicture,
     read_faces,
+    target_shares,
 )
 from training.datasets.layouts import DataSet, open_data
 
@@ -19,4 +20,5 @@ __all__ = [
     "UnreadablePicture",
     "open_data",
     "read_faces",
+    "target_shares",
 ]

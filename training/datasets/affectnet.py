@@ -1,24 +1,27 @@
 """AffectNet in its two public layouts.
 
-The first: Manually_Annotated_Images, with training.csv and validation.csv beside it (or in
-Manually_Annotated_file_lists). The later export: train_set and val_set, each with images/N.jpg and
-annotations/N_exp.npy.
+The first: Manually_Annotated_Images, at the top or as its archives unpack it, and training.csv and
+validation.csv, at the top or in Manually_Annotated_file_lists. The later export: train_set and
+val_set, each with images/N.jpg (or another suffix) and annotations/N_exp.npy.
 
 Source: Mollahosseini et al., "AffectNet: A Database for Facial Expression, Valence, and Arousal
 Computing in the Wild" (arXiv:1708.03985).
 """
 
-import csv
 import io
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import astuple
 from importlib.resources.abc import Traversable
+from pathlib import PurePath
 from typing import Final
 
 import numpy as np
 
 from emotion_streams.emotions import EMOTIONS, Emotion
 from emotion_streams.events import Box
-from training.datasets.entry import Entry, InvalidData, hard_target
+from training.datasets.entry import UNREADABLE, Entry, InvalidData, hard_target
+from training.datasets.listing import rows
 
 EXPRESSIONS: Final[tuple[Emotion, ...]] = (
     *("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt"),
@@ -27,6 +30,8 @@ EXPRESSIONS: Final[tuple[Emotion, ...]] = (
 LAST_EXPRESSION: Final = 10
 
 IMAGES: Final = "Manually_Annotated_Images"
+UNPACKED: Final = ("", "Manually_Annotated", "Manually_Annotated_compressed")
+"""The folders that the archives of pictures make."""
 LISTS: Final = ("", "Manually_Annotated_file_lists")
 LISTED: Final = {"train": "training.csv", "valid": "validation.csv"}
 COLUMNS: Final = (
@@ -44,66 +49,98 @@ def recognises(root: Traversable) -> bool:
 
 def splits(root: Traversable) -> list[str]:
     """The splits that are there."""
-    listed = [split for split in LISTED if _listing(root, split) is not None]
+    listed = [split for split in LISTED if _listing(root, split)] if _images(root) else []
     return listed or [
         split for split, folder in EXPORTED.items() if (root / folder / "annotations").is_dir()
     ]
 
 
+def missing(root: Traversable) -> str | None:
+    """What a folder lacks that AffectNet has, None where it has nothing of AffectNet."""
+    lists = " or ".join(LISTED.values())
+    if _images(root):
+        return f"{IMAGES} is here, but no {lists} beside it or in {LISTS[1]}"
+    if any(_listing(root, split) for split in LISTED):
+        return f"{lists} is here, but no folder {IMAGES} beside it"
+    for folder in EXPORTED.values():
+        if (root / folder).is_dir():
+            return f"{folder} has no folder annotations"
+    return None
+
+
 def entries(root: Traversable, split: str) -> list[Entry]:
     """The split's pictures of the eight emotions."""
-    listing = _listing(root, split)
-    return list(_listed(root, listing) if listing else _exported(root / EXPORTED[split]))
+    images, listing = _images(root), _listing(root, split)
+    return list(
+        _listed(images, listing) if images and listing else _exported(root / EXPORTED[split])
+    )
+
+
+def _images(root: Traversable) -> Traversable | None:
+    """The folder of the first layout's pictures."""
+    candidates = (root / folder / IMAGES for folder in UNPACKED if (root / folder).is_dir())
+    return next((images for images in candidates if images.is_dir()), None)
 
 
 def _listing(root: Traversable, split: str) -> Traversable | None:
-    if not (root / IMAGES).is_dir():
-        return None
     candidates = (root / folder / LISTED[split] for folder in LISTS if (root / folder).is_dir())
     return next((listing for listing in candidates if listing.is_file()), None)
 
 
-def _listed(root: Traversable, listing: Traversable) -> Iterator[Entry]:
-    rows = csv.DictReader(listing.read_text(encoding="utf-8").splitlines())
-    if missing := [column for column in COLUMNS if column not in (rows.fieldnames or ())]:
+def _listed(images: Traversable, listing: Traversable) -> Iterator[Entry]:
+    lines = rows(listing, listing.name)
+    header = next(lines, [])
+    if missing := [column for column in COLUMNS if column not in header]:
         raise InvalidData(f"{listing.name}: no column {', '.join(missing)}")
-    for number, row in enumerate(rows, start=2):
-        where = f"{listing.name} line {number}"
-        winner = _winner(row["expression"], where)
+    for number, cells in enumerate(lines, start=2):
+        where, row = f"{listing.name} line {number}", dict(zip(header, cells, strict=False))
+        if not row:
+            continue
+        winner = _winner(row.get("expression", ""), where)
         if winner is None:  # such rows have no box either
             continue
-        try:
-            x, y, width, height = (float(row[column]) for column in COLUMNS[1:5])
-        except (TypeError, ValueError) as error:
-            raise InvalidData(f"{where}: the face's box is four numbers") from error
         name = row["subDirectory_filePath"]
-        box = Box(x, y, width, height)
-        yield Entry(name, root / IMAGES / name, hard_target(winner), winner, box)
+        yield Entry(name, images / name, hard_target(winner), winner, _box(row, where))
+
+
+def _box(row: Mapping[str, str], where: str) -> Box:
+    try:
+        box = Box(*(float(row[column]) for column in COLUMNS[1:5]))
+    except (KeyError, ValueError) as error:
+        raise InvalidData(f"{where}: the face's box is four numbers") from error
+    if not all(map(math.isfinite, astuple(box))) or min(box.width, box.height) <= 0:
+        raise InvalidData(f"{where}: no face has a box of {astuple(box)}")
+    return box
 
 
 def _exported(folder: Traversable) -> Iterator[Entry]:
     annotations = {file.name: file for file in (folder / "annotations").iterdir()}
+    images = folder / "images"
+    pictures = {PurePath(f.name).stem: f for f in images.iterdir()} if images.is_dir() else {}
     for name in sorted(annotations):
         if not name.endswith(SUFFIX):
             continue
         where = f"{folder.name}/annotations/{name}"
-        try:
-            with io.BytesIO(annotations[name].read_bytes()) as file:
-                value = str(np.load(file, allow_pickle=False).item())
-        except (ValueError, EOFError, OSError) as error:
-            raise InvalidData(f"{where}: not an array of one expression") from error
-        picture = f"{name.removesuffix(SUFFIX)}.jpg"
-        if (winner := _winner(value, where)) is not None:
-            file_of_picture = folder / "images" / picture
-            yield Entry(f"{folder.name}/{picture}", file_of_picture, hard_target(winner), winner)
+        stem = name.removesuffix(SUFFIX)
+        picture = pictures.get(stem, images / f"{stem}.jpg")
+        if (winner := _winner(_expression(annotations[name], where), where)) is not None:
+            yield Entry(f"{folder.name}/{picture.name}", picture, hard_target(winner), winner)
 
 
-def _winner(value: str | None, where: str) -> int | None:
+def _expression(file: Traversable, where: str) -> str:
+    try:
+        with io.BytesIO(file.read_bytes()) as blob:
+            return str(np.load(blob, allow_pickle=False).item())
+    except (ValueError, EOFError, *UNREADABLE) as error:
+        raise InvalidData(f"{where}: not an array of one expression") from error
+
+
+def _winner(value: str, where: str) -> int | None:
     """The index in EMOTIONS of an expression's number, None for those that are left out."""
     try:
-        number = int(value or "")
+        number = float(value)
     except ValueError as error:
         raise InvalidData(f"{where}: expression {value!r} is no number") from error
-    if not 0 <= number <= LAST_EXPRESSION:
-        raise InvalidData(f"{where}: expression {number} is not 0 to {LAST_EXPRESSION}")
-    return EMOTIONS.index(EXPRESSIONS[number]) if number < len(EXPRESSIONS) else None
+    if number not in range(LAST_EXPRESSION + 1):
+        raise InvalidData(f"{where}: expression {value} is not 0 to {LAST_EXPRESSION}")
+    return EMOTIONS.index(EXPRESSIONS[int(number)]) if number < len(EXPRESSIONS) else None

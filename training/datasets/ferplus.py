@@ -5,12 +5,12 @@ Source: Barsoum et al., "Training Deep Networks for Facial Expression Recognitio
 Crowd-Sourced Label Distribution" (arXiv:1608.01041).
 """
 
-import csv
 from importlib.resources.abc import Traversable
 from typing import Final
 
 from emotion_streams.emotions import EMOTIONS
 from training.datasets.entry import NO_WINNER, Entry, InvalidData
+from training.datasets.listing import rows
 
 SPLITS: Final = {"train": "FER2013Train", "valid": "FER2013Valid", "test": "FER2013Test"}
 LABELS: Final = "label.csv"
@@ -43,13 +43,27 @@ def splits(root: Traversable) -> list[str]:
     return [name for name, folder in SPLITS.items() if folder.lower() in there]
 
 
+def missing(root: Traversable) -> str | None:
+    """What a folder lacks that FER+ has, None where it has nothing of FER+."""
+    if (root / LABELS).is_file():
+        return (
+            f"{LABELS} belongs into a folder {' or '.join(SPLITS.values())}; name the one above it"
+        )
+    named = {folder.lower() for folder in SPLITS.values()}
+    for child in root.iterdir():
+        if child.name.lower() in named and child.is_dir() and not (child / LABELS).is_file():
+            return f"{child.name} has no {LABELS}"
+    return None
+
+
 def entries(root: Traversable, split: str) -> list[Entry]:
     """The split's pictures but the excluded ones and those whose votes name no emotion."""
     folder = _folders(root)[SPLITS[split].lower()]
     excluded = _excluded(root)
     found, columns = [], COLUMNS
-    for number, row in enumerate(_rows(folder / LABELS), start=1):
-        where = f"{SPLITS[split]}/{LABELS} line {number}"
+    labels = f"{SPLITS[split]}/{LABELS}"
+    for number, row in enumerate(rows(folder / LABELS, labels), start=1):
+        where = f"{labels} line {number}"
         if not row:
             continue
         if number == 1 and row[0].strip().lower() in HEADS:
@@ -107,12 +121,8 @@ def _votes(cells: list[str], columns: tuple[str, ...], where: str) -> dict[str, 
         raise InvalidData(f"{where}: votes are whole numbers, not {cells}") from error
 
 
-def _rows(labels: Traversable) -> list[list[str]]:
-    return list(csv.reader(labels.read_text(encoding="utf-8-sig").splitlines()))
-
-
 def _excluded(root: Traversable) -> frozenset[str]:
     listing = root / EXCLUDED
     if not listing.is_file():
         return frozenset()
-    return frozenset(line.strip() for line in listing.read_text(encoding="utf-8").splitlines())
+    return frozenset(row[0].strip() for row in rows(listing, EXCLUDED) if row)

@@ -55,6 +55,17 @@ def splits(root: Traversable) -> list[str]:
     return [split for split in SPLITS if _split(children, split)]
 
 
+def missing(root: Traversable) -> str | None:
+    """What is wrong with folders of pictures that name no emotion, None where there are none."""
+    names = sorted(child.name for child in below(root) if any(map(_is_picture, child.iterdir())))
+    if not names:
+        return None
+    told = ", ".join(names[:8])
+    if all(name.isdigit() for name in names):
+        return f"folders {told} are numbers, which mean something else in each data set: name them"
+    return f"none of the folders {told} names an emotion; the names are {', '.join(EMOTIONS)}"
+
+
 def entries(root: Traversable, split: str) -> list[Entry]:
     """The pictures of a split, or all, in the emotions' folders and those below them. InvalidData
     where another folder has pictures: a misspelt emotion must not go unnoticed."""
@@ -83,8 +94,12 @@ def _pictures(folder: Traversable, path: str) -> Iterator[tuple[str, Traversable
             continue
         if child.is_dir():
             yield from _pictures(child, f"{path}/{child.name}")
-        elif child.name.lower().endswith(PICTURES):
+        elif _is_picture(child):
             yield f"{path}/{child.name}", child
+
+
+def _is_picture(file: Traversable) -> bool:
+    return file.name.lower().endswith(PICTURES)
 
 
 def _emotion(folder: Traversable) -> Emotion | None:

@@ -19,6 +19,10 @@ class Layout(Protocol):
     def splits(self, root: Traversable) -> list[str]:
         """The splits that are there, of train, valid and test."""
 
+    def missing(self, root: Traversable) -> str | None:
+        """What a folder lacks that looks as if it were meant to be in this layout, None for one
+        that does not."""
+
     def entries(self, root: Traversable, split: str) -> list[Entry]:
         """The labelled pictures of a split; InvalidData says what is wrong with its labels."""
 
@@ -46,14 +50,19 @@ class DataSet:
         """The splits that are there, of train, valid and test."""
         return LAYOUTS[self.layout].splits(self.root)
 
+    def split(self, asked: str) -> str:
+        """The split that is meant by one asked for: itself, or `all` of a data set that is not
+        divided. InvalidData where it is not there."""
+        there = self.splits()
+        if there == [folders.WHOLE]:
+            return folders.WHOLE
+        if asked not in there:
+            raise InvalidData(f"{self.path}: no split {asked!r}, only {', '.join(there)}")
+        return asked
+
     def entries(self, split: str) -> list[Entry]:
-        """The labelled pictures of a split; InvalidData where it is not there. A data set that is
-        not divided gives all it has as any split."""
-        if (there := self.splits()) == [folders.WHOLE]:
-            split = folders.WHOLE
-        if split not in there:
-            raise InvalidData(f"{self.path}: no split {split!r}, only {', '.join(there)}")
-        return LAYOUTS[self.layout].entries(self.root, split)
+        """The labelled pictures of a split, as `split` takes it."""
+        return LAYOUTS[self.layout].entries(self.root, self.split(split))
 
 
 def open_data(path: Path) -> DataSet:
@@ -66,7 +75,7 @@ def open_data(path: Path) -> DataSet:
     else:
         what = "neither a folder nor a zip" if path.exists() else "not there"
         raise InvalidData(f"{path}: {what}")
-    roots = [top]
+    roots, hint = [top], None
     for _ in range(_DEEPEST):
         found = [(name, root) for root in roots if (name := _layout(root))]
         if len(found) > 1:
@@ -74,8 +83,13 @@ def open_data(path: Path) -> DataSet:
             raise InvalidData(f"{path}: several data sets, in {names}; name one of them")
         if found:
             return DataSet(path, *found[0])
+        hint = hint or next(filter(None, map(_missing, roots)), None)
         roots = [child for root in roots for child in folders.below(root)]
-    raise InvalidData(f"{path}: in no layout that is known ({', '.join(LAYOUTS)})")
+    raise InvalidData(f"{path}: {hint or 'in no layout that is known: ' + ', '.join(LAYOUTS)}")
+
+
+def _missing(root: Traversable) -> str | None:
+    return next(filter(None, (layout.missing(root) for layout in LAYOUTS.values())), None)
 
 
 def _layout(root: Traversable) -> str | None:

@@ -17,6 +17,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from worker.engines.choose import NoEngine
 from worker.model import simpnet
 from worker.model.keras_weights import import_weights
 from worker.model.release import Release
@@ -38,8 +39,9 @@ own tensors."""
 class KerasEngine:
     """Keras on TensorFlow or JAX, as KERAS_BACKEND says.
 
-    `policy` is Keras' dtype policy; without, half precision on a GPU and float32 elsewhere.
-    `traces` counts how often the model was traced: once per bucket, all of them in warm().
+    Raises NoEngine on another. `policy` is Keras' dtype policy; without, half precision on a GPU
+    and float32 elsewhere. `traces` counts how often the model was traced: once per bucket, all of
+    them in warm().
     """
 
     name = "keras"
@@ -146,4 +148,7 @@ def _backend(threads: int) -> _TensorFlow | _Jax:
         return _TensorFlow(threads)
     if name == "jax":
         return _Jax(threads)
-    raise ImportError(f"KERAS_BACKEND is {name!r}, and neither tensorflow nor jax")
+    raise NoEngine(
+        f"engine keras cannot run on KERAS_BACKEND={name}: "
+        "set KERAS_BACKEND=tensorflow or jax, or install MNN and take --engine mnn"
+    )

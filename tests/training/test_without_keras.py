@@ -1,0 +1,105 @@
+"""Each command in a process of its own: what it imports, and what it says of what is not there."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import keras
+import pytest
+
+from tests.training import generated
+from training.backend import made_with
+from training.curves import read
+
+BLOCKED = """
+import sys
+from importlib.machinery import PathFinder
+class Without(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        missing = name.split(".")[0] in {"keras", "tensorflow", "jax", "torch"}
+        return None if missing else super().find_spec(name, path, target)
+sys.meta_path[sys.meta_path.index(PathFinder)] = Without
+from training.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+# JAX compiles for half a minute where others compute too.
+pytestmark = pytest.mark.timeout(300)
+
+
+def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> str:
+    return str(generated.ferplus(tmp_path / "ferplus", per_emotion=1))
+
+
+def test_the_command_line_imports_no_keras() -> None:
+    assert (
+        python("-c", "import sys, training.cli; sys.exit('keras' in sys.modules)").returncode == 0
+    )
+
+
+def test_a_model_is_evaluated_and_data_inspected_without_keras(data: str, tmp_path: Path) -> None:
+    evaluated = python("-c", BLOCKED, "evaluate", "simpnet-v2-32", data, "--json")
+    assert evaluated.returncode == 0, evaluated.stderr
+    scores = json.loads(evaluated.stdout)
+    assert (scores["engine"], scores["count"]) == ("mnn", 8)
+    inspected = python("-c", BLOCKED, "inspect", data, "--sheet", str(tmp_path / "sheet.png"))
+    assert inspected.returncode == 0, inspected.stderr
+
+
+@pytest.mark.parametrize("command", ["summary", "train DATA --out OUT --stage 28:1:1:1e-3"])
+def test_what_needs_keras_says_so_in_a_line(command: str, data: str, tmp_path: Path) -> None:
+    paths = {"DATA": data, "OUT": str(tmp_path / "out")}
+    result = python("-c", BLOCKED, *(paths.get(word, word) for word in command.split()))
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: Keras cannot run here: No module named 'keras'")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("backend", "message"),
+    [("nonsense", "Unable to import backend"), ("numpy", "'numpy', which cannot train")],
+)
+def test_a_backend_that_cannot_train_is_named(backend: str, message: str) -> None:
+    result = python("-m", "training", "summary", KERAS_BACKEND=backend)
+    assert result.returncode == 2
+    assert message in result.stderr.splitlines()[-1]
+
+
+def test_jax_trains_where_there_is_no_gpu(data: str, tmp_path: Path) -> None:
+    arguments = ["--out", str(tmp_path / "run"), "--stage", "28:1:1:1e-3", "--validations", "0"]
+    result = python("-m", "training", "train", data, *arguments, KERAS_BACKEND="jax")
+    assert result.returncode == 0, result.stderr
+    assert len(read(tmp_path / "run")) == 1
+    about = json.loads((tmp_path / "run" / "run.json").read_text())["made_with"]
+    assert about["backend"] == "jax"
+    assert about["device"].startswith(f"{os.cpu_count()} CPU cores")
+
+
+def test_a_run_records_pytorchs_gpus_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = SimpleNamespace(__version__="2.9", cuda=SimpleNamespace(device_count=lambda: 2))
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    about = made_with()
+    assert about["torch"] == "2.9"
+    assert about["device"].startswith("2 GPUs, ")
+
+
+def test_versions_are_known_whatever_the_packages_are_called(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda name: {}[name])
+    assert {"keras", "numpy", "opencv", keras.backend.backend()} <= set(made_with())

@@ -1,0 +1,60 @@
+"""Keras and the backend it runs on. Nothing here imports them before it is called: only what
+trains needs them."""
+
+import os
+import platform
+import sys
+from typing import Any, Final
+
+TRAINING: Final = ("tensorflow", "jax", "torch")
+"""Keras' backends that have gradients."""
+
+
+class NoBackend(Exception):
+    """Keras cannot train here: why, and what to do."""
+
+
+def require() -> None:
+    """Import Keras and its backend. NoBackend where one is missing, or cannot train."""
+    try:
+        import keras
+    except (ImportError, ValueError) as error:  # ValueError: KERAS_BACKEND names none
+        raise NoBackend(
+            f"Keras cannot run here: {error}. Install 'emotion-streams[training]', or set "
+            f"KERAS_BACKEND to what is installed of {', '.join(TRAINING)}"
+        ) from error
+    if (name := keras.backend.backend()) not in TRAINING:
+        raise NoBackend(f"KERAS_BACKEND is {name!r}, which cannot train; {', '.join(TRAINING)} can")
+
+
+def made_with() -> dict[str, Any]:
+    """Versions, and the machine."""
+    import cv2
+    import keras
+    import numpy as np
+
+    backend = keras.backend.backend()
+    gpus = _gpus(backend)
+    # A module knows its version under whichever name it was installed: opencv-python-headless,
+    # tensorflow-cpu.
+    return {
+        "backend": backend,
+        "python": platform.python_version(),
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+        backend: sys.modules[backend].__version__,
+        "device": f"{f'{gpus} GPUs, ' if gpus else ''}{os.cpu_count()} CPU cores "
+        f"({platform.machine()})",
+    }
+
+
+def _gpus(backend: str) -> int:
+    if backend == "torch":  # of its devices Keras lists none
+        return int(sys.modules[backend].cuda.device_count())
+    import keras
+
+    try:
+        return len(keras.distribution.list_devices("gpu"))
+    except RuntimeError:  # JAX, where it has no such platform
+        return 0
