@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from emotion_streams import keys
-from emotion_streams.connection import parse_url
+from emotion_streams.redis_url import parse_url
 from emotion_streams.service.settings import Parser
 
 MAX_FPS: Final = 240

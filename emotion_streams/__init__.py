@@ -1,11 +1,12 @@
 """The wire contract of emotion-streams and the subscriber's client."""
 
 from emotion_streams.cameras import CameraStatus, list_cameras
-from emotion_streams.connection import InvalidRedisUrl, connect
+from emotion_streams.connection import connect
 from emotion_streams.emotions import EMOTIONS, Emotion
 from emotion_streams.events import Box, EmotionEvent, Face, Latency, Model
 from emotion_streams.frames import Frame
 from emotion_streams.ledger import Ledger, Outcome, read_ledger
+from emotion_streams.redis_url import InvalidRedisUrl
 from emotion_streams.subscribe import NOW, START, subscribe, subscribe_async
 from emotion_streams.wire import MalformedMessage
 

@@ -13,9 +13,11 @@ from typing import Any
 from emotion_streams import keys
 from emotion_streams.backoff import UNREACHABLE
 from emotion_streams.cameras import list_cameras, registered
-from emotion_streams.connection import InvalidRedisUrl, brief, connect, redact_url
+from emotion_streams.connection import connect
 from emotion_streams.events import EmotionEvent
 from emotion_streams.ledger import Ledger, read_ledger
+from emotion_streams.redaction import brief, redact_url
+from emotion_streams.redis_url import InvalidRedisUrl
 from emotion_streams.subscribe import NOW, subscribe_async
 
 

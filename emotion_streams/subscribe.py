@@ -19,8 +19,10 @@ from redis.asyncio.cluster import RedisCluster
 from emotion_streams import keys
 from emotion_streams.backoff import is_refusal, persist
 from emotion_streams.cameras import registered
-from emotion_streams.connection import Client, brief, connect, parse_url
+from emotion_streams.connection import Client, connect
 from emotion_streams.events import EmotionEvent
+from emotion_streams.redaction import brief
+from emotion_streams.redis_url import parse_url
 
 NOW: Final = "now"
 START: Final = "start"

@@ -10,7 +10,8 @@ from starlette.exceptions import HTTPException
 
 from emotion_streams import CameraStatus, list_cameras
 from emotion_streams.backoff import UNREACHABLE
-from emotion_streams.connection import Client, redact
+from emotion_streams.connection import Client
+from emotion_streams.redaction import redact
 from emotion_streams.service.health import Health
 from emotion_streams.service.metrics import GatewayMetrics
 from gateway.trouble import Trouble

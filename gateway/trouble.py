@@ -2,7 +2,7 @@
 
 import logging
 
-from emotion_streams.connection import brief
+from emotion_streams.redaction import brief
 from emotion_streams.service.health import Health
 from emotion_streams.service.metrics import GatewayMetrics
 

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from emotion_streams.connection import redact_url
+from emotion_streams.redaction import redact_url
 
 DEFAULT_FPS: Final = 10.0
 _NETWORK_SCHEMES: Final = frozenset({"rtsp", "rtsps", "http", "https"})

@@ -12,7 +12,7 @@ import sys
 import threading
 from typing import Final
 
-from emotion_streams.connection import keep_secret
+from emotion_streams.redaction import keep_secret
 from emotion_streams.service import logs
 from producer.camera_settings import DEFAULT_FPS
 from producer.capture import Capture, Captured, Limits, Pace

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from pydantic import ValidationError
 
 from emotion_streams import keys
-from emotion_streams.connection import keep_secret
+from emotion_streams.redaction import keep_secret
 from emotion_streams.service import settings as service
 from emotion_streams.service.settings_file import InvalidSettings, expand, own_values, read_yaml
 from producer.camera_settings import CameraOptions, CameraSettings

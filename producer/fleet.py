@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from emotion_streams.connection import known_secrets
+from emotion_streams.redaction import known_secrets
 from emotion_streams.service.metrics import ProducerMetrics
 from emotion_streams.service.settings_file import InvalidSettings
 from producer.camera_settings import CameraSettings

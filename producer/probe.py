@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from emotion_streams.connection import redact, redact_url
+from emotion_streams.redaction import redact, redact_url
 from emotion_streams.service import settings as service
 from emotion_streams.service.settings_file import InvalidSettings
 from producer.camera_settings import CameraSettings

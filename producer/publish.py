@@ -22,8 +22,9 @@ from redis.exceptions import (
 
 from emotion_streams import keys
 from emotion_streams.backoff import UNREACHABLE, delays
-from emotion_streams.connection import Client, brief, connect_sync
+from emotion_streams.connection import Client, connect_sync
 from emotion_streams.frames import Frame
+from emotion_streams.redaction import brief
 from producer.messages import Counts
 from producer.picture import EncodedPicture
 

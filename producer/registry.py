@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from emotion_streams import keys
 from emotion_streams.backoff import UNREACHABLE, check_cancelled
-from emotion_streams.connection import brief, connect, redact
+from emotion_streams.connection import connect
+from emotion_streams.redaction import brief, redact
 from emotion_streams.service.health import Health
 from emotion_streams.service.metrics import ProducerMetrics
 from producer.messages import Counts, Report, State

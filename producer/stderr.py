@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from typing import Final
 
-from emotion_streams.connection import redact
+from emotion_streams.redaction import redact
 
 _log = logging.getLogger(__name__)
 

@@ -17,8 +17,9 @@ from typing import Final
 import cv2
 from prometheus_client import CollectorRegistry
 
-from emotion_streams.connection import connect, redact_url
+from emotion_streams.connection import connect
 from emotion_streams.events import Model
+from emotion_streams.redaction import redact_url
 from emotion_streams.service import logs
 from emotion_streams.service.command_line import conceal
 from emotion_streams.service.health import Health, HealthServer

@@ -8,7 +8,8 @@ from contextlib import suppress
 from typing import Final
 
 from emotion_streams.backoff import UNREACHABLE
-from emotion_streams.connection import Client, brief
+from emotion_streams.connection import Client
+from emotion_streams.redaction import brief
 from emotion_streams.service.health import Health
 from worker.at_once import few_at_once
 from worker.attached import Attached

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from emotion_streams.backoff import UNREACHABLE
-from emotion_streams.connection import Client, brief
+from emotion_streams.connection import Client
 from emotion_streams.ledger import read_ledger
+from emotion_streams.redaction import brief
 from worker.at_once import few_at_once
 from worker.camera import CameraPipeline
 from worker.lease import Leases, Peer

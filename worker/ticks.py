@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Final
 
 from emotion_streams.backoff import UNREACHABLE, check_cancelled
-from emotion_streams.connection import brief
+from emotion_streams.redaction import brief
 from emotion_streams.service.health import Health
 from emotion_streams.service.metrics import WorkerMetrics
 

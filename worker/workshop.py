@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
-from emotion_streams.connection import Client, brief
+from emotion_streams.connection import Client
 from emotion_streams.events import EmotionEvent, Model
+from emotion_streams.redaction import brief
 from emotion_streams.service.metrics import WorkerMetrics
 from worker.batch import Batcher
 from worker.find import FaceFinder, Found

@@ -5,7 +5,7 @@ import os
 import sys
 from typing import Final, NoReturn
 
-from emotion_streams.connection import redact_url
+from emotion_streams.redaction import redact_url
 
 _DESCRIPTOR: Final = "EMOTION_COMMAND_LINE_FD"
 

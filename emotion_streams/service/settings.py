@@ -15,7 +15,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from emotion_streams.connection import parse_url, redact, redact_url
+from emotion_streams.redaction import redact, redact_url
+from emotion_streams.redis_url import parse_url
 from emotion_streams.service.settings_file import (
     InvalidSettings,
     expand,

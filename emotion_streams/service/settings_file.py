@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import yaml
 
-from emotion_streams.connection import keep_secret
+from emotion_streams.redaction import keep_secret
 
 SECTIONS: Final = ("producer", "worker", "gateway", "defaults", "cameras")
 """Of a settings file; what stands beside them (`redis`, `log_level`) goes for every process."""

@@ -4,7 +4,7 @@ import os
 import time
 from typing import Final
 
-from emotion_streams.connection import redact_url
+from emotion_streams.redaction import redact_url
 from producer.source import Format, Picture, SourceUnavailable
 from producer.sources.ffmpeg import FfmpegReader
 from producer.stderr import NativeErrors

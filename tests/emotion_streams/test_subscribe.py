@@ -15,7 +15,7 @@ from redis.exceptions import (
 )
 
 from emotion_streams import EmotionEvent, keys, subscribe, subscribe_async
-from emotion_streams.connection import InvalidRedisUrl
+from emotion_streams.redis_url import InvalidRedisUrl
 from tests import samples
 from tests.servers import RedisProcess, eventually, free_port
 from tests.topologies import Cluster

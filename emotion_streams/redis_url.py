@@ -1,0 +1,115 @@
+"""Where Redis is and how to get in: one URL for every kind of it."""
+
+import os
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from emotion_streams.redaction import redact_url
+
+_SCHEMES: Final = {
+    "redis",
+    "rediss",
+    "unix",
+    "redis+cluster",
+    "rediss+cluster",
+    "redis+sentinel",
+    "rediss+sentinel",
+}
+_TLS_OPTIONS: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs")
+_DEFAULT_PORT: Final = {"redis": 6379, "redis+cluster": 6379, "redis+sentinel": 26379}
+
+
+class InvalidRedisUrl(ValueError):
+    """A Redis URL that cannot be used: what is wrong with it, and what it should look like."""
+
+
+@dataclass(frozen=True)
+class RedisUrl:
+    """A parsed URL. `hosts` holds one (host, port), or the nodes of a cluster or its sentinels."""
+
+    kind: str
+    hosts: tuple[tuple[str, int], ...]
+    path: str
+    service: str
+    database: int
+    options: dict[str, Any]
+
+
+def parse_url(url: str, environ: "os._Environ[str] | dict[str, str]" = os.environ) -> RedisUrl:
+    """Parse redis://, rediss:// (TLS), unix://, redis+cluster:// and redis+sentinel:// URLs.
+
+    Several hosts are separated by commas; a sentinel URL's path is `/service` or `/service/db`.
+    As a query may follow `db`, and with TLS `ssl_ca_certs`, `ssl_certfile`, `ssl_keyfile` and
+    `ssl_cert_reqs`, as redis-py knows them. User and password come from the URL, else from
+    EMOTION_REDIS_USERNAME and EMOTION_REDIS_PASSWORD. Raises InvalidRedisUrl, whose text holds no
+    password.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in _SCHEMES:
+        raise InvalidRedisUrl(
+            f"{redact_url(url)!r} is no Redis URL: it starts with one of "
+            + ", ".join(sorted(f"{name}://" for name in _SCHEMES))
+        )
+    tls = scheme.startswith("rediss")
+    kind = scheme.replace("rediss", "redis", 1)
+    # urlsplit does not know lists of hosts, so they are taken off first.
+    authority = re.split("[/?]", rest, maxsplit=1)[0]
+    credentials, at, host_list = authority.rpartition("@")
+    parts = urlsplit(f"x://x/{rest.removeprefix(authority).removeprefix('/')}")
+    options: dict[str, Any] = {"ssl": True} if tls else {}
+    user, _, password = credentials.partition(":") if at else ("", "", "")
+    user = unquote(user) or environ.get("EMOTION_REDIS_USERNAME", "")
+    password = unquote(password) or environ.get("EMOTION_REDIS_PASSWORD", "")
+    if user:
+        options["username"] = user
+    if password:
+        options["password"] = password
+    path = parts.path.strip("/")
+    try:
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        databases = [query.pop("db", "")]
+        for name, value in query.items():
+            options[name] = _tls_option(name, value, tls)
+        if kind == "unix":
+            if host_list or not path:
+                raise ValueError("it names no file, as in unix:///run/redis.sock")
+            return RedisUrl("unix", (), f"/{path}", "", _database(databases), options)
+        hosts = tuple(_host(text, _DEFAULT_PORT[kind]) for text in host_list.split(","))
+        service, _, database = path.partition("/") if kind == "redis+sentinel" else ("", "", path)
+        if kind == "redis+sentinel" and not service:
+            raise ValueError("it names no service, as in redis+sentinel://host:26379/mymaster")
+        number = _database([*databases, database])
+        if kind == "redis+cluster" and number:
+            raise ValueError("a cluster has no database but 0")
+        return RedisUrl(kind, hosts, "", service, number, options)
+    except ValueError as error:
+        raise InvalidRedisUrl(f"{redact_url(url)!r} is no Redis URL: {error}") from None
+
+
+def _tls_option(name: str, value: str, tls: bool) -> str:
+    if name not in _TLS_OPTIONS:
+        known = ", ".join(("db", *_TLS_OPTIONS))
+        raise ValueError(f"after the ? may stand {known}, not {name}")
+    if not tls:
+        raise ValueError(f"{name} needs rediss://")
+    if name == "ssl_cert_reqs" and value not in ("none", "optional", "required"):
+        raise ValueError(f"ssl_cert_reqs is none, optional or required, not {value}")
+    return value
+
+
+def _database(given: list[str]) -> int:
+    """The number of the database, where it was given at all; 0 otherwise."""
+    for text in filter(None, given):
+        if not (text.isascii() and text.isdecimal()):
+            raise ValueError(f"{text!r} is no number of a database")
+        return int(text)
+    return 0
+
+
+def _host(text: str, default_port: int) -> tuple[str, int]:
+    parts = urlsplit(f"//{text}")
+    if not parts.hostname:
+        raise ValueError("a host is missing")
+    return parts.hostname, parts.port or default_port
