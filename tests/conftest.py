@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import redis
 
+import producer.opencv  # noqa: F401 - cv2 reads its limits once, and some test imports it first
 from tests.servers import RedisProcess
 
 

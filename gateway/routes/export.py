@@ -64,29 +64,16 @@ async def _csv(has: Services, camera: str, query: ExportQuery) -> AsyncGenerator
 
 
 def _rows(event: EmotionEvent) -> Iterator[tuple[Any, ...]]:
-    head = (
-        event.camera,
-        event.frame_id,
-        _iso(event.captured_ms),
-        event.width,
-        event.height,
-        len(event.faces),
+    captured = datetime.fromtimestamp(event.captured_ms / 1000, UTC).isoformat(
+        timespec="milliseconds"
     )
+    head = (event.camera, event.frame_id, captured, event.width, event.height, len(event.faces))
     model = event.model
     tail = (event.latency.total_ms, model.name, model.version, model.detector)
     for number, face in enumerate(event.faces, 1):
         yield (*head, number, *_face(face), *tail)
     if not event.faces:
         yield (*head, *[""] * (len(COLUMNS) - len(head) - len(tail)), *tail)
-
-
-def _iso(milliseconds: int) -> str:
-    """Empty where no calendar goes that far: a camera's clock may say anything."""
-    try:
-        moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    except (ValueError, OverflowError, OSError):
-        return ""
-    return moment.isoformat(timespec="milliseconds")
 
 
 def _face(face: Face) -> tuple[Any, ...]:
