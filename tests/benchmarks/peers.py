@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_worker(parser)
     parser.set_defaults(model="simpnet-v2-32")
     # Not simpnet-v2, which is one of the two.
-    parser.add_argument("--beside", default="simpnet-v2-64", help="a second release; '' for none")
+    parser.add_argument("--beside", default="simpnet-v2", help="a second release; '' for none")
     parser.add_argument("--venv", type=Path, default=cache_folder() / "peers")
     parser.add_argument("--modes", type=options.some_of(*MODES), default=",".join(MODES))
     parser.add_argument("--cameras", type=options.count, default=8)

@@ -160,7 +160,7 @@ def test_peers_takes_its_ratio_over_the_fastest_mode(
     assert result["over_fer_of_rounds"] == [2.0, 2.5]
     assert result["over_fer"] == 2.25
     assert result["faces_per_s"] == {
-        "tflite": 200, "keras": 50, "mtcnn": 20, "simpnet-v2-32": 450, "simpnet-v2-64": 150,
+        "tflite": 200, "keras": 50, "mtcnn": 20, "simpnet-v2-32": 450, "simpnet-v2": 150,
     }  # fmt: skip
 
 
