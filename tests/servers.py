@@ -32,6 +32,16 @@ def free_port() -> int:
         return port
 
 
+def is_free(port: int) -> bool:
+    """Whether nobody has this TCP port of the loopback at this moment."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
 class RedisProcess:
     """A server of the test's own, in a folder of its own; killed and removed on exit."""
 
@@ -41,10 +51,10 @@ class RedisProcess:
         self.port = port
         self.url = f"redis://127.0.0.1:{port}" if port else f"unix://{self.socket}"
         self._options = options
-        self.process = self._start()
+        self._start()
 
-    def _start(self) -> "subprocess.Popen[bytes]":
-        process = subprocess.Popen(
+    def _start(self) -> None:
+        self.process = subprocess.Popen(
             [
                 str(find_server()),
                 *("--port", str(self.port), "--bind", "127.0.0.1"),
@@ -54,11 +64,16 @@ class RedisProcess:
             ],
             stdout=subprocess.DEVNULL,
         )
-        eventually(self._answers)
-        return process
+        try:
+            eventually(self._answers)
+        except BaseException:
+            self.kill()
+            raise
 
     def _answers(self) -> bool:
         """Whether it takes commands, be it to say that it wants a password first."""
+        if code := self.process.poll():
+            raise RuntimeError(f"the server ended with code {code}: is its port taken?")
         with socket.socket(socket.AF_UNIX) as connection:
             try:
                 connection.connect(str(self.socket))
@@ -82,7 +97,7 @@ class RedisProcess:
 
     def restart(self) -> None:
         """Start it again after kill(), on the same addresses."""
-        self.process = self._start()
+        self._start()
 
     def __enter__(self) -> Self:
         return self

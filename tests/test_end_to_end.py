@@ -178,7 +178,7 @@ def test_each_bad_frame_becomes_one_dead_letter_and_the_next_goes_on(
         (["worker", "--engine", "gpu"], "engine"),
         (["worker", "--redis", "redis://u:hunter2@box:port"], "no Redis URL"),
         (["worker", "--config", "/no/such.yaml"], "/no/such.yaml: No such file"),
-        (["worker", "--model", "/tmp"], "card.json: No such file"),
+        (["worker", "--model", "docs"], "card.json: No such file"),
         (["worker", "--model", "simpnet-v9"], "no model 'simpnet-v9'"),
         (["worker", "--detector", "yunet", "--detector-model", "/dev/null"], "sha256"),
         (["producer", "--camera", "lobby", "--fps", "-1"], "fps"),

@@ -1,5 +1,6 @@
 """Real clusters, sentinels and TLS on loopback, for the tests."""
 
+import random
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from redis.crc import key_slot
 
 from deploy.redis_server import find_server
 from tests.proxy import CuttingProxy
-from tests.servers import RedisProcess, eventually, free_port
+from tests.servers import RedisProcess, eventually, free_port, is_free
 
 NODE_TIMEOUT_MS = 1_000
 _SLOTS = 16_384
@@ -22,15 +23,16 @@ class Cluster:
     """Three primaries, and a replica for the first of them."""
 
     def __init__(self, *options: str) -> None:
-        self._ends = ExitStack()
         own = ("--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS))
         quick = ("--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0")
-        self.nodes = [
-            self._ends.enter_context(RedisProcess(*own, *quick, *options, port=_bus_port()))
-            for _ in range(4)
-        ]
-        self.url = f"redis+cluster://127.0.0.1:{self.nodes[1].port}"
-        self._join()
+        with ExitStack() as ends:
+            self.nodes = [
+                ends.enter_context(RedisProcess(*own, *quick, *options, port=_bus_port()))
+                for _ in range(4)
+            ]
+            self.url = f"redis+cluster://127.0.0.1:{self.nodes[1].port}"
+            self._join()
+            self._ends = ends.pop_all()
 
     def _join(self) -> None:
         *primaries, replica = self.nodes
@@ -85,10 +87,12 @@ class Cluster:
 
 
 def _bus_port() -> int:
-    """A port whose cluster bus, 10000 above, is a port too."""
-    while (port := free_port()) > 55_000:
-        pass
-    return port
+    """A port whose cluster bus, 10000 above, is free too. Both are below those that the kernel
+    gives to connections, of which any might take one meanwhile."""
+    while True:
+        port = random.randrange(20_000, 22_768)
+        if is_free(port) and is_free(port + 10_000):
+            return port
 
 
 class SentinelPair:
