@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from emotion_streams import wire
+from emotion_streams.jpeg import MAX_SIDE
 
 SCHEMA: Final = 1
 MAX_FRAME_BYTES: Final = 16 << 20
 """An 8-megapixel JPEG at high quality stays under this; a longer message is not a frame."""
-MAX_SIDE: Final = 16_384
-"""Longest side of a picture in pixels."""
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,10 @@ import asyncio
 import os
 from typing import Final, TypeAlias
 
+from emotion_streams.jpeg import MAX_PIXELS
+
 # Read once, when cv2 is imported: what a hostile header may claim (see producers' frames).
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 26))
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
 
 import cv2
 import numpy as np

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from producer.jpeg import inspect
 from producer.opencv import cv2
+from producer.picture import jpeg_header
 from producer.source import Picture, UndecodableFrame
 
 
@@ -16,5 +16,5 @@ def retrieve(capture: "cv2.VideoCapture | None", raw: bool, fault: str) -> Pictu
     if not raw:
         return np.asarray(frame, np.uint8)
     jpeg = frame.tobytes()
-    inspect(jpeg)
+    jpeg_header(jpeg)
     return jpeg

@@ -4,7 +4,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from producer.jpeg import inspect
+from emotion_streams.jpeg import InvalidJpegError, JpegHeader, read_header
 from producer.opencv import cv2
 from producer.source import Picture, Pixels, UndecodableFrame
 
@@ -41,7 +41,7 @@ class Shaper:
     def __call__(self, picture: Picture) -> Picture:
         """The picture as it is to be sent. Raises UndecodableFrame."""
         if isinstance(picture, bytes):
-            header = inspect(picture)
+            header = jpeg_header(picture)
             untouched = self._rotation is None and self._roi is None and not header.exif
             if untouched and header.width <= self._width:
                 return picture
@@ -68,15 +68,25 @@ class Shaper:
         return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
+def jpeg_header(jpeg: bytes) -> JpegHeader:
+    """Its header; UndecodableFrame for what a worker would refuse."""
+    try:
+        return read_header(jpeg)
+    except InvalidJpegError as error:
+        raise UndecodableFrame(f"the JPEG is refused: {error}") from error
+
+
 def encode(picture: Picture, quality: int) -> EncodedPicture:
     """As JPEG of this quality; what is one already, as it is. Raises UndecodableFrame."""
     if isinstance(picture, bytes):
-        header = inspect(picture)
-        return EncodedPicture(picture, header.width, header.height)
-    ok, buffer = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not ok:
-        raise UndecodableFrame(f"a picture of shape {picture.shape} cannot be encoded")
-    return EncodedPicture(buffer.tobytes(), picture.shape[1], picture.shape[0])
+        jpeg = picture
+    else:
+        ok, buffer = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        if not ok:
+            raise UndecodableFrame(f"a picture of shape {picture.shape} cannot be encoded")
+        jpeg = buffer.tobytes()
+    header = jpeg_header(jpeg)
+    return EncodedPicture(jpeg, header.width, header.height)
 
 
 def decode(jpeg: bytes, reducible: int = 1) -> Pixels:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from producer.jpeg import inspect
+from emotion_streams.jpeg import read_header
 from producer.picture import Shaper, decode, encode
 from producer.source import Pixels, UndecodableFrame
 from tests.peers.pictures import jpeg, picture, with_orientation
@@ -56,7 +56,7 @@ def test_exif_in_a_jpeg_is_honoured_and_then_gone() -> None:
     encoded = encode(result, 85)
     assert (encoded.width, encoded.height) == (48, 64)
     assert decode(encoded.jpeg).shape[:2] == (64, 48)
-    assert not inspect(encoded.jpeg).exif
+    assert not read_header(encoded.jpeg).exif
 
 
 def test_the_region_of_interest_is_cut_out_after_turning() -> None:

@@ -12,9 +12,9 @@ from urllib.parse import quote
 import pytest
 
 import producer.sources
+from emotion_streams.jpeg import read_header
 from producer.camera_settings import SourceKind, source_kind
 from producer.config import parse_camera
-from producer.jpeg import inspect
 from producer.source import EndOfSource, Format, NoSuchSource, Picture, Source, SourceUnavailable
 from producer.sources import make_source
 from producer.sources.v4l2 import V4l2Source
@@ -127,7 +127,7 @@ def frames(source: Source) -> Iterator[Picture]:
 
 def size(picture: Picture) -> tuple[int, int]:
     if isinstance(picture, bytes):
-        return inspect(picture)[:2]
+        return read_header(picture)[:2]
     assert picture.dtype == "uint8"
     assert picture.shape[2] == 3
     return picture.shape[1], picture.shape[0]
