@@ -23,8 +23,8 @@ from emotion_streams import connect, read_ledger, subscribe_async
 from emotion_streams.backoff import UNREACHABLE
 from emotion_streams.cli import describe
 from emotion_streams.redaction import brief
-from emotion_streams.service.command_line import conceal
-from emotion_streams.service.settings import end
+from service.command_line import conceal
+from service.settings import end
 
 _LONGEST_FOLDER: Final = 70
 

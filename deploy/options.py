@@ -7,7 +7,7 @@ from typing import Final
 
 from emotion_streams import keys
 from emotion_streams.redis_url import parse_url
-from emotion_streams.service.settings import Parser
+from service.settings import Parser
 
 MAX_FPS: Final = 240
 """What a producer takes at most."""

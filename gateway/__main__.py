@@ -10,11 +10,6 @@ from prometheus_client import CollectorRegistry
 
 from emotion_streams import CameraStatus
 from emotion_streams.connection import connect
-from emotion_streams.service import logs
-from emotion_streams.service.health import Health, HealthServer
-from emotion_streams.service.metrics import GatewayMetrics, build_info
-from emotion_streams.service.settings import end, load
-from emotion_streams.service.settings_file import InvalidSettings
 from gateway.app import build
 from gateway.board import Board
 from gateway.feed import Feed
@@ -24,6 +19,11 @@ from gateway.pictures import Finish, Pictures, as_it_is
 from gateway.server import Server, listen
 from gateway.services import Services, Slots
 from gateway.settings import GatewaySettings, check
+from service import logs
+from service.health import Health, HealthServer
+from service.metrics import GatewayMetrics, build_info
+from service.settings import end, load
+from service.settings_file import InvalidSettings
 
 log = logging.getLogger("gateway")
 

@@ -12,9 +12,9 @@ from emotion_streams import CameraStatus, list_cameras
 from emotion_streams.backoff import UNREACHABLE
 from emotion_streams.connection import Client
 from emotion_streams.redaction import redact
-from emotion_streams.service.health import Health
-from emotion_streams.service.metrics import GatewayMetrics
 from gateway.trouble import Trouble
+from service.health import Health
+from service.metrics import GatewayMetrics
 
 _EVERY_S: Final = 0.25
 _AT_LEAST_EVERY_S: Final = 1.0

@@ -6,12 +6,12 @@ from emotion_streams import keys, subscribe_async
 from emotion_streams.backoff import persist
 from emotion_streams.cameras import registered
 from emotion_streams.connection import Client
-from emotion_streams.service.health import Health
-from emotion_streams.service.metrics import GatewayMetrics
 from gateway.history import SPAN_S, History
 from gateway.hub import Hub, Published
 from gateway.positions import BEGINNING, Position, format_id, parse_id
 from gateway.trouble import Trouble
+from service.health import Health
+from service.metrics import GatewayMetrics
 
 
 class Feed:

@@ -15,8 +15,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from emotion_streams.service.metrics import GatewayMetrics
 from gateway.errors import error
+from service.metrics import GatewayMetrics
 
 OPEN_PATH: Final = "/healthz"
 """Answers whoever asks: it says nothing but whether the process lives."""

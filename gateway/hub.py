@@ -10,8 +10,8 @@ from functools import cached_property
 from typing import Final
 
 from emotion_streams import EmotionEvent
-from emotion_streams.service.metrics import GatewayMetrics
 from gateway.positions import BEGINNING, Position, parse_id
+from service.metrics import GatewayMetrics
 
 _QUEUE: Final = 512
 """Events held for a client: some seconds of many cameras, or a garbage collection in a browser."""

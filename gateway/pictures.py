@@ -15,10 +15,10 @@ from typing import Final
 from emotion_streams import EmotionEvent, Frame, MalformedMessage, keys
 from emotion_streams.backoff import persist
 from emotion_streams.connection import Client
-from emotion_streams.service.metrics import GatewayMetrics
 from gateway.hub import Published
 from gateway.join import Join
 from gateway.positions import BEGINNING, Position, parse_id
+from service.metrics import GatewayMetrics
 
 LINGER_S: Final = 3.0
 """A camera is read this long after its last viewer, so that polling frame.jpg stays cheap."""

@@ -9,11 +9,11 @@ from starlette.requests import Request
 
 from emotion_streams import keys
 from emotion_streams.connection import Client
-from emotion_streams.service.metrics import GatewayMetrics
 from gateway.board import Board
 from gateway.history import History
 from gateway.hub import Hub
 from gateway.pictures import Pictures
+from service.metrics import GatewayMetrics
 
 
 class Slots:

@@ -6,8 +6,8 @@ from typing import Annotated, Final
 from pydantic import BeforeValidator, Field, IPvAnyNetwork, StringConstraints
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from emotion_streams.service.settings import ServiceSettings
-from emotion_streams.service.settings_file import InvalidSettings
+from service.settings import ServiceSettings
+from service.settings_file import InvalidSettings
 
 LEAST_TOKEN: Final = 16
 """Characters; a shorter token could be guessed."""

@@ -3,8 +3,8 @@
 import logging
 
 from emotion_streams.redaction import brief
-from emotion_streams.service.health import Health
-from emotion_streams.service.metrics import GatewayMetrics
+from service.health import Health
+from service.metrics import GatewayMetrics
 
 log = logging.getLogger(__name__)
 

@@ -15,15 +15,15 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
-from emotion_streams.service import logs
-from emotion_streams.service import settings as service
-from emotion_streams.service.command_line import conceal
-from emotion_streams.service.health import Health, HealthServer
-from emotion_streams.service.metrics import ProducerMetrics, build_info
 from producer.config import Config, load
 from producer.fleet import Fleet, Reloader
 from producer.registry import Registry
 from producer.supervisor import SourceMissing
+from service import logs
+from service import settings as service
+from service.command_line import conceal
+from service.health import Health, HealthServer
+from service.metrics import ProducerMetrics, build_info
 
 _LAST_WORD_MAY_TAKE_S: Final = 2.0
 _HURRIED_S: Final = 0.2

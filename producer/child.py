@@ -13,7 +13,6 @@ import threading
 from typing import Final
 
 from emotion_streams.redaction import keep_secret
-from emotion_streams.service import logs
 from producer.camera_settings import DEFAULT_FPS
 from producer.capture import Capture, Captured, Limits, Pace
 from producer.gates import MotionGate
@@ -24,6 +23,7 @@ from producer.slot import Slot
 from producer.source import UndecodableFrame
 from producer.sources import make_source
 from producer.stderr import NativeErrors
+from service import logs
 
 _REPORT_EVERY_S: Final = 0.5
 _PUBLISHER_MAY_TAKE_S: Final = 0.3

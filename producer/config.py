@@ -11,10 +11,10 @@ from pydantic import ValidationError
 
 from emotion_streams import keys
 from emotion_streams.redaction import keep_secret
-from emotion_streams.service import settings as service
-from emotion_streams.service.settings_file import InvalidSettings, expand, own_values, read_yaml
 from producer.camera_settings import CameraOptions, CameraSettings
 from producer.settings import ProducerSettings
+from service import settings as service
+from service.settings_file import InvalidSettings, expand, own_values, read_yaml
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Final
 
 from emotion_streams.redaction import known_secrets
-from emotion_streams.service.metrics import ProducerMetrics
-from emotion_streams.service.settings_file import InvalidSettings
 from producer.camera_settings import CameraSettings
 from producer.config import Config
 from producer.messages import Order
 from producer.registry import CameraRecord
 from producer.supervisor import CameraSupervisor
+from service.metrics import ProducerMetrics
+from service.settings_file import InvalidSettings
 
 _LOOK_EVERY_S: Final = 1.0
 

@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Final
 
 from emotion_streams.redaction import redact, redact_url
-from emotion_streams.service import settings as service
-from emotion_streams.service.settings_file import InvalidSettings
 from producer.camera_settings import CameraSettings
 from producer.config import parse_camera
 from producer.gates import Backlog
@@ -29,6 +27,8 @@ from producer.source import (
 )
 from producer.sources import make_source
 from producer.stderr import NativeErrors
+from service import settings as service
+from service.settings_file import InvalidSettings
 
 _LOOK_EVERY_S: Final = 0.5
 _CASCADE: Final = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"

@@ -12,9 +12,9 @@ from emotion_streams import keys
 from emotion_streams.backoff import UNREACHABLE, check_cancelled
 from emotion_streams.connection import connect
 from emotion_streams.redaction import brief, redact
-from emotion_streams.service.health import Health
-from emotion_streams.service.metrics import ProducerMetrics
 from producer.messages import Counts, Report, State
+from service.health import Health
+from service.metrics import ProducerMetrics
 
 EVERY_S: Final = 1.0
 """Readers of the registry take a producer for gone after three of these."""

@@ -4,8 +4,8 @@ from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from emotion_streams import keys
-from emotion_streams.service import settings as service
 from producer.camera_settings import CameraOptions
+from service import settings as service
 
 
 class ProducerSettings(service.ServiceSettings, CameraOptions):

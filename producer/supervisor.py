@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from emotion_streams.backoff import check_cancelled, delays
-from emotion_streams.service.metrics import ProducerMetrics
 from producer.messages import EXIT_NO_SUCH_SOURCE, Order, Report, State
 from producer.registry import CameraRecord
+from service.metrics import ProducerMetrics
 
 _START_MAY_TAKE_S: Final = 30.0
 # Importing takes a second; twenty at once on a small machine, many.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from worker.crop import Image
+from worker.inference.crop import Image
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from training.augment import augment
 from training.datasets.entry import Faces
 from training.run_config import RunConfig, Stage
-from worker.crop import prepare
+from worker.inference.crop import prepare
 from worker.model.card import ModelCard
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]

@@ -10,8 +10,8 @@ from training import commands
 from training.backend import NoBackend
 from training.datasets import InvalidData
 from training.run_config import InvalidConfig
-from worker.detect.choose import NoDetector
-from worker.engines.choose import ENGINES, NoEngine
+from worker.inference.detect.choose import NoDetector
+from worker.inference.engines.choose import ENGINES, NoEngine
 from worker.model.card import InvalidRelease
 
 BAD_INPUT: Final = 2

@@ -28,10 +28,10 @@ from training.robustness import robustness
 from training.run_config import InvalidConfig, Pace, RunConfig, Stage
 from training.run_folder import CHECKPOINT, RunFolder
 from training.trained_on import recorded_shares, trained_on, warn_of_seen
-from worker.detect import Detector
-from worker.detect.choose import choose_detector
-from worker.engines import Engine
-from worker.engines.choose import build_engine
+from worker.inference.detect import Detector
+from worker.inference.detect.choose import choose_detector
+from worker.inference.engines import Engine
+from worker.inference.engines.choose import build_engine
 from worker.model import release
 from worker.model.card import ModelCard, read_card
 

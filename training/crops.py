@@ -9,8 +9,8 @@ import numpy as np
 
 from emotion_streams.events import Box
 from training.datasets import Entry, UnreadablePicture
-from worker.crop import Image, cut, prepare
-from worker.detect import Detector
+from worker.inference.crop import Image, cut, prepare
+from worker.inference.detect import Detector
 from worker.model.card import ModelCard
 
 SMALL: Final = 160

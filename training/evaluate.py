@@ -18,8 +18,8 @@ from training.crops import UNREADABLE, Crop, crops
 from training.datasets import NO_WINNER, Entry, InvalidData
 from training.metrics import Indices
 from training.run_folder import RUN, RunFolder
-from worker.detect import Detector
-from worker.engines import Engine
+from worker.inference.detect import Detector
+from worker.inference.engines import Engine
 from worker.model import release
 from worker.model.card import ModelCard
 

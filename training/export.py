@@ -15,8 +15,8 @@ from training.geometry import Measurement, measure, sample
 from training.model_card import render
 from training.robustness import robustness
 from training.run_config import InvalidConfig
-from worker.detect import Detector
-from worker.engines.choose import build_engine
+from worker.inference.detect import Detector
+from worker.inference.engines.choose import build_engine
 from worker.model import release
 from worker.model.card import ModelCard
 from worker.model.release import Release

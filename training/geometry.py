@@ -10,8 +10,8 @@ import numpy as np
 from training.crops import detect_labelled, place
 from training.datasets import Entry, InvalidData, UnreadablePicture
 from training.datasets.entry import warn
-from worker.detect import Detector
-from worker.detect.choose import NoDetector, choose_detector
+from worker.inference.detect import Detector
+from worker.inference.detect.choose import NoDetector, choose_detector
 from worker.model.card import CropGeometry
 
 MEASURED: Final = {

@@ -10,8 +10,8 @@ from training.crops import Crop
 from training.datasets import NO_WINNER, Entry, UnreadablePicture
 from training.datasets.entry import at_source_size
 from training.evaluate import classify
-from worker.crop import Image, prepare
-from worker.engines import Engine
+from worker.inference.crop import Image, prepare
+from worker.inference.engines import Engine
 from worker.model.card import ModelCard
 
 DISTURBANCES: Final[dict[str, Callable[[Image], Image]]] = {

@@ -15,7 +15,7 @@ from training.datasets import Faces
 from training.progress import Bar, Progress
 from training.run_config import Diverged, Pace, Stage
 from training.run_folder import CHECKPOINT, RunFolder
-from worker.crop import prepare
+from worker.inference.crop import prepare
 
 CALIBRATION_PICTURES: Final = 768
 """Pictures that batch norm's statistics are gathered over for the averaged weights, where there

@@ -20,25 +20,25 @@ from prometheus_client import CollectorRegistry
 from emotion_streams.connection import connect
 from emotion_streams.events import Model
 from emotion_streams.redaction import redact_url
-from emotion_streams.service import logs
-from emotion_streams.service.command_line import conceal
-from emotion_streams.service.health import Health, HealthServer
-from emotion_streams.service.metrics import WorkerMetrics, build_info
-from emotion_streams.service.settings import end, load
+from service import logs
+from service.command_line import conceal
+from service.health import Health, HealthServer
+from service.metrics import WorkerMetrics, build_info
+from service.settings import end, load
 from worker.app import Stuck, Worker
-from worker.batch import Batcher
-from worker.detect.choose import NoDetector, choose_detector
-from worker.disk import warn_if_kept
-from worker.engines.choose import NoEngine, build_engine
-from worker.find import FaceFinder
-from worker.gpu import NoPlace, watch_workers
-from worker.lease import Leases
+from worker.context import Workshop
+from worker.delivery.stream import Retention
+from worker.inference.batch import Batcher
+from worker.inference.detect.choose import NoDetector, choose_detector
+from worker.inference.engines.choose import NoEngine, build_engine
+from worker.inference.find import FaceFinder
+from worker.inference.permits import Slots, enough_in_flight
 from worker.model import release
 from worker.model.card import InvalidRelease
+from worker.ownership.lease import Leases
+from worker.persistence import warn_if_kept
 from worker.settings import WorkerSettings
-from worker.slots import Slots, enough_in_flight
-from worker.stream import Retention
-from worker.workshop import Workshop
+from worker.supervisor import NoPlace, watch_workers
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 

@@ -10,15 +10,15 @@ from typing import Final
 from emotion_streams.backoff import UNREACHABLE
 from emotion_streams.connection import Client
 from emotion_streams.redaction import brief
-from emotion_streams.service.health import Health
-from worker.at_once import few_at_once
-from worker.attached import Attached
-from worker.lease import Leases, Peer, assign
-from worker.owned import SIGN_OFF_S, OwnedCameras
-from worker.slots import Slot
-from worker.stream import Retention
-from worker.ticks import Ticks
-from worker.workshop import Workshop
+from service.health import Health
+from worker.context import Workshop
+from worker.delivery.stream import Retention
+from worker.inference.permits import Slot
+from worker.ownership.lease import Leases, Peer, assign
+from worker.ownership.owned import SIGN_OFF_S, OwnedCameras
+from worker.ownership.periodic import Ticks
+from worker.ownership.registry import Attached
+from worker.ownership.sharding import few_at_once
 
 DRAIN_S: Final = 7.5
 """How long a worker that stops may take over it: finishing what is in the works, and signing off.

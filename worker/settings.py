@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from emotion_streams.service.settings import ServiceSettings
-from worker.lease import LEASE_MS, MAX_LEASE_MS
+from service.settings import ServiceSettings
+from worker.ownership.lease import LEASE_MS, MAX_LEASE_MS
 
 
 class WorkerSettings(ServiceSettings):

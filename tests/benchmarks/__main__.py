@@ -15,8 +15,8 @@ from tests.benchmarks import machine
 from tests.benchmarks.material import BadInput
 from training.datasets import InvalidData
 from training.quiet import stdout_to_stderr
-from worker.detect.choose import NoDetector
-from worker.engines.choose import NoEngine
+from worker.inference.detect.choose import NoDetector
+from worker.inference.engines.choose import NoEngine
 from worker.model import release
 from worker.model.card import InvalidRelease, read_card
 

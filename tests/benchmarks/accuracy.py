@@ -12,8 +12,8 @@ from tests.benchmarks.material import detector_file
 from training.crops import place
 from training.datasets import NO_WINNER, UnreadablePicture, open_data
 from training.evaluate import predict
-from worker.detect.choose import choose_detector
-from worker.engines.choose import build_engine
+from worker.inference.detect.choose import choose_detector
+from worker.inference.engines.choose import build_engine
 from worker.model import release
 
 _SPLIT: Final = "valid"

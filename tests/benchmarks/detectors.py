@@ -11,8 +11,8 @@ import numpy as np
 
 from tests.benchmarks import options
 from tests.benchmarks.material import CLIP, detector_file, images
-from worker.detect import Detector
-from worker.detect.choose import choose_detector
+from worker.inference.detect import Detector
+from worker.inference.detect.choose import choose_detector
 
 _SIZES: Final = ((320, 240), (640, 480), (1280, 720))
 

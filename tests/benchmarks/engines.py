@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 
-from emotion_streams.service.metrics import WorkerMetrics
+from service.metrics import WorkerMetrics
 from tests.benchmarks import machine, options
 from tests.benchmarks.material import released
-from worker.batch import Batcher
-from worker.engines import Engine
-from worker.engines.keras import KerasEngine
-from worker.engines.mnn import MnnEngine, open_sessions
+from worker.inference.batch import Batcher
+from worker.inference.engines import Engine
+from worker.inference.engines.keras import KerasEngine
+from worker.inference.engines.mnn import MnnEngine, open_sessions
 from worker.model.release import Release
 
 _BATCHES: Final = (1, 2, 4, 8, 16)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.detect.choose import YUNET_FILE
+from worker.inference.detect.choose import YUNET_FILE
 from worker.model import release
 from worker.model.release import Release
 

@@ -14,7 +14,7 @@ from tests.benchmarks import machine, options
 from tests.benchmarks.feed import Feed
 from tests.benchmarks.material import pictures, released
 from tests.benchmarks.system import System
-from worker.decode import decode
+from worker.inference.decode import decode
 from worker.model import simpnet
 from worker.model.keras_weights import import_weights
 from worker.model.release import Release

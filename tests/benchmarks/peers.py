@@ -16,7 +16,7 @@ from tests.benchmarks.fer_peer import MODES, Fer, install
 from tests.benchmarks.material import BadInput, Picture, pictures
 from tests.benchmarks.scatter import draw
 from tests.benchmarks.system import System
-from worker.detect.choose import cache_folder
+from worker.inference.detect.choose import cache_folder
 
 SHORT: Final = {"rounds": 2, "seconds": 6.0, "modes": "tflite", "beside": ""}
 

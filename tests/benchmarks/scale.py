@@ -12,7 +12,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 
 from emotion_streams import keys
 from emotion_streams.connection import Client
-from emotion_streams.service.health import Health
+from service.health import Health
 from tests.benchmarks import options
 from tests.benchmarks.feed import Feed
 from tests.benchmarks.material import Picture, pictures, released
@@ -20,9 +20,9 @@ from tests.benchmarks.system import System
 from tests.servers import RedisProcess
 from tests.worker.shop import stub_shop
 from worker.app import Worker
-from worker.lease import Leases, assign
-from worker.stream import Retention
-from worker.workshop import Workshop
+from worker.context import Workshop
+from worker.delivery.stream import Retention
+from worker.ownership.lease import Leases, assign
 
 _SETTLE_MAY_TAKE_S: Final = 180.0
 
@@ -98,7 +98,7 @@ async def simulate(arguments: argparse.Namespace) -> dict[str, Any]:
     After the start a worker vanishes, and another one joins."""
     cameras, names = _names(arguments)
     with (
-        patch("worker.owned.CameraPipeline", _IdlePipeline),
+        patch("worker.ownership.owned.CameraPipeline", _IdlePipeline),
         RedisProcess() as server,
         stub_shop() as shop,
     ):

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.benchmarks.material import Picture, detector_file
-from worker.crop import cut, prepare
-from worker.decode import decode
-from worker.detect.choose import choose_detector
-from worker.engines import Engine
-from worker.engines.choose import build_engine
+from worker.inference.crop import cut, prepare
+from worker.inference.decode import decode
+from worker.inference.detect.choose import choose_detector
+from worker.inference.engines import Engine
+from worker.inference.engines.choose import build_engine
 from worker.model.release import Release
 
 

@@ -7,14 +7,14 @@ from contextlib import aclosing
 from prometheus_client import CollectorRegistry
 
 from emotion_streams.connection import connect
-from emotion_streams.service import logs
-from emotion_streams.service.health import Health, HealthServer
-from emotion_streams.service.settings import load
+from service import logs
+from service.health import Health, HealthServer
+from service.settings import load
 from tests.worker.shop import stub_shop
 from worker.app import Worker
-from worker.lease import Leases
+from worker.delivery.stream import Retention
+from worker.ownership.lease import Leases
 from worker.settings import WorkerSettings
-from worker.stream import Retention
 
 
 async def run(settings: WorkerSettings, health: Health) -> None:

@@ -12,13 +12,13 @@ from typing import Final
 
 import pytest
 
-from emotion_streams.service.settings import ServiceSettings
 from gateway.settings import GatewaySettings
 from producer.settings import ProducerSettings
+from service.settings import ServiceSettings
 from tests.deploy import dockerfile
 from tests.deploy.processes import ROOT
 from worker.app import DRAIN_S
-from worker.detect.choose import YUNET_FILE
+from worker.inference.detect.choose import YUNET_FILE
 from worker.settings import WorkerSettings
 
 IMAGES: Final = ("worker", "worker-gpu", "producer", "gateway")

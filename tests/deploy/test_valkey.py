@@ -172,7 +172,7 @@ class TestRoles:
 
     def test_a_worker_may_do_what_its_scripts_call(self, server: Valkey) -> None:
         called: set[str] = set()
-        for script in (*ROOT.glob("worker/scripts/*.lua"), ROOT / "emotion_streams/ledger.lua"):
+        for script in (*ROOT.glob("worker/*/*.lua"), ROOT / "emotion_streams/ledger.lua"):
             for command, sub in CALL.findall(script.read_text()):
                 called.add(f"{command}|{sub}" if command in CONTAINERS else command)
         rules = (server.folder / "users.acl").read_text().splitlines()
@@ -181,7 +181,7 @@ class TestRoles:
         assert {f"+{name.lower()}" for name in called} - allowed == set()
 
     def test_a_worker_may_clear_away_a_camera_that_is_gone(self, server: Valkey) -> None:
-        script = (ROOT / "worker/scripts/retire.lua").read_text()
+        script = (ROOT / "worker/ownership/retire.lua").read_text()
         with server.client("producer") as producer, server.client("worker") as worker:
             producer.zadd(keys.CAMERAS, {"gone": 1})
             producer.hset(keys.camera_info("gone"), "state", "ended")
@@ -313,7 +313,7 @@ class TestCluster:
             producer.xadd(FRAMES, {"frame": b"x"}, id="1-0")
             producer.zadd(keys.CAMERAS, {CAMERA: 1})
         _become("worker", monkeypatch)
-        script = (ROOT / "worker/scripts/acquire.lua").read_text()
+        script = (ROOT / "worker/ownership/acquire.lua").read_text()
         with connect_sync(url) as worker:
             assert worker.register_script(script)(keys=[LEASE], args=["me", 5000]) == 1
         _become("subscriber", monkeypatch)

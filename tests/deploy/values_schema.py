@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from emotion_streams.service.settings import ServiceSettings
 from gateway.settings import GatewaySettings
 from producer.camera_settings import CameraSettings
+from service.settings import ServiceSettings
 from tests.deploy.processes import ROOT
 from worker.settings import WorkerSettings
 

@@ -10,7 +10,7 @@ from typing import Final
 import worker.app
 from tests.faults.feed import picture
 from worker.__main__ import main
-from worker.find import FaceFinder, Found
+from worker.inference.find import FaceFinder, Found
 
 HANGS: Final = b"hangs"
 KILLS: Final = b"kills"

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Final, Self
 
-from worker.detect.choose import YUNET_FILE
+from worker.inference.detect.choose import YUNET_FILE
 
 ROOT: Final = Path(__file__).parent.parent.parent
 LEASE_MS: Final = 1_500

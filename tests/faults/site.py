@@ -27,14 +27,14 @@ core, on both sides of each round trip."""
 
 ALLOWED_S: Final = RECOVERY_S + SCHEDULING_S
 
-_SCRIPTS: Final = Path(__file__).parent.parent.parent / "worker" / "scripts"
+_WORKER: Final = Path(__file__).parent.parent.parent / "worker"
 
 
 def command_names() -> dict[str, str]:
     """What tells commands apart on the wire, for the proxy."""
     scripts = {
         hashlib.sha1(path.read_bytes()).hexdigest(): path.stem.upper()
-        for path in _SCRIPTS.glob("*.lua")
+        for path in _WORKER.glob("*/*.lua")
     }
     return {**scripts, "\r\nXADD\r\n": "XADD", "\r\nXREADGROUP\r\n": "XREADGROUP"}
 

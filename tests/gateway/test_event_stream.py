@@ -12,10 +12,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from emotion_streams import keys
-from emotion_streams.service.metrics import GatewayMetrics
 from gateway.follow import Begun, follow
 from gateway.hub import Hub, Published
 from gateway.positions import BEGINNING
+from service.metrics import GatewayMetrics
 from tests.gateway.clients import Message, latencies_ms, never_reading, parse, read
 from tests.gateway.feeder import Feeder, event, face, now_ms, publish, register
 from tests.gateway.processes import Gateway

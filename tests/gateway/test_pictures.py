@@ -19,11 +19,11 @@ from prometheus_client import CollectorRegistry
 
 from emotion_streams import keys
 from emotion_streams.connection import connect
-from emotion_streams.service.metrics import GatewayMetrics
 from gateway.blur import blur_faces
 from gateway.hub import Published
 from gateway.join import Join
 from gateway.pictures import Pictures, as_it_is
+from service.metrics import GatewayMetrics
 from tests.gateway import feeder
 from tests.gateway.clients import never_reading
 from tests.gateway.feeder import FACE, Feeder, event, now_ms, portrait, publish, register

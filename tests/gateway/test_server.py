@@ -12,8 +12,6 @@ from prometheus_client import CollectorRegistry
 
 from emotion_streams import EmotionEvent
 from emotion_streams.connection import connect
-from emotion_streams.service.health import Health
-from emotion_streams.service.metrics import GatewayMetrics
 from gateway.app import build
 from gateway.board import Board
 from gateway.follow import STEP
@@ -22,6 +20,8 @@ from gateway.hub import Hub
 from gateway.server import Server, listen
 from gateway.services import Services, Slots
 from gateway.settings import GatewaySettings
+from service.health import Health
+from service.metrics import GatewayMetrics
 from tests.gateway.feeder import event, face, publish, register
 from tests.servers import free_port
 

@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
-from emotion_streams.service.settings import resolve
-from emotion_streams.service.settings_file import InvalidSettings
 from gateway.server import listen
 from gateway.settings import GatewaySettings, check, is_loopback
+from service.settings import resolve
+from service.settings_file import InvalidSettings
 from tests.gateway.processes import ROOT
 
 SECRET = "hunter2hunter"  # made up

@@ -8,9 +8,9 @@ from typing import TypeAlias
 import pytest
 
 from emotion_streams.redaction import redact
-from emotion_streams.service.settings_file import InvalidSettings
 from producer.camera_settings import SourceKind, source_kind
 from producer.config import load, parse_camera, read_cameras
+from service.settings_file import InvalidSettings
 from tests.peers.producer import PASSWORD
 
 Write: TypeAlias = Callable[[str], Path]

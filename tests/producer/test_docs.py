@@ -8,9 +8,9 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from emotion_streams import keys
-from emotion_streams.service.metrics import ProducerMetrics
 from producer.camera_settings import CameraSettings
 from producer.config import read_cameras
+from service.metrics import ProducerMetrics
 from tests.peers.pictures import write_video
 from tests.peers.producer import PASSWORD, Producer
 from tests.servers import RedisProcess, free_port

@@ -16,10 +16,10 @@ from prometheus_client import CollectorRegistry
 from emotion_streams import CameraStatus, connect, keys, list_cameras
 from emotion_streams.connection import Client
 from emotion_streams.frames import Frame
-from emotion_streams.service.metrics import ProducerMetrics
 from producer.camera_settings import CameraSettings
 from producer.config import parse_camera
 from producer.fleet import Reloader
+from service.metrics import ProducerMetrics
 from tests.peers.pictures import jpeg, write_video
 from tests.peers.producer import PASSWORD, ROOT, Producer, within
 from tests.servers import RedisProcess, free_port

@@ -11,12 +11,12 @@ from typing import TypeAlias
 import pytest
 from prometheus_client import CollectorRegistry
 
-from emotion_streams.service.metrics import ProducerMetrics
 from producer import supervisor
 from producer.config import parse_camera
 from producer.messages import Counts, Order, Report, State
 from producer.registry import CameraRecord
 from producer.supervisor import CameraSupervisor
+from service.metrics import ProducerMetrics
 
 Program: TypeAlias = Callable[[str], Path]
 

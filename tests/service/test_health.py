@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client import CollectorRegistry
 
-from emotion_streams.service import health as module
-from emotion_streams.service.health import Health, HealthServer
-from emotion_streams.service.metrics import WorkerMetrics, build_info
+from service import health as module
+from service.health import Health, HealthServer
+from service.metrics import WorkerMetrics, build_info
 
 
 @pytest.fixture

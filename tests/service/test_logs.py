@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from emotion_streams.service.logs import JsonFormatter, ReadableFormatter
+from service.logs import JsonFormatter, ReadableFormatter
 
 
 def record(message: str, *args: object, **extra: object) -> logging.LogRecord:

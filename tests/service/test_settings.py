@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from emotion_streams.redis_url import parse_url
-from emotion_streams.service.settings import load
+from service.settings import load
 from worker.settings import WorkerSettings
 
 

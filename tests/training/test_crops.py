@@ -10,8 +10,8 @@ from tests.training.test_datasets import CARD
 from training.crops import crops, detect_labelled, place
 from training.datasets import Entry, InvalidData, open_data
 from training.geometry import measure
-from worker.crop import cut
-from worker.detect import Detection
+from worker.inference.crop import cut
+from worker.inference.detect import Detection
 
 
 class Offset:

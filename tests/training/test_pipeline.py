@@ -23,8 +23,8 @@ from training.export import MODEL_CARD
 from training.run_config import Pace, RunConfig, Stage
 from training.run_folder import CHECKPOINT, RUN, RunFolder
 from training.train import Training
-from worker.crop import prepare
-from worker.engines.choose import ENGINES, build_engine
+from worker.inference.crop import prepare
+from worker.inference.engines.choose import ENGINES, build_engine
 from worker.model import release
 
 STAGES = (Stage(28, 3, 4, 1e-3), Stage(32, 2, 4, 1e-3))

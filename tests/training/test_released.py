@@ -9,7 +9,7 @@ from training.datasets import NO_WINNER, Entry, open_data
 from training.evaluate import predict
 from training.export import MODEL_CARD
 from training.model_card import render
-from worker.engines.choose import build_engine
+from worker.inference.engines.choose import build_engine
 from worker.model import release
 
 RELEASES = sorted(path.name for path in release.RELEASED.iterdir())

@@ -12,13 +12,13 @@ from prometheus_client import CollectorRegistry
 
 from emotion_streams.emotions import EMOTIONS
 from emotion_streams.events import Box, Model
-from emotion_streams.service.metrics import WorkerMetrics
-from worker.batch import Batcher
-from worker.decode import UnusablePicture
-from worker.detect import Detection
-from worker.find import FaceFinder, Found
-from worker.slots import Slots
-from worker.workshop import Workshop
+from service.metrics import WorkerMetrics
+from worker.context import Workshop
+from worker.inference.batch import Batcher
+from worker.inference.decode import UnusablePicture
+from worker.inference.detect import Detection
+from worker.inference.find import FaceFinder, Found
+from worker.inference.permits import Slots
 
 
 class OneFace:

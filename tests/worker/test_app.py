@@ -14,14 +14,15 @@ import redis
 from emotion_streams import keys
 from emotion_streams.connection import Client, connect
 from emotion_streams.frames import Frame
-from emotion_streams.service.health import Health
+from service.health import Health
 from tests.servers import RedisProcess
 from tests.worker.shop import OneFace, stub_shop, until
-from worker import app, lease
+from worker import app
 from worker.app import Worker
-from worker.attached import SILENT_MS
-from worker.lease import Leases, assign
-from worker.stream import Retention
+from worker.delivery.stream import Retention
+from worker.ownership import lease
+from worker.ownership.lease import Leases, assign
+from worker.ownership.registry import SILENT_MS
 
 LEASE_MS = 1_000
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from emotion_streams.emotions import EMOTIONS
 from emotion_streams.events import Box
-from worker.crop import Image, cut, prepare
+from worker.inference.crop import Image, cut, prepare
 from worker.model.card import CropGeometry, ModelCard
 
 NO_WINNER = -1
@@ -165,7 +165,7 @@ def _parts(count: int, size: int = 1024) -> Iterator[range]:
 def at_source_size(crop: Image, card: ModelCard) -> Image:
     """A crop as it is kept in memory: uint8 (source_size, source_size), or BGR with a third axis.
 
-    It is the first half of `worker.crop.prepare`, which does nothing more to it later but scale it
+    It is the first half of `worker.inference.crop.prepare`, which does nothing more to it later but scale it
     to the input size.
     """
     at_source = replace(card, input_size=card.source_size)

@@ -1,0 +1,182 @@
+"""Settings of a process: command line over environment over file over default."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from emotion_streams.redaction import redact, redact_url
+from emotion_streams.redis_url import parse_url
+from service.settings_file import (
+    InvalidSettings,
+    expand,
+    own_values,
+    read_yaml,
+)
+
+Settings = TypeVar("Settings", bound="ServiceSettings")
+
+
+class ServiceSettings(BaseSettings):
+    """What every process takes. Subclasses add their own, and an env_prefix."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True)
+
+    redis: str = Field(
+        "redis://localhost:6379",
+        validation_alias=AliasChoices("redis", "EMOTION_REDIS"),
+        description="Redis or Valkey: redis://, rediss://, unix://, redis+cluster:// or "
+        "redis+sentinel://; ${NAME} in it is taken from the environment. EMOTION_REDIS_USERNAME "
+        "and EMOTION_REDIS_PASSWORD add credentials",
+    )
+    log_level: str = Field(
+        "info",
+        validation_alias=AliasChoices("log_level", "EMOTION_LOG_LEVEL"),
+        pattern="^(debug|info|warning|error)$",
+        description="debug, info, warning or error",
+    )
+    metrics_host: str = Field("127.0.0.1", description="address of /metrics, /healthz, /readyz")
+
+    @field_validator("redis")
+    @classmethod
+    def _redis_is_a_url(cls, url: str) -> str:
+        url = expand(url, os.environ)
+        parse_url(url)
+        return url
+
+
+def load(
+    kind: type[Settings], section: str, argv: list[str] | None = None, description: str = ""
+) -> Settings:
+    """Read the settings of the process `section`, or end it with one line and exit code 2.
+
+    `--config` (or EMOTION_CONFIG) names a YAML file; keys that go for every process stand at its
+    top, the rest under the process' name.
+    """
+    parser = build_parser(kind, section, description)
+    given = vars(parser.parse_args(argv))
+    config = given.pop("config", None) or os.environ.get("EMOTION_CONFIG")
+    path = Path(config) if config else None
+    try:
+        from_file = own_values(read_yaml(path), path, section) if path else {}
+        return resolve(kind, given, from_file, path)
+    except InvalidSettings as error:
+        end(section, str(error))
+
+
+def end(section: str, reason: str) -> NoReturn:
+    """End the process as one does whose settings are wrong: one line, exit code 2."""
+    print(f"{section}: {redact(reason)}", file=sys.stderr)
+    sys.exit(2)
+
+
+def resolve(
+    kind: type[Settings],
+    given: Mapping[str, Any],
+    from_file: Mapping[str, Any],
+    path: Path | None = None,
+) -> Settings:
+    """Settings from what was given on the command line, the environment and the values of the file
+    `path`. Raises InvalidSettings, which names the file where the mistake is in it."""
+
+    def named(key: str, value: object) -> str:
+        in_file = key not in given and key in from_file and from_file[key] == value
+        return f"{path}: {key}" if in_file else key
+
+    _check_names(kind, from_file, path)
+
+    class WithFile(kind):  # type: ignore[valid-type,misc]  # a class per file: sources are a class' own
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic names them
+            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - and we use neither
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            file = InitSettingsSource(settings_cls, init_kwargs=dict(from_file))
+            return init_settings, env_settings, file
+
+    try:
+        settings: Settings = WithFile(**given)
+    except ValidationError as error:
+        raise InvalidSettings("; ".join(explain(error, named))) from None
+    return settings
+
+
+def _check_names(kind: type[Settings], from_file: Mapping[Any, Any], path: Path | None) -> None:
+    """Pydantic passes over variables of our prefix that are no setting, and cannot take keys of a
+    file that are no text."""
+    prefix = kind.model_config.get("env_prefix", "")
+    settings = {
+        f"{prefix}{name}".upper()
+        for name, field in kind.model_fields.items()
+        if field.validation_alias is None  # those with an alias have no prefix
+    }
+    unknown = [f"{path}: {name}" for name in from_file if not isinstance(name, str)]
+    if prefix:
+        mine = (name for name in os.environ if name.upper().startswith(prefix))
+        unknown += sorted(name for name in mine if name.upper() not in settings)
+    if unknown:
+        raise InvalidSettings("; ".join(f"{name}: no such setting" for name in unknown))
+
+
+def explain(
+    error: ValidationError, named: Callable[[str, object], str] = lambda key, _: key
+) -> list[str]:
+    """Each thing that is wrong, in words, without the credentials that it may hold. `named` says
+    where a key with this value stands."""
+    lines = []
+    for item in error.errors():
+        loc = [str(part) for part in item["loc"]]
+        key = ".".join(loc).removeprefix("EMOTION_").lower()
+        name = named(key, item["input"])
+        reason = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            lines.append(f"{name}: no such setting")
+        elif item["type"] == "missing":
+            lines.append(f"--{key.replace('_', '-')} is missing")
+        else:
+            lines.append(f"{name}: {reason} (got {redact_url(str(item['input']))[:80]!r})")
+    return lines
+
+
+class Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong with a call."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with exit code 2."""
+        end(self.prog, f"{message} (--help lists the settings)")
+
+
+def build_parser(
+    kind: type[ServiceSettings], section: str, description: str
+) -> argparse.ArgumentParser:
+    """A command line with one option per setting; values are checked later, by the settings."""
+    parser = Parser(
+        prog=section,
+        description=description,
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--config", metavar="FILE", help="a YAML file with settings")
+    for name, field in kind.model_fields.items():
+        default = "" if field.is_required() or field.default is None else f" [{field.default}]"
+        option = f"--{name.replace('_', '-')}"
+        about = f"{field.description}{default}".replace("%", "%%")
+        if field.annotation is bool:
+            parser.add_argument(option, action=argparse.BooleanOptionalAction, help=about)
+        else:
+            parser.add_argument(option, metavar=name.upper(), help=about)
+    return parser

@@ -1,0 +1,360 @@
+"""The way of a camera's frames, with a real Redis, and a finder and an engine that cost nothing."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import redis
+
+from emotion_streams import keys
+from emotion_streams.connection import Client, connect
+from emotion_streams.events import EmotionEvent
+from emotion_streams.frames import Frame
+from emotion_streams.ledger import Ledger, read_ledger
+from tests.worker.shop import OneFace, stub_shop, until
+from worker.context import Workshop
+from worker.delivery.camera import CameraPipeline
+from worker.delivery.stream import READ_AT_ONCE, CameraStream, Fenced, Retention
+from worker.ownership.lease import Leases
+
+CAMERA = "lobby"
+FRAMES = keys.frames(CAMERA)
+
+
+def now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+def store(
+    client: redis.Redis, *jpegs: bytes, age_ms: int = 0, max_age_ms: int | None = 1000
+) -> None:
+    """Frames of this age, the last as old as said and the others a millisecond more each."""
+    for number, jpeg in enumerate(jpegs):
+        captured_ms = now_ms() - age_ms - len(jpegs) + number
+        frame = Frame(captured_ms, 64, 48, jpeg, "boot", number, max_age_ms=max_age_ms)
+        client.xadd(FRAMES, {"frame": frame.pack()})
+
+
+def events(client: redis.Redis) -> list[EmotionEvent]:
+    entries: Any = client.xrange(keys.emotions(CAMERA))
+    return [EmotionEvent.unpack(fields[b"event"]) for _, fields in entries]
+
+
+@dataclass
+class Scene:
+    """A pipeline that runs, and what it works with."""
+
+    connection: Client
+    shop: Workshop
+    pipeline: CameraPipeline
+    task: "asyncio.Task[None]"
+
+    async def ledger(self) -> Ledger:
+        return await read_ledger(self.connection, CAMERA)
+
+    async def until_ended(self, **counts: int) -> Ledger:
+        """Wait until the account says so."""
+        async with asyncio.timeout(10):
+            while True:
+                ledger = await self.ledger()
+                if all(getattr(ledger, name) == count for name, count in counts.items()):
+                    return ledger
+                await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def running(url: str, finder: OneFace | None = None, slots: int = 4) -> AsyncIterator[Scene]:
+    connection = connect(url)
+    lease = await Leases(connection, "me").acquire(CAMERA)
+    assert lease
+    with stub_shop(finder, slots) as shop:
+        batching = asyncio.create_task(shop.batcher.run())
+        pipeline = CameraPipeline(CameraStream(connection, lease, Retention()), shop)
+        task = asyncio.create_task(pipeline.run())
+        try:
+            yield Scene(connection, shop, pipeline, task)
+        finally:
+            for each in (task, batching):
+                each.cancel()
+            await asyncio.gather(task, batching, return_exceptions=True)
+            await connection.aclose()
+
+
+def play(
+    url: str,
+    act: Callable[[Scene], Coroutine[Any, Any, None]],
+    finder: OneFace | None = None,
+    slots: int = 4,
+) -> None:
+    async def main() -> None:
+        async with running(url, finder, slots) as scene:
+            await act(scene)
+
+    asyncio.run(main())
+
+
+def test_each_frame_becomes_an_event_with_its_id(redis_url: str, client: redis.Redis) -> None:
+    store(client, *[b"jpeg"] * 5, max_age_ms=None)
+    stored: Any = client.xrange(FRAMES)
+
+    async def act(scene: Scene) -> None:
+        ledger = await scene.until_ended(analysed=5)
+        assert ledger.balanced
+
+    play(redis_url, act)
+    assert [event.frame_id for event in events(client)] == [i.decode() for i, _ in stored]
+    assert client.xlen(FRAMES) == 0
+
+
+def test_events_keep_the_frames_order_when_a_later_one_is_done_first(
+    redis_url: str, client: redis.Redis
+) -> None:
+    later_done = threading.Event()
+
+    def before(jpeg: bytes) -> None:
+        if jpeg == b"first":
+            assert later_done.wait(10)
+        else:
+            later_done.set()
+
+    store(client, b"first", b"second", max_age_ms=None)
+
+    async def act(scene: Scene) -> None:
+        await scene.until_ended(analysed=2)
+
+    play(redis_url, act, OneFace(before))
+    ids = [event.frame_id for event in events(client)]
+    assert ids == sorted(ids)
+
+
+def test_stale_frames_expire_and_the_newest_goes_on(redis_url: str, client: redis.Redis) -> None:
+    store(client, *[b"jpeg"] * 4, age_ms=5_000)
+    store(client, *[b"jpeg"] * 3)
+
+    async def act(scene: Scene) -> None:
+        # Of a camera that fell behind, the newest frame alone is worth it.
+        await scene.until_ended(expired=6, analysed=1)
+
+    play(redis_url, act)
+
+
+def test_where_every_frame_counts_none_expires(redis_url: str, client: redis.Redis) -> None:
+    store(client, *[b"jpeg"] * 4, age_ms=60_000, max_age_ms=None)
+
+    async def act(scene: Scene) -> None:
+        await scene.until_ended(analysed=4, expired=0)
+
+    play(redis_url, act)
+
+
+def test_bad_frames_are_dead_and_the_others_go_on(redis_url: str, client: redis.Redis) -> None:
+    client.xadd(FRAMES, {"frame": b"\xc1"})
+    client.xadd(FRAMES, {"nothing": b"of it"})
+    store(client, b"bad", b"good", max_age_ms=None)
+
+    async def act(scene: Scene) -> None:
+        await scene.until_ended(dead=3, analysed=1)
+
+    play(redis_url, act)
+    letters: Any = client.xrange(keys.dead(CAMERA))
+    reasons = [letter[b"reason"] for _, letter in letters]
+    assert reasons[1:] == [b"no field `frame`", b"bad"]
+
+
+def test_a_frame_that_ended_three_workers_is_dead(redis_url: str, client: redis.Redis) -> None:
+    store(client, b"poison", b"good", max_age_ms=None)
+    client.xgroup_create(FRAMES, keys.GROUP, "0")
+    client.xreadgroup(keys.GROUP, "first", {FRAMES: ">"}, count=1)
+    entries: Any = client.xrange(FRAMES, count=1)
+    for worker in ("second", "third"):
+        client.xclaim(FRAMES, keys.GROUP, worker, 0, [entries[0][0]])
+
+    async def act(scene: Scene) -> None:
+        await scene.until_ended(dead=1, analysed=1)
+
+    play(redis_url, act)
+    letters: Any = client.xrange(keys.dead(CAMERA))
+    assert letters[0][1][b"deliveries"] == b"3"
+
+
+@pytest.mark.parametrize("begun_by", [1, 2])
+def test_a_frame_on_its_last_chance_is_alone_in_the_works(
+    redis_url: str, client: redis.Redis, begun_by: int
+) -> None:
+    at_once, most = 0, 0
+
+    def before(jpeg: bytes) -> None:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        time.sleep(0.02)  # the work itself, in which the others would join
+        at_once -= 1
+
+    store(client, *[b"jpeg"] * 8, max_age_ms=None)
+    client.xgroup_create(FRAMES, keys.GROUP, "0")
+    client.xreadgroup(keys.GROUP, "fallen", {FRAMES: ">"})
+    entries: Any = client.xrange(FRAMES)
+    ids = [frame_id for frame_id, _ in entries]
+    client.xclaim(FRAMES, keys.GROUP, "fallen", 0, ids, retrycount=begun_by)
+
+    async def act(scene: Scene) -> None:
+        await scene.until_ended(analysed=8)
+
+    play(redis_url, act, OneFace(before))
+    assert (most == 1) == (begun_by == 2)
+
+
+def test_stopping_finishes_what_was_read_and_reads_no_more(
+    redis_url: str, client: redis.Redis
+) -> None:
+    gate, begun = threading.Event(), threading.Event()
+
+    def before(jpeg: bytes) -> None:
+        begun.set()
+        assert gate.wait(10)
+
+    store(client, *[b"jpeg"] * 10, max_age_ms=None)
+
+    async def act(scene: Scene) -> None:
+        await until(begun.is_set)
+        scene.pipeline.stop()
+        store(client, b"too late")
+        gate.set()
+        await asyncio.wait_for(scene.task, 10)
+        ledger = await scene.ledger()
+        assert (ledger.analysed, ledger.in_flight, ledger.queued) == (10, 0, 1)
+
+    play(redis_url, act, OneFace(before), slots=2)
+
+
+def test_stopping_while_the_last_frame_is_in_the_works_waits_for_it(
+    redis_url: str, client: redis.Redis
+) -> None:
+    finder = OneFace()
+    store(client, b"jpeg")
+
+    async def act(scene: Scene) -> None:
+        loop = asyncio.get_running_loop()
+        finder.before = lambda _: loop.call_soon_threadsafe(scene.pipeline.stop)
+        await asyncio.wait_for(scene.task, 10)
+        assert (await scene.ledger()).analysed == 1
+
+    play(redis_url, act, finder)
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_however_a_pipeline_ends_its_slots_come_back(
+    redis_url: str, client: redis.Redis, slots: int
+) -> None:
+    gate, begun = threading.Event(), threading.Event()
+
+    def before(jpeg: bytes) -> None:
+        begun.set()
+        assert gate.wait(10)
+
+    store(client, *[b"jpeg"] * 10, max_age_ms=None)
+
+    async def act(scene: Scene) -> None:
+        await until(begun.is_set)
+        scene.task.cancel()
+        await asyncio.gather(scene.task, return_exceptions=True)
+        gate.set()
+        for _ in range(slots):
+            await asyncio.wait_for(scene.shop.slots.take(), 5)
+
+    play(redis_url, act, OneFace(before), slots)
+
+
+def test_a_fenced_pipeline_ends_and_publishes_nothing(redis_url: str, client: redis.Redis) -> None:
+    def before(jpeg: bytes) -> None:
+        client.hset(keys.lease(CAMERA), mapping={"owner": "another", "epoch": 2})
+
+    store(client, b"jpeg", max_age_ms=None)
+
+    async def act(scene: Scene) -> None:
+        with pytest.RaisesGroup(Fenced):
+            await asyncio.wait_for(scene.task, 10)
+        ledger = await scene.ledger()
+        assert (ledger.analysed, ledger.in_flight) == (0, 1)
+
+    play(redis_url, act, OneFace(before))
+
+
+def test_what_an_engine_raises_ends_the_pipeline_loudly(
+    redis_url: str, client: redis.Redis
+) -> None:
+    def before(jpeg: bytes) -> None:
+        raise MemoryError("no room")
+
+    store(client, b"jpeg", max_age_ms=None)
+
+    async def act(scene: Scene) -> None:
+        with pytest.RaisesGroup(MemoryError):
+            await asyncio.wait_for(scene.task, 10)
+
+    play(redis_url, act, OneFace(before))
+
+
+def test_frames_that_a_paused_predecessor_read_since_are_swept(
+    redis_url: str, client: redis.Redis
+) -> None:
+    async def act(scene: Scene) -> None:
+        store(client, b"jpeg", max_age_ms=None)
+        await scene.until_ended(analysed=1)
+        # A zombie wakes and reads once more, though nobody will take its commit.
+        zombie = asyncio.create_task(
+            scene.connection.xreadgroup(keys.GROUP, "zombie", {FRAMES: ">"}, block=900)
+        )
+        for _ in range(20):
+            store(client, b"jpeg", max_age_ms=None)
+        await zombie
+        await scene.until_ended(in_flight=0, queued=0)
+        ledger = await scene.ledger()
+        assert ledger.analysed + ledger.late == 21
+
+    play(redis_url, act)
+
+
+def test_a_producer_whose_clock_is_days_behind_keeps_its_events(
+    redis_url: str, client: redis.Redis
+) -> None:
+    behind_ms = 2 * Retention().age_ms
+
+    async def act(scene: Scene) -> None:
+        for number in range(4):  # as many as tell that it is the clock
+            at_ms = now_ms() - behind_ms
+            frame = Frame(at_ms, 64, 48, b"jpeg", "boot", number, max_age_ms=None)
+            client.xadd(FRAMES, {"frame": frame.pack()}, f"{at_ms}-{number}")
+            await scene.until_ended(analysed=number + 1)
+        swept = keys.lease(CAMERA)
+        await until(lambda: int(client.hget(swept, "behind_ms") or 0) > behind_ms - 10_000)
+        assert client.xlen(keys.emotions(CAMERA)) == 4
+
+    play(redis_url, act)
+
+
+def test_a_camera_that_falls_behind_holds_few_frames(redis_url: str, client: redis.Redis) -> None:
+    gate, begun = threading.Event(), threading.Event()
+    held: list[int] = []
+
+    def before(jpeg: bytes) -> None:
+        begun.set()
+        pending: Any = client.xpending(FRAMES, keys.GROUP)
+        held.append(pending["pending"])
+        assert gate.wait(10)
+
+    store(client, *[b"jpeg"] * 200, max_age_ms=1_000_000)
+
+    async def act(scene: Scene) -> None:
+        await until(begun.is_set)
+        assert (await scene.ledger()).in_flight <= READ_AT_ONCE
+        gate.set()
+        await scene.until_ended(analysed=200)
+        assert max(held) <= 2 * READ_AT_ONCE
+
+    play(redis_url, act, OneFace(before), slots=1)

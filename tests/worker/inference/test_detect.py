@@ -1,0 +1,267 @@
+"""One suite for every detector, on photographs with boxed faces."""
+
+import socket
+import threading
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import worker.inference.detect
+from emotion_streams import Box
+from worker.inference.detect import Detector, choose
+from worker.inference.detect.choose import (
+    YUNET_FILE,
+    NoDetector,
+    choose_detector,
+    fetch_yunet,
+)
+from worker.inference.detect.haar import Haar
+from worker.inference.detect.yunet import SIZES_KEPT, YuNet
+
+DETECTORS = ("yunet", "haar")
+
+
+@pytest.fixture(scope="module")
+def yunet_file(shared: Path) -> Path:
+    return shared / "models" / "yunet" / YUNET_FILE
+
+
+@pytest.fixture(params=DETECTORS)
+def detector(request: pytest.FixtureRequest) -> Detector:
+    if request.param == "haar":
+        return choose_detector("haar", None)()
+    return choose_detector("yunet", request.getfixturevalue("yunet_file"))()
+
+
+def boxed_faces(shared: Path) -> Iterator[tuple[NDArray[np.uint8], list[Box]]]:
+    seen = set()
+    for listing in ("training.xml", "testing.xml"):
+        for entry in ET.parse(shared / "faces" / listing).iter("image"):
+            name = entry.attrib["file"]
+            if name in seen:
+                continue
+            seen.add(name)
+            image = cv2.imread(str(shared / "faces" / name))
+            assert image is not None
+            boxes = [
+                Box(*(float(box.attrib[side]) for side in ("left", "top", "width", "height")))
+                for box in entry.iter("box")
+            ]
+            yield np.asarray(image, np.uint8), boxes
+
+
+def centre_lies_in(found: Box, face: Box) -> bool:
+    x, y = found.x + found.width / 2, found.y + found.height / 2
+    return face.x <= x <= face.x + face.width and face.y <= y <= face.y + face.height
+
+
+def test_no_detector_is_left_out() -> None:
+    folder = Path(worker.inference.detect.__file__).parent
+    modules = {path.stem for path in folder.glob("*.py")} - {"__init__", "choose"}
+    assert modules == set(DETECTORS)
+
+
+def test_faces_are_found_where_people_boxed_them(detector: Detector, shared: Path) -> None:
+    found = faces = false = 0
+    for image, boxes in boxed_faces(shared):
+        detections = detector.detect(image)
+        hits = [any(centre_lies_in(d.box, face) for d in detections) for face in boxes]
+        found, faces = found + sum(hits), faces + len(boxes)
+        false += sum(not any(centre_lies_in(d.box, face) for face in boxes) for d in detections)
+    assert faces == 43
+    # Seen: YuNet 43 and no false one. The cascade's window is wider than these boxes are.
+    least, most_false = {"yunet": (41, 1), "haar": (30, 4)}[detector.name]
+    assert found >= least
+    assert false <= most_false
+
+
+def test_detections_come_surest_first_with_scores_from_0_to_1(
+    detector: Detector, shared: Path
+) -> None:
+    image = cv2.imread(str(shared / "faces" / "2007_007763.jpg"))
+    scores = [detection.score for detection in detector.detect(np.asarray(image, np.uint8))]
+    assert len(scores) > 1
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 <= score <= 1 for score in scores)
+
+
+def test_a_large_picture_yields_boxes_in_its_own_pixels(detector: Detector, shared: Path) -> None:
+    image = cv2.imread(str(shared / "faces" / "2007_007763.jpg"))
+    assert image is not None
+    large = np.asarray(cv2.resize(image, None, fx=3, fy=3), np.uint8)
+    (small_face, *_), large_faces = (
+        detector.detect(np.asarray(image, np.uint8)),
+        detector.detect(large),
+    )
+    tripled = Box(*(3 * side for side in vars(small_face.box).values()))
+    assert any(centre_lies_in(face.box, tripled) for face in large_faces)
+
+
+SIZES = ((480, 270), (640, 480), (320, 240), (1280, 720), (500, 500), (640, 200))
+
+
+def test_pictures_of_several_sizes_in_turn_change_nothing(yunet_file: Path, shared: Path) -> None:
+    photograph = cv2.imread(str(shared / "faces" / "2007_007763.jpg"))
+    assert photograph is not None
+    pictures = [np.asarray(cv2.resize(photograph, size), np.uint8) for size in SIZES]
+    alone = [YuNet(yunet_file).detect(picture) for picture in pictures]
+    assert all(alone)
+    for sizes in (2, len(SIZES)):  # as many as are kept, and more
+        detector = YuNet(yunet_file)
+        for _ in range(2):
+            assert [detector.detect(picture) for picture in pictures[:sizes]] == alone[:sizes]
+
+
+@dataclass
+class Net:
+    """A network that counts how often it was laid out for another size."""
+
+    size: tuple[int, int]
+    laid_out: tuple[tuple[int, int], ...] = ()
+
+    def setInputSize(self, size: tuple[int, int]) -> None:  # noqa: N802 - OpenCV's name
+        self.size = size
+
+    def detect(self, image: NDArray[np.uint8]) -> tuple[int, None]:
+        assert self.size == image.shape[1::-1]
+        if self.laid_out[-1:] != (self.size,):
+            self.laid_out += (self.size,)
+        return 0, None
+
+
+def test_cameras_of_different_sizes_do_not_lay_the_network_out_for_each_frame(
+    yunet_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Net] = []
+
+    def create(*arguments: Any) -> Net:
+        made.append(Net(arguments[3]))
+        return made[-1]
+
+    monkeypatch.setattr(cv2.FaceDetectorYN, "create", create)
+    detector = YuNet(yunet_file)
+    for _ in range(5):
+        for size in SIZES[:SIZES_KEPT]:
+            detector.detect(np.zeros((*size[::-1], 3), np.uint8))
+    assert sum(len(net.laid_out) for net in made) == SIZES_KEPT
+    for size in SIZES:
+        detector.detect(np.zeros((*size[::-1], 3), np.uint8))
+    assert len(made) == SIZES_KEPT
+
+
+@pytest.mark.parametrize("size", [(48, 64), (1, 1), (3, 2000), (2000, 3), (17, 31), (33, 640)])
+def test_a_picture_without_a_face_has_none(detector: Detector, size: tuple[int, int]) -> None:
+    # Several times: memory that nobody wrote holds a face only now and then.
+    assert [detector.detect(np.full((*size, 3), 127, np.uint8)) for _ in range(8)] == [[]] * 8
+
+
+def test_auto_takes_the_cascade_where_yunet_cannot_be_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("worker.inference.detect.choose.YUNET_URL", "http://127.0.0.1:1/yunet.onnx")
+    assert isinstance(choose_detector("auto", None)(), Haar)
+    (warning,) = [record.getMessage() for record in caplog.records]
+    assert "misses about one face in eight" in warning
+    with pytest.raises(NoDetector, match="--detector-model"):
+        choose_detector("yunet", None)
+
+
+def test_a_file_that_is_not_yunet_is_refused_even_by_auto(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.onnx"
+    wrong.write_bytes(b"not a model")
+    for name in ("auto", "yunet"):
+        with pytest.raises(NoDetector, match="sha256"):
+            choose_detector(name, wrong)
+    with pytest.raises(NoDetector, match="No such file"):
+        choose_detector("yunet", tmp_path / "missing.onnx")
+
+
+@pytest.fixture
+def zoo(yunet_file: Path) -> Iterator[str]:
+    """A server on loopback that gives YuNet's file at /right, something else at /wrong."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(yunet_file.read_bytes() if self.path == "/right" else b"<html>")
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def test_yunet_is_downloaded_once_and_then_taken_from_the_cache(zoo: str, tmp_path: Path) -> None:
+    path = fetch_yunet(tmp_path / "cache", f"{zoo}/right")
+    assert fetch_yunet(tmp_path / "cache", "http://127.0.0.1:1/") == path
+    assert [entry.name for entry in path.parent.iterdir()] == [YUNET_FILE]
+
+
+def test_a_download_that_is_another_file_is_not_kept(zoo: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="sha256"):
+        fetch_yunet(tmp_path, f"{zoo}/wrong")
+    assert list(tmp_path.iterdir()) == []
+
+
+@contextmanager
+def answering(*parts: bytes, pause_s: float = 0.0) -> Iterator[str]:
+    """The URL of a server that answers one request with these bytes, whatever they are."""
+    done = threading.Event()
+
+    def answer(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            connection.recv(4096)
+            for part in parts:
+                connection.sendall(part)
+                done.wait(pause_s)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, args=(listener,))
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/yunet"
+        done.set()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"",
+        b"HELLO\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\nabc",
+        b"HTTP/1.1 302 Found\r\nLocation: http://[bad/\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA: " + b"x" * 70_000,
+    ],
+)
+def test_a_network_that_answers_with_no_http_is_one_that_cannot_be_reached(
+    reply: bytes, tmp_path: Path
+) -> None:
+    with answering(reply) as url, pytest.raises(OSError):  # noqa: PT011 - in whichever words
+        fetch_yunet(tmp_path, url)
+
+
+def test_a_download_in_drops_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(choose, "_DOWNLOAD_WITHIN_S", 0.2)
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 232589\r\n\r\n"
+    with (
+        answering(head, *[b"x"] * 100, pause_s=0.1) as url,
+        pytest.raises(TimeoutError, match="not downloaded within"),
+    ):
+        fetch_yunet(tmp_path, url)

@@ -1,0 +1,351 @@
+"""One suite for every engine, against the plain Keras model in float32 as the reference."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import worker.inference.engines
+from worker.inference.devices import visible_gpus
+from worker.inference.engines import Engine, probabilities
+from worker.inference.engines.choose import ENGINES, NoEngine, build_engine, prefer
+from worker.inference.engines.keras import KerasEngine
+from worker.inference.engines.mnn import MAX_LANES, MnnEngine, open_sessions
+from worker.model import simpnet
+from worker.model.keras_weights import import_weights
+from worker.model.release import Release, load
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def release() -> Release:
+    return load("simpnet-v2-32")
+
+
+@pytest.fixture(scope="module")
+def sample(release: Release) -> NDArray[np.uint8]:
+    return pictures(release, 1000, seed=1)
+
+
+@pytest.fixture(scope="module")
+def expected(release: Release, sample: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return plainly(release, sample)
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def engine(request: pytest.FixtureRequest, release: Release) -> Engine:
+    built: Engine = {"keras": KerasEngine, "mnn": MnnEngine}[request.param](release, 2)
+    built.warm()
+    return built
+
+
+def plainly(release: Release, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """What the plain model says of them, layer by layer as Keras builds it."""
+    model = simpnet.build(len(release.card.labels), release.card.input_size)
+    import_weights(model, release.weights)
+    parts = np.array_split(crops, max(1, len(crops) // 20))
+    logits = [model(part / np.float32(255), training=False) for part in parts]
+    return probabilities(np.concatenate(logits), release.card.temperature)
+
+
+def pictures(release: Release, count: int, seed: int = 0) -> NDArray[np.uint8]:
+    """Noise over gradients: neither constant nor without structure."""
+    side = release.card.input_size
+    noise = np.random.default_rng(seed)
+    base = np.linspace(0, 200, side)[np.newaxis, :, np.newaxis, np.newaxis]
+    slopes = noise.random((count, 1, 1, 1))
+    grey = base * slopes + noise.integers(0, 56, (count, side, side, 1))
+    return np.repeat(grey.astype(np.uint8), 3, axis=3)
+
+
+def test_no_engine_is_left_out() -> None:
+    folder = Path(worker.inference.engines.__file__).parent
+    modules = {path.stem for path in folder.glob("*.py")} - {"__init__", "choose"}
+    assert modules == set(ENGINES)
+
+
+def test_a_row_of_probabilities_per_crop(engine: Engine, release: Release) -> None:
+    for count in (1, 3, engine.max_batch):
+        rows = engine.classify(pictures(release, count))
+        assert rows.shape == (count, 8)
+        assert rows.dtype == np.float32
+        assert np.allclose(rows.sum(axis=1), 1, atol=1e-5)
+
+
+def test_the_place_in_a_batch_changes_nothing(engine: Engine, release: Release) -> None:
+    crops = pictures(release, engine.max_batch)
+    together = engine.classify(crops)
+    alone = np.concatenate([engine.classify(crop[np.newaxis]) for crop in crops])
+    assert np.abs(together - alone).max() < 1e-4
+
+
+def test_every_engine_answers_as_keras_does(
+    engine: Engine, sample: NDArray[np.uint8], expected: NDArray[np.float32]
+) -> None:
+    found = in_batches(engine, sample)
+    assert np.abs(expected - found).max() < 1e-3
+    assert_same_choice(expected, found, tie=2e-3)
+
+
+@pytest.mark.parametrize("side", [48, 64])
+def test_mnn_answers_as_keras_does_at_sizes_that_its_tiles_were_not_chosen_for(
+    release: Release, side: int
+) -> None:
+    larger = replace(release, card=replace(release.card, input_size=side))
+    crops = pictures(larger, 100, seed=2)
+    found = in_batches(build_engine("mnn", larger, threads=1), crops)
+    assert np.abs(plainly(larger, crops) - found).max() < 1e-3
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4, 6, 7, 11])
+def test_every_thread_that_was_granted_computes(
+    release: Release, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    granted = []
+    monkeypatch.setattr(
+        "worker.inference.engines.mnn._open", lambda _, share: granted.append(share)
+    )
+    open_sessions(release, threads, min(threads, MAX_LANES))
+    assert sum(granted) == threads
+    assert max(granted) - min(granted) <= 1
+
+
+def test_mnn_is_built_without_a_file_that_a_signal_could_leave_behind(
+    release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    open_files = len(list(Path("/proc/self/fd").iterdir()))
+    MnnEngine(release, threads=1)
+    assert len(list(Path("/proc/self/fd").iterdir())) == open_files
+
+
+def test_lanes_work_side_by_side_and_do_not_mix_faces_up(
+    engine: Engine, sample: NDArray[np.uint8], expected: NDArray[np.float32]
+) -> None:
+    parts = [sample[start : start + 5] for start in range(0, 100, 5)]
+    with ThreadPoolExecutor(engine.lanes) as threads:
+        found = np.concatenate(list(threads.map(engine.classify, parts)))
+    assert np.abs(expected[:100] - found).max() < 1e-3
+
+
+def test_a_face_in_one_lane_does_not_wait_for_a_batch_in_another(release: Release) -> None:
+    engine = build_engine("mnn", release, threads=2)
+    ended = []
+
+    def classify(count: int) -> None:
+        engine.classify(pictures(release, count))
+        ended.append(count)
+
+    engine.warm()
+    with ThreadPoolExecutor(engine.lanes) as threads:
+        threads.submit(classify, 256)
+        time.sleep(0.1)  # it computes for more than a second
+        threads.submit(classify, 1)
+    assert ended == [1, 256]
+
+
+def test_other_threads_run_while_an_engine_computes(engine: Engine, release: Release) -> None:
+    """The event loop reads from Redis meanwhile: an engine that holds the GIL stops the worker."""
+    crops = pictures(release, engine.max_batch)
+    done = threading.Event()
+    ticks = []
+
+    def tick() -> None:
+        while not done.wait(0.002):
+            ticks.append(time.perf_counter())
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(tick)
+        spans = []
+        for _ in range(5):
+            start = time.perf_counter()
+            engine.classify(crops)
+            spans.append((start, time.perf_counter()))
+        done.set()
+    within = [sum(start < at < end for at in ticks) for start, end in spans]
+    assert max(within) >= 3, within
+
+
+def test_the_crops_given_are_not_changed(engine: Engine, release: Release) -> None:
+    crops = pictures(release, 2)
+    before = crops.copy()
+    engine.classify(crops)
+    assert np.array_equal(crops, before)
+
+
+def test_temperature_softens_and_keeps_the_order() -> None:
+    logits = np.array([[1.0, 3.0, 2.0]], np.float32)
+    sharp, soft = probabilities(logits, 0.5), probabilities(logits, 2.0)
+    assert sharp.max() > soft.max()
+    assert sharp.argsort().tolist() == soft.argsort().tolist()
+
+
+def test_huge_logits_do_not_overflow() -> None:
+    assert np.isfinite(probabilities(np.array([[1e4, -1e4]], np.float32), 0.7)).all()
+
+
+def test_keras_traces_each_bucket_once_while_it_warms_up_and_never_again(release: Release) -> None:
+    engine = KerasEngine(release, threads=2)
+    engine.max_batch = 4
+    engine.warm()
+    assert engine.traces == len(engine.buckets) == 3
+    for count in (1, 2, 3, 4, 3, 1):
+        engine.classify(pictures(release, count))
+    assert engine.traces == 3
+
+
+@pytest.mark.parametrize(
+    ("policy", "tolerance"), [("mixed_float16", 0.01), ("mixed_bfloat16", 0.1)]
+)
+def test_half_precision_keeps_a_float32_softmax(
+    release: Release,
+    sample: NDArray[np.uint8],
+    expected: NDArray[np.float32],
+    policy: str,
+    tolerance: float,
+) -> None:
+    engine = KerasEngine(release, threads=2, policy=policy)
+    engine.max_batch = 8
+    found = in_batches(engine, sample[:16])
+    assert found.dtype == np.float32
+    assert np.allclose(found.sum(axis=1), 1, atol=1e-6)
+    assert np.abs(expected[:16] - found).max() < tolerance
+    assert_same_choice(expected[:16], found, tie=2 * tolerance)
+
+
+def test_keras_says_what_to_do_on_a_backend_that_it_cannot_serve_on(
+    release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    advice = r"KERAS_BACKEND=torch: set KERAS_BACKEND=tensorflow or jax, or install MNN"
+    with pytest.raises(NoEngine, match=advice) as refused:
+        build_engine("keras", release, 1)
+    assert "pip install" not in str(refused.value)  # it is installed
+
+
+def test_keras_runs_on_jax_as_well(
+    release: Release,
+    sample: NDArray[np.uint8],
+    expected: NDArray[np.float32],
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("jax", reason="the JAX backend is not installed")
+    np.save(tmp_path / "crops.npy", sample[:3])
+    script = (
+        "import sys, numpy as np; from worker.inference.engines.keras import KerasEngine; "
+        "from worker.model.release import load; folder = sys.argv[1]; "
+        "engine = KerasEngine(load('simpnet-v2-32'), 2); engine.max_batch = 2; engine.warm(); "
+        "crops = np.load(folder + '/crops.npy'); "
+        "rows = np.concatenate([engine.classify(crops[:2]), engine.classify(crops[2:])]); "
+        "np.save(folder + '/rows.npy', rows); "
+        "sys.exit(engine.traces != 2 or 'tensorflow' in sys.modules)"
+    )
+    environ = {**os.environ, "KERAS_BACKEND": "jax"}
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, cwd=ROOT, env=environ)
+    assert np.abs(expected[:3] - np.load(tmp_path / "rows.npy")).max() < 1e-3
+
+
+@pytest.mark.parametrize("input_size", [32, 64])
+def test_a_worker_on_two_cores_stays_under_400_megabytes(input_size: int) -> None:
+    script = (
+        "import worker.__main__; from worker.inference.engines.choose import build_engine; "
+        "from dataclasses import replace; from worker.model.release import load; release = load(); "
+        f"release = replace(release, card=replace(release.card, input_size={input_size})); "
+        "engine = build_engine('mnn', release, 2); engine.warm(); "
+        "print(open('/proc/self/status').read())"
+    )
+    status = subprocess.run(
+        [sys.executable, "-c", script], check=True, cwd=ROOT, capture_output=True, text=True
+    ).stdout
+    line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+    assert int(line.split()[1]) < 400 * 1024
+
+
+def test_keras_that_cannot_use_the_gpu_that_is_there_does_not_take_its_place(
+    release: Release, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("worker.inference.engines.choose.visible_gpus", lambda: ("0",))
+    monkeypatch.setattr("worker.inference.engines.keras._TensorFlow.gpus", lambda _: 0)
+    with pytest.raises(NoEngine, match=r"GPU 0 is visible, but .* CPU: install it with CUDA"):
+        build_engine("keras", release, threads=1)
+    assert build_engine("auto", release, threads=1).name == "mnn"
+    (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert "engine mnn: GPU 0 is visible, but" in warning.getMessage()
+
+
+def test_auto_warns_where_a_gpu_stays_idle_for_want_of_keras(
+    release: Release, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("worker.inference.engines.choose.visible_gpus", lambda: ("0",))
+    monkeypatch.setattr(
+        "worker.inference.engines.choose._installed", lambda engine: engine == "mnn"
+    )
+    assert build_engine("auto", release, threads=1).name == "mnn"
+    (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert "GPU 0 is visible, but keras is not installed" in warning.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("gpus", "installed", "engine"),
+    [
+        ((), ("keras", "mnn"), "mnn"),
+        (("0",), ("keras", "mnn"), "keras"),
+        (("0",), ("mnn",), "mnn"),
+        ((), ("keras",), "keras"),
+        ((), (), "mnn"),
+    ],
+)
+def test_auto_takes_keras_where_a_gpu_is_visible_and_says_why(
+    gpus: tuple[str, ...], installed: tuple[str, ...], engine: str
+) -> None:
+    name, reason = prefer(gpus, installed)
+    assert name == engine
+    assert reason.startswith("GPU 0 is visible" if gpus else "no GPU is visible")
+    assert ("not installed" in reason) == (engine != ("keras" if gpus else "mnn"))
+
+
+@pytest.mark.parametrize(
+    ("files", "variable", "expected"),
+    [
+        ([], None, ()),
+        ([], "0", ()),
+        (["nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm"], None, ("0", "1")),
+        (["nvidia0", "nvidia1"], "1", ("1",)),
+        (["nvidia0"], "", ()),
+        (["nvidia0"], "-1", ()),
+        (["nvidia0", "nvidia1"], "1,-1,0", ("1",)),
+        (["nvidia3"], "GPU-8f2383e4", ("GPU-8f2383e4",)),
+    ],
+)
+def test_gpus_are_seen_as_cuda_sees_them(
+    tmp_path: Path, files: list[str], variable: str | None, expected: tuple[str, ...]
+) -> None:
+    for name in files:
+        (tmp_path / name).touch()
+    environ = {} if variable is None else {"CUDA_VISIBLE_DEVICES": variable}
+    assert visible_gpus(environ, tmp_path) == expected
+
+
+def in_batches(engine: Engine, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    starts = range(0, len(crops), engine.max_batch)
+    return np.concatenate([engine.classify(crops[s : s + engine.max_batch]) for s in starts])
+
+
+def assert_same_choice(
+    expected: NDArray[np.float32], found: NDArray[np.float32], tie: float
+) -> None:
+    top = np.sort(expected, axis=1)
+    clear = top[:, -1] - top[:, -2] > tie
+    assert clear.any()
+    assert np.array_equal(expected.argmax(1)[clear], found.argmax(1)[clear])

@@ -1,0 +1,53 @@
+"""Whether frames reach the disk of a Redis that is somebody's own."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from emotion_streams.connection import connect
+from tests.servers import RedisProcess
+from worker.persistence import warn_if_kept
+
+
+@pytest.fixture
+def server() -> Iterator[RedisProcess]:
+    with RedisProcess() as process:
+        yield process
+
+
+def warnings(url: str, caplog: pytest.LogCaptureFixture) -> list[str]:
+    async def ask() -> None:
+        async with asyncio.timeout(15), connect(url) as client:
+            await warn_if_kept(client)
+
+    asyncio.run(ask())
+    return caplog.messages
+
+
+def test_a_server_that_keeps_all_in_memory_is_no_news(
+    server: RedisProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert warnings(server.url, caplog) == []
+
+
+@pytest.mark.parametrize(("setting", "value"), [("save", "60 1"), ("appendonly", "yes")])
+def test_a_server_that_writes_to_disk_is_warned_of(
+    server: RedisProcess, caplog: pytest.LogCaptureFixture, setting: str, value: str
+) -> None:
+    with redis.Redis(unix_socket_path=str(server.socket)) as client:
+        client.config_set(setting, value)
+    (warning,) = warnings(server.url, caplog)
+    assert f"{setting} {value}" in warning.replace('"', "")
+
+
+def test_a_user_who_may_not_read_settings_is_not_refused_for_asking(
+    server: RedisProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    rights = ("~*", "-@all", "+@connection", "+evalsha", "+script|load")
+    with redis.Redis(unix_socket_path=str(server.socket)) as client:
+        client.config_set("save", "60 1")
+        client.execute_command("ACL", "SETUSER", "worker", "on", ">secret", *rights)
+        assert warnings(f"unix://worker:secret@{server.socket}", caplog) == []
+        assert client.acl_log() == []

@@ -1,0 +1,137 @@
+"""Several workers on one machine, watched by one process."""
+
+import os
+import signal
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from emotion_streams import keys
+from service.settings import load
+from tests.faults.processes import Running, start_worker
+from tests.servers import eventually, free_port
+from worker.settings import WorkerSettings
+from worker.supervisor import NoPlace, Place, places
+
+
+def given(**values: Any) -> WorkerSettings:
+    return WorkerSettings(**values)
+
+
+def started(place: Place, *argv: str) -> WorkerSettings:
+    """The settings of the worker that is started there."""
+    return load(WorkerSettings, "worker", [*argv, *place.options])
+
+
+def test_a_worker_per_gpu_each_with_a_port_of_its_own() -> None:
+    found = places(given(gpus="0,2", metrics_port=9101), ("0", "1", "2"), cores=16)
+    assert [place.gpu for place in found] == ["0", "2"]
+    # Between them are the producer's and the gateway's.
+    assert [started(place).metrics_port for place in found] == [9101, 9111]
+
+
+def test_a_worker_for_a_gpu_has_the_engine_that_runs_on_it_or_not_at_all() -> None:
+    (place,) = places(given(gpus="0"), ("0",), cores=2)
+    assert started(place, "--gpus", "0").engine == "keras"
+    assert started(place, "--gpus", "0").gpus == ""
+    (place,) = places(given(processes=1), (), cores=2)
+    assert started(place).engine == "auto"
+
+
+def test_all_gpus_are_those_visible() -> None:
+    found = places(given(gpus="all"), ("3", "GPU-8f2383e4"), cores=4)
+    assert [place.gpu for place in found] == ["3", "GPU-8f2383e4"]
+
+
+def test_workers_share_the_cores_unless_threads_are_given() -> None:
+    (first, *_) = places(given(processes=2), (), cores=8)
+    assert first.gpu is None
+    assert first.options[-2:] == ("--threads", "4")
+    (first, *_) = places(given(processes=2, threads=3), (), cores=8)
+    assert "--threads" not in first.options
+
+
+def test_free_ports_stay_free_ports() -> None:
+    found = places(given(processes=3, metrics_port=0), (), cores=8)
+    assert [started(place).metrics_port for place in found] == [0] * 3
+
+
+def test_a_port_beyond_the_last_is_refused_before_anything_is_started() -> None:
+    assert len(places(given(processes=3, metrics_port=65_515), (), cores=2)) == 3
+    with pytest.raises(NoPlace, match=r"--metrics-port 65516: 3 workers .* up to 65536"):
+        places(given(processes=3, metrics_port=65_516), (), cores=2)
+
+
+@pytest.mark.parametrize(("asked", "visible"), [("all", ()), ("1", ("0",)), ("0,7", ("0", "1"))])
+def test_a_gpu_that_is_not_there_is_named(asked: str, visible: tuple[str, ...]) -> None:
+    with pytest.raises(NoPlace, match=f"--gpus {asked}.*visible"):
+        places(given(gpus=asked), visible, cores=2)
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"gpus": "0,1,0"}, "named twice"),
+        ({"gpus": "0", "processes": 2}, "--processes is for CPUs"),
+        ({"gpus": "all", "engine": "mnn"}, "mnn runs on CPUs"),
+    ],
+)
+def test_what_does_not_go_with_a_worker_per_gpu_is_refused(
+    settings: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(NoPlace, match=complaint):
+        places(given(**settings), ("0", "1"), cores=2)
+
+
+def test_without_a_gpu_the_process_says_so_and_ends(tmp_path: Path) -> None:
+    with start_worker(tmp_path, "redis://127.0.0.1:1", "--gpus", "63") as worker:
+        assert worker.wait() == 2
+        assert "--gpus 63:" in worker.logged()
+
+
+def test_two_processes_are_started_watched_restarted_and_stopped(
+    redis_url: str, client: redis.Redis, tmp_path: Path
+) -> None:
+    port = free_port()
+    options = ("--processes", "2", "--metrics-port", str(port))
+    with start_worker(tmp_path, redis_url, *options) as supervisor:
+        eventually(lambda: ready(port) and ready(port + 10), 60)
+        assert client.zcard(keys.WORKERS) == 2
+        victim, other = sorted(children(supervisor))
+        os.kill(victim, signal.SIGKILL)
+        eventually(lambda: len(children(supervisor) - {victim}) == 2, 30)
+        assert other in children(supervisor)
+        eventually(lambda: ready(port) and ready(port + 10), 60)
+        supervisor.terminate()
+        assert supervisor.wait() == 0
+        # It waits until they have signed off in good order. The fallen one's entry runs out.
+        eventually(lambda: client.zcard(keys.WORKERS) <= 1)
+        assert "a worker fell with code -9" in supervisor.logged()
+        assert not ready(port)
+
+
+def test_workers_whose_settings_are_wrong_are_not_started_again(tmp_path: Path) -> None:
+    options = ("--processes", "2", "--model", "nothing-of-that-name")
+    with start_worker(tmp_path, "redis://127.0.0.1:1", *options) as supervisor:
+        assert supervisor.wait(60) == 2
+        assert "no model" in supervisor.logged()
+
+
+def children(process: Running) -> set[int]:
+    pid = process.process.pid
+    return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
+def ready(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as reply:
+            return bool(reply.status == 200)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return False
+    except OSError:
+        return False

@@ -1,0 +1,99 @@
+"""What the cameras of a worker share: threads, the engine's batcher, slots, clock and metrics."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+from emotion_streams.connection import Client
+from emotion_streams.events import EmotionEvent, Model
+from emotion_streams.redaction import brief
+from service.metrics import WorkerMetrics
+from worker.inference.batch import Batcher
+from worker.inference.find import FaceFinder, Found
+from worker.inference.permits import Slots
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class RedisClock:
+    """Time as Redis has it, in Unix milliseconds. Producers stamp their frames by the same clock,
+    so that a machine whose own clock is wrong neither expires its frames nor hides their age."""
+
+    offset_ms: float = 0.0
+
+    def now_ms(self) -> float:
+        """The present time."""
+        return time.time() * 1000 + self.offset_ms
+
+    async def adjust(self, client: Client) -> None:
+        """Ask Redis for its time; half of the round trip counts as the way."""
+        before = time.time()
+        seconds, microseconds = await client.time()
+        middle_ms = (before + time.time()) / 2 * 1000
+        self.offset_ms = seconds * 1000 + microseconds / 1000 - middle_ms
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """The shared tools. `labels` name the engine's outputs in order."""
+
+    finder: FaceFinder
+    threads: Executor
+    batcher: Batcher
+    labels: tuple[str, ...]
+    model: Model
+    slots: Slots
+    metrics: WorkerMetrics
+    clock: RedisClock = field(default_factory=RedisClock)
+    last_chance: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held for a frame that has been with two workers and ended neither way: of two such at a time
+    it could not be told which ended this one."""
+
+    def clock_ms(self) -> float:
+        """The present time by the clock of the frames' capture times."""
+        return self.clock.now_ms()
+
+    async def find(self, jpeg: bytes) -> Found:
+        """Decode, detect and crop in a thread. Raises UnusablePicture."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.threads, self._find, jpeg)
+
+    def _find(self, jpeg: bytes) -> Found:
+        began = time.perf_counter()
+        try:
+            return self.finder.find(jpeg)
+        finally:
+            self.metrics.threads_busy.inc((time.perf_counter() - began) / self.slots.threads)
+
+    def redis_failed(self, camera: str, error: Exception) -> None:
+        """Count a failed call, and say so."""
+        self.metrics.redis_errors.inc()
+        log.warning("Redis failed: %s", brief(error), extra={"camera": camera})
+
+    def record(
+        self,
+        camera: str,
+        events: Sequence[EmotionEvent | None],
+        outcomes: Sequence[str],
+        commit_s: float,
+    ) -> None:
+        """Count committed frames: an event for each that was analysed, None for the others."""
+        now_ms = self.clock_ms()
+        self.metrics.stage.labels("commit").observe(commit_s)
+        for event, outcome in zip(events, outcomes, strict=True):
+            if outcome == "repeated":
+                continue
+            self.metrics.frames.labels(camera, outcome).inc()
+            if event is None:
+                continue
+            latency = event.latency
+            self.metrics.stage.labels("decode").observe(latency.decode_ms / 1000)
+            self.metrics.stage.labels("detect").observe(latency.detect_ms / 1000)
+            self.metrics.stage.labels("classify").observe(latency.classify_ms / 1000)
+            self.metrics.end_to_end.observe(max(0.0, now_ms - event.captured_ms) / 1000)
+            for face in event.faces:
+                self.metrics.faces.labels(camera, face.emotion).inc()

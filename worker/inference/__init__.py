@@ -1,0 +1,1 @@
+"""A picture to its faces and their emotions."""

@@ -1,0 +1,210 @@
+"""Face crops of all cameras into batches for the engine, fair among the cameras."""
+
+import asyncio
+import math
+import time
+from collections import OrderedDict, deque
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.metrics import WorkerMetrics
+from worker.inference.engines import Engine
+
+DEADLINE_S: Final = 0.01
+"""A face that waited this long goes with the next batch that can be queued, full or not."""
+
+TURN: Final = 4
+"""Faces that a camera may add to a batch before the others have had their turn: a usual frame
+goes whole, a crowd does not push the others out."""
+
+QUEUED_PER_LANE: Final = 1
+"""Batches that wait behind those at work, so that a lane need not wait for the event loop."""
+
+
+@dataclass(frozen=True)
+class Classified:
+    """Probabilities (faces, labels), and how long the engine was at work for them."""
+
+    probabilities: NDArray[np.float32]
+    seconds: float
+
+
+@dataclass(eq=False)
+class Request:
+    """One frame's crops, given to the engine in one batch or over several, which may end in any
+    order. `since` is when they came."""
+
+    crops: NDArray[np.uint8]
+    answer: "asyncio.Future[Classified]"
+    since: float
+    given: int = 0
+    answered: int = 0
+    rows: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    seconds: float = 0.0
+    worked_until: float = 0.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """Faces `start` to `stop` of a request, on their way through the engine."""
+
+    request: Request
+    start: int
+    stop: int
+
+
+Batch: TypeAlias = list[Part]
+
+
+class Gathering:
+    """Faces that wait for a batch, and the rule by which they leave.
+
+    Where a lane of the engine is idle they leave at once, shared out over the idle lanes; where
+    all are at work, a batch may queue behind each once it is full, or once its oldest face has
+    waited for `deadline_s`. So a lone face never waits for company, and under load batches fill by
+    themselves. Cameras take turns of at most TURN faces.
+    """
+
+    def __init__(self, max_batch: int, lanes: int, deadline_s: float) -> None:
+        self._max_batch = max_batch
+        self._lanes = lanes
+        self._deadline_s = deadline_s
+        self._waiting: OrderedDict[str, deque[Request]] = OrderedDict()
+        self.faces = 0
+
+    def add(self, camera: str, request: Request) -> None:
+        """One more frame waits."""
+        self._waiting.setdefault(camera, deque()).append(request)
+        self.faces += len(request.crops)
+
+    def next_batch(self, working: int, now: float) -> Batch:
+        """What leaves now, with so many batches at work or queued; empty where nothing does."""
+        idle = self._lanes - working
+        if idle > 0:
+            return self._take(min(self._max_batch, math.ceil(self.faces / idle)))
+        full = self.faces >= self._max_batch
+        if self._may_queue(working) and (full or self.due_in(working, now) == 0.0):
+            return self._take(self._max_batch)
+        return []
+
+    def due_in(self, working: int, now: float) -> float | None:
+        """Seconds until the oldest face's deadline; None where no time brings a batch about."""
+        if not self.faces or not self._may_queue(working):
+            return None
+        oldest = min(requests[0].since for requests in self._waiting.values())
+        return max(0.0, oldest + self._deadline_s - now)
+
+    def _may_queue(self, working: int) -> bool:
+        return working < self._lanes * (1 + QUEUED_PER_LANE)
+
+    def _take(self, room: int) -> Batch:
+        batch = []
+        while room and self._waiting:
+            camera, requests = self._waiting.popitem(last=False)
+            request = requests[0]
+            stop = request.given + min(room, TURN, len(request.crops) - request.given)
+            if not request.answer.done():  # it is done where its frame was given up
+                batch.append(Part(request, request.given, stop))
+                room -= stop - request.given
+            else:
+                stop = len(request.crops)
+            self.faces -= stop - request.given
+            request.given = stop
+            if request.given == len(request.crops):
+                requests.popleft()
+            if requests:
+                self._waiting[camera] = requests  # at the end: the others come first
+        return batch
+
+
+class Batcher:
+    """Feeds the engine. `executor` has a thread for each of its lanes."""
+
+    def __init__(self, engine: Engine, executor: Executor, metrics: WorkerMetrics) -> None:
+        self._engine = engine
+        self._executor = executor
+        self._metrics = metrics
+        self._gathering = Gathering(engine.max_batch, engine.lanes, DEADLINE_S)
+        self._working = 0
+        self._changed = asyncio.Event()
+
+    async def classify(self, camera: str, crops: NDArray[np.uint8]) -> Classified:
+        """Probabilities of crops (faces, size, size, 3); none at once for no face. What the engine
+        raises is raised here."""
+        if not len(crops):
+            return Classified(np.empty((0, 0), np.float32), 0.0)
+        answer: asyncio.Future[Classified] = asyncio.get_running_loop().create_future()
+        self._gathering.add(camera, Request(crops, answer, time.monotonic()))
+        self._changed.set()
+        return await answer
+
+    async def run(self) -> None:
+        """Give batches to the engine, for ever."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._changed.clear()
+            while batch := self._gathering.next_batch(self._working, time.monotonic()):
+                self._begin(batch)
+            due_in = self._gathering.due_in(self._working, time.monotonic())
+            timer = None if due_in is None else loop.call_later(due_in, self._changed.set)
+            await self._changed.wait()
+            if timer:
+                timer.cancel()
+
+    def _begin(self, batch: Batch) -> None:
+        self._working += 1
+        work = asyncio.get_running_loop().run_in_executor(self._executor, self._work, batch)
+
+        def end(_: object) -> None:
+            self._working -= 1
+            self._changed.set()
+            if work.cancelled():  # the loop is being closed
+                return
+            if error := work.exception():
+                _refuse(batch, error)
+            else:
+                self._end(batch, *work.result())
+
+        work.add_done_callback(end)
+
+    def _work(self, batch: Batch) -> tuple[NDArray[np.float32], float, float]:
+        """In the engine's thread: the batch's rows, and from when to when they were worked on."""
+        crops = [part.request.crops[part.start : part.stop] for part in batch]
+        joined = crops[0] if len(crops) == 1 else np.concatenate(crops)
+        began = time.perf_counter()
+        rows = self._engine.classify(joined)
+        if len(rows) != len(joined):
+            raise RuntimeError(f"{self._engine.name} gave {len(rows)} rows for {len(joined)} faces")
+        return rows, began, time.perf_counter()
+
+    def _end(self, batch: Batch, rows: NDArray[np.float32], began: float, ended: float) -> None:
+        self._metrics.engine_busy.inc((ended - began) / self._engine.lanes)
+        self._metrics.batch.observe(len(rows))
+        at = 0
+        for part in batch:
+            count = part.stop - part.start
+            _answer(part, rows[at : at + count], began, ended)
+            at += count
+
+
+def _answer(part: Part, rows: NDArray[np.float32], began: float, ended: float) -> None:
+    request = part.request
+    if not request.answered:
+        request.rows = np.empty((len(request.crops), rows.shape[1]), np.float32)
+    request.rows[part.start : part.stop] = rows
+    request.answered += len(rows)
+    # Lanes may have worked on two parts of a frame at the same time: it counts once.
+    request.seconds += max(0.0, ended - max(began, request.worked_until))
+    request.worked_until = max(ended, request.worked_until)
+    if request.answered == len(request.crops) and not request.answer.done():
+        request.answer.set_result(Classified(request.rows, request.seconds))
+
+
+def _refuse(batch: Batch, error: BaseException) -> None:
+    for part in batch:
+        if not part.request.answer.done():
+            part.request.answer.set_exception(error)

@@ -1,0 +1,1 @@
+"""Which cameras this worker owns: leases, and how workers share the cameras."""

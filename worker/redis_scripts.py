@@ -1,0 +1,12 @@
+"""Lua scripts beside the modules that call them."""
+
+from pathlib import Path
+from typing import Any
+
+from emotion_streams.connection import Client
+
+
+def load_script(client: Client, module: str, name: str) -> Any:
+    """The script NAME.lua in the folder of `module` (its `__file__`), to be called with keys and
+    args."""
+    return client.register_script(Path(module).with_name(f"{name}.lua").read_text())
