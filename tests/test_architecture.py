@@ -51,7 +51,8 @@ def test_the_client_needs_nothing_but_redis_and_msgpack() -> None:
 
 def test_the_worker_on_mnn_never_imports_tensorflow() -> None:
     script = (
-        "import sys; import worker.__main__; from worker.inference.engines.choose import build_engine; "
+        "import sys; import worker.__main__; "
+        "from worker.inference.engines.choose import build_engine; "
         "from worker.model.release import load; build_engine('mnn', load(), 1); "
         "heavy = {'tensorflow', 'keras', 'jax', 'torch'} & set(sys.modules); "
         "sys.exit(f'imported {heavy}' if heavy else 0)"

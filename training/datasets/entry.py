@@ -165,8 +165,8 @@ def _parts(count: int, size: int = 1024) -> Iterator[range]:
 def at_source_size(crop: Image, card: ModelCard) -> Image:
     """A crop as it is kept in memory: uint8 (source_size, source_size), or BGR with a third axis.
 
-    It is the first half of `worker.inference.crop.prepare`, which does nothing more to it later but scale it
-    to the input size.
+    It is the first half of `worker.inference.crop.prepare`, which later only scales it to the input
+    size.
     """
     at_source = replace(card, input_size=card.source_size)
     prepared = prepare(crop, at_source)

@@ -25,7 +25,7 @@ from worker.model import simpnet
 from worker.model.keras_weights import import_weights
 from worker.model.release import Release, load
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
