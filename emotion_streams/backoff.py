@@ -5,6 +5,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
+from redis.asyncio.sentinel import MasterNotFoundError as AsyncMasterNotFoundError
 from redis.exceptions import (
     AuthenticationError,
     AuthorizationError,
@@ -13,6 +14,7 @@ from redis.exceptions import (
     RedisError,
     ResponseError,
 )
+from redis.sentinel import MasterNotFoundError
 
 Result = TypeVar("Result")
 
@@ -28,6 +30,9 @@ def is_refusal(error: BaseException) -> bool:
         return is_refusal(error.__cause__)
     if isinstance(error, AuthenticationError | AuthorizationError | NoPermissionError):
         return True
+    # What a sentinel answered is in the text alone.
+    if isinstance(error, MasterNotFoundError | AsyncMasterNotFoundError):
+        return AuthenticationError.__name__ in str(error)
     # Other replies may pass: READONLY, CLUSTERDOWN and UNBLOCKED come with every failover.
     return type(error) is ResponseError and str(error).startswith("WRONGTYPE")
 

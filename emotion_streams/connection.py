@@ -117,6 +117,7 @@ def _connect(url: str, kit: _Kit) -> Client:
         # Sentinels have users of their own, or none.
         secrets = {"username", "password"}
         watching = {name: value for name, value in options.items() if name not in secrets}
+        watching |= parsed.sentinel_options
         sentinel = kit.sentinel(list(parsed.hosts), sentinel_kwargs=watching)
         return sentinel.master_for(
             parsed.service,

@@ -19,6 +19,8 @@ from service.metrics import GatewayMetrics
 _EVERY_S: Final = 0.25
 _AT_LEAST_EVERY_S: Final = 1.0
 _STALE_S: Final = 3.0
+_MAX_ERROR: Final = 1_000
+"""Characters of what a producer says is wrong; anybody with its role may write there."""
 
 
 class Board:
@@ -63,7 +65,10 @@ class Board:
         # Producers redact what they say; one that does not must not show here either.
         before, self._statuses = (
             self._statuses,
-            {status.camera: replace(status, error=redact(status.error)) for status in statuses},
+            {
+                status.camera: replace(status, error=redact(status.error, limit=_MAX_ERROR))
+                for status in statuses
+            },
         )
         for camera, status in self._statuses.items():
             if camera not in before or _gist(before[camera]) != _gist(status):
