@@ -119,6 +119,13 @@ MAY_NOT = [
     ("producer", ("XADD", EVENTS, "*", "event", "x")),
     ("producer", ("XDEL", FRAMES, "1-1")),
     ("producer", ("HGETALL", INFO)),
+    # Keys of a wrong type, which nobody could read any more.
+    ("producer", ("XADD", keys.camera_info("zz"), "*", "a", "b")),
+    ("producer", ("HSET", keys.frames("new"), "a", "b")),
+    ("producer", ("ZADD", keys.frames("new"), "1", "a")),
+    ("producer", ("ZADD", keys.camera_info("zz"), "1", "a")),
+    ("producer", ("HSET", keys.CAMERAS, "a", "b")),
+    ("producer", ("XADD", keys.CAMERAS, "*", "a", "b")),
     ("producer", ("EVAL", "return 1", "0")),
     ("producer", ("FLUSHALL",)),
     ("worker", ("ZADD", keys.CAMERAS, "1", CAMERA)),
@@ -143,6 +150,8 @@ MAY_NOT = [
     ("replica", ("GET", "x")),
     *((role, ("CLIENT", "LIST")) for role in ROLES if role != "admin"),
     *((role, ("ACL", "LIST")) for role in ROLES if role != "admin"),
+    *((role, ("CLIENT", "TRACKING", "ON")) for role in ROLES if role != "admin"),
+    *((role, ("SELECT", "0")) for role in ROLES if role != "admin"),
 ]
 
 
@@ -259,6 +268,7 @@ class TestConfiguration:
             ("appendonly", "no"),
             ("repl-diskless-load", "swapdb"),
             ("io-threads", "4"),
+            ("databases", "1"),
         ],
     )
     def test_is_in_force(self, valkey: Valkey, name: str, value: str) -> None:
