@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote
 
 from pydantic import ValidationError
@@ -15,6 +15,9 @@ from producer.camera_settings import CameraOptions, CameraSettings
 from producer.settings import ProducerSettings
 from service import settings as service
 from service.settings_file import InvalidSettings, expand, own_values, read_yaml
+
+# As pydantic reads a bool; in a file it is text.
+_NO: Final = ("false", "no", "off", "n", "f", "0")
 
 
 @dataclass(frozen=True)
@@ -97,10 +100,10 @@ def _cameras(
         if not isinstance(own, dict):
             raise InvalidSettings(f"{where}: not a mapping of settings, as in {{source: demo}}")
         try:
-            keys.check_camera(str(name))
+            keys.check_camera(name)
         except ValueError as error:
             raise InvalidSettings(f"{where}: {error}") from None
-        cameras[str(name)] = parse_camera({**defaults, **own}, environ, f"{where}.")
+        cameras[name] = parse_camera({**defaults, **own}, environ, f"{where}.")
     if not cameras:
         raise InvalidSettings(f"{path}: cameras: there is none in it")
     return cameras
@@ -118,7 +121,7 @@ def parse_camera(
             try:
                 expanded[key] = expand(value, environ)
             except ValueError as error:
-                if values.get("enabled", True) is not False:
+                if str(values.get("enabled", True)).lower() not in _NO:
                     raise InvalidSettings(f"{where}{key}: {error}") from None
     source = expanded.get("source")
     if isinstance(source, str):

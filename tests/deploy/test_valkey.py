@@ -211,6 +211,23 @@ class TestRoles:
         with wrong, pytest.raises(AuthenticationError):
             wrong.ping()
 
+    @pytest.mark.parametrize("end", ["\n", "\r\n", "\n\n"])
+    def test_a_password_from_a_file_is_valid_with_and_without_its_line_break(
+        self, end: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        given = password("metrics") + end
+        with Valkey(environ={"VALKEY_METRICS_PASSWORD": given}) as server:
+            for accepted in (password("metrics"), given):
+                with server.client("metrics", accepted) as client:
+                    assert client.ping()
+            wrong = server.client("metrics", password("metrics") + "x")
+            with wrong, pytest.raises(AuthenticationError):
+                wrong.ping()
+            monkeypatch.setenv("EMOTION_REDIS_USERNAME", "metrics")
+            monkeypatch.setenv("EMOTION_REDIS_PASSWORD", given)
+            with connect_sync(server.url) as client:
+                assert client.ping()
+
     def test_a_password_stands_in_no_file_and_on_no_command_line(self, server: Valkey) -> None:
         acl = (server.folder / "users.acl").read_text()
         assert password("worker") not in acl
@@ -237,6 +254,11 @@ class TestStart:
 
     def test_refuses_a_short_password(self, tmp_path: Path) -> None:
         done = self._start(tmp_path, {"VALKEY_WORKER_PASSWORD": "short"})
+        assert done.returncode == 2
+        assert "VALKEY_WORKER_PASSWORD is shorter than 16" in done.stderr
+
+    def test_does_not_count_a_line_break_as_part_of_a_password(self, tmp_path: Path) -> None:
+        done = self._start(tmp_path, {"VALKEY_WORKER_PASSWORD": "fifteen letters\n"})
         assert done.returncode == 2
         assert "VALKEY_WORKER_PASSWORD is shorter than 16" in done.stderr
 

@@ -6,7 +6,16 @@ import pytest
 
 from emotion_streams.redis_url import parse_url
 from service.settings import load
+from service.settings_file import read_yaml
 from worker.settings import WorkerSettings
+
+# Ten lines of aliases that stand for billions of values, and for as many keys.
+BOMB = "a0: &a0 [x, x]\n" + "".join(
+    f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 9)}]\n" for n in range(10)
+)
+MERGE_BOMB = "a0: &a0 {x: 1}\n" + "".join(
+    f"a{n + 1}: &a{n + 1} {{<<: [{', '.join([f'*a{n}'] * 9)}]}}\n" for n in range(10)
+)
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +76,21 @@ def test_redis_is_one_variable_for_every_process(monkeypatch: pytest.MonkeyPatch
         ("worker: 5", "worker: not a mapping"),
         ("worker: {5: x}", "5: no such setting"),
         ("5: x", "5: no such setting"),
-        ("yes: x", "True: no such setting"),
+        ("yes: x", "yes: no such setting"),
+        ("0101: x", "0101: no such setting"),
+        ("worker: {no: 1, 'no': 2}", "'no' stands here twice at line 1, column 17"),
+        ("? [a, b]\n: x", "a key that is not text at line 1, column 3"),
+        ("worker: {threads: 2024-13-45}", "threads: Input should be a valid integer"),
+        ("worker: {threads: !!int 0x_}", "not YAML: a value does not fit its tag (ValueError)"),
+        ("worker: {threads: !!timestamp 2024-13-45}", "not YAML: a value does not fit its tag"),
+        ("worker: {threads: !!bool maybe}", "not YAML: a value does not fit its tag (KeyError)"),
+        ("worker: !!python/object:os.system {}", "not YAML: could not determine a constructor"),
+        ("worker: " + "[" * 100_000, "not YAML: nested too deeply at line 1, column 40"),
+        ("a: " + "{b: " * 5_000 + "x" + "}" * 5_000, "not YAML: nested too deeply"),
+        ("a: &a [*a]", "not YAML: an alias that holds itself at line 1, column 8"),
+        (BOMB, "not YAML: more than 200000 values at line "),
+        (MERGE_BOMB, "not YAML: more than 200000 values at line "),
+        ("#" * (5 << 20), "settings.yaml: larger than 4 MiB"),
         ("- a list", "not a mapping"),
         ("a: [", "not YAML"),
     ],
@@ -86,8 +109,44 @@ def test_what_is_wrong_in_a_file_is_named(
 
 
 @pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        (b"redis: caf\xe9", "byte 10 is not text in UTF-8"),
+        ("redis: x".encode("utf-16"), "byte 0 is not text in UTF-8"),
+        (b"redis: \x00", "character 7 is a control character"),
+    ],
+)
+def test_a_file_that_is_not_text_is_refused(
+    raw: bytes, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "settings.yaml"
+    path.write_bytes(raw)
+    with pytest.raises(SystemExit):
+        settings("--config", str(path))
+    assert capsys.readouterr().err == f"worker: {path}: not YAML: {says}\n"
+
+
+def test_a_byte_order_mark_and_aliases_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "settings.yaml"
+    path.write_text(
+        "redis: &x redis://box\n"
+        "defaults: {deep: {<<: &b {<<: &a {k: 1}, k: 2}, l: *x}}\n"
+        "cameras: {a: *a, b: *b, *x : {}}\n",
+        encoding="utf-8-sig",
+    )
+    assert read_yaml(path) == {
+        "redis": "redis://box",
+        "defaults": {"deep": {"k": "2", "l": "redis://box"}},
+        "cameras": {"a": {"k": "1"}, "b": {"k": "2"}, "redis://box": {}},
+    }
+
+
+@pytest.mark.parametrize(
     "content",
     [
+        "redis: *hunter2",
+        "redis: !hunter2 x",
+        "redis: !hunter2!x y",
         "cameras:\n  a: {source: rtsp://joe:hunter2@10.0.0.5/x, fps: }}",
         'cameras:\n  a: {source: "rtsp://joe:hun"ter2@10.0.0.5/x"}',
         "redis: redis://:hunter2@box\n  cameras: {}",
