@@ -142,7 +142,7 @@ def main() -> int:
         keep_secret(secret)
     errors = NativeErrors()
     errors.take_over()
-    logs.set_up(order.log_level, camera=order.camera)
+    logs.set_up(order.log_level, order.log_format, camera=order.camera)
     threading.excepthook = _fall
     process = CameraProcess(order, errors)
     threading.Thread(target=_stop_at_end_of_input, args=(process,), daemon=True).start()

@@ -71,6 +71,7 @@ class Fleet:
             camera=name,
             redis_url=self._process.redis,
             log_level=self._process.log_level,
+            log_format=self._process.log_format,
             patient=self._patient,
             settings=camera,
             secrets=known_secrets(),

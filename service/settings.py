@@ -5,18 +5,22 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
+import emotion_streams
 from emotion_streams.redaction import redact, redact_url
-from emotion_streams.redis_url import parse_url
+from emotion_streams.redis_url import parse_url, without_line_end
 from service.settings_file import (
     InvalidSettings,
     expand,
@@ -25,6 +29,13 @@ from service.settings_file import (
 )
 
 Settings = TypeVar("Settings", bound="ServiceSettings")
+
+
+def split_list(value: object) -> object:
+    """Split text at its commas; leave any other value to the field's type."""
+    if not isinstance(value, str):
+        return value
+    return [item.strip() for item in value.split(",") if item.strip()]
 
 
 class ServiceSettings(BaseSettings):
@@ -45,12 +56,28 @@ class ServiceSettings(BaseSettings):
         pattern="^(debug|info|warning|error)$",
         description="debug, info, warning or error",
     )
-    metrics_host: str = Field("127.0.0.1", description="address of /metrics, /healthz, /readyz")
+    log_format: str = Field(
+        "auto",
+        validation_alias=AliasChoices("log_format", "EMOTION_LOG_FORMAT"),
+        pattern="^(auto|text|json)$",
+        description="text, json, or auto: text on a terminal, json elsewhere",
+    )
+    metrics_host: str = Field(
+        "127.0.0.1",
+        description="address of /metrics, /healthz and /readyz; :: is every address of the machine",
+    )
+    metrics_allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_list)] = (
+        Field(
+            (),
+            description="names, with commas between, by which /metrics may be asked for; IP "
+            "addresses, localhost and the machine's own name always may",
+        )
+    )
 
     @field_validator("redis")
     @classmethod
     def _redis_is_a_url(cls, url: str) -> str:
-        url = expand(url, os.environ)
+        url = expand(without_line_end(url), os.environ)
         parse_url(url)
         return url
 
@@ -76,7 +103,7 @@ def load(
 
 def end(section: str, reason: str) -> NoReturn:
     """End the process as one does whose settings are wrong: one line, exit code 2."""
-    print(f"{section}: {redact(reason)}", file=sys.stderr)
+    print(f"{section}: {redact(' '.join(reason.splitlines()))}", file=sys.stderr)
     sys.exit(2)
 
 
@@ -160,6 +187,12 @@ class Parser(argparse.ArgumentParser):
         end(self.prog, f"{message} (--help lists the settings)")
 
 
+def _default_of(field: FieldInfo) -> str:
+    """The default as --help shows it; nothing if there is none, or it is made as the process starts
+    (its description says how)."""
+    return "" if field.default in (PydanticUndefined, None, "", ()) else f" [{field.default}]"
+
+
 def build_parser(
     kind: type[ServiceSettings], section: str, description: str
 ) -> argparse.ArgumentParser:
@@ -171,10 +204,12 @@ def build_parser(
         allow_abbrev=False,
     )
     parser.add_argument("--config", metavar="FILE", help="a YAML file with settings")
+    parser.add_argument(
+        "--version", action="version", version=f"emotion-streams {emotion_streams.__version__}"
+    )
     for name, field in kind.model_fields.items():
-        default = "" if field.is_required() or field.default is None else f" [{field.default}]"
         option = f"--{name.replace('_', '-')}"
-        about = f"{field.description}{default}".replace("%", "%%")
+        about = f"{field.description}{_default_of(field)}".replace("%", "%%")
         if field.annotation is bool:
             parser.add_argument(option, action=argparse.BooleanOptionalAction, help=about)
         else:

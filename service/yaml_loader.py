@@ -1,7 +1,7 @@
 """YAML as people who write settings expect it, from text that may be broken or hostile."""
 
 import re
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import yaml
 
@@ -51,9 +51,6 @@ def _describe(problem: str, mark: yaml.Mark | None) -> str:
 class _Loader(yaml.SafeLoader):
     """Checks the document as it is composed, before anything is made of it."""
 
-    # Its own, not SafeLoader's, by which 0101 is 65, 12:30 is 750 and `no` is False.
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
-
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._depth = 0
@@ -62,7 +59,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """Compose one value, and count it and all that is in it."""
-        mark = self.peek_event().start_mark
+        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
         is_alias = self.check_event(yaml.AliasEvent)
         before = self._nodes
         self._depth += 1
@@ -79,7 +76,7 @@ class _Loader(yaml.SafeLoader):
             raise yaml.composer.ComposerError(None, None, f"more than {_MAX_NODES} values", mark)
         return node
 
-    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         """Compose a mapping; YAML would take the last of two equal keys, in silence."""
         node = super().compose_mapping_node(anchor)
         seen = set()
@@ -100,6 +97,8 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
+# Its own, not SafeLoader's, by which 0101 is 65, 12:30 is 750 and `no` is False.
+_Loader.yaml_implicit_resolvers = {}
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:null", re.compile(r"(?:~|null|Null|NULL|)\Z"), ["~", "n", "N", ""]
 )

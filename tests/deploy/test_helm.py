@@ -420,6 +420,10 @@ class TestValues:
                 r"producers\.b\.cameras\.gate: producers\.a has it too",
             ),
             (
+                {"producers": {"a": {"cameras": {"false": {"source": 0}}}}},
+                r"producers\.a\.cameras\.false: .* in quotes",
+            ),
+            (
                 {"redis": {"url": "redis://elsewhere"}},
                 r"redis\.url: .* set valkey\.enabled to false",
             ),

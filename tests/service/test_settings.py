@@ -1,9 +1,12 @@
 """Command line over environment over file over default."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import emotion_streams
 from emotion_streams.redis_url import parse_url
 from service.settings import load
 from service.settings_file import read_yaml
@@ -193,3 +196,32 @@ def test_an_impossible_value_does_not_show_a_password(
     with pytest.raises(SystemExit):
         settings("--redis", "http://user:hunter2@box")
     assert "hunter2" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("process", ["worker", "producer", "gateway"])
+def test_every_process_says_its_version_and_lists_its_settings(process: str) -> None:
+    def run(option: str) -> str:
+        command = [sys.executable, "-m", process, option]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    assert run("--version") == f"emotion-streams {emotion_streams.__version__}\n"
+    listed = run("--help")
+    assert "Undefined" not in listed
+    assert "[()]" not in listed
+    assert "--log-format" in listed
+
+
+def test_a_list_is_split_at_its_commas(tmp_path: Path) -> None:
+    assert settings("--metrics-allowed-hosts", "a, b,").metrics_allowed_hosts == ("a", "b")
+    path = tmp_path / "settings.yaml"
+    path.write_text("metrics_allowed_hosts: [worker, worker.faces.svc]")
+    assert settings("--config", str(path)).metrics_allowed_hosts == ("worker", "worker.faces.svc")
+
+
+def test_a_url_that_ends_in_a_line_break_is_read_without_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("EMOTION_REDIS", "redis://:${REDIS_PW}@box\n")
+    monkeypatch.setenv("REDIS_PW", "p@ss\r\n")
+    taken = parse_url(settings().redis)
+    assert (taken.hosts, taken.options["password"]) == ((("box", 6379),), "p@ss")
