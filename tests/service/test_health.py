@@ -11,6 +11,7 @@ from http.client import HTTPConnection
 import pytest
 from prometheus_client import CollectorRegistry
 
+from gateway.server import listen
 from service import health as module
 from service import listening
 from service.health import Health, HealthServer
@@ -177,6 +178,13 @@ def test_metrics_are_served_on_ipv6_and_ipv4(host: str, answers: set[str]) -> No
             except OSError:
                 pass
         assert reached == answers
+
+
+@needs_ipv6
+def test_the_live_page_is_served_on_ipv6_and_ipv4() -> None:
+    with listen("::", 0) as listener:
+        for address in ("127.0.0.1", "::1"):
+            socket.create_connection((address, listener.getsockname()[1])).close()
 
 
 def test_every_address_is_ipv4_on_a_machine_without_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
