@@ -33,7 +33,7 @@ def redact(text: str, limit: int = MAX_TEXT) -> str:
     """Return the text without the credentials of the URLs in it.
 
     `***` replaces every `user:password@`, the query and the fragment of a camera's URL, the value
-    of parameters whose name speaks of a secret, and each text given to `keep_secret`. A text of
+    of parameters whose name speaks of a secret, and each text given to `register_secret`. A text of
     more than `limit` characters is cut to them, and loses its last word, which may be half a URL.
     """
     text = _without_registered(text, limit)
@@ -49,20 +49,20 @@ def redact_url(text: str) -> str:
     return redact(f"{start}{separator}{'***@' if at else ''}{hidden}")
 
 
-def brief(error: BaseException) -> str:
+def short_message(error: BaseException) -> str:
     """A failure of Redis in a few words; redis-py spells a whole client out in some."""
     return redact(_with_short_clients(str(error)[:MAX_TEXT])) or type(error).__name__
 
 
-def keep_secret(text: str) -> None:
+def register_secret(text: str) -> None:
     """From now on `redact` replaces this text wherever it stands in this process' words. Texts of
     less than four characters would replace much else, and are left to the patterns."""
     if len(text) >= _MIN_SECRET:
         _secrets.add(text)
 
 
-def known_secrets() -> list[str]:
-    """What `keep_secret` was told, for another process of ours to keep as well."""
+def registered_secrets() -> list[str]:
+    """What `register_secret` was told, for another process of ours to keep as well."""
     return sorted(_secrets)
 
 

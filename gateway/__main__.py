@@ -23,7 +23,7 @@ from service import logs
 from service.health import Health, HealthServer
 from service.listening import address_of
 from service.metrics import GatewayMetrics, build_info
-from service.settings import end, load
+from service.settings import exit_with_error, load
 from service.settings_file import InvalidSettings
 
 log = logging.getLogger("gateway")
@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> None:
         listener = listen(settings.host, settings.port)
         probes = _probes(settings, registry, health)
     except (InvalidSettings, OSError) as error:
-        end("gateway", str(error))
+        exit_with_error("gateway", str(error))
     logs.set_up(settings.log_level, settings.log_format)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     # It warns of every write to a client that has just left.

@@ -54,7 +54,7 @@ def main(argv: list[str]) -> int:
             process.metrics_allowed_hosts,
         )
     except OSError as error:
-        service.end("producer", f"metrics: {error} (--metrics-host, --metrics-port)")
+        service.exit_with_error("producer", f"metrics: {error} (--metrics-host, --metrics-port)")
     with server:
         _log.info("metrics are served", extra={"port": server.port})
         try:

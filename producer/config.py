@@ -10,11 +10,11 @@ from urllib.parse import unquote
 from pydantic import ValidationError
 
 from emotion_streams import keys
-from emotion_streams.redaction import keep_secret
+from emotion_streams.redaction import register_secret
 from producer.camera_settings import CameraOptions, CameraSettings
 from producer.settings import ProducerSettings
 from service import settings as service
-from service.settings_file import InvalidSettings, expand, own_values, read_yaml
+from service.settings_file import InvalidSettings, expand, read_yaml, values_for
 
 # As pydantic reads a bool; in a file it is text.
 _NO: Final = ("false", "no", "off", "n", "f", "0")
@@ -53,12 +53,12 @@ def load(argv: list[str]) -> Config:
     try:
         return _resolve(given, Path(config) if config else None)
     except InvalidSettings as error:
-        service.end("producer", str(error))
+        service.exit_with_error("producer", str(error))
 
 
 def _resolve(given: Mapping[str, Any], path: Path | None) -> Config:
     content = read_yaml(path) if path else {}
-    from_file = own_values(content, path, "producer") if path else {}
+    from_file = values_for(content, path, "producer") if path else {}
     process = service.resolve(ProducerSettings, given, from_file, path)
     about_camera = {"camera", *CameraOptions.model_fields} & process.model_fields_set
     if path and "cameras" in content:
@@ -140,7 +140,7 @@ def _keep_credentials(source: str) -> None:
     # The query as a whole: its values may be words as common as "main".
     query = rest.partition("?")[2]
     for secret in (password, unquote(password), query):
-        keep_secret(secret)
+        register_secret(secret)
 
 
 def _section(content: Mapping[str, Any], path: Path, name: str) -> dict[str, Any]:

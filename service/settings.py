@@ -24,8 +24,8 @@ from emotion_streams.redis_url import parse_url, without_line_end
 from service.settings_file import (
     InvalidSettings,
     expand,
-    own_values,
     read_yaml,
+    values_for,
 )
 
 Settings = TypeVar("Settings", bound="ServiceSettings")
@@ -95,13 +95,13 @@ def load(
     config = given.pop("config", None) or os.environ.get("EMOTION_CONFIG")
     path = Path(config) if config else None
     try:
-        from_file = own_values(read_yaml(path), path, section) if path else {}
+        from_file = values_for(read_yaml(path), path, section) if path else {}
         return resolve(kind, given, from_file, path)
     except InvalidSettings as error:
-        end(section, str(error))
+        exit_with_error(section, str(error))
 
 
-def end(section: str, reason: str) -> NoReturn:
+def exit_with_error(section: str, reason: str) -> NoReturn:
     """End the process as one does whose settings are wrong: one line, exit code 2."""
     print(f"{section}: {redact(' '.join(reason.splitlines()))}", file=sys.stderr)
     sys.exit(2)
@@ -184,7 +184,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End with exit code 2."""
-        end(self.prog, f"{message} (--help lists the settings)")
+        exit_with_error(self.prog, f"{message} (--help lists the settings)")
 
 
 def _default_of(field: FieldInfo) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from emotion_streams.redaction import keep_secret
+from emotion_streams.redaction import register_secret
 from emotion_streams.redis_url import without_line_end
 from service.yaml_loader import InvalidYaml, parse_yaml
 
@@ -22,7 +22,7 @@ class InvalidSettings(ValueError):
     """Settings that cannot be used, in one line that names each setting."""
 
 
-def own_values(content: Mapping[str, Any], path: Path, section: str) -> dict[str, Any]:
+def values_for(content: Mapping[str, Any], path: Path, section: str) -> dict[str, Any]:
     """Return what goes for the process `section`, of all that the settings file `path` holds.
 
     Raises InvalidSettings.
@@ -72,10 +72,10 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
         if name not in environ:
             raise ValueError(f"${{{name}}} is not set in the environment")
         secret = without_line_end(environ[name])
-        keep_secret(secret)
+        register_secret(secret)
         # Within a URL, an @ or / of a password would end it.
         inserted = secret if alone else quote(secret, safe="")
-        keep_secret(inserted)
+        register_secret(inserted)
         return inserted
 
     return _REFERENCE.sub(value, text)

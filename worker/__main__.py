@@ -25,7 +25,7 @@ from service.command_line import conceal
 from service.health import Health, HealthServer
 from service.listening import address_of
 from service.metrics import WorkerMetrics, build_info
-from service.settings import end, load
+from service.settings import exit_with_error, load
 from worker.app import Stuck, Worker
 from worker.context import Workshop
 from worker.delivery.stream import Retention
@@ -57,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
         try:
             return watch_workers(settings, sys.argv[1:] if argv is None else argv)
         except NoPlace as error:
-            end("worker", str(error))
+            exit_with_error("worker", str(error))
     # Until there is something to hand over; then _stop_on_signals knows how.
     for number in _SIGNALS:
         signal.signal(number, lambda *_: sys.exit(0))
@@ -73,13 +73,13 @@ def main(argv: list[str] | None = None) -> int:
             settings.metrics_allowed_hosts,
         )
     except OSError as error:
-        end("worker", f"metrics: {error} (--metrics-host, --metrics-port)")
+        exit_with_error("worker", f"metrics: {error} (--metrics-host, --metrics-port)")
     with server:
         log.info("metrics at http://%s/metrics", address_of(settings.metrics_host, server.port))
         try:
             code = asyncio.run(_run(settings, registry, health))
         except (InvalidRelease, NoDetector, NoEngine) as error:
-            end("worker", str(error))
+            exit_with_error("worker", str(error))
         except SystemExit:
             log.info("told to stop while starting")
             code = 0

@@ -9,9 +9,9 @@ import pytest
 import redis
 
 from deploy.redis_server import find_server
-from emotion_streams.backoff import is_refusal
+from emotion_streams.backoff import is_permanent
 from emotion_streams.connection import connect, connect_sync
-from emotion_streams.redaction import MAX_TEXT, brief, keep_secret, redact, redact_url
+from emotion_streams.redaction import MAX_TEXT, redact, redact_url, register_secret, short_message
 from emotion_streams.redis_url import InvalidRedisUrl, RedisUrl, parse_url
 from tests.servers import RedisProcess, eventually, free_port
 
@@ -125,13 +125,13 @@ def test_no_password_survives_redaction(text: str) -> None:
 )
 def test_no_text_of_strangers_takes_long_to_redact(text: str) -> None:
     began = time.process_time()
-    shown = [redact(text), redact_url(text), brief(OSError(text))]
+    shown = [redact(text), redact_url(text), short_message(OSError(text))]
     assert time.process_time() - began < 1.5  # it was minutes, and takes a tenth
     assert all(len(one) < 2 * MAX_TEXT for one in shown)
 
 
 def test_no_password_survives_where_a_long_text_is_cut() -> None:
-    keep_secret("hunter2-registered")
+    register_secret("hunter2-registered")
     for start in range(MAX_TEXT - 60, MAX_TEXT + 5):
         for secret in ("rtsp://joe:hunter2@camera/x", "?token=hunter2", "hunter2-registered"):
             cut = redact(f"{'word ' * MAX_TEXT}"[:start] + secret + " and more" * 9)
@@ -254,10 +254,10 @@ def test_a_sentinel_that_refuses_is_named_with_its_reason(sentinel: str, passwor
     with connect_sync(url) as client, pytest.raises(redis.exceptions.ConnectionError) as as_well:
         client.ping()
     for caught in (failed, as_well):
-        assert f"{sentinel} - auth:AuthenticationError" in brief(caught.value)
-        assert "<redis" not in brief(caught.value)
-        assert "wrong-pw" not in brief(caught.value)
-        assert is_refusal(caught.value)
+        assert f"{sentinel} - auth:AuthenticationError" in short_message(caught.value)
+        assert "<redis" not in short_message(caught.value)
+        assert "wrong-pw" not in short_message(caught.value)
+        assert is_permanent(caught.value)
 
 
 def test_a_line_break_at_the_end_of_a_password_is_not_part_of_it() -> None:
