@@ -41,8 +41,10 @@ def redact(text: str, limit: int = MAX_TEXT) -> str:
 
 
 def redact_url(text: str) -> str:
-    """As `redact`, of a text that is one URL, or an option with one (`--source=rtsp://...`):
-    whatever blanks or quotes its password may hold."""
+    """Redact a text that is one URL, or an option with one (`--source=rtsp://...`).
+
+    Its password may hold blanks and quotes.
+    """
     start, separator, rest = text.partition("://")
     _, at, rest = rest.rpartition("@")
     hidden = _QUERY.sub(r"\1***", rest)
@@ -50,24 +52,26 @@ def redact_url(text: str) -> str:
 
 
 def short_message(error: BaseException) -> str:
-    """A failure of Redis in a few words; redis-py spells a whole client out in some."""
+    """Describe a failure of Redis in a few words; redis-py writes whole clients out in some."""
     return redact(_with_short_clients(str(error)[:MAX_TEXT])) or type(error).__name__
 
 
 def register_secret(text: str) -> None:
-    """From now on `redact` replaces this text wherever it stands in this process' words. Texts of
-    less than four characters would replace much else, and are left to the patterns."""
+    """Let `redact` replace this text from now on, wherever it is.
+
+    Texts of less than four characters would replace much else, and are left to the patterns.
+    """
     if len(text) >= _MIN_SECRET:
         _secrets.add(text)
 
 
 def registered_secrets() -> list[str]:
-    """What `register_secret` was told, for another process of ours to keep as well."""
+    """Return what was registered, for another process of ours to register as well."""
     return sorted(_secrets)
 
 
 def _without_registered(text: str, limit: int) -> str:
-    """The text with each registered secret replaced, cut so that no part of one is left."""
+    """Replace each registered secret, and cut the text so that no part of one is left."""
     secrets = sorted(_secrets, key=len, reverse=True)
     longest = len(secrets[0]) if secrets else 0
     cut = len(text) > limit
@@ -83,7 +87,7 @@ def _without_registered(text: str, limit: int) -> str:
 
 
 def _hide_url(match: re.Match[str]) -> str:
-    """One word without the credentials, or the camera's query, of a URL in it."""
+    """Hide the credentials, or the camera's query, of a URL in one word."""
     word = match[0]
     authority = word.find("://") + 3
     # Up to the last @: passwords may hold an @.
@@ -100,7 +104,7 @@ def _hide_url(match: re.Match[str]) -> str:
 
 
 def _hide_parameters(match: re.Match[str]) -> str:
-    """A run between & and blanks, without the values of parameters with a telling name."""
+    """Hide the values of parameters with a telling name, in a run between & and blanks."""
     done: list[str] = []
     rest = match[0]
     while "=" in rest:
@@ -117,8 +121,10 @@ def _hide_parameters(match: re.Match[str]) -> str:
 
 
 def _with_short_clients(text: str) -> str:
-    """The text with `host:port` for each client that redis-py writes out, `<redis....>`, with all
-    that is nested in its angle brackets. A client at the end is what the text is about: it goes."""
+    """Replace each client that redis-py writes out, `<redis....>`, by its `host:port`.
+
+    A client at the end is what the text is about: it is removed.
+    """
     parts: list[str] = []
     start = 0
     while (client := text.find("<redis.", start)) >= 0:
@@ -131,7 +137,7 @@ def _with_short_clients(text: str) -> str:
 
 
 def _end_of_brackets(text: str, start: int) -> int:
-    """Where the bracket that opens at `start` closes; the end of the text if it does not."""
+    """Return where the bracket that opens at `start` closes, or the end of the text."""
     depth = 0
     for match in _BRACKET.finditer(text, start):
         depth += 1 if match[0] == "<" else -1

@@ -28,8 +28,11 @@ class InvalidRedisUrl(ValueError):
 
 @dataclass(frozen=True)
 class RedisUrl:
-    """A parsed URL. `hosts` holds one (host, port), or the nodes of a cluster or its sentinels;
-    `sentinel_options` what goes to the sentinels alone: their user and password."""
+    """A parsed URL.
+
+    `hosts` holds one (host, port), or the nodes of a cluster or its sentinels; `sentinel_options`
+    what goes to the sentinels alone: their user and password.
+    """
 
     kind: str
     hosts: tuple[tuple[str, int], ...]
@@ -59,7 +62,7 @@ def parse_url(url: str, environ: Mapping[str, str] = os.environ) -> RedisUrl:
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in _SCHEMES:
         raise InvalidRedisUrl(
-            f"{redact_url(url)!r} is no Redis URL: it starts with one of "
+            f"{redact_url(url)!r} is not a Redis URL: it starts with one of "
             + ", ".join(sorted(f"{name}://" for name in _SCHEMES))
         )
     tls = scheme.startswith("rediss")
@@ -94,13 +97,13 @@ def parse_url(url: str, environ: Mapping[str, str] = os.environ) -> RedisUrl:
             raise ValueError("a cluster has no database but 0")
         return RedisUrl(kind, hosts, "", service, number, options, sentinel)
     except ValueError as error:
-        raise InvalidRedisUrl(f"{redact_url(url)!r} is no Redis URL: {error}") from None
+        raise InvalidRedisUrl(f"{redact_url(url)!r} is not a Redis URL: {error}") from None
 
 
 def _credentials(
     user: str, password: str, environ: Mapping[str, str], prefix: str
 ) -> dict[str, str]:
-    """redis-py's options for what the URL gives, else the environment; nothing for nothing."""
+    """Return redis-py's options for what the URL gives, else the environment."""
     given = {
         "username": without_line_end(user or environ.get(f"{prefix}_USERNAME", "")),
         "password": without_line_end(password or environ.get(f"{prefix}_PASSWORD", "")),
@@ -111,7 +114,7 @@ def _credentials(
 def _tls_option(name: str, value: str, tls: bool) -> str:
     if name not in _TLS_OPTIONS:
         known = ", ".join(("db", *_TLS_OPTIONS))
-        raise ValueError(f"after the ? may stand {known}, not {name}")
+        raise ValueError(f"the query may hold {known}, not {name}")
     if not tls:
         raise ValueError(f"{name} needs rediss://")
     if name == "ssl_cert_reqs" and value not in ("none", "optional", "required"):
@@ -120,10 +123,10 @@ def _tls_option(name: str, value: str, tls: bool) -> str:
 
 
 def _database(given: list[str]) -> int:
-    """The number of the database, where it was given at all; 0 otherwise."""
+    """Return the number of the database, 0 if none is given."""
     for text in filter(None, given):
         if not (text.isascii() and text.isdecimal()):
-            raise ValueError(f"{text!r} is no number of a database")
+            raise ValueError(f"{text!r} is not the number of a database")
         return int(text)
     return 0
 

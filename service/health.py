@@ -16,11 +16,11 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from service.listening import listen
 
 STALL_S: Final = 30.0
-"""A process whose loop has not turned for this long is not alive, whatever its threads answer."""
+"""A process whose loop has not run for this long is not alive, whatever its threads answer."""
 
 
 class Health:
-    """Whether the process is alive and ready. Any thread may tell it, any may ask."""
+    """Whether the process is alive and ready. Safe in any thread."""
 
     def __init__(self) -> None:
         self._reasons: dict[str, str] = {"start": "starting"}
@@ -28,15 +28,15 @@ class Health:
         self._beat = time.monotonic()
 
     def beat(self) -> None:
-        """The main loop turns; to be called at least every few seconds."""
+        """Record that the main loop runs; to be called at least every few seconds."""
         self._beat = time.monotonic()
 
     def started(self) -> None:
-        """Starting is over."""
+        """Record that the process has started."""
         self.set("start", None)
 
     def set(self, part: str, reason: str | None) -> None:
-        """Say why a part of the process is not ready, or None that it is."""
+        """Record why a part of the process is not ready; None if it is."""
         with self._lock:
             if reason is None:
                 self._reasons.pop(part, None)
@@ -44,13 +44,15 @@ class Health:
                 self._reasons[part] = reason
 
     def not_ready(self) -> str | None:
-        """Why the process is not ready, or None."""
+        """Return why the process is not ready, or None."""
         with self._lock:
             return "; ".join(self._reasons.values()) or None
 
     def not_alive(self) -> str | None:
-        """Why the process is not alive, or None. While it starts it always is: a model may take
-        minutes to warm on a GPU, and no loop turns yet."""
+        """Return why the process is not alive, or None.
+
+        While it starts it always is: a model may take minutes to warm on a GPU, and no loop runs.
+        """
         if "start" in self._reasons:
             return None
         stalled = time.monotonic() - self._beat

@@ -22,11 +22,11 @@ _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asc
 
 
 def set_up(level: str, log_format: str = "auto", **about: str) -> None:
-    """Send the process' logs to standard error: as `text`, `json`, or by `auto` as text on a
-    terminal and JSON elsewhere.
+    """Send the process' logs to standard error, as `text` or `json`.
 
-    The `extra` of a call becomes fields of its line, and `about` fields of each. A warning that
-    repeats itself is written once per REPEAT_EVERY_S, with the number left out.
+    `auto` is text on a terminal and JSON elsewhere. The `extra` of a call becomes fields of its
+    line, and `about` fields of each. A warning that repeats itself is written once per
+    REPEAT_EVERY_S, with the number left out.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(RepeatFilter())
@@ -39,8 +39,10 @@ def set_up(level: str, log_format: str = "auto", **about: str) -> None:
 
 
 class RepeatFilter(logging.Filter):
-    """Lets a warning through once per `every_s`; the next one through carries the
-    number of those left out, as its field `repeated`."""
+    """Lets a warning through once per `every_s`.
+
+    The next one through carries the number of those left out, as its field `repeated`.
+    """
 
     def __init__(
         self, every_s: float = REPEAT_EVERY_S, clock: Callable[[], float] = time.monotonic
@@ -89,10 +91,10 @@ def _log_uncaught(
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, and what the call gave as `extra`."""
+    """One JSON object a line: time, level, logger, message, and the `extra` of the call."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, redacted."""
+        """Return the line, redacted."""
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -110,7 +112,7 @@ class ReadableFormatter(logging.Formatter):
     """For people: time, level, message, and the extra fields as name=value."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, redacted."""
+        """Return the line, redacted."""
         moment = datetime.fromtimestamp(record.created).astimezone()
         extra = "".join(f" {name}={value}" for name, value in _extra(record).items())
         line = f"{moment:%H:%M:%S} {record.levelname:<7} {record.getMessage()}{extra}"

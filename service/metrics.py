@@ -105,15 +105,14 @@ class WorkerMetrics:
         )
 
     def observe_ledger(self, ledger: Ledger) -> None:
-        """Show an owned camera's account."""
+        """Set an owned camera's gauges to its ledger."""
         self.backlog.labels(ledger.camera).set(ledger.in_flight + ledger.queued)
         for state, frames in ledger.frames().items():
             self.ledger.labels(ledger.camera, state).set(frames)
         self.balanced.labels(ledger.camera).set(ledger.balanced)
 
     def init_camera(self, camera: str) -> None:
-        """Show an owned camera's counters from 0 on: a rate has no value, and a panel nothing to
-        show, before a counter that is not there."""
+        """Start an owned camera's counters at 0: a counter that does not exist has no rate."""
         for outcome in Outcome:
             self.frames.labels(camera, outcome.value)
 
@@ -157,11 +156,11 @@ class ProducerMetrics:
         )
         self.up = gauge("emotion_camera_up", "1 while frames come from the camera, else 0.")
         self.reconnects = counter(
-            "emotion_camera_reconnects", "Times the camera failed and was opened anew."
+            "emotion_camera_reconnects", "Times the camera failed and was opened again."
         )
         self.restarts = counter(
             "emotion_camera_restarts",
-            "Times the camera's process was ended from outside because it hung, or fell.",
+            "Times the camera's process was ended because it hung, or crashed.",
         )
         self.last_frame = gauge(
             "emotion_camera_last_frame_timestamp_seconds", "Unix time of the newest frame."

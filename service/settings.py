@@ -87,8 +87,8 @@ def load(
 ) -> Settings:
     """Read the settings of the process `section`, or end it with one line and exit code 2.
 
-    `--config` (or EMOTION_CONFIG) names a YAML file; keys that go for every process stand at its
-    top, the rest under the process' name.
+    `--config` (or EMOTION_CONFIG) names a YAML file; keys for every process are at its top, the
+    others under the process' name.
     """
     parser = build_parser(kind, section, description)
     given = vars(parser.parse_args(argv))
@@ -113,14 +113,16 @@ def resolve(
     from_file: Mapping[str, Any],
     path: Path | None = None,
 ) -> Settings:
-    """Settings from what was given on the command line, the environment and the values of the file
-    `path`. Raises InvalidSettings, which names the file where the mistake is in it."""
+    """Merge the command line, the environment and the values of the file `path` into settings.
+
+    Raises InvalidSettings, which names the file if the mistake is in it.
+    """
 
     def named(key: str, value: object) -> str:
         in_file = key not in given and key in from_file and from_file[key] == value
         return f"{path}: {key}" if in_file else key
 
-    _check_names(kind, from_file, path)
+    _check_environment(kind)
 
     class WithFile(kind):  # type: ignore[valid-type,misc]  # a class per file: sources are a class' own
         @classmethod
@@ -142,28 +144,26 @@ def resolve(
     return settings
 
 
-def _check_names(kind: type[Settings], from_file: Mapping[Any, Any], path: Path | None) -> None:
-    """Pydantic passes over variables of our prefix that are no setting, and cannot take keys of a
-    file that are no text."""
+def _check_environment(kind: type[Settings]) -> None:
+    """Refuse variables with our prefix that are not a setting, which pydantic passes over."""
     prefix = kind.model_config.get("env_prefix", "")
     settings = {
         f"{prefix}{name}".upper()
         for name, field in kind.model_fields.items()
         if field.validation_alias is None  # those with an alias have no prefix
     }
-    unknown = [f"{path}: {name}" for name in from_file if not isinstance(name, str)]
-    if prefix:
-        mine = (name for name in os.environ if name.upper().startswith(prefix))
-        unknown += sorted(name for name in mine if name.upper() not in settings)
-    if unknown:
+    mine = (name for name in os.environ if prefix and name.upper().startswith(prefix))
+    if unknown := sorted(name for name in mine if name.upper() not in settings):
         raise InvalidSettings("; ".join(f"{name}: no such setting" for name in unknown))
 
 
 def explain(
     error: ValidationError, named: Callable[[str, object], str] = lambda key, _: key
 ) -> list[str]:
-    """Each thing that is wrong, in words, without the credentials that it may hold. `named` says
-    where a key with this value stands."""
+    """Describe each thing that is wrong, without the credentials that it may hold.
+
+    `named` says where a key with this value is set.
+    """
     lines = []
     for item in error.errors():
         loc = [str(part) for part in item["loc"]]
@@ -188,15 +188,17 @@ class Parser(argparse.ArgumentParser):
 
 
 def _default_of(field: FieldInfo) -> str:
-    """The default as --help shows it; nothing if there is none, or it is made as the process starts
-    (its description says how)."""
+    """Format the default for --help, if there is one.
+
+    One that is made as the process starts is in the setting's description.
+    """
     return "" if field.default in (PydanticUndefined, None, "", ()) else f" [{field.default}]"
 
 
 def build_parser(
     kind: type[ServiceSettings], section: str, description: str
 ) -> argparse.ArgumentParser:
-    """A command line with one option per setting; values are checked later, by the settings."""
+    """Make a command line with one option per setting; the settings check the values later."""
     parser = Parser(
         prog=section,
         description=description,

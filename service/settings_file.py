@@ -11,7 +11,7 @@ from emotion_streams.redis_url import without_line_end
 from service.yaml_loader import InvalidYaml, parse_yaml
 
 SECTIONS: Final = ("producer", "worker", "gateway", "defaults", "cameras")
-"""Of a settings file; what stands beside them (`redis`, `log_level`) goes for every process."""
+"""Sections of a settings file; keys beside them (`redis`, `log_level`) are for every process."""
 
 MAX_FILE_BYTES: Final = 4 << 20
 

@@ -87,7 +87,7 @@ class _Loader(yaml.SafeLoader):
                 )
             if key.value in seen:
                 raise yaml.composer.ComposerError(
-                    None, None, f"{key.value!r} stands here twice", key.start_mark
+                    None, None, f"{key.value!r} is here twice", key.start_mark
                 )
             seen.add(key.value)
             if key.tag != _MERGE:

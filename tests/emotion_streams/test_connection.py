@@ -73,7 +73,7 @@ def test_each_kind_of_url_is_understood(url: str, parsed: RedisUrl) -> None:
      "rediss://box?ssl_cert_reqs=maybe", "redis://box?db=1&colour=red", "redis://box?colour"],
 )  # fmt: skip
 def test_what_is_no_redis_url_is_one_clear_error(url: str) -> None:
-    with pytest.raises(InvalidRedisUrl, match="no Redis URL"):
+    with pytest.raises(InvalidRedisUrl, match="not a Redis URL"):
         parse_url(url, {})
 
 
