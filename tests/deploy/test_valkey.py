@@ -6,6 +6,8 @@ import re
 import shutil
 import ssl
 import subprocess
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import aclosing, contextmanager
 from pathlib import Path
@@ -27,7 +29,7 @@ from emotion_streams import (
     subscribe_async,
 )
 from emotion_streams.connection import connect_sync
-from tests.deploy.processes import CAMERA, ROOT, Process
+from tests.deploy.processes import CAMERA, ROOT, Process, start
 from tests.deploy.programs import need
 from tests.deploy.valkey import FOLDER, ROLES, Valkey, password, passwords
 from tests.servers import eventually, free_port
@@ -61,6 +63,37 @@ class TestRealProcesses:
         (camera,) = asyncio.run(_cameras(valkey.url))
         assert camera.camera == CAMERA
         assert camera.owner is not None
+
+    def test_what_a_producer_says_of_a_camera_holds_up_no_gateway(
+        self,
+    ) -> None:
+        port = free_port()
+
+        def listed() -> bytes:
+            try:
+                with urllib.request.urlopen(
+                    f"http://127.0.0.1:{port}/api/cameras", timeout=5
+                ) as reply:
+                    return bytes(reply.read())
+            except OSError:
+                return b""
+
+        with Valkey() as valkey, start("gateway", valkey, "--port", str(port)) as gateway:
+            eventually(gateway.ready, timeout_s=30)
+            with valkey.client("producer") as producer:
+                producer.hset(keys.camera_info("hostile"), "error", "/key" * 4_000)
+                producer.zadd(keys.CAMERAS, {"hostile": 1})
+            eventually(lambda: b"hostile" in listed(), timeout_s=20, every_s=0.2)
+            assert gateway.ready()
+            gateway.popen.terminate()
+            assert gateway.popen.wait(10) == 0
+
+    def test_answer_no_page_whose_name_was_pointed_at_them(self, fleet: dict[str, Process]) -> None:
+        for process in fleet.values():
+            url = f"http://127.0.0.1:{process.port}/metrics"
+            rebound = urllib.request.Request(url, headers={"Host": f"evil.example:{process.port}"})
+            with pytest.raises(urllib.error.HTTPError, match="403"):
+                urllib.request.urlopen(rebound, timeout=5)
 
     def test_an_operator_reads_the_ledger_and_a_subscriber_does_not(
         self, valkey: Valkey, fleet: dict[str, Process], monkeypatch: pytest.MonkeyPatch
