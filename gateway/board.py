@@ -9,7 +9,7 @@ from typing import Final
 from starlette.exceptions import HTTPException
 
 from emotion_streams import CameraStatus, list_cameras
-from emotion_streams.backoff import UNREACHABLE
+from emotion_streams.backoff import REDIS_ERRORS
 from emotion_streams.connection import Client
 from emotion_streams.redaction import redact
 from gateway.trouble import Trouble
@@ -19,6 +19,8 @@ from service.metrics import GatewayMetrics
 _EVERY_S: Final = 0.25
 _AT_LEAST_EVERY_S: Final = 1.0
 _STALE_S: Final = 3.0
+_MAX_ERROR: Final = 1_000
+"""Characters of what a producer says is wrong; anybody with its role may write there."""
 
 
 class Board:
@@ -56,14 +58,17 @@ class Board:
         try:
             statuses = await list_cameras(self._client)
         # ValueError: a registry that something else wrote into.
-        except (*UNREACHABLE, ValueError) as failure:
+        except (*REDIS_ERRORS, ValueError) as failure:
             self._failing = True
             self._trouble.told(failure)
             return
         # Producers redact what they say; one that does not must not show here either.
         before, self._statuses = (
             self._statuses,
-            {status.camera: replace(status, error=redact(status.error)) for status in statuses},
+            {
+                status.camera: replace(status, error=redact(status.error, limit=_MAX_ERROR))
+                for status in statuses
+            },
         )
         for camera, status in self._statuses.items():
             if camera not in before or _gist(before[camera]) != _gist(status):

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from emotion_streams.backoff import UNREACHABLE, persist
+from emotion_streams.backoff import REDIS_ERRORS, retry_forever
 from emotion_streams.events import EmotionEvent
 from emotion_streams.ledger import Outcome
 from worker.context import Workshop
@@ -67,7 +67,7 @@ class CameraPipeline:
                 if self._waiting:
                     await self._begin_next(tasks)
                 else:
-                    await persist(lambda: self._read(BLOCK_MS), self._failed)
+                    await retry_forever(lambda: self._read(BLOCK_MS), self._failed)
             await self._works.join()
             committing.cancel()
 
@@ -127,7 +127,7 @@ class CameraPipeline:
         async with self._shop.last_chance if is_last else nullcontext():
             if is_last:
                 await self._works.join()
-            await persist(
+            await retry_forever(
                 lambda: self._stream.begin(arrival.frame_id, arrival.deliveries), self._failed
             )
             self._begin(tasks, ended, arrival, await self._shop.slots.take())
@@ -152,7 +152,7 @@ class CameraPipeline:
         try:
             async with asyncio.timeout(_CATCH_UP_S):
                 await self._read(None)
-        except UNREACHABLE as error:
+        except REDIS_ERRORS as error:
             self._failed(error)
 
     async def _analyse(self, ended: list[Result], arrival: Arrival, slot: Slot) -> list[Result]:
@@ -194,7 +194,7 @@ class CameraPipeline:
     async def _commit(self, results: list[Result]) -> None:
         endings = [result.ending for result in results]
         start = time.perf_counter()
-        outcomes = await persist(lambda: self._stream.commit(endings), self._failed)
+        outcomes = await retry_forever(lambda: self._stream.commit(endings), self._failed)
         seconds = time.perf_counter() - start
         self._unended.difference_update(ending.frame_id for ending in endings)
         events = [result.event for result in results]
