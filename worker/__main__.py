@@ -1,6 +1,7 @@
 """`python -m worker`: parse, wire, run."""
 
 import asyncio
+import faulthandler
 import logging
 import os
 import secrets
@@ -94,7 +95,8 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
     code = 0
     metrics = WorkerMetrics(registry)
     released = release.load(settings.model)
-    finder = FaceFinder(choose_detector(settings.detector, settings.detector_model), released.card)
+    new_detector = choose_detector(settings.detector, settings.detector_model, settings.detect_side)
+    finder = FaceFinder(new_detector, released.card)
     engine = build_engine(settings.engine, released, settings.threads)
     card = released.card
     del released  # 22 MB of weights, which the engine has in a form of its own
@@ -143,6 +145,7 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
                 await worker.run()
             except* Stuck as stuck:
                 log.critical("%s", stuck.exceptions[0])
+                faulthandler.dump_traceback(sys.stderr, all_threads=True)
                 code = 1
             finally:
                 warning.cancel()
