@@ -13,7 +13,7 @@ from worker.inference.detect import Detection
 SCORE_THRESHOLD: Final = 0.7
 NMS_THRESHOLD: Final = 0.3
 MAX_CANDIDATES: Final = 5000
-"""Boxes before suppression: some ten a face. With 500 a crowd in 4K would lose most of its faces."""
+"""Boxes before suppression: some ten a face. With 500 a crowd in 4K would lose most faces."""
 
 DETECT_SIDE: Final = 640
 """Pictures are reduced to this longer side for detection: the size YuNet was trained on. Faces of
