@@ -21,8 +21,10 @@ def retrieve(capture: "cv2.VideoCapture | None", raw: bool, fault: str) -> Pictu
 
 
 def retrieve_raw(capture: "cv2.VideoCapture", fault: str = "no frame") -> bytes:
-    """The packet as it came. Raises UndecodableFrame with `fault` where there is none."""
+    """The packet as it came, from the first JPEG in it on: what stands before it is of the parts
+    that carry it. Raises UndecodableFrame with `fault` where there is none."""
     ok, frame = capture.retrieve()
     if not ok or frame is None:
         raise UndecodableFrame(fault)
-    return frame.tobytes()
+    packet = frame.tobytes()
+    return packet[max(0, packet.find(b"\xff\xd8\xff")) :]
