@@ -10,6 +10,10 @@ SCHEMA: Final = 1
 MAX_FRAME_BYTES: Final = 16 << 20
 """An 8-megapixel JPEG at high quality stays under this; a longer message is not a frame."""
 
+MAX_AHEAD_MS: Final = 86_400_000
+"""How far ahead of Redis' clock the id of a frame may lie: further than any wrong time zone. An
+event of a later id would make Redis refuse every event that follows."""
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -41,7 +45,7 @@ class Frame:
     def unpack(cls, blob: bytes) -> "Frame":
         """Parse a packed frame; MalformedMessage says what is wrong with it. The JPEG itself is
         not looked at."""
-        fields = wire.unpack(blob, MAX_FRAME_BYTES)
+        fields = wire.unpack_flat(blob, MAX_FRAME_BYTES)
         if (schema := fields.integer("schema", 1)) != SCHEMA:
             raise wire.MalformedMessage(f"schema {schema}, this reader understands {SCHEMA}")
         return cls(

@@ -37,8 +37,10 @@ def emotions(camera: str) -> str:
 
 
 def lease(camera: str) -> str:
-    """Hash: which worker owns the camera (owner, epoch, expires_ms), and how far
-    the clock of its frames is behind (behind_ms)."""
+    """Hash: which worker owns the camera (owner, epoch, expires_ms); how far the clock of its
+    frames is behind (behind_ms); how many workers in a row crashed on frames that were trimmed
+    since (strikes), when the last did (struck_ms), and how often they reached the limit
+    (set_aside)."""
     return f"lease:{{{camera}}}"
 
 
@@ -55,3 +57,8 @@ def dead(camera: str) -> str:
 def camera_info(camera: str) -> str:
     """Hash: what the camera's producer says of it (state, fps, size, policy, counts)."""
     return f"camera:{{{camera}}}"
+
+
+def camera_keys(camera: str) -> list[str]:
+    """The KEYS of every script, in this order."""
+    return [key(camera) for key in (frames, emotions, lease, ledger, dead, camera_info)]

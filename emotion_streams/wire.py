@@ -2,12 +2,17 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import msgpack
 
 _MAX_TEXT_BYTES: Final = 4096
 _MAX_ITEMS: Final = 4096
+_MAX_FIELDS: Final = 64
+_MAX_ITEMS_IN_ALL: Final = 65_536
+"""An event of 1,024 faces holds 29 items for each."""
+
 _YEAR_2200_MS: Final = 7_258_118_400_000
 
 
@@ -22,27 +27,87 @@ def pack(fields: dict[str, Any]) -> bytes:
 
 
 def unpack(blob: bytes, max_bytes: int) -> "Fields":
-    """Parse a msgpack map with text keys of at most `max_bytes`; MalformedMessage otherwise."""
-    if len(blob) > max_bytes:
-        raise MalformedMessage(f"{len(blob)} bytes, the limit is {max_bytes}")
-    try:
+    """Parse a msgpack map with text keys of at most `max_bytes`.
+
+    Lists and maps may be nested, with at most `_MAX_ITEMS` items in all. Raises MalformedMessage.
+    """
+    _check_size(blob, max_bytes)
+    budget = _Budget()
+    with _malformed():
         value = msgpack.unpackb(
-            blob,
-            raw=False,
-            strict_map_key=True,
-            max_str_len=_MAX_TEXT_BYTES,
-            max_bin_len=max_bytes,
-            max_array_len=_MAX_ITEMS,
-            max_map_len=64,
-            max_ext_len=0,
+            blob, list_hook=budget.spend, object_hook=budget.spend, **_limits(max_bytes)
         )
-    # msgpack raises ValueErrors of its own, UnicodeDecodeError (one too), StackError for deep
-    # nesting (another) and, on truncated input, OutOfData's ValueError; TypeError for odd keys.
-    except (ValueError, TypeError, msgpack.UnpackException) as error:
-        raise MalformedMessage(f"not msgpack: {error or type(error).__name__}") from error
     if not isinstance(value, dict):
         raise MalformedMessage(f"a {type(value).__name__}, not a map")
     return Fields(value)
+
+
+def unpack_flat(blob: bytes, max_bytes: int) -> "Fields":
+    """Parse a msgpack map of text keys and plain values, of at most `max_bytes`.
+
+    A nested list or map is refused by its header, before any of its items is built. Raises
+    MalformedMessage.
+    """
+    _check_size(blob, max_bytes)
+    unpacker = msgpack.Unpacker(
+        max_buffer_size=max_bytes, **{**_limits(max_bytes), "max_array_len": 0, "max_map_len": 0}
+    )
+    unpacker.feed(blob)
+    with _malformed():
+        count = unpacker.read_map_header()
+        if count > _MAX_FIELDS:
+            raise ValueError(f"{count} fields, the limit is {_MAX_FIELDS}")
+        values = {}
+        for _ in range(count):
+            name = unpacker.unpack()
+            if not isinstance(name, str):
+                raise TypeError(f"{type(name).__name__} as the name of a field")
+            values[name] = unpacker.unpack()
+        if unpacker.tell() != len(blob):
+            raise ValueError(f"{len(blob) - unpacker.tell()} bytes after the map")
+    return Fields(values)
+
+
+def _check_size(blob: bytes, max_bytes: int) -> None:
+    if len(blob) > max_bytes:
+        raise MalformedMessage(f"{len(blob)} bytes, the limit is {max_bytes}")
+
+
+def _limits(max_bytes: int) -> dict[str, Any]:
+    return {
+        "raw": False,
+        "strict_map_key": True,
+        "max_str_len": _MAX_TEXT_BYTES,
+        "max_bin_len": max_bytes,
+        "max_array_len": _MAX_ITEMS,
+        "max_map_len": _MAX_FIELDS,
+        "max_ext_len": 0,
+    }
+
+
+class _Budget:
+    """Items that a message may still hold, over all its lists and maps."""
+
+    def __init__(self) -> None:
+        self._left = _MAX_ITEMS_IN_ALL
+
+    def spend(self, container: Any) -> Any:
+        """Count a list or map that was built. Raises ValueError if it was one too many."""
+        self._left -= 1 + len(container)
+        if self._left < 0:
+            raise ValueError(f"more than {_MAX_ITEMS_IN_ALL} items")
+        return container
+
+
+@contextmanager
+def _malformed() -> Iterator[None]:
+    """Turn whatever msgpack raises into MalformedMessage."""
+    try:
+        yield
+    # ValueErrors of its own, UnicodeDecodeError (one too), StackError for deep nesting (another),
+    # OutOfData on truncated input; TypeError for odd keys.
+    except (ValueError, TypeError, msgpack.UnpackException) as error:
+        raise MalformedMessage(f"not msgpack: {error or type(error).__name__}") from error
 
 
 class Fields:
@@ -142,5 +207,8 @@ class Fields:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    """A value in at most about 40 characters, without spelling out the rest of it."""
+    if isinstance(value, list | dict):
+        return f"a {type(value).__name__} of {len(value)}"
+    text = repr(value[:40] if isinstance(value, str | bytes) else value)
     return text if len(text) <= 40 else f"{text[:40]}..."

@@ -18,6 +18,7 @@ class Health:
 
     def __init__(self) -> None:
         self._reasons: dict[str, str] = {"start": "starting"}
+        self._degraded: dict[str, str] = {}
         self._lock = threading.Lock()
         self._beat = time.monotonic()
 
@@ -36,6 +37,19 @@ class Health:
                 self._reasons.pop(part, None)
             else:
                 self._reasons[part] = reason
+
+    def degrade(self, part: str, reason: str | None) -> None:
+        """Say what does not work while the process is ready all the same, or None that it does."""
+        with self._lock:
+            if reason is None:
+                self._degraded.pop(part, None)
+            else:
+                self._degraded[part] = reason
+
+    def degraded(self) -> str:
+        """What does not work while the process is ready; empty if everything does."""
+        with self._lock:
+            return "; ".join(self._degraded.values())
 
     def not_ready(self) -> str | None:
         """Why the process is not ready, or None."""
@@ -67,12 +81,14 @@ class HealthServer:
                 elif self.path == "/healthz":
                     self._answer_state(health.not_alive())
                 elif self.path == "/readyz":
-                    self._answer_state(health.not_ready())
+                    self._answer_state(health.not_ready(), health.degraded())
                 else:
                     self._answer(404, b"not found: /metrics, /healthz, /readyz\n", "text/plain")
 
-            def _answer_state(self, reason: str | None) -> None:
+            def _answer_state(self, reason: str | None, degraded: str = "") -> None:
                 text = f"{reason}\n" if reason else "ok\n"
+                if degraded:
+                    text += f"degraded: {degraded}\n"
                 self._answer(503 if reason else 200, text.encode(), "text/plain; charset=utf-8")
 
             def _answer(self, status: int, body: bytes, content_type: str) -> None:

@@ -14,6 +14,7 @@ from service.health import Health
 from worker.context import Workshop
 from worker.delivery.stream import Retention
 from worker.inference.permits import Slot
+from worker.ownership.failures import CameraFailures
 from worker.ownership.lease import Leases, Peer, assign
 from worker.ownership.owned import SIGN_OFF_S, OwnedCameras
 from worker.ownership.periodic import Ticks
@@ -53,8 +54,9 @@ class Worker:
         self._shop = shop
         self._health = health
         self._ticks = Ticks(leases.tick_s, health, shop.metrics)
-        self._attached = Attached(client, retention)
-        self._owned = OwnedCameras(client, leases, shop, retention, self._ticks)
+        failures = CameraFailures(health, shop.metrics)
+        self._attached = Attached(client, retention, failures)
+        self._owned = OwnedCameras(client, leases, shop, retention, self._ticks, failures)
         self._peers: Mapping[str, Peer] = {}
         self._free_since: dict[str, float] = {}
         self._stopping = asyncio.Event()
@@ -128,7 +130,7 @@ class Worker:
             await self._owned.take(camera, missing[camera], tasks)
 
         mine = [name for name, owner in missing.items() if owner == self._leases.owner]
-        await self._each(take, [*mine, *await self._orphans(missing)])
+        await self._each(take, await self._owned.admit([*mine, *await self._orphans(missing)]))
         self._shop.metrics.owned.set(len(self._owned))
         self._health.started()
 

@@ -1,18 +1,26 @@
 """The way of a camera's frames: read, decode, detect, crop, classify, commit, in order."""
 
 import asyncio
+import logging
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from emotion_streams.backoff import UNREACHABLE, persist
+from emotion_streams.backoff import UNREACHABLE, check_cancelled, create_task, persist
 from emotion_streams.events import EmotionEvent
 from emotion_streams.ledger import Outcome
 from worker.context import Workshop
 from worker.delivery.event import build_event
-from worker.delivery.queue import Arrival, Waiting, dead
-from worker.delivery.stream import MAX_DELIVERIES, READ_AT_ONCE, CameraStream, Delivery, Ending
+from worker.delivery.queue import Arrival, Waiting, dead, open_delivery
+from worker.delivery.stream import (
+    MAX_DELIVERIES,
+    READ_AT_ONCE,
+    CameraStream,
+    Claimed,
+    Delivery,
+    Ending,
+)
 from worker.inference.decode import UnusablePicture
 from worker.inference.permits import Slot
 
@@ -25,9 +33,14 @@ SWEEP_S: Final = 1.0
 _CATCH_UP_S: Final = 0.25
 """How long a slot may be held to look for newer frames: a hanging shard stops no other camera."""
 
+_LARGE_BYTES: Final = 1 << 20
+"""Messages of this size are parsed in a thread, so that they do not hold up the event loop."""
+
 _COMMIT_AT_ONCE: Final = 32
 _UNCOMMITTED: Final = 64
 """Steps of work whose results may wait for Redis; then the camera reads no more."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -67,25 +80,46 @@ class CameraPipeline:
                 if self._waiting:
                     await self._begin_next(tasks)
                 else:
-                    await persist(lambda: self._read(BLOCK_MS), self._failed)
+                    await persist(self._read_unless_stopping, self._failed)
             await self._works.join()
             committing.cancel()
+
+    async def _read_unless_stopping(self) -> None:
+        if not self._stopping.is_set():  # since the last try, which failed
+            await self._read(BLOCK_MS)
 
     async def _read(self, block_ms: int | None) -> None:
         """Add to the waiting what came, or once in a while what was left pending."""
         if time.monotonic() >= self._claim_at:
-            claimed, complete = await self._stream.claim(
-                self._unended, self._waiting.skew.behind_ms
-            )
-            self._claim_at = time.monotonic() + SWEEP_S if complete else 0.0
-            self._arrive(claimed, just_stored=False)
-            if claimed:
+            claimed = await self._stream.claim(self._unended, self._waiting.skew.behind_ms)
+            self._claim_at = time.monotonic() + SWEEP_S if claimed.complete else 0.0
+            self._note(claimed)
+            await self._arrive(claimed.deliveries, just_stored=False)
+            if claimed.deliveries:
                 return
-        self._arrive(await self._stream.read(block_ms), just_stored=True)
+        await self._arrive(await self._stream.read(block_ms), just_stored=True)
 
-    def _arrive(self, deliveries: list[Delivery], *, just_stored: bool) -> None:
-        self._unended.update(delivery.frame_id for delivery in deliveries)
-        self._waiting.add(deliveries, just_stored=just_stored)
+    def _note(self, claimed: Claimed) -> None:
+        """Take over what a claim says of the camera as a whole."""
+        camera, before = self._stream.camera, self._waiting.strikes
+        self._waiting.strikes = claimed.strikes
+        if claimed.strikes == MAX_DELIVERIES > before:
+            log.warning("set aside: its frames crash workers", extra={"camera": camera})
+        if claimed.resets:
+            self._shop.metrics.resets.labels(camera).inc(claimed.resets)
+            log.warning(
+                "reset %d of its keys: of another type, or an id too far ahead",
+                claimed.resets,
+                extra={"camera": camera},
+            )
+
+    async def _arrive(self, deliveries: list[Delivery], *, just_stored: bool) -> None:
+        if sum(delivery.size for delivery in deliveries) < _LARGE_BYTES:
+            arrivals = _open(deliveries)
+        else:
+            arrivals = await asyncio.to_thread(_open, deliveries)
+        self._unended.update(arrival.frame_id for arrival in arrivals)
+        self._waiting.add(arrivals, just_stored=just_stored)
         skew_s = self._waiting.skew.ms / 1000
         self._shop.metrics.clock_skew.labels(self._stream.camera).set(skew_s)
 
@@ -106,7 +140,7 @@ class CameraPipeline:
                 await self._catch_up()
             endings, arrival = self._waiting.next_worth_it()
             ended = [Result(ending) for ending in endings]
-            if arrival and arrival.deliveries == 1:
+            if arrival and self._waiting.attempt(arrival) == 1:
                 self._begin(tasks, ended, arrival, slot)
                 begun = True
         finally:
@@ -123,13 +157,12 @@ class CameraPipeline:
         """Put a frame into the works that others had and did not end. It may be what ended them, so
         it is held against it beforehand; on its last chance it goes alone, or whatever was in the
         works beside it would share its fate."""
-        is_last = arrival.deliveries == MAX_DELIVERIES
+        attempt = self._waiting.attempt(arrival)
+        is_last = attempt >= MAX_DELIVERIES
         async with self._shop.last_chance if is_last else nullcontext():
             if is_last:
                 await self._works.join()
-            await persist(
-                lambda: self._stream.begin(arrival.frame_id, arrival.deliveries), self._failed
-            )
+            await persist(lambda: self._stream.begin(arrival.frame_id, attempt), self._failed)
             self._begin(tasks, ended, arrival, await self._shop.slots.take())
             if is_last:
                 await self._works.join()
@@ -137,7 +170,11 @@ class CameraPipeline:
     def _begin(
         self, tasks: asyncio.TaskGroup, ended: list[Result], arrival: Arrival, slot: Slot
     ) -> None:
-        work = tasks.create_task(self._analyse(ended, arrival, slot))
+        try:
+            work = create_task(tasks, self._analyse(ended, arrival, slot))
+        except asyncio.CancelledError:
+            slot.leave()
+            raise
         # A callback, since a task that is cancelled before its first step never runs.
         work.add_done_callback(lambda _: slot.leave())
         self._works.put_nowait(work)
@@ -153,6 +190,7 @@ class CameraPipeline:
             async with asyncio.timeout(_CATCH_UP_S):
                 await self._read(None)
         except UNREACHABLE as error:
+            check_cancelled()
             self._failed(error)
 
     async def _analyse(self, ended: list[Result], arrival: Arrival, slot: Slot) -> list[Result]:
@@ -197,8 +235,14 @@ class CameraPipeline:
         outcomes = await persist(lambda: self._stream.commit(endings), self._failed)
         seconds = time.perf_counter() - start
         self._unended.difference_update(ending.frame_id for ending in endings)
+        if Outcome.ANALYSED in outcomes:  # the script forgets the strikes likewise
+            self._waiting.strikes = 0
         events = [result.event for result in results]
         self._shop.record(self._stream.camera, events, outcomes, seconds)
+
+
+def _open(deliveries: list[Delivery]) -> list[Arrival]:
+    return [open_delivery(delivery) for delivery in deliveries]
 
 
 def _done(results: list[Result]) -> Work:

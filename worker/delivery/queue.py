@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from emotion_streams.frames import Frame
+from emotion_streams.frames import MAX_FRAME_BYTES, Frame
 from emotion_streams.ledger import Outcome
 from emotion_streams.wire import MalformedMessage
 from worker.delivery.skew import ClockSkew
@@ -13,6 +13,9 @@ from worker.delivery.stream import MAX_DELIVERIES, Delivery, Ending
 
 _PACE_FOLLOWS: Final = 1 / 16
 """How much of the difference to the latest frame the pace takes over."""
+
+_LONGEST_REASON: Final = 500
+"""Bytes of a dead letter's reason."""
 
 
 @dataclass
@@ -41,7 +44,7 @@ class Arrival:
 
 
 class Waiting:
-    """Arrivals, oldest first. `now_ms` is the clock of Redis.
+    """Arrivals, oldest first. `now_ms` is the clock of Redis, `strikes` as in Claimed.
 
     A frame is stale that would be older than its `max_age_ms` by the time its event is out, at the
     `pace` of late; but half of `max_age_ms` is always left, so that a camera with a limit that
@@ -49,6 +52,7 @@ class Waiting:
     """
 
     def __init__(self, now_ms: Callable[[], float]) -> None:
+        self.strikes = 0
         self.skew = ClockSkew()
         self.pace = Pace()
         self._now_ms = now_ms
@@ -62,10 +66,9 @@ class Waiting:
         """Whether a frame is too old by now."""
         return any(map(self._is_stale, self._arrivals))
 
-    def add(self, deliveries: Sequence[Delivery], *, just_stored: bool) -> None:
+    def add(self, arrivals: Sequence[Arrival], *, just_stored: bool) -> None:
         """Add what a read or a claim brought. `just_stored`: the newest of them was stored since
         the last time, so that it tells of the producer's clock."""
-        arrivals = [open_delivery(delivery) for delivery in deliveries]
         self._arrivals.extend(arrivals)
         if just_stored:
             self.skew.saw([a.frame for a in arrivals if a.frame], self._now_ms())
@@ -88,7 +91,9 @@ class Waiting:
         if arrival.frame is None:
             return dead(arrival, arrival.fault)
         if arrival.deliveries > MAX_DELIVERIES:
-            return dead(arrival, f"given out {arrival.deliveries - 1} times, never ended")
+            return dead(arrival, f"delivered {arrival.deliveries - 1} times, never completed")
+        if self.strikes >= MAX_DELIVERIES:
+            return dead(arrival, f"camera set aside: its frames crashed {self.strikes} workers")
         may_expire = arrival.frame.max_age_ms is not None
         if self._is_stale(arrival) or (behind and may_expire and self._has_a_sound_one()):
             return Ending(arrival.frame_id, Outcome.EXPIRED)
@@ -96,7 +101,12 @@ class Waiting:
 
     def _has_a_sound_one(self) -> bool:
         """Whether a frame waits that can be analysed instead of those before it."""
-        return any(a.frame and a.deliveries <= MAX_DELIVERIES for a in self._arrivals)
+        return any(a.frame and self.attempt(a) <= MAX_DELIVERIES for a in self._arrivals)
+
+    def attempt(self, arrival: Arrival) -> int:
+        """Which attempt at this frame comes next, 1 for the first. A camera whose frames crashed
+        workers and were trimmed starts each with the attempts of those, its `strikes`."""
+        return max(arrival.deliveries, 1 + self.strikes)
 
     def _is_stale(self, arrival: Arrival) -> bool:
         frame = arrival.frame
@@ -114,10 +124,12 @@ def open_delivery(delivery: Delivery) -> Arrival:
             frame, fault = Frame.unpack(delivery.blob), ""
         except MalformedMessage as error:
             fault = str(error)
-    size = len(delivery.blob or b"")
-    return Arrival(delivery.frame_id, delivery.deliveries, size, frame, fault)
+    elif delivery.size > MAX_FRAME_BYTES:
+        fault = f"{delivery.size} bytes, the limit is {MAX_FRAME_BYTES}"
+    return Arrival(delivery.frame_id, delivery.deliveries, delivery.size, frame, fault)
 
 
 def dead(arrival: Arrival, reason: str) -> Ending:
-    """The end of a frame that nobody can analyse."""
-    return Ending(arrival.frame_id, Outcome.DEAD, reason.encode(), arrival.size)
+    """The end of a frame that cannot be analysed."""
+    text = reason.encode(errors="replace")[:_LONGEST_REASON]
+    return Ending(arrival.frame_id, Outcome.DEAD, text, arrival.size)

@@ -131,7 +131,7 @@ class Leases:
     async def acquire(self, camera: str) -> Lease | None:
         """The camera's lease, or None where another worker holds it."""
         epoch: int = await self._acquire(
-            keys=[keys.lease(camera)], args=[self.owner, self._lease_ms, MAX_LEASE_MS]
+            keys=keys.camera_keys(camera), args=[self.owner, self._lease_ms, MAX_LEASE_MS]
         )
         return Lease(camera, self.owner, epoch) if epoch else None
 
@@ -139,19 +139,20 @@ class Leases:
         """Whether nobody owns the camera at `now_ms`, by the clock of Redis; acquire() has the last
         word."""
         owner, expires_ms = await self._client.hmget(keys.lease(camera), "owner", "expires_ms")
-        return not owner or not now_ms < int(expires_ms or 0) <= now_ms + MAX_LEASE_MS
+        expires = int(expires_ms) if (expires_ms or b"").isdigit() and len(expires_ms) < 20 else 0
+        return not owner or not now_ms < expires <= now_ms + MAX_LEASE_MS
 
     async def renew(self, lease: Lease) -> bool:
         """Prolong the lease; False where it has moved on."""
         return bool(
             await self._renew(
-                keys=[keys.lease(lease.camera)], args=[lease.owner, lease.epoch, self._lease_ms]
+                keys=keys.camera_keys(lease.camera), args=[lease.owner, lease.epoch, self._lease_ms]
             )
         )
 
     async def release(self, lease: Lease) -> None:
         """Give the lease up, so that another worker may have the camera at once."""
-        await self._release(keys=[keys.lease(lease.camera)], args=[lease.owner, lease.epoch])
+        await self._release(keys=keys.camera_keys(lease.camera), args=[lease.owner, lease.epoch])
 
     async def leave(self) -> None:
         """Take this worker out of the workers, so that its cameras go to others at once."""

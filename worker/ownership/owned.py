@@ -3,23 +3,31 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from emotion_streams.backoff import UNREACHABLE
+from redis.exceptions import ResponseError
+
+from emotion_streams import keys
+from emotion_streams.backoff import UNREACHABLE, check_cancelled, create_task, is_of_wrong_type
 from emotion_streams.connection import Client
 from emotion_streams.ledger import read_ledger
 from emotion_streams.redaction import brief
 from worker.context import Workshop
 from worker.delivery.camera import CameraPipeline
 from worker.delivery.stream import CameraStream, Fenced, Lease, Retention
+from worker.ownership.failures import CameraFailures
 from worker.ownership.lease import Leases, Peer
 from worker.ownership.periodic import Ticks
 from worker.ownership.sharding import few_at_once
 
 SIGN_OFF_S: Final = 1.0
 """What a worker that stops waits at most for Redis to hear of it."""
+
+MAX_CAMERAS: Final = 400
+"""Cameras that a worker takes at most. Each may hold two connections, one to read and one to
+commit: the rest of the client's connections, and of the usual 1,024 descriptors, is for leases."""
 
 log = logging.getLogger(__name__)
 
@@ -45,13 +53,20 @@ class OwnedCameras:
     """Takes cameras, keeps them, and lets them go."""
 
     def __init__(
-        self, client: Client, leases: Leases, shop: Workshop, retention: Retention, ticks: Ticks
+        self,
+        client: Client,
+        leases: Leases,
+        shop: Workshop,
+        retention: Retention,
+        ticks: Ticks,
+        failures: CameraFailures,
     ) -> None:
         self._client = client
         self._leases = leases
         self._shop = shop
         self._retention = retention
         self._ticks = ticks
+        self._failures = failures
         self._keep_in_turn = few_at_once(client, self._keep)
         self._owned: dict[str, Owned] = {}
 
@@ -64,6 +79,32 @@ class OwnedCameras:
     def __len__(self) -> int:
         return len(self._owned)
 
+    async def admit(self, cameras: Sequence[str]) -> list[str]:
+        """Of cameras to take, those that there is room for. If there is not enough, cameras that
+        were analysed before come first: names that someone registers displace none of these."""
+        places = max(0, MAX_CAMERAS - len(self._owned))
+        self._shop.metrics.over_limit.set(max(0, len(cameras) - places))
+        if len(cameras) <= places:
+            return list(cameras)
+        log.warning(
+            "%d cameras are registered beyond the %d that a worker takes: start more workers",
+            len(cameras) - places,
+            MAX_CAMERAS,
+        )
+        if not places:
+            return []
+        was_analysed = few_at_once(self._client, self._was_analysed)
+        known = await asyncio.gather(*map(was_analysed, cameras))
+        ranked = sorted(zip(known, cameras, strict=True), reverse=True)
+        return [camera for _, camera in ranked[:places]]
+
+    async def _was_analysed(self, camera: str) -> bool:
+        try:
+            return bool(await self._client.exists(keys.ledger(camera)))
+        except UNREACHABLE:
+            check_cancelled()
+            return False
+
     async def take(self, camera: str, should: str, tasks: asyncio.TaskGroup) -> None:
         """Run the camera among `tasks`, if its lease can be had; `should` is the worker that it is
         meant for."""
@@ -74,12 +115,13 @@ class OwnedCameras:
         self._shop.metrics.begin(camera)
         stream = CameraStream(self._client, lease, self._retention)
         pipeline = CameraPipeline(stream, self._shop)
-        task = tasks.create_task(self._run(camera, pipeline, lease))
+        task = create_task(tasks, self._run(camera, pipeline, lease))
         keep = self._ticks.repeat(
             f"lease of {camera}", lambda: self._keep_in_turn(camera), asyncio.Event()
         )
         instead_of = None if should == self._leases.owner else should
-        self._owned[camera] = Owned(lease, pipeline, task, tasks.create_task(keep), instead_of)
+        keeping = create_task(tasks, keep)
+        self._owned[camera] = Owned(lease, pipeline, task, keeping, instead_of)
         # A callback, since a task that is cancelled before its first step never runs.
         task.add_done_callback(lambda _: self._forget(camera))
 
@@ -93,8 +135,15 @@ class OwnedCameras:
             log.warning("the lease has moved on", extra={"camera": camera})
             owned.task.cancel()
             return
-        ledger = await read_ledger(self._client, camera)
+        try:
+            ledger = await read_ledger(self._client, camera)
+        except ResponseError as error:
+            if not is_of_wrong_type(error):
+                raise
+            self._failures.failed(camera, "account", error)
+            return
         if camera in self._owned:  # it may have gone meanwhile, and its gauges with it
+            self._failures.succeeded(camera)
             self._shop.metrics.account(ledger)
 
     def let_go_of_one(self, assigned: Mapping[str, str], peers: Mapping[str, Peer]) -> None:
@@ -140,6 +189,7 @@ class OwnedCameras:
 
     def _forget(self, camera: str) -> None:
         self._owned.pop(camera).keeping.cancel()
+        self._failures.succeeded(camera)
         self._shop.metrics.forget(camera)
 
     async def _run(self, camera: str, pipeline: CameraPipeline, lease: Lease) -> None:

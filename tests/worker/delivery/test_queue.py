@@ -7,7 +7,7 @@ import pytest
 
 from emotion_streams.frames import Frame
 from emotion_streams.ledger import Outcome
-from worker.delivery.queue import Pace, Waiting
+from worker.delivery.queue import Pace, Waiting, open_delivery
 from worker.delivery.stream import Delivery
 
 NOW_MS = 1_700_000_000_000.0
@@ -32,7 +32,7 @@ class Camera:
         ]
         deliveries = [Delivery(f"{frame.captured_ms}-0", frame.pack()) for frame in frames]
         deliveries += [then] if then else []
-        waiting.add(deliveries, just_stored=False)
+        waiting.add([open_delivery(each) for each in deliveries], just_stored=False)
         endings, arrival = waiting.next_worth_it()
         assert {ending.outcome for ending in endings} <= {Outcome.EXPIRED}
         assert len(endings) + (arrival is not None) + len(waiting) == len(deliveries)
@@ -80,7 +80,7 @@ def test_a_frame_that_waits_is_held_once() -> None:
     try:
         frames = (Frame(1, 64, 48, bytes(100_000), "boot", seq) for seq in range(50))
         deliveries = [Delivery(f"{frame.seq}-0", frame.pack()) for frame in frames]
-        waiting.add(deliveries, just_stored=True)
+        waiting.add([open_delivery(each) for each in deliveries], just_stored=True)
         del deliveries
         left_behind = tracemalloc.get_traced_memory()[0]
     finally:

@@ -10,8 +10,18 @@ from redis.exceptions import ResponseError
 
 from emotion_streams import keys
 from emotion_streams.connection import connect
+from emotion_streams.frames import MAX_FRAME_BYTES
 from emotion_streams.ledger import Ledger, Outcome, read_ledger
-from worker.delivery.stream import CameraStream, Delivery, Ending, Fenced, Lease, Retention
+from worker.delivery.stream import (
+    READ_BYTES,
+    CameraStream,
+    Claimed,
+    Delivery,
+    Ending,
+    Fenced,
+    Lease,
+    Retention,
+)
 from worker.ownership.lease import Leases
 
 CAMERA = "lobby"
@@ -59,7 +69,9 @@ def test_frames_come_in_order_and_once(redis_url: str, client: redis.Redis) -> N
     store(client, 1, 2, 3)
 
     async def read(stream: CameraStream) -> None:
-        assert await stream.read() == [Delivery(f"{n}-0", f"frame {n}".encode()) for n in (1, 2, 3)]
+        assert await stream.read() == [
+            Delivery(f"{n}-0", f"frame {n}".encode(), size=12) for n in (1, 2, 3)
+        ]
         assert await stream.read() == []
 
     ledger = own(redis_url, start, read)
@@ -74,7 +86,7 @@ def test_a_group_that_vanished_is_made_again_and_gives_all_frames(
     async def read(stream: CameraStream) -> None:
         with pytest.raises(ResponseError, match="NOGROUP"):
             await stream.read()
-        assert await stream.claim(()) == ([], True)
+        assert await stream.claim(()) == Claimed([], complete=True)
         assert len(await stream.read()) == 1
 
     own(redis_url, read)
@@ -115,10 +127,10 @@ def test_a_successor_claims_what_was_pending_and_counts_what_was_trimmed(
     client.xtrim(FRAMES, minid="2-0", approximate=False)
 
     async def claim(stream: CameraStream) -> None:
-        deliveries, complete = await stream.claim(())
-        assert [(d.frame_id, d.deliveries) for d in deliveries] == [("2-0", 2), ("3-0", 2)]
-        assert complete
-        assert await stream.claim(["2-0", "3-0"]) == ([], True)
+        claimed = await stream.claim(())
+        assert [(d.frame_id, d.deliveries) for d in claimed.deliveries] == [("2-0", 2), ("3-0", 2)]
+        assert claimed.complete
+        assert await stream.claim(["2-0", "3-0"]) == Claimed([], complete=True, strikes=1)
         await stream.commit([analysed(2), analysed(3)])
 
     ledger = own(redis_url, claim, start)
@@ -133,12 +145,12 @@ def test_only_the_frames_that_a_worker_began_are_held_against_it(
     own(redis_url, start, read_all, owner="first")
 
     async def begin_one(stream: CameraStream) -> None:
-        deliveries, _ = await stream.claim(())
+        deliveries = (await stream.claim(())).deliveries
         for _ in range(2):  # the first reply may have been lost
             await stream.begin(deliveries[0].frame_id, deliveries[0].deliveries)
 
     async def claim(stream: CameraStream) -> None:
-        deliveries, _ = await stream.claim(())
+        deliveries = (await stream.claim(())).deliveries
         assert [(d.frame_id, d.deliveries) for d in deliveries] == [("1-0", 3), ("2-0", 2)]
 
     for owner, step in (("second", begin_one), ("third", claim)):
@@ -154,7 +166,7 @@ def test_a_frame_trimmed_before_it_is_begun_again_is_lost(
     client.hset(keys.lease(CAMERA), "expires_ms", 1)
 
     async def begin(stream: CameraStream) -> None:
-        ((delivery,), _) = await stream.claim(())
+        (delivery,) = (await stream.claim(())).deliveries
         client.xtrim(FRAMES, 0)
         await stream.begin(delivery.frame_id, delivery.deliveries)
         assert await stream.commit([analysed(1)]) == ["repeated"]
@@ -172,7 +184,7 @@ def test_a_delivery_whose_reply_was_lost_is_claimed_but_not_held_against_the_fra
 
     async def claim(stream: CameraStream) -> None:
         for _ in range(5):  # replies to claims may be lost too
-            deliveries, _ = await stream.claim(["2-0"])
+            deliveries = (await stream.claim(["2-0"])).deliveries
             assert [(d.frame_id, d.deliveries) for d in deliveries] == [("1-0", 1)]
 
     own(redis_url, start, read_all, claim)
@@ -191,9 +203,9 @@ def test_a_long_backlog_is_claimed_in_parts(redis_url: str, client: redis.Redis)
     async def claim(stream: CameraStream) -> None:
         known: list[str] = []
         for size, complete in ((32, False), (32, False), (6, True)):
-            deliveries, is_all = await stream.claim(known)
-            assert (len(deliveries), is_all) == (size, complete)
-            known += [delivery.frame_id for delivery in deliveries]
+            claimed = await stream.claim(known)
+            assert (len(claimed.deliveries), claimed.complete) == (size, complete)
+            known += [delivery.frame_id for delivery in claimed.deliveries]
         assert known == [f"{number}-0" for number in range(1, 71)]
 
     own(redis_url, claim)
@@ -304,8 +316,8 @@ def test_an_entry_of_something_else_is_given_out_without_a_frame(
     client.xadd(FRAMES, {"something": "else"}, "1-0")
 
     async def read(stream: CameraStream) -> None:
-        assert await stream.read() == [Delivery("1-0", None)]
-        assert await stream.claim(()) == ([Delivery("1-0", None, 1)], True)
+        assert await stream.read() == [Delivery("1-0", None, 1, 13)]
+        assert (await stream.claim(())).deliveries == [Delivery("1-0", None, 1, 13)]
 
     own(redis_url, start, read)
 
@@ -322,3 +334,260 @@ def test_scripts_that_the_server_forgot_are_loaded_again(
         assert await stream.commit([analysed(1)]) == ["analysed"]
 
     own(redis_url, start, read_all, flush, commit)
+
+
+@pytest.mark.parametrize("block_ms", [None, 50])
+def test_a_read_is_bounded_by_bytes(
+    redis_url: str, client: redis.Redis, block_ms: int | None
+) -> None:
+    size = READ_BYTES // 3
+    for number in range(1, 9):
+        client.xadd(FRAMES, {"frame": bytes(size)}, f"{number}-0")
+
+    async def read(stream: CameraStream) -> None:
+        assert [d.frame_id for d in await stream.read(block_ms)] == ["1-0", "2-0", "3-0"]
+
+    own(redis_url, start, read)
+
+
+def test_a_claim_is_bounded_by_bytes_and_says_that_there_is_more(
+    redis_url: str, client: redis.Redis
+) -> None:
+    for number in range(1, 6):
+        client.xadd(FRAMES, {"frame": bytes(READ_BYTES // 2)}, f"{number}-0")
+
+    async def read_each(stream: CameraStream) -> None:
+        for _ in range(3):
+            await stream.read()
+
+    async def claim(stream: CameraStream) -> None:
+        claimed = await stream.claim(())
+        assert ([d.frame_id for d in claimed.deliveries], claimed.complete) == (
+            ["1-0", "2-0"], False,
+        )  # fmt: skip
+        claimed = await stream.claim(["1-0", "2-0", "3-0"])
+        assert ([d.frame_id for d in claimed.deliveries], claimed.complete) == (
+            ["4-0", "5-0"], True,
+        )  # fmt: skip
+
+    own(redis_url, start, read_each, claim)
+
+
+def test_an_entry_larger_than_any_frame_is_delivered_without_its_content(
+    redis_url: str, client: redis.Redis
+) -> None:
+    client.xadd(FRAMES, {"frame": bytes(MAX_FRAME_BYTES), "more": bytes(2_000)}, "1-0")
+    size = MAX_FRAME_BYTES + 2_000 + len("framemore")
+
+    async def read(stream: CameraStream) -> None:
+        assert await stream.read() == [Delivery("1-0", None, 1, size)]
+        assert (await stream.claim(())).deliveries == [Delivery("1-0", None, 1, size)]
+
+    own(redis_url, start, read)
+
+
+@pytest.mark.parametrize("kept", ["-5", "1e300", "nan", "soon", str(2**62)])
+def test_a_clock_behind_all_of_time_stops_no_claim(
+    redis_url: str, client: redis.Redis, kept: str
+) -> None:
+    store(client, 1)
+
+    async def spoil(stream: CameraStream) -> None:
+        client.hset(keys.lease(CAMERA), "behind_ms", kept)
+
+    async def claim(stream: CameraStream) -> None:
+        await stream.claim(())
+        for behind_ms in (client.time()[0] * 1000, 10**15):  # as of a clock that begins at 1970
+            await stream.claim((), behind_ms=behind_ms)
+        await stream.read()
+        assert await stream.commit([analysed(1)]) == ["analysed"]
+
+    own(redis_url, start, spoil, claim, start)
+    assert (
+        0
+        <= int(client.hget(keys.lease(CAMERA), "behind_ms") or -1)
+        <= (client.time()[0] + 1) * 1000
+    )
+
+
+@pytest.mark.parametrize("key", [FRAMES, keys.emotions(CAMERA), keys.dead(CAMERA)])
+def test_a_key_that_holds_something_else_is_reset_by_the_cameras_owner(
+    redis_url: str, client: redis.Redis, key: str
+) -> None:
+    store(client, 1)
+
+    async def commit_one(stream: CameraStream) -> None:
+        await stream.read()
+        await stream.commit([analysed(1)])
+
+    async def spoil(stream: CameraStream) -> None:
+        client.delete(key)
+        client.set(key, "of a foreign type")
+
+    async def claim(stream: CameraStream) -> None:
+        assert (await stream.claim(())).resets == 1
+        assert (await stream.claim(())).resets == 0
+        store(client, 2)
+        await stream.read()
+        assert await stream.commit([analysed(2)]) == ["analysed"]
+
+    ledger = own(redis_url, start, commit_one, spoil, claim)
+    assert (ledger.added, ledger.analysed, ledger.dropped) == (2, 2, 0)
+
+
+@pytest.mark.parametrize("value", ["many", "-1", "1.5", "9" * 5_000])
+def test_a_ledger_of_nonsense_is_an_account_that_does_not_balance(
+    redis_url: str, client: redis.Redis, value: str
+) -> None:
+    store(client, 1)
+    client.hset(keys.ledger(CAMERA), "expired", value)
+
+    async def commit(stream: CameraStream) -> None:
+        assert await stream.commit([Ending("1-0", Outcome.EXPIRED)]) == ["expired"]
+
+    ledger = own(redis_url, start, read_all, commit)
+    assert ledger.in_flight == 0
+
+
+def test_a_ledger_that_is_no_hash_is_reset(redis_url: str, client: redis.Redis) -> None:
+    client.set(keys.ledger(CAMERA), "of a foreign type")
+
+    async def read_account(stream: CameraStream) -> None:
+        async with connect(redis_url) as connection:
+            assert (await read_ledger(connection, CAMERA)).analysed == 0
+
+    own(redis_url, read_account, start)
+    assert not client.exists(keys.ledger(CAMERA))
+
+
+@pytest.mark.parametrize(
+    "fields", [{"epoch": "first"}, {"epoch": "1e300"}, {"expires_ms": "soon", "owner": "x"}]
+)
+def test_a_lease_of_nonsense_can_be_acquired(
+    redis_url: str, client: redis.Redis, fields: dict[Any, Any]
+) -> None:
+    client.hset(keys.lease(CAMERA), mapping=fields)
+    store(client, 1)
+
+    async def commit(stream: CameraStream) -> None:
+        assert await stream.commit([analysed(1)]) == ["analysed"]
+
+    own(redis_url, start, read_all, commit)
+
+
+def test_a_lease_that_is_no_hash_is_acquired_anew_and_fences_its_owner_before(
+    redis_url: str, client: redis.Redis
+) -> None:
+    async def spoil(stream: CameraStream) -> None:
+        client.set(keys.lease(CAMERA), "of a foreign type")
+        with pytest.raises(Fenced):
+            await stream.claim(())
+
+    own(redis_url, start, spoil, owner="first")
+    own(redis_url, start, owner="second")
+    assert client.hget(keys.lease(CAMERA), "owner") == b"second"
+
+
+def test_a_stream_that_the_largest_id_blocks_is_reset_and_its_account_goes_on(
+    redis_url: str, client: redis.Redis
+) -> None:
+    store(client, 1)
+    largest = f"{2**64 - 1}-{2**64 - 1}"
+    client.xadd(FRAMES, {"frame": "x"}, largest)
+
+    async def work(stream: CameraStream) -> None:
+        with pytest.raises(ResponseError):
+            store(client, 2)
+        await stream.read()
+        assert (await stream.claim(["1-0", largest])).resets == 0  # not while frames are there
+        endings = [analysed(1), Ending(largest, Outcome.ANALYSED, b"event", 5)]
+        assert await stream.commit(endings) == ["analysed", "dead"]
+        assert (await stream.claim(())).resets == 1
+        store(client, 2)
+        await stream.read()
+        assert await stream.commit([analysed(2)]) == ["analysed"]
+
+    ledger = own(redis_url, start, work)
+    assert (ledger.added, ledger.analysed, ledger.dead, ledger.dropped) == (3, 2, 1, 0)
+    assert ledger.balanced
+    letters: Any = client.xrange(keys.dead(CAMERA))
+    assert b"ahead of the time of Redis" in letters[0][1][b"reason"]
+
+
+def crash_with_trimmed_frame(url: str, client: redis.Redis, number: int) -> int:
+    """A worker reads a frame, starts it as the camera's strikes ask for, and crashes; the frame is
+    trimmed. Returns the strikes that it knew of."""
+    store(client, number)
+    strikes = []
+
+    async def crash(stream: CameraStream) -> None:
+        claimed = await stream.claim(())
+        strikes.append(claimed.strikes)
+        await stream.read()
+        if claimed.strikes:
+            await stream.begin(f"{number}-0", 1 + claimed.strikes)
+
+    own(url, crash, owner=f"worker {number}")
+    client.hset(keys.lease(CAMERA), "expires_ms", 1)
+    client.xtrim(FRAMES, 0)
+    return strikes[0]
+
+
+def test_deliveries_are_counted_across_trimming_until_the_camera_is_set_aside(
+    redis_url: str, client: redis.Redis
+) -> None:
+    assert [crash_with_trimmed_frame(redis_url, client, n) for n in (1, 2, 3)] == [0, 1, 2]
+
+    async def claim(stream: CameraStream) -> None:
+        assert (await stream.claim(())).strikes == 3
+        client.hincrby(keys.lease(CAMERA), "struck_ms", -61_000)
+        assert (await stream.claim(())).strikes == 2  # one more try
+
+    ledger = own(redis_url, claim, owner="worker 4")
+    assert (ledger.lost, ledger.dead, ledger.balanced) == (2, 1, True)
+    client.hset(keys.lease(CAMERA), "expires_ms", 1)
+    crash_with_trimmed_frame(redis_url, client, 5)
+
+    async def claim_later(stream: CameraStream) -> None:
+        for strikes in (3, 2):  # after two minutes, twice as long as before
+            client.hincrby(keys.lease(CAMERA), "struck_ms", -61_000)
+            assert (await stream.claim(())).strikes == strikes
+
+    own(redis_url, start, claim_later, owner="worker 6")
+
+
+def test_a_frame_that_completes_clears_its_cameras_strikes(
+    redis_url: str, client: redis.Redis
+) -> None:
+    for number in (1, 2):
+        crash_with_trimmed_frame(redis_url, client, number)
+    store(client, 3)
+
+    async def succeed(stream: CameraStream) -> None:
+        assert (await stream.claim(())).strikes == 2
+        await stream.read()
+        await stream.begin("3-0", 3)
+        await stream.commit([analysed(3)])
+        assert (await stream.claim(())).strikes == 0
+
+    own(redis_url, succeed)
+
+
+def test_frames_that_were_read_but_not_started_add_no_strike_to_those_before(
+    redis_url: str, client: redis.Redis
+) -> None:
+    crash_with_trimmed_frame(redis_url, client, 1)
+    store(client, 2)
+
+    async def read_only(stream: CameraStream) -> None:
+        assert (await stream.claim(())).strikes == 1
+        await stream.read()
+
+    own(redis_url, read_only, owner="other")
+    client.hset(keys.lease(CAMERA), "expires_ms", 1)
+    client.xtrim(FRAMES, 0)
+
+    async def claim(stream: CameraStream) -> None:
+        assert (await stream.claim(())).strikes == 1
+
+    own(redis_url, claim, owner="third")
