@@ -1,11 +1,12 @@
 """Workers among themselves: taking, handing over, stepping in, letting go, stopping."""
 
 import asyncio
+import gc
 import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from tests.servers import RedisProcess
 from tests.worker.shop import OneFace, stub_shop, until
 from worker import app
 from worker.app import Worker
-from worker.delivery.stream import Retention
+from worker.delivery.stream import Lease, Retention
 from worker.ownership import lease, owned
 from worker.ownership.lease import Leases, assign
 from worker.ownership.registry import SILENT_MS
@@ -459,6 +460,30 @@ def test_more_cameras_than_a_worker_takes_displace_none_that_were_analysed(
 
     play(redis_url, client, act)
     assert "beyond the 10" in caplog.text
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_worker_that_ends_while_it_takes_cameras_leaves_no_coroutine_behind(
+    redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acquiring = asyncio.Event()
+
+    async def acquire(leases: Leases, camera: str) -> Lease:
+        acquiring.set()
+        with suppress(asyncio.CancelledError):  # as redis-py does at times
+            await asyncio.sleep(60)
+        return Lease(camera, leases.owner, 1)
+
+    monkeypatch.setattr(Leases, "acquire", acquire)
+
+    async def act(crew: Crew) -> None:
+        crew.attach(*CAMERAS)
+        crew.join("a")
+        await acquiring.wait()
+        await crew.fall("a")
+
+    play(redis_url, client, act)
+    gc.collect()
 
 
 def test_a_worker_has_connections_for_all_its_cameras_and_its_leases() -> None:

@@ -1,7 +1,9 @@
 """What an owner does with its camera's streams, on a real server."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -348,6 +350,14 @@ def test_a_read_is_bounded_by_bytes(
         assert [d.frame_id for d in await stream.read(block_ms)] == ["1-0", "2-0", "3-0"]
 
     own(redis_url, start, read)
+
+
+def test_the_largest_reply_is_within_the_limits_of_the_shipped_configuration() -> None:
+    conf = (Path(__file__).parents[3] / "deploy/valkey/valkey.conf").read_text()
+    found = re.search(r"^client-output-buffer-limit normal (\d+)mb (\d+)mb", conf, re.MULTILINE)
+    assert found
+    largest_mb = max(2 * MAX_FRAME_BYTES, READ_BYTES + MAX_FRAME_BYTES) / 2**20 + 1
+    assert largest_mb < int(found[2]) <= int(found[1])
 
 
 def test_a_claim_is_bounded_by_bytes_and_says_that_there_is_more(
