@@ -1,4 +1,4 @@
-"""What is known of the attached cameras: their producers' word, their owners, their backlogs."""
+"""Status of the registered cameras: producers' reports, owners, backlogs."""
 
 import math
 import time
@@ -14,25 +14,25 @@ from emotion_streams.connection import Client
 from emotion_streams.redaction import brief
 
 HEARD_WITHIN_MS: Final = 2_500
-"""A producer speaks at least each second; one not heard for this long counts as away. What is left
-of three seconds is for whoever shows it."""
+"""A producer sends a heartbeat at least each second; without one for this long it counts as away.
+The rest of three seconds is for displays."""
 
 
 MAX_CAMERAS: Final = 4_096
-"""Cameras that are read from the registry: those whose producers were heard last."""
+"""Cameras that are read from the registry: those with the latest heartbeats."""
 
 _MAX_AHEAD_MS: Final = 60_000
-"""A producer dates its heartbeat by the clock of Redis. A later date is not believed: the camera
-would seem alive for as long as it says."""
+"""A producer dates its heartbeat by the clock of Redis. A later date is ignored: the camera would
+seem alive until then."""
 
 
 @dataclass(frozen=True)
 class CameraStatus:
-    """A camera as it stands.
+    """A camera's current status.
 
-    `state`: "up", "down" (its producer cannot reach it), "ended" (a file, to its end), "gone" (its
-    producer is not heard any more). `fps`: frames stored per second lately. `last_frame_ms`: Unix
-    time of the newest frame, None before the first. `owner`: the worker that has it, or None.
+    `state`: "up", "down" (its producer cannot reach it), "ended" (a file, to its end), "gone" (no
+    heartbeat from its producer). `fps`: frames stored per second recently. `last_frame_ms`: Unix
+    time of the newest frame, None before the first. `owner`: the worker that owns it, or None.
     `lag`: frames not yet analysed, None for a user without a right to the frames. `error`: why it
     is down, without credentials.
     """
@@ -49,14 +49,16 @@ class CameraStatus:
     error: str
 
     def to_dict(self) -> dict[str, Any]:
-        """As `--json` prints it."""
+        """Return the fields as `--json` prints them."""
         return vars(self).copy()
 
 
 async def registered(client: Client, now_ms: float | None = None) -> dict[str, float]:
-    """The cameras in the registry, by name, at most MAX_CAMERAS: when each was last heard, in Unix
-    milliseconds, 0 for a date in the future of `now_ms` (of this machine's clock if None). Invalid
-    names are skipped: any producer may write to this key, and a bad entry must not break readers.
+    """Return the cameras in the registry, at most MAX_CAMERAS, with the time of the last heartbeat.
+
+    In Unix milliseconds; 0 for a time in the future of `now_ms` (of this machine's clock if None).
+    Invalid names are skipped: any producer may write to this key, and a bad entry must not break
+    readers.
     """
     now_ms = time.time() * 1000 if now_ms is None else now_ms
     latest = round(now_ms) + _MAX_AHEAD_MS
@@ -77,8 +79,10 @@ async def registered(client: Client, now_ms: float | None = None) -> dict[str, f
 
 
 async def list_cameras(client: Client) -> list[CameraStatus]:
-    """Return every camera in the registry, by name. A camera whose keys cannot be read is "gone",
-    and its `error` says why."""
+    """Return every camera in the registry, by name.
+
+    A camera whose keys cannot be read is "gone", and its `error` says why.
+    """
     seconds, microseconds = await client.time()
     now_ms = seconds * 1000 + microseconds // 1000
     cameras = await registered(client, now_ms)
@@ -92,7 +96,7 @@ async def _status(client: Client, camera: str, heard_ms: float, now_ms: int) -> 
         pipe.xlen(keys.frames(camera))
         replies = await pipe.execute(raise_on_error=False)
     info, lease, lag = replies
-    # Who reads events alone may have no right to the frames, not even to count them.
+    # A user who may only read events may have no right to count the frames.
     if isinstance(lag, NoPermissionError):
         lag = None
     for key, reply in ((keys.camera_info, info), (keys.lease, lease), (keys.frames, lag)):
@@ -122,7 +126,7 @@ def _read_status(
     heard_ms: float,
     now_ms: int,
 ) -> CameraStatus:
-    """ValueError where the hashes hold what nobody of us writes."""
+    """Parse the hashes. Raises ValueError for values that no process of ours writes."""
     info = {name.decode(): value.decode() for name, value in raw_info.items()}
     lease = {name.decode(): value.decode() for name, value in raw_lease.items()}
     state = info.get("state", "up")

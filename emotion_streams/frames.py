@@ -38,13 +38,12 @@ class Frame:
     max_age_ms: int | None = None
 
     def pack(self) -> bytes:
-        """The frame as msgpack, for the field `frame` of the stream."""
+        """Return the frame as msgpack, for the field `frame` of the stream."""
         return wire.pack({"schema": SCHEMA, **vars(self)})
 
     @classmethod
     def unpack(cls, blob: bytes) -> "Frame":
-        """Parse a packed frame; MalformedMessage says what is wrong with it. The JPEG itself is
-        not looked at."""
+        """Parse a packed frame, without its JPEG. Raises MalformedMessage."""
         fields = wire.unpack_flat(blob, MAX_FRAME_BYTES)
         if (schema := fields.integer("schema", 1)) != SCHEMA:
             raise wire.MalformedMessage(f"schema {schema}, this reader understands {SCHEMA}")

@@ -17,11 +17,11 @@ _YEAR_2200_MS: Final = 7_258_118_400_000
 
 
 class MalformedMessage(ValueError):
-    """A message that does not parse: what is wrong with it, in words that name the field."""
+    """A message that does not parse. Names the field and what is wrong with it."""
 
 
 def pack(fields: dict[str, Any]) -> bytes:
-    """Msgpack of a map of plain values."""
+    """Return a map of plain values as msgpack."""
     packed: bytes = msgpack.packb(fields, use_bin_type=True)
     return packed
 
@@ -118,52 +118,52 @@ class Fields:
         self._where = where
 
     def integer(self, name: str, least: int, most: int = 2**63 - 1) -> int:
-        """An integer from `least` to `most`."""
+        """Return an integer from `least` to `most`."""
         value = self._get(name)
         if type(value) is not int or not least <= value <= most:
             raise self._wrong(name, f"{_short(value)} is not an integer from {least} to {most}")
         return value
 
     def moment(self, name: str) -> int:
-        """A time in Unix milliseconds, from 1970 to 2200: any reader can make a date of it."""
+        """Return a time in Unix milliseconds, from 1970 to 2200: any reader can convert it."""
         return self.integer(name, 0, _YEAR_2200_MS)
 
     def number(self, name: str, least: float = -math.inf, most: float = math.inf) -> float:
-        """A finite number from `least` to `most`."""
+        """Return a finite number from `least` to `most`."""
         return self._number(name, self._get(name), least, most)
 
     def text(self, name: str) -> str:
-        """A text."""
+        """Return a text."""
         value = self._get(name)
         if not isinstance(value, str):
             raise self._wrong(name, f"{_short(value)} is not text")
         return value
 
     def texts(self, name: str, most: int) -> list[str]:
-        """A list of at most `most` texts."""
+        """Return a list of at most `most` texts."""
         values = self._list(name, most)
         if not all(isinstance(value, str) for value in values):
             raise self._wrong(name, f"{_short(values)} holds more than text")
         return values
 
     def binary(self, name: str) -> bytes:
-        """Bytes."""
+        """Return bytes."""
         value = self._get(name)
         if not isinstance(value, bytes):
             raise self._wrong(name, f"{_short(value)} is not bytes")
         return value
 
     def map(self, name: str) -> "Fields":
-        """A map."""
+        """Return a map."""
         return self._map(name, self._get(name))
 
     def maps(self, name: str, most: int) -> list["Fields"]:
-        """A list of at most `most` maps."""
+        """Return a list of at most `most` maps."""
         values = self._list(name, most)
         return [self._map(f"{name}[{n}]", value) for n, value in enumerate(values)]
 
     def numbers(self, name: str, count: int) -> list[float]:
-        """A list of exactly `count` finite numbers."""
+        """Return a list of exactly `count` finite numbers."""
         values = self._list(name, count)
         if len(values) != count:
             raise self._wrong(name, f"has {len(values)} items, not {count}")
@@ -173,7 +173,7 @@ class Fields:
         return iter(self._values)
 
     def has(self, name: str) -> bool:
-        """Whether the field is there and not null."""
+        """Return whether the field is there and not null."""
         return self._values.get(name) is not None
 
     def _get(self, name: str) -> Any:
@@ -207,7 +207,7 @@ class Fields:
 
 
 def _short(value: Any) -> str:
-    """A value in at most about 40 characters, without spelling out the rest of it."""
+    """Return a value in at most about 40 characters, without formatting the rest of it."""
     if isinstance(value, list | dict):
         return f"a {type(value).__name__} of {len(value)}"
     text = repr(value[:40] if isinstance(value, str | bytes) else value)

@@ -52,6 +52,6 @@ async def _unsuitable(client: Client) -> list[str]:
 
 
 def _text(settings: dict[bytes | str, bytes | str]) -> str:
-    """The value of the one setting asked for; redis-py decodes it or not by protocol."""
+    """Return the value of the only setting; redis-py decodes it depending on the protocol."""
     (value,) = settings.values()
     return value.decode() if isinstance(value, bytes) else value

@@ -389,7 +389,7 @@ def test_a_failing_retirement_is_told_by_readiness_and_stops_no_other(
 
     async def act(crew: Crew) -> None:
         crew.join("a")
-        monkeypatch.setattr(crew.workers["a"]._attached, "_retire_script", retire)
+        monkeypatch.setattr(crew.workers["a"]._registry, "_retire_script", retire)
         await until(lambda: client.zrange(keys.CAMERAS, 0, -1) == [b"bad"])
         await until(lambda: "bad (retire: ERR of its own)" in crew.health["a"].degraded())
         await until(lambda: crew.health["a"].not_ready() is None)

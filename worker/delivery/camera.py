@@ -1,25 +1,23 @@
-"""The way of a camera's frames: read, decode, detect, crop, classify, commit, in order."""
+"""One camera's frames: read, decode, detect, crop, classify, commit, in order."""
 
 import asyncio
 import logging
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from emotion_streams.backoff import UNREACHABLE, check_cancelled, create_task, persist
-from emotion_streams.events import EmotionEvent
 from emotion_streams.ledger import Outcome
 from worker.context import Workshop
 from worker.delivery.event import build_event
-from worker.delivery.queue import Arrival, Waiting, dead, open_delivery
+from worker.delivery.queue import FrameQueue, dead
 from worker.delivery.stream import (
     MAX_DELIVERIES,
     READ_AT_ONCE,
     CameraStream,
     Claimed,
-    Delivery,
-    Ending,
+    Completion,
+    QueuedFrame,
 )
 from worker.inference.decode import UnusablePicture
 from worker.inference.permits import Slot
@@ -28,31 +26,19 @@ BLOCK_MS: Final = 1_000
 """How long one read waits for a frame; below the socket's timeout."""
 
 SWEEP_S: Final = 1.0
-"""How often pending frames are looked for that a paused predecessor or a lost reply left."""
+"""Interval of claims of pending frames that a paused predecessor or a lost reply left."""
 
-_CATCH_UP_S: Final = 0.25
+_REFRESH_S: Final = 0.25
 """How long a slot may be held to look for newer frames: a hanging shard stops no other camera."""
 
-_LARGE_BYTES: Final = 1 << 20
-"""Messages of this size are parsed in a thread, so that they do not hold up the event loop."""
-
 _COMMIT_AT_ONCE: Final = 32
-_UNCOMMITTED: Final = 64
-"""Steps of work whose results may wait for Redis; then the camera reads no more."""
+_MAX_UNCOMMITTED: Final = 64
+"""Steps of work whose completions may wait for Redis; then the camera reads no more."""
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class Result:
-    """How a frame ends, and the event that says so if it was analysed."""
-
-    ending: Ending
-    event: EmotionEvent | None = None
-
-
-Work: TypeAlias = "asyncio.Future[list[Result]]"
-"""Frames that end together: one that is analysed, and those before it that were not worth it."""
+Work: TypeAlias = "asyncio.Future[list[Completion]]"
+"""Frames that end together: one that is analysed, and those before it that were skipped."""
 
 
 class CameraPipeline:
@@ -61,10 +47,10 @@ class CameraPipeline:
     def __init__(self, stream: CameraStream, shop: Workshop) -> None:
         self._stream = stream
         self._shop = shop
-        self._waiting = Waiting(shop.clock_ms)
-        self._works: asyncio.Queue[Work] = asyncio.Queue()
-        self._room = asyncio.Semaphore(_UNCOMMITTED)
-        self._unended: set[str] = set()
+        self._queue = FrameQueue(shop.clock_ms)
+        self._in_flight: asyncio.Queue[Work] = asyncio.Queue()
+        self._commit_budget = asyncio.Semaphore(_MAX_UNCOMMITTED)
+        self._uncommitted_ids: set[str] = set()
         self._stopping = asyncio.Event()
         self._claim_at = 0.0
 
@@ -73,15 +59,18 @@ class CameraPipeline:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Analyse frames until stopped. Raises Fenced, in a group, when the lease has moved on."""
+        """Analyse frames until stopped.
+
+        Raises FencedError, in a group, if the lease has moved on.
+        """
         async with asyncio.TaskGroup() as tasks:
             committing = tasks.create_task(self._commit_in_order())
-            while self._waiting or not self._stopping.is_set():
-                if self._waiting:
-                    await self._begin_next(tasks)
+            while self._queue or not self._stopping.is_set():
+                if self._queue:
+                    await self._start_next(tasks)
                 else:
                     await persist(self._read_unless_stopping, self._failed)
-            await self._works.join()
+            await self._in_flight.join()
             committing.cancel()
 
     async def _read_unless_stopping(self) -> None:
@@ -89,20 +78,20 @@ class CameraPipeline:
             await self._read(BLOCK_MS)
 
     async def _read(self, block_ms: int | None) -> None:
-        """Add to the waiting what came, or once in a while what was left pending."""
+        """Queue new frames, or each SWEEP_S the frames that were left pending."""
         if time.monotonic() >= self._claim_at:
-            claimed = await self._stream.claim(self._unended, self._waiting.skew.behind_ms)
+            claimed = await self._stream.claim(self._uncommitted_ids, self._queue.skew.behind_ms)
             self._claim_at = time.monotonic() + SWEEP_S if claimed.complete else 0.0
-            self._note(claimed)
-            await self._arrive(claimed.deliveries, just_stored=False)
-            if claimed.deliveries:
+            self._apply(claimed)
+            self._enqueue(claimed.frames, just_stored=False)
+            if claimed.frames:
                 return
-        await self._arrive(await self._stream.read(block_ms), just_stored=True)
+        self._enqueue(await self._stream.read(block_ms), just_stored=True)
 
-    def _note(self, claimed: Claimed) -> None:
-        """Take over what a claim says of the camera as a whole."""
-        camera, before = self._stream.camera, self._waiting.strikes
-        self._waiting.strikes = claimed.strikes
+    def _apply(self, claimed: Claimed) -> None:
+        """Apply what a claim says of the camera as a whole."""
+        camera, before = self._stream.camera, self._queue.strikes
+        self._queue.strikes = claimed.strikes
         if claimed.strikes == MAX_DELIVERIES > before:
             log.warning("set aside: its frames crash workers", extra={"camera": camera})
         if claimed.resets:
@@ -113,139 +102,133 @@ class CameraPipeline:
                 extra={"camera": camera},
             )
 
-    async def _arrive(self, deliveries: list[Delivery], *, just_stored: bool) -> None:
-        if sum(delivery.size for delivery in deliveries) < _LARGE_BYTES:
-            arrivals = _open(deliveries)
-        else:
-            arrivals = await asyncio.to_thread(_open, deliveries)
-        self._unended.update(arrival.frame_id for arrival in arrivals)
-        self._waiting.add(arrivals, just_stored=just_stored)
-        skew_s = self._waiting.skew.ms / 1000
+    def _enqueue(self, frames: list[QueuedFrame], *, just_stored: bool) -> None:
+        self._uncommitted_ids.update(queued.frame_id for queued in frames)
+        self._queue.add(frames, just_stored=just_stored)
+        skew_s = self._queue.skew.ms / 1000
         self._shop.metrics.clock_skew.labels(self._stream.camera).set(skew_s)
 
     def _failed(self, error: Exception) -> None:
         self._shop.redis_failed(self._stream.camera, error)
-        # What a lost reply delivered is pending, and nobody knows of it: claim before reading on.
+        # Frames of a lost reply are pending and unknown here: claim before reading on.
         self._claim_at = 0.0
 
-    async def _begin_next(self, tasks: asyncio.TaskGroup) -> None:
-        """Put the next frame worth it into the works, in a slot, with those before it."""
-        # Room first: nobody may sit on a slot while Redis takes no commits.
-        await self._room.acquire()
+    async def _start_next(self, tasks: asyncio.TaskGroup) -> None:
+        """Start the next frame that is worth it, in a slot, and complete those before it."""
+        # First, so that no camera holds a slot while Redis takes no commits.
+        await self._commit_budget.acquire()
         had_to_wait = self._shop.slots.taken
         slot = await self._shop.slots.take()
-        begun = False
+        started = False
         try:
             if had_to_wait:
-                await self._catch_up()
-            endings, arrival = self._waiting.next_worth_it()
-            ended = [Result(ending) for ending in endings]
-            if arrival and self._waiting.attempt(arrival) == 1:
-                self._begin(tasks, ended, arrival, slot)
-                begun = True
+                await self._refresh_if_behind()
+            skipped, queued = self._queue.pop_next()
+            if queued and self._queue.attempt(queued) == 1:
+                self._start(tasks, skipped, queued, slot)
+                started = True
         finally:
-            if not begun:
+            if not started:
                 slot.leave()
-        if not arrival:
-            self._works.put_nowait(_done(ended))
-        elif not begun:
-            await self._begin_again(tasks, ended, arrival)
+        if not queued:
+            self._in_flight.put_nowait(_done(skipped))
+        elif not started:
+            await self._start_redelivered(tasks, skipped, queued)
 
-    async def _begin_again(
-        self, tasks: asyncio.TaskGroup, ended: list[Result], arrival: Arrival
+    async def _start_redelivered(
+        self, tasks: asyncio.TaskGroup, skipped: list[Completion], queued: QueuedFrame
     ) -> None:
-        """Put a frame into the works that others had and did not end. It may be what ended them, so
-        it is held against it beforehand; on its last chance it goes alone, or whatever was in the
-        works beside it would share its fate."""
-        attempt = self._waiting.attempt(arrival)
+        """Start a frame that was delivered before.
+
+        It may have crashed its previous worker, so the attempt is recorded before processing. The
+        final attempt runs in isolation so that no other frame is lost with it.
+        """
+        attempt = self._queue.attempt(queued)
         is_last = attempt >= MAX_DELIVERIES
         async with self._shop.last_chance if is_last else nullcontext():
             if is_last:
-                await self._works.join()
-            await persist(lambda: self._stream.begin(arrival.frame_id, attempt), self._failed)
-            self._begin(tasks, ended, arrival, await self._shop.slots.take())
+                await self._in_flight.join()
+            await persist(lambda: self._stream.begin(queued.frame_id, attempt), self._failed)
+            self._start(tasks, skipped, queued, await self._shop.slots.take())
             if is_last:
-                await self._works.join()
+                await self._in_flight.join()
 
-    def _begin(
-        self, tasks: asyncio.TaskGroup, ended: list[Result], arrival: Arrival, slot: Slot
+    def _start(
+        self, tasks: asyncio.TaskGroup, skipped: list[Completion], queued: QueuedFrame, slot: Slot
     ) -> None:
         try:
-            work = create_task(tasks, self._analyse(ended, arrival, slot))
+            work = create_task(tasks, self._analyse(skipped, queued, slot))
         except asyncio.CancelledError:
             slot.leave()
             raise
         # A callback, since a task that is cancelled before its first step never runs.
         work.add_done_callback(lambda _: slot.leave())
-        self._works.put_nowait(work)
+        self._in_flight.put_nowait(work)
 
-    async def _catch_up(self) -> None:
-        """Where the camera fell behind, look whether newer frames came: the newest counts."""
-        failed_lately = self._claim_at == 0.0
-        if self._stopping.is_set() or failed_lately or len(self._waiting) >= READ_AT_ONCE:
+    async def _refresh_if_behind(self) -> None:
+        """Look for newer frames if the camera is behind: the newest counts."""
+        has_failed = self._claim_at == 0.0
+        if self._stopping.is_set() or has_failed or len(self._queue) >= READ_AT_ONCE:
             return
-        if not self._waiting.behind:  # then what waits is analysed whatever comes after it
+        if not self._queue.is_behind:  # then the queued frames are analysed in any case
             return
         try:
-            async with asyncio.timeout(_CATCH_UP_S):
+            async with asyncio.timeout(_REFRESH_S):
                 await self._read(None)
         except UNREACHABLE as error:
             check_cancelled()
             self._failed(error)
 
-    async def _analyse(self, ended: list[Result], arrival: Arrival, slot: Slot) -> list[Result]:
-        """Decode, detect, crop, classify; `ended` goes before it."""
-        shop, frame_id, frame = self._shop, arrival.frame_id, arrival.frame
-        assert frame is not None  # those without one end early
+    async def _analyse(
+        self, skipped: list[Completion], queued: QueuedFrame, slot: Slot
+    ) -> list[Completion]:
+        """Decode, detect, crop, classify; return `skipped` and the completion of this frame."""
+        shop, frame_id, frame = self._shop, queued.frame_id, queued.frame
+        assert frame is not None  # those without one are completed early
         began_ms = shop.clock_ms()
         try:
             found = await shop.find(frame.jpeg)
         except UnusablePicture as error:
-            return [*ended, Result(dead(arrival, str(error)))]
+            return [*skipped, dead(queued, str(error))]
         slot.leave_thread()
         classified = await shop.batcher.classify(self._stream.camera, found.crops)
         now_ms = shop.clock_ms()
-        self._waiting.pace.saw(now_ms - began_ms)
+        self._queue.service_time.observe(now_ms - began_ms)
         event = build_event(
             self._stream.camera, frame_id, frame, found, classified,
             labels=shop.labels, model=shop.model, began_ms=began_ms, now_ms=now_ms,
         )  # fmt: skip
-        return [*ended, Result(Ending(frame_id, Outcome.ANALYSED, event.pack()), event)]
+        return [*skipped, Completion(frame_id, Outcome.ANALYSED, event.pack(), event=event)]
 
     async def _commit_in_order(self) -> None:
-        """End frames in the order in which they were read, as many at once as are done."""
-        work = await self._works.get()
+        """Commit frames in the order in which they were read, as many at once as are done."""
+        work = await self._in_flight.get()
         while True:
-            results, works, following = [*await work], 1, None
-            while len(results) < _COMMIT_AT_ONCE and not self._works.empty():
-                following = self._works.get_nowait()
+            completions, works, following = [*await work], 1, None
+            while len(completions) < _COMMIT_AT_ONCE and not self._in_flight.empty():
+                following = self._in_flight.get_nowait()
                 if not following.done():
                     break
-                results += following.result()
+                completions += following.result()
                 works, following = works + 1, None
-            await self._commit(results)
+            await self._commit(completions)
             for _ in range(works):
-                self._works.task_done()
-                self._room.release()
-            work = following or await self._works.get()
+                self._in_flight.task_done()
+                self._commit_budget.release()
+            work = following or await self._in_flight.get()
 
-    async def _commit(self, results: list[Result]) -> None:
-        endings = [result.ending for result in results]
+    async def _commit(self, completions: list[Completion]) -> None:
         start = time.perf_counter()
-        outcomes = await persist(lambda: self._stream.commit(endings), self._failed)
+        outcomes = await persist(lambda: self._stream.commit(completions), self._failed)
         seconds = time.perf_counter() - start
-        self._unended.difference_update(ending.frame_id for ending in endings)
-        if Outcome.ANALYSED in outcomes:  # the script forgets the strikes likewise
-            self._waiting.strikes = 0
-        events = [result.event for result in results]
+        self._uncommitted_ids.difference_update(each.frame_id for each in completions)
+        if Outcome.ANALYSED in outcomes:  # the script clears the strikes likewise
+            self._queue.strikes = 0
+        events = [each.event for each in completions]
         self._shop.record(self._stream.camera, events, outcomes, seconds)
 
 
-def _open(deliveries: list[Delivery]) -> list[Arrival]:
-    return [open_delivery(delivery) for delivery in deliveries]
-
-
-def _done(results: list[Result]) -> Work:
+def _done(completions: list[Completion]) -> Work:
     future: Work = asyncio.get_running_loop().create_future()
-    future.set_result(results)
+    future.set_result(completions)
     return future

@@ -1,4 +1,4 @@
-"""Which cameras want an owner, and what becomes of those that are not heard of any more."""
+"""Which cameras need an owner, and the removal of cameras without a heartbeat."""
 
 import asyncio
 import time
@@ -11,16 +11,16 @@ from emotion_streams.connection import Client
 from emotion_streams.frames import MAX_AHEAD_MS
 from worker.delivery.stream import Retention
 from worker.ownership.failures import CameraFailures
-from worker.ownership.sharding import few_at_once
+from worker.ownership.sharding import limit_per_shard
 from worker.redis_scripts import load_script
 
 SILENT_MS: Final = 60_000
-"""A camera not heard for this long is let go once nothing of it waits."""
+"""A camera without a heartbeat for this long is released once none of its frames is queued."""
 
 _RETIRE_EVERY_S: Final = 60.0
 
 
-class Attached:
+class CameraRegistry:
     """The registry of cameras as the workers use it."""
 
     def __init__(self, client: Client, retention: Retention, failures: CameraFailures) -> None:
@@ -30,28 +30,30 @@ class Attached:
         self._retire_script = load_script(client, __file__, "retire")
         self._retire_at = 0.0
 
-    async def wanting_an_owner(self, now_ms: float) -> set[str]:
-        """Cameras that some worker must own: heard lately, or with frames left. `now_ms` is by the
-        clock of Redis. Of the others, what is past its age is dropped once in a while."""
+    async def cameras_needing_owner(self, now_ms: float) -> set[str]:
+        """Return cameras that a worker must own: with a recent heartbeat, or with frames left.
+
+        `now_ms` is by the clock of Redis. The expired data of the others is dropped periodically.
+        """
         names = await registered(self._client, now_ms)
         silent = [name for name, heard_ms in names.items() if now_ms - heard_ms > SILENT_MS]
-        waits = await asyncio.gather(*map(few_at_once(self._client, self._has_frames), silent))
+        waits = await asyncio.gather(*map(limit_per_shard(self._client, self._has_frames), silent))
         retired = {camera for camera, waiting in zip(silent, waits, strict=True) if not waiting}
         if time.monotonic() >= self._retire_at:
             self._retire_at = time.monotonic() + _RETIRE_EVERY_S
-            await asyncio.gather(*map(few_at_once(self._client, self._retire), retired))
+            await asyncio.gather(*map(limit_per_shard(self._client, self._retire), retired))
         return names.keys() - retired
 
     async def _has_frames(self, camera: str) -> bool:
         try:
             return bool(await self._client.xlen(keys.frames(camera)))
         except UNREACHABLE as error:
-            # If its shard is away, nobody knows, so nobody lets the camera go. A key of another
-            # type holds no frame.
+            # Unknown while its shard is away: the camera is kept. A key of another type holds no
+            # frame.
             return not is_of_wrong_type(error)
 
     async def _retire(self, camera: str) -> None:
-        """Drop what is past its age of one camera. A failure is this camera's alone."""
+        """Drop the expired data of one camera. A failure affects this camera alone."""
         try:
             gone = await self._retire_script(
                 keys=keys.camera_keys(camera), args=[self._age_ms, MAX_AHEAD_MS]

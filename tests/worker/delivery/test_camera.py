@@ -21,7 +21,13 @@ from emotion_streams.ledger import Ledger, read_ledger
 from tests.worker.shop import OneFace, stub_shop, until
 from worker.context import Workshop
 from worker.delivery.camera import CameraPipeline
-from worker.delivery.stream import READ_AT_ONCE, CameraStream, Delivery, Fenced, Retention
+from worker.delivery.stream import (
+    READ_AT_ONCE,
+    CameraStream,
+    FencedError,
+    QueuedFrame,
+    Retention,
+)
 from worker.ownership.lease import Leases
 
 CAMERA = "lobby"
@@ -279,7 +285,7 @@ def test_a_fenced_pipeline_ends_and_publishes_nothing(redis_url: str, client: re
     store(client, b"jpeg", max_age_ms=None)
 
     async def act(scene: Scene) -> None:
-        with pytest.RaisesGroup(Fenced):
+        with pytest.RaisesGroup(FencedError):
             await asyncio.wait_for(scene.task, 10)
         ledger = await scene.ledger()
         assert (ledger.analysed, ledger.in_flight) == (0, 1)
@@ -454,7 +460,7 @@ def test_a_pipeline_that_is_fenced_while_redis_loses_its_cancellation_ends_clean
     read = CameraStream.read
     gate = threading.Event()
 
-    async def read_on(stream: CameraStream, block_ms: int | None = None) -> list[Delivery]:
+    async def read_on(stream: CameraStream, block_ms: int | None = None) -> list[QueuedFrame]:
         try:
             return await read(stream, block_ms)
         except asyncio.CancelledError:  # as redis-py does at times
@@ -468,7 +474,7 @@ def test_a_pipeline_that_is_fenced_while_redis_loses_its_cancellation_ends_clean
     store(client, *[b"jpeg"] * 8, max_age_ms=None)
 
     async def act(scene: Scene) -> None:
-        with pytest.RaisesGroup(Fenced):
+        with pytest.RaisesGroup(FencedError):
             await asyncio.wait_for(scene.task, 10)
         for _ in range(2):
             await asyncio.wait_for(scene.shop.slots.take(), 5)

@@ -18,10 +18,10 @@ from worker.delivery.stream import (
     READ_BYTES,
     CameraStream,
     Claimed,
-    Delivery,
-    Ending,
-    Fenced,
+    Completion,
+    FencedError,
     Lease,
+    QueuedFrame,
     Retention,
 )
 from worker.ownership.lease import Leases
@@ -55,8 +55,8 @@ def store(client: redis.Redis, *numbers: int) -> None:
         client.xadd(FRAMES, {"frame": f"frame {number}"}, f"{number}-0")
 
 
-def analysed(number: int) -> Ending:
-    return Ending(f"{number}-0", Outcome.ANALYSED, b"event", 5)
+def analysed(number: int) -> Completion:
+    return Completion(f"{number}-0", Outcome.ANALYSED, b"event", 5)
 
 
 async def start(stream: CameraStream) -> None:
@@ -71,9 +71,7 @@ def test_frames_come_in_order_and_once(redis_url: str, client: redis.Redis) -> N
     store(client, 1, 2, 3)
 
     async def read(stream: CameraStream) -> None:
-        assert await stream.read() == [
-            Delivery(f"{n}-0", f"frame {n}".encode(), size=12) for n in (1, 2, 3)
-        ]
+        assert [queued.frame_id for queued in await stream.read()] == ["1-0", "2-0", "3-0"]
         assert await stream.read() == []
 
     ledger = own(redis_url, start, read)
@@ -100,7 +98,7 @@ def test_an_end_is_counted_once_however_often_it_is_sent(
     store(client, 1, 2)
 
     async def commit(stream: CameraStream) -> None:
-        endings = [analysed(1), Ending("2-0", Outcome.EXPIRED)]
+        endings = [analysed(1), Completion("2-0", Outcome.EXPIRED)]
         assert await stream.commit(endings) == ["analysed", "expired"]
         assert await stream.commit(endings) == ["repeated", "repeated"]
 
@@ -130,7 +128,7 @@ def test_a_successor_claims_what_was_pending_and_counts_what_was_trimmed(
 
     async def claim(stream: CameraStream) -> None:
         claimed = await stream.claim(())
-        assert [(d.frame_id, d.deliveries) for d in claimed.deliveries] == [("2-0", 2), ("3-0", 2)]
+        assert [(d.frame_id, d.deliveries) for d in claimed.frames] == [("2-0", 2), ("3-0", 2)]
         assert claimed.complete
         assert await stream.claim(["2-0", "3-0"]) == Claimed([], complete=True, strikes=1)
         await stream.commit([analysed(2), analysed(3)])
@@ -147,12 +145,12 @@ def test_only_the_frames_that_a_worker_began_are_held_against_it(
     own(redis_url, start, read_all, owner="first")
 
     async def begin_one(stream: CameraStream) -> None:
-        deliveries = (await stream.claim(())).deliveries
+        deliveries = (await stream.claim(())).frames
         for _ in range(2):  # the first reply may have been lost
             await stream.begin(deliveries[0].frame_id, deliveries[0].deliveries)
 
     async def claim(stream: CameraStream) -> None:
-        deliveries = (await stream.claim(())).deliveries
+        deliveries = (await stream.claim(())).frames
         assert [(d.frame_id, d.deliveries) for d in deliveries] == [("1-0", 3), ("2-0", 2)]
 
     for owner, step in (("second", begin_one), ("third", claim)):
@@ -168,7 +166,7 @@ def test_a_frame_trimmed_before_it_is_begun_again_is_lost(
     client.hset(keys.lease(CAMERA), "expires_ms", 1)
 
     async def begin(stream: CameraStream) -> None:
-        (delivery,) = (await stream.claim(())).deliveries
+        (delivery,) = (await stream.claim(())).frames
         client.xtrim(FRAMES, 0)
         await stream.begin(delivery.frame_id, delivery.deliveries)
         assert await stream.commit([analysed(1)]) == ["repeated"]
@@ -186,7 +184,7 @@ def test_a_delivery_whose_reply_was_lost_is_claimed_but_not_held_against_the_fra
 
     async def claim(stream: CameraStream) -> None:
         for _ in range(5):  # replies to claims may be lost too
-            deliveries = (await stream.claim(["2-0"])).deliveries
+            deliveries = (await stream.claim(["2-0"])).frames
             assert [(d.frame_id, d.deliveries) for d in deliveries] == [("1-0", 1)]
 
     own(redis_url, start, read_all, claim)
@@ -206,8 +204,8 @@ def test_a_long_backlog_is_claimed_in_parts(redis_url: str, client: redis.Redis)
         known: list[str] = []
         for size, complete in ((32, False), (32, False), (6, True)):
             claimed = await stream.claim(known)
-            assert (len(claimed.deliveries), claimed.complete) == (size, complete)
-            known += [delivery.frame_id for delivery in claimed.deliveries]
+            assert (len(claimed.frames), claimed.complete) == (size, complete)
+            known += [delivery.frame_id for delivery in claimed.frames]
         assert known == [f"{number}-0" for number in range(1, 71)]
 
     own(redis_url, claim)
@@ -219,7 +217,7 @@ def test_a_dead_letter_says_what_and_why_but_holds_no_picture(
     store(client, 1)
 
     async def commit(stream: CameraStream) -> None:
-        await stream.commit([Ending("1-0", Outcome.DEAD, b"not msgpack", 7)])
+        await stream.commit([Completion("1-0", Outcome.DEAD, b"not msgpack", 7)])
 
     ledger = own(redis_url, start, read_all, commit)
     assert (ledger.dead, ledger.dead_letters) == (1, 1)
@@ -238,11 +236,11 @@ def test_who_has_not_the_lease_is_refused_and_changes_nothing(
     async def trespass(stream: CameraStream) -> None:
         async with connect(redis_url) as connection:
             other = CameraStream(connection, right, Retention())
-            with pytest.raises(Fenced, match=CAMERA):
+            with pytest.raises(FencedError, match=CAMERA):
                 await other.commit([analysed(1)])
-            with pytest.raises(Fenced, match=CAMERA):
+            with pytest.raises(FencedError, match=CAMERA):
                 await other.claim(())
-            with pytest.raises(Fenced, match=CAMERA):
+            with pytest.raises(FencedError, match=CAMERA):
                 await other.begin("1-0", 2)
 
     ledger = own(redis_url, start, read_all, trespass)
@@ -256,7 +254,7 @@ def test_at_the_memory_limit_frames_still_end(redis_url: str, client: redis.Redi
         client.config_set("maxmemory", 1)
 
     async def commit(stream: CameraStream) -> None:
-        endings = [analysed(1), Ending("2-0", Outcome.DEAD, b"why", 1)]
+        endings = [analysed(1), Completion("2-0", Outcome.DEAD, b"why", 1)]
         assert await stream.commit(endings) == ["analysed", "dead"]
 
     try:
@@ -271,7 +269,7 @@ def test_events_are_kept_by_count(redis_url: str, client: redis.Redis) -> None:
 
     async def commit(stream: CameraStream) -> None:
         # Whole nodes of a stream are dropped, and one holds 4 KB.
-        big = [Ending(f"{n}-0", Outcome.ANALYSED, b"e" * 5_000, 1) for n in range(1, 31)]
+        big = [Completion(f"{n}-0", Outcome.ANALYSED, b"e" * 5_000, 1) for n in range(1, 31)]
         await stream.commit(big)
 
     ledger = own(redis_url, start, read_all, commit, retention=Retention(events=10))
@@ -318,8 +316,9 @@ def test_an_entry_of_something_else_is_given_out_without_a_frame(
     client.xadd(FRAMES, {"something": "else"}, "1-0")
 
     async def read(stream: CameraStream) -> None:
-        assert await stream.read() == [Delivery("1-0", None, 1, 13)]
-        assert (await stream.claim(())).deliveries == [Delivery("1-0", None, 1, 13)]
+        expected = QueuedFrame("1-0", 1, 13, None, "no field `frame`")
+        assert await stream.read() == [expected]
+        assert (await stream.claim(())).frames == [expected]
 
     own(redis_url, start, read)
 
@@ -372,11 +371,11 @@ def test_a_claim_is_bounded_by_bytes_and_says_that_there_is_more(
 
     async def claim(stream: CameraStream) -> None:
         claimed = await stream.claim(())
-        assert ([d.frame_id for d in claimed.deliveries], claimed.complete) == (
+        assert ([d.frame_id for d in claimed.frames], claimed.complete) == (
             ["1-0", "2-0"], False,
         )  # fmt: skip
         claimed = await stream.claim(["1-0", "2-0", "3-0"])
-        assert ([d.frame_id for d in claimed.deliveries], claimed.complete) == (
+        assert ([d.frame_id for d in claimed.frames], claimed.complete) == (
             ["4-0", "5-0"], True,
         )  # fmt: skip
 
@@ -390,8 +389,10 @@ def test_an_entry_larger_than_any_frame_is_delivered_without_its_content(
     size = MAX_FRAME_BYTES + 2_000 + len("framemore")
 
     async def read(stream: CameraStream) -> None:
-        assert await stream.read() == [Delivery("1-0", None, 1, size)]
-        assert (await stream.claim(())).deliveries == [Delivery("1-0", None, 1, size)]
+        (queued,) = await stream.read()
+        assert (queued.frame_id, queued.size, queued.frame) == ("1-0", size, None)
+        assert "the limit is" in queued.error
+        assert (await stream.claim(())).frames == [queued]
 
     own(redis_url, start, read)
 
@@ -453,7 +454,7 @@ def test_a_ledger_of_nonsense_is_an_account_that_does_not_balance(
     client.hset(keys.ledger(CAMERA), "expired", value)
 
     async def commit(stream: CameraStream) -> None:
-        assert await stream.commit([Ending("1-0", Outcome.EXPIRED)]) == ["expired"]
+        assert await stream.commit([Completion("1-0", Outcome.EXPIRED)]) == ["expired"]
 
     ledger = own(redis_url, start, read_all, commit)
     assert ledger.in_flight == 0
@@ -490,7 +491,7 @@ def test_a_lease_that_is_no_hash_is_acquired_anew_and_fences_its_owner_before(
 ) -> None:
     async def spoil(stream: CameraStream) -> None:
         client.set(keys.lease(CAMERA), "of a foreign type")
-        with pytest.raises(Fenced):
+        with pytest.raises(FencedError):
             await stream.claim(())
 
     own(redis_url, start, spoil, owner="first")
@@ -510,7 +511,7 @@ def test_a_stream_that_the_largest_id_blocks_is_reset_and_its_account_goes_on(
             store(client, 2)
         await stream.read()
         assert (await stream.claim(["1-0", largest])).resets == 0  # not while frames are there
-        endings = [analysed(1), Ending(largest, Outcome.ANALYSED, b"event", 5)]
+        endings = [analysed(1), Completion(largest, Outcome.ANALYSED, b"event", 5)]
         assert await stream.commit(endings) == ["analysed", "dead"]
         assert (await stream.claim(())).resets == 1
         store(client, 2)
