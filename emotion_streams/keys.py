@@ -1,7 +1,7 @@
 """Every Redis key, one function each.
 
-The braces are Redis Cluster hash tags: all keys of a camera are on one shard, so that one script can
-use them together.
+The braces are Redis Cluster hash tags: all keys of a camera are on one shard, so that one script
+can use them together.
 """
 
 import re
