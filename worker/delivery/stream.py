@@ -1,7 +1,7 @@
 """A camera's streams as its owner sees them: read, claim, begin, commit."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -135,20 +135,26 @@ class CameraStream:
             return await _parse(await self._read_more(READ_AT_ONCE, READ_BYTES))
         # A blocking read has no limit of bytes, so it takes two frames: one if it had to wait, two
         # if more may have been there.
-        reply = await self._client.xreadgroup(
-            keys.GROUP, self._consumer, {self._frames: ">"}, count=_SEVERAL, block=block_ms
-        )
-        entries = [
-            _Entry(frame_id, fields.get(b"frame"), sum(map(len, fields.values())))
-            for _, found in reply or ()
-            for frame_id, fields in found
-        ]
+        entries = await self._read_any(_SEVERAL, block_ms)
         left = READ_BYTES - sum(entry.size for entry in entries)
         if len(entries) == _SEVERAL and left > 0:
             entries += await self._read_more(READ_AT_ONCE - _SEVERAL, left)
         return await _parse(entries)
 
+    async def _read_any(self, count: int, block_ms: int | None = None) -> list[_Entry]:
+        reply = await self._client.xreadgroup(
+            keys.GROUP, self._consumer, {self._frames: ">"}, count=count, block=block_ms
+        )
+        return [
+            _Entry(frame_id, fields.get(b"frame"), _size(fields))
+            for _, found in reply or ()
+            for frame_id, fields in found
+        ]
+
     async def _read_more(self, count: int, size: int) -> list[_Entry]:
+        # Twice as fast as the script, which copies each frame, and as safe for a small stream.
+        if (await self._client.memory_usage(self._frames, samples=0) or 0) < READ_BYTES:
+            return await self._read_any(count)
         reply = await self._read(
             keys=self._keys, args=[keys.GROUP, self._consumer, count, size, _MAX_ENTRY_BYTES]
         )
@@ -221,6 +227,10 @@ async def _parse(entries: Sequence[_Entry]) -> list[QueuedFrame]:
 
 def _parse_all(entries: Sequence[_Entry]) -> list[QueuedFrame]:
     return [parse_entry(e.frame_id.decode(), e.blob, e.deliveries, e.size) for e in entries]
+
+
+def _size(fields: Mapping[bytes, bytes]) -> int:
+    return sum(len(name) + len(value) for name, value in fields.items())
 
 
 def _unless_fenced(reply: Any, camera: str) -> list[Any]:
