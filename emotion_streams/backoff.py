@@ -18,14 +18,14 @@ Result = TypeVar("Result")
 
 # redis-py lets some of these through unwrapped (asyncio's TimeoutError is an OSError), and what it
 # raises for a cluster without a node that answers is no RedisError.
-UNREACHABLE = (RedisError, RedisClusterException, OSError)
+REDIS_ERRORS = (RedisError, RedisClusterException, OSError)
 
 
-def is_refusal(error: BaseException) -> bool:
+def is_permanent(error: BaseException) -> bool:
     """Whether Redis is there and refuses: a wrong password, a right that is missing, a key that
     holds something else. Trying again will not help."""
     if error.__cause__:  # in a cluster and on a socket redis-py wraps it up in another
-        return is_refusal(error.__cause__)
+        return is_permanent(error.__cause__)
     if isinstance(error, AuthenticationError | AuthorizationError | NoPermissionError):
         return True
     # Other replies may pass: READONLY, CLUSTERDOWN and UNBLOCKED come with every failover.
@@ -76,7 +76,7 @@ def create_task(
         raise asyncio.CancelledError from None
 
 
-async def persist(
+async def retry_forever(
     step: Callable[[], Awaitable[Result]],
     on_failure: Callable[[Exception], None] = lambda _: None,
 ) -> Result:
@@ -87,7 +87,7 @@ async def persist(
     for delay in delays():
         try:
             result = await step()
-        except UNREACHABLE as error:
+        except REDIS_ERRORS as error:
             check_cancelled()
             on_failure(error)
         else:

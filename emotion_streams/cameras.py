@@ -11,7 +11,7 @@ from redis.exceptions import NoPermissionError
 from emotion_streams import keys
 from emotion_streams.backoff import is_of_wrong_type
 from emotion_streams.connection import Client
-from emotion_streams.redaction import brief
+from emotion_streams.redaction import short_message
 
 HEARD_WITHIN_MS: Final = 2_500
 """A producer sends a heartbeat at least each second; without one for this long it counts as away.
@@ -103,7 +103,9 @@ async def _status(client: Client, camera: str, heard_ms: float, now_ms: int) -> 
         if isinstance(reply, Exception):
             if not is_of_wrong_type(reply):
                 raise reply
-            return _unreadable(camera, f"{key(camera)} cannot be read: {brief(reply)}", None)
+            return _unreadable(
+                camera, f"{key(camera)} cannot be read: {short_message(reply)}", None
+            )
     try:
         return _read_status(camera, info, lease, lag, heard_ms, now_ms)
     except ValueError as error:

@@ -22,7 +22,7 @@ _CLIENT: Final = re.compile(r"\s*:?\s*<redis\..*", re.DOTALL)
 def redact(text: str) -> str:
     """The text without the credentials of the URLs in it: `***` for every `user:password@`, for all
     that stands in the query and the fragment of a camera's URL, for the value of parameters whose
-    name speaks of a secret, and for what `keep_secret` was told."""
+    name speaks of a secret, and for what `register_secret` was told."""
     for secret in sorted(_secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
     text = _CAMERA_QUERY.sub(r"\1***", _CREDENTIALS.sub(r"\1***@", text))
@@ -38,18 +38,18 @@ def redact_url(text: str) -> str:
     return redact(f"{start}{separator}{'***@' if at else ''}{hidden}")
 
 
-def brief(error: BaseException) -> str:
+def short_message(error: BaseException) -> str:
     """A failure of Redis in a few words; redis-py spells a whole client out in some."""
     return redact(_CLIENT.sub("", str(error)) or type(error).__name__)
 
 
-def keep_secret(text: str) -> None:
+def register_secret(text: str) -> None:
     """From now on `redact` replaces this text wherever it stands in this process' words. Texts of
     less than four characters would replace much else, and are left to the patterns."""
     if len(text) >= _LEAST_SECRET:
         _secrets.add(text)
 
 
-def known_secrets() -> list[str]:
-    """What `keep_secret` was told, for another process of ours to keep as well."""
+def registered_secrets() -> list[str]:
+    """What `register_secret` was told, for another process of ours to keep as well."""
     return sorted(_secrets)

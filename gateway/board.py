@@ -9,7 +9,7 @@ from typing import Final
 from starlette.exceptions import HTTPException
 
 from emotion_streams import CameraStatus, list_cameras
-from emotion_streams.backoff import UNREACHABLE
+from emotion_streams.backoff import REDIS_ERRORS
 from emotion_streams.connection import Client
 from emotion_streams.redaction import redact
 from gateway.trouble import Trouble
@@ -56,7 +56,7 @@ class Board:
         try:
             statuses = await list_cameras(self._client)
         # ValueError: a registry that something else wrote into.
-        except (*UNREACHABLE, ValueError) as failure:
+        except (*REDIS_ERRORS, ValueError) as failure:
             self._failing = True
             self._trouble.told(failure)
             return

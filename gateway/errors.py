@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ExceptionHandler
 
-from emotion_streams.backoff import UNREACHABLE
+from emotion_streams.backoff import REDIS_ERRORS
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,6 @@ async def on_defect(request: Request, defect: Exception) -> JSONResponse:  # noq
 
 HANDLERS: dict[type[Exception], ExceptionHandler] = {
     HTTPException: on_refusal,
-    **dict.fromkeys(UNREACHABLE, on_redis_failure),
+    **dict.fromkeys(REDIS_ERRORS, on_redis_failure),
     Exception: on_defect,
 }

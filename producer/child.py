@@ -12,7 +12,7 @@ import sys
 import threading
 from typing import Final
 
-from emotion_streams.redaction import keep_secret
+from emotion_streams.redaction import register_secret
 from producer.camera_settings import DEFAULT_FPS
 from producer.capture import Capture, Captured, Limits, Pace
 from producer.gates import MotionGate
@@ -139,7 +139,7 @@ def main() -> int:
     """Run one camera by the order on standard input."""
     order = Order.from_line(sys.stdin.readline())
     for secret in order.secrets:
-        keep_secret(secret)
+        register_secret(secret)
     errors = NativeErrors()
     errors.take_over()
     logs.set_up(order.log_level, camera=order.camera)

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from pydantic import ValidationError
 
 from emotion_streams import keys
-from emotion_streams.redaction import keep_secret
+from emotion_streams.redaction import register_secret
 from producer.camera_settings import CameraOptions, CameraSettings
 from producer.settings import ProducerSettings
 from service import settings as service
@@ -137,7 +137,7 @@ def _keep_credentials(source: str) -> None:
     # The query as a whole: its values may be words as common as "main".
     query = rest.partition("?")[2]
     for secret in (password, unquote(password), query):
-        keep_secret(secret)
+        register_secret(secret)
 
 
 def _section(content: Mapping[str, Any], path: Path, name: str) -> dict[str, Any]:

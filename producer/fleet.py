@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from emotion_streams.redaction import known_secrets
+from emotion_streams.redaction import registered_secrets
 from producer.camera_settings import CameraSettings
 from producer.config import Config
 from producer.messages import Order
@@ -73,7 +73,7 @@ class Fleet:
             log_level=self._process.log_level,
             patient=self._patient,
             settings=camera,
-            secrets=known_secrets(),
+            secrets=registered_secrets(),
         )
         supervisor = CameraSupervisor(order, record, self._metrics)
         task = asyncio.create_task(supervisor.run(), name=name)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import yaml
 
-from emotion_streams.redaction import keep_secret
+from emotion_streams.redaction import register_secret
 
 SECTIONS: Final = ("producer", "worker", "gateway", "defaults", "cameras")
 """Of a settings file; what stands beside them (`redis`, `log_level`) goes for every process."""
@@ -57,10 +57,10 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
         name = match[1]
         if name not in environ:
             raise ValueError(f"${{{name}}} is not set in the environment")
-        keep_secret(environ[name])
+        register_secret(environ[name])
         # Within a URL, an @ or / of a password would end it.
         inserted = environ[name] if alone else quote(environ[name], safe="")
-        keep_secret(inserted)
+        register_secret(inserted)
         return inserted
 
     return _REFERENCE.sub(value, text)

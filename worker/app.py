@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Final
 
-from emotion_streams.backoff import UNREACHABLE
+from emotion_streams.backoff import REDIS_ERRORS
 from emotion_streams.connection import Client
-from emotion_streams.redaction import brief
+from emotion_streams.redaction import short_message
 from service.health import Health
 from worker.context import Workshop
 from worker.delivery.stream import Retention
@@ -92,7 +92,7 @@ class Worker:
         self._health.beat()
         try:
             self._peers = await self._leases.heartbeat()
-        except UNREACHABLE:
+        except REDIS_ERRORS:
             self._peers = {}  # who has fallen meanwhile is not known
             raise
 
@@ -113,7 +113,7 @@ class Worker:
         outcomes = await asyncio.gather(*map(turn, cameras), return_exceptions=True)
         failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
         if failures:  # what is no failure of Redis goes first
-            raise min(failures, key=lambda error: isinstance(error, UNREACHABLE))
+            raise min(failures, key=lambda error: isinstance(error, REDIS_ERRORS))
 
     async def _rebalance(self, tasks: asyncio.TaskGroup) -> None:
         """Take the cameras that this worker should have, and hand over one that it should not."""
@@ -148,7 +148,7 @@ class Worker:
         async def is_free(camera: str) -> bool:
             try:
                 return await self._leases.is_free(camera, now_ms)
-            except UNREACHABLE:  # nobody knows; the others are looked after all the same
+            except REDIS_ERRORS:  # nobody knows; the others are looked after all the same
                 self._shop.metrics.redis_errors.inc()
                 return False
 
@@ -174,8 +174,8 @@ class Worker:
         self._owned.stop()  # what the last tick took
         try:
             await asyncio.wait_for(self._leases.leave(), SIGN_OFF_S)
-        except (*UNREACHABLE, TimeoutError) as error:
-            log.warning("not signed off: %s", brief(error))
+        except (*REDIS_ERRORS, TimeoutError) as error:
+            log.warning("not signed off: %s", short_message(error))
         with suppress(TimeoutError):
             async with asyncio.timeout(deadline - SIGN_OFF_S - time.monotonic()):
                 await self._finish()

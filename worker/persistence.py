@@ -5,7 +5,7 @@ from typing import Final
 
 from redis.exceptions import ResponseError
 
-from emotion_streams.backoff import persist
+from emotion_streams.backoff import retry_forever
 from emotion_streams.connection import Client
 
 # Asked first, since a command that is refused stands in the server's log of refusals.
@@ -26,7 +26,7 @@ async def warn_if_kept(client: Client) -> None:
         except ResponseError:  # a service without CONFIG, or older than acl_check_cmd
             return []
 
-    for warning in await persist(unsuitable):
+    for warning in await retry_forever(unsuitable):
         log.warning("%s", warning)
 
 

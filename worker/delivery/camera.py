@@ -6,7 +6,7 @@ import time
 from contextlib import nullcontext
 from typing import Final, TypeAlias
 
-from emotion_streams.backoff import UNREACHABLE, check_cancelled, create_task, persist
+from emotion_streams.backoff import REDIS_ERRORS, check_cancelled, create_task, retry_forever
 from emotion_streams.ledger import Outcome
 from worker.context import Workshop
 from worker.delivery.event import build_event
@@ -69,7 +69,7 @@ class CameraPipeline:
                 if self._queue:
                     await self._start_next(tasks)
                 else:
-                    await persist(self._read_unless_stopping, self._failed)
+                    await retry_forever(self._read_unless_stopping, self._failed)
             await self._in_flight.join()
             committing.cancel()
 
@@ -148,7 +148,7 @@ class CameraPipeline:
         async with self._shop.last_chance if is_last else nullcontext():
             if is_last:
                 await self._in_flight.join()
-            await persist(lambda: self._stream.begin(queued.frame_id, attempt), self._failed)
+            await retry_forever(lambda: self._stream.begin(queued.frame_id, attempt), self._failed)
             self._start(tasks, skipped, queued, await self._shop.slots.take())
             if is_last:
                 await self._in_flight.join()
@@ -175,7 +175,7 @@ class CameraPipeline:
         try:
             async with asyncio.timeout(_REFRESH_S):
                 await self._read(None)
-        except UNREACHABLE as error:
+        except REDIS_ERRORS as error:
             check_cancelled()
             self._failed(error)
 
@@ -219,7 +219,7 @@ class CameraPipeline:
 
     async def _commit(self, completions: list[Completion]) -> None:
         start = time.perf_counter()
-        outcomes = await persist(lambda: self._stream.commit(completions), self._failed)
+        outcomes = await retry_forever(lambda: self._stream.commit(completions), self._failed)
         seconds = time.perf_counter() - start
         self._uncommitted_ids.difference_update(each.frame_id for each in completions)
         if Outcome.ANALYSED in outcomes:  # the script clears the strikes likewise

@@ -3,7 +3,7 @@
 import logging
 from typing import Final
 
-from emotion_streams.redaction import brief
+from emotion_streams.redaction import short_message
 from service.health import Health
 from service.metrics import WorkerMetrics
 
@@ -26,7 +26,7 @@ class CameraFailures:
     def failed(self, camera: str, step: str, error: BaseException) -> None:
         """Record that a step failed for this camera. Logged once, until it succeeds."""
         self._metrics.redis_errors.inc()
-        reason = f"{step}: {brief(error)}"
+        reason = f"{step}: {short_message(error)}"
         if self._failing.get(camera) != reason:
             log.warning("the camera's keys fail: %s", reason, extra={"camera": camera})
             self._failing[camera] = reason

@@ -10,10 +10,10 @@ from typing import Final
 from redis.exceptions import ResponseError
 
 from emotion_streams import keys
-from emotion_streams.backoff import UNREACHABLE, check_cancelled, create_task, is_of_wrong_type
+from emotion_streams.backoff import REDIS_ERRORS, check_cancelled, create_task, is_of_wrong_type
 from emotion_streams.connection import Client
 from emotion_streams.ledger import read_ledger
-from emotion_streams.redaction import brief
+from emotion_streams.redaction import short_message
 from worker.context import Workshop
 from worker.delivery.camera import CameraPipeline
 from worker.delivery.stream import CameraStream, FencedError, Lease, Retention
@@ -103,7 +103,7 @@ class OwnedCameras:
     async def _was_analysed(self, camera: str) -> bool:
         try:
             return bool(await self._client.exists(keys.ledger(camera)))
-        except UNREACHABLE:
+        except REDIS_ERRORS:
             check_cancelled()
             return False
 
@@ -113,7 +113,7 @@ class OwnedCameras:
         if lease is None:
             return
         log.info("lease acquired", extra={"camera": camera, "epoch": lease.epoch})
-        self._shop.metrics.begin(camera)
+        self._shop.metrics.init_camera(camera)
         stream = CameraStream(self._client, lease, self._retention)
         pipeline = CameraPipeline(stream, self._shop)
         task = create_task(tasks, self._run(camera, pipeline, lease))
@@ -147,7 +147,7 @@ class OwnedCameras:
             return
         if camera in self._owned:  # it may have been released meanwhile, and its gauges removed
             self._failures.succeeded(camera)
-            self._shop.metrics.account(ledger)
+            self._shop.metrics.observe_ledger(ledger)
 
     def release_one(self, assigned: Mapping[str, str], peers: Mapping[str, Peer]) -> None:
         """Stop one camera that another worker should own, or none.
@@ -195,7 +195,7 @@ class OwnedCameras:
     def _remove(self, camera: str) -> None:
         self._owned.pop(camera).renewing.cancel()
         self._failures.succeeded(camera)
-        self._shop.metrics.forget(camera)
+        self._shop.metrics.remove_camera(camera)
 
     async def _run(self, camera: str, pipeline: CameraPipeline, lease: Lease) -> None:
         """Run a camera's pipeline until it is stopped, fenced or cancelled."""
@@ -210,6 +210,8 @@ class OwnedCameras:
     async def _release(self, lease: Lease) -> None:
         try:
             await self._leases.release(lease)
-        except UNREACHABLE as error:  # then it runs out by itself
-            log.warning("lease not released: %s", brief(error), extra={"camera": lease.camera})
+        except REDIS_ERRORS as error:  # then it runs out by itself
+            log.warning(
+                "lease not released: %s", short_message(error), extra={"camera": lease.camera}
+            )
         log.info("lease released", extra={"camera": lease.camera})

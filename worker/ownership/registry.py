@@ -5,7 +5,7 @@ import time
 from typing import Final
 
 from emotion_streams import keys
-from emotion_streams.backoff import UNREACHABLE, check_cancelled, is_of_wrong_type
+from emotion_streams.backoff import REDIS_ERRORS, check_cancelled, is_of_wrong_type
 from emotion_streams.cameras import registered
 from emotion_streams.connection import Client
 from emotion_streams.frames import MAX_AHEAD_MS
@@ -47,7 +47,7 @@ class CameraRegistry:
     async def _has_frames(self, camera: str) -> bool:
         try:
             return bool(await self._client.xlen(keys.frames(camera)))
-        except UNREACHABLE as error:
+        except REDIS_ERRORS as error:
             # Unknown while its shard is away: the camera is kept. A key of another type holds no
             # frame.
             return not is_of_wrong_type(error)
@@ -60,7 +60,7 @@ class CameraRegistry:
             )
             if gone:
                 await self._client.zrem(keys.CAMERAS, camera)
-        except UNREACHABLE as error:
+        except REDIS_ERRORS as error:
             check_cancelled()
             self._failures.failed(camera, "retire", error)
         else:
