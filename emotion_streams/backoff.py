@@ -2,8 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterator
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from typing import Any, TypeVar
 
 from redis.asyncio.sentinel import MasterNotFoundError as AsyncMasterNotFoundError
 from redis.exceptions import (
@@ -39,6 +39,14 @@ def is_permanent(error: BaseException) -> bool:
     return type(error) is ResponseError and str(error).startswith("WRONGTYPE")
 
 
+def is_of_wrong_type(error: BaseException) -> bool:
+    """Whether a key holds something else than what belongs there: a fault of that key alone, while
+    Redis is there."""
+    if error.__cause__:
+        return is_of_wrong_type(error.__cause__)
+    return type(error) is ResponseError and "WRONGTYPE" in str(error)
+
+
 def delays(first_s: float = 0.1, cap_s: float = 2.0) -> Iterator[float]:
     """Yield delays in seconds without end, doubling from `first_s` to `cap_s`.
 
@@ -59,6 +67,22 @@ def check_cancelled() -> None:
     """
     if (task := asyncio.current_task()) and task.cancelling():
         raise asyncio.CancelledError
+
+
+def create_task(
+    group: asyncio.TaskGroup, coroutine: Coroutine[Any, Any, Result]
+) -> "asyncio.Task[Result]":
+    """`group.create_task`, for code that may go on while the group is ending.
+
+    Such a group refuses new tasks. The coroutine is then closed, where it would be left behind and
+    never awaited, and CancelledError raised: the caller belongs to the group, and only missed that
+    it was cancelled (see check_cancelled).
+    """
+    try:
+        return group.create_task(coroutine)
+    except RuntimeError:
+        coroutine.close()
+        raise asyncio.CancelledError from None
 
 
 async def retry_forever(

@@ -17,7 +17,7 @@ from typing import Final, NoReturn
 from redis.asyncio.cluster import RedisCluster
 
 from emotion_streams import keys
-from emotion_streams.backoff import is_permanent, retry_forever
+from emotion_streams.backoff import create_task, is_permanent, retry_forever
 from emotion_streams.cameras import registered
 from emotion_streams.connection import Client, connect
 from emotion_streams.events import EmotionEvent
@@ -183,7 +183,7 @@ class _Reader:
                 await self._persist(self._discover)
                 for camera in self._last.keys() - reading:
                     reading.add(camera)
-                    group.create_task(self._follow(camera, reading))
+                    create_task(group, self._follow(camera, reading))
                 await asyncio.sleep(_BLOCK_MS / 1000)
 
     async def _follow(self, camera: str, reading: set[str]) -> None:

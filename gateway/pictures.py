@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final
 
 from emotion_streams import EmotionEvent, Frame, MalformedMessage, keys
-from emotion_streams.backoff import retry_forever
+from emotion_streams.backoff import create_task, retry_forever
 from emotion_streams.connection import Client
 from gateway.hub import Published
 from gateway.join import Join
@@ -187,7 +187,7 @@ class Pictures:
         if camera not in self._channels:
             channel = _Channel(camera, self._finish, self._metrics)
             self._channels[camera] = channel
-            self._tasks[camera] = self._group.create_task(channel.run(self._client))
+            self._tasks[camera] = create_task(self._group, channel.run(self._client))
             self._metrics.watched.set(len(self._channels))
         return self._channels[camera]
 
