@@ -28,7 +28,16 @@ def is_refusal(error: BaseException) -> bool:
         return is_refusal(error.__cause__)
     if isinstance(error, AuthenticationError | AuthorizationError | NoPermissionError):
         return True
-    # Other replies may pass: READONLY, CLUSTERDOWN and UNBLOCKED come with every failover.
+    return is_wrong_type(error)
+
+
+def is_wrong_type(error: BaseException) -> bool:
+    """Whether Redis refuses because a key holds another type of value.
+
+    Any client with the right to write may cause that for one camera's keys; it says nothing about
+    the others. Other replies may pass: READONLY, CLUSTERDOWN and UNBLOCKED come with every
+    failover.
+    """
     return type(error) is ResponseError and str(error).startswith("WRONGTYPE")
 
 

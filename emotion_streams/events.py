@@ -137,7 +137,11 @@ class EmotionEvent:
             height=fields.integer("height", 1),
             faces=tuple(_face(face) for face in fields.maps("faces", MAX_FACES)),
             latency=Latency(
-                **{name: latency.number(name, 0) for name in Latency.__dataclass_fields__}
+                # Bounded, so that sums over events stay finite.
+                **{
+                    name: latency.number(name, 0, wire.YEAR_2200_MS)
+                    for name in Latency.__dataclass_fields__
+                }
             ),
             model=Model(**{name: model.text(name) for name in Model.__dataclass_fields__}),
         )

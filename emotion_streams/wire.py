@@ -8,7 +8,7 @@ import msgpack
 
 _MAX_TEXT_BYTES: Final = 4096
 _MAX_ITEMS: Final = 4096
-_YEAR_2200_MS: Final = 7_258_118_400_000
+YEAR_2200_MS: Final = 7_258_118_400_000
 
 
 class MalformedMessage(ValueError):
@@ -61,7 +61,7 @@ class Fields:
 
     def moment(self, name: str) -> int:
         """A time in Unix milliseconds, from 1970 to 2200: any reader can make a date of it."""
-        return self.integer(name, 0, _YEAR_2200_MS)
+        return self.integer(name, 0, YEAR_2200_MS)
 
     def number(self, name: str, least: float = -math.inf, most: float = math.inf) -> float:
         """A finite number from `least` to `most`."""

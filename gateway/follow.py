@@ -4,7 +4,10 @@ from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mappi
 from dataclasses import dataclass
 from typing import Final
 
+from redis.exceptions import ResponseError
+
 from emotion_streams import EmotionEvent, keys
+from emotion_streams.backoff import is_wrong_type
 from emotion_streams.connection import Client
 from gateway.hub import Hub, Published, Taken
 from gateway.positions import Position, format_id
@@ -93,9 +96,14 @@ async def _missed(
     client: Client, cameras: Iterable[str], seen: dict[str, Position]
 ) -> AsyncIterator[Published]:
     for camera in cameras:
-        async for item in read_events(client, camera, after=seen.get(camera)):
-            if _advance(seen, item):
-                yield item
+        try:
+            async for item in read_events(client, camera, after=seen.get(camera)):
+                if _advance(seen, item):
+                    yield item
+        except ResponseError as error:
+            # One camera's key that holds something else must not end the others' stream.
+            if not is_wrong_type(error):
+                raise
 
 
 def _advance(seen: dict[str, Position], item: Published) -> bool:
