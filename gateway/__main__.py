@@ -12,6 +12,7 @@ from emotion_streams import CameraStatus
 from emotion_streams.connection import connect
 from gateway.app import build
 from gateway.board import Board
+from gateway.connections import limit_accept_errors, reserve_files
 from gateway.feed import Feed
 from gateway.history import History
 from gateway.hub import Hub
@@ -35,13 +36,15 @@ def main(argv: list[str] | None = None) -> None:
     build_info(registry, "gateway")
     try:
         check(settings)
+        reserve_files(settings.max_clients)
         finish = _finish(settings)
         listener = listen(settings.host, settings.port)
         probes = _probes(settings, registry, health)
     except (InvalidSettings, OSError) as error:
         end("gateway", str(error))
     logs.set_up(settings.log_level)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    # Its warnings are of requests that anybody can send, as often as they like.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
     # It warns of every write to a client that has just left.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     host, port = listener.getsockname()[:2]
@@ -59,6 +62,7 @@ async def run(
     health: Health,
 ) -> None:
     """Serve until SIGTERM or SIGINT."""
+    limit_accept_errors(asyncio.get_running_loop())
     hub, history = Hub(metrics), History()
 
     def announce(status: CameraStatus) -> None:
@@ -90,7 +94,12 @@ async def run(
             hub.close()
             pictures.close()
 
-        server = Server(build(settings, services), settings.max_clients, end_streams)
+        server = Server(
+            build(settings, services),
+            settings.max_clients,
+            end_streams,
+            proxies=settings.trusted_proxies or (),
+        )
         await server.serve(sockets=[listener])
         await _cancel(readers)
 
