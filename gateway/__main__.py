@@ -94,12 +94,7 @@ async def run(
             hub.close()
             pictures.close()
 
-        server = Server(
-            build(settings, services),
-            settings.max_clients,
-            end_streams,
-            proxies=settings.trusted_proxies or (),
-        )
+        server = Server(build(settings, services), settings.max_clients, end_streams)
         await server.serve(sockets=[listener])
         await _cancel(readers)
 

@@ -11,9 +11,6 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from service.settings_file import InvalidSettings
 
-MAX_PER_ADDRESS: Final = 32
-"""Idle connections of one address. A browser keeps six at most."""
-
 BACKLOG: Final = 100
 """Connections accepted in one go, before any of them can be closed again."""
 
@@ -39,47 +36,38 @@ class Connection(Protocol):
 class IdleConnections:
     """Connections that wait for a request, oldest first.
 
-    A server may close them at any time, so the oldest give way to new ones. A client without a
-    token can hold no other kind of connection: however many it opens, others get theirs.
-    Connections from `proxies`, which carry the requests of many, are not limited per address.
+    A server may close them at any time, so that they give way if there are too many. A client
+    without a token can hold no other kind: however many it opens, others get theirs.
     """
 
-    def __init__(self, proxies: Collection[Network] = ()) -> None:
-        self._proxies = proxies
+    def __init__(self) -> None:
         self._by_address: dict[str, OrderedDict[Connection, None]] = {}
-        self._all: OrderedDict[Connection, str] = OrderedDict()
+        self._addresses: dict[Connection, str] = {}
 
     def add(self, connection: Connection, address: str) -> None:
-        """Count the connection as idle; one too many for its address closes the oldest of them."""
-        if connection in self._all:
-            return
-        key = bucket(address)
-        siblings = self._by_address.setdefault(key, OrderedDict())
-        siblings[connection] = None
-        self._all[connection] = key
-        if len(siblings) > MAX_PER_ADDRESS and not is_within(address, self._proxies):
-            self._drop_one(siblings)
+        """Count the connection as idle, if it is not counted yet."""
+        if connection not in self._addresses:
+            self._addresses[connection] = key = bucket(address)
+            self._by_address.setdefault(key, OrderedDict())[connection] = None
 
     def remove(self, connection: Connection) -> None:
         """The connection is closed, or a request is being answered on it."""
-        key = self._all.pop(connection, None)
+        key = self._addresses.pop(connection, None)
         if key is not None:
-            siblings = self._by_address[key]
-            del siblings[connection]
-            if not siblings:
+            del self._by_address[key][connection]
+            if not self._by_address[key]:
                 del self._by_address[key]
 
-    def drop_oldest(self) -> None:
-        """Close the oldest, of whatever address."""
-        self._drop_one(self._all)
-
-    def _drop_one(self, connections: Collection[Connection]) -> None:
+    def drop_one(self) -> None:
+        """Close the oldest connection of the address that has the most of them."""
+        if not self._by_address:
+            return
+        connections = max(self._by_address.values(), key=len)
         # One with an answer still to be sent goes only if all are such.
-        oldest = next((each for each in connections if each.is_flushed()), None)
-        oldest = oldest or next(iter(connections), None)
-        if oldest is not None:
-            self.remove(oldest)
-            oldest.drop()
+        oldest = next(iter(connections))
+        chosen = next((each for each in connections if each.is_flushed()), oldest)
+        self.remove(chosen)
+        chosen.drop()
 
 
 def bucket(address: str) -> str:

@@ -86,7 +86,13 @@ SCHEMAS: Final[dict[str, Any]] = {
         counts=_list(_COUNT, **_PER_EMOTION),
         means=_list(_NUMBER, **_PER_EMOTION),
     ),
-    "History": _object(camera=_TEXT, last=_TEXT, age_ms=_COUNT, seconds=_list(_ref("Second"))),
+    "History": _object(
+        camera=_TEXT,
+        last=_TEXT,
+        age_ms=_COUNT,
+        oldest_ms=_or_null("integer"),
+        seconds=_list(_ref("Second")),
+    ),
 }
 
 

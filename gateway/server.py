@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Final
@@ -12,7 +12,7 @@ import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from gateway.connections import BACKLOG, IdleConnections, Network, max_connections
+from gateway.connections import BACKLOG, IdleConnections, max_connections
 from gateway.errors import error
 from gateway.guard import SECURITY_HEADERS
 
@@ -60,7 +60,7 @@ class _TimeoutProtocol(H11Protocol):
         """Expect a request."""
         super().connection_made(transport)
         if len(self.connections) > self.max_connections:
-            self.idle.drop_oldest()
+            self.idle.drop_one()
         self._watch()
 
     def data_received(self, data: bytes) -> None:
@@ -126,12 +126,11 @@ class Server(uvicorn.Server):
         max_clients: int,
         end_streams: Callable[[], None],
         idle_s: int = _IDLE_S,
-        proxies: Collection[Network] = (),
     ) -> None:
         most = max_connections(max_clients)
 
         class Protocol(_TimeoutProtocol):
-            idle = IdleConnections(proxies)
+            idle = IdleConnections()
             max_connections = most
 
         super().__init__(

@@ -50,9 +50,13 @@ async def serving(redis_url: str, events_url: str) -> AsyncIterator[httpx.AsyncC
 
 @pytest.mark.parametrize("scheme", ["redis", "redis+cluster"])
 def test_a_redis_that_is_not_there_ends_no_answer_as_if_it_were_whole(
-    redis_url: str, client: Any, scheme: str
+    redis_url: str, client: Any, monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
-    """Whatever kind of error redis-py makes of it."""
+    """Whatever kind of error redis-py makes of it, and also once the answer has begun."""
+
+    async def unknown(*_: object) -> None:
+        return None
+
     register(client, CAMERA)
     nobody = f"{scheme}://127.0.0.1:{free_port()}"
 
@@ -63,6 +67,9 @@ def test_a_redis_that_is_not_there_ends_no_answer_as_if_it_were_whole(
             assert answer.json() == {"error": "Redis cannot be reached; try again"}
             resumed = await gateway.get("/api/events/stream", params={"after": f"{CAMERA}=1-0"})
             assert resumed.text.startswith("retry: "), "it ends; the client comes back"
+            export = await gateway.get(f"/api/cameras/{CAMERA}/export?format=csv")
+            assert export.status_code == 503
+            monkeypatch.setattr("gateway.routes.export.oldest_ms", unknown)
             with pytest.raises(httpx.RemoteProtocolError, match="incomplete"):
                 await gateway.get(f"/api/cameras/{CAMERA}/export?format=csv")
 
@@ -111,7 +118,9 @@ def test_a_request_begun_after_an_answer_is_not_awaited_for_ever(redis_url: str)
     asyncio.run(check())
 
 
-@pytest.mark.parametrize("path", ["events?limit=1000", "events?emotion=fear", "export"])
+@pytest.mark.parametrize(
+    "path", ["events?limit=1000", "events?emotion=happiness&limit=1000", "export"]
+)
 def test_who_asks_for_many_events_leaves_the_others_their_turns(
     redis_url: str, client: Any, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
