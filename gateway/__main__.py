@@ -21,6 +21,7 @@ from gateway.server import Server, listen
 from gateway.services import Services, Slots
 from gateway.settings import GatewaySettings, check
 from service import logs
+from service.command_line import conceal
 from service.health import Health, HealthServer
 from service.metrics import GatewayMetrics, build_info
 from service.settings import end, load
@@ -31,6 +32,12 @@ log = logging.getLogger("gateway")
 
 def main(argv: list[str] | None = None) -> None:
     """Parse, listen, run until a signal."""
+    if any(argument.partition("=")[0] == "--token" for argument in argv or ()):
+        end(
+            "gateway",
+            "token: not taken from the command line, which any user of the machine can read; "
+            "set EMOTION_GATEWAY_TOKEN, or `token: ${NAME}` in the file of --config",
+        )
     settings = load(GatewaySettings, "gateway", argv, "The live page, and events over HTTP.")
     registry, health = CollectorRegistry(), Health()
     build_info(registry, "gateway")
@@ -132,4 +139,4 @@ def _probes(settings: GatewaySettings, registry: CollectorRegistry, health: Heal
 
 
 if __name__ == "__main__":
-    main()
+    main(conceal())
