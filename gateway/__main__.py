@@ -5,17 +5,17 @@ import json
 import logging
 import socket
 from collections.abc import Collection, Iterable
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from emotion_streams import CameraStatus
 from emotion_streams.connection import connect
 from gateway.app import build
 from gateway.board import Board
 from gateway.connections import limit_accept_errors, reserve_files
 from gateway.feed import Feed
 from gateway.history import History
-from gateway.hub import Hub
+from gateway.hub import Hub, Published
 from gateway.pictures import Finish, Pictures, as_it_is
 from gateway.server import Server, listen
 from gateway.services import Services, Slots
@@ -72,8 +72,8 @@ async def run(
     limit_accept_errors(asyncio.get_running_loop())
     hub, history = Hub(metrics), History()
 
-    def announce(status: CameraStatus) -> None:
-        hub.announce(status.camera, json.dumps(status.to_dict()).encode())
+    def announce(camera: str, status: dict[str, Any]) -> None:
+        hub.announce(camera, json.dumps(status).encode())
 
     def keep(cameras: Collection[str]) -> None:
         hub.keep(cameras)
@@ -82,7 +82,12 @@ async def run(
     async with connect(settings.redis) as client, asyncio.TaskGroup() as group:
         board = Board(client, health, metrics, on_cameras=keep, on_change=announce)
         pictures = Pictures(client, finish, metrics, group)
-        feed = Feed(settings.redis, client, hub, history, pictures.on_event, health, metrics)
+
+        def on_event(item: Published) -> None:
+            board.on_event(item)
+            pictures.on_event(item)
+
+        feed = Feed(settings.redis, client, hub, history, on_event, health, metrics)
         readers = [group.create_task(board.run()), group.create_task(feed.run())]
         services = Services(
             client=client,

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from starlette.exceptions import HTTPException
 
@@ -12,7 +12,9 @@ from emotion_streams import CameraStatus, list_cameras
 from emotion_streams.backoff import UNREACHABLE
 from emotion_streams.connection import Client
 from emotion_streams.redaction import redact
+from gateway.hub import Published
 from gateway.trouble import Trouble
+from gateway.verdicts import CameraHealth, Judgement
 from service.health import Health
 from service.metrics import GatewayMetrics
 
@@ -30,7 +32,7 @@ class Board:
         health: Health,
         metrics: GatewayMetrics,
         on_cameras: Callable[[Collection[str]], None],
-        on_change: Callable[[CameraStatus], None],
+        on_change: Callable[[str, dict[str, Any]], None],
     ) -> None:
         self._client = client
         self._health = health
@@ -38,6 +40,8 @@ class Board:
         self._on_cameras = on_cameras
         self._on_change = on_change
         self._statuses: dict[str, CameraStatus] = {}
+        self._observed: dict[str, CameraHealth] = {}
+        self._judgements: dict[str, Judgement] = {}
         self._read_at = float("-inf")
         self._failing = True
 
@@ -65,12 +69,28 @@ class Board:
             self._statuses,
             {status.camera: replace(status, error=redact(status.error)) for status in statuses},
         )
+        for camera in self._observed.keys() - self._statuses.keys():
+            del self._observed[camera], self._judgements[camera]
+        now = time.monotonic()
         for camera, status in self._statuses.items():
-            if camera not in before or _gist(before[camera]) != _gist(status):
-                self._on_change(status)
+            judged = self._judgements.get(camera)
+            health = self._observed.setdefault(camera, CameraHealth(now))
+            self._judgements[camera] = health.update(status, now)
+            shown = _visible_state(status, self._judgements[camera])
+            if judged is None or _visible_state(before[camera], judged) != shown:
+                self._on_change(camera, self.describe(camera))
         self._read_at, self._failing = time.monotonic(), False
         self._on_cameras(self._statuses)
         self._trouble.over()
+
+    def on_event(self, item: Published) -> None:
+        """An event of a camera has come."""
+        if (health := self._observed.get(item.event.camera)) is not None:
+            health.on_event(time.monotonic())
+
+    def describe(self, camera: str) -> dict[str, Any]:
+        """A known camera's status and verdict, as the API shows them."""
+        return self._statuses[camera].to_dict() | self._judgements[camera].to_dict()
 
     def statuses(self) -> dict[str, CameraStatus]:
         """Every camera by name. HTTPException 503 where Redis could not be read lately."""
@@ -79,6 +99,6 @@ class Board:
         return self._statuses
 
 
-def _gist(status: CameraStatus) -> tuple[str, str, str | None]:
+def _visible_state(status: CameraStatus, judged: Judgement) -> tuple[object, ...]:
     """What a viewer is told of at once; figures change all the time."""
-    return status.state, status.error, status.owner
+    return status.state, status.error, status.owner, judged.verdict, judged.stale

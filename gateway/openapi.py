@@ -9,6 +9,7 @@ import emotion_streams
 from emotion_streams import EMOTIONS
 from gateway.api import Endpoint
 from gateway.queries import is_list
+from gateway.verdicts import Verdict
 
 _NUMBER: Final = {"type": "number"}
 _COUNT: Final = {"type": "integer", "minimum": 0}
@@ -52,6 +53,11 @@ SCHEMAS: Final[dict[str, Any]] = {
         owner=_or_null("string"),
         lag=_or_null("integer"),
         error=_TEXT,
+        verdict={"type": "string", "enum": [verdict.value for verdict in Verdict]},
+        reason=_TEXT,
+        stale={"type": "boolean"},
+        event_age_ms=_or_null("integer"),
+        analysed_fps=_NUMBER,
     ),
     "Cameras": _object(
         cameras=_list(_ref("Camera")),

@@ -12,13 +12,14 @@ from gateway.services import known_camera, services
 
 
 async def list_cameras(request: Request) -> JSONResponse:
-    """Every camera: state, rate, size, newest frame, backlog, owner."""
+    """Every camera: state, rate, size, newest frame, backlog, owner; and a `verdict` from all of
+    that and the age of its newest event, with its `reason`."""
     parse(Query, request)
     has = services(request)
     pictures = "off" if has.pictures is None else "blurred" if has.blurred else "on"
     return JSONResponse(
         {
-            "cameras": [status.to_dict() for status in has.board.statuses().values()],
+            "cameras": [has.board.describe(camera) for camera in has.board.statuses()],
             "pictures": pictures,
             "now_ms": now_ms(),
             "version": emotion_streams.__version__,

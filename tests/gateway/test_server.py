@@ -33,7 +33,7 @@ async def serving(redis_url: str, events_url: str) -> AsyncIterator[httpx.AsyncC
     """A server that knows the cameras at one URL and asks another for events; a client of it."""
     metrics, history = GatewayMetrics(CollectorRegistry()), History()
     async with connect(redis_url) as registry, aclosing(connect(events_url)) as events:
-        board = Board(registry, Health(), metrics, history.keep, lambda _: None)
+        board = Board(registry, Health(), metrics, history.keep, lambda *_: None)
         await board.look()
         hub = Hub(metrics)
         slots = Slots(1, metrics)
