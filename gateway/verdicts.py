@@ -92,7 +92,9 @@ class CameraHealth:
         if status.state == "down":
             return Verdict.DOWN, status.error or "no picture from the camera"
         if status.state == "gone":
-            return Verdict.DOWN, status.error or "no heartbeat from the producer"
+            # What it said last is of another time; without any frame it says why none came.
+            error = "" if status.last_frame_ms else status.error
+            return Verdict.DOWN, error or "no heartbeat from the producer"
         if status.state == "ended":
             return Verdict.ENDED, "the file was played to its end"
         if now - self._owned_at > _UNOWNED_S:
@@ -103,7 +105,7 @@ class CameraHealth:
                 return Verdict.BEHIND, "frames wait, and no event comes"
             if now - self._captured_at > self._patience_s():
                 return Verdict.DOWN, "no new picture comes"
-            return Verdict.LIVE, "nothing to analyse: its frames are left out"
+            return Verdict.LIVE, "no new frames to analyse"
         if slow:
             return Verdict.BEHIND, f"{rate:.1f} of {status.fps:.1f} frames/s are analysed"
         return Verdict.LIVE, ""

@@ -6,7 +6,7 @@ export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export async function fetchJson(path) {
   const answer = await fetch(url(path));
-  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+  if (!answer.ok) throw Object.assign(new Error(`${path}: ${answer.status}`), { status: answer.status });
   return answer.json();
 }
 

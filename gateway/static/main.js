@@ -1,5 +1,6 @@
 // The page: which cameras there are, which of them is looked at, and when to draw what.
 import { EventStream, PictureStream, fetchJson, pause } from "./api.js";
+import { commonCause } from "./banner.js";
 import { camera, cameras, clock, link } from "./cameras.js";
 import { Detail } from "./detail.js";
 import { LANES, face } from "./emotions.js";
@@ -7,8 +8,7 @@ import { listenToKeys } from "./keyboard.js";
 import { say, sayMood } from "./speech.js";
 import { Tile } from "./tile.js";
 
-const STATUS_EVERY_MS = 400; // a producer speaks once a second: see SILENT_MS
-const VERDICT_EVERY_MS = 200;
+const STATUS_EVERY_MS = 400; // a producer speaks once a second
 const MISSED_MS = 60000; // after a longer absence the minutes are loaded anew instead
 const [GRID_FPS, LARGE_FPS] = [10, 25];
 
@@ -18,6 +18,7 @@ const tiles = new Map();
 const visible = new Set();
 let detail = null;
 let withPictures = null; // not known before the first status
+let known = false; // whether the list of cameras was ever read
 
 const pictures = new PictureStream(async (name, frameId, jpeg) => {
   const bitmap = await createImageBitmap(new Blob([jpeg], { type: "image/jpeg" })).catch(() => null);
@@ -30,11 +31,15 @@ async function refresh() {
   let answer;
   try {
     answer = await fetchJson("/api/cameras");
-  } catch {
-    return; // the event stream shows that the gateway is away
+  } catch (error) {
+    // 503: the gateway cannot read Redis. Else it is away, which the event stream shows.
+    setLink({ redis: error.status !== 503 });
+    return;
   }
+  setLink({ redis: true });
   clock.ahead_ms = answer.now_ms - Date.now();
   withPictures = answer.pictures !== "off";
+  known = true;
   for (const status of answer.cameras) setStatus(status);
   const names = new Set(answer.cameras.map((status) => status.camera));
   for (const name of [...tiles.keys()]) if (!names.has(name)) removeTile(name);
@@ -46,17 +51,41 @@ function setStatus(status) {
   const found = camera(status.camera);
   found.status = status;
   if (withPictures !== null && !tiles.has(status.camera)) addTile(found);
-  judge(found);
+  updateHealth(found);
 }
 
-// A change of verdict is shown, and told, at once.
-function judge(found) {
-  const { word } = found.verdict();
-  if (word === found.judged) return;
-  if (found.judged && link.live) say(`${found.name} is ${word.toLowerCase()}`);
-  found.judged = word;
+// A change is shown, and announced, at once.
+function updateHealth(found) {
+  const { word, stale } = found.health();
+  const before = found.shownHealth;
+  if (before?.word === word && before.stale === stale) return;
+  found.shownHealth = { word, stale };
+  if (before && before.word !== word && link.gateway && link.redis) {
+    say(`${found.name} is ${word.toLowerCase()}`);
+  }
   drawOf(found);
   drawTotals();
+}
+
+function setLink(change) {
+  const before = JSON.stringify(link);
+  Object.assign(link, change);
+  if (JSON.stringify(link) === before) return;
+  const [state, text] = !link.redis ? ["away", "No data from Redis"]
+    : link.gateway ? ["live", "Connected"] : ["away", "Reconnecting"];
+  at("link").dataset.state = state;
+  at("link").lastElementChild.textContent = text;
+  for (const found of cameras.values()) updateHealth(found);
+  drawBanner();
+}
+
+function drawBanner() {
+  const all = [...cameras.values()].filter((found) => found.status);
+  const text = known || !link.redis ? commonCause(link, all) : "";
+  if (at("banner").textContent === text) return;
+  at("banner").textContent = text;
+  at("banner").hidden = !text;
+  if (text) say(text);
 }
 
 function addTile(found) {
@@ -110,8 +139,15 @@ function removeTile(name) {
 }
 
 function drawTotals() {
-  const live = [...cameras.values()].filter((found) => found.status && found.verdict().word === "Live");
-  at("totals").textContent = `${tiles.size} camera${tiles.size === 1 ? "" : "s"}, ${live.length} live`;
+  const counts = new Map();
+  for (const found of cameras.values()) {
+    if (!found.status) continue;
+    const word = found.health().word.toLowerCase();
+    counts.set(word, (counts.get(word) ?? 0) + 1);
+  }
+  const states = [...counts].map(([word, count]) => `${count} ${word}`).join(", ");
+  at("totals").textContent = `${tiles.size} camera${tiles.size === 1 ? "" : "s"}${states && `: ${states}`}`;
+  drawBanner();
 }
 
 // When to draw
@@ -135,10 +171,6 @@ function drawOf(found) {
   if (detail?.camera === found) detail.draw();
   else if (!detail) tiles.get(found.name)?.draw();
 }
-
-setInterval(() => {
-  for (const found of cameras.values()) if (found.status) judge(found);
-}, VERDICT_EVERY_MS);
 
 setInterval(() => {
   if (document.hidden) return;
@@ -213,6 +245,8 @@ function named() {
 function route() {
   const name = named();
   const open = name !== "" && tiles.has(name);
+  at("unknown").hidden = !known || open || name === "";
+  at("unknown").textContent = `There is no camera “${name}”. These are the cameras there are:`;
   if (open && detail?.camera.name !== name) showDetail(name);
   else if (!open && detail) showGrid();
 }
@@ -270,13 +304,7 @@ const events = new EventStream({
   onStatus: setStatus,
   onGap: loadAnew,
   onLink: (state) => {
-    link.live = state === "live";
-    at("link").dataset.state = state;
-    at("link").lastElementChild.textContent = state === "live" ? "Live" : "Reconnecting";
-    for (const found of cameras.values()) {
-      found.heard = performance.now(); // while it was away nothing could be heard
-      judge(found);
-    }
+    setLink({ gateway: state === "live" });
   },
 });
 setInterval(() => { if (!document.hidden) refresh(); }, STATUS_EVERY_MS);
