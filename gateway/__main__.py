@@ -72,15 +72,8 @@ async def run(
     limit_accept_errors(asyncio.get_running_loop())
     hub, history = Hub(metrics), History()
 
-    def announce(camera: str, status: dict[str, Any]) -> None:
-        hub.announce(camera, json.dumps(status).encode())
-
-    def keep(cameras: Collection[str]) -> None:
-        hub.keep(cameras)
-        history.keep(cameras)
-
     async with connect(settings.redis) as client, asyncio.TaskGroup() as group:
-        board = Board(client, health, metrics, on_cameras=keep, on_change=announce)
+        board = Board(client, health, metrics, _Announcer(hub, history))
         pictures = Pictures(client, finish, metrics, group)
 
         def on_event(item: Published) -> None:
@@ -109,6 +102,23 @@ async def run(
         server = Server(build(settings, services), settings.max_clients, end_streams)
         await server.serve(sockets=[listener])
         await _cancel(readers)
+
+
+class _Announcer:
+    """Passes changes of the cameras on to the clients, and lets the history forget."""
+
+    def __init__(self, hub: Hub, history: History) -> None:
+        self._hub = hub
+        self._history = history
+        self.on_removed = hub.announce_removed
+        self.on_redis = hub.announce_redis
+
+    def on_cameras(self, cameras: Collection[str]) -> None:
+        self._hub.keep(cameras)
+        self._history.keep(cameras)
+
+    def on_change(self, status: dict[str, Any], figures_only: bool) -> None:
+        self._hub.announce(status["camera"], json.dumps(status).encode(), figures_only)
 
 
 async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:

@@ -10,7 +10,7 @@ from redis.exceptions import ResponseError
 from emotion_streams import Emotion, EmotionEvent, keys
 from emotion_streams.backoff import is_wrong_type
 from emotion_streams.connection import Client
-from gateway.hub import Hub, Published, Taken
+from gateway.hub import Hub, Notice, Published, Taken
 from gateway.positions import Position, format_id, parse_id
 
 HEARTBEAT_S: Final = 10.0
@@ -36,13 +36,6 @@ class Silence:
 
 
 @dataclass(frozen=True)
-class Changed:
-    """A camera's status has changed: the new one as JSON."""
-
-    status: bytes
-
-
-@dataclass(frozen=True)
 class Dropped:
     """The client was too slow: so many events were left out before the next one."""
 
@@ -55,7 +48,8 @@ async def follow(
     cameras: frozenset[str] | None,
     known: Collection[str],
     resumed: Mapping[str, Position] | None,
-) -> AsyncIterator[Begun | Published | Changed | Dropped | Silence]:
+    figures: bool = False,
+) -> AsyncIterator[Begun | Published | Notice | Dropped | Silence]:
     """Yield Begun, then the events of the cameras (None: of all, also of those to come) in id order
     per camera, each once, until the hub closes. `known`: those of the cameras that there are.
 
@@ -70,7 +64,7 @@ async def follow(
     # Twice: the queue is opened only when little is missing, so that it cannot overflow meanwhile.
     async for item in _missed(client, missed, seen):
         yield item
-    with hub.subscribe(cameras) as subscription:
+    with hub.subscribe(cameras, figures) as subscription:
         if resumed is None:
             # Only now: an event between the tips and the subscription would be nobody's.
             seen.update((camera, hub.tip(camera)) for camera in known)
@@ -84,10 +78,10 @@ async def follow(
 
 def _told(
     taken: Taken, seen: dict[str, Position]
-) -> Iterator[Published | Changed | Dropped | Silence]:
+) -> Iterator[Published | Notice | Dropped | Silence]:
     if taken == _NOTHING:
         yield Silence()
-    yield from map(Changed, taken.notices)
+    yield from taken.notices
     if taken.dropped:
         yield Dropped(taken.dropped)
     yield from (item for item in taken.items if _advance(seen, item))

@@ -12,8 +12,8 @@ from starlette.responses import Response
 from emotion_streams import keys
 from emotion_streams.backoff import UNREACHABLE
 from gateway import positions
-from gateway.follow import STEP, Begun, Changed, Dropped, EventFilter, Silence, follow
-from gateway.hub import Published
+from gateway.follow import STEP, Begun, Dropped, EventFilter, Silence, follow
+from gateway.hub import Notice, Published
 from gateway.positions import Position
 from gateway.queries import EventsQuery, StreamQuery, parse
 from gateway.services import Services, known_camera, services
@@ -70,16 +70,17 @@ def _json(value: str | None) -> bytes:
 async def stream_events(request: Request) -> HeldResponse:
     """Server-sent events. `id` is opaque: shown again as Last-Event-ID (or `after`) it resumes
     after it without a gap, as far back as Redis keeps events. `event: emotion` carries an event,
-    `event: camera` a camera whose state has changed, `event: dropped` how many events were left
-    out because the client was too slow."""
+    `event: camera` a camera whose state or verdict has changed (with `figures` each second),
+    `event: removed` one that is not registered any more, `event: redis` whether Redis can be read,
+    `event: dropped` how many events were left out because the client was too slow."""
     query = parse(StreamQuery, request)
     has = services(request)
-    known = has.board.statuses()
+    known = has.board.known()
     if unknown := [camera for camera in query.camera if camera not in known]:
         raise HTTPException(404, f"no camera {unknown[0]!r}; /api/cameras lists them")
     cameras = frozenset(query.camera) or None
     wanted = query.camera or tuple(known)
-    content = _messages(has, cameras, wanted, _seen(request, query))
+    content = _messages(has, cameras, wanted, _seen(request, query), query.figures)
     return HeldResponse(content, has.slots.take("stream_events"), "text/event-stream")
 
 
@@ -102,17 +103,18 @@ async def _messages(
     cameras: frozenset[str] | None,
     wanted: tuple[str, ...],
     seen: dict[str, Position] | None,
+    figures: bool,
 ) -> AsyncGenerator[bytes, None]:
     try:
-        async for item in follow(has.hub, has.client, cameras, wanted, seen):
+        async for item in follow(has.hub, has.client, cameras, wanted, seen, figures):
             if isinstance(item, Begun):
                 stands = item.seen
                 # Without data: the client can resume from here before the first event has come.
                 yield f"retry: 1000\nid: {positions.format_positions(stands)}\n\n".encode()
             elif isinstance(item, Silence):
                 yield b": nothing new\n\n"
-            elif isinstance(item, Changed):
-                yield sse("camera", item.status)
+            elif isinstance(item, Notice):
+                yield sse(item.name, item.data)
             elif isinstance(item, Dropped):
                 yield sse("dropped", b'{"count":%d}' % item.count)
             else:

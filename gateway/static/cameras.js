@@ -10,7 +10,7 @@ export const cameras = new Map();
 export const link = { gateway: false, redis: true }; // whether each can be reached
 export const clock = { ahead_ms: 0, now: () => Date.now() + clock.ahead_ms };
 
-export function camera(name) {
+export function cameraOf(name) {
   if (!cameras.has(name)) cameras.set(name, new Camera(name));
   return cameras.get(name);
 }
@@ -30,26 +30,26 @@ class Camera {
     this.status = null;
     this.events = new Map(); // by frame id, oldest first
     this.newest = null;
-    this.heard = 0; // when the newest event came, by this page's own clock
+    this.lastEventAt = 0; // when the newest event came, by this page's own clock
     this.shown = null; // { event, bitmap }: a picture and the event of that very frame
     this.seconds = [];
     this.count = 0; // events seen since the page was opened
     this.onPicture = () => {};
     this.onEvent = () => {};
     this.waiting = null;
-    this.counted = null; // the last event in the history that was loaded
+    this.historyUpTo = null; // the last event in the history that was loaded
     this.stale = true; // whether events are missing in the minutes, which are to be loaded (anew)
-    this.told = null; // { ms, heard }: the newest time of the camera's clock, and when it came
+    this.latestTimestamp = null; // { ms, at }: the newest time of the camera's clock, and when it came
   }
 
   add(event) {
     this.events.set(event.frame_id, event);
     if (this.events.size > KEPT_EVENTS) this.events.delete(this.events.keys().next().value);
     this.newest = event;
-    this.heard = performance.now();
-    this.told = { ms: timeOf(event.frame_id), heard: this.heard };
+    this.lastEventAt = performance.now();
+    this.latestTimestamp = { ms: timeOf(event.frame_id), at: this.lastEventAt };
     this.count += 1;
-    if (this.counted !== null) this.#countIn(event);
+    if (this.historyUpTo !== null) this.#count(event);
     if (this.waiting?.frameId === event.frame_id) this.#show(this.waiting.bitmap, event);
     this.onEvent();
   }
@@ -74,15 +74,15 @@ class Camera {
 
   load(history) {
     this.seconds = history.seconds.map(fromWire);
-    this.counted = history.last;
+    this.historyUpTo = history.last;
     const ms = timeOf(history.last);
-    if (ms > (this.told?.ms ?? 0)) this.told = { ms, heard: performance.now() - history.age_ms };
+    if (ms > (this.latestTimestamp?.ms ?? 0)) this.latestTimestamp = { ms, at: performance.now() - history.age_ms };
     for (const event of this.events.values()) {
-      if (later(event.frame_id, history.last) > 0) this.#countIn(event);
+      if (later(event.frame_id, history.last) > 0) this.#count(event);
     }
   }
 
-  #countIn(event) {
+  #count(event) {
     const at = Math.floor(timeOf(event.frame_id) / 1000);
     let second = this.seconds.at(-1);
     if (!second || second.at < at) {
@@ -100,7 +100,7 @@ class Camera {
 
   // Now, in milliseconds, by the camera's own clock, which may be wrong: all its times are by it.
   now() {
-    return this.told ? this.told.ms + performance.now() - this.told.heard : clock.now();
+    return this.latestTimestamp ? this.latestTimestamp.ms + performance.now() - this.latestTimestamp.at : clock.now();
   }
 
   // Events per second over the last ten, as the gateway counts them.
@@ -115,7 +115,7 @@ class Camera {
   }
 
   // Shares of each emotion (in WIRE order) among the faces of the last minute, null without any.
-  lately(span_s = 60) {
+  recentShares(span_s = 60) {
     const since = this.now() / 1000 - span_s;
     const sums = WIRE.map(() => 0);
     let faces = 0;

@@ -103,7 +103,7 @@ export class Detail {
     this.picture.drawState();
     this.#drawFacts();
     this.#drawChart();
-    const lately = camera.lately(300);
+    const lately = camera.recentShares(300);
     const shares = lately
       ? LANES.map((name, i) => [name, lately[WIRE_INDEX[i]]]).filter(([, share]) => share >= 0.005)
       : [];

@@ -39,7 +39,7 @@ export class Tile {
     const parts = !stale ? [rate(camera.fps())] : word === "Live" ? [why] : [];
     if (latency !== null && !stale) parts.push(`${Math.round(latency)} ms`);
     this.figures.textContent = parts.join(" · ");
-    const lately = camera.lately();
+    const lately = camera.recentShares();
     const summary = drawMood(this.mood, lately, camera);
     drawRibbon(this.ribbon, camera.seconds, camera.now());
     this.ribbon.setAttribute("aria-label", `Emotions of the last five minutes. ${summary}`);
@@ -50,7 +50,7 @@ export class Tile {
 function drawMood(element, lately, camera) {
   if (!lately) {
     const nothing = camera.analysed() ? "No face in the last minute" : "Nothing analysed in the last minute";
-    element.textContent = camera.counted !== null ? nothing : "";
+    element.textContent = camera.historyUpTo !== null ? nothing : "";
     delete element.dataset.text;
     return element.textContent;
   }

@@ -374,7 +374,9 @@ def test_what_a_slow_page_was_spared_is_loaded(browser: Browser, page: Gateway, 
     )
     browser.open(page.base)
     browser.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
-    browser.wait(lambda: browser.modules("done(cameras.get('lobby')?.counted ?? null)") is not None)
+    browser.wait(
+        lambda: browser.modules("done(cameras.get('lobby')?.historyUpTo ?? null)") is not None
+    )
     browser.modules("cameras.get('lobby').add = () => {}; done()")  # it is left out
     publish(store, event("lobby", now_ms(), face("anger")))
     browser.wait(lambda: page.get("/api/cameras/lobby/history").json()["seconds"])
@@ -519,3 +521,23 @@ def test_without_a_camera_the_page_says_what_comes(
     register(store, "lobby")
     browser.wait(lambda: browser.all("[data-camera=lobby]"))
     browser.wait(lambda: not browser.find("#empty").is_displayed())
+
+
+def test_the_page_polls_nothing_that_the_event_stream_says(
+    browser: Browser, page: Gateway, server: RedisProcess, store: Any
+) -> None:
+    """Cameras that come, change and go, and figures, come by the stream alone."""
+    asked = (
+        "return performance.getEntriesByType('resource')"
+        ".filter(e => e.name.endsWith('/api/cameras')).length"
+    )
+    with Feeder(server.url, "lobby"):
+        browser.open(page.base)
+        runs(browser)
+        before = browser.js(asked)
+        register(store, "new", state="down", error="timed out")
+        browser.wait(lambda: browser.text("[data-camera=new] .state") == "Down")
+        browser.wait(lambda: "fps" in browser.text("[data-camera=lobby] .figures"))
+        store.zrem(keys.CAMERAS, "new")
+        browser.wait(lambda: not browser.all("[data-camera=new]"))
+        assert browser.js(asked) == before

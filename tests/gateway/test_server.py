@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, aclosing, asynccontextmanager
 from typing import Any
+from unittest.mock import Mock
 
 import httpx
 import pytest
@@ -13,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from emotion_streams import EmotionEvent
 from emotion_streams.connection import connect
 from gateway.app import build
-from gateway.board import Board
+from gateway.board import Board, Listener
 from gateway.follow import STEP
 from gateway.history import History
 from gateway.hub import Hub
@@ -33,7 +34,7 @@ async def serving(redis_url: str, events_url: str) -> AsyncIterator[httpx.AsyncC
     """A server that knows the cameras at one URL and asks another for events; a client of it."""
     metrics, history = GatewayMetrics(CollectorRegistry()), History()
     async with connect(redis_url) as registry, aclosing(connect(events_url)) as events:
-        board = Board(registry, Health(), metrics, history.keep, lambda *_: None)
+        board = Board(registry, Health(), metrics, Mock(spec=Listener))
         await board.look()
         hub = Hub(metrics)
         slots = Slots(1, metrics)
