@@ -20,11 +20,11 @@ from deploy.options import build_parser
 from deploy.redis_server import NoServer, find_server
 from deploy.status import Status
 from emotion_streams import connect, read_ledger, subscribe_async
-from emotion_streams.backoff import UNREACHABLE
+from emotion_streams.backoff import REDIS_ERRORS
 from emotion_streams.cli import describe
-from emotion_streams.redaction import brief
+from emotion_streams.redaction import short_message
 from service.command_line import conceal
-from service.settings import end
+from service.settings import exit_with_error
 
 _LONGEST_FOLDER: Final = 70
 
@@ -41,9 +41,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return asyncio.run(_run(arguments))
     except NoServer as error:
-        end("deploy.local", str(error))
+        exit_with_error("deploy.local", str(error))
     except (RedisError, RedisClusterException) as error:
-        print(f"deploy.local: Redis: {brief(error)}", file=sys.stderr)
+        print(f"deploy.local: Redis: {short_message(error)}", file=sys.stderr)
         return 1
 
 
@@ -89,7 +89,7 @@ async def _start_server(folder: Path, children: list[Child]) -> str:
         for _ in range(200):
             try:
                 await client.ping()
-            except UNREACHABLE:
+            except REDIS_ERRORS:
                 await asyncio.sleep(0.05)
             else:
                 return url
@@ -144,7 +144,7 @@ async def _settle(url: str, camera: str) -> None:
     """Wait until nothing of an ended file is left to analyse."""
     async with connect(url) as client:
         while True:
-            with suppress(*UNREACHABLE):  # if it is gone for good, its process has ended
+            with suppress(*REDIS_ERRORS):  # if it is gone for good, its process has ended
                 ledger = await read_ledger(client, camera)
                 if not ledger.queued and not ledger.in_flight:
                     break

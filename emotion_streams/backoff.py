@@ -5,6 +5,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
+from redis.asyncio.sentinel import MasterNotFoundError as AsyncMasterNotFoundError
 from redis.exceptions import (
     AuthenticationError,
     AuthorizationError,
@@ -13,26 +14,32 @@ from redis.exceptions import (
     RedisError,
     ResponseError,
 )
+from redis.sentinel import MasterNotFoundError
 
 Result = TypeVar("Result")
 
 # redis-py lets some of these through unwrapped (asyncio's TimeoutError is an OSError), and what it
 # raises for a cluster without a node that answers is no RedisError.
-UNREACHABLE = (RedisError, RedisClusterException, OSError)
+REDIS_ERRORS = (RedisError, RedisClusterException, OSError)
 
 
-def is_refusal(error: BaseException) -> bool:
-    """Whether Redis is there and refuses: a wrong password, a right that is missing, a key that
-    holds something else. Trying again will not help."""
+def is_permanent(error: BaseException) -> bool:
+    """Return whether Redis is there and refuses, so that trying again will not help.
+
+    It does for a wrong password, a missing right and a key of another type.
+    """
     if error.__cause__:  # in a cluster and on a socket redis-py wraps it up in another
-        return is_refusal(error.__cause__)
+        return is_permanent(error.__cause__)
     if isinstance(error, AuthenticationError | AuthorizationError | NoPermissionError):
         return True
+    # What a sentinel answered is in the text alone.
+    if isinstance(error, MasterNotFoundError | AsyncMasterNotFoundError):
+        return AuthenticationError.__name__ in str(error)
     return is_wrong_type(error)
 
 
 def is_wrong_type(error: BaseException) -> bool:
-    """Whether Redis refuses because a key holds another type of value.
+    """Return whether Redis refuses because a key holds another type of value.
 
     Any client with the right to write may cause that for one camera's keys; it says nothing about
     the others. Other replies may pass: READONLY, CLUSTERDOWN and UNBLOCKED come with every
@@ -42,8 +49,10 @@ def is_wrong_type(error: BaseException) -> bool:
 
 
 def delays(first_s: float = 0.1, cap_s: float = 2.0) -> Iterator[float]:
-    """Endless delays in seconds: doubling from `first_s` to `cap_s`, each shortened at random by
-    up to half ("equal jitter")."""
+    """Yield delays in seconds without end, doubling from `first_s` to `cap_s`.
+
+    Each is shortened at random by up to half ("equal jitter").
+    """
     delay = first_s
     while True:
         yield delay * random.uniform(0.5, 1.0)  # noqa: S311 - jitter needs no secrecy
@@ -51,7 +60,7 @@ def delays(first_s: float = 0.1, cap_s: float = 2.0) -> Iterator[float]:
 
 
 def check_cancelled() -> None:
-    """Raise CancelledError where this task's cancellation was swallowed.
+    """Raise CancelledError if this task's cancellation was swallowed.
 
     redis-py sends with asyncio.wait_for, which in Python 3.11 loses a cancellation that comes just
     as it completes (python/cpython#86296); elsewhere it turns one into an error of its own while it
@@ -61,18 +70,18 @@ def check_cancelled() -> None:
         raise asyncio.CancelledError
 
 
-async def persist(
+async def retry_forever(
     step: Callable[[], Awaitable[Result]],
     on_failure: Callable[[Exception], None] = lambda _: None,
 ) -> Result:
-    """The result of `step`, tried with backoff for as long as Redis fails or cannot be reached.
+    """Return the result of `step`, tried with backoff while Redis fails or cannot be reached.
 
-    For steps that may safely be done twice. Each failure is told to `on_failure`.
+    For steps that may safely be done twice. `on_failure` is called with each failure.
     """
     for delay in delays():
         try:
             result = await step()
-        except UNREACHABLE as error:
+        except REDIS_ERRORS as error:
             check_cancelled()
             on_failure(error)
         else:

@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from emotion_streams import keys
-from emotion_streams.backoff import UNREACHABLE
+from emotion_streams.backoff import REDIS_ERRORS
 from emotion_streams.cameras import list_cameras, registered
 from emotion_streams.connection import connect
 from emotion_streams.events import EmotionEvent
 from emotion_streams.ledger import Ledger, read_ledger
-from emotion_streams.redaction import brief, redact_url
+from emotion_streams.redaction import redact_url, short_message
 from emotion_streams.redis_url import InvalidRedisUrl
 from emotion_streams.subscribe import NOW, subscribe_async
 
@@ -31,12 +31,12 @@ def main(argv: list[str] | None = None) -> int:
     except (InvalidRedisUrl, ValueError) as error:
         print(f"emotion-streams: {error}", file=sys.stderr)
         return 2
-    except UNREACHABLE as error:
+    except REDIS_ERRORS as error:
         if isinstance(error, BrokenPipeError):  # the reader of a pipe went away: a normal end
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         print(
-            f"emotion-streams: Redis at {redact_url(arguments.redis)}: {brief(error)}",
+            f"emotion-streams: Redis at {redact_url(arguments.redis)}: {short_message(error)}",
             file=sys.stderr,
         )
         return 1

@@ -33,13 +33,15 @@ text, list and mapping, now and awaitable; callers annotate what they receive in
 
 
 def connect(url: str) -> Client:
-    """An asyncio client for the URL; nothing is sent yet. Raises InvalidRedisUrl."""
+    """Make an asyncio client for the URL; nothing is sent yet. Raises InvalidRedisUrl."""
     return _connect(url, _ASYNC)
 
 
 def connect_sync(url: str) -> Client:
-    """As `connect`, for code that runs in threads. A cluster is contacted at once, and
-    RedisClusterException raised where it cannot be reached."""
+    """Make a client as `connect` does, for code that runs in threads.
+
+    A cluster is contacted at once; RedisClusterException is raised if it cannot be reached.
+    """
     return _connect(url, _SYNC)
 
 
@@ -62,9 +64,11 @@ class _SentinelPool(SentinelConnectionPool):
 
 
 class _AsyncCluster(AsyncRedisCluster):
-    """Asks the node that failed for the cluster's layout last. redis-py asks for it after each
-    failure, any node, while all other commands wait: one that hangs would hold them up again and
-    again."""
+    """Asks the node that failed for the cluster's layout last.
+
+    redis-py asks any node for it after each failure, while all other commands wait: one that hangs
+    would hold them up again and again.
+    """
 
     async def initialize(
         self,
@@ -117,6 +121,7 @@ def _connect(url: str, kit: _Kit) -> Client:
         # Sentinels have users of their own, or none.
         secrets = {"username", "password"}
         watching = {name: value for name, value in options.items() if name not in secrets}
+        watching |= parsed.sentinel_options
         sentinel = kit.sentinel(list(parsed.hosts), sentinel_kwargs=watching)
         return sentinel.master_for(
             parsed.service,

@@ -69,7 +69,8 @@ class Model:
 class EmotionEvent:
     """What a worker found in one frame. `frame_id` is the frame's Redis stream id and the
     event's too; `captured_ms` is its capture time (Unix, milliseconds); `width` and `height` are
-    the analysed picture's; `faces` may be empty."""
+    the analysed picture's; `faces` may be empty; `faces_omitted` more were detected than a worker
+    classifies of one frame, and left out as the smallest."""
 
     camera: str
     frame_id: str
@@ -79,6 +80,7 @@ class EmotionEvent:
     faces: tuple[Face, ...]
     latency: Latency
     model: Model
+    faces_omitted: int = 0
     schema: int = SCHEMA
 
     def pack(self) -> bytes:
@@ -104,6 +106,7 @@ class EmotionEvent:
                 }
                 for face in self.faces
             ],
+            "faces_omitted": self.faces_omitted,
             "latency": vars(self.latency).copy(),
             "model": vars(self.model).copy(),
         }
@@ -144,6 +147,8 @@ class EmotionEvent:
                 }
             ),
             model=Model(**{name: model.text(name) for name in Model.__dataclass_fields__}),
+            # Absent from events of earlier workers.
+            faces_omitted=fields.integer("faces_omitted", 0) if fields.has("faces_omitted") else 0,
         )
 
 

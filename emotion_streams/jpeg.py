@@ -20,6 +20,9 @@ MAX_SCANS: Final = 64
 """Scans of a progressive JPEG; encoders write about 10. Each scan walks over every pixel, so that
 1.3 MB of 50,000 scans take minutes to decode."""
 
+MAX_SCANNED_PIXELS: Final = 600_000_000
+"""Pixels times scans: a picture of 4K may have all its scans, one of 8K sixteen."""
+
 _MAX_SEGMENTS: Final = 1024
 """Segments before the frame header; an ICC profile takes up to 255, everything else a handful."""
 
@@ -54,7 +57,8 @@ def read_header(jpeg: bytes) -> JpegHeader:
     """Read the header of a whole JPEG, without decoding it (ITU-T T.81, annex B).
 
     Raises InvalidJpegError if it is not a JPEG, is cut off (libjpeg would fill the rest with grey),
-    or exceeds MAX_PIXELS, MAX_SIDE, MAX_JPEG_BYTES or MAX_SCANS.
+    or exceeds MAX_PIXELS, MAX_SIDE,
+    MAX_JPEG_BYTES, MAX_SCANS or MAX_SCANNED_PIXELS.
     """
     if not jpeg.startswith(_START):
         raise InvalidJpegError("not a JPEG")
@@ -74,6 +78,11 @@ def read_header(jpeg: bytes) -> JpegHeader:
     # Behind FF in coded data there is 00 or a restart marker, so this counts nothing else.
     if (scans := jpeg.count(_SCAN, end)) > MAX_SCANS:
         raise InvalidJpegError(f"has {scans} scans, the limit is {MAX_SCANS}")
+    if width * height * scans > MAX_SCANNED_PIXELS:
+        raise InvalidJpegError(
+            f"has {scans} scans of {width}x{height} pixels, the limit is "
+            f"{MAX_SCANNED_PIXELS:,} pixels in all scans"
+        )
     return header
 
 

@@ -2,7 +2,8 @@
 
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -27,7 +28,11 @@ class InvalidRedisUrl(ValueError):
 
 @dataclass(frozen=True)
 class RedisUrl:
-    """A parsed URL. `hosts` holds one (host, port), or the nodes of a cluster or its sentinels."""
+    """A parsed URL.
+
+    `hosts` holds one (host, port), or the nodes of a cluster or its sentinels; `sentinel_options`
+    what goes to the sentinels alone: their user and password.
+    """
 
     kind: str
     hosts: tuple[tuple[str, int], ...]
@@ -35,21 +40,29 @@ class RedisUrl:
     service: str
     database: int
     options: dict[str, Any]
+    sentinel_options: dict[str, Any] = field(default_factory=dict)
 
 
-def parse_url(url: str, environ: "os._Environ[str] | dict[str, str]" = os.environ) -> RedisUrl:
+def without_line_end(secret: str) -> str:
+    """Return a secret without the line breaks at its end, which a file adds that it comes from."""
+    return secret.rstrip("\r\n")
+
+
+def parse_url(url: str, environ: Mapping[str, str] = os.environ) -> RedisUrl:
     """Parse redis://, rediss:// (TLS), unix://, redis+cluster:// and redis+sentinel:// URLs.
 
     Several hosts are separated by commas; a sentinel URL's path is `/service` or `/service/db`.
-    As a query may follow `db`, and with TLS `ssl_ca_certs`, `ssl_certfile`, `ssl_keyfile` and
-    `ssl_cert_reqs`, as redis-py knows them. User and password come from the URL, else from
-    EMOTION_REDIS_USERNAME and EMOTION_REDIS_PASSWORD. Raises InvalidRedisUrl, whose text holds no
-    password.
+    The query may hold `db`, and with TLS `ssl_ca_certs`, `ssl_certfile`, `ssl_keyfile` and
+    `ssl_cert_reqs`, as redis-py knows them; for a sentinel, `sentinel_username` and
+    `sentinel_password` as well. User and password come from the URL, else from
+    EMOTION_REDIS_USERNAME and EMOTION_REDIS_PASSWORD, and those of the sentinels from
+    EMOTION_REDIS_SENTINEL_USERNAME and EMOTION_REDIS_SENTINEL_PASSWORD; line breaks at their end
+    are dropped. Raises InvalidRedisUrl, whose text holds no password.
     """
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in _SCHEMES:
         raise InvalidRedisUrl(
-            f"{redact_url(url)!r} is no Redis URL: it starts with one of "
+            f"{redact_url(url)!r} is not a Redis URL: it starts with one of "
             + ", ".join(sorted(f"{name}://" for name in _SCHEMES))
         )
     tls = scheme.startswith("rediss")
@@ -60,16 +73,15 @@ def parse_url(url: str, environ: "os._Environ[str] | dict[str, str]" = os.enviro
     parts = urlsplit(f"x://x/{rest.removeprefix(authority).removeprefix('/')}")
     options: dict[str, Any] = {"ssl": True} if tls else {}
     user, _, password = credentials.partition(":") if at else ("", "", "")
-    user = unquote(user) or environ.get("EMOTION_REDIS_USERNAME", "")
-    password = unquote(password) or environ.get("EMOTION_REDIS_PASSWORD", "")
-    if user:
-        options["username"] = user
-    if password:
-        options["password"] = password
+    options |= _credentials(unquote(user), unquote(password), environ, "EMOTION_REDIS")
     path = parts.path.strip("/")
     try:
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         databases = [query.pop("db", "")]
+        sentinel = {}
+        if kind == "redis+sentinel":
+            given = (query.pop("sentinel_username", ""), query.pop("sentinel_password", ""))
+            sentinel = _credentials(*given, environ, "EMOTION_REDIS_SENTINEL")
         for name, value in query.items():
             options[name] = _tls_option(name, value, tls)
         if kind == "unix":
@@ -83,15 +95,26 @@ def parse_url(url: str, environ: "os._Environ[str] | dict[str, str]" = os.enviro
         number = _database([*databases, database])
         if kind == "redis+cluster" and number:
             raise ValueError("a cluster has no database but 0")
-        return RedisUrl(kind, hosts, "", service, number, options)
+        return RedisUrl(kind, hosts, "", service, number, options, sentinel)
     except ValueError as error:
-        raise InvalidRedisUrl(f"{redact_url(url)!r} is no Redis URL: {error}") from None
+        raise InvalidRedisUrl(f"{redact_url(url)!r} is not a Redis URL: {error}") from None
+
+
+def _credentials(
+    user: str, password: str, environ: Mapping[str, str], prefix: str
+) -> dict[str, str]:
+    """Return redis-py's options for what the URL gives, else the environment."""
+    given = {
+        "username": without_line_end(user or environ.get(f"{prefix}_USERNAME", "")),
+        "password": without_line_end(password or environ.get(f"{prefix}_PASSWORD", "")),
+    }
+    return {name: value for name, value in given.items() if value}
 
 
 def _tls_option(name: str, value: str, tls: bool) -> str:
     if name not in _TLS_OPTIONS:
         known = ", ".join(("db", *_TLS_OPTIONS))
-        raise ValueError(f"after the ? may stand {known}, not {name}")
+        raise ValueError(f"the query may hold {known}, not {name}")
     if not tls:
         raise ValueError(f"{name} needs rediss://")
     if name == "ssl_cert_reqs" and value not in ("none", "optional", "required"):
@@ -100,10 +123,10 @@ def _tls_option(name: str, value: str, tls: bool) -> str:
 
 
 def _database(given: list[str]) -> int:
-    """The number of the database, where it was given at all; 0 otherwise."""
+    """Return the number of the database, 0 if none is given."""
     for text in filter(None, given):
         if not (text.isascii() and text.isdecimal()):
-            raise ValueError(f"{text!r} is no number of a database")
+            raise ValueError(f"{text!r} is not the number of a database")
         return int(text)
     return 0
 

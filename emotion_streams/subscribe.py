@@ -19,11 +19,11 @@ from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import ResponseError
 
 from emotion_streams import keys
-from emotion_streams.backoff import is_refusal, is_wrong_type, persist
+from emotion_streams.backoff import is_permanent, is_wrong_type, retry_forever
 from emotion_streams.cameras import registered
 from emotion_streams.connection import Client, connect
 from emotion_streams.events import EmotionEvent
-from emotion_streams.redaction import brief
+from emotion_streams.redaction import short_message
 from emotion_streams.redis_url import parse_url
 
 NOW: Final = "now"
@@ -171,16 +171,16 @@ class _Reader:
 
         def on_failure(error: Exception) -> None:
             nonlocal fails
-            if is_refusal(error) and not self._has_read:
+            if is_permanent(error) and not self._has_read:
                 raise error
             if not fails:
                 fails = True
                 self._failing += 1
                 if self._failing == 1:  # of several that fail at once, one speaks
-                    log.warning("Redis cannot be reached; trying again: %s", brief(error))
+                    log.warning("Redis cannot be reached; trying again: %s", short_message(error))
 
         try:
-            await persist(step, on_failure)
+            await retry_forever(step, on_failure)
         finally:
             self._failing -= fails
 
@@ -239,7 +239,7 @@ class _Reader:
             if not is_wrong_type(error):
                 raise
             if camera not in self._aside:
-                log.warning("camera %s is left out: %s", camera, brief(error))
+                log.warning("camera %s is left out: %s", camera, short_message(error))
             self._aside[camera] = time.monotonic() + _ASIDE_S
             if not self._all and self._aside.keys() >= set(self._named):
                 raise

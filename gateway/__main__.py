@@ -23,8 +23,9 @@ from gateway.settings import GatewaySettings, check
 from service import logs
 from service.command_line import conceal
 from service.health import Health, HealthServer
+from service.listening import address_of
 from service.metrics import GatewayMetrics, build_info
-from service.settings import end, load
+from service.settings import exit_with_error, load
 from service.settings_file import InvalidSettings
 
 log = logging.getLogger("gateway")
@@ -33,7 +34,7 @@ log = logging.getLogger("gateway")
 def main(argv: list[str] | None = None) -> None:
     """Parse, listen, run until a signal."""
     if any(argument.partition("=")[0] == "--token" for argument in argv or ()):
-        end(
+        exit_with_error(
             "gateway",
             "token: not taken from the command line, which any user of the machine can read; "
             "set EMOTION_GATEWAY_TOKEN, or `token: ${NAME}` in the file of --config",
@@ -48,15 +49,14 @@ def main(argv: list[str] | None = None) -> None:
         listener = listen(settings.host, settings.port)
         probes = _probes(settings, registry, health)
     except (InvalidSettings, OSError) as error:
-        end("gateway", str(error))
-    logs.set_up(settings.log_level)
+        exit_with_error("gateway", str(error))
+    logs.set_up(settings.log_level, settings.log_format)
     # Its warnings are of requests that anybody can send, as often as they like.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
     # It warns of every write to a client that has just left.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
-    host, port = listener.getsockname()[:2]
-    address = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
-    log.info("the live page is at %s", address, extra={"metrics_port": probes.port})
+    address = address_of(*listener.getsockname()[:2])
+    log.info("the live page is at http://%s/", address, extra={"metrics_port": probes.port})
     with probes:
         asyncio.run(run(settings, listener, finish, GatewayMetrics(registry), health))
 
@@ -144,13 +144,16 @@ def _finish(settings: GatewaySettings) -> Finish:
 
 
 def _probes(settings: GatewaySettings, registry: CollectorRegistry, health: Health) -> HealthServer:
-    host, port = settings.metrics_host, settings.metrics_port
     try:
-        return HealthServer(host, port, registry, health)
+        return HealthServer(
+            settings.metrics_host,
+            settings.metrics_port,
+            registry,
+            health,
+            settings.metrics_allowed_hosts,
+        )
     except OSError as error:
-        raise OSError(
-            f"metrics_port: cannot listen on {host}:{port}: {error.strerror or error}"
-        ) from error
+        raise OSError(f"metrics: {error} (--metrics-host, --metrics-port)") from error
 
 
 if __name__ == "__main__":

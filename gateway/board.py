@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 from starlette.exceptions import HTTPException
 
 from emotion_streams import CameraStatus, list_cameras
-from emotion_streams.backoff import UNREACHABLE
+from emotion_streams.backoff import REDIS_ERRORS
 from emotion_streams.connection import Client
 from emotion_streams.redaction import redact
 from gateway.hub import Published
@@ -22,6 +22,8 @@ _EVERY_S: Final = 0.25
 _AT_LEAST_EVERY_S: Final = 1.0
 _STALE_S: Final = 3.0
 _FIGURES_EVERY_S: Final = 1.0
+_MAX_ERROR: Final = 1_000
+"""Characters of what a producer says is wrong; anybody with its role may write there."""
 
 
 class Listener(Protocol):
@@ -77,7 +79,7 @@ class Board:
         try:
             statuses = await list_cameras(self._client)
         # ValueError: a registry that something else wrote into.
-        except (*UNREACHABLE, ValueError) as failure:
+        except (*REDIS_ERRORS, ValueError) as failure:
             self._failing = True
             self._trouble.told(failure)
             if self._said_readable and self._is_stale():
@@ -87,7 +89,10 @@ class Board:
         # Producers redact what they say; one that does not must not show here either.
         before, self._statuses = (
             self._statuses,
-            {status.camera: replace(status, error=redact(status.error)) for status in statuses},
+            {
+                status.camera: replace(status, error=redact(status.error, limit=_MAX_ERROR))
+                for status in statuses
+            },
         )
         self._judge(before)
         self._read_at, self._failing = time.monotonic(), False

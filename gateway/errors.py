@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ExceptionHandler
 
-from emotion_streams.backoff import UNREACHABLE, is_wrong_type
+from emotion_streams.backoff import REDIS_ERRORS, is_wrong_type
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,6 @@ async def on_defect(request: Request, defect: Exception) -> JSONResponse:  # noq
 
 HANDLERS: dict[type[Exception], ExceptionHandler] = {
     HTTPException: on_refusal,
-    **dict.fromkeys(UNREACHABLE, on_redis_failure),
+    **dict.fromkeys(REDIS_ERRORS, on_redis_failure),
     Exception: on_defect,
 }

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from redis.exceptions import ResponseError
 
 from emotion_streams import keys, subscribe_async
-from emotion_streams.backoff import is_wrong_type, persist
+from emotion_streams.backoff import is_wrong_type, retry_forever
 from emotion_streams.cameras import registered
 from emotion_streams.connection import Client
 from gateway.history import SPAN_S, History
@@ -40,7 +40,7 @@ class Feed:
 
     async def run(self) -> None:
         """Never returns; keeps its place and waits where Redis is away."""
-        tips = await persist(self._tips, self._trouble.told)
+        tips = await retry_forever(self._tips, self._trouble.told)
         self._trouble.over()
         for camera, tip in tips.items():
             self._hub.advance(camera, tip)

@@ -55,7 +55,7 @@ async def follow(
 
     `resumed` is None for a new client, which gets what comes from now on. Of one that resumes it
     says where each camera stood; what Redis keeps after that comes first, of the known cameras that
-    it does not name from the start. Raises any of UNREACHABLE during that.
+    it does not name from the start. Raises any of REDIS_ERRORS during that.
     """
     missed = () if resumed is None else tuple(known)
     seen = {camera: resumed[camera] for camera in known if camera in resumed} if resumed else {}

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final
 
 from emotion_streams import EmotionEvent, Frame, MalformedMessage, keys
-from emotion_streams.backoff import persist
+from emotion_streams.backoff import retry_forever
 from emotion_streams.connection import Client
 from gateway.hub import Published
 from gateway.join import Join
@@ -109,7 +109,7 @@ class _Channel:
         # redis-py may lose a cancellation, hence the flag.
         while not self._closed:
             step = partial(client.xread, {key: last}, count=_BATCH, block=_BLOCK_MS)
-            reply = await persist(step, lambda _: self._metrics.redis_errors.inc())
+            reply = await retry_forever(step, lambda _: self._metrics.redis_errors.inc())
             for entry_id, fields in reply[0][1] if reply else ():
                 last = entry_id.decode()
                 self._on_frame(parse_id(last), fields)

@@ -15,6 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from gateway.connections import BACKLOG, IdleConnections, max_connections
 from gateway.errors import error
 from gateway.guard import SECURITY_HEADERS
+from service import listening
 
 _SEND_BUFFER: Final = 256 << 10
 """What the kernel holds for a slow client: more would only be older by the time it is read."""
@@ -34,11 +35,7 @@ _STOP_S: Final = 1.0
 
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket. OSError that names the address where it cannot be had."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listener = socket.create_server((host, port), family=family)
-    except OSError as error:
-        raise OSError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+    listener = listening.listen(host, port)
     # Connections inherit them all.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

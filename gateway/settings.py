@@ -6,15 +6,11 @@ from typing import Annotated, Final
 from pydantic import BeforeValidator, Field, IPvAnyNetwork, StringConstraints
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from service.settings import ServiceSettings
+from service.settings import ServiceSettings, split_list
 from service.settings_file import InvalidSettings
 
 LEAST_TOKEN: Final = 16
 """Characters; a shorter token could be guessed."""
-
-
-def _items(value: object) -> object:
-    return [item.strip() for item in value.split(",")] if isinstance(value, str) else value
 
 
 class GatewaySettings(ServiceSettings):
@@ -42,7 +38,7 @@ class GatewaySettings(ServiceSettings):
         50, gt=0, le=100_000, description="requests per second from one address, twice that at once"
     )
     trusted_proxies: Annotated[
-        tuple[IPvAnyNetwork, ...] | None, NoDecode, BeforeValidator(_items)
+        tuple[IPvAnyNetwork, ...] | None, NoDecode, BeforeValidator(split_list)
     ] = Field(
         None,
         description="addresses and networks, with commas between, whose X-Forwarded-For is true",

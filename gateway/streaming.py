@@ -8,7 +8,7 @@ from typing import Final
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from emotion_streams.backoff import UNREACHABLE
+from emotion_streams.backoff import REDIS_ERRORS
 from gateway.pictures import Picture
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class HeldResponse(StreamingResponse):
             async with aclosing(self._content):
                 try:
                     await super().__call__(scope, receive, send)
-                except UNREACHABLE as failure:
+                except REDIS_ERRORS as failure:
                     # Left unended the connection is cut: no part passes for the whole.
                     log.warning(
                         "Redis failed during an answer",

@@ -2,7 +2,7 @@
 
 import logging
 
-from emotion_streams.redaction import brief
+from emotion_streams.redaction import short_message
 from service.health import Health
 from service.metrics import GatewayMetrics
 
@@ -22,7 +22,7 @@ class Trouble:
     def told(self, failure: Exception) -> None:
         """Reading has failed."""
         self._metrics.redis_errors.inc()
-        reason = brief(failure)
+        reason = short_message(failure)
         if reason != self._reason:
             log.warning("cannot read %s, trying again", self._reads, extra={"why": reason})
         self._reason = reason

@@ -39,16 +39,22 @@ def main(argv: list[str]) -> int:
 
         return probe(argv[1:])
     config = load(argv)
-    logs.set_up(config.process.log_level)
+    logs.set_up(config.process.log_level, config.process.log_format)
     registry = CollectorRegistry()
     health = Health()
     build_info(registry, "producer")
     metrics = ProducerMetrics(registry)
-    host, port = config.process.metrics_host, config.process.metrics_port
+    process = config.process
     try:
-        server = HealthServer(host, port, registry, health)
+        server = HealthServer(
+            process.metrics_host,
+            process.metrics_port,
+            registry,
+            health,
+            process.metrics_allowed_hosts,
+        )
     except OSError as error:
-        service.end("producer", f"metrics on {host}:{port}: {error.strerror} (--metrics-port)")
+        service.exit_with_error("producer", f"metrics: {error} (--metrics-host, --metrics-port)")
     with server:
         _log.info("metrics are served", extra={"port": server.port})
         try:

@@ -12,7 +12,7 @@ import sys
 import threading
 from typing import Final
 
-from emotion_streams.redaction import keep_secret
+from emotion_streams.redaction import register_secret
 from producer.camera_settings import DEFAULT_FPS
 from producer.capture import Capture, Captured, Limits, Pace
 from producer.gates import MotionGate
@@ -139,10 +139,10 @@ def main() -> int:
     """Run one camera by the order on standard input."""
     order = Order.from_line(sys.stdin.readline())
     for secret in order.secrets:
-        keep_secret(secret)
+        register_secret(secret)
     errors = NativeErrors()
     errors.take_over()
-    logs.set_up(order.log_level, camera=order.camera)
+    logs.set_up(order.log_level, order.log_format, camera=order.camera)
     threading.excepthook = _fall
     process = CameraProcess(order, errors)
     threading.Thread(target=_stop_at_end_of_input, args=(process,), daemon=True).start()

@@ -4,17 +4,20 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote
 
 from pydantic import ValidationError
 
 from emotion_streams import keys
-from emotion_streams.redaction import keep_secret
+from emotion_streams.redaction import register_secret
 from producer.camera_settings import CameraOptions, CameraSettings
 from producer.settings import ProducerSettings
 from service import settings as service
-from service.settings_file import InvalidSettings, expand, own_values, read_yaml
+from service.settings_file import InvalidSettings, expand, read_yaml, values_for
+
+# As pydantic reads a bool; in a file it is text.
+_NO: Final = ("false", "no", "off", "n", "f", "0")
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,12 @@ def load(argv: list[str]) -> Config:
     try:
         return _resolve(given, Path(config) if config else None)
     except InvalidSettings as error:
-        service.end("producer", str(error))
+        service.exit_with_error("producer", str(error))
 
 
 def _resolve(given: Mapping[str, Any], path: Path | None) -> Config:
     content = read_yaml(path) if path else {}
-    from_file = own_values(content, path, "producer") if path else {}
+    from_file = values_for(content, path, "producer") if path else {}
     process = service.resolve(ProducerSettings, given, from_file, path)
     about_camera = {"camera", *CameraOptions.model_fields} & process.model_fields_set
     if path and "cameras" in content:
@@ -97,10 +100,10 @@ def _cameras(
         if not isinstance(own, dict):
             raise InvalidSettings(f"{where}: not a mapping of settings, as in {{source: demo}}")
         try:
-            keys.check_camera(str(name))
+            keys.check_camera(name)
         except ValueError as error:
             raise InvalidSettings(f"{where}: {error}") from None
-        cameras[str(name)] = parse_camera({**defaults, **own}, environ, f"{where}.")
+        cameras[name] = parse_camera({**defaults, **own}, environ, f"{where}.")
     if not cameras:
         raise InvalidSettings(f"{path}: cameras: there is none in it")
     return cameras
@@ -118,7 +121,7 @@ def parse_camera(
             try:
                 expanded[key] = expand(value, environ)
             except ValueError as error:
-                if values.get("enabled", True) is not False:
+                if str(values.get("enabled", True)).lower() not in _NO:
                     raise InvalidSettings(f"{where}{key}: {error}") from None
     source = expanded.get("source")
     if isinstance(source, str):
@@ -137,7 +140,7 @@ def _keep_credentials(source: str) -> None:
     # The query as a whole: its values may be words as common as "main".
     query = rest.partition("?")[2]
     for secret in (password, unquote(password), query):
-        keep_secret(secret)
+        register_secret(secret)
 
 
 def _section(content: Mapping[str, Any], path: Path, name: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from emotion_streams.redaction import known_secrets
+from emotion_streams.redaction import registered_secrets
 from producer.camera_settings import CameraSettings
 from producer.config import Config
 from producer.messages import Order
@@ -44,7 +44,7 @@ class Fleet:
         await self._stop(changed)
         for name in changed - wanted.keys():
             del self._records[name]
-            self._metrics.forget(name)
+            self._metrics.remove_camera(name)
             _log.info("the camera is no longer asked for", extra={"camera": name})
         for name in wanted.keys() - self._running.keys():
             self._start(name, wanted[name])
@@ -71,9 +71,10 @@ class Fleet:
             camera=name,
             redis_url=self._process.redis,
             log_level=self._process.log_level,
+            log_format=self._process.log_format,
             patient=self._patient,
             settings=camera,
-            secrets=known_secrets(),
+            secrets=registered_secrets(),
         )
         supervisor = CameraSupervisor(order, record, self._metrics)
         task = asyncio.create_task(supervisor.run(), name=name)

@@ -24,6 +24,7 @@ class Order(NamedTuple):
     patient: bool
     settings: CameraSettings
     secrets: list[str]
+    log_format: str = "auto"
 
     def to_line(self) -> str:
         """As JSON, with the newline."""

@@ -74,7 +74,7 @@ def main(argv: list[str]) -> int:
     try:
         camera = parse_camera({name: getattr(arguments, name) for name in names}, os.environ)
     except InvalidSettings as error:
-        service.end("producer probe", str(error))
+        service.exit_with_error("producer probe", str(error))
     errors = NativeErrors()
     errors.take_over()
     found: list[Finding | SourceUnavailable] = []

@@ -21,10 +21,10 @@ from redis.exceptions import (
 )
 
 from emotion_streams import keys
-from emotion_streams.backoff import UNREACHABLE, delays
+from emotion_streams.backoff import REDIS_ERRORS, delays
 from emotion_streams.connection import Client, connect_sync
 from emotion_streams.frames import Frame
-from emotion_streams.redaction import brief
+from emotion_streams.redaction import short_message
 from producer.messages import Counts
 from producer.picture import EncodedPicture
 
@@ -65,7 +65,7 @@ class Publisher:
         self._max_queued = max_queued
         self._max_age_ms = max_age_ms
         self._counts = counts
-        self._waited_out = _UNANSWERED if max_age_ms is not None else UNREACHABLE
+        self._waited_out = _UNANSWERED if max_age_ms is not None else REDIS_ERRORS
         self._stop = stop
         self._connect = connect
         self._client: Client | None = None
@@ -186,8 +186,8 @@ class Publisher:
     def _failed(self, error: Exception) -> None:
         self._counts.redis_errors += 1
         if not self.error:
-            _log.warning("Redis stores no frames, trying again: %s", brief(error))
-        self.error = brief(error)
+            _log.warning("Redis stores no frames, trying again: %s", short_message(error))
+        self.error = short_message(error)
 
 
 @dataclass

@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import Any, Final
 
 from emotion_streams import keys
-from emotion_streams.backoff import UNREACHABLE, check_cancelled
+from emotion_streams.backoff import REDIS_ERRORS, check_cancelled
 from emotion_streams.connection import connect
-from emotion_streams.redaction import brief, redact
+from emotion_streams.redaction import redact, short_message
 from producer.messages import Counts, Report, State
 from service.health import Health
 from service.metrics import ProducerMetrics
@@ -38,7 +38,7 @@ class CameraRecord:
         self._counted = Counts()
         self._published = 0
         self._history: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
-        metrics.start(camera)
+        metrics.init_camera(camera)
 
     def take(self, report: Report) -> None:
         """A report of the camera's present process."""
@@ -143,7 +143,7 @@ class Registry:
                     pipe.hset(keys.camera_info(record.camera), mapping=record.to_hash())
                     pipe.zadd(keys.CAMERAS, {record.camera: now_ms})
                 await pipe.execute()
-        except UNREACHABLE as error:
+        except REDIS_ERRORS as error:
             self._failed(error)
             return False
         if not self._reachable:
@@ -158,6 +158,6 @@ class Registry:
 
     def _failed(self, error: Exception) -> None:
         if self._reachable:
-            _log.warning("Redis cannot be reached, trying again: %s", brief(error))
+            _log.warning("Redis cannot be reached, trying again: %s", short_message(error))
         self._reachable = False
-        self._health.set("redis", f"Redis: {brief(error)}")
+        self._health.set("redis", f"Redis: {short_message(error)}")

@@ -1,2 +1,4 @@
-"""What the processes share: settings, logs, health and metrics. The client imports none of it; it
-needs the extra `service`."""
+"""Settings, logs, health and metrics, which all processes share.
+
+The client imports none of it; it needs the extra `service`.
+"""

@@ -1,4 +1,4 @@
-"""A command line without passwords, where `ps` shows it to every user of the machine."""
+"""A command line without passwords: `ps` shows it to every user of the machine."""
 
 import json
 import os
@@ -11,11 +11,11 @@ _DESCRIPTOR: Final = "EMOTION_COMMAND_LINE_FD"
 
 
 def conceal() -> list[str]:
-    """The arguments of this process, to be called before anything else.
+    """Return the arguments of this process; to be called before anything else.
 
-    Where a URL among them holds credentials, the process replaces itself by one whose command line
-    shows `***` instead; the arguments as they were given come along in a memory file. They can be
-    seen for the time that Python takes to start: not at all where `${NAME}` or a variable is used.
+    If a URL among them holds credentials, the process replaces itself by one whose command line
+    shows `***` instead; the arguments as given are passed on in a memory file. They are visible
+    while Python starts; with `${NAME}` or an environment variable they never are.
     """
     if descriptor := os.environ.pop(_DESCRIPTOR, None):
         with os.fdopen(int(descriptor)) as file:

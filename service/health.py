@@ -1,20 +1,26 @@
 """/metrics, /healthz and /readyz on a port of their own, served from a thread."""
 
+import ipaddress
+import socket
 import threading
 import time
+from collections.abc import Callable, Collection, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Final, Self
+from typing import ClassVar, Final, Self, TypeAlias
+from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
+from service.listening import listen
+
 STALL_S: Final = 30.0
-"""A process whose loop has not turned for this long is not alive, whatever its threads answer."""
+"""A process whose loop has not run for this long is not alive, whatever its threads answer."""
 
 
 class Health:
-    """Whether the process is alive and ready. Any thread may tell it, any may ask."""
+    """Whether the process is alive and ready. Safe in any thread."""
 
     def __init__(self) -> None:
         self._reasons: dict[str, str] = {"start": "starting"}
@@ -22,15 +28,15 @@ class Health:
         self._beat = time.monotonic()
 
     def beat(self) -> None:
-        """The main loop turns; to be called at least every few seconds."""
+        """Record that the main loop runs; to be called at least every few seconds."""
         self._beat = time.monotonic()
 
     def started(self) -> None:
-        """Starting is over."""
+        """Record that the process has started."""
         self.set("start", None)
 
     def set(self, part: str, reason: str | None) -> None:
-        """Say why a part of the process is not ready, or None that it is."""
+        """Record why a part of the process is not ready; None if it is."""
         with self._lock:
             if reason is None:
                 self._reasons.pop(part, None)
@@ -38,55 +44,124 @@ class Health:
                 self._reasons[part] = reason
 
     def not_ready(self) -> str | None:
-        """Why the process is not ready, or None."""
+        """Return why the process is not ready, or None."""
         with self._lock:
             return "; ".join(self._reasons.values()) or None
 
     def not_alive(self) -> str | None:
-        """Why the process is not alive, or None. While it starts it always is: a model may take
-        minutes to warm on a GPU, and no loop turns yet."""
+        """Return why the process is not alive, or None.
+
+        While it starts it always is: a model may take minutes to warm on a GPU, and no loop runs.
+        """
         if "start" in self._reasons:
             return None
         stalled = time.monotonic() - self._beat
         return f"the main loop has stalled for {stalled:.0f} s" if stalled > STALL_S else None
 
 
+class HostCheck:
+    """Whether a request's Host header names this machine, and not a page that was rebound to it."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        own = ("localhost", socket.gethostname())
+        self._names = {name.strip().rstrip(".").lower() for name in (*own, *names)}
+
+    def __call__(self, host: str | None) -> bool:
+        """Judge the header; None, as of HTTP/1.0, comes from no browser."""
+        if host is None:
+            return True
+        try:
+            name = (urlsplit(f"//{host.strip()}").hostname or "").rstrip(".")
+        except ValueError:
+            return False
+        return name in self._names or name.endswith(".localhost") or _is_address(name)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+_Answer: TypeAlias = tuple[int, bytes, str]
+_TEXT: Final = "text/plain; charset=utf-8"
+
+
+def _state(reason: str | None) -> _Answer:
+    return 503 if reason else 200, f"{reason or 'ok'}\n".encode(), _TEXT
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers GET and HEAD of the paths that a subclass names."""
+
+    timeout = 5  # a client that sends nothing must not hold a thread
+    answers: ClassVar[Mapping[str, Callable[[], _Answer]]] = {}
+    is_allowed: Callable[[str | None], bool]
+
+    def do_GET(self) -> None:
+        """Answer with a body."""
+        status, body, content_type = self._answer()
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_HEAD = do_GET  # noqa: N815 - http.server's name
+
+    def _answer(self) -> _Answer:
+        if not self.is_allowed(self.headers["Host"]):
+            return 403, b"not by this name: use an address, or set metrics_allowed_hosts\n", _TEXT
+        answer = self.answers.get(self.path.partition("?")[0])
+        return answer() if answer else (404, b"not found: /metrics, /healthz, /readyz\n", _TEXT)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name
+        """Log nothing: scrapes come all the time."""
+
+
+class _Server(ThreadingHTTPServer):
+    """A server on a socket that listens already."""
+
+    daemon_threads = True
+
+    def __init__(self, listener: socket.socket, handler: type[_Handler]) -> None:
+        super().__init__(listener.getsockname(), handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listener
+        self.server_address = listener.getsockname()
+
+
 class HealthServer:
     """Serves a registry and a Health until closed. Port 0 takes a free one, see `port`.
 
-    Raises OSError where the port cannot be had.
+    `host` is an address or a name; `::` is every address. A request is answered if its Host is an
+    IP address, localhost, this machine's name, `host`, or one of `allowed_hosts`: a web page whose
+    own name was made to point here can read nothing. Raises OSError, whose text names the address,
+    if it cannot listen there.
     """
 
-    def __init__(self, host: str, port: int, registry: CollectorRegistry, health: Health) -> None:
-        class Handler(BaseHTTPRequestHandler):
-            timeout = 5  # a client that sends nothing must not hold a thread
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        registry: CollectorRegistry,
+        health: Health,
+        allowed_hosts: Collection[str] = (),
+    ) -> None:
+        allowed = HostCheck((host, *allowed_hosts))
 
-            def do_GET(self) -> None:
-                if self.path == "/metrics":
-                    self._answer(200, generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4)
-                elif self.path == "/healthz":
-                    self._answer_state(health.not_alive())
-                elif self.path == "/readyz":
-                    self._answer_state(health.not_ready())
-                else:
-                    self._answer(404, b"not found: /metrics, /healthz, /readyz\n", "text/plain")
+        class Handler(_Handler):
+            answers: ClassVar = {
+                "/metrics": lambda: (200, generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4),
+                "/healthz": lambda: _state(health.not_alive()),
+                "/readyz": lambda: _state(health.not_ready()),
+            }
+            is_allowed = staticmethod(allowed)
 
-            def _answer_state(self, reason: str | None) -> None:
-                text = f"{reason}\n" if reason else "ok\n"
-                self._answer(503 if reason else 200, text.encode(), "text/plain; charset=utf-8")
-
-            def _answer(self, status: int, body: bytes, content_type: str) -> None:
-                self.send_response(status)
-                self.send_header("Content-Type", content_type)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name
-                """Scrapes are no news."""
-
-        self._server = ThreadingHTTPServer((host, port), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(listen(host, port), Handler)
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True

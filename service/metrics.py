@@ -104,20 +104,19 @@ class WorkerMetrics:
             registry=registry,
         )
 
-    def account(self, ledger: Ledger) -> None:
-        """Show an owned camera's account."""
+    def observe_ledger(self, ledger: Ledger) -> None:
+        """Set an owned camera's gauges to its ledger."""
         self.backlog.labels(ledger.camera).set(ledger.in_flight + ledger.queued)
         for state, frames in ledger.frames().items():
             self.ledger.labels(ledger.camera, state).set(frames)
         self.balanced.labels(ledger.camera).set(ledger.balanced)
 
-    def begin(self, camera: str) -> None:
-        """Show an owned camera's counters from 0 on: a rate has no value, and a panel nothing to
-        show, before a counter that is not there."""
+    def init_camera(self, camera: str) -> None:
+        """Start an owned camera's counters at 0: a counter that does not exist has no rate."""
         for outcome in Outcome:
             self.frames.labels(camera, outcome.value)
 
-    def forget(self, camera: str) -> None:
+    def remove_camera(self, camera: str) -> None:
         """Drop the gauges of a camera that the worker no longer owns."""
         for gauge in (self.backlog, self.clock_skew, self.ledger, self.balanced):
             gauge.remove_by_labels({"camera": camera})
@@ -157,11 +156,11 @@ class ProducerMetrics:
         )
         self.up = gauge("emotion_camera_up", "1 while frames come from the camera, else 0.")
         self.reconnects = counter(
-            "emotion_camera_reconnects", "Times the camera failed and was opened anew."
+            "emotion_camera_reconnects", "Times the camera failed and was opened again."
         )
         self.restarts = counter(
             "emotion_camera_restarts",
-            "Times the camera's process was ended from outside because it hung, or fell.",
+            "Times the camera's process was ended because it hung, or crashed.",
         )
         self.last_frame = gauge(
             "emotion_camera_last_frame_timestamp_seconds", "Unix time of the newest frame."
@@ -180,7 +179,7 @@ class ProducerMetrics:
             self.reconnects, self.restarts, self.last_frame, self.frame_age, self.redis_errors,
         )  # fmt: skip
 
-    def start(self, camera: str) -> None:
+    def init_camera(self, camera: str) -> None:
         """Show every series of a camera from the start, at zero."""
         for metric in self._per_camera:
             metric.labels(camera)
@@ -190,7 +189,7 @@ class ProducerMetrics:
         for reason in ("late", "newer", "full", "refused", "restart"):
             self.dropped.labels(camera, reason)
 
-    def forget(self, camera: str) -> None:
+    def remove_camera(self, camera: str) -> None:
         """Drop the gauges of a camera that is no longer asked for."""
         for gauge in (self.up, self.last_frame, self.frame_age):
             gauge.remove(camera)

@@ -5,26 +5,37 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
+import emotion_streams
 from emotion_streams.redaction import redact, redact_url
-from emotion_streams.redis_url import parse_url
+from emotion_streams.redis_url import parse_url, without_line_end
 from service.settings_file import (
     InvalidSettings,
     expand,
-    own_values,
     read_yaml,
+    values_for,
 )
 
 Settings = TypeVar("Settings", bound="ServiceSettings")
+
+
+def split_list(value: object) -> object:
+    """Split text at its commas; leave any other value to the field's type."""
+    if not isinstance(value, str):
+        return value
+    return [item.strip() for item in value.split(",") if item.strip()]
 
 
 class ServiceSettings(BaseSettings):
@@ -45,12 +56,28 @@ class ServiceSettings(BaseSettings):
         pattern="^(debug|info|warning|error)$",
         description="debug, info, warning or error",
     )
-    metrics_host: str = Field("127.0.0.1", description="address of /metrics, /healthz, /readyz")
+    log_format: str = Field(
+        "auto",
+        validation_alias=AliasChoices("log_format", "EMOTION_LOG_FORMAT"),
+        pattern="^(auto|text|json)$",
+        description="text, json, or auto: text on a terminal, json elsewhere",
+    )
+    metrics_host: str = Field(
+        "127.0.0.1",
+        description="address of /metrics, /healthz and /readyz; :: is every address of the machine",
+    )
+    metrics_allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_list)] = (
+        Field(
+            (),
+            description="names, with commas between, by which /metrics may be asked for; IP "
+            "addresses, localhost and the machine's own name always may",
+        )
+    )
 
     @field_validator("redis")
     @classmethod
     def _redis_is_a_url(cls, url: str) -> str:
-        url = expand(url, os.environ)
+        url = expand(without_line_end(url), os.environ)
         parse_url(url)
         return url
 
@@ -60,23 +87,23 @@ def load(
 ) -> Settings:
     """Read the settings of the process `section`, or end it with one line and exit code 2.
 
-    `--config` (or EMOTION_CONFIG) names a YAML file; keys that go for every process stand at its
-    top, the rest under the process' name.
+    `--config` (or EMOTION_CONFIG) names a YAML file; keys for every process are at its top, the
+    others under the process' name.
     """
     parser = build_parser(kind, section, description)
     given = vars(parser.parse_args(argv))
     config = given.pop("config", None) or os.environ.get("EMOTION_CONFIG")
     path = Path(config) if config else None
     try:
-        from_file = own_values(read_yaml(path), path, section) if path else {}
+        from_file = values_for(read_yaml(path), path, section) if path else {}
         return resolve(kind, given, from_file, path)
     except InvalidSettings as error:
-        end(section, str(error))
+        exit_with_error(section, str(error))
 
 
-def end(section: str, reason: str) -> NoReturn:
+def exit_with_error(section: str, reason: str) -> NoReturn:
     """End the process as one does whose settings are wrong: one line, exit code 2."""
-    print(f"{section}: {redact(reason)}", file=sys.stderr)
+    print(f"{section}: {redact(' '.join(reason.splitlines()))}", file=sys.stderr)
     sys.exit(2)
 
 
@@ -86,14 +113,16 @@ def resolve(
     from_file: Mapping[str, Any],
     path: Path | None = None,
 ) -> Settings:
-    """Settings from what was given on the command line, the environment and the values of the file
-    `path`. Raises InvalidSettings, which names the file where the mistake is in it."""
+    """Merge the command line, the environment and the values of the file `path` into settings.
+
+    Raises InvalidSettings, which names the file if the mistake is in it.
+    """
 
     def named(key: str, value: object) -> str:
         in_file = key not in given and key in from_file and from_file[key] == value
         return f"{path}: {key}" if in_file else key
 
-    _check_names(kind, from_file, path)
+    _check_environment(kind)
 
     class WithFile(kind):  # type: ignore[valid-type,misc]  # a class per file: sources are a class' own
         @classmethod
@@ -115,28 +144,26 @@ def resolve(
     return settings
 
 
-def _check_names(kind: type[Settings], from_file: Mapping[Any, Any], path: Path | None) -> None:
-    """Pydantic passes over variables of our prefix that are no setting, and cannot take keys of a
-    file that are no text."""
+def _check_environment(kind: type[Settings]) -> None:
+    """Refuse variables with our prefix that are not a setting, which pydantic passes over."""
     prefix = kind.model_config.get("env_prefix", "")
     settings = {
         f"{prefix}{name}".upper()
         for name, field in kind.model_fields.items()
         if field.validation_alias is None  # those with an alias have no prefix
     }
-    unknown = [f"{path}: {name}" for name in from_file if not isinstance(name, str)]
-    if prefix:
-        mine = (name for name in os.environ if name.upper().startswith(prefix))
-        unknown += sorted(name for name in mine if name.upper() not in settings)
-    if unknown:
+    mine = (name for name in os.environ if prefix and name.upper().startswith(prefix))
+    if unknown := sorted(name for name in mine if name.upper() not in settings):
         raise InvalidSettings("; ".join(f"{name}: no such setting" for name in unknown))
 
 
 def explain(
     error: ValidationError, named: Callable[[str, object], str] = lambda key, _: key
 ) -> list[str]:
-    """Each thing that is wrong, in words, without the credentials that it may hold. `named` says
-    where a key with this value stands."""
+    """Describe each thing that is wrong, without the credentials that it may hold.
+
+    `named` says where a key with this value is set.
+    """
     lines = []
     for item in error.errors():
         loc = [str(part) for part in item["loc"]]
@@ -157,13 +184,21 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End with exit code 2."""
-        end(self.prog, f"{message} (--help lists the settings)")
+        exit_with_error(self.prog, f"{message} (--help lists the settings)")
+
+
+def _default_of(field: FieldInfo) -> str:
+    """Format the default for --help, if there is one.
+
+    One that is made as the process starts is in the setting's description.
+    """
+    return "" if field.default in (PydanticUndefined, None, "", ()) else f" [{field.default}]"
 
 
 def build_parser(
     kind: type[ServiceSettings], section: str, description: str
 ) -> argparse.ArgumentParser:
-    """A command line with one option per setting; values are checked later, by the settings."""
+    """Make a command line with one option per setting; the settings check the values later."""
     parser = Parser(
         prog=section,
         description=description,
@@ -171,10 +206,12 @@ def build_parser(
         allow_abbrev=False,
     )
     parser.add_argument("--config", metavar="FILE", help="a YAML file with settings")
+    parser.add_argument(
+        "--version", action="version", version=f"emotion-streams {emotion_streams.__version__}"
+    )
     for name, field in kind.model_fields.items():
-        default = "" if field.is_required() or field.default is None else f" [{field.default}]"
         option = f"--{name.replace('_', '-')}"
-        about = f"{field.description}{default}".replace("%", "%%")
+        about = f"{field.description}{_default_of(field)}".replace("%", "%%")
         if field.annotation is bool:
             parser.add_argument(option, action=argparse.BooleanOptionalAction, help=about)
         else:

@@ -1,4 +1,4 @@
-"""A settings file: YAML in which nothing stands twice, and secrets by reference."""
+"""A settings file: YAML in which keys are as written and unique, and secrets are references."""
 
 import re
 from collections.abc import Mapping
@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-import yaml
-
-from emotion_streams.redaction import keep_secret
+from emotion_streams.redaction import register_secret
+from emotion_streams.redis_url import without_line_end
+from service.yaml_loader import InvalidYaml, parse_yaml
 
 SECTIONS: Final = ("producer", "worker", "gateway", "defaults", "cameras")
-"""Of a settings file; what stands beside them (`redis`, `log_level`) goes for every process."""
+"""Sections of a settings file; keys beside them (`redis`, `log_level`) are for every process."""
+
+MAX_FILE_BYTES: Final = 4 << 20
 
 _REFERENCE: Final = re.compile(r"\$\{([^}]*)\}")
 
@@ -20,9 +22,11 @@ class InvalidSettings(ValueError):
     """Settings that cannot be used, in one line that names each setting."""
 
 
-def own_values(content: Mapping[str, Any], path: Path, section: str) -> dict[str, Any]:
-    """Of what stands in the settings file `path`, all that goes for the process `section`. Raises
-    InvalidSettings."""
+def values_for(content: Mapping[str, Any], path: Path, section: str) -> dict[str, Any]:
+    """Return what goes for the process `section`, of all that the settings file `path` holds.
+
+    Raises InvalidSettings.
+    """
     own = content.get(section) or {}
     if not isinstance(own, dict):
         raise InvalidSettings(f"{path}: {section}: not a mapping")
@@ -30,51 +34,48 @@ def own_values(content: Mapping[str, Any], path: Path, section: str) -> dict[str
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The whole of a settings file. Raises InvalidSettings, which shows nothing of what stands in
-    it: it may be a password."""
+    """Read a settings file. Every key is text, as it is written: `0101`, `no` and `~` too.
+
+    Raises InvalidSettings whatever is wrong with the file, and shows none of its content, which may
+    be a password.
+    """
     try:
-        # Its loader is the safe one.
-        content = yaml.load(path.read_text(), _Loader) or {}  # noqa: S506
+        with path.open("rb") as file:
+            raw = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise InvalidSettings(f"{path}: {error.strerror or error}") from None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise InvalidSettings(f"{path}: not YAML: {error.problem}{where}") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise InvalidSettings(f"{path}: not YAML: it is no text in UTF-8") from None
+    if len(raw) > MAX_FILE_BYTES:
+        raise InvalidSettings(f"{path}: larger than {MAX_FILE_BYTES >> 20} MiB")
+    try:
+        content = parse_yaml(raw.decode("utf-8-sig")) or {}
+    except UnicodeDecodeError as error:
+        raise InvalidSettings(
+            f"{path}: not YAML: byte {error.start} is not text in UTF-8"
+        ) from None
+    except InvalidYaml as error:
+        raise InvalidSettings(f"{path}: not YAML: {error}") from None
     if not isinstance(content, dict):
         raise InvalidSettings(f"{path}: not a mapping")
     return content
 
 
 def expand(text: str, environ: Mapping[str, str]) -> str:
-    """The text with each `${NAME}` taken from the environment: encoded, where it is part of a URL.
-    What came from there is secret from now on. Raises ValueError for what is not set."""
+    """Replace each `${NAME}` by its value in the environment, encoded inside a URL.
+
+    Line breaks at the end of a value are dropped; the value is a secret from now on. Raises
+    ValueError for a name that is not set.
+    """
     alone = _REFERENCE.fullmatch(text) is not None
 
     def value(match: re.Match[str]) -> str:
         name = match[1]
         if name not in environ:
             raise ValueError(f"${{{name}}} is not set in the environment")
-        keep_secret(environ[name])
+        secret = without_line_end(environ[name])
+        register_secret(secret)
         # Within a URL, an @ or / of a password would end it.
-        inserted = environ[name] if alone else quote(environ[name], safe="")
-        keep_secret(inserted)
+        inserted = secret if alone else quote(secret, safe="")
+        register_secret(inserted)
         return inserted
 
     return _REFERENCE.sub(value, text)
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice in a mapping: YAML would take the last, in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"{key.value!r} stands here twice", key.start_mark
-                )
-            seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
-        return super().construct_mapping(node, deep)

@@ -176,7 +176,7 @@ def test_each_bad_frame_becomes_one_dead_letter_and_the_next_goes_on(
         (["worker", "--threads", "none"], "threads"),
         (["worker", "--in-flight", "0"], "in_flight"),
         (["worker", "--engine", "gpu"], "engine"),
-        (["worker", "--redis", "redis://u:hunter2@box:port"], "no Redis URL"),
+        (["worker", "--redis", "redis://u:hunter2@box:port"], "not a Redis URL"),
         (["worker", "--config", "/no/such.yaml"], "/no/such.yaml: No such file"),
         (["worker", "--model", "docs"], "card.json: No such file"),
         (["worker", "--model", "simpnet-v9"], "no model 'simpnet-v9'"),

@@ -1,6 +1,7 @@
 """`python -m worker`: parse, wire, run."""
 
 import asyncio
+import faulthandler
 import logging
 import os
 import secrets
@@ -23,8 +24,9 @@ from emotion_streams.redaction import redact_url
 from service import logs
 from service.command_line import conceal
 from service.health import Health, HealthServer
+from service.listening import address_of
 from service.metrics import WorkerMetrics, build_info
-from service.settings import end, load
+from service.settings import exit_with_error, load
 from worker.app import Stuck, Worker
 from worker.context import Workshop
 from worker.delivery.stream import Retention
@@ -51,12 +53,12 @@ log = logging.getLogger("worker")
 def main(argv: list[str] | None = None) -> int:
     """Run a worker until SIGTERM or SIGINT; a second signal ends it at once."""
     settings = load(WorkerSettings, "worker", argv, "Analyse the frames of attached cameras.")
-    logs.set_up(settings.log_level)
+    logs.set_up(settings.log_level, settings.log_format)
     if settings.gpus or settings.processes > 1:
         try:
             return watch_workers(settings, sys.argv[1:] if argv is None else argv)
         except NoPlace as error:
-            end("worker", str(error))
+            exit_with_error("worker", str(error))
     # Until there is something to hand over; then _stop_on_signals knows how.
     for number in _SIGNALS:
         signal.signal(number, lambda *_: sys.exit(0))
@@ -64,15 +66,21 @@ def main(argv: list[str] | None = None) -> int:
     cv2.setNumThreads(1)
     registry, health = CollectorRegistry(), Health()
     try:
-        server = HealthServer(settings.metrics_host, settings.metrics_port, registry, health)
+        server = HealthServer(
+            settings.metrics_host,
+            settings.metrics_port,
+            registry,
+            health,
+            settings.metrics_allowed_hosts,
+        )
     except OSError as error:
-        end("worker", f"--metrics-port {settings.metrics_port}: {error.strerror or error}")
+        exit_with_error("worker", f"metrics: {error} (--metrics-host, --metrics-port)")
     with server:
-        log.info("metrics at http://%s:%d/metrics", settings.metrics_host, server.port)
+        log.info("metrics at http://%s/metrics", address_of(settings.metrics_host, server.port))
         try:
             code = asyncio.run(_run(settings, registry, health))
         except (InvalidRelease, NoDetector, NoEngine) as error:
-            end("worker", str(error))
+            exit_with_error("worker", str(error))
         except SystemExit:
             log.info("told to stop while starting")
             code = 0
@@ -87,7 +95,8 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
     code = 0
     metrics = WorkerMetrics(registry)
     released = release.load(settings.model)
-    finder = FaceFinder(choose_detector(settings.detector, settings.detector_model), released.card)
+    new_detector = choose_detector(settings.detector, settings.detector_model, settings.detect_side)
+    finder = FaceFinder(new_detector, released.card)
     engine = build_engine(settings.engine, released, settings.threads)
     card = released.card
     del released  # 22 MB of weights, which the engine has in a form of its own
@@ -136,6 +145,7 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
                 await worker.run()
             except* Stuck as stuck:
                 log.critical("%s", stuck.exceptions[0])
+                faulthandler.dump_traceback(sys.stderr, all_threads=True)
                 code = 1
             finally:
                 warning.cancel()

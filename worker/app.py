@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Final
 
-from emotion_streams.backoff import UNREACHABLE
+from emotion_streams.backoff import REDIS_ERRORS
 from emotion_streams.connection import Client
-from emotion_streams.redaction import brief
+from emotion_streams.redaction import short_message
 from service.health import Health
 from worker.context import Workshop
 from worker.delivery.stream import Retention
+from worker.inference.batch import Running
 from worker.inference.permits import Slot
 from worker.ownership.lease import Leases, Peer, assign
 from worker.ownership.owned import SIGN_OFF_S, OwnedCameras
@@ -26,7 +27,7 @@ What is left then stays pending, and its next owner claims it. The process has e
 seconds, below the ten that containers are given."""
 
 STUCK_S: Final = 30.0
-"""A frame that is in the works for so long, usually a matter of milliseconds, hangs for ever."""
+"""A frame in its thread for this long is considered hung; normal frames take milliseconds."""
 
 _LOOK_S: Final = 1.0
 
@@ -34,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 class Stuck(Exception):
-    """A frame hangs in the works; a thread cannot be ended but with its process."""
+    """A frame or a batch hangs: which one. A thread cannot be killed, so the process must exit."""
 
 
 class Worker:
@@ -90,19 +91,22 @@ class Worker:
         self._health.beat()
         try:
             self._peers = await self._leases.heartbeat()
-        except UNREACHABLE:
+        except REDIS_ERRORS:
             self._peers = {}  # who has fallen meanwhile is not known
             raise
 
     async def _look(self) -> None:
-        """Raise Stuck once a frame hangs. Looks are counted, not seconds: in a process that stood
-        still no frame hangs for that."""
-        looks: dict[Slot, int] = {}
+        """Raise Stuck once a frame hangs in its thread, or a batch in the engine. A frame that
+        waits for the engine does not hang, however large the crowd before it. Looks are counted,
+        not seconds: a process that was paused must not count the pause."""
+        looks: dict[Slot | Running, int] = {}
         while True:
             await asyncio.sleep(_LOOK_S)
-            looks = {slot: looks.get(slot, 0) + 1 for slot in self._shop.slots.held}
-            if max(looks.values(), default=0) * _LOOK_S >= STUCK_S:
-                raise Stuck(f"a frame has hung in the works for {STUCK_S:.0f} s; this worker ends")
+            in_threads = {slot for slot in self._shop.slots.held if slot.in_thread}
+            looks = {it: looks.get(it, 0) + 1 for it in in_threads | self._shop.batcher.running}
+            longest = max(looks, key=looks.__getitem__, default=None)
+            if longest and looks[longest] * _LOOK_S >= STUCK_S:
+                raise Stuck(f"{_describe(longest)} has hung for {STUCK_S:.0f} s; this worker exits")
 
     async def _each(self, step: Callable[[str], Awaitable[None]], cameras: Iterable[str]) -> None:
         """Do the step for all at once, so that a shard which is away costs only its own cameras.
@@ -111,7 +115,7 @@ class Worker:
         outcomes = await asyncio.gather(*map(turn, cameras), return_exceptions=True)
         failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
         if failures:  # what is no failure of Redis goes first
-            raise min(failures, key=lambda error: isinstance(error, UNREACHABLE))
+            raise min(failures, key=lambda error: isinstance(error, REDIS_ERRORS))
 
     async def _rebalance(self, tasks: asyncio.TaskGroup) -> None:
         """Take the cameras that this worker should have, and hand over one that it should not."""
@@ -144,7 +148,7 @@ class Worker:
         async def is_free(camera: str) -> bool:
             try:
                 return await self._leases.is_free(camera, now_ms)
-            except UNREACHABLE:  # nobody knows; the others are looked after all the same
+            except REDIS_ERRORS:  # nobody knows; the others are looked after all the same
                 self._shop.metrics.redis_errors.inc()
                 return False
 
@@ -170,8 +174,8 @@ class Worker:
         self._owned.stop()  # what the last tick took
         try:
             await asyncio.wait_for(self._leases.leave(), SIGN_OFF_S)
-        except (*UNREACHABLE, TimeoutError) as error:
-            log.warning("not signed off: %s", brief(error))
+        except (*REDIS_ERRORS, TimeoutError) as error:
+            log.warning("not signed off: %s", short_message(error))
         with suppress(TimeoutError):
             async with asyncio.timeout(deadline - SIGN_OFF_S - time.monotonic()):
                 await self._finish()
@@ -182,3 +186,9 @@ class Worker:
         while self._owned:
             self._health.beat()
             await self._owned.wait(self._leases.tick_s)
+
+
+def _describe(hanging: Slot | Running) -> str:
+    if isinstance(hanging, Running):
+        return f"the engine, with a batch of {', '.join(hanging.cameras)},"
+    return f"frame {hanging.frame_id} of camera {hanging.camera}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from emotion_streams.connection import Client
 from emotion_streams.events import EmotionEvent, Model
-from emotion_streams.redaction import brief
+from emotion_streams.redaction import short_message
 from service.metrics import WorkerMetrics
 from worker.inference.batch import Batcher
 from worker.inference.find import FaceFinder, Found
@@ -72,7 +72,7 @@ class Workshop:
     def redis_failed(self, camera: str, error: Exception) -> None:
         """Count a failed call, and say so."""
         self.metrics.redis_errors.inc()
-        log.warning("Redis failed: %s", brief(error), extra={"camera": camera})
+        log.warning("Redis failed: %s", short_message(error), extra={"camera": camera})
 
     def record(
         self,

@@ -5,7 +5,7 @@ from typing import Final
 
 from redis.exceptions import ResponseError
 
-from emotion_streams.backoff import persist
+from emotion_streams.backoff import retry_forever
 from emotion_streams.connection import Client
 
 # Asked first, since a command that is refused stands in the server's log of refusals.
@@ -24,7 +24,7 @@ async def warn_if_kept(client: Client) -> None:
         except ResponseError:  # a service without CONFIG, or older than acl_check_cmd
             return None
 
-    if settings := await persist(kept):
+    if settings := await retry_forever(kept):
         log.warning(
             "Redis writes what it holds to disk (%s), and so pictures of faces: "
             'set save "" and appendonly no',

@@ -8,6 +8,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from service.settings import ServiceSettings
+from worker.inference.detect.yunet import DETECT_SIDE, MAX_DETECT_SIDE
 from worker.ownership.lease import LEASE_MS, MAX_LEASE_MS
 
 
@@ -27,6 +28,13 @@ class WorkerSettings(ServiceSettings):
     )
     detector_model: Path | None = Field(
         None, description="YuNet's file; without, it is downloaded once into the cache folder"
+    )
+    detect_side: int = Field(
+        DETECT_SIDE,
+        ge=160,
+        le=MAX_DETECT_SIDE,
+        description="pixels of the longer side at which YuNet sees a picture: more finds smaller "
+        "faces, and costs in proportion to its square; faces of 12 pixels in it are found",
     )
     threads: int = Field(
         default_factory=lambda: len(os.sched_getaffinity(0)),

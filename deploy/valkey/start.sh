@@ -1,6 +1,7 @@
 #!/bin/sh
 # Starts Valkey with the roles of users.acl, whose passwords come from the environment:
-# VALKEY_<ROLE>_PASSWORD, in capitals, at least 16 characters. A role without one is left out.
+# VALKEY_<ROLE>_PASSWORD, in capitals, at least 16 characters. A role without one is left out. A
+# password that ends in line breaks, as one from a file may, is valid with and without them.
 # What follows on the command line is given to the server.
 set -eu
 
@@ -12,6 +13,26 @@ acl=${VALKEY_RUN:-/run/valkey}/users.acl
 fail() {
     echo "start.sh: $1" >&2
     exit 2
+}
+
+newline='
+'
+return_=$(printf '\r')
+
+without_line_end() {
+    text=$1
+    while :; do
+        case $text in
+            *"$newline") text=${text%"$newline"} ;;
+            *"$return_") text=${text%"$return_"} ;;
+            *) break ;;
+        esac
+    done
+    printf %s "$text"
+}
+
+digest() {
+    printf %s "$1" | sha256sum | cut -d ' ' -f 1
 }
 
 # The server knows neither comments nor continuation lines in an ACL file, and wants a digest where
@@ -31,9 +52,12 @@ while IFS= read -r rule; do
     if [ "$name" = default ]; then
         printf '%s\n' "$rule" >>"$acl"
     elif [ -n "$password" ]; then
-        [ "${#password}" -ge 16 ] || fail "$variable is shorter than 16 characters"
-        digest=$(printf %s "$password" | sha256sum | cut -d ' ' -f 1)
-        printf '%s #%s\n' "$rule" "$digest" >>"$acl"
+        plain=$(without_line_end "$password")
+        [ "${#plain}" -ge 16 ] || fail "$variable is shorter than 16 characters"
+        rule="$rule #$(digest "$plain")"
+        # Our processes leave the line breaks out; the exporter and valkey-cli do not.
+        [ "$plain" = "$password" ] || rule="$rule #$(digest "$password")"
+        printf '%s\n' "$rule" >>"$acl"
         roles="$roles $name"
     fi
 done <"$acl.rules"

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from emotion_streams import keys
-from emotion_streams.backoff import UNREACHABLE
+from emotion_streams.backoff import REDIS_ERRORS
 from gateway import positions
 from gateway.follow import STEP, Begun, Dropped, EventFilter, Silence, follow
 from gateway.hub import Notice, Published
@@ -120,5 +120,5 @@ async def _messages(
             else:
                 has.metrics.sent_events.inc()
                 yield sse("emotion", item.data, positions.format_positions(stands))
-    except UNREACHABLE:
+    except REDIS_ERRORS:
         has.metrics.redis_errors.inc()  # the stream ends; the client comes back and resumes

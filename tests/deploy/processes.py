@@ -53,7 +53,7 @@ def start(name: str, valkey: Valkey, *options: str) -> Iterator[Process]:
     """`python -m NAME` as the role of the same name, on the address that its image would use."""
     port = free_port()
     popen = subprocess.Popen(
-        [sys.executable, "-m", name, "--metrics-port", str(port), *options],
+        [sys.executable, "-m", name, "--metrics-host", "::", "--metrics-port", str(port), *options],
         cwd=ROOT,
         env={
             "PATH": "/usr/bin:/bin",

@@ -47,6 +47,27 @@ def test_every_service_is_hardened(name: str) -> None:
     assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
 
 
+def _mebibytes(size: str) -> int:
+    return int(size[:-1]) * {"m": 1, "g": 1024}[size[-1]]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_service_may_take_the_memory_of_the_machine(name: str) -> None:
+    assert _mebibytes(SERVICES[name]["mem_limit"]) <= 8192
+
+
+def test_valkey_gets_what_it_may_hold_and_a_quarter_more() -> None:
+    conf = (DEPLOY / "valkey" / "valkey.conf").read_text()
+    (holds_gb,) = re.findall(r"^maxmemory (\d+)gb$", conf, re.MULTILINE)
+    assert _mebibytes(SERVICES["valkey"]["mem_limit"]) == int(holds_gb) * 1024 * 5 // 4
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_processes_answer_by_the_name_of_their_service(name: str) -> None:
+    variable = f"EMOTION_{name.partition('-')[0].upper()}_METRICS_ALLOWED_HOSTS"
+    assert name in SERVICES[name]["environment"][variable].split(",")
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_our_images_are_built_from_a_dockerfile_of_their_name(name: str) -> None:
     build = SERVICES[name]["build"]

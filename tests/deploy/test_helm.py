@@ -191,6 +191,17 @@ class TestProcesses:
             assert key == role
             assert role in ROLES
 
+    def test_answer_by_the_names_of_their_metrics_service(self, full: list[Manifest]) -> None:
+        for name, process in (
+            ("demo-worker", "worker"),
+            ("demo-gateway", "gateway"),
+            ("demo-producer-north", "producer"),
+        ):
+            service = the(full, "Service", f"demo-{process}-metrics")["metadata"]["name"]
+            variable = f"EMOTION_{process.upper()}_METRICS_ALLOWED_HOSTS"
+            allowed = env(full, name)[variable]["value"].split(",")
+            assert {service, f"{service}.faces", f"{service}.faces.svc"} < set(allowed)
+
     def test_are_given_only_settings_that_exist(self, full: list[Manifest]) -> None:
         for name, kind in (("worker", WorkerSettings), ("gateway", GatewaySettings)):
             known = {f"EMOTION_{name.upper()}_{field.upper()}" for field in kind.model_fields}
@@ -418,6 +429,10 @@ class TestValues:
             (
                 {"producers": {one: {"cameras": {"gate": {"source": 0}}} for one in ("a", "b")}},
                 r"producers\.b\.cameras\.gate: producers\.a has it too",
+            ),
+            (
+                {"producers": {"a": {"cameras": {"false": {"source": 0}}}}},
+                r"producers\.a\.cameras\.false: .* in quotes",
             ),
             (
                 {"redis": {"url": "redis://elsewhere"}},

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+import cv2
 import pytest
 
 from gateway.settings import GatewaySettings
@@ -80,6 +81,15 @@ class TestRules:
         assert ours
         assert ours <= known
 
+    def test_it_listens_on_every_address_of_either_kind(self, image: str) -> None:
+        environment = shlex.split(stages(image)[-1].all("ENV")[0])
+        hosts = [pair.partition("=")[2] for pair in environment if "HOST=" in pair]
+        assert hosts
+        assert set(hosts) == {"::"}
+
+    def test_it_carries_the_notices_of_what_it_holds(self, image: str) -> None:
+        assert "deploy/NOTICE /app/NOTICE" in stages(image)[-1].all("COPY")
+
     def test_it_copies_what_exists_and_the_context_lets_through(self, image: str) -> None:
         allowed = {
             line[1:]
@@ -93,6 +103,19 @@ class TestRules:
                 *sources, _ = copy.split()
                 assert set(sources) <= allowed
                 assert all((ROOT / source).exists() for source in sources)
+
+
+def test_the_notice_is_true_of_the_ffmpeg_that_the_images_install() -> None:
+    notice = (ROOT / "deploy" / "NOTICE").read_text()
+    site = Path(cv2.__file__).parents[1]
+    names = ("avcodec", "avformat", "avutil", "swscale", "swresample")
+    for name in names:
+        (library,) = (site / "opencv_python_headless.libs").glob(f"lib{name}-*")
+        assert b"license: LGPL version 2.1 or later" in library.read_bytes()
+        assert f"lib{name}" in notice
+    license_text = (site / "cv2" / "LICENSE-3RD-PARTY.txt").read_text()
+    assert "GNU LESSER GENERAL PUBLIC LICENSE" in license_text
+    assert "cv2/LICENSE-3RD-PARTY.txt" in notice
 
 
 @pytest.mark.parametrize("image", ["worker", "worker-gpu"])

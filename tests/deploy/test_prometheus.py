@@ -27,6 +27,7 @@ BY_OTHERS: Final = {
     # redis_exporter's, of the server itself; its documentation is the source, no scrape of it.
     "redis_memory_used_bytes": set[str](),
     "redis_memory_max_bytes": set[str](),
+    "redis_evicted_keys_total": set[str](),
     "up": set[str](),
 }
 TARGET: Final = {"job", "instance"}

@@ -6,6 +6,8 @@ import re
 import shutil
 import ssl
 import subprocess
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import aclosing, contextmanager
 from pathlib import Path
@@ -27,7 +29,7 @@ from emotion_streams import (
     subscribe_async,
 )
 from emotion_streams.connection import connect_sync
-from tests.deploy.processes import CAMERA, ROOT, Process
+from tests.deploy.processes import CAMERA, ROOT, Process, start
 from tests.deploy.programs import need
 from tests.deploy.valkey import FOLDER, ROLES, Valkey, password, passwords
 from tests.servers import eventually, free_port
@@ -61,6 +63,37 @@ class TestRealProcesses:
         (camera,) = asyncio.run(_cameras(valkey.url))
         assert camera.camera == CAMERA
         assert camera.owner is not None
+
+    def test_what_a_producer_says_of_a_camera_holds_up_no_gateway(
+        self,
+    ) -> None:
+        port = free_port()
+
+        def listed() -> bytes:
+            try:
+                with urllib.request.urlopen(
+                    f"http://127.0.0.1:{port}/api/cameras", timeout=5
+                ) as reply:
+                    return bytes(reply.read())
+            except OSError:
+                return b""
+
+        with Valkey() as valkey, start("gateway", valkey, "--port", str(port)) as gateway:
+            eventually(gateway.ready, timeout_s=30)
+            with valkey.client("producer") as producer:
+                producer.hset(keys.camera_info("hostile"), "error", "/key" * 4_000)
+                producer.zadd(keys.CAMERAS, {"hostile": 1})
+            eventually(lambda: b"hostile" in listed(), timeout_s=20, every_s=0.2)
+            assert gateway.ready()
+            gateway.popen.terminate()
+            assert gateway.popen.wait(10) == 0
+
+    def test_answer_no_page_whose_name_was_pointed_at_them(self, fleet: dict[str, Process]) -> None:
+        for process in fleet.values():
+            url = f"http://127.0.0.1:{process.port}/metrics"
+            rebound = urllib.request.Request(url, headers={"Host": f"evil.example:{process.port}"})
+            with pytest.raises(urllib.error.HTTPError, match="403"):
+                urllib.request.urlopen(rebound, timeout=5)
 
     def test_an_operator_reads_the_ledger_and_a_subscriber_does_not(
         self, valkey: Valkey, fleet: dict[str, Process], monkeypatch: pytest.MonkeyPatch
@@ -119,6 +152,13 @@ MAY_NOT = [
     ("producer", ("XADD", EVENTS, "*", "event", "x")),
     ("producer", ("XDEL", FRAMES, "1-1")),
     ("producer", ("HGETALL", INFO)),
+    # Keys of a wrong type, which nobody could read any more.
+    ("producer", ("XADD", keys.camera_info("zz"), "*", "a", "b")),
+    ("producer", ("HSET", keys.frames("new"), "a", "b")),
+    ("producer", ("ZADD", keys.frames("new"), "1", "a")),
+    ("producer", ("ZADD", keys.camera_info("zz"), "1", "a")),
+    ("producer", ("HSET", keys.CAMERAS, "a", "b")),
+    ("producer", ("XADD", keys.CAMERAS, "*", "a", "b")),
     ("producer", ("EVAL", "return 1", "0")),
     ("producer", ("FLUSHALL",)),
     ("worker", ("ZADD", keys.CAMERAS, "1", CAMERA)),
@@ -143,6 +183,8 @@ MAY_NOT = [
     ("replica", ("GET", "x")),
     *((role, ("CLIENT", "LIST")) for role in ROLES if role != "admin"),
     *((role, ("ACL", "LIST")) for role in ROLES if role != "admin"),
+    *((role, ("CLIENT", "TRACKING", "ON")) for role in ROLES if role != "admin"),
+    *((role, ("SELECT", "0")) for role in ROLES if role != "admin"),
 ]
 
 
@@ -202,6 +244,23 @@ class TestRoles:
         with wrong, pytest.raises(AuthenticationError):
             wrong.ping()
 
+    @pytest.mark.parametrize("end", ["\n", "\r\n", "\n\n"])
+    def test_a_password_from_a_file_is_valid_with_and_without_its_line_break(
+        self, end: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        given = password("metrics") + end
+        with Valkey(environ={"VALKEY_METRICS_PASSWORD": given}) as server:
+            for accepted in (password("metrics"), given):
+                with server.client("metrics", accepted) as client:
+                    assert client.ping()
+            wrong = server.client("metrics", password("metrics") + "x")
+            with wrong, pytest.raises(AuthenticationError):
+                wrong.ping()
+            monkeypatch.setenv("EMOTION_REDIS_USERNAME", "metrics")
+            monkeypatch.setenv("EMOTION_REDIS_PASSWORD", given)
+            with connect_sync(server.url) as client:
+                assert client.ping()
+
     def test_a_password_stands_in_no_file_and_on_no_command_line(self, server: Valkey) -> None:
         acl = (server.folder / "users.acl").read_text()
         assert password("worker") not in acl
@@ -228,6 +287,11 @@ class TestStart:
 
     def test_refuses_a_short_password(self, tmp_path: Path) -> None:
         done = self._start(tmp_path, {"VALKEY_WORKER_PASSWORD": "short"})
+        assert done.returncode == 2
+        assert "VALKEY_WORKER_PASSWORD is shorter than 16" in done.stderr
+
+    def test_does_not_count_a_line_break_as_part_of_a_password(self, tmp_path: Path) -> None:
+        done = self._start(tmp_path, {"VALKEY_WORKER_PASSWORD": "fifteen letters\n"})
         assert done.returncode == 2
         assert "VALKEY_WORKER_PASSWORD is shorter than 16" in done.stderr
 
@@ -259,6 +323,7 @@ class TestConfiguration:
             ("appendonly", "no"),
             ("repl-diskless-load", "swapdb"),
             ("io-threads", "4"),
+            ("databases", "1"),
         ],
     )
     def test_is_in_force(self, valkey: Valkey, name: str, value: str) -> None:

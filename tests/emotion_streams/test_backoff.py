@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from emotion_streams import keys, subscribe_async
-from emotion_streams.backoff import delays, persist
+from emotion_streams.backoff import delays, retry_forever
 from tests import samples
 
 
@@ -30,7 +30,7 @@ def test_a_step_is_tried_until_it_succeeds_and_each_failure_is_told() -> None:
             raise outcome
         return outcome
 
-    assert asyncio.run(persist(step, lambda error: told.append(str(error)))) == "done"
+    assert asyncio.run(retry_forever(step, lambda error: told.append(str(error)))) == "done"
     assert told == ["refused", "late"]
 
 
@@ -39,7 +39,7 @@ def test_what_redis_has_nothing_to_do_with_is_raised() -> None:
         raise KeyError("a fault of ours")
 
     with pytest.raises(KeyError):
-        asyncio.run(persist(step))
+        asyncio.run(retry_forever(step))
 
 
 def test_a_cancellation_that_the_step_swallows_still_ends_it() -> None:
@@ -50,7 +50,7 @@ def test_a_cancellation_that_the_step_swallows_still_ends_it() -> None:
             return
 
     async def check() -> None:
-        task = asyncio.create_task(persist(step))
+        task = asyncio.create_task(retry_forever(step))
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

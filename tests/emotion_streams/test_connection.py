@@ -1,11 +1,19 @@
 """Redis URLs."""
 
-import pytest
+import asyncio
+import subprocess
+import time
+from collections.abc import Iterator
 
-from emotion_streams.connection import connect_sync
-from emotion_streams.redaction import redact, redact_url
+import pytest
+import redis
+
+from deploy.redis_server import find_server
+from emotion_streams.backoff import is_permanent
+from emotion_streams.connection import connect, connect_sync
+from emotion_streams.redaction import MAX_TEXT, redact, redact_url, register_secret, short_message
 from emotion_streams.redis_url import InvalidRedisUrl, RedisUrl, parse_url
-from tests.servers import RedisProcess, free_port
+from tests.servers import RedisProcess, eventually, free_port
 
 
 @pytest.mark.parametrize(
@@ -65,7 +73,7 @@ def test_each_kind_of_url_is_understood(url: str, parsed: RedisUrl) -> None:
      "rediss://box?ssl_cert_reqs=maybe", "redis://box?db=1&colour=red", "redis://box?colour"],
 )  # fmt: skip
 def test_what_is_no_redis_url_is_one_clear_error(url: str) -> None:
-    with pytest.raises(InvalidRedisUrl, match="no Redis URL"):
+    with pytest.raises(InvalidRedisUrl, match="not a Redis URL"):
         parse_url(url, {})
 
 
@@ -96,6 +104,40 @@ def test_credentials_come_from_the_environment_when_the_url_has_none() -> None:
 def test_no_password_survives_redaction(text: str) -> None:
     assert "hunter2" not in redact(text)
     assert "***" in redact(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/key" * 4_000,
+        "/key" * 1_000_000,
+        "a://" * 100_000,
+        "a" * 100_000,
+        "a=" * 100_000,
+        "/key='" * 100_000,
+        "http://?" * 100_000,
+        " :" * 100_000,
+        "<redis.<" * 100_000,
+        "<redis.>" * 100_000,
+        "rtsp://joe:hunter2" * 100_000,
+    ],
+    ids=lambda text: text[:12],
+)
+def test_no_text_of_strangers_takes_long_to_redact(text: str) -> None:
+    began = time.process_time()
+    shown = [redact(text), redact_url(text), short_message(OSError(text))]
+    assert time.process_time() - began < 1.5  # it was minutes, and takes a tenth
+    assert all(len(one) < 2 * MAX_TEXT for one in shown)
+
+
+def test_no_password_survives_where_a_long_text_is_cut() -> None:
+    register_secret("hunter2-registered")
+    for start in range(MAX_TEXT - 60, MAX_TEXT + 5):
+        for secret in ("rtsp://joe:hunter2@camera/x", "?token=hunter2", "hunter2-registered"):
+            cut = redact(f"{'word ' * MAX_TEXT}"[:start] + secret + " and more" * 9)
+            assert "hunt" not in cut
+            assert cut.startswith("word word")
+            assert len(cut) < MAX_TEXT + 3
 
 
 @pytest.mark.parametrize(
@@ -149,3 +191,76 @@ def test_a_connection_over_tcp_and_over_a_socket_reaches_the_same_server() -> No
             over_tcp.set("x", "1")
         with connect_sync(f"unix://{server.socket}") as over_socket:
             assert over_socket.get("x") == b"1"
+
+
+@pytest.fixture
+def sentinel() -> Iterator[str]:
+    """`host:port` of a sentinel that wants a password of its own, and watches `cameras`."""
+    port = free_port()
+    with RedisProcess(port=free_port()) as server:
+        config = server.folder / "sentinel.conf"
+        config.write_text(
+            f"port {port}\nbind 127.0.0.1\ndir {server.folder}\nrequirepass watchers\n"
+            f"sentinel monitor cameras 127.0.0.1 {server.port} 1\n"
+        )
+        process = subprocess.Popen(
+            [str(find_server()), str(config), "--sentinel"], stdout=subprocess.DEVNULL
+        )
+        try:
+            with redis.Redis(port=port, password="watchers") as client:
+                eventually(lambda: _answers(client))
+            yield f"127.0.0.1:{port}"
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.exceptions.ConnectionError:
+        return False
+
+
+@pytest.mark.parametrize("where", ["the environment", "the URL"])
+def test_sentinels_may_have_a_password_of_their_own(
+    sentinel: str, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"redis+sentinel://{sentinel}/cameras"
+    if where == "the URL":
+        url += "?sentinel_password=watchers"
+    else:
+        monkeypatch.setenv("EMOTION_REDIS_SENTINEL_PASSWORD", "watchers\n")
+
+    async def ping() -> bool:
+        async with connect(url) as client:
+            return bool(await client.ping())
+
+    assert asyncio.run(ping())
+    with connect_sync(url) as client:
+        assert client.ping()
+
+
+@pytest.mark.parametrize("password", ["", "?sentinel_password=wrong-pw"])
+def test_a_sentinel_that_refuses_is_named_with_its_reason(sentinel: str, password: str) -> None:
+    url = f"redis+sentinel://{sentinel}/cameras{password}"
+
+    async def ping() -> None:
+        async with connect(url) as client:
+            await client.ping()
+
+    with pytest.raises(redis.exceptions.ConnectionError) as failed:
+        asyncio.run(ping())
+    with connect_sync(url) as client, pytest.raises(redis.exceptions.ConnectionError) as as_well:
+        client.ping()
+    for caught in (failed, as_well):
+        assert f"{sentinel} - auth:AuthenticationError" in short_message(caught.value)
+        assert "<redis" not in short_message(caught.value)
+        assert "wrong-pw" not in short_message(caught.value)
+        assert is_permanent(caught.value)
+
+
+def test_a_line_break_at_the_end_of_a_password_is_not_part_of_it() -> None:
+    environ = {"EMOTION_REDIS_USERNAME": "worker\n", "EMOTION_REDIS_PASSWORD": "p w\r\n\n"}
+    assert parse_url("redis://box", environ).options == {"username": "worker", "password": "p w"}
+    assert parse_url("redis://me:mine%0A@box", environ).options["password"] == "mine"

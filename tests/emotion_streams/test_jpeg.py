@@ -31,9 +31,10 @@ def claiming(width: int, height: int) -> bytes:
     return bytes(blob)
 
 
-def with_scans(count: int) -> bytes:
+def with_scans(count: int, side: int = 32) -> bytes:
     """A progressive JPEG whose last scan is repeated until there are `count`."""
-    picture = np.random.default_rng(1).integers(0, 256, (32, 32), np.uint8)
+    picture = np.zeros((side, side), np.uint8)
+    picture[:32, :32] = np.random.default_rng(1).integers(0, 256, (32, 32), np.uint8)
     blob = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes()
     last, end = blob.rindex(b"\xff\xda"), blob.rindex(b"\xff\xd9")
     missing = count - blob.count(b"\xff\xda")
@@ -76,6 +77,7 @@ def test_padding_after_the_end_costs_no_frame(padding: bytes) -> None:
         (claiming(0, 100), "claims 0x100"),
         (claiming(20_000, 10), "claims 20000x10"),
         (WHOLE + bytes(MAX_JPEG_BYTES), "bytes, the limit is"),
+        (with_scans(40, side=4096), "has 40 scans of 4096x4096 pixels, the limit"),
         (with_scans(MAX_SCANS + 1), "has 65 scans, the limit is 64"),
     ],
 )

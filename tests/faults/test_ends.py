@@ -83,7 +83,9 @@ def test_a_worker_in_which_a_frame_hangs_says_so_and_ends_and_another_goes_on(
     eventually(lambda: "owning" in stuck.logged(), 30)
     assert healthy(stuck)
     assert stuck.wait(STUCK_S + 2 + SCHEDULING_S) == 1
-    assert "a frame has hung in the works" in stuck.logged()
+    frame_id = place.client.xpending_range(keys.frames("file"), keys.GROUP, "-", "+", 1)
+    assert f"frame {frame_id[0]['message_id'].decode()} of camera file has hung" in stuck.logged()
+    assert "most recent call first" in stuck.logged()  # every thread's stack
     assert "Traceback" not in stuck.logged()
     place.worker().wait(60)  # it hangs there too
     place.worker().wait(60)

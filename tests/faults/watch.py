@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from emotion_streams import keys
-from emotion_streams.backoff import UNREACHABLE
+from emotion_streams.backoff import REDIS_ERRORS
 from emotion_streams.connection import Client
 from emotion_streams.events import EmotionEvent
 from tests.servers import eventually
@@ -82,7 +82,7 @@ class Watch:
                 for camera in tuple(self._cameras):
                     self._look(client, camera)
                 self._rounds += 1
-            except UNREACHABLE:
+            except REDIS_ERRORS:
                 continue
         if client:
             client.close()

@@ -204,7 +204,7 @@ def test_a_face_too_small_to_be_found_in_4k_does_not_leave_recognisable(
     shared: Path, height_px: int
 ) -> None:
     """The detector sees a reduced copy; what leaves has no more pixels than that."""
-    finder = YuNet(shared / "models" / "yunet" / YUNET_FILE)
+    finder = YuNet((shared / "models" / "yunet" / YUNET_FILE).read_bytes())
     scene, region = in_4k(height_px)
     jpeg = bytes(cv2.imencode(".jpg", scene, [cv2.IMWRITE_JPEG_QUALITY, 95])[1])
     assert finder.detect(decode(jpeg)) == [], "or there would be nothing to test"

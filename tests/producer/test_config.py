@@ -95,9 +95,20 @@ def test_a_url_that_may_be_misread_is_refused_and_its_password_not_told(source: 
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_camera_that_is_not_enabled_may_lack_its_secret(write: Write) -> None:
-    path = write("cameras: {a: {source: demo}, b: {source: 'http://${X}@b/', enabled: false}}")
+@pytest.mark.parametrize("no", ["false", "no", "'Off'", "False", "0"])
+def test_a_camera_that_is_not_enabled_may_lack_its_secret(write: Write, no: str) -> None:
+    path = write(
+        f"cameras: {{a: {{source: demo}}, b: {{source: 'http://${{X}}@b/', enabled: {no}}}}}"
+    )
     assert not read_cameras(path, {})["b"].enabled
+
+
+def test_cameras_are_named_as_written(write: Write) -> None:
+    names = ("0101", "no", "on", "yes", "1_1", "010", "8", "0x1f", "1.50", "2024-01-02", "null")
+    path = write("cameras:\n" + "".join(f"  {name}: {{source: demo}}\n" for name in names))
+    assert tuple(read_cameras(path)) == names
+    config = load(["--config", str(write("producer: {camera: 0101}\ndefaults: {source: no}"))])
+    assert {name: camera.source for name, camera in config.cameras.items()} == {"0101": "no"}
 
 
 @pytest.mark.parametrize(
@@ -114,7 +125,12 @@ def test_a_camera_that_is_not_enabled_may_lack_its_secret(write: Write) -> None:
         ("cameras: {}", "cameras: there is none"),
         ("", "cameras: there is none"),
         ("cameras: {door: {fps: 0, width: 1}}", "cameras.door.fps.*; .*: cameras.door.width"),
-        ("cameras: {a: {}, a: {}}", "'a' stands here twice at line 1, column 18"),
+        ("cameras: {~: {source: demo}}", "cameras.~: camera name '~'"),
+        ("cameras: {12:30: {source: demo}}", "cameras.12:30: camera name '12:30'"),
+        ("cameras: {010: {}, '010': {}}", "'010' is here twice at line 1, column 20"),
+        ("cameras: {door: {fps: 2024-13-45}}", "cameras.door.fps: .*number.*'2024-13-45'"),
+        ("cameras: {door: {fps: 0x_}}", "cameras.door.fps: .*number.*'0x_'"),
+        ("cameras: {a: {}, a: {}}", "'a' is here twice at line 1, column 18"),
         ("cameras: {door: {source: '${NOT_SET}'}}", r"cameras.door.source: \$\{NOT_SET\} is not"),
         ("cameras: {door: {source: 'ftp://x/y'}}", "cameras.door.source: .*ftp"),
         ("cameras: {door: {source: 0, policy: every}}", "cameras.door.policy: .*does not wait"),
@@ -163,7 +179,7 @@ def test_a_file_gives_the_defaults_of_a_single_camera(write: Write) -> None:
         ("--camera lobby --fps -1", "fps: Input should be greater than 0"),
         ("--camera lobby --source rtsp://x --policy every", "producer: policy: .*does not wait"),
         ("--camera lobby --source rtsp://a:hun@ter2/x@b/", "producer: source: .*%40"),
-        ("--camera lobby --redis nonsense", "no Redis URL"),
+        ("--camera lobby --redis nonsense", "not a Redis URL"),
         ("--config {file} --fps 3", "--fps: .*names the cameras"),
         ("--config /does/not/exist.yaml", "No such file"),
     ],

@@ -241,9 +241,14 @@ def test_cameras_of_a_file_come_and_go_while_the_others_stay(
                 ("cameras: {a: {source: demo, f", "not YAML"),
                 ("camras: {a: {source: demo}}", "camras: no such setting"),
                 ("cameras: {a: {source: demo, fps: fast}}", "cameras.a.fps"),
+                ("cameras: {a: {source: demo, fps: 2024-13-45}}", "cameras.a.fps"),
+                ("cameras: {a: {source: demo, fps: !!int 0x_}}", "does not fit its tag"),
+                ("cameras: " + "[" * 5_000, "nested too deeply"),
+                ("cameras: &a [*a]", "an alias that holds itself"),
+                ("cameras: {caf\udce9: {source: demo}}", "is not text in UTF-8"),
             )
         ):
-            config.write_text(text)
+            config.write_text(text, errors="surrogateescape")
             producer.process.send_signal(signal.SIGHUP)
             within(lambda: len(producer.entries("cannot be used")) > number)  # noqa: B023 - at once
             assert complaint in producer.entries("cannot be used")[number]["message"]

@@ -1,6 +1,7 @@
 """A workshop whose finder and engine cost nothing, for tests of what goes on around them."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -38,7 +39,11 @@ class OneFace:
 
 
 class Indifferent:
-    """Finds all emotions equally likely."""
+    """Finds all emotions equally likely, once its gate is open."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
 
     name = "stub"
     max_batch = 8
@@ -48,18 +53,21 @@ class Indifferent:
         pass
 
     def classify(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        assert self.gate.wait(30)
         return np.full((len(crops), len(EMOTIONS)), 1 / len(EMOTIONS), np.float32)
 
 
 @contextmanager
-def stub_shop(finder: OneFace | None = None, slots: int = 4) -> Iterator[Workshop]:
+def stub_shop(
+    finder: OneFace | None = None, slots: int = 4, engine: Indifferent | None = None
+) -> Iterator[Workshop]:
     """To be made inside of a running loop; the batcher is still to be run."""
     metrics = WorkerMetrics(CollectorRegistry())
     with ThreadPoolExecutor(4) as threads, ThreadPoolExecutor(1) as engine_thread:
         yield Workshop(
             finder=cast("FaceFinder", finder or OneFace()),
             threads=threads,
-            batcher=Batcher(cast("Any", Indifferent()), engine_thread, metrics),
+            batcher=Batcher(cast("Any", engine or Indifferent()), engine_thread, metrics),
             labels=EMOTIONS,
             model=Model("stub", "1", "stub"),
             slots=Slots(slots, slots),

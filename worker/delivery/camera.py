@@ -2,11 +2,12 @@
 
 import asyncio
 import time
-from contextlib import nullcontext
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from emotion_streams.backoff import UNREACHABLE, persist
+from emotion_streams.backoff import REDIS_ERRORS, retry_forever
 from emotion_streams.events import EmotionEvent
 from emotion_streams.ledger import Outcome
 from worker.context import Workshop
@@ -14,7 +15,7 @@ from worker.delivery.event import build_event
 from worker.delivery.queue import Arrival, Waiting, dead
 from worker.delivery.stream import MAX_DELIVERIES, READ_AT_ONCE, CameraStream, Delivery, Ending
 from worker.inference.decode import UnusablePicture
-from worker.inference.permits import Slot
+from worker.inference.permits import USUAL_FACES, Slot
 
 BLOCK_MS: Final = 1_000
 """How long one read waits for a frame; below the socket's timeout."""
@@ -54,6 +55,9 @@ class CameraPipeline:
         self._unended: set[str] = set()
         self._stopping = asyncio.Event()
         self._claim_at = 0.0
+        self._crowds_in_flight = 0
+        self._no_crowd = asyncio.Event()
+        self._no_crowd.set()
 
     def stop(self) -> None:
         """Read no more; run() returns when all that was read is committed."""
@@ -67,7 +71,7 @@ class CameraPipeline:
                 if self._waiting:
                     await self._begin_next(tasks)
                 else:
-                    await persist(lambda: self._read(BLOCK_MS), self._failed)
+                    await retry_forever(lambda: self._read(BLOCK_MS), self._failed)
             await self._works.join()
             committing.cancel()
 
@@ -98,7 +102,8 @@ class CameraPipeline:
         """Put the next frame worth it into the works, in a slot, with those before it."""
         # Room first: nobody may sit on a slot while Redis takes no commits.
         await self._room.acquire()
-        had_to_wait = self._shop.slots.taken
+        had_to_wait = self._shop.slots.taken or not self._no_crowd.is_set()
+        await self._no_crowd.wait()
         slot = await self._shop.slots.take()
         begun = False
         try:
@@ -127,7 +132,7 @@ class CameraPipeline:
         async with self._shop.last_chance if is_last else nullcontext():
             if is_last:
                 await self._works.join()
-            await persist(
+            await retry_forever(
                 lambda: self._stream.begin(arrival.frame_id, arrival.deliveries), self._failed
             )
             self._begin(tasks, ended, arrival, await self._shop.slots.take())
@@ -152,20 +157,22 @@ class CameraPipeline:
         try:
             async with asyncio.timeout(_CATCH_UP_S):
                 await self._read(None)
-        except UNREACHABLE as error:
+        except REDIS_ERRORS as error:
             self._failed(error)
 
     async def _analyse(self, ended: list[Result], arrival: Arrival, slot: Slot) -> list[Result]:
         """Decode, detect, crop, classify; `ended` goes before it."""
         shop, frame_id, frame = self._shop, arrival.frame_id, arrival.frame
+        slot.camera, slot.frame_id = self._stream.camera, frame_id
         assert frame is not None  # those without one end early
         began_ms = shop.clock_ms()
         try:
             found = await shop.find(frame.jpeg)
         except UnusablePicture as error:
             return [*ended, Result(dead(arrival, str(error)))]
-        slot.leave_thread()
-        classified = await shop.batcher.classify(self._stream.camera, found.crops)
+        async with self._crowds(len(found.crops)):
+            await slot.wait_for_engine(len(found.crops))
+            classified = await shop.batcher.classify(self._stream.camera, found.crops)
         now_ms = shop.clock_ms()
         self._waiting.pace.saw(now_ms - began_ms)
         event = build_event(
@@ -173,6 +180,21 @@ class CameraPipeline:
             labels=shop.labels, model=shop.model, began_ms=began_ms, now_ms=now_ms,
         )  # fmt: skip
         return [*ended, Result(Ending(frame_id, Outcome.ANALYSED, event.pack()), event)]
+
+    @asynccontextmanager
+    async def _crowds(self, faces: int) -> AsyncIterator[None]:
+        """Begin no further frame of this camera while one of a crowd is with the engine: it holds
+        no place among the frames in flight, so nothing else would bound this camera's."""
+        is_crowd = faces > USUAL_FACES
+        self._crowds_in_flight += is_crowd
+        if is_crowd:
+            self._no_crowd.clear()
+        try:
+            yield
+        finally:
+            self._crowds_in_flight -= is_crowd
+            if not self._crowds_in_flight:
+                self._no_crowd.set()
 
     async def _commit_in_order(self) -> None:
         """End frames in the order in which they were read, as many at once as are done."""
@@ -194,7 +216,7 @@ class CameraPipeline:
     async def _commit(self, results: list[Result]) -> None:
         endings = [result.ending for result in results]
         start = time.perf_counter()
-        outcomes = await persist(lambda: self._stream.commit(endings), self._failed)
+        outcomes = await retry_forever(lambda: self._stream.commit(endings), self._failed)
         seconds = time.perf_counter() - start
         self._unended.difference_update(ending.frame_id for ending in endings)
         events = [result.event for result in results]

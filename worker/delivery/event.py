@@ -49,4 +49,5 @@ def build_event(
             total_ms=max(0.0, now_ms - frame.captured_ms),
         ),
         model=model,
+        faces_omitted=found.omitted,
     )

@@ -38,6 +38,7 @@ class Request:
     """One frame's crops, given to the engine in one batch or over several, which may end in any
     order. `since` is when they came."""
 
+    camera: str
     crops: NDArray[np.uint8]
     answer: "asyncio.Future[Classified]"
     since: float
@@ -58,6 +59,13 @@ class Part:
 
 
 Batch: TypeAlias = list[Part]
+
+
+@dataclass(frozen=True, eq=False)
+class Running:
+    """A batch that was given to the engine: the cameras whose faces are in it."""
+
+    cameras: tuple[str, ...]
 
 
 class Gathering:
@@ -122,7 +130,8 @@ class Gathering:
 
 
 class Batcher:
-    """Feeds the engine. `executor` has a thread for each of its lanes."""
+    """Feeds the engine. `executor` has a thread for each of its lanes; `running` are the batches
+    that the engine has, or that wait for its threads."""
 
     def __init__(self, engine: Engine, executor: Executor, metrics: WorkerMetrics) -> None:
         self._engine = engine
@@ -130,6 +139,7 @@ class Batcher:
         self._metrics = metrics
         self._gathering = Gathering(engine.max_batch, engine.lanes, DEADLINE_S)
         self._working = 0
+        self.running: set[Running] = set()
         self._changed = asyncio.Event()
 
     async def classify(self, camera: str, crops: NDArray[np.uint8]) -> Classified:
@@ -138,7 +148,7 @@ class Batcher:
         if not len(crops):
             return Classified(np.empty((0, 0), np.float32), 0.0)
         answer: asyncio.Future[Classified] = asyncio.get_running_loop().create_future()
-        self._gathering.add(camera, Request(crops, answer, time.monotonic()))
+        self._gathering.add(camera, Request(camera, crops, answer, time.monotonic()))
         self._changed.set()
         return await answer
 
@@ -157,10 +167,13 @@ class Batcher:
 
     def _begin(self, batch: Batch) -> None:
         self._working += 1
+        running = Running(tuple(sorted({part.request.camera for part in batch})))
+        self.running.add(running)
         work = asyncio.get_running_loop().run_in_executor(self._executor, self._work, batch)
 
         def end(_: object) -> None:
             self._working -= 1
+            self.running.discard(running)
             self._changed.set()
             if work.cancelled():  # the loop is being closed
                 return

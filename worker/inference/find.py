@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import cv2
 import numpy as np
@@ -14,10 +15,15 @@ from worker.inference.decode import UnusablePicture, decode
 from worker.inference.detect import Detection, Detector
 from worker.model.card import ModelCard
 
+MAX_FACES: Final = 64
+"""Faces of a frame that are classified, the largest of them; the others are counted. A picture of a
+crowd would otherwise keep the engine busy for seconds, and its event would be old."""
+
 
 @dataclass(frozen=True)
 class Found:
-    """A picture's faces: `crops` is uint8 (faces, size, size, 3), a row per detection."""
+    """A picture's faces: `crops` is uint8 (faces, size, size, 3), a row per detection; `omitted`
+    faces beyond MAX_FACES were detected and left out."""
 
     width: int
     height: int
@@ -25,6 +31,7 @@ class Found:
     crops: NDArray[np.uint8]
     decode_s: float
     detect_s: float
+    omitted: int = 0
 
 
 class FaceFinder:
@@ -43,9 +50,10 @@ class FaceFinder:
         image = decode(jpeg)
         decoded = time.perf_counter()
         try:
-            detections = self._detector().detect(image)
+            detected = self._detector().detect(image)
         except cv2.error as error:
             raise UnusablePicture(f"the detector refused it: {error.err}") from error
+        detections = _largest(detected, MAX_FACES)
         size = self._card.input_size
         crops = np.empty((len(detections), size, size, 3), np.uint8)
         for crop, detection in zip(crops, detections, strict=True):
@@ -58,6 +66,7 @@ class FaceFinder:
             crops=crops,
             decode_s=decoded - start,
             detect_s=time.perf_counter() - decoded,
+            omitted=len(detected) - len(detections),
         )
 
     def _detector(self) -> Detector:
@@ -65,3 +74,12 @@ class FaceFinder:
         if detector is None:
             detector = self._local.detector = self._new_detector()
         return detector
+
+
+def _largest(detections: Sequence[Detection], count: int) -> list[Detection]:
+    """At most `count` of them, the largest, in their order."""
+    if len(detections) <= count:
+        return list(detections)
+    by_area = sorted(detections, key=lambda found: -found.box.width * found.box.height)
+    kept = set(map(id, by_area[:count]))
+    return [found for found in detections if id(found) in kept]

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from emotion_streams.backoff import UNREACHABLE
+from emotion_streams.backoff import REDIS_ERRORS
 from emotion_streams.connection import Client
 from emotion_streams.ledger import read_ledger
-from emotion_streams.redaction import brief
+from emotion_streams.redaction import short_message
 from worker.context import Workshop
 from worker.delivery.camera import CameraPipeline
 from worker.delivery.stream import CameraStream, Fenced, Lease, Retention
@@ -71,7 +71,7 @@ class OwnedCameras:
         if lease is None:
             return
         log.info("owning", extra={"camera": camera, "epoch": lease.epoch})
-        self._shop.metrics.begin(camera)
+        self._shop.metrics.init_camera(camera)
         stream = CameraStream(self._client, lease, self._retention)
         pipeline = CameraPipeline(stream, self._shop)
         task = tasks.create_task(self._run(camera, pipeline, lease))
@@ -95,7 +95,7 @@ class OwnedCameras:
             return
         ledger = await read_ledger(self._client, camera)
         if camera in self._owned:  # it may have gone meanwhile, and its gauges with it
-            self._shop.metrics.account(ledger)
+            self._shop.metrics.observe_ledger(ledger)
 
     def let_go_of_one(self, assigned: Mapping[str, str], peers: Mapping[str, Peer]) -> None:
         """Stop one camera that another should have, or nobody: one at a time, for a worker that
@@ -140,7 +140,7 @@ class OwnedCameras:
 
     def _forget(self, camera: str) -> None:
         self._owned.pop(camera).keeping.cancel()
-        self._shop.metrics.forget(camera)
+        self._shop.metrics.remove_camera(camera)
 
     async def _run(self, camera: str, pipeline: CameraPipeline, lease: Lease) -> None:
         """Run a camera's pipeline until it is stopped, fenced or cancelled."""
@@ -155,6 +155,8 @@ class OwnedCameras:
     async def _release(self, lease: Lease) -> None:
         try:
             await self._leases.release(lease)
-        except UNREACHABLE as error:  # then it runs out by itself
-            log.warning("lease not given up: %s", brief(error), extra={"camera": lease.camera})
+        except REDIS_ERRORS as error:  # then it runs out by itself
+            log.warning(
+                "lease not given up: %s", short_message(error), extra={"camera": lease.camera}
+            )
         log.info("let go", extra={"camera": lease.camera})

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
-from emotion_streams.backoff import UNREACHABLE, check_cancelled
-from emotion_streams.redaction import brief
+from emotion_streams.backoff import REDIS_ERRORS, check_cancelled
+from emotion_streams.redaction import short_message
 from service.health import Health
 from service.metrics import WorkerMetrics
 
@@ -37,7 +37,7 @@ class Ticks:
                 began = time.monotonic()
                 try:
                     await step()
-                except UNREACHABLE as error:
+                except REDIS_ERRORS as error:
                     check_cancelled()
                     self.failed(name, error)
                 else:
@@ -54,7 +54,7 @@ class Ticks:
         """Redis failed this step."""
         self._metrics.redis_errors.inc()
         self._failing.add(name)
-        reason = brief(error)
+        reason = short_message(error)
         self._health.set("redis", f"Redis cannot be reached: {reason}")
         log.warning("Redis cannot be reached; trying again: %s", reason, extra={"step": name})
 

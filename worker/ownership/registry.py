@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Final
 
 from emotion_streams import keys
-from emotion_streams.backoff import UNREACHABLE
+from emotion_streams.backoff import REDIS_ERRORS
 from emotion_streams.cameras import registered
 from emotion_streams.connection import Client
 from worker.delivery.stream import Retention
@@ -43,7 +43,7 @@ class Attached:
     async def _has_frames(self, camera: str) -> bool:
         try:
             return bool(await self._client.xlen(keys.frames(camera)))
-        except UNREACHABLE:  # its shard is away: nobody knows, so nobody lets it go
+        except REDIS_ERRORS:  # its shard is away: nobody knows, so nobody lets it go
             return True
 
     async def _retire(self, cameras: Collection[str]) -> None:

@@ -5,9 +5,10 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pytest
 import redis
 
@@ -16,10 +17,11 @@ from emotion_streams.connection import Client, connect
 from emotion_streams.events import EmotionEvent
 from emotion_streams.frames import Frame
 from emotion_streams.ledger import Ledger, read_ledger
-from tests.worker.shop import OneFace, stub_shop, until
+from tests.worker.shop import Indifferent, OneFace, stub_shop, until
 from worker.context import Workshop
 from worker.delivery.camera import CameraPipeline
 from worker.delivery.stream import READ_AT_ONCE, CameraStream, Fenced, Retention
+from worker.inference.find import Found
 from worker.ownership.lease import Leases
 
 CAMERA = "lobby"
@@ -68,11 +70,16 @@ class Scene:
 
 
 @asynccontextmanager
-async def running(url: str, finder: OneFace | None = None, slots: int = 4) -> AsyncIterator[Scene]:
+async def running(
+    url: str,
+    finder: OneFace | None = None,
+    slots: int = 4,
+    engine: Indifferent | None = None,
+) -> AsyncIterator[Scene]:
     connection = connect(url)
     lease = await Leases(connection, "me").acquire(CAMERA)
     assert lease
-    with stub_shop(finder, slots) as shop:
+    with stub_shop(finder, slots, engine) as shop:
         batching = asyncio.create_task(shop.batcher.run())
         pipeline = CameraPipeline(CameraStream(connection, lease, Retention()), shop)
         task = asyncio.create_task(pipeline.run())
@@ -358,3 +365,35 @@ def test_a_camera_that_falls_behind_holds_few_frames(redis_url: str, client: red
         assert max(held) <= 2 * READ_AT_ONCE
 
     play(redis_url, act, OneFace(before), slots=1)
+
+
+class CrowdOrOne(OneFace):
+    """Finds 60 faces in b"crowd", and one in every other picture."""
+
+    def find(self, jpeg: bytes) -> Found:
+        found = super().find(jpeg)
+        if jpeg != b"crowd":
+            return found
+        crops = np.zeros((60, 8, 8, 3), np.uint8)
+        return replace(found, detections=found.detections * 60, crops=crops)
+
+
+def test_a_camera_of_crowds_begins_one_at_a_time_and_leaves_the_engine_to_others(
+    redis_url: str, client: redis.Redis
+) -> None:
+    store(client, *[b"crowd"] * 12, max_age_ms=None)
+    engine = Indifferent()
+    engine.gate.clear()
+
+    async def act() -> None:
+        async with running(redis_url, CrowdOrOne(), 4, engine) as scene:
+            held = scene.shop.slots.held
+            await until(lambda: held and not any(slot.in_thread for slot in held))
+            for _ in range(20):  # another camera's frames find places
+                slot = await asyncio.wait_for(scene.shop.slots.take(), 5)
+                slot.leave()
+            assert len(held) <= 5  # of 12: as many as the threads had at once
+            engine.gate.set()
+            await scene.until_ended(analysed=12)
+
+    asyncio.run(act())

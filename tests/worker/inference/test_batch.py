@@ -210,7 +210,7 @@ def gathering(max_batch: int = 8, lanes: int = 1) -> Iterator[tuple[Gathering, "
     waiting = Gathering(max_batch, lanes, DEADLINE_S)
 
     def arrive(camera: str, faces: int, now: float = 0.0) -> Request:
-        request = Request(crops(*range(faces)), loop.create_future(), now)
+        request = Request(camera, crops(*range(faces)), loop.create_future(), now)
         waiting.add(camera, request)
         return request
 

@@ -113,10 +113,10 @@ def test_pictures_of_several_sizes_in_turn_change_nothing(yunet_file: Path, shar
     photograph = cv2.imread(str(shared / "faces" / "2007_007763.jpg"))
     assert photograph is not None
     pictures = [np.asarray(cv2.resize(photograph, size), np.uint8) for size in SIZES]
-    alone = [YuNet(yunet_file).detect(picture) for picture in pictures]
+    alone = [YuNet(yunet_file.read_bytes()).detect(picture) for picture in pictures]
     assert all(alone)
     for sizes in (2, len(SIZES)):  # as many as are kept, and more
-        detector = YuNet(yunet_file)
+        detector = YuNet(yunet_file.read_bytes())
         for _ in range(2):
             assert [detector.detect(picture) for picture in pictures[:sizes]] == alone[:sizes]
 
@@ -148,7 +148,7 @@ def test_cameras_of_different_sizes_do_not_lay_the_network_out_for_each_frame(
         return made[-1]
 
     monkeypatch.setattr(cv2.FaceDetectorYN, "create", create)
-    detector = YuNet(yunet_file)
+    detector = YuNet(yunet_file.read_bytes())
     for _ in range(5):
         for size in SIZES[:SIZES_KEPT]:
             detector.detect(np.zeros((*size[::-1], 3), np.uint8))
@@ -174,6 +174,47 @@ def test_auto_takes_the_cascade_where_yunet_cannot_be_had(
     assert "misses about one face in eight" in warning
     with pytest.raises(NoDetector, match="--detector-model"):
         choose_detector("yunet", None)
+
+
+def test_a_user_without_a_home_folder_gets_the_cascade(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_entry(uid: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", no_entry)
+    assert isinstance(choose_detector("auto", None)(), Haar)
+    (warning,) = caplog.records
+    assert "set XDG_CACHE_HOME" in vars(warning)["reason"]
+    with pytest.raises(NoDetector, match="set XDG_CACHE_HOME"):
+        choose_detector("yunet", None)
+
+
+def test_the_file_that_was_checked_is_the_one_that_runs(yunet_file: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "yunet.onnx"
+    copy.write_bytes(yunet_file.read_bytes())
+    new_detector = choose_detector("yunet", copy)
+    copy.write_bytes(b"replaced")
+    assert new_detector().detect(np.full((64, 64, 3), 127, np.uint8)) == []
+
+
+def test_a_larger_detect_side_finds_small_faces_of_a_crowd(yunet_file: Path, shared: Path) -> None:
+    photograph = cv2.imread(str(shared / "faces" / "2007_007763.jpg"))
+    assert photograph is not None
+    faces = len(choose_detector("yunet", yunet_file)().detect(np.asarray(photograph, np.uint8)))
+    small = cv2.resize(photograph, None, fx=0.4, fy=0.4, interpolation=cv2.INTER_AREA)
+    crowd = np.full((2160, 3840, 3), 127, np.uint8)
+    for row, column in np.ndindex(6, 12):
+        y, x = row * 340 + 40, column * 310 + 40
+        crowd[y : y + small.shape[0], x : x + small.shape[1]] = small
+    by_side = {
+        side: len(choose_detector("yunet", yunet_file, side)().detect(crowd))
+        for side in (640, 3840)
+    }
+    assert by_side[3840] > 0.8 * 72 * faces
+    assert by_side[640] < 0.2 * by_side[3840]
 
 
 def test_a_file_that_is_not_yunet_is_refused_even_by_auto(tmp_path: Path) -> None:
@@ -208,9 +249,10 @@ def zoo(yunet_file: Path) -> Iterator[str]:
 
 
 def test_yunet_is_downloaded_once_and_then_taken_from_the_cache(zoo: str, tmp_path: Path) -> None:
-    path = fetch_yunet(tmp_path / "cache", f"{zoo}/right")
-    assert fetch_yunet(tmp_path / "cache", "http://127.0.0.1:1/") == path
-    assert [entry.name for entry in path.parent.iterdir()] == [YUNET_FILE]
+    folder = tmp_path / "cache"
+    weights = fetch_yunet(folder, f"{zoo}/right")
+    assert fetch_yunet(folder, "http://127.0.0.1:1/") == weights
+    assert [entry.name for entry in folder.iterdir()] == [YUNET_FILE]
 
 
 def test_a_download_that_is_another_file_is_not_kept(zoo: str, tmp_path: Path) -> None:

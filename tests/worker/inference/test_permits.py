@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.worker.shop import Indifferent
-from worker.inference.permits import Slot, Slots, enough_in_flight
+from worker.inference.permits import MAX_CROWD_FACES, Slot, Slots, enough_in_flight
 
 
 async def taken_at_once(slots: Slots) -> list[Slot]:
@@ -96,3 +96,35 @@ def test_without_a_setting_as_few_frames_as_keep_the_engine_busy(
     engine = Indifferent()
     engine.lanes, engine.max_batch = lanes, max_batch
     assert enough_in_flight(threads, engine) == frames
+
+
+def test_a_crowd_that_waits_for_the_engine_leaves_its_place_to_others() -> None:
+    async def check() -> None:
+        slots = Slots(threads=1, in_flight=1)
+        crowd = await slots.take()
+        await crowd.wait_for_engine(faces=40)
+        assert not slots.taken
+        usual = await slots.take()
+        await usual.wait_for_engine(faces=3)
+        assert slots.taken
+        usual.leave()
+        crowd.leave()
+        assert not slots.held
+        assert not slots.taken
+
+    asyncio.run(check())
+
+
+def test_the_faces_of_crowds_in_flight_are_bounded() -> None:
+    async def check() -> None:
+        slots = Slots(threads=1, in_flight=2)
+        first, second = await slots.take(), await slots.take()
+        await first.wait_for_engine(faces=MAX_CROWD_FACES)
+        waiting = asyncio.ensure_future(second.wait_for_engine(faces=5))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        first.leave()
+        await asyncio.wait_for(waiting, 5)
+        second.leave()
+
+    asyncio.run(check())

@@ -15,7 +15,7 @@ import cv2
 
 from worker.inference.detect import Detector
 from worker.inference.detect.haar import Haar
-from worker.inference.detect.yunet import YuNet
+from worker.inference.detect.yunet import DETECT_SIDE, YuNet
 
 YUNET_FILE: Final = "face_detection_yunet_2023mar.onnx"
 YUNET_SHA256: Final = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
@@ -36,15 +36,22 @@ class NoDetector(RuntimeError):
     """The detector asked for cannot be had: why, and what to do."""
 
 
-def choose_detector(name: str, model: Path | None) -> Callable[[], Detector]:
-    """A factory of detectors, one per thread: `yunet`, `haar`, or `auto` for YuNet where its file
-    can be had and Haar elsewhere. `model` is YuNet's file; without, it is taken from the cache or
-    downloaded into it. Raises NoDetector."""
+def choose_detector(
+    name: str, model: Path | None, side: int = DETECT_SIDE
+) -> Callable[[], Detector]:
+    """Return a factory of detectors, one per thread.
+
+    `name` is `yunet`, `haar`, or `auto` for YuNet if its file is available, else Haar. `model` is
+    YuNet's file; without it, the file is taken from the cache or downloaded into it. `side`: the
+    longer side in pixels that YuNet sees pictures at; Haar has a size of its own.
+    Raises NoDetector.
+    """
     if name == "haar":
         return Haar
     try:
-        path = _checked(model) if model else fetch_yunet(cache_folder(), YUNET_URL)
-        YuNet(path)
+        # The bytes that were checked are the bytes that run: the file may be replaced meanwhile.
+        weights = _read_checked(model) if model else fetch_yunet(cache_folder(), YUNET_URL)
+        YuNet(weights, side)
     except (OSError, cv2.error, ValueError) as error:
         if name == "yunet" or model:
             raise NoDetector(
@@ -57,21 +64,33 @@ def choose_detector(name: str, model: Path | None) -> Callable[[], Detector]:
             extra={"reason": str(error)},
         )
         return Haar
-    return lambda: YuNet(path)
+    return lambda: YuNet(weights, side)
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: XDG_CACHE_HOME/emotion-streams, ~/.cache otherwise."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "emotion-streams"
+    """Return where downloads are kept: XDG_CACHE_HOME/emotion-streams, else ~/.cache.
+
+    Raises OSError if there is no home folder, as for a user without an entry in /etc/passwd.
+    """
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base) / "emotion-streams"
+    try:
+        return Path.home() / ".cache" / "emotion-streams"
+    except RuntimeError as error:
+        raise OSError(
+            "no folder to keep it in: this user has no home folder; set XDG_CACHE_HOME"
+        ) from error
 
 
-def fetch_yunet(folder: Path, url: str) -> Path:
-    """YuNet's file in `folder`, downloaded from `url` where it is not there yet, checked by its
-    sha256. Raises OSError where it cannot be had, ValueError where it is another file."""
+def fetch_yunet(folder: Path, url: str) -> bytes:
+    """Return the content of YuNet's file in `folder`, downloaded from `url` if it is missing.
+
+    It is checked by its sha256. Raises OSError if it is not available, ValueError if it is another
+    file.
+    """
     path = folder / YUNET_FILE
     if path.is_file():
-        return _checked(path)
+        return _read_checked(path)
     blob = _download(url)
     _check(blob, url)
     folder.mkdir(parents=True, exist_ok=True)
@@ -79,7 +98,7 @@ def fetch_yunet(folder: Path, url: str) -> Path:
     with tempfile.NamedTemporaryFile(dir=folder, delete=False) as part:
         part.write(blob)
     Path(part.name).replace(path)
-    return path
+    return blob
 
 
 def _download(url: str) -> bytes:
@@ -98,9 +117,10 @@ def _download(url: str) -> bytes:
     return bytes(blob)
 
 
-def _checked(path: Path) -> Path:
-    _check(path.read_bytes(), str(path))
-    return path
+def _read_checked(path: Path) -> bytes:
+    blob = path.read_bytes()
+    _check(blob, str(path))
+    return blob
 
 
 def _check(blob: bytes, where: str) -> None:

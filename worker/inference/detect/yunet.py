@@ -1,7 +1,6 @@
 """YuNet, the detector to use: exact, small, fast on a CPU (Wu et al., 2023, through OpenCV)."""
 
 from collections import OrderedDict
-from pathlib import Path
 from typing import Any, Final
 
 import cv2
@@ -13,16 +12,20 @@ from worker.inference.detect import Detection
 
 SCORE_THRESHOLD: Final = 0.7
 NMS_THRESHOLD: Final = 0.3
-MAX_CANDIDATES: Final = 500
+MAX_CANDIDATES: Final = 5000
+"""Boxes before suppression: some ten a face. With 500 a crowd in 4K would lose most of its faces."""
 
-MAX_SIDE: Final = 640
+DETECT_SIDE: Final = 640
 """Pictures are reduced to this longer side for detection: the size YuNet was trained on. Faces of
 12 pixels in it are still found; the crop is cut from the full picture."""
 
+MAX_DETECT_SIDE: Final = 4096
+"""4K as it is. One picture of 3840x2160 costs 27 times one of 640x480."""
 
 SIZES_KEPT: Final = 4
-"""Networks that a detector keeps, one per size of its input: to lay one out anew costs 3 to 4 ms,
-half of a frame's detection. Each takes 10 to 25 MB, and each thread has a detector."""
+"""Networks that a detector keeps, one per size of its input: to lay out another costs 3 to 4 ms,
+half of a frame's detection. Each takes 10 to 25 MB at a side of 640, in proportion to its pixels
+beyond that, and each thread has a detector; so fewer are kept of larger ones."""
 
 MIN_SIDE: Final = 64
 """Twice the network's largest stride. In flatter pictures OpenCV 4.14 reads memory that nobody
@@ -34,16 +37,18 @@ class YuNet:
 
     name = "yunet"
 
-    def __init__(self, model: Path) -> None:
-        """Raises OSError where the file cannot be read, cv2.error where it is no such model."""
-        self._model = np.frombuffer(model.read_bytes(), np.uint8)
+    def __init__(self, weights: bytes, side: int = DETECT_SIDE) -> None:
+        """`weights`: the content of the ONNX file. Raises cv2.error if it is not such a model."""
+        self._model = np.frombuffer(weights, np.uint8)
+        self._side = side
+        self._sizes_kept = max(1, min(SIZES_KEPT, SIZES_KEPT * DETECT_SIDE**2 // side**2))
         self._nets: OrderedDict[tuple[int, int], Any] = OrderedDict()
         self._net((320, 240))
 
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
         """The faces in a uint8 BGR picture (height, width, 3), surest first."""
         height, width = image.shape[:2]
-        scale = min(1.0, MAX_SIDE / max(height, width))
+        scale = min(1.0, self._side / max(height, width))
         if scale < 1.0:
             size = (max(1, round(width * scale)), max(1, round(height * scale)))
             image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
@@ -65,7 +70,7 @@ class YuNet:
         """The network laid out for pictures of (width, height): one that is kept, a new one, or
         the one that was used longest ago."""
         net = self._nets.pop(size, None)
-        if net is None and len(self._nets) == SIZES_KEPT:
+        if net is None and len(self._nets) == self._sizes_kept:
             _, net = self._nets.popitem(last=False)
             net.setInputSize(size)
         self._nets[size] = net or self._create(size)

@@ -47,6 +47,14 @@ redis://{{ include "es.valkey-name" . }}:6379
     secretKeyRef: {name: {{ .root.Values.redis.existingSecret }}, key: {{ .role }}}
 {{- end }}
 
+{{/* Names of the Service by which a process may be asked for its metrics, beside its address. */}}
+{{- define "es.metrics-env" -}}
+{{- $service := printf "%s-%s-metrics" .root.Release.Name .component }}
+{{- $space := .root.Release.Namespace }}
+- name: EMOTION_{{ upper .component }}_METRICS_ALLOWED_HOSTS
+  value: {{ printf "%s,%s.%s,%s.%s.svc,%s.%s.svc.cluster.local" $service $service $space $service $space $service $space }}
+{{- end }}
+
 {{- define "es.settings-env" -}}
 {{- range $name, $value := .settings }}
 - name: EMOTION_{{ $.process }}_{{ $name | upper }}
