@@ -1,6 +1,7 @@
 """Faces made unrecognisable, for pictures that may be seen by more people than the faces chose."""
 
 import asyncio
+import math
 import os
 from typing import Final, TypeAlias
 
@@ -26,10 +27,12 @@ _BLOCKS: Final = 6
 """Blocks along the longer side of a face: too few to tell anybody by."""
 _QUALITY: Final = 85
 
-_DETECTED_WIDTH: Final = {"yunet": 640, "haar": 320}
-"""Pixels to which the detectors reduce the longer side of what they look at, at their default. A
-face that is too small to be found there is never shown with more pixels than the detector saw."""
-_UNKNOWN_DETECTOR: Final = min(_DETECTED_WIDTH.values())
+_YUNET_SIDE: Final = 640
+"""Pixels to which YuNet's pictures are reduced (longer side), unless the event says otherwise."""
+_HAAR_WIDTH: Final = 320
+"""As Haar's always are; taken for detectors of later versions too."""
+_OMITTED_FACE: Final = 8
+"""Pixels that a face may have at most which was detected, but whose box the event does not hold."""
 
 
 async def blur_faces(jpeg: bytes, event: EmotionEvent) -> bytes:
@@ -57,16 +60,29 @@ def _blur(jpeg: bytes, event: EmotionEvent) -> bytes:
 
 
 def _reduce(image: Image, event: EmotionEvent) -> Image:
-    """The picture, no larger than the detector saw it."""
+    """The picture, no larger than the detector saw it: a face that is too small to be found there
+    is never shown with more pixels than that."""
     height, width = image.shape[:2]
-    side = _DETECTED_WIDTH.get(event.model.detector, _UNKNOWN_DETECTOR)
-    scale = min(side, event.width, event.height * width / height) / width
-    if height > width:
-        scale = min(scale, side / height)
+    if event.model.detector == "yunet":
+        scale = (event.detect_side or _YUNET_SIDE) / max(width, height)
+    else:
+        scale = _HAAR_WIDTH / width
+    scale = min(scale, event.width / width, event.height / height)
+    if event.faces_omitted:
+        scale = min(scale, _scale_for_omitted(event) * event.width / width)
     if scale >= 1:
         return image
     size = (max(1, int(width * scale)), max(1, int(height * scale)))
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _scale_for_omitted(event: EmotionEvent) -> float:
+    """At which even the largest omitted face, no larger than the smallest that the event holds, has
+    too few pixels. ValueError if the event holds none to go by."""
+    if not event.faces:
+        raise ValueError("holds faces, and the event has no box of any")
+    smallest = min(face.box.width * face.box.height for face in event.faces)
+    return _OMITTED_FACE / max(1.0, math.sqrt(smallest))
 
 
 def _pixelate(image: Image, box: Box, scale_x: float, scale_y: float) -> None:

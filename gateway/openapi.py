@@ -80,6 +80,8 @@ SCHEMAS: Final[dict[str, Any]] = {
         width=_COUNT,
         height=_COUNT,
         faces=_list(_ref("Face")),
+        faces_omitted=_COUNT,
+        detect_side=_or_null("integer"),
         latency=_object(**dict.fromkeys(emotion_streams.Latency.__dataclass_fields__, _NUMBER)),
         model=_object(**dict.fromkeys(emotion_streams.Model.__dataclass_fields__, _TEXT)),
     ),

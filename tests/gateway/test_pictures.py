@@ -255,6 +255,24 @@ def test_blurred_nothing_leaves_larger_than_the_detector_saw_it(
     assert blurred.shape[1::-1] == leaves
 
 
+@pytest.mark.parametrize(("side", "leaves"), [(160, 160), (1280, 1280), (4096, 1920)])
+def test_the_side_that_the_event_names_is_the_limit(side: int, leaves: int) -> None:
+    jpeg = bytes(cv2.imencode(".jpg", np.full((1080, 1920, 3), 128, np.uint8))[1])
+    event_ = replace(in_size(1920, 1080), detect_side=side)
+    assert decode(asyncio.run(blur_faces(jpeg, event_))).shape[1] == leaves
+
+
+def test_faces_that_the_event_omits_leave_with_few_pixels() -> None:
+    """Of a crowd the smallest faces have no box: none is larger than the smallest that has one."""
+    jpeg = bytes(cv2.imencode(".jpg", np.full((1080, 1920, 3), 128, np.uint8))[1])
+    faces = [feeder.face(box=Box(0, 0, side, side)) for side in (60, 40)]
+    crowd = replace(in_size(1920, 1080, *faces), faces_omitted=100)
+    blurred = decode(asyncio.run(blur_faces(jpeg, crowd)))
+    assert 40 * blurred.shape[1] / 1920 <= 8
+    with pytest.raises(ValueError, match="no box"):
+        asyncio.run(blur_faces(jpeg, replace(in_size(1920, 1080), faces_omitted=1)))
+
+
 @pytest.mark.parametrize("at", [(0, 0), (1790, 980), (-50, -50), (905, 500)])
 def test_blurred_the_margin_around_a_face_goes_too(at: tuple[int, int]) -> None:
     """A third of the box on each side, also at the picture's edge: no pixel there is as it was."""
