@@ -35,15 +35,18 @@ def is_permanent(error: BaseException) -> bool:
     # What a sentinel answered is in the text alone.
     if isinstance(error, MasterNotFoundError | AsyncMasterNotFoundError):
         return AuthenticationError.__name__ in str(error)
-    # Other replies may pass: READONLY, CLUSTERDOWN and UNBLOCKED come with every failover.
-    return type(error) is ResponseError and str(error).startswith("WRONGTYPE")
+    return is_wrong_type(error)
 
 
-def is_of_wrong_type(error: BaseException) -> bool:
-    """Whether a key holds something else than what belongs there: a fault of that key alone, while
-    Redis is there."""
+def is_wrong_type(error: BaseException) -> bool:
+    """Return whether Redis refuses because a key holds another type of value.
+
+    Any client with the right to write may cause that for one camera's keys; it says nothing about
+    the others. Other replies may pass: READONLY, CLUSTERDOWN and UNBLOCKED come with every
+    failover.
+    """
     if error.__cause__:
-        return is_of_wrong_type(error.__cause__)
+        return is_wrong_type(error.__cause__)
     return type(error) is ResponseError and "WRONGTYPE" in str(error)
 
 

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,7 +10,7 @@ from typing import Any, Final
 from redis.exceptions import NoPermissionError
 
 from emotion_streams import keys
-from emotion_streams.backoff import is_of_wrong_type
+from emotion_streams.backoff import is_wrong_type
 from emotion_streams.connection import Client
 from emotion_streams.redaction import short_message
 
@@ -24,6 +25,13 @@ MAX_CAMERAS: Final = 4_096
 _MAX_AHEAD_MS: Final = 60_000
 """A producer dates its heartbeat by the clock of Redis. A later date is ignored: the camera would
 seem alive until then."""
+
+
+_STATES: Final = frozenset({"up", "down", "ended"})
+"""What a producer writes."""
+_MAX_INTEGER: Final = 2**53 - 1
+_MAX_DIGITS: Final = 16
+_MAX_REASON: Final = 500
 
 
 @dataclass(frozen=True)
@@ -101,7 +109,7 @@ async def _status(client: Client, camera: str, heard_ms: float, now_ms: int) -> 
         lag = None
     for key, reply in ((keys.camera_info, info), (keys.lease, lease), (keys.frames, lag)):
         if isinstance(reply, Exception):
-            if not is_of_wrong_type(reply):
+            if not is_wrong_type(reply):
                 raise reply
             return _unreadable(
                 camera, f"{key(camera)} cannot be read: {short_message(reply)}", None
@@ -109,15 +117,12 @@ async def _status(client: Client, camera: str, heard_ms: float, now_ms: int) -> 
     try:
         return _read_status(camera, info, lease, lag, heard_ms, now_ms)
     except ValueError as error:
-        return _unreadable(
-            camera,
-            f"{keys.camera_info(camera)} or {keys.lease(camera)} cannot be read: {error}",
-            lag,
-        )
+        reason = f"{keys.camera_info(camera)} or {keys.lease(camera)} cannot be read: {error}"
+        return _unreadable(camera, reason[:_MAX_REASON], lag)
 
 
-def _unreadable(camera: str, error: str, lag: int | None) -> CameraStatus:
-    return CameraStatus(camera, "gone", 0, 0, 0, None, None, None, lag, error)
+def _unreadable(camera: str, reason: str, lag: int | None) -> CameraStatus:
+    return CameraStatus(camera, "gone", 0, 0, 0, None, None, None, lag, reason)
 
 
 def _read_status(
@@ -129,25 +134,48 @@ def _read_status(
     now_ms: int,
 ) -> CameraStatus:
     """Parse the hashes. Raises ValueError for values that no process of ours writes."""
-    info = {name.decode(): value.decode() for name, value in raw_info.items()}
-    lease = {name.decode(): value.decode() for name, value in raw_lease.items()}
-    state = info.get("state", "up")
+    info = _texts(raw_info, ("state", "fps", "width", "height", "last_frame_ms", "error"))
+    lease = _texts(raw_lease, ("owner", "expires_ms"))
+    state = info.get("state") or "up"
+    if state not in _STATES:
+        raise ValueError(f"state is {state[:40]!r}")
     if state != "ended" and now_ms - heard_ms > HEARD_WITHIN_MS:
         state = "gone"
     fps = float(info.get("fps") or 0)
     if not math.isfinite(fps):
         raise ValueError(f"fps is {fps}")
-    last_frame_ms = int(info.get("last_frame_ms") or 0) or None
-    owned = int(lease.get("expires_ms", 0)) > now_ms
+    last_frame_ms = _integer(info, "last_frame_ms") or None
+    owned = _integer(lease, "expires_ms") > now_ms
     return CameraStatus(
         camera=camera,
         state=state,
         fps=fps,
-        width=int(info.get("width") or 0),
-        height=int(info.get("height") or 0),
+        width=_integer(info, "width"),
+        height=_integer(info, "height"),
         last_frame_ms=last_frame_ms,
         last_frame_age_ms=None if last_frame_ms is None else max(0, now_ms - last_frame_ms),
         owner=(lease.get("owner") or None) if owned else None,
         lag=lag,
-        error=info.get("error", ""),
+        error=_cut(info.get("error", "")),
     )
+
+
+def _texts(raw: dict[bytes, bytes], names: Iterable[str]) -> dict[str, str]:
+    """The named fields that are present. ValueError if one is not UTF-8."""
+    return {name: raw[name.encode()].decode() for name in names if name.encode() in raw}
+
+
+def _cut(text: str) -> str:
+    """The text's beginning. What follows its last blank is dropped too: it may be half a URL, whose
+    password nobody would recognise without the @ after it."""
+    if len(text) <= _MAX_REASON:
+        return text
+    return text[:_MAX_REASON].rpartition(" ")[0] + " ..."
+
+
+def _integer(texts: dict[str, str], name: str) -> int:
+    """A field as an integer that any JSON reader holds exactly, 0 if missing or empty."""
+    text = texts.get(name) or "0"
+    if len(text) > _MAX_DIGITS or not 0 <= (value := int(text)) <= _MAX_INTEGER:
+        raise ValueError(f"{name} is {text[:40]!r}")
+    return value

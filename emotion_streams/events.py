@@ -70,7 +70,8 @@ class EmotionEvent:
     """What a worker found in one frame. `frame_id` is the frame's Redis stream id and the
     event's too; `captured_ms` is its capture time (Unix, milliseconds); `width` and `height` are
     the analysed picture's; `faces` may be empty; `faces_omitted` more were detected than a worker
-    classifies of one frame, and left out as the smallest."""
+    classifies of one frame, and left out as the smallest. `detect_side`: pixels of the longer side
+    to which larger pictures are reduced for detection, None if the worker does not say."""
 
     camera: str
     frame_id: str
@@ -81,6 +82,7 @@ class EmotionEvent:
     latency: Latency
     model: Model
     faces_omitted: int = 0
+    detect_side: int | None = None
     schema: int = SCHEMA
 
     def pack(self) -> bytes:
@@ -107,6 +109,7 @@ class EmotionEvent:
                 for face in self.faces
             ],
             "faces_omitted": self.faces_omitted,
+            "detect_side": self.detect_side,
             "latency": vars(self.latency).copy(),
             "model": vars(self.model).copy(),
         }
@@ -140,11 +143,16 @@ class EmotionEvent:
             height=fields.integer("height", 1),
             faces=tuple(_face(face) for face in fields.maps("faces", MAX_FACES)),
             latency=Latency(
-                **{name: latency.number(name, 0) for name in Latency.__dataclass_fields__}
+                # Bounded, so that sums over events stay finite.
+                **{
+                    name: latency.number(name, 0, wire.YEAR_2200_MS)
+                    for name in Latency.__dataclass_fields__
+                }
             ),
             model=Model(**{name: model.text(name) for name in Model.__dataclass_fields__}),
             # Absent from events of earlier workers.
             faces_omitted=fields.integer("faces_omitted", 0) if fields.has("faces_omitted") else 0,
+            detect_side=fields.integer("detect_side", 1) if fields.has("detect_side") else None,
         )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+import time
 from collections.abc import (
     AsyncGenerator,
     Awaitable,
@@ -15,9 +16,10 @@ from functools import partial
 from typing import Final, NoReturn
 
 from redis.asyncio.cluster import RedisCluster
+from redis.exceptions import ResponseError
 
 from emotion_streams import keys
-from emotion_streams.backoff import create_task, is_permanent, retry_forever
+from emotion_streams.backoff import create_task, is_permanent, is_wrong_type, retry_forever
 from emotion_streams.cameras import registered
 from emotion_streams.connection import Client, connect
 from emotion_streams.events import EmotionEvent
@@ -30,6 +32,8 @@ START: Final = "start"
 _BLOCK_MS: Final = 1000
 """How long one read waits; new cameras are seen at least as often. Below the socket timeout."""
 _FAREWELL_S: Final = 0.25
+_ASIDE_S: Final = 5.0
+"""How long a camera is left out whose key holds another type of value."""
 _BATCH: Final = 100
 _BUFFER: Final = 1000
 """Events held for a slow reader; beyond it reading waits, and Redis' own retention decides."""
@@ -54,6 +58,9 @@ def subscribe_async(
 
     Keeps its place through a restart of Redis and reconnects for as long as it takes; logs one
     warning when it begins to wait.
+
+    A camera whose key holds another type of value is left out until that is mended, and a warning
+    names it; if all named cameras are such, Redis' error is raised.
 
     Raises InvalidRedisUrl, and ValueError for a camera name or an `after` that cannot be one, in
     the call; redis-py's errors where Redis refuses the first read (wrong password, no right).
@@ -143,6 +150,7 @@ class _Reader:
         self._named = cameras or []
         self._after = after
         self._last: dict[str, str] = {}
+        self._aside: dict[str, float] = {}
         self._has_read = False
         self._failing = 0
 
@@ -205,8 +213,9 @@ class _Reader:
             self._last.setdefault(camera, "0-0")
         for camera in self._last.keys() - set(cameras):
             # While its events stand its place does too: were it to come back they would come twice.
-            if not await self._client.xrevrange(keys.emotions(camera), count=1):
+            if await self._newest(camera) is None:
                 del self._last[camera]
+                self._aside.pop(camera, None)
 
     async def _cameras(self) -> list[str]:
         if not self._all:
@@ -219,17 +228,48 @@ class _Reader:
             return "0-0"
         if after != NOW:
             return after
-        newest = await self._client.xrevrange(keys.emotions(camera), count=1)
-        return newest[0][0].decode() if newest else "0-0"
+        return await self._newest(camera) or "0-0"
+
+    async def _newest(self, camera: str) -> str | None:
+        """The id of the camera's newest event; None without one, or if its key holds another type
+        of value: then the camera is set aside. Raises that error if no named camera is left."""
+        try:
+            newest = await self._client.xrevrange(keys.emotions(camera), count=1)
+        except ResponseError as error:
+            if not is_wrong_type(error):
+                raise
+            if camera not in self._aside:
+                log.warning("camera %s is left out: %s", camera, short_message(error))
+            self._aside[camera] = time.monotonic() + _ASIDE_S
+            if not self._all and self._aside.keys() >= set(self._named):
+                raise
+            return None
+        self._aside.pop(camera, None)
+        return newest[0][0].decode() if newest else None
+
+    async def _readable(self, cameras: Iterable[str]) -> list[str]:
+        """The cameras that are not set aside; those set aside long ago are looked at again."""
+        for camera in cameras:
+            if self._aside.get(camera, float("inf")) <= time.monotonic():
+                await self._newest(camera)
+        return [camera for camera in cameras if camera not in self._aside]
 
     async def _read(self, *cameras: str) -> None:
-        if not cameras:
+        readable = await self._readable(cameras)
+        if not readable:
             await asyncio.sleep(_BLOCK_MS / 1000)
             return
         # One may have been forgotten since; then its stream is empty.
-        streams = {keys.emotions(camera): self._last.get(camera, "0-0") for camera in cameras}
-        names = dict(zip(streams, cameras, strict=True))
-        reply = await self._client.xread(streams, count=_BATCH, block=_BLOCK_MS)
+        streams = {keys.emotions(camera): self._last.get(camera, "0-0") for camera in readable}
+        names = dict(zip(streams, readable, strict=True))
+        try:
+            reply = await self._client.xread(streams, count=_BATCH, block=_BLOCK_MS)
+        except ResponseError as error:
+            if not is_wrong_type(error):
+                raise
+            for camera in readable:  # the error does not say which
+                await self._newest(camera)
+            return
         self._has_read = True
         for key, entries in reply or []:
             camera = names[key.decode()]

@@ -13,7 +13,7 @@ _MAX_FIELDS: Final = 64
 _MAX_ITEMS_IN_ALL: Final = 65_536
 """An event of 1,024 faces holds 29 items for each."""
 
-_YEAR_2200_MS: Final = 7_258_118_400_000
+YEAR_2200_MS: Final = 7_258_118_400_000
 
 
 class MalformedMessage(ValueError):
@@ -126,7 +126,7 @@ class Fields:
 
     def moment(self, name: str) -> int:
         """Return a time in Unix milliseconds, from 1970 to 2200: any reader can convert it."""
-        return self.integer(name, 0, _YEAR_2200_MS)
+        return self.integer(name, 0, YEAR_2200_MS)
 
     def number(self, name: str, least: float = -math.inf, most: float = math.inf) -> float:
         """Return a finite number from `least` to `most`."""

@@ -5,21 +5,23 @@ import json
 import logging
 import socket
 from collections.abc import Collection, Iterable
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from emotion_streams import CameraStatus
 from emotion_streams.connection import connect
 from gateway.app import build
 from gateway.board import Board
+from gateway.connections import limit_accept_errors, reserve_files
 from gateway.feed import Feed
 from gateway.history import History
-from gateway.hub import Hub
+from gateway.hub import Hub, Published
 from gateway.pictures import Finish, Pictures, as_it_is
 from gateway.server import Server, listen
 from gateway.services import Services, Slots
 from gateway.settings import GatewaySettings, check
 from service import logs
+from service.command_line import conceal
 from service.health import Health, HealthServer
 from service.listening import address_of
 from service.metrics import GatewayMetrics, build_info
@@ -31,18 +33,26 @@ log = logging.getLogger("gateway")
 
 def main(argv: list[str] | None = None) -> None:
     """Parse, listen, run until a signal."""
+    if any(argument.partition("=")[0] == "--token" for argument in argv or ()):
+        exit_with_error(
+            "gateway",
+            "token: not taken from the command line, which any user of the machine can read; "
+            "set EMOTION_GATEWAY_TOKEN, or `token: ${NAME}` in the file of --config",
+        )
     settings = load(GatewaySettings, "gateway", argv, "The live page, and events over HTTP.")
     registry, health = CollectorRegistry(), Health()
     build_info(registry, "gateway")
     try:
         check(settings)
+        reserve_files(settings.max_clients)
         finish = _finish(settings)
         listener = listen(settings.host, settings.port)
         probes = _probes(settings, registry, health)
     except (InvalidSettings, OSError) as error:
         exit_with_error("gateway", str(error))
     logs.set_up(settings.log_level, settings.log_format)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    # Its warnings are of requests that anybody can send, as often as they like.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
     # It warns of every write to a client that has just left.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     address = address_of(*listener.getsockname()[:2])
@@ -59,19 +69,18 @@ async def run(
     health: Health,
 ) -> None:
     """Serve until SIGTERM or SIGINT."""
+    limit_accept_errors(asyncio.get_running_loop())
     hub, history = Hub(metrics), History()
 
-    def announce(status: CameraStatus) -> None:
-        hub.announce(status.camera, json.dumps(status.to_dict()).encode())
-
-    def keep(cameras: Collection[str]) -> None:
-        hub.keep(cameras)
-        history.keep(cameras)
-
     async with connect(settings.redis) as client, asyncio.TaskGroup() as group:
-        board = Board(client, health, metrics, on_cameras=keep, on_change=announce)
+        board = Board(client, health, metrics, _Announcer(hub, history))
         pictures = Pictures(client, finish, metrics, group)
-        feed = Feed(settings.redis, client, hub, history, pictures.on_event, health, metrics)
+
+        def on_event(item: Published) -> None:
+            board.on_event(item)
+            pictures.on_event(item)
+
+        feed = Feed(settings.redis, client, hub, history, on_event, health, metrics)
         readers = [group.create_task(board.run()), group.create_task(feed.run())]
         services = Services(
             client=client,
@@ -93,6 +102,23 @@ async def run(
         server = Server(build(settings, services), settings.max_clients, end_streams)
         await server.serve(sockets=[listener])
         await _cancel(readers)
+
+
+class _Announcer:
+    """Passes changes of the cameras on to the clients, and lets the history forget."""
+
+    def __init__(self, hub: Hub, history: History) -> None:
+        self._hub = hub
+        self._history = history
+        self.on_removed = hub.announce_removed
+        self.on_redis = hub.announce_redis
+
+    def on_cameras(self, cameras: Collection[str]) -> None:
+        self._hub.keep(cameras)
+        self._history.keep(cameras)
+
+    def on_change(self, status: dict[str, Any], figures_only: bool) -> None:
+        self._hub.announce(status["camera"], json.dumps(status).encode(), figures_only)
 
 
 async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
@@ -131,4 +157,4 @@ def _probes(settings: GatewaySettings, registry: CollectorRegistry, health: Heal
 
 
 if __name__ == "__main__":
-    main()
+    main(conceal())

@@ -1,6 +1,7 @@
 """Faces made unrecognisable, for pictures that may be seen by more people than the faces chose."""
 
 import asyncio
+import math
 import os
 from typing import Final, TypeAlias
 
@@ -17,19 +18,31 @@ from emotion_streams import Box, EmotionEvent
 
 Image: TypeAlias = NDArray[np.uint8]
 
-_MARGIN: Final = 0.25
-"""Of the box on each side: detectors cut at the chin and the brow, people know ears and hair."""
+_MARGIN: Final = 0.35
+"""Of the box on each side: detectors cut at the chin and the brow and place small boxes a little
+off, and people recognise ears and hair."""
+_MIN_MARGIN: Final = 3
+"""Pixels, for boxes of a few pixels."""
 _BLOCKS: Final = 6
 """Blocks along the longer side of a face: too few to tell anybody by."""
 _QUALITY: Final = 85
 
+_YUNET_SIDE: Final = 640
+"""Pixels to which YuNet's pictures are reduced (longer side), unless the event says otherwise."""
+_HAAR_WIDTH: Final = 320
+"""As Haar's always are; taken for detectors of later versions too."""
+_OMITTED_FACE: Final = 8
+"""Pixels that a face may have at most which was detected, but whose box the event does not hold."""
+
 
 async def blur_faces(jpeg: bytes, event: EmotionEvent) -> bytes:
-    """The picture with every face of its event pixelated, as a new JPEG without any metadata.
-    Raises ValueError where that cannot be done."""
+    """Pixelate every face of the event and reduce the picture to what its detector saw.
+
+    Returns a new JPEG without any metadata. Raises ValueError if that cannot be done.
+    """
     try:
         return await asyncio.to_thread(_blur, jpeg, event)
-    except (cv2.error, MemoryError) as error:
+    except (cv2.error, MemoryError, OverflowError) as error:
         raise ValueError(f"cannot be blurred: {error}") from error
 
 
@@ -37,23 +50,51 @@ def _blur(jpeg: bytes, event: EmotionEvent) -> bytes:
     image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         raise ValueError("not a picture")
-    pixels = image.astype(np.uint8, copy=False)
+    pixels = _reduce(np.asarray(image, np.uint8), event)
     height, width = pixels.shape[:2]
     for face in event.faces:
-        # Boxes are in pixels of the analysed picture, which may be a smaller copy.
+        # Boxes are in pixels of the analysed picture.
         _pixelate(pixels, face.box, width / event.width, height / event.height)
     _, encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     return encoded.tobytes()
 
 
+def _reduce(image: Image, event: EmotionEvent) -> Image:
+    """The picture, no larger than the detector saw it: a face that is too small to be found there
+    is never shown with more pixels than that."""
+    height, width = image.shape[:2]
+    if event.model.detector == "yunet":
+        scale = (event.detect_side or _YUNET_SIDE) / max(width, height)
+    else:
+        scale = _HAAR_WIDTH / width
+    scale = min(scale, event.width / width, event.height / height)
+    if event.faces_omitted:
+        scale = min(scale, _scale_for_omitted(event) * event.width / width)
+    if scale >= 1:
+        return image
+    size = (max(1, int(width * scale)), max(1, int(height * scale)))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _scale_for_omitted(event: EmotionEvent) -> float:
+    """At which even the largest omitted face, no larger than the smallest that the event holds, has
+    too few pixels. ValueError if the event holds none to go by."""
+    if not event.faces:
+        raise ValueError("holds faces, and the event has no box of any")
+    smallest = min(face.box.width * face.box.height for face in event.faces)
+    return _OMITTED_FACE / max(1.0, math.sqrt(smallest))
+
+
 def _pixelate(image: Image, box: Box, scale_x: float, scale_y: float) -> None:
     """Replace the box and its margin by a few flat blocks, in place."""
-    x, y = box.x - box.width * _MARGIN, box.y - box.height * _MARGIN
-    right, bottom = x + box.width * (1 + 2 * _MARGIN), y + box.height * (1 + 2 * _MARGIN)
+    margin_x = max(box.width * scale_x * _MARGIN, _MIN_MARGIN)
+    margin_y = max(box.height * scale_y * _MARGIN, _MIN_MARGIN)
     height, width = image.shape[:2]
-    left, right_ = (int(np.clip(value * scale_x, 0, width)) for value in (x, right))
-    top, bottom_ = (int(np.clip(value * scale_y, 0, height)) for value in (y, bottom))
-    region = image[top:bottom_, left:right_]
+    x0 = _within(box.x * scale_x - margin_x, width)
+    x1 = _within((box.x + box.width) * scale_x + margin_x + 1, width)
+    y0 = _within(box.y * scale_y - margin_y, height)
+    y1 = _within((box.y + box.height) * scale_y + margin_y + 1, height)
+    region = image[y0:y1, x0:x1]
     if region.size == 0:
         return
     shrink = _BLOCKS / max(region.shape[:2])
@@ -62,3 +103,7 @@ def _pixelate(image: Image, box: Box, scale_x: float, scale_y: float) -> None:
     region[:] = cv2.resize(
         small, (region.shape[1], region.shape[0]), interpolation=cv2.INTER_NEAREST
     )
+
+
+def _within(value: float, most: int) -> int:
+    return int(np.clip(value, 0, most))

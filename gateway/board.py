@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final, Protocol
 
 from starlette.exceptions import HTTPException
 
@@ -12,15 +12,34 @@ from emotion_streams import CameraStatus, list_cameras
 from emotion_streams.backoff import REDIS_ERRORS
 from emotion_streams.connection import Client
 from emotion_streams.redaction import redact
+from gateway.hub import Published
 from gateway.trouble import Trouble
+from gateway.verdicts import CameraHealth, Judgement
 from service.health import Health
 from service.metrics import GatewayMetrics
 
 _EVERY_S: Final = 0.25
 _AT_LEAST_EVERY_S: Final = 1.0
 _STALE_S: Final = 3.0
+_FIGURES_EVERY_S: Final = 1.0
 _MAX_ERROR: Final = 1_000
 """Characters of what a producer says is wrong; anybody with its role may write there."""
+
+
+class Listener(Protocol):
+    """Who is told of changes."""
+
+    def on_cameras(self, cameras: Collection[str]) -> None:
+        """These are all cameras now."""
+
+    def on_change(self, status: dict[str, Any], figures_only: bool) -> None:
+        """A camera's status, as the API shows it, has changed."""
+
+    def on_removed(self, camera: str) -> None:
+        """The camera is not in the registry any more."""
+
+    def on_redis(self, readable: bool) -> None:
+        """Redis can be read again, or could not be for _STALE_S."""
 
 
 class Board:
@@ -31,17 +50,19 @@ class Board:
         client: Client,
         health: Health,
         metrics: GatewayMetrics,
-        on_cameras: Callable[[Collection[str]], None],
-        on_change: Callable[[CameraStatus], None],
+        listener: Listener,
     ) -> None:
         self._client = client
         self._health = health
         self._trouble = Trouble("the cameras", health, metrics)
-        self._on_cameras = on_cameras
-        self._on_change = on_change
+        self._listener = listener
         self._statuses: dict[str, CameraStatus] = {}
+        self._observed: dict[str, CameraHealth] = {}
+        self._judgements: dict[str, Judgement] = {}
         self._read_at = float("-inf")
         self._failing = True
+        self._said_readable = True
+        self._figures_at = float("-inf")
 
     async def run(self) -> None:
         """Look, again and again. Never returns."""
@@ -61,6 +82,9 @@ class Board:
         except (*REDIS_ERRORS, ValueError) as failure:
             self._failing = True
             self._trouble.told(failure)
+            if self._said_readable and self._is_stale():
+                self._said_readable = False
+                self._listener.on_redis(False)
             return
         # Producers redact what they say; one that does not must not show here either.
         before, self._statuses = (
@@ -70,20 +94,61 @@ class Board:
                 for status in statuses
             },
         )
-        for camera, status in self._statuses.items():
-            if camera not in before or _gist(before[camera]) != _gist(status):
-                self._on_change(status)
+        self._judge(before)
         self._read_at, self._failing = time.monotonic(), False
-        self._on_cameras(self._statuses)
+        self._listener.on_cameras(self._statuses)
         self._trouble.over()
+        if not self._said_readable:
+            self._said_readable = True
+            self._listener.on_redis(True)
+
+    def _judge(self, before: dict[str, CameraStatus]) -> None:
+        """Judge each camera anew, and tell of what has changed."""
+        for camera in self._observed.keys() - self._statuses.keys():
+            del self._observed[camera], self._judgements[camera]
+            self._listener.on_removed(camera)
+        now = time.monotonic()
+        figures_due = now - self._figures_at >= _FIGURES_EVERY_S
+        if figures_due:
+            self._figures_at = now
+        for camera, status in self._statuses.items():
+            judged = self._judgements.get(camera)
+            health = self._observed.setdefault(camera, CameraHealth(now))
+            self._judgements[camera] = health.update(status, now)
+            shown = _visible_state(status, self._judgements[camera])
+            changed = judged is None or _visible_state(before[camera], judged) != shown
+            if changed or figures_due:
+                self._listener.on_change(self.describe(camera), not changed)
+
+    def on_event(self, item: Published) -> None:
+        """An event of a camera has come."""
+        if (health := self._observed.get(item.event.camera)) is not None:
+            health.on_event(time.monotonic())
+
+    def describe(self, camera: str) -> dict[str, Any]:
+        """A known camera's status and verdict, as the API shows them."""
+        return self._statuses[camera].to_dict() | self._judgements[camera].to_dict()
 
     def statuses(self) -> dict[str, CameraStatus]:
         """Every camera by name. HTTPException 503 where Redis could not be read lately."""
-        if self._failing and time.monotonic() - self._read_at > _STALE_S:
-            raise HTTPException(503, "Redis cannot be reached; try again", {"Retry-After": "1"})
+        if self._failing and self._is_stale():
+            raise _unreachable()
         return self._statuses
 
+    def known(self) -> dict[str, CameraStatus]:
+        """The cameras as they were last seen, however long ago. HTTPException 503 if never."""
+        if self._read_at == float("-inf"):
+            raise _unreachable()
+        return self._statuses
 
-def _gist(status: CameraStatus) -> tuple[str, str, str | None]:
+    def _is_stale(self) -> bool:
+        return time.monotonic() - self._read_at > _STALE_S
+
+
+def _unreachable() -> HTTPException:
+    return HTTPException(503, "Redis cannot be reached; try again", {"Retry-After": "1"})
+
+
+def _visible_state(status: CameraStatus, judged: Judgement) -> tuple[object, ...]:
     """What a viewer is told of at once; figures change all the time."""
-    return status.state, status.error, status.owner
+    return status.state, status.error, status.owner, judged.verdict, judged.stale

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ExceptionHandler
 
-from emotion_streams.backoff import REDIS_ERRORS
+from emotion_streams.backoff import REDIS_ERRORS, is_wrong_type
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,9 @@ async def on_refusal(request: Request, refusal: Exception) -> JSONResponse:
 
 
 async def on_redis_failure(request: Request, failure: Exception) -> JSONResponse:
-    """Redis cannot be asked now: worth trying again."""
+    """Answer 503 if Redis may be asked again, 502 if a key holds what cannot be read."""
+    if is_wrong_type(failure):
+        return error(502, "what Redis holds for this camera is not a stream of events")
     log.warning("Redis failed during a request", extra={"path": request.url.path, "why": failure})
     return error(503, "Redis cannot be reached; try again", {"Retry-After": "1"})
 

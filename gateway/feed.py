@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 
+from redis.exceptions import ResponseError
+
 from emotion_streams import keys, subscribe_async
-from emotion_streams.backoff import retry_forever
+from emotion_streams.backoff import is_wrong_type, retry_forever
 from emotion_streams.cameras import registered
 from emotion_streams.connection import Client
 from gateway.history import SPAN_S, History
@@ -57,7 +59,12 @@ class Feed:
         """The newest event of each camera."""
         tips = {}
         for camera in await registered(self._client):
-            newest = await self._client.xrevrange(keys.emotions(camera), count=1)
+            try:
+                newest = await self._client.xrevrange(keys.emotions(camera), count=1)
+            except ResponseError as error:
+                if not is_wrong_type(error):
+                    raise
+                newest = []  # the subscription names the camera in a warning
             tips[camera] = parse_id(newest[0][0].decode()) if newest else BEGINNING
         return tips
 

@@ -8,13 +8,14 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 from http import HTTPStatus
-from typing import Final, TypeAlias
+from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.connections import Network, bucket, is_within
 from gateway.errors import error
 from service.metrics import GatewayMetrics
 
@@ -35,8 +36,6 @@ SECURITY_HEADERS: Final = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
 
-Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
-
 
 class RateLimiter:
     """A token bucket per address: `rate` a second, and twice that at once."""
@@ -52,10 +51,11 @@ class RateLimiter:
     def wait_s(self, address: str) -> float:
         """0 where the request may pass, else seconds until one may."""
         now = self._clock()
-        tokens, at = self._buckets.pop(address, (self._burst, now))
+        key = bucket(address)
+        tokens, at = self._buckets.pop(key, (self._burst, now))
         tokens = min(self._burst, tokens + (now - at) * self._rate)
         allowed = tokens >= 1
-        self._buckets[address] = (tokens - 1 if allowed else tokens, now)
+        self._buckets[key] = (tokens - 1 if allowed else tokens, now)
         if len(self._buckets) > self._MAX_ADDRESSES:
             self._buckets.popitem(last=False)
         return 0.0 if allowed else (1 - tokens) / self._rate
@@ -134,21 +134,30 @@ def _ask() -> Response:
 
 
 def client_address(scope: Scope, headers: Headers, proxies: Collection[Network]) -> str:
-    """Who asks: the peer, or, where that is a trusted proxy, the last address in X-Forwarded-For
-    that is none. What stands before it anybody could have written."""
+    """The address of the client: the peer, or, if that is a trusted proxy, the last address in
+    X-Forwarded-For that is not one. Anybody could have written what stands before it. What is not
+    an address there counts as the proxy that wrote it."""
     address: str = (scope.get("client") or ("unix",))[0]
     hops = ",".join(headers.getlist("x-forwarded-for")).split(",")
-    while hops and _is_within(address, proxies):
-        address = hops.pop().strip() or address
+    while hops and is_within(address, proxies):
+        if (hop := _forwarded_address(hops.pop())) is None:
+            break
+        address = hop
     return address
 
 
-def _is_within(address: str, networks: Collection[Network]) -> bool:
+def _forwarded_address(hop: str) -> str | None:
+    """The address in one item of X-Forwarded-For, which some proxies write with a port: each port
+    would otherwise have a rate of its own. None if there is no address."""
+    text = hop.strip().strip('"')
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
     try:
-        ip = ipaddress.ip_address(address)
+        return str(ipaddress.ip_address(text))
     except ValueError:
-        return False
-    return any(ip in network for network in networks)
+        return None
 
 
 def host_name(host: str) -> str:

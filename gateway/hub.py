@@ -38,11 +38,12 @@ class Published:
 class Subscription:
     """A client's queue. When it is full all of it gives way to the newest event."""
 
-    def __init__(self, cameras: frozenset[str] | None) -> None:
+    def __init__(self, cameras: frozenset[str] | None, figures: bool) -> None:
         self.cameras = cameras
+        self.figures = figures
         self._queue: deque[Published] = deque()
         self._dropped = 0
-        self._notices: dict[str, bytes] = {}
+        self._notices: dict[tuple[str, str], Notice] = {}
         self._closed = False
         self._news = asyncio.Event()
 
@@ -57,9 +58,11 @@ class Subscription:
         self._news.set()
         return dropped
 
-    def notify(self, camera: str, status: bytes) -> None:
-        """Queue a camera's changed status; an older one of the same camera gives way."""
-        self._notices[camera] = status
+    def notify(self, notice: "Notice") -> None:
+        """Queue a notice; an older one about the same subject gives way."""
+        key = (notice.name, notice.subject)
+        self._notices.pop(key, None)  # so that the order is that of the news
+        self._notices[key] = notice
         self._news.set()
 
     def close(self) -> None:
@@ -89,12 +92,21 @@ class Subscription:
 
 
 @dataclass(frozen=True)
+class Notice:
+    """News other than events: `name` as clients see it, what it is about, and JSON for them."""
+
+    name: str
+    subject: str
+    data: bytes
+
+
+@dataclass(frozen=True)
 class Taken:
-    """What a subscription held: events, how many were dropped before them, changed statuses."""
+    """What a subscription held: events, how many were dropped before them, notices."""
 
     items: tuple[Published, ...] = ()
     dropped: int = 0
-    notices: tuple[bytes, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
 
 class Hub:
@@ -127,16 +139,37 @@ class Hub:
             if subscription.cameras is None or camera in subscription.cameras:
                 self._metrics.dropped_events.inc(subscription.offer(item))
 
-    def announce(self, camera: str, status: bytes) -> None:
-        """Tell every subscription to the camera that its status changed (JSON)."""
+    def announce(self, camera: str, status: bytes, figures_only: bool = False) -> None:
+        """Send a camera's changed status (JSON) to each subscription to it; if only figures have
+        changed, to those that asked for them."""
+        self._notify(Notice("camera", camera, status), camera, figures_only)
+
+    def announce_removed(self, camera: str) -> None:
+        """Tell each subscription to the camera that it is not in the registry any more."""
+        data = json.dumps({"camera": camera}).encode()
+        self._notify(Notice("removed", camera, data), camera)
+
+    def announce_redis(self, readable: bool) -> None:
+        """Tell each subscription whether Redis can be read."""
+        self._notify(Notice("redis", "", json.dumps({"readable": readable}).encode()))
+
+    def _notify(
+        self, notice: Notice, camera: str | None = None, figures_only: bool = False
+    ) -> None:
         for subscription in self._subscriptions:
-            if subscription.cameras is None or camera in subscription.cameras:
-                subscription.notify(camera, status)
+            wanted = (
+                camera is None or subscription.cameras is None or camera in subscription.cameras
+            )
+            if wanted and (subscription.figures or not figures_only):
+                subscription.notify(notice)
 
     @contextmanager
-    def subscribe(self, cameras: frozenset[str] | None) -> Iterator[Subscription]:
-        """A subscription to these cameras, or to all, for as long as the context lasts."""
-        subscription = Subscription(cameras)
+    def subscribe(
+        self, cameras: frozenset[str] | None, figures: bool = False
+    ) -> Iterator[Subscription]:
+        """A subscription to these cameras, or to all, for as long as the context lasts; with the
+        cameras' figures if they are wanted."""
+        subscription = Subscription(cameras, figures)
         if self._closed:
             subscription.close()
         self._subscriptions.add(subscription)

@@ -9,6 +9,7 @@ import emotion_streams
 from emotion_streams import EMOTIONS
 from gateway.api import Endpoint
 from gateway.queries import is_list
+from gateway.verdicts import Verdict
 
 _NUMBER: Final = {"type": "number"}
 _COUNT: Final = {"type": "integer", "minimum": 0}
@@ -52,6 +53,11 @@ SCHEMAS: Final[dict[str, Any]] = {
         owner=_or_null("string"),
         lag=_or_null("integer"),
         error=_TEXT,
+        verdict={"type": "string", "enum": [verdict.value for verdict in Verdict]},
+        reason=_TEXT,
+        stale={"type": "boolean"},
+        event_age_ms=_or_null("integer"),
+        analysed_fps=_NUMBER,
     ),
     "Cameras": _object(
         cameras=_list(_ref("Camera")),
@@ -74,6 +80,8 @@ SCHEMAS: Final[dict[str, Any]] = {
         width=_COUNT,
         height=_COUNT,
         faces=_list(_ref("Face")),
+        faces_omitted=_COUNT,
+        detect_side=_or_null("integer"),
         latency=_object(**dict.fromkeys(emotion_streams.Latency.__dataclass_fields__, _NUMBER)),
         model=_object(**dict.fromkeys(emotion_streams.Model.__dataclass_fields__, _TEXT)),
     ),
@@ -86,7 +94,13 @@ SCHEMAS: Final[dict[str, Any]] = {
         counts=_list(_COUNT, **_PER_EMOTION),
         means=_list(_NUMBER, **_PER_EMOTION),
     ),
-    "History": _object(camera=_TEXT, last=_TEXT, age_ms=_COUNT, seconds=_list(_ref("Second"))),
+    "History": _object(
+        camera=_TEXT,
+        last=_TEXT,
+        age_ms=_COUNT,
+        oldest_ms=_or_null("integer"),
+        seconds=_list(_ref("Second")),
+    ),
 }
 
 

@@ -77,6 +77,9 @@ class StreamQuery(Query):
     after: str | None = Field(
         None, max_length=positions.MAX_CAMERAS * 105, description="As the header Last-Event-ID."
     )
+    figures: bool = Field(
+        False, description="Also each camera's status once a second, with its figures."
+    )
 
 
 class HistoryQuery(Query):

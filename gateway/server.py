@@ -12,6 +12,7 @@ import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from gateway.connections import BACKLOG, IdleConnections, max_connections
 from gateway.errors import error
 from gateway.guard import SECURITY_HEADERS
 from service import listening
@@ -44,14 +45,19 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-class _Impatient(H11Protocol):
-    """uvicorn's, which by itself waits for ever for a request that is late or comes in part."""
+class _TimeoutProtocol(H11Protocol):
+    """uvicorn's, which by itself waits for ever for a request that is late or comes in part, and
+    for any number of them."""
 
+    idle: IdleConnections
+    max_connections: int
     _late: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
         """Expect a request."""
         super().connection_made(transport)
+        if len(self.connections) > self.max_connections:
+            self.idle.drop_one()
         self._watch()
 
     def data_received(self, data: bytes) -> None:
@@ -59,9 +65,23 @@ class _Impatient(H11Protocol):
         super().data_received(data)
         self._watch()
 
+    def on_response_complete(self) -> None:
+        """Expect the next request."""
+        super().on_response_complete()
+        self._watch()
+
+    def is_flushed(self) -> bool:
+        """Whether nothing is left to be sent."""
+        return self.transport.get_write_buffer_size() == 0
+
+    def drop(self) -> None:
+        """Close at once."""
+        self.transport.abort()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Expect nothing more."""
         super().connection_lost(exc)
+        self.idle.remove(self)
         if self._late is not None:
             self._late.cancel()
 
@@ -80,11 +100,16 @@ class _Impatient(H11Protocol):
     def _watch(self) -> None:
         """Close the connection in a while, unless a request is being answered. More of the same
         request gains no time."""
+        if self.transport.is_closing():
+            return
         if self.cycle is None or self.cycle.response_complete:
+            self.idle.add(self, self.client[0] if self.client else "")
             self._late = self._late or self.loop.call_later(
                 self.timeout_keep_alive, self.transport.close
             )
-        elif self._late is not None:
+            return
+        self.idle.remove(self)
+        if self._late is not None:
             self._late.cancel()
             self._late = None
 
@@ -99,10 +124,16 @@ class Server(uvicorn.Server):
         end_streams: Callable[[], None],
         idle_s: int = _IDLE_S,
     ) -> None:
+        most = max_connections(max_clients)
+
+        class Protocol(_TimeoutProtocol):
+            idle = IdleConnections()
+            max_connections = most
+
         super().__init__(
             uvicorn.Config(
                 app,
-                http=_Impatient,
+                http=Protocol,
                 timeout_keep_alive=idle_s,
                 ws="none",
                 lifespan="off",
@@ -111,8 +142,9 @@ class Server(uvicorn.Server):
                 server_header=False,
                 # Addresses that clients claim would get round the rate limit.
                 proxy_headers=False,
-                # Above max_clients, so that streams are refused with words first.
-                limit_concurrency=2 * max_clients + 100,
+                backlog=BACKLOG,
+                # Idle connections have given way before: this many all have a request.
+                limit_concurrency=most + 2 * BACKLOG,
             )
         )
         self._end_streams = end_streams

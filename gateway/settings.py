@@ -28,8 +28,8 @@ class GatewaySettings(ServiceSettings):
     # Files that secrets come in end with a line break.
     token: Annotated[str, StringConstraints(strip_whitespace=True)] | None = Field(
         None,
-        description="what clients show, as a bearer token or as a password. Give it as "
-        "EMOTION_GATEWAY_TOKEN: anybody on the machine can read a command line",
+        description="what clients show, as a bearer token or as a password; refused on the "
+        "command line, which anybody on the machine can read: set EMOTION_GATEWAY_TOKEN",
     )
     pictures: bool = Field(True, description="whether pictures leave the gateway at all")
     blur_faces: bool = Field(False, description="make every face that was found unrecognisable")

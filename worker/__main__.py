@@ -96,7 +96,7 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
     metrics = WorkerMetrics(registry)
     released = release.load(settings.model)
     new_detector = choose_detector(settings.detector, settings.detector_model, settings.detect_side)
-    finder = FaceFinder(new_detector, released.card)
+    finder = FaceFinder(new_detector, released.card, settings.detect_side)
     engine = build_engine(settings.engine, released, settings.threads)
     card = released.card
     del released  # 22 MB of weights, which the engine has in a form of its own

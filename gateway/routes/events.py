@@ -9,17 +9,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from emotion_streams import Emotion, EmotionEvent, keys
+from emotion_streams import keys
 from emotion_streams.backoff import REDIS_ERRORS
 from gateway import positions
-from gateway.follow import STEP, Begun, Changed, Dropped, Silence, follow
-from gateway.hub import Published
+from gateway.follow import STEP, Begun, Dropped, EventFilter, Silence, follow
+from gateway.hub import Notice, Published
 from gateway.positions import Position
 from gateway.queries import EventsQuery, StreamQuery, parse
 from gateway.services import Services, known_camera, services
 from gateway.streaming import HeldResponse, sse
 
-_MOST_LOOKED_AT: Final = 5000
+_MAX_ENTRIES: Final = 5000
 """Entries read for one page, so that a rare emotion does not cost a whole stream."""
 
 
@@ -31,12 +31,12 @@ async def list_events(request: Request) -> Response:
     backwards = query.after is None
     last = "0-0" if query.after == "start" else query.after
     found: list[bytes] = []
-    async with aclosing(_entries(has, camera, last)) as entries:
-        async for entry_id, event in entries:
+    async with aclosing(_entries(has, camera, last, EventFilter(query.emotion))) as entries:
+        async for entry_id, item in entries:
             # Going backwards the first is the newest, and what comes after the page comes after it.
             last = last or entry_id if backwards else entry_id
-            if event is not None and shows(event, query.emotion):
-                found.append(Published.of(event).data)
+            if item is not None:
+                found.append(item.data)
             if len(found) == query.limit:
                 break
     events = b",".join(reversed(found) if backwards else found)
@@ -45,20 +45,20 @@ async def list_events(request: Request) -> Response:
 
 
 async def _entries(
-    has: Services, camera: str, after: str | None
-) -> AsyncGenerator[tuple[str, EmotionEvent | None], None]:
-    """The ids of _MOST_LOOKED_AT entries at most, and their events where they can be read: those
+    has: Services, camera: str, after: str | None, wanted: EventFilter
+) -> AsyncGenerator[tuple[str, Published | None], None]:
+    """Yield the ids of _MAX_ENTRIES entries at most, each with its event if that is wanted: those
     after an id, or, without one, from the newest backwards."""
     key = keys.emotions(camera)
     last = after
-    for _ in range(_MOST_LOOKED_AT // STEP):
+    for _ in range(_MAX_ENTRIES // STEP):
         if after is None:
             entries = await has.client.xrevrange(key, f"({last}" if last else "+", count=STEP)
         else:
             entries = await has.client.xrange(key, f"({last}", count=STEP)
         for entry_id, fields in entries:
             last = entry_id.decode()
-            yield last, EmotionEvent.of_entry(camera, entry_id, fields)
+            yield last, wanted.read(camera, entry_id, fields)
         if len(entries) < STEP:
             return
 
@@ -67,24 +67,20 @@ def _json(value: str | None) -> bytes:
     return json.dumps(value).encode()
 
 
-def shows(event: EmotionEvent, emotion: Emotion | None) -> bool:
-    """Whether any face shows the emotion; any event does where None is asked for."""
-    return emotion is None or any(face.emotion == emotion for face in event.faces)
-
-
 async def stream_events(request: Request) -> HeldResponse:
     """Server-sent events. `id` is opaque: shown again as Last-Event-ID (or `after`) it resumes
     after it without a gap, as far back as Redis keeps events. `event: emotion` carries an event,
-    `event: camera` a camera whose state has changed, `event: dropped` how many events were left
-    out because the client was too slow."""
+    `event: camera` a camera whose state or verdict has changed (with `figures` each second),
+    `event: removed` one that is not registered any more, `event: redis` whether Redis can be read,
+    `event: dropped` how many events were left out because the client was too slow."""
     query = parse(StreamQuery, request)
     has = services(request)
-    known = has.board.statuses()
+    known = has.board.known()
     if unknown := [camera for camera in query.camera if camera not in known]:
         raise HTTPException(404, f"no camera {unknown[0]!r}; /api/cameras lists them")
     cameras = frozenset(query.camera) or None
     wanted = query.camera or tuple(known)
-    content = _messages(has, cameras, wanted, _seen(request, query))
+    content = _messages(has, cameras, wanted, _seen(request, query), query.figures)
     return HeldResponse(content, has.slots.take("stream_events"), "text/event-stream")
 
 
@@ -107,17 +103,18 @@ async def _messages(
     cameras: frozenset[str] | None,
     wanted: tuple[str, ...],
     seen: dict[str, Position] | None,
+    figures: bool,
 ) -> AsyncGenerator[bytes, None]:
     try:
-        async for item in follow(has.hub, has.client, cameras, wanted, seen):
+        async for item in follow(has.hub, has.client, cameras, wanted, seen, figures):
             if isinstance(item, Begun):
                 stands = item.seen
                 # Without data: the client can resume from here before the first event has come.
                 yield f"retry: 1000\nid: {positions.format_positions(stands)}\n\n".encode()
             elif isinstance(item, Silence):
                 yield b": nothing new\n\n"
-            elif isinstance(item, Changed):
-                yield sse("camera", item.status)
+            elif isinstance(item, Notice):
+                yield sse(item.name, item.data)
             elif isinstance(item, Dropped):
                 yield sse("dropped", b'{"count":%d}' % item.count)
             else:

@@ -9,11 +9,10 @@ from typing import Any, Final
 from starlette.requests import Request
 
 from emotion_streams import EMOTIONS, EmotionEvent, Face
-from gateway.follow import read_events
+from gateway.follow import oldest_ms, read_events
 from gateway.hub import Published
 from gateway.positions import MOST
 from gateway.queries import ExportQuery, parse
-from gateway.routes.events import shows
 from gateway.services import Services, known_camera, services
 from gateway.streaming import HeldResponse
 
@@ -27,7 +26,8 @@ columns are empty."""
 
 
 async def export(request: Request) -> HeldResponse:
-    """A camera's kept events between two times, as a file."""
+    """A camera's kept events between two times, as a file. The header X-Oldest-Event is the time of
+    the oldest event that Redis still keeps: the export reaches no further back."""
     query = parse(ExportQuery, request)
     camera = await known_camera(request)
     has = services(request)
@@ -36,8 +36,10 @@ async def export(request: Request) -> HeldResponse:
         if query.format == "csv"
         else (_json_lines(has, camera, query), "application/jsonl")
     )
-    name = {"Content-Disposition": f'attachment; filename="{camera}.{query.format}"'}
-    return HeldResponse(content, has.slots.take("export"), media_type, name)
+    headers = {"Content-Disposition": f'attachment; filename="{camera}.{query.format}"'}
+    if (oldest := await oldest_ms(has.client, camera)) is not None:
+        headers["X-Oldest-Event"] = _iso_time(oldest)
+    return HeldResponse(content, has.slots.take("export"), media_type, headers)
 
 
 async def _matching(
@@ -45,9 +47,8 @@ async def _matching(
 ) -> AsyncGenerator[Published, None]:
     # The last id that a stream could hold before `from`.
     after = None if not query.since else (query.since - 1, MOST)
-    async for item in read_events(has.client, camera, after, query.until):
-        if shows(item.event, query.emotion):
-            yield item
+    async for item in read_events(has.client, camera, after, query.until, query.emotion):
+        yield item
 
 
 async def _json_lines(
@@ -63,10 +64,16 @@ async def _csv(has: Services, camera: str, query: ExportQuery) -> AsyncGenerator
         yield _lines(_rows(item.event))
 
 
+def _iso_time(ms: int) -> str:
+    """ISO 8601 in UTC; milliseconds as a number if they are beyond what dates can be."""
+    try:
+        return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")
+    except (OverflowError, ValueError):
+        return str(ms)
+
+
 def _rows(event: EmotionEvent) -> Iterator[tuple[Any, ...]]:
-    captured = datetime.fromtimestamp(event.captured_ms / 1000, UTC).isoformat(
-        timespec="milliseconds"
-    )
+    captured = _iso_time(event.captured_ms)
     head = (event.camera, event.frame_id, captured, event.width, event.height, len(event.faces))
     model = event.model
     tail = (event.latency.total_ms, model.name, model.version, model.detector)

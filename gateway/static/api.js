@@ -6,7 +6,7 @@ export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export async function fetchJson(path) {
   const answer = await fetch(url(path));
-  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+  if (!answer.ok) throw Object.assign(new Error(`${path}: ${answer.status}`), { status: answer.status });
   return answer.json();
 }
 
@@ -24,8 +24,8 @@ export class EventStream {
 
   open() {
     if (this.#source) return;
-    const { onEvent, onStatus, onGap, onLink } = this.#handlers;
-    const address = url("/api/events/stream");
+    const { onEvent, onStatus, onRemoved, onRedis, onGap, onLink } = this.#handlers;
+    const address = url("/api/events/stream?figures=true");
     let resumes = this.#last !== null;
     if (resumes) address.searchParams.set("after", this.#last);
     const source = new EventSource(address);
@@ -33,10 +33,10 @@ export class EventStream {
     source.onopen = () => {
       if (!resumes) onGap();
       resumes = true; // as the browser does from here on
-      onLink("live");
+      onLink(true);
     };
     source.onerror = () => {
-      onLink("away");
+      onLink(false);
       if (source.readyState !== EventSource.CLOSED) return;
       setTimeout(async () => {
         const refused = await isRefused(address);
@@ -52,6 +52,8 @@ export class EventStream {
     });
     source.addEventListener("dropped", onGap);
     source.addEventListener("camera", (message) => onStatus(JSON.parse(message.data)));
+    source.addEventListener("removed", (message) => onRemoved(JSON.parse(message.data).camera));
+    source.addEventListener("redis", (message) => onRedis(JSON.parse(message.data).readable));
   }
 
   close() {

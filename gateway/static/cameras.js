@@ -4,15 +4,13 @@ import { WIRE } from "./emotions.js";
 export const SPAN_S = 300;
 const KEPT_EVENTS = 200; // for pictures, and until the minutes are loaded
 
-const SILENT_MS = 2200; // a camera that brought events all the time and brings none now is down
-const FLOWING_FPS = 2; // rarer events than this tell nothing by their absence
-const CAPTURED_ON_MS = 200; // its producer captured later than its last event: it is only quiet
+export const MEDIAN_OF = 20; // events
 
 export const cameras = new Map();
-export const link = { live: false }; // whether events would come
+export const link = { gateway: false, redis: true }; // whether each can be reached
 export const clock = { ahead_ms: 0, now: () => Date.now() + clock.ahead_ms };
 
-export function camera(name) {
+export function cameraOf(name) {
   if (!cameras.has(name)) cameras.set(name, new Camera(name));
   return cameras.get(name);
 }
@@ -32,30 +30,26 @@ class Camera {
     this.status = null;
     this.events = new Map(); // by frame id, oldest first
     this.newest = null;
-    this.heard = 0; // when the newest event came, by this page's own clock
-    this.arrivals = []; // when those of the last seconds came
-    this.flow = 0; // events per second when it came
+    this.lastEventAt = 0; // when the newest event came, by this page's own clock
     this.shown = null; // { event, bitmap }: a picture and the event of that very frame
     this.seconds = [];
     this.count = 0; // events seen since the page was opened
     this.onPicture = () => {};
     this.onEvent = () => {};
     this.waiting = null;
-    this.counted = null; // the last event in the history that was loaded
+    this.historyUpTo = null; // the last event in the history that was loaded
     this.stale = true; // whether events are missing in the minutes, which are to be loaded (anew)
-    this.told = null; // { ms, heard }: the newest time of the camera's clock, and when it came
+    this.latestTimestamp = null; // { ms, at }: the newest time of the camera's clock, and when it came
   }
 
   add(event) {
     this.events.set(event.frame_id, event);
     if (this.events.size > KEPT_EVENTS) this.events.delete(this.events.keys().next().value);
     this.newest = event;
-    this.heard = performance.now();
-    this.told = { ms: timeOf(event.frame_id), heard: this.heard };
-    this.arrivals.push({ heard: this.heard, captured: event.captured_ms });
-    this.flow = this.fps();
+    this.lastEventAt = performance.now();
+    this.latestTimestamp = { ms: timeOf(event.frame_id), at: this.lastEventAt };
     this.count += 1;
-    if (this.counted !== null) this.#countIn(event);
+    if (this.historyUpTo !== null) this.#count(event);
     if (this.waiting?.frameId === event.frame_id) this.#show(this.waiting.bitmap, event);
     this.onEvent();
   }
@@ -80,15 +74,15 @@ class Camera {
 
   load(history) {
     this.seconds = history.seconds.map(fromWire);
-    this.counted = history.last;
+    this.historyUpTo = history.last;
     const ms = timeOf(history.last);
-    if (ms > (this.told?.ms ?? 0)) this.told = { ms, heard: performance.now() - history.age_ms };
+    if (ms > (this.latestTimestamp?.ms ?? 0)) this.latestTimestamp = { ms, at: performance.now() - history.age_ms };
     for (const event of this.events.values()) {
-      if (later(event.frame_id, history.last) > 0) this.#countIn(event);
+      if (later(event.frame_id, history.last) > 0) this.#count(event);
     }
   }
 
-  #countIn(event) {
+  #count(event) {
     const at = Math.floor(timeOf(event.frame_id) / 1000);
     let second = this.seconds.at(-1);
     if (!second || second.at < at) {
@@ -106,29 +100,22 @@ class Camera {
 
   // Now, in milliseconds, by the camera's own clock, which may be wrong: all its times are by it.
   now() {
-    return this.told ? this.told.ms + performance.now() - this.told.heard : clock.now();
+    return this.latestTimestamp ? this.latestTimestamp.ms + performance.now() - this.latestTimestamp.at : clock.now();
   }
 
-  // Events per second, over those of the last five seconds.
+  // Events per second over the last ten, as the gateway counts them.
   fps() {
-    const since = performance.now() - 5000;
-    while (this.arrivals.length && this.arrivals[0].heard < since) this.arrivals.shift();
-    if (this.arrivals.length < 2) return 0;
-    // By their capture times, which no network bunches up; but a rate falls once none come.
-    const { heard, captured } = this.arrivals[0];
-    const span = Math.max(this.newest.captured_ms - captured, this.heard - heard);
-    const silence = Math.max(0, performance.now() - this.heard - 1000);
-    return (1000 * (this.arrivals.length - 1)) / Math.max(1, span + silence);
+    return this.status?.analysed_fps ?? 0;
   }
 
-  // Median milliseconds from capture to event, of the last twenty.
-  latency() {
-    const last = [...this.events.values()].slice(-20).map((event) => event.latency.total_ms);
+  // The median of a figure over the last twenty events, null without any.
+  median(of) {
+    const last = [...this.events.values()].slice(-MEDIAN_OF).map(of);
     return last.length ? last.sort((a, b) => a - b)[Math.floor(last.length / 2)] : null;
   }
 
   // Shares of each emotion (in WIRE order) among the faces of the last minute, null without any.
-  lately(span_s = 60) {
+  recentShares(span_s = 60) {
     const since = this.now() / 1000 - span_s;
     const sums = WIRE.map(() => 0);
     let faces = 0;
@@ -140,22 +127,19 @@ class Camera {
     return faces ? sums.map((sum) => sum / faces) : null;
   }
 
-  // What a viewer is to think of the camera: a word, and why.
-  verdict() {
-    if (!link.live) return { word: "Unknown", why: "the gateway cannot be reached" };
-    const { state, error } = this.status ?? { state: "up", error: "" };
-    if (state === "down") return { word: "Down", why: error || "no picture from the camera" };
-    if (state === "gone") return { word: "Down", why: "its producer is not heard any more" };
-    if (state === "ended") return { word: "Ended", why: "the file was played to its end" };
-    if (this.#silent()) return { word: "Down", why: "no new picture comes" };
-    return { word: "Live", why: "" };
+  // What a viewer is to think of the camera: a word, and why; stale: what is shown is not of now.
+  // The gateway judges; here its words are shown, and what cuts the page off from them.
+  health() {
+    if (!link.redis) return { word: "No data", why: "Redis cannot be read", stale: true };
+    if (!link.gateway) return { word: "Unknown", why: "the gateway cannot be reached", stale: true };
+    const { verdict, reason, stale } = this.status ?? { verdict: "live", reason: "", stale: true };
+    return { word: verdict[0].toUpperCase() + verdict.slice(1), why: reason, stale };
   }
 
-  // Whether events stopped coming, and not because frames are left out or not analysed: then the
-  // producer's newest frame would be newer than the last event. Both times are by its clock.
-  #silent() {
-    if (this.flow < FLOWING_FPS || performance.now() - this.heard < SILENT_MS) return false;
-    return (this.status?.last_frame_ms ?? 0) - this.newest.captured_ms < CAPTURED_ON_MS;
+  // Whether any picture was analysed in the last minute.
+  analysed(span_s = 60) {
+    const since = this.now() / 1000 - span_s;
+    return this.seconds.some((second) => second.at >= since && second.events);
   }
 }
 

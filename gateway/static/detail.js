@@ -1,8 +1,9 @@
 // One camera, large: its picture, each face's probabilities as bars, its last minutes as a chart.
-import { SPAN_S } from "./cameras.js";
+import { MEDIAN_OF, SPAN_S } from "./cameras.js";
 import { LANES, WIRE_INDEX, face, percent } from "./emotions.js";
 import { drawChart, secondAt } from "./paint.js";
 import { PictureView, ordered } from "./picture.js";
+import { rate } from "./tile.js";
 
 const template = document.getElementById("detail-template");
 const BARS_EVERY_MS = 200; // faster than this nobody reads
@@ -58,6 +59,8 @@ export class Detail {
     const chosen = faces[Math.min(this.#chosen, faces.length - 1)];
     this.bars.hidden = !chosen;
     this.noface.hidden = Boolean(chosen);
+    const { stale } = this.camera.health();
+    this.noface.textContent = event && !stale ? "No face in the picture" : "No picture analysed now";
     if (!chosen) return;
     for (const row of this.bars.children) {
       const share = chosen.probabilities[row.dataset.emotion];
@@ -94,13 +97,13 @@ export class Detail {
   // Once a second, and when the state changes.
   draw() {
     const { camera } = this;
-    const { word } = camera.verdict();
-    this.state.textContent = word;
+    const { word, why } = camera.health();
+    this.state.textContent = why && word === "Falling behind" ? `${word}: ${why}` : word;
     this.state.dataset.verdict = word.toLowerCase();
     this.picture.drawState();
     this.#drawFacts();
     this.#drawChart();
-    const lately = camera.lately(300);
+    const lately = camera.recentShares(300);
     const shares = lately
       ? LANES.map((name, i) => [name, lately[WIRE_INDEX[i]]]).filter(([, share]) => share >= 0.005)
       : [];
@@ -112,18 +115,20 @@ export class Detail {
   #drawFacts() {
     const { newest, status } = this.camera;
     const rows = [
-      ["Analysed", `${this.camera.fps().toFixed(1)} of ${(status?.fps ?? 0).toFixed(1)} fps`],
+      ["Analysed, last 10 s", `${rate(this.camera.fps())} of ${rate(status?.fps ?? 0)}`],
       ["Worker", status?.owner ?? "none"],
       ["Waiting frames", String(status?.lag ?? "unknown")],
     ];
     if (newest) {
-      const { queue_ms, wait_ms, decode_ms, detect_ms, classify_ms } = newest.latency;
-      const round = (ms) => ms.toFixed(ms < 10 ? 1 : 0);
-      rows.unshift(["Capture to event", `${Math.round(this.camera.latency())} ms`]);
-      rows.splice(
-        1, 0,
-        ["Queue and waiting", `${round(queue_ms + wait_ms)} ms`],
-        ["Decode, detect, classify", `${[decode_ms, detect_ms, classify_ms].map(round).join(" + ")} ms`],
+      const median = (of) => {
+        const ms = this.camera.median(({ latency }) => of(latency));
+        return ms.toFixed(ms < 10 ? 1 : 0);
+      };
+      const parts = ["decode_ms", "detect_ms", "classify_ms"].map((part) => median((latency) => latency[part]));
+      rows.unshift(
+        [`Capture to event, median of ${MEDIAN_OF}`, `${median(({ total_ms }) => total_ms)} ms`],
+        [`Queue and waiting, median of ${MEDIAN_OF}`, `${median(({ queue_ms, wait_ms }) => queue_ms + wait_ms)} ms`],
+        [`Decode, detect, classify, medians of ${MEDIAN_OF}`, `${parts.join(" + ")} ms`],
       );
       rows.push(
         ["Picture", `${newest.width} × ${newest.height}`],

@@ -41,7 +41,7 @@ export class PictureView {
       this.#canvas.getContext("2d").drawImage(bitmap, 0, 0);
     }
     if (event) this.#drawBoxes(event);
-    this.#canvas.setAttribute("aria-label", describe(this.camera.name, event));
+    this.#canvas.setAttribute("aria-label", describe(this.camera.name, event, this.camera.health().stale));
   }
 
   #drawBoxes(event) {
@@ -76,14 +76,15 @@ export class PictureView {
     return count > 4 ? `${index + 1}` : `${index + 1}. ${words}`;
   }
 
-  // A camera that is down must not look live.
+  // A camera whose pictures are not of now must not look live.
   drawState() {
-    const { word, why } = this.camera.verdict();
+    const { word, why, stale } = this.camera.health();
     const live = word === "Live";
-    this.element.classList.toggle("dim", !live);
-    this.#veil.hidden = live;
+    this.element.classList.toggle("dim", stale || !live);
+    // Where new pictures come, however few, they are to be seen.
+    this.#veil.hidden = live || !stale;
     this.#off.classList.toggle("mute", !live);
-    if (live) return;
+    if (this.#veil.hidden) return;
     const title = document.createElement("strong");
     title.textContent = word;
     const reason = document.createElement("span");
@@ -102,8 +103,9 @@ function since(ms, now) {
   return `last picture ${new Date(ms).toLocaleString()}`;
 }
 
-export function describe(name, event) {
+export function describe(name, event, stale) {
   if (!event) return `${name}: no picture yet`;
+  if (stale) return `${name}: no current picture`;
   if (!event.faces.length) return `${name}: no face`;
   const faces = ordered(event).map((found) => `${found.emotion} ${percent(found.confidence)}`);
   return `${name}: ${faces.join(", ")}`;

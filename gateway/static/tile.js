@@ -3,6 +3,9 @@ import { WIRE, face, percent } from "./emotions.js";
 import { drawRibbon } from "./paint.js";
 import { PictureView, describe } from "./picture.js";
 
+// Frames per second, so that a camera of one picture in three seconds does not have none.
+export const rate = (fps) => `${fps.toFixed(fps < 1 ? 2 : 1)} fps`;
+
 const template = document.getElementById("tile-template");
 
 export class Tile {
@@ -28,26 +31,26 @@ export class Tile {
   // Everything but the picture: once a second, and when the state changes.
   draw() {
     const { camera } = this;
-    const { word } = camera.verdict();
+    const { word, why, stale } = camera.health();
     this.state.textContent = word;
     this.state.dataset.verdict = word.toLowerCase();
     this.picture.drawState();
-    const latency = camera.latency();
-    const parts = [`${camera.fps().toFixed(1)} fps`];
-    if (latency !== null) parts.push(`${Math.round(latency)} ms`);
-    if (camera.status?.owner === null) parts.push("no worker");
+    const latency = camera.median((event) => event.latency.total_ms);
+    const parts = !stale ? [rate(camera.fps())] : word === "Live" ? [why] : [];
+    if (latency !== null && !stale) parts.push(`${Math.round(latency)} ms`);
     this.figures.textContent = parts.join(" · ");
-    const lately = camera.lately();
-    const summary = drawMood(this.mood, lately, camera.counted !== null);
+    const lately = camera.recentShares();
+    const summary = drawMood(this.mood, lately, camera);
     drawRibbon(this.ribbon, camera.seconds, camera.now());
     this.ribbon.setAttribute("aria-label", `Emotions of the last five minutes. ${summary}`);
-    this.link.setAttribute("aria-label", `${word}. ${describe(camera.name, camera.newest)}`);
+    this.link.setAttribute("aria-label", `${word}. ${describe(camera.name, camera.newest, stale)}`);
   }
 }
 
-function drawMood(element, lately, loaded) {
+function drawMood(element, lately, camera) {
   if (!lately) {
-    element.textContent = loaded ? "No face in the last minute" : "";
+    const nothing = camera.analysed() ? "No face in the last minute" : "Nothing analysed in the last minute";
+    element.textContent = camera.historyUpTo !== null ? nothing : "";
     delete element.dataset.text;
     return element.textContent;
   }

@@ -2,13 +2,15 @@
 
 import csv
 import io
+import itertools
 import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from emotion_streams import EmotionEvent
+from emotion_streams import EMOTIONS, Emotion, EmotionEvent
+from gateway.follow import EventFilter
 from tests.gateway.feeder import event, face, now_ms, publish, register
 from tests.gateway.processes import Gateway
 from tests.servers import eventually
@@ -158,3 +160,40 @@ def test_a_camera_is_exported_whose_clock_is_far_ahead(
     answer = gateway.get(f"/api/cameras/{camera}/export?format=csv")
     (row,) = csv.DictReader(io.StringIO(answer.text))
     assert (row["frame_id"], row["captured"]) == (far.frame_id, "2191-10-27T12:26:40.000+00:00")
+
+
+def test_exports_and_history_say_how_far_back_they_reach(
+    gateway: Gateway, events: list[EmotionEvent], store: Any, camera: str
+) -> None:
+    """As after trimming: what was asked for from an earlier time is not there."""
+    kept = events[4].captured_ms
+    store.xtrim(f"emotions:{{{camera}}}", minid=f"{kept}-0", approximate=False)
+    answer = gateway.get(f"/api/cameras/{camera}/export?from={events[0].captured_ms}")
+    assert datetime.fromisoformat(answer.headers["x-oldest-event"]).timestamp() * 1000 == kept
+    assert gateway.get(f"/api/cameras/{camera}/history").json()["oldest_ms"] == kept
+    store.delete(f"emotions:{{{camera}}}")
+    assert "x-oldest-event" not in gateway.get(f"/api/cameras/{camera}/export").headers
+    assert gateway.get(f"/api/cameras/{camera}/history").json()["oldest_ms"] is None
+
+
+@pytest.mark.parametrize("emotion", EMOTIONS)
+def test_events_without_the_emotion_asked_for_are_not_unpacked(
+    monkeypatch: pytest.MonkeyPatch, emotion: Emotion
+) -> None:
+    """A rare emotion in thousands of events costs little; each one that shows it is found."""
+    unpacked: list[bytes] = []
+    unpack = EmotionEvent.unpack
+
+    def counting(blob: bytes) -> EmotionEvent:
+        unpacked.append(blob)
+        return unpack(blob)
+
+    monkeypatch.setattr(EmotionEvent, "unpack", counting)
+    wanted = EventFilter(emotion)
+    shown = [
+        event("lobby", 1, *map(face, names)) for names in itertools.product(EMOTIONS, repeat=2)
+    ]
+    found = [wanted.read("lobby", b"1-0", {b"event": each.pack()}) for each in shown]
+    expected = [each for each in shown if any(f.emotion == emotion for f in each.faces)]
+    assert [item.event for item in found if item] == expected
+    assert len(unpacked) == len(expected)

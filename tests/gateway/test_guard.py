@@ -165,6 +165,13 @@ def test_behind_a_trusted_proxy_each_client_has_a_rate_of_its_own(
         ("10.0.0.1", [" , "], "10.0.0.1"),
         ("10.0.0.1", ["192.0.2.7, 198.51.100.1", "10.0.0.2"], "198.51.100.1"),
         ("10.0.0.1", ["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
+        ("10.0.0.1", ["198.51.100.1:40001"], "198.51.100.1"),
+        ("10.0.0.1", ["198.51.100.1, 10.0.0.2:443"], "198.51.100.1"),
+        ("10.0.0.1", ["[2001:db8::7]:40001"], "2001:db8::7"),
+        ("10.0.0.1", ['"[2001:db8::7]"'], "2001:db8::7"),
+        ("10.0.0.1", ["2001:db8:0::7"], "2001:db8::7"),
+        ("10.0.0.1", ["198.51.100.1, unknown"], "10.0.0.1"),
+        ("10.0.0.1", ["unknown, 10.0.0.2"], "10.0.0.2"),
         ("unix", ["198.51.100.1"], "unix"),
     ],
 )
@@ -203,6 +210,15 @@ def test_streams_beyond_the_limit_are_refused_until_one_ends(
         eventually(lambda: gateway.metric("emotion_gateway_streams") == 1)
         open_stream()
         eventually(lambda: gateway.metric("emotion_gateway_streams") == 2)
+
+
+def test_addresses_of_one_ipv6_network_share_a_rate() -> None:
+    limiter = RateLimiter(0.5, clock=lambda: 0.0)
+    assert limiter.wait_s("2001:db8::1") == 0
+    assert limiter.wait_s("2001:db8::2") > 0
+    assert limiter.wait_s("2001:db8:0:1::1") == 0
+    assert limiter.wait_s("::ffff:192.0.2.1") == 0
+    assert limiter.wait_s("192.0.2.1") > 0, "the same client, by a socket for both"
 
 
 def test_the_rate_limiter_lets_a_burst_pass_and_then_the_rate() -> None:

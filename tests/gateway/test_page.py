@@ -154,7 +154,7 @@ def test_the_ribbon_and_the_chart_grow(
 def runs(browser: Browser) -> None:
     """Wait until the camera has brought events for a while."""
     browser.wait(lambda: browser.text("[data-camera=lobby] .state") == "Live")
-    browser.wait(lambda: browser.modules("done(cameras.get('lobby').flow)") > 5)
+    browser.wait(lambda: browser.modules("done(cameras.get('lobby').fps())") > 5)
 
 
 def stopped(browser: Browser) -> float:
@@ -193,9 +193,9 @@ def test_a_camera_whose_producer_stops_is_down_within_three_seconds(
         took = stopped(browser)
     print(f"shown as down after {took:.2f} s")
     assert took <= 3.0 + SLACK_S
-    browser.wait(lambda: "not heard" in browser.text("[data-camera=lobby] .veil"))
+    browser.wait(lambda: "no heartbeat" in browser.text("[data-camera=lobby] .veil"))
     assert "last picture" in browser.text("[data-camera=lobby] .veil")
-    assert "lobby is down" in browser.text("#announcer")
+    browser.wait(lambda: "lobby is down" in browser.text("#announcer"))
 
 
 def test_a_frozen_camera_with_a_live_producer_is_down_within_three_seconds(
@@ -224,6 +224,8 @@ def test_a_quiet_camera_is_not_taken_for_a_frozen_one(
             for _ in range(10):
                 assert browser.text("[data-camera=lobby] .state") == "Live"
                 time.sleep(0.5)  # for as long as it would have taken to be down
+            assert browser.all("[data-camera=lobby] .picture.dim"), "but its picture is old"
+            assert "no new frames" in browser.text("[data-camera=lobby] .figures")
 
 
 def test_what_a_camera_is_down_for_is_shown_as_text(
@@ -245,7 +247,7 @@ def test_a_restart_of_the_gateway_loses_no_event(
         browser.wait(lambda: browser.text("#link") == "Reconnecting")
         browser.wait(lambda: browser.text("[data-camera=lobby] .state") == "Unknown")
         page.start()
-        browser.wait(lambda: browser.text("#link") == "Live", timeout_s=15)
+        browser.wait(lambda: browser.text("#link") == "Connected", timeout_s=15)
         browser.wait(lambda: browser.text("[data-camera=lobby] .state") == "Live")
         feeder.stop()
         last = feeder.ids[-1]
@@ -319,7 +321,9 @@ def test_the_minutes_are_drawn_by_the_camera_s_own_clock(
     name = f"clock{minutes}"
     register(store, name)
     browser.open(page.base)
-    browser.wait(lambda: browser.text("#link") == "Live" and browser.all(f"[data-camera='{name}']"))
+    browser.wait(
+        lambda: browser.text("#link") == "Connected" and browser.all(f"[data-camera='{name}']")
+    )
     publish(store, event(name, now_ms() + minutes * 60_000, face("anger")))
     browser.wait(lambda: browser.text(f"[data-camera='{name}'] .mood") == "mostly anger")
     lit = f"""
@@ -356,7 +360,7 @@ def test_of_very_many_cameras_those_in_view_have_their_minutes(
         browser.js("dispatchEvent(new Event('pagehide'))")
         browser.js("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
         browser.wait(lambda: any("414" in error for error in browser.errors()))
-        browser.wait(lambda: browser.text("#link") == "Live")
+        browser.wait(lambda: browser.text("#link") == "Connected")
         publish(store, event(names[0], now_ms(), face("anger")))
         browser.wait(lambda: browser.modules(f"done(cameras.get('{names[0]}').count)") >= 2)
 
@@ -370,11 +374,13 @@ def test_what_a_slow_page_was_spared_is_loaded(browser: Browser, page: Gateway, 
     )
     browser.open(page.base)
     browser.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
-    browser.wait(lambda: browser.modules("done(cameras.get('lobby')?.counted ?? null)") is not None)
+    browser.wait(
+        lambda: browser.modules("done(cameras.get('lobby')?.historyUpTo ?? null)") is not None
+    )
     browser.modules("cameras.get('lobby').add = () => {}; done()")  # it is left out
     publish(store, event("lobby", now_ms(), face("anger")))
     browser.wait(lambda: page.get("/api/cameras/lobby/history").json()["seconds"])
-    assert browser.text("[data-camera=lobby] .mood") == "No face in the last minute"
+    assert browser.text("[data-camera=lobby] .mood") == "Nothing analysed in the last minute"
     browser.js("sources.at(-1).dispatchEvent(new MessageEvent('dropped', { data: '{}' }))")
     browser.wait(lambda: browser.text("[data-camera=lobby] .mood") == "mostly anger")
 
@@ -456,7 +462,9 @@ def test_a_place_that_is_none_shows_the_grid_and_lives(
 ) -> None:
     register(store, "lobby")
     browser.open(f"{page.base}/{place}")
-    browser.wait(lambda: browser.text("#link") == "Live")
+    if place == "#/nobody":
+        browser.wait(lambda: "no camera “nobody”" in browser.text("#unknown"))
+    browser.wait(lambda: browser.text("#link") == "Connected")
     browser.wait(lambda: browser.text("[data-camera=lobby] .state") == "Live")
     assert browser.errors() == []
 
@@ -501,7 +509,7 @@ def test_a_browser_shows_the_token_as_password(
     ):
         browser.open(gateway.base.replace("://", f"://anybody:{token}@"))
         browser.wait(lambda: browser.all(".box"))
-        assert browser.text("#link") == "Live"
+        assert browser.text("#link") == "Connected"
         assert browser.errors() == []
 
 
@@ -513,3 +521,23 @@ def test_without_a_camera_the_page_says_what_comes(
     register(store, "lobby")
     browser.wait(lambda: browser.all("[data-camera=lobby]"))
     browser.wait(lambda: not browser.find("#empty").is_displayed())
+
+
+def test_the_page_polls_nothing_that_the_event_stream_says(
+    browser: Browser, page: Gateway, server: RedisProcess, store: Any
+) -> None:
+    """Cameras that come, change and go, and figures, come by the stream alone."""
+    asked = (
+        "return performance.getEntriesByType('resource')"
+        ".filter(e => e.name.endsWith('/api/cameras')).length"
+    )
+    with Feeder(server.url, "lobby"):
+        browser.open(page.base)
+        runs(browser)
+        before = browser.js(asked)
+        register(store, "new", state="down", error="timed out")
+        browser.wait(lambda: browser.text("[data-camera=new] .state") == "Down")
+        browser.wait(lambda: "fps" in browser.text("[data-camera=lobby] .figures"))
+        store.zrem(keys.CAMERAS, "new")
+        browser.wait(lambda: not browser.all("[data-camera=new]"))
+        assert browser.js(asked) == before

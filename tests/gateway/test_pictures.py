@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 
-from emotion_streams import keys
+from emotion_streams import Box, EmotionEvent, Face, keys
 from emotion_streams.connection import connect
 from gateway.blur import blur_faces
 from gateway.hub import Published
@@ -29,6 +30,8 @@ from tests.gateway.clients import never_reading
 from tests.gateway.feeder import FACE, Feeder, event, now_ms, portrait, publish, register
 from tests.gateway.processes import Gateway
 from tests.servers import RedisProcess, eventually
+from worker.inference.detect.choose import YUNET_FILE
+from worker.inference.detect.yunet import YuNet
 
 
 def attach(gateway: Gateway, store: Any, camera: str) -> None:
@@ -194,6 +197,97 @@ def detail(picture: NDArray[np.uint8], x: float, y: float, width: float, height:
     return float(
         np.median(np.abs(cv2.Laplacian(cv2.cvtColor(region, cv2.COLOR_BGR2GRAY), cv2.CV_64F)))
     )
+
+
+@pytest.mark.parametrize("height_px", [40, 60])
+def test_a_face_too_small_to_be_found_in_4k_does_not_leave_recognisable(
+    shared: Path, height_px: int
+) -> None:
+    """The detector sees a reduced copy; what leaves has no more pixels than that."""
+    finder = YuNet((shared / "models" / "yunet" / YUNET_FILE).read_bytes())
+    scene, region = in_4k(height_px)
+    jpeg = bytes(cv2.imencode(".jpg", scene, [cv2.IMWRITE_JPEG_QUALITY, 95])[1])
+    assert finder.detect(decode(jpeg)) == [], "or there would be nothing to test"
+    left, top, width, height = region
+    enlarged = cv2.resize(scene[top : top + height, left : left + width], (200, 210))
+    assert finder.detect(np.asarray(enlarged, np.uint8)), "anybody sees it in the picture itself"
+    blurred = decode(asyncio.run(blur_faces(jpeg, in_size(3840, 2160))))
+    assert blurred.shape == (360, 640, 3)
+    assert height_px * 640 / 3840 <= 10, "pixels of the face, too few to tell people by"
+
+
+def in_4k(height_px: int) -> tuple[NDArray[np.uint8], tuple[int, int, int, int]]:
+    """A 3840 x 2160 picture with the portrait's head pasted in, its face of this height; and where
+    the head is (left, top, width, height)."""
+    head = decode(portrait())[20:230, 190:390]
+    scale = height_px / FACE.height
+    small = cv2.resize(head, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    noise = np.random.default_rng(1).integers(80, 120, (2160, 3840, 3)).astype(np.uint8)
+    scene = np.asarray(cv2.GaussianBlur(noise, (9, 9), 0), np.uint8)
+    height, width = small.shape[:2]
+    scene[1000 : 1000 + height, 1900 : 1900 + width] = small
+    return scene, (1900, 1000, width, height)
+
+
+def in_size(width: int, height: int, *faces: Face, detector: str = "yunet") -> EmotionEvent:
+    made = event("lobby", 1, *faces)
+    model = replace(made.model, detector=detector)
+    return replace(made, width=width, height=height, model=model)
+
+
+@pytest.mark.parametrize(
+    ("size", "detector", "leaves"),
+    [
+        ((3840, 2160), "yunet", (640, 360)),
+        ((1080, 1920), "yunet", (360, 640)),
+        ((640, 480), "yunet", (640, 480)),
+        ((320, 240), "yunet", (320, 240)),
+        ((1920, 1080), "haar", (320, 180)),
+        ((1920, 1080), "of a later version", (320, 180)),
+    ],
+)
+def test_blurred_nothing_leaves_larger_than_the_detector_saw_it(
+    size: tuple[int, int], detector: str, leaves: tuple[int, int]
+) -> None:
+    picture = np.full((size[1], size[0], 3), 128, np.uint8)
+    jpeg = bytes(cv2.imencode(".jpg", picture)[1])
+    blurred = decode(asyncio.run(blur_faces(jpeg, in_size(*size, detector=detector))))
+    assert blurred.shape[1::-1] == leaves
+
+
+@pytest.mark.parametrize(("side", "leaves"), [(160, 160), (1280, 1280), (4096, 1920)])
+def test_the_side_that_the_event_names_is_the_limit(side: int, leaves: int) -> None:
+    jpeg = bytes(cv2.imencode(".jpg", np.full((1080, 1920, 3), 128, np.uint8))[1])
+    event_ = replace(in_size(1920, 1080), detect_side=side)
+    assert decode(asyncio.run(blur_faces(jpeg, event_))).shape[1] == leaves
+
+
+def test_faces_that_the_event_omits_leave_with_few_pixels() -> None:
+    """Of a crowd the smallest faces have no box: none is larger than the smallest that has one."""
+    jpeg = bytes(cv2.imencode(".jpg", np.full((1080, 1920, 3), 128, np.uint8))[1])
+    faces = [feeder.face(box=Box(0, 0, side, side)) for side in (60, 40)]
+    crowd = replace(in_size(1920, 1080, *faces), faces_omitted=100)
+    blurred = decode(asyncio.run(blur_faces(jpeg, crowd)))
+    assert 40 * blurred.shape[1] / 1920 <= 8
+    with pytest.raises(ValueError, match="no box"):
+        asyncio.run(blur_faces(jpeg, replace(in_size(1920, 1080), faces_omitted=1)))
+
+
+@pytest.mark.parametrize("at", [(0, 0), (1790, 980), (-50, -50), (905, 500)])
+def test_blurred_the_margin_around_a_face_goes_too(at: tuple[int, int]) -> None:
+    """A third of the box on each side, also at the picture's edge: no pixel there is as it was."""
+    noise = np.random.default_rng(1).integers(0, 255, (1080, 1920, 3)).astype(np.uint8)
+    jpeg = bytes(cv2.imencode(".jpg", noise)[1])
+    box = feeder.face(box=Box(at[0], at[1], 120, 90))
+    plain = decode(asyncio.run(blur_faces(jpeg, in_size(1920, 1080))))
+    blurred = decode(asyncio.run(blur_faces(jpeg, in_size(1920, 1080, box))))
+    x0, x1 = (round(np.clip(each / 3, 0, 640)) for each in (at[0] - 40, at[0] + 160))
+    y0, y1 = (round(np.clip(each / 3, 0, 360)) for each in (at[1] - 30, at[1] + 120))
+    inside = blurred[y0:y1, x0:x1].astype(int)
+    steps = np.abs(np.diff(inside[..., 1], axis=1)) > 16
+    assert steps.mean() < 0.2, "flat blocks"
+    untouched = np.abs(np.diff(plain[y0:y1, x0:x1, 1].astype(int), axis=1)) > 16
+    assert untouched.mean() > 0.4
 
 
 @pytest.mark.parametrize("failure", [cv2.error("no room"), MemoryError()])

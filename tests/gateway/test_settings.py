@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,8 @@ from gateway.server import listen
 from gateway.settings import GatewaySettings, check, is_loopback
 from service.settings import resolve
 from service.settings_file import InvalidSettings
-from tests.gateway.processes import ROOT
+from tests.gateway.processes import ROOT, Gateway
+from tests.servers import eventually, free_port
 
 SECRET = "hunter2hunter"  # made up
 
@@ -85,3 +87,22 @@ def test_a_taken_port_is_named() -> None:
             assert ended.returncode == 2
             assert f"cannot listen on 127.0.0.1:{port}" in ended.stderr
             assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("options", [("--token", SECRET * 2), (f"--token={SECRET * 2}",)])
+def test_a_token_on_the_command_line_is_refused_and_not_repeated(options: tuple[str, ...]) -> None:
+    ended = run(*options)
+    assert ended.returncode == 2
+    assert "EMOTION_GATEWAY_TOKEN" in ended.stderr
+    assert SECRET not in ended.stderr
+
+
+def test_a_password_in_the_url_of_redis_is_not_in_the_list_of_processes() -> None:
+    """It starts, waits for a Redis that is not there, and shows *** to other users."""
+    url = f"redis://reader:{SECRET}@127.0.0.1:{free_port()}"
+    with Gateway(url, awaited="/healthz") as gateway:
+        shown = Path(f"/proc/{gateway.process.pid}/cmdline").read_bytes()
+        assert b"redis://***@127.0.0.1" in shown
+        assert SECRET.encode() not in shown
+        eventually(lambda: "cannot read the cameras" in gateway.log())
+        assert SECRET not in gateway.log()

@@ -53,4 +53,5 @@ def build_event(
         ),
         model=model,
         faces_omitted=found.omitted,
+        detect_side=found.detect_side,
     )

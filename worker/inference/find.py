@@ -32,14 +32,22 @@ class Found:
     decode_s: float
     detect_s: float
     omitted: int = 0
+    detect_side: int | None = None
 
 
 class FaceFinder:
     """Finds and cuts out faces, from any thread; each thread gets a detector of its own."""
 
-    def __init__(self, new_detector: Callable[[], Detector], card: ModelCard) -> None:
+    def __init__(
+        self,
+        new_detector: Callable[[], Detector],
+        card: ModelCard,
+        detect_side: int | None = None,
+    ) -> None:
+        """`detect_side`: the detector's, to be told in events."""
         self._new_detector = new_detector
         self._card = card
+        self._detect_side = detect_side
         self._local = threading.local()
         self.detector = new_detector().name
         self._geometry = card.crop_for(self.detector)
@@ -67,6 +75,7 @@ class FaceFinder:
             decode_s=decoded - start,
             detect_s=time.perf_counter() - decoded,
             omitted=len(detected) - len(detections),
+            detect_side=self._detect_side,
         )
 
     def _detector(self) -> Detector:

@@ -10,7 +10,7 @@ from typing import Final
 from redis.exceptions import ResponseError
 
 from emotion_streams import keys
-from emotion_streams.backoff import REDIS_ERRORS, check_cancelled, create_task, is_of_wrong_type
+from emotion_streams.backoff import REDIS_ERRORS, check_cancelled, create_task, is_wrong_type
 from emotion_streams.connection import Client
 from emotion_streams.ledger import read_ledger
 from emotion_streams.redaction import short_message
@@ -141,7 +141,7 @@ class OwnedCameras:
         try:
             ledger = await read_ledger(self._client, camera)
         except ResponseError as error:
-            if not is_of_wrong_type(error):
+            if not is_wrong_type(error):
                 raise
             self._failures.failed(camera, "account", error)
             return

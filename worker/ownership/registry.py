@@ -5,7 +5,7 @@ import time
 from typing import Final
 
 from emotion_streams import keys
-from emotion_streams.backoff import REDIS_ERRORS, check_cancelled, is_of_wrong_type
+from emotion_streams.backoff import REDIS_ERRORS, check_cancelled, is_wrong_type
 from emotion_streams.cameras import registered
 from emotion_streams.connection import Client
 from emotion_streams.frames import MAX_AHEAD_MS
@@ -50,7 +50,7 @@ class CameraRegistry:
         except REDIS_ERRORS as error:
             # Unknown while its shard is away: the camera is kept. A key of another type holds no
             # frame.
-            return not is_of_wrong_type(error)
+            return not is_wrong_type(error)
 
     async def _retire(self, camera: str) -> None:
         """Drop the expired data of one camera. A failure affects this camera alone."""

@@ -1,0 +1,131 @@
+"""Connections on which no request is being answered: how many there may be, and which give way."""
+
+import asyncio
+import errno
+import ipaddress
+import logging
+import resource
+from collections import OrderedDict
+from collections.abc import Callable, Collection
+from typing import Any, Final, Protocol, TypeAlias
+
+from service.settings_file import InvalidSettings
+
+BACKLOG: Final = 100
+"""Connections accepted in one go, before any of them can be closed again."""
+
+_OTHER_FILES: Final = 300
+"""Redis (a connection for each camera that is looked at), probes, logs and libraries."""
+_SAY_EVERY_S: Final = 60.0
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+log = logging.getLogger(__name__)
+
+
+class Connection(Protocol):
+    """As the table below sees one."""
+
+    def is_flushed(self) -> bool:
+        """Whether nothing is left to be sent."""
+
+    def drop(self) -> None:
+        """Close at once."""
+
+
+class IdleConnections:
+    """Connections that wait for a request, oldest first.
+
+    A server may close them at any time, so that they give way if there are too many. A client
+    without a token can hold no other kind: however many it opens, others get theirs.
+    """
+
+    def __init__(self) -> None:
+        self._by_address: dict[str, OrderedDict[Connection, None]] = {}
+        self._addresses: dict[Connection, str] = {}
+
+    def add(self, connection: Connection, address: str) -> None:
+        """Count the connection as idle, if it is not counted yet."""
+        if connection not in self._addresses:
+            self._addresses[connection] = key = bucket(address)
+            self._by_address.setdefault(key, OrderedDict())[connection] = None
+
+    def remove(self, connection: Connection) -> None:
+        """The connection is closed, or a request is being answered on it."""
+        key = self._addresses.pop(connection, None)
+        if key is not None:
+            del self._by_address[key][connection]
+            if not self._by_address[key]:
+                del self._by_address[key]
+
+    def drop_one(self) -> None:
+        """Close the oldest connection of the address that has the most of them."""
+        if not self._by_address:
+            return
+        connections = max(self._by_address.values(), key=len)
+        # One with an answer still to be sent goes only if all are such.
+        oldest = next(iter(connections))
+        chosen = next((each for each in connections if each.is_flushed()), oldest)
+        self.remove(chosen)
+        chosen.drop()
+
+
+def bucket(address: str) -> str:
+    """What limits per address are kept by: of IPv6 the /64 network, all of which one client has."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.ipv4_mapped:
+            return str(ip.ipv4_mapped)
+        return str(ipaddress.ip_network((ip, 64), strict=False))
+    return str(ip)
+
+
+def is_within(address: str, networks: Collection[Network]) -> bool:
+    """Whether the address is in one of the networks; what is not an address is in none."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(ip in network for network in networks)
+
+
+def max_connections(max_clients: int) -> int:
+    """Connections held at once: streams, and as many again for what is short."""
+    return 2 * max_clients + 100
+
+
+def reserve_files(max_clients: int) -> None:
+    """Raise this process' limit of open files to what `max_clients` take. InvalidSettings if the
+    system does not allow it."""
+    needed = max_connections(max_clients) + 2 * BACKLOG + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        if hard != resource.RLIM_INFINITY and hard < needed:
+            raise InvalidSettings(
+                f"max_clients: {max_clients} take {needed} open files, and the system allows "
+                f"{hard}; raise that (`ulimit -Hn`) or take fewer clients"
+            )
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+def limit_accept_errors(loop: asyncio.AbstractEventLoop) -> None:
+    """Log at most once a minute that no connection can be accepted for lack of file descriptors:
+    asyncio reports each of the connections that wait."""
+    loop.set_exception_handler(_AcceptErrors(loop.time))
+
+
+class _AcceptErrors:
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._said_at = float("-inf")
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        failure = context.get("exception")
+        if not isinstance(failure, OSError) or failure.errno not in (errno.EMFILE, errno.ENFILE):
+            loop.default_exception_handler(context)
+        elif self._clock() - self._said_at >= _SAY_EVERY_S:
+            self._said_at = self._clock()
+            log.error("no connection can be accepted, trying again", extra={"why": str(failure)})

@@ -1,0 +1,2 @@
+// The page's fixed elements.
+export const byId = (id) => document.getElementById(id);

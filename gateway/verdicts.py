@@ -1,0 +1,128 @@
+"""One verdict per camera, from its producer's word, its owner, its backlog and its newest event."""
+
+from collections import deque
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from emotion_streams import CameraStatus
+
+_MIN_SILENCE_S: Final = 2.0
+_PERIODS: Final = 4
+"""An event or a frame that is later than this many periods, and _MIN_SILENCE_S, is missing."""
+_MAX_PERIOD_S: Final = 60.0
+_UNOWNED_S: Final = 1.0
+"""A camera changes hands within this time."""
+_RATE_S: Final = 10.0
+_SLOW_S: Final = 5.0
+_SLOW_SHARE: Final = 0.5
+"""A camera of which less than this share of the stored frames becomes events, for _SLOW_S, falls
+behind though new events come."""
+
+
+class Verdict(StrEnum):
+    """What a viewer is to think of a camera."""
+
+    LIVE = "live"
+    NOT_ANALYSED = "not analysed"
+    BEHIND = "falling behind"
+    DOWN = "down"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict and its reason, empty if there is nothing to add.
+
+    `stale`: the newest event is older than a few periods, so that a picture shown with it is not of
+    now. `event_age_ms`: since the newest event came, None if none came while the gateway ran.
+    `analysed_fps`: events per second over the last 10 s.
+    """
+
+    verdict: Verdict
+    reason: str
+    stale: bool
+    event_age_ms: int | None
+    analysed_fps: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The judgement as the API shows it."""
+        return {**vars(self), "verdict": self.verdict.value}
+
+
+class CameraHealth:
+    """What was observed of a camera over time. Times are seconds of one monotonic clock: the
+    producer's own clock, which may be wrong, is not compared with any other."""
+
+    def __init__(self, now: float) -> None:
+        self._known_since = now
+        self._event_at: float | None = None
+        self._arrivals: deque[float] = deque()
+        self._last_frame_ms: int | None = None
+        self._captured_at = now
+        self._owned_at = now
+        self._period_s = 1.0
+        self._slow_since: float | None = None
+
+    def on_event(self, now: float) -> None:
+        """An event of the camera has come."""
+        self._event_at = now
+        self._arrivals.append(now)
+        self._forget_arrivals(now)
+
+    def update(self, status: CameraStatus, now: float) -> Judgement:
+        """Observe the camera's status as it is now, and judge."""
+        if status.last_frame_ms != self._last_frame_ms:
+            self._last_frame_ms, self._captured_at = status.last_frame_ms, now
+        if status.owner is not None:
+            self._owned_at = now
+        if status.fps > 0:
+            self._period_s = min(1 / status.fps, _MAX_PERIOD_S)
+        self._forget_arrivals(now)
+        event_at = self._event_at
+        stale = now - (event_at or self._known_since) > self._patience_s()
+        rate = self._rate(now)
+        verdict, reason = self._judge(status, now, rate, stale)
+        age_ms = None if event_at is None else round(1000 * (now - event_at))
+        return Judgement(verdict, reason, stale, age_ms, round(rate, 2))
+
+    def _judge(
+        self, status: CameraStatus, now: float, rate: float, stale: bool
+    ) -> tuple[Verdict, str]:
+        if status.state == "down":
+            return Verdict.DOWN, status.error or "no picture from the camera"
+        if status.state == "gone":
+            # What it said last is of another time; without any frame it says why none came.
+            error = "" if status.last_frame_ms else status.error
+            return Verdict.DOWN, error or "no heartbeat from the producer"
+        if status.state == "ended":
+            return Verdict.ENDED, "the file was played to its end"
+        if now - self._owned_at > _UNOWNED_S:
+            return Verdict.NOT_ANALYSED, "no worker analyses it"
+        slow = self._is_slow(status, rate, now)
+        if stale:
+            if status.lag:
+                return Verdict.BEHIND, "frames wait, and no event comes"
+            if now - self._captured_at > self._patience_s():
+                return Verdict.DOWN, "no new picture comes"
+            return Verdict.LIVE, "no new frames to analyse"
+        if slow:
+            return Verdict.BEHIND, f"{rate:.1f} of {status.fps:.1f} frames/s are analysed"
+        return Verdict.LIVE, ""
+
+    def _patience_s(self) -> float:
+        return max(_MIN_SILENCE_S, _PERIODS * self._period_s)
+
+    def _rate(self, now: float) -> float:
+        return len(self._arrivals) / max(1.0, min(_RATE_S, now - self._known_since))
+
+    def _is_slow(self, status: CameraStatus, rate: float, now: float) -> bool:
+        if status.fps < 1 or rate >= _SLOW_SHARE * status.fps:
+            self._slow_since = None
+            return False
+        self._slow_since = now if self._slow_since is None else self._slow_since
+        return now - self._slow_since > _SLOW_S
+
+    def _forget_arrivals(self, now: float) -> None:
+        while self._arrivals and self._arrivals[0] < now - _RATE_S:
+            self._arrivals.popleft()

@@ -1,0 +1,121 @@
+"""The page in a real Chromium, while a real worker, Redis or producer stops and comes back."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.faults.processes import Running, start_producer, start_worker
+from tests.gateway.browser import Browser, require
+from tests.gateway.processes import Gateway
+from tests.servers import RedisProcess, free_port
+
+CAMERAS = ("door", "lobby")
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    require()
+    with Browser() as opened:
+        opened.size(1280, 900)
+        yield opened
+
+
+class Wall:
+    """What the page shows of all cameras."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+
+    def becomes(self, state: str, banner: str, timeout_s: float = 40) -> None:
+        self._browser.wait(
+            lambda: self.states() == [state] * len(CAMERAS) and banner in self.banner(),
+            timeout_s=timeout_s,
+        )
+
+    def states(self) -> list[str]:
+        return self._texts(".tile .state")
+
+    def banner(self) -> str:
+        return self._browser.text("#banner")
+
+    def is_grey(self) -> bool:
+        pictures = len(self._browser.all(".tile .picture.dim"))
+        return pictures == len(CAMERAS)
+
+    def _texts(self, selector: str) -> list[str]:
+        script = "return [...document.querySelectorAll(arguments[0])].map(e => e.textContent)"
+        found: list[str] = self._browser.js(script, selector)
+        return found
+
+
+@pytest.mark.timeout(300)
+def test_the_page_says_what_stopped(browser: Browser, tmp_path: Path) -> None:
+    """Worker, Redis, producer: each is stopped, named as the common cause, and comes back."""
+    with ExitStack() as stack:
+        server = stack.enter_context(RedisProcess(port=free_port()))
+        gateway = stack.enter_context(Gateway(server.url))
+
+        def produce() -> list[Running]:
+            source = ("--source", "demo", "--fps", "3")
+            return [
+                stack.enter_context(start_producer(tmp_path, server.url, camera, *source))
+                for camera in CAMERAS
+            ]
+
+        producers = produce()
+        browser.open(gateway.base)
+        wall = Wall(browser)
+        wall.becomes("Not analysed", "No worker")
+        assert browser.text(".tile .mood") == "Nothing analysed in the last minute"
+
+        worker = stack.enter_context(start_worker(tmp_path, server.url))
+        wall.becomes("Live", "", timeout_s=90)
+        browser.wait(lambda: not wall.is_grey())
+        assert browser.text("#totals") == "2 cameras: 2 live"
+        assert browser.text("#link") == "Connected"
+
+        worker.kill()
+        wall.becomes("Not analysed", "No worker")
+        browser.wait(wall.is_grey)
+        assert browser.text("#totals") == "2 cameras: 2 not analysed"
+        assert "No face" not in browser.js("return document.body.innerText")
+
+        worker = stack.enter_context(start_worker(tmp_path, server.url))
+        wall.becomes("Live", "", timeout_s=90)
+
+        server.kill()
+        wall.becomes("No data", "No data from Redis")
+        assert wall.is_grey()
+        assert browser.text("#link") == "No data from Redis"
+        server.restart()
+        wall.becomes("Live", "", timeout_s=90)
+
+        for producer in producers:
+            producer.kill()
+        wall.becomes("Down", "All 2 cameras are down: no heartbeat from the producer")
+        assert wall.is_grey()
+        producers = produce()
+        wall.becomes("Live", "", timeout_s=90)
+
+
+@pytest.mark.timeout(180)
+def test_a_worker_that_hangs_leaves_its_camera_behind_then_unowned(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with (
+        RedisProcess() as server,
+        Gateway(server.url) as gateway,
+        start_producer(tmp_path, server.url, "lobby", "--source", "demo", "--fps", "5"),
+        start_worker(tmp_path, server.url, "--lease-ms", "20000") as worker,
+    ):
+        browser.open(f"{gateway.base}/#/lobby")
+        browser.wait(lambda: browser.text("#detail .state") == "Live", timeout_s=60)
+        worker.pause()
+        browser.wait(lambda: browser.text("#detail .state").startswith("Falling behind"))
+        assert "falling behind" in browser.text("#banner")
+        browser.wait(lambda: browser.text("#detail .state") == "Not analysed", timeout_s=60)
+        browser.wait(lambda: browser.text("#detail .noface") == "No picture analysed now")
+        worker.resume()
+        browser.wait(lambda: browser.text("#detail .state") == "Live", timeout_s=60)

@@ -1,0 +1,112 @@
+"""What is said of a camera, from what was observed of it."""
+
+from dataclasses import replace
+
+import pytest
+
+from emotion_streams import CameraStatus
+from gateway.verdicts import CameraHealth, Judgement, Verdict
+
+RUNNING = CameraStatus(
+    camera="lobby", state="up", fps=10, width=640, height=480, last_frame_ms=1,
+    last_frame_age_ms=0, owner="w1", lag=0, error="",
+)  # fmt: skip
+
+
+class Camera:
+    """A camera over simulated time, looked at four times a second."""
+
+    def __init__(self, status: CameraStatus = RUNNING) -> None:
+        self.now = 0.0
+        self.status = status
+        self.health = CameraHealth(self.now)
+        self.seen: set[Verdict] = set()
+
+    def run(
+        self, seconds: float, events_per_s: float = 10, captures: bool = True, **changes: object
+    ) -> Judgement:
+        self.status = replace(self.status, **changes)  # type: ignore[arg-type]
+        end, due = self.now + seconds, self.now
+        while self.now < end:
+            while events_per_s and due <= self.now:
+                self.health.on_event(due)
+                due += 1 / events_per_s
+            if captures:
+                self.status = replace(self.status, last_frame_ms=int(1000 * self.now) + 1)
+            judged = self.health.update(self.status, self.now)
+            self.seen.add(judged.verdict)
+            self.now += 0.25
+        return judged
+
+
+def test_a_camera_whose_events_come_is_live() -> None:
+    judged = Camera().run(20)
+    assert (judged.verdict, judged.reason, judged.stale) == (Verdict.LIVE, "", False)
+    assert judged.analysed_fps == pytest.approx(10, abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "verdict", "reason"),
+    [
+        ("down", "timed out", Verdict.DOWN, "timed out"),
+        ("down", "", Verdict.DOWN, "no picture from the camera"),
+        ("gone", "an error of an hour ago", Verdict.DOWN, "no heartbeat from the producer"),
+        ("ended", "", Verdict.ENDED, "the file was played to its end"),
+    ],
+)
+def test_the_producer_s_word_comes_first(
+    state: str, error: str, verdict: Verdict, reason: str
+) -> None:
+    judged = Camera().run(5, state=state, error=error, owner=None)
+    assert (judged.verdict, judged.reason) == (verdict, reason)
+
+
+def test_without_an_owner_it_is_not_analysed_but_may_change_hands() -> None:
+    camera = Camera()
+    camera.run(5)
+    assert camera.run(1, events_per_s=0, owner=None, lag=5).verdict is Verdict.LIVE
+    judged = camera.run(2, events_per_s=0)
+    assert (judged.verdict, judged.stale) == (Verdict.NOT_ANALYSED, True)
+    assert camera.run(1, owner="w2", lag=0).verdict is Verdict.LIVE
+
+
+def test_with_frames_waiting_and_no_event_it_falls_behind() -> None:
+    camera = Camera()
+    camera.run(5)
+    judged = camera.run(3, events_per_s=0, lag=20)
+    assert (judged.verdict, judged.stale) == (Verdict.BEHIND, True)
+
+
+def test_with_few_of_its_frames_analysed_it_falls_behind() -> None:
+    camera = Camera()
+    camera.run(5)
+    judged = camera.run(25, events_per_s=3)
+    assert (judged.verdict, judged.stale) == (Verdict.BEHIND, False)
+    assert judged.reason == "3.0 of 10.0 frames/s are analysed"
+    assert camera.run(12).verdict is Verdict.LIVE
+
+
+def test_a_motion_filter_that_opens_is_not_taken_for_falling_behind() -> None:
+    camera = Camera()
+    quiet = camera.run(60, events_per_s=0, fps=0)
+    assert (quiet.verdict, quiet.stale) == (Verdict.LIVE, True)
+    assert quiet.reason == "no new frames to analyse"
+    camera.seen.clear()
+    camera.run(20, fps=10)
+    assert camera.seen == {Verdict.LIVE}
+
+
+def test_a_frozen_camera_is_down_within_three_seconds() -> None:
+    camera = Camera()
+    camera.run(5)
+    assert camera.run(2.75, events_per_s=0, captures=False).reason == "no new picture comes"
+
+
+def test_a_slow_camera_has_more_patience_coming_to_it() -> None:
+    """One frame in three seconds: between two events nothing is wrong."""
+    camera = Camera(replace(RUNNING, fps=0.3))
+    camera.run(20, events_per_s=0.3)
+    judged = camera.run(5, events_per_s=0, captures=False)
+    assert (judged.verdict, judged.stale) == (Verdict.LIVE, False)
+    assert judged.analysed_fps > 0
+    assert camera.run(20, events_per_s=0, captures=False).verdict is Verdict.DOWN
