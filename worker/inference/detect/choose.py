@@ -15,7 +15,7 @@ import cv2
 
 from worker.inference.detect import Detector
 from worker.inference.detect.haar import Haar
-from worker.inference.detect.yunet import YuNet
+from worker.inference.detect.yunet_fastest import fastest_yunet
 
 YUNET_FILE: Final = "face_detection_yunet_2023mar.onnx"
 YUNET_SHA256: Final = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
@@ -36,15 +36,17 @@ class NoDetector(RuntimeError):
     """The detector asked for cannot be had: why, and what to do."""
 
 
-def choose_detector(name: str, model: Path | None) -> Callable[[], Detector]:
+def choose_detector(
+    name: str, model: Path | None, threads: int | None = None
+) -> Callable[[], Detector]:
     """A factory of detectors, one per thread: `yunet`, `haar`, or `auto` for YuNet where its file
     can be had and Haar elsewhere. `model` is YuNet's file; without, it is taken from the cache or
-    downloaded into it. Raises NoDetector."""
+    downloaded into it. `threads` may detect at once; without, one per core. Raises NoDetector."""
     if name == "haar":
         return Haar
     try:
         path = _checked(model) if model else fetch_yunet(cache_folder(), YUNET_URL)
-        YuNet(path)
+        return fastest_yunet(path, threads or len(os.sched_getaffinity(0)))
     except (OSError, cv2.error, ValueError) as error:
         if name == "yunet" or model:
             raise NoDetector(
@@ -57,7 +59,6 @@ def choose_detector(name: str, model: Path | None) -> Callable[[], Detector]:
             extra={"reason": str(error)},
         )
         return Haar
-    return lambda: YuNet(path)
 
 
 def cache_folder() -> Path:
