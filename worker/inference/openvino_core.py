@@ -42,5 +42,12 @@ def compile_on(core: Any, model: Any, device: str, options: dict[str, Any]) -> A
     try:
         return core.compile_model(model, device, options)
     except RuntimeError as error:
-        reason = (str(error).strip().splitlines() or ["no reason given"])[-1].strip()
-        raise NoOpenVino(f"OpenVINO's device {device} refuses the model: {reason}") from error
+        raise NoOpenVino(
+            f"OpenVINO's device {device} refuses the model: {reason(error)}"
+        ) from error
+
+
+def reason(error: RuntimeError) -> str:
+    """What OpenVINO says after where in its source it says it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else "no reason given"

@@ -15,7 +15,7 @@ from worker.inference.detect import Detection
 from worker.inference.detect.yunet import MAX_SIDE, MIN_SIDE, reduced
 from worker.inference.detect.yunet_decode import OUTPUTS, decode
 from worker.inference.devices import has_bfloat16
-from worker.inference.openvino_core import NoOpenVino, compile_on, cpu_options, open_core
+from worker.inference.openvino_core import NoOpenVino, compile_on, cpu_options, open_core, reason
 
 SIZES_KEPT: Final = 4
 """Networks beside the largest, one per size of the input: some 10 MB each and per thread."""
@@ -145,7 +145,7 @@ class Networks:
             model.reshape([1, 3, height, width])
             outputs = [model.output(name) for name in OUTPUTS]
         except RuntimeError as error:
-            raise ValueError(f"not YuNet's network: {str(error).splitlines()[-1]}") from error
+            raise ValueError(f"not YuNet's network: {reason(error)}") from error
         cells = width * height
         for output, (name, numbers) in zip(outputs, OUTPUTS.items(), strict=True):
             stride = int(name.rpartition("_")[2])
