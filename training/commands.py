@@ -156,7 +156,7 @@ def export(options: Options) -> None:
             options.out,
             options.version,
             threads,
-            train=lambda: own().entries("train"),
+            train=lambda: (data if "train" in data.splits() else own()).entries("train"),
         )
     size = (options.out / release.WEIGHTS_FILE).stat().st_size / 1e6
     print(

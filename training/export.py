@@ -55,7 +55,7 @@ def export(
     try:
         card = add_int8(out, Release(card, trained.weights), train(), valid, predictions, threads)
     except (NoInt8, NoEngine, InvalidData) as error:
-        warn(str(error))
+        warn(f"no int8 file: {error}")
     (out / MODEL_CARD).write_text(render(card))
     return card
 

@@ -68,8 +68,8 @@ def add_int8(
     scores = compare(float32, predict(engine, model.card, valid, None), model.card.temperature)
     if (lost := scores["accuracy_float32"] - scores["accuracy"]) > MOST_LOST:
         raise NoInt8(
-            f"{folder}: int8 costs {lost:.2%} of accuracy, and may cost {MOST_LOST:.1%}: "
-            "the release goes without"
+            f"{folder}: int8 costs {100 * lost:.2f} points of accuracy, of {100 * MOST_LOST:g} that "
+            "it may"
         )
     import nncf
     import openvino
@@ -105,7 +105,7 @@ def _nncf() -> Any:
     try:
         import nncf
     except ImportError as error:
-        raise NoInt8(f"no int8: {error}. Install 'emotion-streams[training]'") from error
+        raise NoInt8(f"NNCF is needed: {error}. Install 'emotion-streams[training]'") from error
     return nncf
 
 
