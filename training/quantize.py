@@ -68,8 +68,8 @@ def add_int8(
     scores = compare(float32, predict(engine, model.card, valid, None), model.card.temperature)
     if (lost := scores["accuracy_float32"] - scores["accuracy"]) > MOST_LOST:
         raise NoInt8(
-            f"{folder}: int8 costs {100 * lost:.2f} points of accuracy, of {100 * MOST_LOST:g} that "
-            "it may"
+            f"{folder}: int8 costs {100 * lost:.2f} points of accuracy, "
+            f"of {100 * MOST_LOST:g} that it may"
         )
     import nncf
     import openvino

@@ -165,12 +165,12 @@ class YuNetOpenVino:
     name = "yunet"
 
     def __init__(self, networks: Networks) -> None:
-        self._networks = networks
+        self.networks = networks
 
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
         """The faces in a uint8 BGR picture (height, width, 3), surest first."""
         picture, scale = reduced(image)
-        outputs, columns = self._networks.run(picture)
+        outputs, columns = self.networks.run(picture)
         return [
             Detection(Box(*(float(value) / scale for value in face[:4])), score=float(face[4]))
             for face in decode(outputs, columns)
