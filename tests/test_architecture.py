@@ -60,3 +60,20 @@ def test_the_worker_on_a_cpu_never_imports_tensorflow_or_what_quantizes(engine: 
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)
+
+
+@pytest.mark.parametrize(
+    "importing",
+    [
+        "from worker.inference.engines.openvino import OpenVinoEngine",
+        "from worker.inference.openvino_core import open_core; open_core()",
+        "from training.quantize import _nncf; _nncf()",
+    ],
+)
+def test_nobody_is_told_that_openvino_is_used(importing: str) -> None:
+    script = (
+        f"import sys; {importing}; assert 'openvino' in sys.modules or 'nncf' in sys.modules; "
+        "told = [m for m in sys.modules if 'openvino_telemetry' in m and sys.modules[m]]; "
+        "sys.exit(f'imported {told}' if told else 0)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)
