@@ -6,9 +6,20 @@ SECONDS ?= 600
 SEED ?= 1
 BIN := .venv/bin
 
-.PHONY: run test check lint bench chaos soak check-deploy check-deploy-full lock clean
+.DEFAULT_GOAL := help
+
+.PHONY: help redis run test check lint bench chaos soak check-deploy check-deploy-full lock clean
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+redis: .venv/installed-run ## a server at 127.0.0.1:6379 that keeps frames in memory alone
+	@exec $(BIN)/python -m deploy.redis_server
 
 run: .venv/installed-run ## analyse SOURCE (demo, 0, rtsp://..., a file) and print the events
+	@case '$(origin SOURCE)' in command*) case "$$SOURCE" in *://*@*) \
+		echo "make: every user of this machine could read that password; write it before make:" >&2; \
+		echo "    SOURCE='rtsp://...' make run" >&2; exit 2;; esac;; esac
 	@exec $(BIN)/python -m deploy.local $(ARGS)
 
 test: .venv/installed-test ## run every test that this machine can

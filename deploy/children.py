@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 _PR_SET_PDEATHSIG: Final = 1
@@ -22,29 +22,39 @@ class Child:
     """A process in a group of its own. What it logs as a warning or worse is passed on; its last
     lines are kept for when it fails."""
 
-    def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
+    def __init__(
+        self, name: str, process: asyncio.subprocess.Process, say: Callable[[str], None]
+    ) -> None:
         self.name = name
+        self._say = say
         self.last_lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._process = process
         self._reading = asyncio.create_task(self._read())
 
     @classmethod
     async def start(
-        cls, name: str, command: Sequence[str], environ: Mapping[str, str] | None = None
+        cls,
+        name: str,
+        command: Sequence[str],
+        environ: Mapping[str, str] | None = None,
+        say: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
     ) -> "Child":
-        """Start the command, with `environ` added to its environment; its standard output is
-        dropped."""
+        """Start the command, with `environ` added to its environment.
+
+        Its standard output is dropped; `say` gets what it logs as a warning or worse.
+        """
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            env={**os.environ, **(environ or {})},
+            # Its log is read here, whatever format people asked for.
+            env={**os.environ, "EMOTION_LOG_FORMAT": "json", **(environ or {})},
             # Ctrl-C on a terminal reaches a whole group: the launcher alone decides the order.
             start_new_session=True,
-            preexec_fn=_end_with_parent,
+            preexec_fn=end_with_parent,
         )
-        return cls(name, process)
+        return cls(name, process, say)
 
     async def wait(self) -> int:
         """Its exit code, when it has ended and its last lines are read."""
@@ -68,7 +78,7 @@ class Child:
             text = line.decode(errors="replace").rstrip()
             self.last_lines.append(text)
             if warning := _warning(text):
-                print(f"{self.name}: {warning}", file=sys.stderr)
+                self._say(f"{self.name}: {warning}")
 
 
 def _warning(line: str) -> str | None:
@@ -80,6 +90,6 @@ def _warning(line: str) -> str | None:
         return None
 
 
-def _end_with_parent() -> None:
-    """In the child, before it runs: SIGTERM it when the launcher dies, however it dies."""
+def end_with_parent() -> None:
+    """Let the kernel send this process SIGTERM when its parent dies, however it dies."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -3,25 +3,27 @@ processes with the same defaults as everywhere else, and a server that only this
 
 import argparse
 import asyncio
+import os
 import signal
 import socket
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any, Final
 
 from redis.exceptions import RedisClusterException, RedisError
 
-from deploy.children import Child
+from deploy.children import Child, end_with_parent
 from deploy.options import build_parser
-from deploy.redis_server import NoServer, find_server
+from deploy.redis_server import IN_MEMORY, NoServer, find_server
 from deploy.status import Status
-from emotion_streams import connect, read_ledger, subscribe_async
+from emotion_streams import connect, local_instance, read_ledger, subscribe_async
 from emotion_streams.backoff import REDIS_ERRORS
 from emotion_streams.cli import describe
+from emotion_streams.local_instance import LocalInstance
 from emotion_streams.redaction import short_message
 from service.command_line import conceal
 from service.settings import exit_with_error
@@ -38,6 +40,8 @@ _SERVER_GRACE_S: Final = 0.5
 def main(argv: list[str] | None = None) -> int:
     """Run until Ctrl-C, or until a file has been analysed to its end."""
     arguments = build_parser(__doc__).parse_args(argv)
+    if "MAKELEVEL" in os.environ:  # a make that is killed takes nobody along by itself
+        end_with_parent()
     try:
         return asyncio.run(_run(arguments))
     except NoServer as error:
@@ -52,27 +56,61 @@ async def _run(arguments: argparse.Namespace) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
-    camera = arguments.camera or camera_name(arguments.source)
+    sources = cameras(arguments.source, arguments.camera)
     port = arguments.port or free_port(8080)
-    feed = ["--metrics-port", "0", "--camera", camera, *pace(arguments.source, arguments.fps)]
+    page = f"http://127.0.0.1:{port}/"
+    status = Status(page)
     with tempfile.TemporaryDirectory(prefix="emotion-streams-", dir=short_folder()) as folder:
         async with AsyncExitStack() as ending:
             children: list[Child] = []
             ending.push_async_callback(_end_all, children)
-            url = arguments.redis or await _start_server(Path(folder), children)
-            environ = {"EMOTION_REDIS": url, "EMOTION_PRODUCER_SOURCE": arguments.source}
-            worker = ["worker", "--metrics-port", "0"]
-            if arguments.detector_model:
-                worker += ["--detector-model", arguments.detector_model]
-            await _start(children, worker, environ)
-            producer = await _start(children, ["producer", *feed], environ)
-            page = ["gateway", "--port", str(port), "--metrics-port", "0"]
-            await _start(children, page, environ)
-            print(f"live page: http://127.0.0.1:{port}/", file=sys.stderr)
-            return await follow(url, camera, producer, children, stopping)
+            url = arguments.redis or await _start_server(Path(folder), children, status)
+            for command, environ in commands(arguments, sources, port):
+                child = await Child.start(
+                    command[0],
+                    [sys.executable, "-m", *command],
+                    # URLs go by the environment: everybody here can read a command line.
+                    {"EMOTION_REDIS": url, **environ},
+                    status.say,
+                )
+                children.append(child)
+            ending.enter_context(local_instance.announced(LocalInstance(url, page)))
+            status.say(f"live page: {page}")
+            return await follow(url, list(sources), children, stopping, status)
 
 
-async def _start_server(folder: Path, children: list[Child]) -> str:
+def cameras(source: str, named: Sequence[str]) -> dict[str, str]:
+    """The sources by camera: `source`, named by an entry of `named` without a source of its own,
+    and the entries `NAME=SOURCE`."""
+    names = [entry for entry in named if "=" not in entry]
+    others = dict(entry.split("=", 1) for entry in named if "=" in entry)
+    if others and not names and source == "demo":  # which nobody asked for
+        return others
+    return {(names or [camera_name(source)])[-1]: source, **others}
+
+
+def commands(
+    arguments: argparse.Namespace, sources: Mapping[str, str], port: int
+) -> Iterator[tuple[list[str], dict[str, str]]]:
+    """The processes to start, each with what is added to its environment."""
+    worker = ["worker", "--metrics-port", "0"]
+    for option in ("detector_model", "model"):
+        if value := getattr(arguments, option):
+            worker += [f"--{option.replace('_', '-')}", value]
+    yield worker, {}
+    for camera, source in sources.items():
+        feed = ["producer", "--metrics-port", "0", "--camera", camera]
+        feed += pace(source, arguments.fps)
+        if arguments.loop:
+            feed += ["--loop", "true"]
+        yield feed, {"EMOTION_PRODUCER_SOURCE": source}
+    page = ["gateway", "--port", str(port), "--metrics-port", "0"]
+    if arguments.blur_faces:
+        page += ["--blur-faces", "true"]
+    yield page, {}
+
+
+async def _start_server(folder: Path, children: list[Child], status: Status) -> str:
     """A server on a unix socket that only this user reaches. It keeps frames in memory alone."""
     path = folder / "redis.sock"
     server = await Child.start(
@@ -80,8 +118,9 @@ async def _start_server(folder: Path, children: list[Child]) -> str:
         [
             str(find_server()),
             *("--port", "0", "--unixsocket", str(path), "--dir", str(folder)),
-            *("--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"),
+            *IN_MEMORY,
         ],
+        say=status.say,
     )
     children.append(server)
     url = f"unix://{path}"
@@ -96,24 +135,23 @@ async def _start_server(folder: Path, children: list[Child]) -> str:
     raise NoServer("the server did not start within 10 s: " + " ".join(server.last_lines))
 
 
-async def _start(children: list[Child], command: list[str], environ: Mapping[str, str]) -> Child:
-    """Start a process of ours. URLs go by `environ`, for they may hold passwords, and everybody on
-    the machine can read a command line."""
-    child = await Child.start(command[0], [sys.executable, "-m", *command], environ)
-    children.append(child)
-    return child
-
-
 async def follow(
-    url: str, camera: str, producer: Child, children: list[Child], stopping: asyncio.Event
+    url: str,
+    cameras: list[str],
+    children: list[Child],
+    stopping: asyncio.Event,
+    status: Status,
 ) -> int:
-    """Print events until Ctrl-C, the end of a file that is then analysed, or the fall of a
-    process."""
-    status = Status()
+    """Print events until Ctrl-C or the crash of a process.
+
+    When every producer has come to the end of its file and the rest is analysed, print a summary;
+    on a terminal the live page then stays until Ctrl-C.
+    """
     ends: dict[asyncio.Task[Any], Child] = {
         asyncio.create_task(child.wait()): child for child in children
     }
-    printing = asyncio.create_task(_print_events(url, camera, status))
+    producers = sum(child.name == "producer" for child in children)
+    printing = asyncio.create_task(_print_events(url, cameras, status))
     stop = asyncio.create_task(stopping.wait())
     settling: set[asyncio.Task[None]] = set()
     try:
@@ -123,15 +161,23 @@ async def follow(
             )
             if printing in done:
                 printing.result()  # it never returns, so this raises what ended it
-            if stop in done or settling & done:
+            if stop in done:
                 return 0
+            if settling & done:
+                status.say(f"all of it is analysed: {status.summary()}")
+                if not sys.stderr.isatty():
+                    return 0
+                settling = set()
+                continue
             ended = next(task for task in done if task in ends)
             child, code = ends.pop(ended), ended.result()
-            if child is not producer or code != 0:
+            if child.name != "producer" or code != 0:
                 status.clear()
                 print(f"{child.name} ended with code {code}:", *child.last_lines, sep="\n  ")
                 return 1
-            settling = {asyncio.create_task(_settle(url, camera))}
+            producers -= 1
+            if not producers:
+                settling = {asyncio.create_task(_settle(url, cameras))}
     finally:
         status.clear()
         tasks = (printing, stop, *settling, *ends)
@@ -140,25 +186,27 @@ async def follow(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _settle(url: str, camera: str) -> None:
-    """Wait until nothing of an ended file is left to analyse."""
+async def _settle(url: str, cameras: list[str]) -> None:
+    """Wait until nothing of ended files is left to analyse."""
     async with connect(url) as client:
-        while True:
+        waiting = set(cameras)
+        while waiting:
             with suppress(*REDIS_ERRORS):  # if it is gone for good, its process has ended
-                ledger = await read_ledger(client, camera)
-                if not ledger.queued and not ledger.in_flight:
-                    break
+                for camera in list(waiting):
+                    ledger = await read_ledger(client, camera)
+                    if not ledger.queued and not ledger.in_flight:
+                        waiting.remove(camera)
             await asyncio.sleep(0.1)
     await asyncio.sleep(0.2)  # the last event is on its way to the screen
 
 
-async def _print_events(url: str, camera: str, status: Status) -> None:
+async def _print_events(url: str, cameras: list[str], status: Status) -> None:
     ticking = asyncio.create_task(status.tick())
     try:
-        async for event in subscribe_async(url, camera, after="start"):
+        async for event in subscribe_async(url, cameras, after="start"):
             status.clear()
             print(describe(event), flush=True)
-            status.note(event.latency.total_ms)
+            status.note(event)
     finally:
         ticking.cancel()
 

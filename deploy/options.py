@@ -23,7 +23,18 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
         "where a password is better kept",
     )
     parser.add_argument(
-        "--camera", type=_checked(keys.check_camera), help="its name; without, one of the source's"
+        "--camera",
+        type=_checked(_camera),
+        action="append",
+        default=[],
+        metavar="NAME[=SOURCE]",
+        help="the source's name [one made from the source]; with =SOURCE another camera; repeat it "
+        "for more",
+    )
+    parser.add_argument("--loop", action="store_true", help="start a file again at its end")
+    parser.add_argument("--model", help="a released model: its name, or its folder")
+    parser.add_argument(
+        "--blur-faces", action="store_true", help="blur every face on the live page"
     )
     parser.add_argument(
         "--redis",
@@ -55,6 +66,12 @@ def _checked(check: Callable[[str], str]) -> Callable[[str], str]:
             raise argparse.ArgumentTypeError(str(error)) from None
 
     return convert
+
+
+def _camera(text: str) -> str:
+    name, _, _ = text.partition("=")
+    keys.check_camera(name)
+    return text
 
 
 def _redis_url(url: str) -> str:

@@ -1,16 +1,28 @@
-"""The Redis-compatible server that comes with the project's environment, when none is given."""
+"""The Redis-compatible server that comes with the project's environment, when none is given.
 
+`python -m deploy.redis_server` runs it on loopback for processes that are started by hand.
+"""
+
+import argparse
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
+
+from service.settings import Parser, exit_with_error
 
 _LEAST_VERSION: Final = 7
 
 
 class NoServer(RuntimeError):
     """No server program of version 7 or newer was found: what was tried."""
+
+
+# Frames are kept in memory alone, and never given up for others.
+IN_MEMORY: Final = ("--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction")
 
 
 def find_server() -> Path:
@@ -42,3 +54,26 @@ def _major_version(program: str) -> int:
     ).stdout
     version = re.search(r"v=(\d+)", text)
     return int(version.group(1)) if version else 0
+
+
+def main(argv: list[str] | None = None) -> NoReturn:
+    """Become the server, at 127.0.0.1 and the port; it keeps everything in memory."""
+    parser = Parser(prog="deploy.redis_server", description=main.__doc__)
+    parser.add_argument("--port", type=_port, default="6379", help="to listen at [6379]")
+    arguments = parser.parse_args(argv)
+    try:
+        server = str(find_server())
+    except NoServer as error:
+        exit_with_error("deploy.redis_server", str(error))
+    listening = ("--bind", "127.0.0.1", "--port", arguments.port, "--dir", "/")
+    os.execv(server, [server, *listening, *IN_MEMORY])  # noqa: S606 - a program that was found
+
+
+def _port(text: str) -> str:
+    if not text.isdecimal() or not 0 < int(text) < 1 << 16:
+        raise argparse.ArgumentTypeError(f"{text!r}: a number from 1 to 65535")
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main())

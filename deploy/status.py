@@ -3,24 +3,42 @@
 import asyncio
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from statistics import median
 from typing import Final
+
+from emotion_streams import EmotionEvent
 
 STATUS_S: Final = 1.0
 
 
 class Status:
-    """The line at the foot: frames analysed per second and latency, over the last ten seconds."""
+    """The line at the foot: frames analysed per second and latency, over the last ten seconds, and
+    where the live page is."""
 
-    def __init__(self) -> None:
+    def __init__(self, page: str = "") -> None:
+        self._page = f"{page} ; " if page else ""
+        self._faces: Counter[str] = Counter()
+        self._frames = 0
         self._seen: deque[tuple[float, float]] = deque()
         self._shown = False
         self._next_line = time.monotonic() + 10
 
-    def note(self, latency_ms: float) -> None:
-        """An event came."""
-        self._seen.append((time.monotonic(), latency_ms))
+    def note(self, event: EmotionEvent) -> None:
+        """Count an event."""
+        self._seen.append((time.monotonic(), event.latency.total_ms))
+        self._frames += 1
+        self._faces.update(face.emotion for face in event.faces)
+
+    def say(self, text: str) -> None:
+        """Write a line above the status line."""
+        self.clear()
+        print(text, file=sys.stderr, flush=True)
+
+    def summary(self) -> str:
+        """What was analysed by now."""
+        faces = ", ".join(f"{count} {emotion}" for emotion, count in self._faces.most_common())
+        return f"{self._frames} frames analysed; faces: {faces or 'none'}"
 
     async def tick(self) -> None:
         """Show the line each second on a terminal, each ten seconds elsewhere."""
@@ -44,10 +62,10 @@ class Status:
         while self._seen and self._seen[0][0] < now - 10:
             self._seen.popleft()
         if not self._seen:
-            return "waiting for frames; Ctrl-C ends"
+            return f"waiting for frames; {self._page}Ctrl-C ends"
         latencies = [latency for _, latency in self._seen]
         rate = len(latencies) / max(1.0, now - self._seen[0][0])
         return (
             f"{rate:.1f} frames/s, latency {median(latencies):.0f} ms median, "
-            f"{max(latencies):.0f} ms most; Ctrl-C ends"
+            f"{max(latencies):.0f} ms most; {self._page}Ctrl-C ends"
         )

@@ -149,7 +149,8 @@ def _read_status(
     return CameraStatus(
         camera=camera,
         state=state,
-        fps=fps,
+        # What a producer said that is gone, or has ended, is not a rate any more.
+        fps=fps if state == "up" else 0.0,
         width=_integer(info, "width"),
         height=_integer(info, "height"),
         last_frame_ms=last_frame_ms,

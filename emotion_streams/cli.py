@@ -6,28 +6,40 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
-from typing import Any
+from importlib.metadata import version
+from typing import Any, Final
 
-from emotion_streams import keys
+from emotion_streams import keys, local_instance
 from emotion_streams.backoff import REDIS_ERRORS
 from emotion_streams.cameras import list_cameras, registered
-from emotion_streams.connection import connect
+from emotion_streams.connection import Client, connect
 from emotion_streams.events import EmotionEvent
 from emotion_streams.ledger import Ledger, read_ledger
-from emotion_streams.redaction import redact_url, short_message
+from emotion_streams.redaction import redact, redact_url, short_message
 from emotion_streams.redis_url import InvalidRedisUrl
 from emotion_streams.subscribe import NOW, subscribe_async
 
+DEFAULT_URL: Final = "redis://localhost:6379"
+_LONGEST_ERROR: Final = 200
+
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; the exit code is 0, 1 where Redis fails, 2 where the call is wrong, and for
-    `ledger` 3 where an account does not balance."""
+    """Run the command.
+
+    The exit code is 0; 1 if Redis fails, or does not know a camera; 2 if the call is wrong; 3 if an
+    account of `ledger` does not balance.
+    """
     arguments = _parser().parse_args(argv)
+    if arguments.redis is None:
+        arguments.redis = os.environ.get("EMOTION_REDIS") or _default_url()
     command: Callable[[argparse.Namespace], Awaitable[int]] = arguments.command
     try:
         return asyncio.run(command(arguments))  # type: ignore[arg-type]  # they are coroutines
+    except UnknownCameraError as error:
+        print(f"emotion-streams: {error}", file=sys.stderr)
+        return 1
     except (InvalidRedisUrl, ValueError) as error:
         print(f"emotion-streams: {error}", file=sys.stderr)
         return 2
@@ -42,6 +54,32 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 0
+
+
+class UnknownCameraError(Exception):
+    """A camera that Redis does not know was named: which, and which ones there are."""
+
+
+def _default_url() -> str:
+    """The instance that `make run` started here, if there is one; else a server on this machine."""
+    if (instance := local_instance.find()) is None:
+        return DEFAULT_URL
+    print(f"emotion-streams: the local instance, {instance.page}", file=sys.stderr)
+    return instance.redis
+
+
+async def _known(client: Client, named: list[str]) -> list[str]:
+    """The cameras that are meant: those named, or all. Raises UnknownCameraError."""
+    cameras = list(await registered(client))
+    for name in named:
+        key = keys.ledger(keys.check_camera(name))
+        if name not in cameras and not await client.exists(key):
+            raise UnknownCameraError(_unknown(name, cameras))
+    return named or cameras
+
+
+def _unknown(name: str, cameras: list[str]) -> str:
+    return f"no camera {name}; there are: {', '.join(cameras) or 'none'}"
 
 
 def describe(event: EmotionEvent) -> str:
@@ -60,6 +98,8 @@ def describe(event: EmotionEvent) -> str:
 
 async def _tail(arguments: argparse.Namespace) -> int:
     count = 0
+    if arguments.cameras:
+        await _say_unknown(arguments)
     events = subscribe_async(arguments.redis, arguments.cameras or None, arguments.after)
     async with aclosing(events):
         async for event in events:
@@ -70,22 +110,34 @@ async def _tail(arguments: argparse.Namespace) -> int:
     return 0
 
 
+async def _say_unknown(arguments: argparse.Namespace) -> None:
+    """A misspelt name would be waited for in silence."""
+    with suppress(*REDIS_ERRORS):  # the subscription waits for Redis, and says so
+        async with connect(arguments.redis) as client:
+            cameras = list(await registered(client))
+        for name in arguments.cameras:
+            if name not in cameras:
+                unknown = _unknown(name, cameras)
+                print(f"emotion-streams: {unknown}; waiting for it", file=sys.stderr)
+
+
 async def _cameras(arguments: argparse.Namespace) -> int:
     async with connect(arguments.redis) as client:
         statuses = await list_cameras(client)
     if arguments.json:
-        print(json.dumps([status.to_dict() for status in statuses], indent=2))
+        shown = [{**status.to_dict(), "error": redact(status.error)} for status in statuses]
+        print(json.dumps(shown, indent=2))
         return 0
     rows = [
         (
             status.camera,
             status.state,
-            f"{status.fps:.1f}",
+            f"{status.fps:.1f}" if status.state == "up" else "-",
             f"{status.width}x{status.height}",
             _age(status.last_frame_age_ms),
             status.owner or "-",
             "?" if status.lag is None else str(status.lag),
-            status.error,
+            redact(status.error, limit=_LONGEST_ERROR),
         )
         for status in statuses
     ]
@@ -99,8 +151,8 @@ def _age(milliseconds: int | None) -> str:
 
 async def _ledger(arguments: argparse.Namespace) -> int:
     async with connect(arguments.redis) as client:
-        names = arguments.cameras or list(await registered(client))
-        ledgers = [await read_ledger(client, keys.check_camera(name)) for name in names]
+        names = await _known(client, arguments.cameras)
+        ledgers = [await read_ledger(client, name) for name in names]
     if arguments.json:
         print(json.dumps([ledger.to_dict() for ledger in ledgers], indent=2))
     else:
@@ -130,8 +182,8 @@ async def _dead(arguments: argparse.Namespace) -> int:
         )
     async with connect(arguments.redis) as client:
         letters = []
-        for name in arguments.cameras or list(await registered(client)):
-            key = keys.dead(keys.check_camera(name))
+        for name in await _known(client, arguments.cameras):
+            key = keys.dead(name)
             for _, fields in await client.xrevrange(key, count=arguments.count):
                 letters.append({"camera": name, **_letter(fields)})
     if arguments.json:
@@ -162,7 +214,7 @@ def _balance(ledger: Ledger) -> str:
 
 
 def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    table = [header, *rows]
+    table = [header, *(tuple(map(_printable, row)) for row in rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(header))]
     for row in table:
         print(
@@ -170,9 +222,32 @@ def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> No
         )
 
 
+def _printable(text: str) -> str:
+    """The text without what a terminal would obey: others wrote it into Redis."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+
+
+def _redis_url(url: str) -> str:
+    if redact_url(url) != url:
+        raise argparse.ArgumentTypeError(
+            "holds a password, which every user of this machine could read here: "
+            "give the URL by EMOTION_REDIS, or the password by EMOTION_REDIS_PASSWORD"
+        )
+    return url
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r}: a whole number from 1")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="emotion-streams", description="Look into a running emotion-streams."
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"emotion-streams {version('emotion-streams')}"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -181,22 +256,23 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(command=command)
         sub.add_argument(
             "--redis",
-            default=os.environ.get("EMOTION_REDIS", "redis://localhost:6379"),
-            help="URL; EMOTION_REDIS otherwise, else redis://localhost:6379",
+            type=_redis_url,
+            help="URL [EMOTION_REDIS, else the instance that make run started here, else "
+            f"{DEFAULT_URL}]",
         )
         sub.add_argument("--json", action="store_true", help="print JSON")
         return sub
 
     tail = add("tail", _tail, "Print events as they come.")
-    tail.add_argument("cameras", nargs="*", help="cameras to follow; all without")
+    tail.add_argument("cameras", nargs="*", help="cameras to follow [all]")
     tail.add_argument("--after", default=NOW, help="now (default), start, or an event's id")
-    tail.add_argument("--count", type=int, help="end after so many events")
+    tail.add_argument("--count", type=_positive, help="exit after N events")
     add("cameras", _cameras, "Show every camera: state, rate, last frame, owner, lag.")
     ledger = add("ledger", _ledger, "Show what became of every frame, and whether it adds up.")
-    ledger.add_argument("cameras", nargs="*", help="cameras; all without")
+    ledger.add_argument("cameras", nargs="*", help="cameras [all]")
     dead = add("dead", _dead, "Show the dead letters, newest first: frames nobody could analyse.")
-    dead.add_argument("cameras", nargs="*", help="cameras; all without")
-    dead.add_argument("--count", type=int, default=100, help="at most so many per camera")
+    dead.add_argument("cameras", nargs="*", help="cameras [all]")
+    dead.add_argument("--count", type=_positive, default=100, help="maximum per camera [100]")
     dead.add_argument("--replay", action="store_true", help="not possible; says why")
     return parser
 

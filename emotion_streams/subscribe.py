@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+import threading
 import time
 from collections.abc import (
     AsyncGenerator,
@@ -100,23 +101,32 @@ async def _subscribe(
 def subscribe(
     url: str, cameras: Cameras = None, after: After = NOW
 ) -> Generator[EmotionEvent, None, None]:
-    """As `subscribe_async`, for code without an event loop: blocks until the next event."""
+    """Yield events as `subscribe_async` does, and block until the next one.
+
+    Works beside a running event loop as well, as in a notebook; it blocks that loop meanwhile.
+    """
     return _blocking(subscribe_async(url, cameras, after))
 
 
 def _blocking(
     events: AsyncGenerator[EmotionEvent, None],
 ) -> Generator[EmotionEvent, None, None]:
-    with asyncio.Runner() as runner:
+    # A loop of its own, in a thread of its own: the caller's thread may have a loop already.
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="subscribe", daemon=True)
+    thread.start()
 
-        async def following() -> EmotionEvent:
-            return await anext(events)
+    async def following() -> EmotionEvent:
+        return await anext(events)
 
-        try:
-            while True:
-                yield runner.run(following())
-        finally:
-            runner.run(events.aclose())
+    try:
+        while True:
+            yield asyncio.run_coroutine_threadsafe(following(), loop).result()
+    finally:
+        asyncio.run_coroutine_threadsafe(events.aclose(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 def _raise_first(task: "asyncio.Task[None]") -> NoReturn:

@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,11 +15,14 @@ import redis
 from deploy import local
 from deploy.children import Child
 from deploy.local import camera_name, follow, main, pace
-from deploy.options import MAX_FPS
+from deploy.options import MAX_FPS, build_parser
 from deploy.redis_server import NoServer, find_server
+from deploy.status import Status
 from emotion_streams import keys
 from producer.camera_settings import CameraOptions
-from tests.servers import RedisProcess, eventually
+from tests.servers import RedisProcess, eventually, free_port
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -176,7 +181,7 @@ class TestEnd:
             children = [producer, await Child.start("worker", ["sh", "-c", worker])]
             try:
                 async with asyncio.timeout(20):
-                    return await follow(url, "lobby", producer, children, asyncio.Event())
+                    return await follow(url, ["lobby"], children, asyncio.Event(), Status())
             finally:
                 for child in children:
                     await child.end(0)
@@ -193,3 +198,87 @@ class TestEnd:
             client.xadd(keys.frames("lobby"), {"frame": b"x"})
         assert self._follow(server.url, "sleep 0.5; echo out of memory >&2; exit 3") == 1
         assert capsys.readouterr().out == "worker ended with code 3:\n  out of memory\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "named", "expected"),
+    [
+        ("demo", [], {"demo": "demo"}),
+        ("0", ["hall"], {"hall": "0"}),
+        ("demo", ["hall=0", "door=rtsp://a/b=c"], {"hall": "0", "door": "rtsp://a/b=c"}),
+        ("clip.avi", ["door=1"], {"clip": "clip.avi", "door": "1"}),
+        ("demo", ["hall", "door=1"], {"hall": "demo", "door": "1"}),
+    ],
+)
+def test_cameras_are_named_or_added(
+    source: str, named: list[str], expected: dict[str, str]
+) -> None:
+    assert local.cameras(source, named) == expected
+
+
+def test_options_reach_the_processes_that_know_them_and_sources_stay_off_command_lines() -> None:
+    arguments = build_parser(None).parse_args(
+        ["--model", "simpnet-v2-32", "--loop", "--blur-faces", "--fps", "5"]
+    )
+    started = list(local.commands(arguments, {"a": "rtsp://u:p@h/", "b": "demo"}, 8080))
+    worker, first, second, gateway = (" ".join(command) for command, _ in started)
+    assert "--model simpnet-v2-32" in worker
+    assert "--camera a --fps 5 --loop true" in first
+    assert "--camera b" in second
+    assert "rtsp" not in first
+    assert started[1][1] == {"EMOTION_PRODUCER_SOURCE": "rtsp://u:p@h/"}
+    assert "--blur-faces true" in gateway
+
+
+def test_make_alone_lists_what_there_is() -> None:
+    for call in (["make"], ["make", "help"]):
+        done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=True)
+        assert re.search(r"^make run +analyse SOURCE", done.stdout, re.MULTILINE)
+
+
+def test_make_refuses_a_password_among_its_arguments() -> None:
+    call = ["make", "run", "SOURCE=rtsp://joe:hunter2@camera/x"]
+    done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "SOURCE='rtsp://...' make run" in done.stderr
+
+
+def test_a_make_that_is_killed_takes_all_of_it_along(tmp_path: Path) -> None:
+    # As in the project's Makefile.
+    run = f"exec {sys.executable} -m deploy.local 2>{tmp_path / 'log'}"
+    (tmp_path / "Makefile").write_text(f"all:\n\t@{run}\n")
+    make = subprocess.Popen(
+        ["make", "-f", tmp_path / "Makefile"], cwd=ROOT, stdout=subprocess.DEVNULL
+    )
+    log = tmp_path / "log"
+    eventually(lambda: log.exists() and "live page" in log.read_text(), 60)
+    started = processes_below(make.pid)
+    assert len(started) >= 5
+    make.kill()
+    make.wait()
+    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in started), 20)
+
+
+def processes_below(pid: int) -> list[int]:
+    """The children of a process, and theirs."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [each for child in map(int, children) for each in (child, *processes_below(child))]
+
+
+def test_the_server_for_processes_that_are_started_by_hand_serves_loopback_alone() -> None:
+    port = free_port()
+    command = [sys.executable, "-m", "deploy.redis_server", "--port", str(port)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as server:
+        try:
+            with redis.Redis(port=port) as client:
+
+                def answers() -> bool:
+                    with suppress(redis.ConnectionError):
+                        return bool(client.ping())
+                    return False
+
+                eventually(answers, 20)
+                assert client.config_get("bind") == {"bind": "127.0.0.1"}
+                assert client.config_get("save") == {"save": ""}
+        finally:
+            server.kill()

@@ -238,3 +238,17 @@ def test_a_refusal_in_mid_course_is_waited_out_with_one_warning(
 
         asyncio.run(check())
     assert len(caplog.messages) == 1
+
+
+def test_subscribe_works_beside_a_running_event_loop_as_in_a_notebook(
+    client: redis.Redis, redis_url: str
+) -> None:
+    publish(client, "1700000000123-0")
+
+    async def cell() -> str:
+        events = subscribe(redis_url, "lobby", after="start")
+        event = next(events)
+        events.close()
+        return event.frame_id
+
+    assert asyncio.run(cell()) == "1700000000123-0"
