@@ -2,8 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterator
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from typing import Any, TypeVar
 
 from redis.asyncio.sentinel import MasterNotFoundError as AsyncMasterNotFoundError
 from redis.exceptions import (
@@ -45,7 +45,9 @@ def is_wrong_type(error: BaseException) -> bool:
     the others. Other replies may pass: READONLY, CLUSTERDOWN and UNBLOCKED come with every
     failover.
     """
-    return type(error) is ResponseError and str(error).startswith("WRONGTYPE")
+    if error.__cause__:
+        return is_wrong_type(error.__cause__)
+    return type(error) is ResponseError and "WRONGTYPE" in str(error)
 
 
 def delays(first_s: float = 0.1, cap_s: float = 2.0) -> Iterator[float]:
@@ -68,6 +70,22 @@ def check_cancelled() -> None:
     """
     if (task := asyncio.current_task()) and task.cancelling():
         raise asyncio.CancelledError
+
+
+def create_task(
+    group: asyncio.TaskGroup, coroutine: Coroutine[Any, Any, Result]
+) -> "asyncio.Task[Result]":
+    """`group.create_task`, for code that may go on while the group is ending.
+
+    Such a group refuses new tasks. The coroutine is then closed, where it would be left behind and
+    never awaited, and CancelledError raised: the caller belongs to the group, and only missed that
+    it was cancelled (see check_cancelled).
+    """
+    try:
+        return group.create_task(coroutine)
+    except RuntimeError:
+        coroutine.close()
+        raise asyncio.CancelledError from None
 
 
 async def retry_forever(

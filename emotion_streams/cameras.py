@@ -1,6 +1,7 @@
-"""What is known of the attached cameras: their producers' word, their owners, their backlogs."""
+"""Status of the registered cameras: producers' reports, owners, backlogs."""
 
 import math
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,10 +12,19 @@ from redis.exceptions import NoPermissionError
 from emotion_streams import keys
 from emotion_streams.backoff import is_wrong_type
 from emotion_streams.connection import Client
+from emotion_streams.redaction import short_message
 
 HEARD_WITHIN_MS: Final = 2_500
-"""A producer speaks at least each second; one not heard for this long counts as away. What is left
-of three seconds is for whoever shows it."""
+"""A producer sends a heartbeat at least each second; without one for this long it counts as away.
+The rest of three seconds is for displays."""
+
+
+MAX_CAMERAS: Final = 4_096
+"""Cameras that are read from the registry: those with the latest heartbeats."""
+
+_MAX_AHEAD_MS: Final = 60_000
+"""A producer dates its heartbeat by the clock of Redis. A later date is ignored: the camera would
+seem alive until then."""
 
 
 _STATES: Final = frozenset({"up", "down", "ended"})
@@ -26,11 +36,11 @@ _MAX_REASON: Final = 500
 
 @dataclass(frozen=True)
 class CameraStatus:
-    """A camera as it stands.
+    """A camera's current status.
 
-    `state`: "up", "down" (its producer cannot reach it), "ended" (a file, to its end), "gone" (its
-    producer is not heard any more). `fps`: frames stored per second lately. `last_frame_ms`: Unix
-    time of the newest frame, None before the first. `owner`: the worker that has it, or None.
+    `state`: "up", "down" (its producer cannot reach it), "ended" (a file, to its end), "gone" (no
+    heartbeat from its producer). `fps`: frames stored per second recently. `last_frame_ms`: Unix
+    time of the newest frame, None before the first. `owner`: the worker that owns it, or None.
     `lag`: frames not yet analysed, None for a user without a right to the frames. `error`: why it
     is down, without credentials.
     """
@@ -47,27 +57,43 @@ class CameraStatus:
     error: str
 
     def to_dict(self) -> dict[str, Any]:
-        """As `--json` prints it."""
+        """Return the fields as `--json` prints them."""
         return vars(self).copy()
 
 
-async def registered(client: Client) -> dict[str, float]:
-    """The cameras in the registry, by name: when each was last heard, in Unix milliseconds. A name
-    that cannot be a camera's is left out: anybody may write there, and it must stop nobody."""
-    heard: list[tuple[bytes, float]] = await client.zrange(keys.CAMERAS, 0, -1, withscores=True)
+async def registered(client: Client, now_ms: float | None = None) -> dict[str, float]:
+    """Return the cameras in the registry, at most MAX_CAMERAS, with the time of the last heartbeat.
+
+    In Unix milliseconds; 0 for a time in the future of `now_ms` (of this machine's clock if None).
+    Invalid names are skipped: any producer may write to this key, and a bad entry must not break
+    readers.
+    """
+    now_ms = time.time() * 1000 if now_ms is None else now_ms
+    latest = round(now_ms) + _MAX_AHEAD_MS
+    scores: list[tuple[bytes, float]] = await client.zrange(
+        keys.CAMERAS, latest, "-inf",
+        byscore=True, desc=True, offset=0, num=MAX_CAMERAS, withscores=True,
+    )  # fmt: skip
+    if room := MAX_CAMERAS - len(scores):
+        future: list[bytes] = await client.zrange(
+            keys.CAMERAS, f"({latest}", "+inf", byscore=True, offset=0, num=room
+        )
+        scores += [(name, 0.0) for name in future]
     cameras = {}
-    for name, heard_ms in sorted(heard):
-        with suppress(ValueError):  # also what is no UTF-8
+    for name, heard_ms in sorted(scores):
+        with suppress(ValueError):  # also bytes that are not UTF-8
             cameras[keys.check_camera(name.decode())] = heard_ms
     return cameras
 
 
 async def list_cameras(client: Client) -> list[CameraStatus]:
-    """Every camera in the registry, by name. One of which Redis has what cannot be read is "gone",
-    and its `error` says so."""
-    cameras = await registered(client)
+    """Return every camera in the registry, by name.
+
+    A camera whose keys cannot be read is "gone", and its `error` says why.
+    """
     seconds, microseconds = await client.time()
     now_ms = seconds * 1000 + microseconds // 1000
+    cameras = await registered(client, now_ms)
     return [await _status(client, name, heard_ms, now_ms) for name, heard_ms in cameras.items()]
 
 
@@ -77,16 +103,17 @@ async def _status(client: Client, camera: str, heard_ms: float, now_ms: int) -> 
         pipe.hgetall(keys.lease(camera))
         pipe.xlen(keys.frames(camera))
         replies = await pipe.execute(raise_on_error=False)
-    # Who reads events alone may have no right to the frames, not even to count them.
-    if isinstance(replies[-1], NoPermissionError):
-        replies[-1] = None
-    named = (keys.camera_info(camera), keys.lease(camera), keys.frames(camera))
-    for key, reply in zip(named, replies, strict=True):
+    info, lease, lag = replies
+    # A user who may only read events may have no right to count the frames.
+    if isinstance(lag, NoPermissionError):
+        lag = None
+    for key, reply in ((keys.camera_info, info), (keys.lease, lease), (keys.frames, lag)):
         if isinstance(reply, Exception):
             if not is_wrong_type(reply):
                 raise reply
-            return _unreadable(camera, f"{key} holds another type of value")
-    info, lease, lag = replies
+            return _unreadable(
+                camera, f"{key(camera)} cannot be read: {short_message(reply)}", None
+            )
     try:
         return _read_status(camera, info, lease, lag, heard_ms, now_ms)
     except ValueError as error:
@@ -94,7 +121,7 @@ async def _status(client: Client, camera: str, heard_ms: float, now_ms: int) -> 
         return _unreadable(camera, reason[:_MAX_REASON], lag)
 
 
-def _unreadable(camera: str, reason: str, lag: int | None = None) -> CameraStatus:
+def _unreadable(camera: str, reason: str, lag: int | None) -> CameraStatus:
     return CameraStatus(camera, "gone", 0, 0, 0, None, None, None, lag, reason)
 
 
@@ -106,7 +133,7 @@ def _read_status(
     heard_ms: float,
     now_ms: int,
 ) -> CameraStatus:
-    """ValueError where the hashes hold what nobody of us writes."""
+    """Parse the hashes. Raises ValueError for values that no process of ours writes."""
     info = _texts(raw_info, ("state", "fps", "width", "height", "last_frame_ms", "error"))
     lease = _texts(raw_lease, ("owner", "expires_ms"))
     state = info.get("state") or "up"

@@ -10,6 +10,10 @@ SCHEMA: Final = 1
 MAX_FRAME_BYTES: Final = 16 << 20
 """An 8-megapixel JPEG at high quality stays under this; a longer message is not a frame."""
 
+MAX_AHEAD_MS: Final = 86_400_000
+"""How far ahead of Redis' clock the id of a frame may lie: further than any wrong time zone. An
+event of a later id would make Redis refuse every event that follows."""
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -34,14 +38,13 @@ class Frame:
     max_age_ms: int | None = None
 
     def pack(self) -> bytes:
-        """The frame as msgpack, for the field `frame` of the stream."""
+        """Return the frame as msgpack, for the field `frame` of the stream."""
         return wire.pack({"schema": SCHEMA, **vars(self)})
 
     @classmethod
     def unpack(cls, blob: bytes) -> "Frame":
-        """Parse a packed frame; MalformedMessage says what is wrong with it. The JPEG itself is
-        not looked at."""
-        fields = wire.unpack(blob, MAX_FRAME_BYTES)
+        """Parse a packed frame, without its JPEG. Raises MalformedMessage."""
+        fields = wire.unpack_flat(blob, MAX_FRAME_BYTES)
         if (schema := fields.integer("schema", 1)) != SCHEMA:
             raise wire.MalformedMessage(f"schema {schema}, this reader understands {SCHEMA}")
         return cls(

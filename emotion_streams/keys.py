@@ -1,11 +1,14 @@
-"""Every Redis key, one function each. The braces are Redis Cluster hash tags: all keys of a camera
-live on one shard, so one script may touch them together."""
+"""Every Redis key, one function each.
+
+The braces are Redis Cluster hash tags: all keys of a camera are on one shard, so that one script
+can use them together.
+"""
 
 import re
 from typing import Final
 
 CAMERAS: Final = "cameras"
-"""Sorted set: camera name, scored by when its producer was last heard (Unix, milliseconds)."""
+"""Sorted set: camera name, scored by its producer's last heartbeat (Unix, milliseconds)."""
 
 WORKERS: Final = "workers"
 """Sorted set: worker id, scored by when its heartbeat expires (Unix, milliseconds)."""
@@ -17,7 +20,7 @@ _CAMERA_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
 def check_camera(camera: str) -> str:
-    """The name itself; ValueError where it could not stand in a key, a label and a file name."""
+    """Return the name. Raises ValueError if it cannot be part of a key, a label and a file name."""
     if not _CAMERA_NAME.fullmatch(camera):
         raise ValueError(
             f"camera name {camera!r}: use up to 63 letters, digits, '_', '.' and '-', "
@@ -37,8 +40,12 @@ def emotions(camera: str) -> str:
 
 
 def lease(camera: str) -> str:
-    """Hash: which worker owns the camera (owner, epoch, expires_ms), and how far
-    the clock of its frames is behind (behind_ms)."""
+    """Hash: the camera's owner and what workers have to know of the camera.
+
+    owner, epoch, expires_ms: which worker owns it. behind_ms: how far the clock of its frames is
+    behind. strikes: how many workers in a row crashed on frames that were trimmed since; struck_ms:
+    when the last did; set_aside: how often they reached the limit.
+    """
     return f"lease:{{{camera}}}"
 
 
@@ -53,5 +60,10 @@ def dead(camera: str) -> str:
 
 
 def camera_info(camera: str) -> str:
-    """Hash: what the camera's producer says of it (state, fps, size, policy, counts)."""
+    """Hash: what the camera's producer reports (state, fps, size, policy, counts)."""
     return f"camera:{{{camera}}}"
+
+
+def camera_keys(camera: str) -> list[str]:
+    """Return the KEYS of every script, in this order."""
+    return [key(camera) for key in (frames, emotions, lease, ledger, dead, camera_info)]

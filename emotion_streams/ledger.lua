@@ -1,6 +1,7 @@
 #!lua flags=no-writes
 -- What became of a camera's frames, all read at one instant.
--- KEYS: frames, ledger, emotions, dead. ARGV: group.
+-- KEYS: camera_keys(). ARGV: group.
+-- A key that holds something else than what we write there counts as empty.
 local function info(key)
   local reply = redis.pcall('XINFO', 'STREAM', key)
   local fields = {}
@@ -18,11 +19,13 @@ local present = 0
 for _, entry in ipairs(pending) do
   present = present + #redis.call('XRANGE', KEYS[1], entry[1], entry[1])
 end
+local fields = redis.pcall('HGETALL', KEYS[4])
+if fields.err then fields = {} end
 return {
   frames['entries-added'] or 0,
   #pending,
   (frames['length'] or 0) - present,
-  info(KEYS[3])['entries-added'] or 0,
-  info(KEYS[4])['entries-added'] or 0,
-  redis.call('HGETALL', KEYS[2]),
+  info(KEYS[2])['entries-added'] or 0,
+  info(KEYS[5])['entries-added'] or 0,
+  fields,
 }

@@ -76,29 +76,28 @@ class Ledger:
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """As `--json` prints it."""
+        """Return the fields as `--json` prints them."""
         return {**vars(self), "dropped": self.dropped, "balanced": self.balanced}
 
 
 async def read_ledger(client: Client, camera: str) -> Ledger:
-    """The camera's account, read in one step; all zero for a camera never seen."""
+    """Read the camera's account in one step; all zero for an unknown camera."""
     return parse_ledger(camera, await client.eval_ro(*ledger_call(camera)))
 
 
 def ledger_call(camera: str) -> tuple[Any, ...]:
-    """What EVAL_RO takes to read the camera's account, for clients of any kind."""
-    key_names = (
-        keys.frames(camera), keys.ledger(camera), keys.emotions(camera), keys.dead(camera),
-    )  # fmt: skip
+    """Return the arguments of EVAL_RO that read the camera's account, for clients of any kind."""
+    key_names = keys.camera_keys(camera)
     return _SCRIPT, len(key_names), *key_names, keys.GROUP
 
 
 def parse_ledger(camera: str, reply: list[Any]) -> Ledger:
-    """The account from the reply to `ledger_call`."""
+    """Parse the reply to `ledger_call`.
+
+    A count that is not a number is 0, so that the account does not balance.
+    """
     added, in_flight, queued, events, dead_letters, fields = reply
-    counts = {
-        name.decode(): int(count) for name, count in zip(fields[::2], fields[1::2], strict=True)
-    }
+    counts = dict(zip(fields[::2], fields[1::2], strict=True))
     return Ledger(
         camera=camera,
         added=added,
@@ -106,5 +105,9 @@ def parse_ledger(camera: str, reply: list[Any]) -> Ledger:
         queued=queued,
         events=events,
         dead_letters=dead_letters,
-        **{outcome.value: counts.get(outcome.value, 0) for outcome in Outcome},
+        **{outcome.value: _count(counts.get(outcome.encode(), b"0")) for outcome in Outcome},
     )
+
+
+def _count(text: bytes) -> int:
+    return int(text) if text.isdigit() and len(text) < 20 else 0

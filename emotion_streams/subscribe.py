@@ -19,7 +19,7 @@ from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import ResponseError
 
 from emotion_streams import keys
-from emotion_streams.backoff import is_permanent, is_wrong_type, retry_forever
+from emotion_streams.backoff import create_task, is_permanent, is_wrong_type, retry_forever
 from emotion_streams.cameras import registered
 from emotion_streams.connection import Client, connect
 from emotion_streams.events import EmotionEvent
@@ -191,7 +191,7 @@ class _Reader:
                 await self._persist(self._discover)
                 for camera in self._last.keys() - reading:
                     reading.add(camera)
-                    group.create_task(self._follow(camera, reading))
+                    create_task(group, self._follow(camera, reading))
                 await asyncio.sleep(_BLOCK_MS / 1000)
 
     async def _follow(self, camera: str, reading: set[str]) -> None:

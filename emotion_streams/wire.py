@@ -2,47 +2,112 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import msgpack
 
 _MAX_TEXT_BYTES: Final = 4096
 _MAX_ITEMS: Final = 4096
+_MAX_FIELDS: Final = 64
+_MAX_ITEMS_IN_ALL: Final = 65_536
+"""An event of 1,024 faces holds 29 items for each."""
+
 YEAR_2200_MS: Final = 7_258_118_400_000
 
 
 class MalformedMessage(ValueError):
-    """A message that does not parse: what is wrong with it, in words that name the field."""
+    """A message that does not parse. Names the field and what is wrong with it."""
 
 
 def pack(fields: dict[str, Any]) -> bytes:
-    """Msgpack of a map of plain values."""
+    """Return a map of plain values as msgpack."""
     packed: bytes = msgpack.packb(fields, use_bin_type=True)
     return packed
 
 
 def unpack(blob: bytes, max_bytes: int) -> "Fields":
-    """Parse a msgpack map with text keys of at most `max_bytes`; MalformedMessage otherwise."""
-    if len(blob) > max_bytes:
-        raise MalformedMessage(f"{len(blob)} bytes, the limit is {max_bytes}")
-    try:
+    """Parse a msgpack map with text keys of at most `max_bytes`.
+
+    Lists and maps may be nested, with at most `_MAX_ITEMS` items in all. Raises MalformedMessage.
+    """
+    _check_size(blob, max_bytes)
+    budget = _Budget()
+    with _malformed():
         value = msgpack.unpackb(
-            blob,
-            raw=False,
-            strict_map_key=True,
-            max_str_len=_MAX_TEXT_BYTES,
-            max_bin_len=max_bytes,
-            max_array_len=_MAX_ITEMS,
-            max_map_len=64,
-            max_ext_len=0,
+            blob, list_hook=budget.spend, object_hook=budget.spend, **_limits(max_bytes)
         )
-    # msgpack raises ValueErrors of its own, UnicodeDecodeError (one too), StackError for deep
-    # nesting (another) and, on truncated input, OutOfData's ValueError; TypeError for odd keys.
-    except (ValueError, TypeError, msgpack.UnpackException) as error:
-        raise MalformedMessage(f"not msgpack: {error or type(error).__name__}") from error
     if not isinstance(value, dict):
         raise MalformedMessage(f"a {type(value).__name__}, not a map")
     return Fields(value)
+
+
+def unpack_flat(blob: bytes, max_bytes: int) -> "Fields":
+    """Parse a msgpack map of text keys and plain values, of at most `max_bytes`.
+
+    A nested list or map is refused by its header, before any of its items is built. Raises
+    MalformedMessage.
+    """
+    _check_size(blob, max_bytes)
+    unpacker = msgpack.Unpacker(
+        max_buffer_size=max_bytes, **{**_limits(max_bytes), "max_array_len": 0, "max_map_len": 0}
+    )
+    unpacker.feed(blob)
+    with _malformed():
+        count = unpacker.read_map_header()
+        if count > _MAX_FIELDS:
+            raise ValueError(f"{count} fields, the limit is {_MAX_FIELDS}")
+        values = {}
+        for _ in range(count):
+            name = unpacker.unpack()
+            if not isinstance(name, str):
+                raise TypeError(f"{type(name).__name__} as the name of a field")
+            values[name] = unpacker.unpack()
+        if unpacker.tell() != len(blob):
+            raise ValueError(f"{len(blob) - unpacker.tell()} bytes after the map")
+    return Fields(values)
+
+
+def _check_size(blob: bytes, max_bytes: int) -> None:
+    if len(blob) > max_bytes:
+        raise MalformedMessage(f"{len(blob)} bytes, the limit is {max_bytes}")
+
+
+def _limits(max_bytes: int) -> dict[str, Any]:
+    return {
+        "raw": False,
+        "strict_map_key": True,
+        "max_str_len": _MAX_TEXT_BYTES,
+        "max_bin_len": max_bytes,
+        "max_array_len": _MAX_ITEMS,
+        "max_map_len": _MAX_FIELDS,
+        "max_ext_len": 0,
+    }
+
+
+class _Budget:
+    """Items that a message may still hold, over all its lists and maps."""
+
+    def __init__(self) -> None:
+        self._left = _MAX_ITEMS_IN_ALL
+
+    def spend(self, container: Any) -> Any:
+        """Count a list or map that was built. Raises ValueError if it was one too many."""
+        self._left -= 1 + len(container)
+        if self._left < 0:
+            raise ValueError(f"more than {_MAX_ITEMS_IN_ALL} items")
+        return container
+
+
+@contextmanager
+def _malformed() -> Iterator[None]:
+    """Turn whatever msgpack raises into MalformedMessage."""
+    try:
+        yield
+    # ValueErrors of its own, UnicodeDecodeError (one too), StackError for deep nesting (another),
+    # OutOfData on truncated input; TypeError for odd keys.
+    except (ValueError, TypeError, msgpack.UnpackException) as error:
+        raise MalformedMessage(f"not msgpack: {error or type(error).__name__}") from error
 
 
 class Fields:
@@ -53,52 +118,52 @@ class Fields:
         self._where = where
 
     def integer(self, name: str, least: int, most: int = 2**63 - 1) -> int:
-        """An integer from `least` to `most`."""
+        """Return an integer from `least` to `most`."""
         value = self._get(name)
         if type(value) is not int or not least <= value <= most:
             raise self._wrong(name, f"{_short(value)} is not an integer from {least} to {most}")
         return value
 
     def moment(self, name: str) -> int:
-        """A time in Unix milliseconds, from 1970 to 2200: any reader can make a date of it."""
+        """Return a time in Unix milliseconds, from 1970 to 2200: any reader can convert it."""
         return self.integer(name, 0, YEAR_2200_MS)
 
     def number(self, name: str, least: float = -math.inf, most: float = math.inf) -> float:
-        """A finite number from `least` to `most`."""
+        """Return a finite number from `least` to `most`."""
         return self._number(name, self._get(name), least, most)
 
     def text(self, name: str) -> str:
-        """A text."""
+        """Return a text."""
         value = self._get(name)
         if not isinstance(value, str):
             raise self._wrong(name, f"{_short(value)} is not text")
         return value
 
     def texts(self, name: str, most: int) -> list[str]:
-        """A list of at most `most` texts."""
+        """Return a list of at most `most` texts."""
         values = self._list(name, most)
         if not all(isinstance(value, str) for value in values):
             raise self._wrong(name, f"{_short(values)} holds more than text")
         return values
 
     def binary(self, name: str) -> bytes:
-        """Bytes."""
+        """Return bytes."""
         value = self._get(name)
         if not isinstance(value, bytes):
             raise self._wrong(name, f"{_short(value)} is not bytes")
         return value
 
     def map(self, name: str) -> "Fields":
-        """A map."""
+        """Return a map."""
         return self._map(name, self._get(name))
 
     def maps(self, name: str, most: int) -> list["Fields"]:
-        """A list of at most `most` maps."""
+        """Return a list of at most `most` maps."""
         values = self._list(name, most)
         return [self._map(f"{name}[{n}]", value) for n, value in enumerate(values)]
 
     def numbers(self, name: str, count: int) -> list[float]:
-        """A list of exactly `count` finite numbers."""
+        """Return a list of exactly `count` finite numbers."""
         values = self._list(name, count)
         if len(values) != count:
             raise self._wrong(name, f"has {len(values)} items, not {count}")
@@ -108,7 +173,7 @@ class Fields:
         return iter(self._values)
 
     def has(self, name: str) -> bool:
-        """Whether the field is there and not null."""
+        """Return whether the field is there and not null."""
         return self._values.get(name) is not None
 
     def _get(self, name: str) -> Any:
@@ -142,5 +207,8 @@ class Fields:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    """Return a value in at most about 40 characters, without formatting the rest of it."""
+    if isinstance(value, list | dict):
+        return f"a {type(value).__name__} of {len(value)}"
+    text = repr(value[:40] if isinstance(value, str | bytes) else value)
     return text if len(text) <= 40 else f"{text[:40]}..."

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final
 
 from emotion_streams import EmotionEvent, Frame, MalformedMessage, keys
-from emotion_streams.backoff import retry_forever
+from emotion_streams.backoff import create_task, retry_forever
 from emotion_streams.connection import Client
 from gateway.cursor import ZERO, StreamId, parse_id
 from gateway.hub import Published
@@ -187,7 +187,7 @@ class FrameCache:
         if camera not in self._feeds:
             feed = _CameraFeed(camera, self._finish, self._metrics)
             self._feeds[camera] = feed
-            self._tasks[camera] = self._group.create_task(feed.run(self._client))
+            self._tasks[camera] = create_task(self._group, feed.run(self._client))
             self._metrics.watched.set(len(self._feeds))
         return self._feeds[camera]
 

@@ -96,6 +96,11 @@ class CameraOptions(BaseModel):
         20, ge=10, le=30, description="frames that wait in Redis at most; older ones are dropped"
     )
     transport: Literal["tcp", "udp"] = Field("tcp", description="of RTSP")
+    tls_verify: bool = Field(
+        True,
+        description="check the certificate of https:// and rtsps:// cameras; false for cameras "
+        "with a certificate of their own, which a stranger on the network can then stand in for",
+    )
     open_timeout_s: float = Field(5, gt=0, le=60, description="time to open the camera")
     read_timeout_s: float = Field(5, gt=0, le=60, description="time between two frames")
 

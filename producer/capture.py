@@ -166,7 +166,9 @@ class Capture:
                     undecodable += 1
                     _log.debug("a frame was left out: %s", error)
                     if self._source.live and undecodable >= _MAX_UNDECODABLE:
-                        raise SourceUnavailable(f"{undecodable} damaged frames in a row") from error
+                        raise SourceUnavailable(
+                            f"{undecodable} damaged frames in a row: {error}"
+                        ) from error
                     continue
                 undecodable = 0
                 self._note_sound_frame()

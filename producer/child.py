@@ -8,8 +8,10 @@ standard output.
 import logging
 import math
 import os
+import resource
 import sys
 import threading
+from pathlib import Path
 from typing import Final
 
 from emotion_streams.redaction import register_secret
@@ -28,6 +30,9 @@ from service import logs
 _REPORT_EVERY_S: Final = 0.5
 _PUBLISHER_MAY_TAKE_S: Final = 0.3
 _WAIT_S: Final = 0.2
+_REFUSED_IN_A_ROW: Final = 10
+_MEMORY_BYTES: Final = 1 << 30
+"""More than any stream of a camera takes to decode; a hostile one must not take the machine's."""
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +47,7 @@ class CameraProcess:
         self._news = threading.Event()
         self._every = every
         self._counts = Counts()
+        self._refused_in_a_row, self._refusal = 0, ""
         self._slot: Slot[Captured] = Slot()
         self._shape = Shaper(settings.width, settings.rotate, settings.roi)
         self._motion = MotionGate(settings.min_motion)
@@ -105,10 +111,19 @@ class CameraProcess:
                     self._counts.motion_gated += 1
                     continue
                 encoded = encode(picture, self._quality)
-            except UndecodableFrame:
+            except UndecodableFrame as error:
                 self._counts.undecodable += 1
+                self._note_refused(str(error))
                 continue
+            self._refused_in_a_row = 0
             self._publisher.store(encoded, captured.captured_ms)
+
+    def _note_refused(self, why: str) -> None:
+        """A picture was read and cannot be sent: the camera is not up if all are like that."""
+        self._refused_in_a_row += 1
+        if self._refused_in_a_row == _REFUSED_IN_A_ROW:
+            _log.warning("its pictures cannot be sent: %s", why)
+        self._refusal = why
 
     def _send_report(self) -> None:
         capture = self._capture
@@ -116,6 +131,8 @@ class CameraProcess:
         silent_s = capture.silent_s()
         if state is State.UP and silent_s > self._silence_limit_s:
             state, error = State.DOWN, f"no frame for {silent_s:.0f} s"
+        if state is State.UP and self._refused_in_a_row >= _REFUSED_IN_A_ROW:
+            state, error = State.DOWN, f"its pictures cannot be sent: {self._refusal}"
         report = Report(
             state=state,
             error=error,
@@ -140,6 +157,7 @@ def main() -> int:
     order = Order.from_line(sys.stdin.readline())
     for secret in order.secrets:
         register_secret(secret)
+    _limit_memory()
     errors = NativeErrors()
     errors.take_over()
     logs.set_up(order.log_level, order.log_format, camera=order.camera)
@@ -147,6 +165,12 @@ def main() -> int:
     process = CameraProcess(order, errors)
     threading.Thread(target=_stop_at_end_of_input, args=(process,), daemon=True).start()
     return process.run()
+
+
+def _limit_memory() -> None:
+    """Address space: what is mapped by now, libraries for the most part, and _MEMORY_BYTES."""
+    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (mapped + _MEMORY_BYTES,) * 2)
 
 
 def _fall(fall: threading.ExceptHookArgs) -> None:

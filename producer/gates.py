@@ -13,6 +13,8 @@ _JITTER_S: Final = 0.3
 _DRIFT: Final = 0.05
 # Of a camera's clock at most, and how fast the least delay is forgotten.
 _MAY_LAG_S: Final = 1.0
+_MAX_WAIT_S: Final = 2.0
+# Two recordings joined, or a recorder's motion clips, jump by hours: go on after a moment.
 
 _GRID: Final = (64, 48)
 # Cells are large enough to average a sensor's noise away, and small beside a face.
@@ -56,7 +58,9 @@ class Pacer:
         if wait_s < -_MAY_LAG_S:
             # The machine slept or was overloaded: go on from here, not through all at once.
             self._origin_s -= wait_s
-        return max(0.0, wait_s)
+        elif wait_s > _MAX_WAIT_S:
+            self._origin_s -= wait_s - _MAX_WAIT_S
+        return min(max(0.0, wait_s), _MAX_WAIT_S)
 
 
 class Backlog:

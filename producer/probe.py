@@ -70,7 +70,7 @@ class Finding:
 def main(argv: list[str]) -> int:
     """Exit code 0, 1 where the source gives no frames, 2 where the call is wrong."""
     arguments = _parser().parse_args(argv)
-    names = ("source", "transport", "open_timeout_s", "read_timeout_s")
+    names = ("source", "transport", "tls_verify", "open_timeout_s", "read_timeout_s")
     try:
         camera = parse_camera({name: getattr(arguments, name) for name in names}, os.environ)
     except InvalidSettings as error:
@@ -133,15 +133,17 @@ def _measure(source: Source, name: str, seconds: float) -> Finding:
     first = time.monotonic()
     detector = cv2.CascadeClassifier(str(_CASCADE))
     backlog = Backlog()
-    frames, damaged, face, look_at, since = 0, 0, False, first, first
+    frames, damaged, sound, fault = 0, 0, 0, ""
+    face, look_at, since = False, first, first
     while True:
         now = time.monotonic()
         # Looking takes longer than a frame: not at each, or the rate would suffer.
-        if not face and now >= look_at:
+        if not face and (now >= look_at or not source.live):
             try:
                 face = _has_face(detector, source.retrieve())
-            except UndecodableFrame:
-                damaged += 1
+                sound += 1
+            except UndecodableFrame as error:
+                damaged, fault = damaged + 1, str(error)
             look_at = time.monotonic() + _LOOK_EVERY_S
         if now - first >= seconds:
             break
@@ -153,6 +155,8 @@ def _measure(source: Source, name: str, seconds: float) -> Finding:
         now = time.monotonic()
         if source.live and position_s is not None and backlog.is_late(now, position_s):
             frames, since = 0, now
+    if not sound:
+        raise SourceUnavailable(f"{name}: none of its frames can be sent: {fault}")
     lasted_s = time.monotonic() - since
     return Finding(
         source=name,
@@ -182,6 +186,10 @@ def _parser() -> argparse.ArgumentParser:
     defaults = CameraSettings.model_fields
     parser.add_argument("source", metavar="SOURCE", help=defaults["source"].description)
     parser.add_argument("--transport", default="tcp", help="of RTSP: tcp or udp")
+    parser.add_argument(
+        "--no-tls-verify", dest="tls_verify", action="store_false",
+        help="accept any certificate of https and rtsps",
+    )  # fmt: skip
     parser.add_argument("--open-timeout-s", default=5.0, type=float, help="time to open it")
     parser.add_argument("--read-timeout-s", default=5.0, type=float, help="time between frames")
     parser.add_argument("--seconds", default=3.0, type=_seconds, help="how long to look")

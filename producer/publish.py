@@ -23,7 +23,7 @@ from redis.exceptions import (
 from emotion_streams import keys
 from emotion_streams.backoff import REDIS_ERRORS, delays
 from emotion_streams.connection import Client, connect_sync
-from emotion_streams.frames import Frame
+from emotion_streams.frames import MAX_AHEAD_MS, Frame
 from emotion_streams.redaction import short_message
 from producer.messages import Counts
 from producer.picture import EncodedPicture
@@ -37,6 +37,8 @@ Result = TypeVar("Result")
 
 _ID_TAKEN: Final = "equal or smaller"
 _FIRST_JUMP_MS: Final = 1000
+_LONGEST_JUMP_MS: Final = MAX_AHEAD_MS - 3_600_000
+# An hour for a clock that is ahead: what is further than MAX_AHEAD_MS becomes a dead letter.
 _POLL_ROOM_S: Final = 0.02
 
 _log = logging.getLogger(__name__)
@@ -148,15 +150,18 @@ class Publisher:
             raise
 
     def _move_past_what_is_there(self, client: Client, sending: "_Sending") -> None:
-        """For when the clock was set back since the last start. A producer has no right to read,
-        so it finds the way in steps that double."""
-        jump_ms = _FIRST_JUMP_MS
+        """For a clock that was set back since the last start. A producer has no right to read, so
+        it finds the way in steps that double, up to _LONGEST_JUMP_MS. An id further ahead comes
+        from no clock: the camera's worker resets such a stream, and ids go on from the clock."""
+        own_id, jump_ms = self._last_id, _FIRST_JUMP_MS
+        furthest_ms = own_id[0] + _LONGEST_JUMP_MS
         while True:
-            self._last_id = (self._last_id[0] + jump_ms, 0)
+            self._last_id = (min(self._last_id[0] + jump_ms, furthest_ms), 0)
             try:
                 return self._add(client, sending)
             except ResponseError as error:
-                if _ID_TAKEN not in str(error):
+                if _ID_TAKEN not in str(error) or self._last_id[0] == furthest_ms:
+                    self._last_id = own_id
                     raise
             jump_ms *= 2
 

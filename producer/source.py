@@ -1,6 +1,8 @@
 """What a source of pictures is, and how one fails."""
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -29,6 +31,11 @@ class EndOfSource(Exception):
 
 class UndecodableFrame(Exception):
     """One frame is damaged; the next may be sound."""
+
+
+def printable(path: Path) -> str:
+    """The path as text that can be logged, printed and stored; a file name may be any bytes."""
+    return os.fsencode(path).decode(errors="replace")
 
 
 @dataclass(frozen=True)

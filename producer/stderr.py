@@ -24,6 +24,20 @@ _REASONS: Final = (
     (re.compile(r"\b403\b.*Forbid"), "403: this user may not see it"),
     (re.compile(r"\b404\b.*Not Found", re.IGNORECASE), "404: no such stream there"),
     (re.compile(r"\b([45]\d\d) \(?([A-Z][A-Za-z ]+)"), r"the server answered \1 \2"),
+    (
+        re.compile(
+            r"certificate verify failed|unable to get local issuer|self.signed", re.IGNORECASE
+        ),
+        "its certificate cannot be trusted: install its authority, or set tls_verify: false",
+    ),
+    (
+        re.compile(r"redirects? (exceeded|limit)|too many redirects|max_redirects", re.IGNORECASE),
+        "it redirects to another address: give that one as the source",
+    ),
+    (
+        re.compile(r"not on whitelist|[Ff]ormat not on whitelist"),
+        "it sends what is not a camera's stream, such as a playlist",
+    ),
     (re.compile(r"Stream timeout triggered"), "timeout: nothing came within the time limit"),
     (re.compile(r"Connection timed out"), "timeout: no answer to the connection"),
 )

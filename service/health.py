@@ -24,6 +24,7 @@ class Health:
 
     def __init__(self) -> None:
         self._reasons: dict[str, str] = {"start": "starting"}
+        self._degraded: dict[str, str] = {}
         self._lock = threading.Lock()
         self._beat = time.monotonic()
 
@@ -42,6 +43,19 @@ class Health:
                 self._reasons.pop(part, None)
             else:
                 self._reasons[part] = reason
+
+    def degrade(self, part: str, reason: str | None) -> None:
+        """Say what does not work while the process is ready all the same, or None that it does."""
+        with self._lock:
+            if reason is None:
+                self._degraded.pop(part, None)
+            else:
+                self._degraded[part] = reason
+
+    def degraded(self) -> str:
+        """What does not work while the process is ready; empty if everything does."""
+        with self._lock:
+            return "; ".join(self._degraded.values())
 
     def not_ready(self) -> str | None:
         """Return why the process is not ready, or None."""
@@ -89,8 +103,9 @@ _Answer: TypeAlias = tuple[int, bytes, str]
 _TEXT: Final = "text/plain; charset=utf-8"
 
 
-def _state(reason: str | None) -> _Answer:
-    return 503 if reason else 200, f"{reason or 'ok'}\n".encode(), _TEXT
+def _state(reason: str | None, degraded: str = "") -> _Answer:
+    text = f"{reason or 'ok'}\n" + (f"degraded: {degraded}\n" if degraded else "")
+    return 503 if reason else 200, text.encode(), _TEXT
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -157,7 +172,7 @@ class HealthServer:
             answers: ClassVar = {
                 "/metrics": lambda: (200, generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4),
                 "/healthz": lambda: _state(health.not_alive()),
-                "/readyz": lambda: _state(health.not_ready()),
+                "/readyz": lambda: _state(health.not_ready(), health.degraded()),
             }
             is_allowed = staticmethod(allowed)
 

@@ -85,6 +85,23 @@ class WorkerMetrics:
         self.redis_errors = Counter(
             "emotion_redis_errors", "Failed calls to Redis, each tried again.", registry=registry
         )
+        self.resets = Counter(
+            "emotion_key_resets",
+            "Keys of a camera that were reset since they blocked it: of another type, or a stream "
+            "with an id too far ahead.",
+            ("camera",),
+            registry=registry,
+        )
+        self.failing = Gauge(
+            "emotion_failing_cameras",
+            "Cameras whose own keys fail while Redis is there.",
+            registry=registry,
+        )
+        self.over_limit = Gauge(
+            "emotion_cameras_over_limit",
+            "Cameras that this worker should have beyond the most that it takes.",
+            registry=registry,
+        )
         self.clock_skew = Gauge(
             "emotion_clock_skew_seconds",
             "How far a camera's capture times lie ahead of Redis' clock; negative: behind it.",

@@ -8,6 +8,7 @@ import pytest
 import redis
 
 import producer.opencv  # noqa: F401 - cv2 reads its limits once, and some test imports it first
+import worker.inference  # noqa: F401 - it silences OpenVINO, which some test imports first
 from tests.servers import RedisProcess
 
 

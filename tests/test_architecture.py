@@ -49,12 +49,31 @@ def test_the_client_needs_nothing_but_redis_and_msgpack() -> None:
     subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)
 
 
-def test_the_worker_on_mnn_never_imports_tensorflow() -> None:
+@pytest.mark.parametrize("engine", ["mnn", "openvino"])
+def test_the_worker_on_a_cpu_never_imports_tensorflow_or_what_quantizes(engine: str) -> None:
     script = (
         "import sys; import worker.__main__; "
         "from worker.inference.engines.choose import build_engine; "
-        "from worker.model.release import load; build_engine('mnn', load(), 1); "
-        "heavy = {'tensorflow', 'keras', 'jax', 'torch'} & set(sys.modules); "
+        "from worker.model.release import load; "
+        f"build_engine('{engine}', load(), 1); "
+        "heavy = {'tensorflow', 'keras', 'jax', 'torch', 'nncf'} & set(sys.modules); "
         "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)
+
+
+@pytest.mark.parametrize(
+    "importing",
+    [
+        "from worker.inference.engines.openvino import OpenVinoEngine",
+        "from worker.inference.openvino_core import open_core; open_core()",
+        "from training.quantize import _nncf; _nncf()",
+    ],
+)
+def test_nobody_is_told_that_openvino_is_used(importing: str) -> None:
+    script = (
+        f"import sys; {importing}; assert 'openvino' in sys.modules or 'nncf' in sys.modules; "
+        "told = [m for m in sys.modules if 'openvino_telemetry' in m and sys.modules[m]]; "
+        "sys.exit(f'imported {told}' if told else 0)"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)

@@ -9,6 +9,7 @@ from typing import Final
 from training import commands
 from training.backend import NoBackend
 from training.datasets import InvalidData
+from training.quantize import NoInt8
 from training.run_config import InvalidConfig
 from worker.inference.detect.choose import NoDetector
 from worker.inference.engines.choose import ENGINES, NoEngine
@@ -17,7 +18,15 @@ from worker.model.card import InvalidRelease
 BAD_INPUT: Final = 2
 """argparse's own exit code for it."""
 
-WRONG: Final = (InvalidData, InvalidConfig, InvalidRelease, NoBackend, NoDetector, NoEngine)
+WRONG: Final = (
+    InvalidData,
+    InvalidConfig,
+    InvalidRelease,
+    NoBackend,
+    NoDetector,
+    NoEngine,
+    NoInt8,
+)
 """What says in a line what is wrong, where, and what to do."""
 
 
@@ -44,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     _train(subparsers.add_parser("train", help="train a model, or continue a run"))
     _evaluate(subparsers.add_parser("evaluate", help="score a model on a data set"))
     _export(subparsers.add_parser("export", help="make a run's model a release"))
+    _quantize(subparsers.add_parser("quantize", help="make a release's int8 file anew"))
     _geometry(subparsers.add_parser("geometry", help="find how a detector's boxes lie on faces"))
     summary = subparsers.add_parser("summary", help="print SimpNet V2's table")
     summary.set_defaults(command=commands.summary)
@@ -128,6 +138,16 @@ def _export(parser: argparse.ArgumentParser) -> None:
     )
     _detector_model(parser)
     parser.set_defaults(command=commands.export)
+
+
+def _quantize(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="a release's folder or name")
+    _data(parser)
+    parser.description = (
+        "NNCF's post-training quantization: ranges from the training pictures, scores from the "
+        "validation pictures. It is refused where it costs more than half a point of accuracy."
+    )
+    parser.set_defaults(command=commands.quantize)
 
 
 def _geometry(parser: argparse.ArgumentParser) -> None:

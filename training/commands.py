@@ -20,7 +20,7 @@ from training.datasets import (
 )
 from training.evaluate import Predictions, as_text, locate, predict, report, write_plots
 from training.export import export as write_release
-from training.export import favour_rare, measure_crops
+from training.export import favour_rare, measure_crops, quantize_release
 from training.geometry import available_detectors, measure
 from training.inspect_data import counts, write_sheet
 from training.quiet import stdout_to_stderr
@@ -34,6 +34,7 @@ from worker.inference.engines import Engine
 from worker.inference.engines.choose import build_engine
 from worker.model import release
 from worker.model.card import ModelCard, read_card
+from worker.model.int8 import INT8_FILE
 
 Options = argparse.Namespace
 
@@ -148,11 +149,38 @@ def export(options: Options) -> None:
     about = {"layout": data.layout, "split": split}
     with stdout_to_stderr():
         threads = os.cpu_count() or 1
-        card = write_release(trained, valid, about, options.out, options.version, threads)
+        card = write_release(
+            trained,
+            valid,
+            about,
+            options.out,
+            options.version,
+            threads,
+            train=lambda: (data if "train" in data.splits() else own()).entries("train"),
+        )
     size = (options.out / release.WEIGHTS_FILE).stat().st_size / 1e6
     print(
         f"{options.out}: accuracy {card.scores['accuracy']:.1%}, "
         f"macro F1 {card.scores['macro_f1']:.3f}, weights {size:.1f} MB"
+    )
+
+
+def quantize(options: Options) -> None:
+    """Make the int8 file of a release."""
+    folder = release.locate(options.model)
+    data = open_data(options.data)
+    valid = data.entries(data.split("valid"))
+    warn_of_seen(read_card(folder), data, valid)
+    train = data.entries(data.split("train"))
+    with stdout_to_stderr():
+        card = quantize_release(folder, train, valid, os.cpu_count() or 1)
+    assert card.int8 is not None
+    scores = card.int8.scores
+    size = (folder / INT8_FILE).stat().st_size / 1e6
+    print(
+        f"{folder}: int8 {size:.1f} MB; accuracy {scores['accuracy']:.1%} of float32's "
+        f"{scores['accuracy_float32']:.1%}, macro F1 {scores['macro_f1']:.3f} of "
+        f"{scores['macro_f1_float32']:.3f}, the same emotion for {scores['same_emotion']:.1%}"
     )
 
 

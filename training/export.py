@@ -13,10 +13,11 @@ from training.datasets.entry import warn
 from training.evaluate import predict, report
 from training.geometry import Measurement, measure, sample
 from training.model_card import render
+from training.quantize import NoInt8, add_int8
 from training.robustness import robustness
 from training.run_config import InvalidConfig
 from worker.inference.detect import Detector
-from worker.inference.engines.choose import build_engine
+from worker.inference.engines.choose import NoEngine, build_engine
 from worker.model import release
 from worker.model.card import ModelCard
 from worker.model.release import Release
@@ -31,9 +32,12 @@ def export(
     out: Path,
     version: str,
     threads: int,
+    train: Callable[[], Sequence[Entry]],
 ) -> ModelCard:
-    """Write the release folder `out`, named after it: weights.npz, card.json and MODEL_CARD.md.
-    `about` says in the card's scores what `valid` is of: layout and split.
+    """Write the release folder `out`, named after it: weights.npz, card.json, MODEL_CARD.md, and
+    int8.npz, for which `train` gives the faces that the model was trained on; stderr hears why
+    where it has to go without. `about` says in the card's scores what `valid` is of: layout and
+    split.
 
     The temperature is fitted on all of `valid`; the card holds the calibration error with it, and
     cross-fitted, where no picture is judged by a temperature that it helped to fit.
@@ -48,7 +52,24 @@ def export(
     scores["robustness"] = robustness(engine, card, valid)
     card = replace(card, temperature=temperature, scores=scores)
     card = release.save(out, card, trained.weights)
+    try:
+        card = add_int8(out, Release(card, trained.weights), train(), valid, predictions, threads)
+    except (NoInt8, NoEngine, InvalidData) as error:
+        warn(f"no int8 file: {error}")
     (out / MODEL_CARD).write_text(render(card))
+    return card
+
+
+def quantize_release(
+    folder: Path, train: Sequence[Entry], valid: Sequence[Entry], threads: int
+) -> ModelCard:
+    """Make the int8 file of a release that stands in `folder`, anew where it has one. Raises
+    InvalidRelease, InvalidData, NoEngine, and NoInt8 where it loses too much: the release is then
+    left as it was."""
+    model = replace(release.load(str(folder)), int8=None)
+    float32 = predict(build_engine("auto", model, threads), model.card, valid, None)
+    card = add_int8(folder, model, train, valid, float32, threads)
+    (folder / MODEL_CARD).write_text(render(card))
     return card
 
 

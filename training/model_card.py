@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from worker.model.card import ModelCard
+from worker.model.card import Int8Card, ModelCard
 
 FER_PLUS: Final = """\
 Trained on FER+ (Barsoum et al., 2016): 48x48 grey face pictures of FER2013, which were found by web
@@ -55,6 +55,7 @@ def render(card: ModelCard) -> str:
         f"{card.source_size}x{card.source_size} first; temperature {card.temperature}.\n"
         f"weights.npz sha256 `{card.weights_sha256}`.",
         _scores(card.scores),
+        _int8(card.int8),
         _data(card.training),
         _procedure(card.training),
         _crop(card),
@@ -134,6 +135,20 @@ def _scores(scores: Mapping[str, Any]) -> str:
         rows = [(name, f"{value:.1%}") for name, value in disturbed.items()]
         text += "\n\n" + _table(("disturbance", "accuracy"), rows)
     return text
+
+
+def _int8(quantized: Int8Card | None) -> str:
+    if quantized is None:
+        return ""
+    told, made = quantized.scores, quantized.made_with
+    return (
+        f"## In int8\nint8.npz sha256 `{quantized.sha256}`, made by NNCF {made['nncf']} on "
+        f"{made['pictures']} training pictures, for engine openvino. On the pictures of above: "
+        f"accuracy **{told['accuracy']:.1%}** (float32 {told['accuracy_float32']:.1%}), macro F1 "
+        f"**{told['macro_f1']:.3f}** ({told['macro_f1_float32']:.3f}), expected calibration error "
+        f"{told['ece']:.3f} with the temperature above; the same emotion as float32 for "
+        f"{told['same_emotion']:.1%}."
+    )
 
 
 def _scored_on(scores: Mapping[str, Any]) -> str:

@@ -95,9 +95,14 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
     code = 0
     metrics = WorkerMetrics(registry)
     released = release.load(settings.model)
-    new_detector = choose_detector(settings.detector, settings.detector_model, settings.detect_side)
+    new_detector = choose_detector(
+        settings.detector,
+        settings.detector_model,
+        side=settings.detect_side,
+        threads=settings.threads,
+    )
     finder = FaceFinder(new_detector, released.card, settings.detect_side)
-    engine = build_engine(settings.engine, released, settings.threads)
+    engine = build_engine(settings.engine, released, settings.threads, settings.device)
     card = released.card
     del released  # 22 MB of weights, which the engine has in a form of its own
     model = Model(card.name, card.version, finder.detector)

@@ -15,11 +15,12 @@ from worker.context import Workshop
 from worker.delivery.stream import Retention
 from worker.inference.batch import Running
 from worker.inference.permits import Slot
+from worker.ownership.failures import CameraFailures
 from worker.ownership.lease import Leases, Peer, assign
 from worker.ownership.owned import SIGN_OFF_S, OwnedCameras
-from worker.ownership.periodic import Ticks
-from worker.ownership.registry import Attached
-from worker.ownership.sharding import few_at_once
+from worker.ownership.periodic import PeriodicTasks
+from worker.ownership.registry import CameraRegistry
+from worker.ownership.sharding import limit_per_shard
 
 DRAIN_S: Final = 7.5
 """How long a worker that stops may take over it: finishing what is in the works, and signing off.
@@ -53,9 +54,10 @@ class Worker:
         self._leases = leases
         self._shop = shop
         self._health = health
-        self._ticks = Ticks(leases.tick_s, health, shop.metrics)
-        self._attached = Attached(client, retention)
-        self._owned = OwnedCameras(client, leases, shop, retention, self._ticks)
+        self._periodic = PeriodicTasks(leases.tick_s, health, shop.metrics)
+        failures = CameraFailures(health, shop.metrics)
+        self._registry = CameraRegistry(client, retention, failures)
+        self._owned = OwnedCameras(client, leases, shop, retention, self._periodic, failures)
         self._peers: Mapping[str, Peer] = {}
         self._free_since: dict[str, float] = {}
         self._stopping = asyncio.Event()
@@ -78,7 +80,7 @@ class Worker:
             }
             working = [tasks.create_task(self._shop.batcher.run()), tasks.create_task(self._look())]
             ticking = [
-                tasks.create_task(self._ticks.repeat(name, step, self._stopping))
+                tasks.create_task(self._periodic.run(name, step, self._stopping))
                 for name, step in steps.items()
             ]
             await self._stopping.wait()
@@ -111,7 +113,7 @@ class Worker:
     async def _each(self, step: Callable[[str], Awaitable[None]], cameras: Iterable[str]) -> None:
         """Do the step for all at once, so that a shard which is away costs only its own cameras.
         Raises what Redis failed of them in the end."""
-        turn = few_at_once(self._client, step)
+        turn = limit_per_shard(self._client, step)
         outcomes = await asyncio.gather(*map(turn, cameras), return_exceptions=True)
         failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
         if failures:  # what is no failure of Redis goes first
@@ -123,20 +125,22 @@ class Worker:
         peers = self._peers
         if not peers:
             return
-        wanted = await self._attached.wanting_an_owner(self._shop.clock_ms())
+        wanted = await self._registry.cameras_needing_owner(self._shop.clock_ms())
         assigned = assign(wanted, {worker: peer.weight for worker, peer in peers.items()})
-        self._owned.let_go_of_one(assigned, peers)
+        self._owned.release_one(assigned, peers)
         missing = {name: owner for name, owner in assigned.items() if name not in self._owned}
 
-        async def take(camera: str) -> None:
-            await self._owned.take(camera, missing[camera], tasks)
+        async def acquire(camera: str) -> None:
+            await self._owned.acquire(camera, missing[camera], tasks)
 
         mine = [name for name, owner in missing.items() if owner == self._leases.owner]
-        await self._each(take, [*mine, *await self._orphans(missing)])
+        await self._each(
+            acquire, await self._owned.admit([*mine, *await self._unclaimed_cameras(missing)])
+        )
         self._shop.metrics.owned.set(len(self._owned))
         self._health.started()
 
-    async def _orphans(self, missing: Mapping[str, str]) -> list[str]:
+    async def _unclaimed_cameras(self, missing: Mapping[str, str]) -> list[str]:
         """Cameras that nobody took for the time of a lease, though another worker should have, if
         this one is idle; it takes them then."""
         if self._shop.slots.taken:
@@ -152,7 +156,7 @@ class Worker:
                 self._shop.metrics.redis_errors.inc()
                 return False
 
-        free = await asyncio.gather(*map(few_at_once(self._client, is_free), others))
+        free = await asyncio.gather(*map(limit_per_shard(self._client, is_free), others))
         self._free_since = {
             name: self._free_since.get(name, now)
             for name, is_free in zip(others, free, strict=True)
@@ -179,7 +183,7 @@ class Worker:
         with suppress(TimeoutError):
             async with asyncio.timeout(deadline - SIGN_OFF_S - time.monotonic()):
                 await self._finish()
-        await self._owned.abandon(deadline - time.monotonic())
+        await self._owned.cancel_remaining(deadline - time.monotonic())
 
     async def _finish(self) -> None:
         """Wait until all pipelines have ended; meanwhile their leases are kept."""

@@ -1,4 +1,4 @@
-"""Whether Redis writes the frames it holds to disk. Ours never does; somebody's own might."""
+"""Whether the settings of Redis suit the frames: not written to disk, not evicted."""
 
 import logging
 from typing import Final
@@ -15,34 +15,43 @@ log = logging.getLogger(__name__)
 
 
 async def warn_if_kept(client: Client) -> None:
-    """Warn where the server's settings write frames to disk. Says nothing where this user may not
-    read them. Waits for a server that is away."""
+    """Warn if the server's settings write frames to disk, or let it evict keys.
 
-    async def kept() -> str | None:
+    Says nothing if this user may not read them. Waits for a server that is away.
+    """
+
+    async def unsuitable() -> list[str]:
         try:
-            return await _kept(client)
+            return await _unsuitable(client)
         except ResponseError:  # a service without CONFIG, or older than acl_check_cmd
-            return None
+            return []
 
-    if settings := await retry_forever(kept):
-        log.warning(
-            "Redis writes what it holds to disk (%s), and so pictures of faces: "
-            'set save "" and appendonly no',
-            settings,
-        )
+    for warning in await retry_forever(unsuitable):
+        log.warning("%s", warning)
 
 
-async def _kept(client: Client) -> str | None:
+async def _unsuitable(client: Client) -> list[str]:
     if not await client.register_script(_MAY_ASK)():
-        return None
+        return []
+    warnings = []
     save = _text(await client.config_get("save"))
     append_only = _text(await client.config_get("appendonly"))
-    if not save and append_only != "yes":
-        return None
-    return f'save "{save}", appendonly {append_only}'
+    if save or append_only == "yes":
+        warnings.append(
+            f'Redis writes what it holds to disk (save "{save}", appendonly {append_only}), and so '
+            'pictures of faces: set save "" and appendonly no'
+        )
+    policy = _text(await client.config_get("maxmemory-policy"))
+    # Our keys have no expiry: the policies that evict only keys which have one leave them alone.
+    if policy.startswith("allkeys-"):
+        warnings.append(
+            f"Redis evicts keys when its memory is full (maxmemory-policy {policy}): a camera then "
+            "loses its frames, lease and ledger without a trace; set maxmemory-policy noeviction"
+        )
+    return warnings
 
 
 def _text(settings: dict[bytes | str, bytes | str]) -> str:
-    """The value of the one setting asked for; redis-py decodes it or not by protocol."""
+    """Return the value of the only setting; redis-py decodes it depending on the protocol."""
     (value,) = settings.values()
     return value.decode() if isinstance(value, bytes) else value

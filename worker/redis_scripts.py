@@ -7,6 +7,5 @@ from emotion_streams.connection import Client
 
 
 def load_script(client: Client, module: str, name: str) -> Any:
-    """The script NAME.lua in the folder of `module` (its `__file__`), to be called with keys and
-    args."""
+    """Return the script NAME.lua beside `module` (its `__file__`): call it with keys and args."""
     return client.register_script(Path(module).with_name(f"{name}.lua").read_text())

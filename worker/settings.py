@@ -20,8 +20,15 @@ class WorkerSettings(ServiceSettings):
     model: str = Field(
         "simpnet-v2", description="a released model: its name, or a folder with weights and card"
     )
-    engine: Literal["auto", "keras", "mnn"] = Field(
-        "auto", description="what runs the model: auto, keras (GPUs) or mnn (CPUs)"
+    engine: Literal["auto", "keras", "openvino", "mnn"] = Field(
+        "auto",
+        description="what runs the model: auto, keras (GPUs), openvino (x86-64 CPUs in int8; "
+        "Intel's GPUs and NPUs) or mnn (CPUs)",
+    )
+    device: str = Field(
+        "CPU",
+        pattern=r"^[A-Z]+(\.\d+)?$",
+        description="what engine openvino runs on, by OpenVINO's name: CPU, GPU, GPU.1, NPU",
     )
     detector: Literal["auto", "yunet", "haar"] = Field(
         "auto", description="what finds faces: auto (yunet, else haar), yunet or haar"

@@ -84,8 +84,11 @@ def _chosen_gpus(settings: WorkerSettings, visible: Sequence[str]) -> list[str |
     asked = f"--gpus {settings.gpus}"
     if settings.processes > 1:
         raise NoPlace(f"{asked} runs one worker per GPU; --processes is for CPUs: give one of them")
-    if settings.engine == "mnn":
-        raise NoPlace(f"{asked}: engine mnn runs on CPUs; leave --engine out, or take --processes")
+    if settings.engine in ("mnn", "openvino"):
+        raise NoPlace(
+            f"{asked}: engine {settings.engine} runs on CPUs; leave --engine out, or take "
+            "--processes"
+        )
     chosen = list(visible) if settings.gpus == "all" else settings.gpus.split(",")
     if not chosen or not set(chosen) <= set(visible):
         there = f"visible are {', '.join(visible)}" if visible else "no NVIDIA GPU is visible"

@@ -25,7 +25,9 @@ def make_source(settings: CameraSettings, errors: NativeErrors) -> Source:
             size = settings.capture_size or (settings.width, round(settings.width * 3 / 4))
             return V4l2Source(device, size, fps, settings.read_timeout_s)
         case SourceKind.NETWORK:
-            return NetworkSource(source, settings.transport, *timeouts, errors)
+            return NetworkSource(
+                source, settings.transport, *timeouts, errors, tls_verify=settings.tls_verify
+            )
         case SourceKind.FOLDER:
             return FolderSource(Path(source), fps, settings.loop)
         case SourceKind.FILE:

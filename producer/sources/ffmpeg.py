@@ -1,52 +1,90 @@
 """What files, RTSP and HTTP share: OpenCV's FFmpeg backend."""
 
+import os
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+
+from emotion_streams.jpeg import MAX_PIXELS, MAX_SIDE
 from producer import grabbed
 from producer.opencv import cv2
-from producer.source import Format, Picture
+from producer.picture import decode, jpeg_header
+from producer.source import Format, Picture, Pixels, UndecodableFrame
+
+_OPTIONS: Final = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+_MAX_ASPECT: Final = 8.0
+"""A pixel further from square than that is a mistake in the file."""
 
 
 class FfmpegReader:
-    """A cv2.VideoCapture on FFmpeg. MJPEG comes as the camera's own JPEG, all else as pixels."""
+    """A cv2.VideoCapture on FFmpeg, with square pixels.
+
+    MJPEG comes as the camera's own JPEG where that is the whole picture, all else as pixels.
+    """
 
     def __init__(self) -> None:
         self._capture: cv2.VideoCapture | None = None
         self._raw = False
+        self._size = (0, 0)
+        self._has_first = False
 
-    def open(self, url: str, open_timeout_s: float, read_timeout_s: float) -> Format | None:
-        """Open a URL or path; None where FFmpeg cannot, and says why on standard error only."""
+    def open(
+        self,
+        url: str,
+        open_timeout_s: float,
+        read_timeout_s: float,
+        options: Mapping[str, str],
+    ) -> Format | None:
+        """Open a URL or path with FFmpeg's `options`, and grab its first frame.
+
+        None if FFmpeg finds no video there, or no frame in it; why, it says on standard error only.
+        """
         self.close()
-        capture = cv2.VideoCapture(
-            url,
-            cv2.CAP_FFMPEG,
-            [
-                cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
-                round(open_timeout_s * 1000),
-                cv2.CAP_PROP_READ_TIMEOUT_MSEC,
-                round(read_timeout_s * 1000),
-                # With several, FFmpeg holds back a frame for each: latency for no need.
-                cv2.CAP_PROP_N_THREADS,
-                1,
-            ],
-        )
-        if not capture.isOpened():
-            capture.release()
+        # OpenCV reads the variable on each open; this process has no other source.
+        os.environ[_OPTIONS] = "|".join(f"{name};{value}" for name, value in options.items())
+        limits = (open_timeout_s, read_timeout_s)
+        capture = _connect(url, *limits)
+        if capture is None:
             return None
         codec = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little", signed=True)
-        rotated = capture.get(cv2.CAP_PROP_ORIENTATION_META) != 0
-        # A rotation that the container asks for is applied while decoding only.
-        self._raw = codec.upper() == b"MJPG" and not rotated
-        if self._raw:
-            self._raw = bool(capture.set(cv2.CAP_PROP_FORMAT, -1))
+        self._size = (
+            int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
+            int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
+        )
+        # A rotation or aspect that the container asks for is applied to pixels only.
+        self._raw = (
+            codec.upper() == b"MJPG"
+            and capture.get(cv2.CAP_PROP_ORIENTATION_META) == 0
+            and _aspect(capture) == 1.0
+            and bool(capture.set(cv2.CAP_PROP_FORMAT, -1))
+        )
+        self._has_first = capture.grab()
+        if self._raw and self._has_first and not _is_whole(capture, self._size):
+            # Two fields a packet: the JPEG that comes first has every second line.
+            capture.release()
+            self._raw = False
+            capture = _connect(url, *limits)
+            if capture is None:
+                return None
+            self._has_first = capture.grab()
         self._capture = capture
+        if not self._has_first:
+            self.close()
+            return None
+        width, height = self._square(self._size)
         return Format(
-            width=int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
-            height=int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
+            width=width,
+            height=height,
             fps=_plausible_fps(capture.get(cv2.CAP_PROP_FPS)),
             codec=codec.decode("ascii", "replace").strip("\0 ").lower(),
         )
 
     def grab(self) -> bool:
         """Advance; False at the end, on an error and when the read timeout is over."""
+        if self._has_first:
+            self._has_first = False
+            return True
         return self._capture is not None and self._capture.grab()
 
     def position_s(self) -> float:
@@ -59,13 +97,76 @@ class FfmpegReader:
 
     def retrieve(self) -> Picture:
         """The frame that was grabbed. Raises UndecodableFrame."""
-        return grabbed.retrieve(self._capture, self._raw, "FFmpeg could not decode a frame")
+        picture = grabbed.retrieve(self._capture, self._raw, "FFmpeg could not decode a frame")
+        if not isinstance(picture, bytes):
+            return self._resize(picture)
+        header = jpeg_header(picture)
+        if (header.width, header.height) == self._size:
+            return picture
+        # As FFmpeg's decoder does with a picture of another size than the stream's.
+        return self._resize(decode(picture), self._size)
 
     def close(self) -> None:
         """Release the capture."""
         if self._capture is not None:
             self._capture.release()
             self._capture = None
+        self._has_first = False
+
+    def _resize(self, pixels: Pixels, size: tuple[int, int] | None = None) -> Pixels:
+        own = (pixels.shape[1], pixels.shape[0])
+        wanted = self._square(size or own)
+        if wanted == own:
+            return pixels
+        return np.asarray(cv2.resize(pixels, wanted, interpolation=cv2.INTER_LINEAR), np.uint8)
+
+    def _square(self, size: tuple[int, int]) -> tuple[int, int]:
+        """The size with square pixels: the side that has too few grows."""
+        aspect = 1.0 if self._capture is None else _aspect(self._capture)
+        width, height = size
+        wanted = (round(width * aspect), height) if aspect > 1 else (width, round(height / aspect))
+        fits = max(wanted) <= MAX_SIDE and wanted[0] * wanted[1] <= MAX_PIXELS
+        return wanted if fits else size
+
+
+def _connect(url: str, open_s: float, read_s: float) -> "cv2.VideoCapture | None":
+    capture = cv2.VideoCapture(
+        url,
+        cv2.CAP_FFMPEG,
+        [
+            cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
+            round(open_s * 1000),
+            cv2.CAP_PROP_READ_TIMEOUT_MSEC,
+            round(read_s * 1000),
+            # With several, FFmpeg holds back a frame for each: latency for no need.
+            cv2.CAP_PROP_N_THREADS,
+            1,
+        ],
+    )
+    if capture.isOpened():
+        return capture
+    capture.release()
+    return None
+
+
+def _aspect(capture: "cv2.VideoCapture") -> float:
+    """Width of a pixel over its height, as the picture is shown: 1 where it is not known."""
+    across, down = capture.get(cv2.CAP_PROP_SAR_NUM), capture.get(cv2.CAP_PROP_SAR_DEN)
+    if across <= 0 or down <= 0:
+        return 1.0
+    aspect = across / down
+    if not 1 / _MAX_ASPECT <= aspect <= _MAX_ASPECT:
+        return 1.0
+    turned = capture.get(cv2.CAP_PROP_ORIENTATION_META) % 180 == 90  # OpenCV has turned the pixels
+    return 1 / aspect if turned else aspect
+
+
+def _is_whole(capture: "cv2.VideoCapture", size: tuple[int, int]) -> bool:
+    try:
+        header = jpeg_header(grabbed.retrieve_raw(capture))
+    except UndecodableFrame:
+        return True  # a damaged frame says nothing of the others
+    return (header.width, header.height) == size
 
 
 def _plausible_fps(fps: float) -> float:

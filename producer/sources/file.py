@@ -1,14 +1,25 @@
 """A video file as a camera."""
 
 import logging
+import os
 from pathlib import Path
 from typing import Final
 
-from producer.source import EndOfSource, Format, NoSuchSource, Picture, SourceUnavailable
+from producer.source import (
+    EndOfSource,
+    Format,
+    NoSuchSource,
+    Picture,
+    SourceUnavailable,
+    printable,
+)
 from producer.sources.ffmpeg import FfmpegReader
 
 _DEFAULT_FPS: Final = 25.0
 # For a file that names no rate and gives its frames no time.
+
+_LOCAL_ONLY: Final = {"protocol_whitelist": "file"}
+# A playlist or a reference movie must not make FFmpeg ask other hosts.
 
 _log = logging.getLogger(__name__)
 
@@ -20,6 +31,8 @@ class FileSource:
 
     def __init__(self, path: Path, loop: bool, open_timeout_s: float, read_timeout_s: float):
         self._path = path
+        self._shown = printable(path)
+        self._descriptor: int | None = None
         self._loop = loop
         self._timeouts = (open_timeout_s, read_timeout_s)
         self._reader = FfmpegReader()
@@ -30,8 +43,10 @@ class FileSource:
 
     def open(self) -> Format:
         """Open the file. Raises NoSuchSource where it is missing, or no video."""
+        if self._path.exists() and not self._path.is_file():
+            raise NoSuchSource(f"{self._shown}: not a file; a FIFO, socket or device is not read")
         if not self._path.is_file():
-            raise NoSuchSource(f"{self._path}: no such file")
+            raise NoSuchSource(f"{self._shown}: no such file")
         self._last_s = -1.0
         self._offset_s = 0.0
         return self._start_round()
@@ -42,7 +57,7 @@ class FileSource:
             self._end_round()
             self._start_round()
             if not self._reader.grab():
-                raise SourceUnavailable(f"{self._path}: no frame in it can be read")
+                raise SourceUnavailable(f"{self._shown}: no frame in it can be read")
         position_s = self._offset_s + self._reader.position_s()
         if self._in_round and position_s <= self._last_s:
             # Some containers give no times, or the same for several frames.
@@ -58,11 +73,28 @@ class FileSource:
     def close(self) -> None:
         """Close the file."""
         self._reader.close()
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _readable(self) -> str:
+        """The file's name, as OpenCV can take it: it crashes at names that are not UTF-8."""
+        # The absolute path: in 16:38:41.mp4 FFmpeg sees a protocol named 16.
+        path = str(self._path.absolute())
+        try:
+            path.encode()
+        except UnicodeEncodeError:
+            if self._descriptor is None:
+                self._descriptor = os.open(path, os.O_RDONLY)
+            return f"/proc/self/fd/{self._descriptor}"
+        return path
 
     def _start_round(self) -> Format:
-        opened = self._reader.open(str(self._path), *self._timeouts)
+        opened = self._reader.open(self._readable(), *self._timeouts, _LOCAL_ONLY)
         if opened is None:
-            raise NoSuchSource(f"{self._path}: FFmpeg finds no video in this file")
+            raise NoSuchSource(
+                f"{self._shown}: FFmpeg finds no video in this file, or no frame that can be read"
+            )
         self._interval_s = 1 / (opened.fps or _DEFAULT_FPS)
         self._in_round = 0
         return opened
@@ -73,10 +105,10 @@ class FileSource:
         if claimed > self._in_round * 1.02 + 1:
             _log.warning(
                 "the file ends early: cut off, or damaged",
-                extra={"file": str(self._path), "frames": self._in_round, "of": claimed},
+                extra={"file": self._shown, "frames": self._in_round, "of": claimed},
             )
         if not self._in_round:
-            raise NoSuchSource(f"{self._path}: no frame in it can be read")
+            raise NoSuchSource(f"{self._shown}: no frame in it can be read")
         if not self._loop:
             raise EndOfSource
         self._offset_s = self._last_s + self._interval_s

@@ -1,6 +1,7 @@
 """A folder of pictures as a camera."""
 
 import contextlib
+import logging
 from pathlib import Path
 from typing import Final
 
@@ -13,9 +14,15 @@ from producer.source import (
     NoSuchSource,
     Pixels,
     UndecodableFrame,
+    printable,
 )
 
 SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+
+_NAMED: Final = 5
+# Of the damaged pictures, in one warning.
+
+_log = logging.getLogger(__name__)
 
 
 class FolderSource:
@@ -29,47 +36,77 @@ class FolderSource:
         self._loop = loop
         self._pictures: list[Path] = []
         self._index = -1
+        self._damaged: dict[Path, str] = {}
 
     def open(self) -> Format:
         """List the folder. Raises NoSuchSource where it has no picture."""
+        shown = printable(self._folder)
         try:
+            # Files alone: to read a FIFO that is named like a picture would take for ever.
             self._pictures = sorted(
-                path for path in self._folder.iterdir() if path.suffix.lower() in SUFFIXES
+                path
+                for path in self._folder.iterdir()
+                if path.suffix.lower() in SUFFIXES and path.is_file()
             )
         except OSError as error:
-            raise NoSuchSource(f"{self._folder}: {error.strerror or error}") from None
+            raise NoSuchSource(f"{shown}: {error.strerror or error}") from None
         if not self._pictures:
             raise NoSuchSource(
-                f"{self._folder}: no picture in this folder (of {', '.join(sorted(SUFFIXES))})"
+                f"{shown}: no picture in this folder (of {', '.join(sorted(SUFFIXES))})"
             )
-        self._index = -1
+        self._index, self._damaged = -1, {}
         for path in self._pictures:
             with contextlib.suppress(UndecodableFrame):
                 height, width = _read(path).shape[:2]
                 return Format(width, height, self._fps, "pictures")
-        raise NoSuchSource(f"{self._folder}: none of its pictures can be decoded")
+        raise NoSuchSource(f"{shown}: none of its pictures can be decoded")
 
     def grab(self) -> float:
         """Advance to the next picture; from the last to the first where it loops."""
         self._index += 1
+        if self._index == len(self._pictures):
+            self._warn_of_damaged()
         if self._index >= len(self._pictures) and not self._loop:
             raise EndOfSource
         return self._index / self._fps
 
     def retrieve(self) -> Pixels:
         """The picture, decoded."""
-        return _read(self._pictures[self._index % len(self._pictures)])
+        path = self._pictures[self._index % len(self._pictures)]
+        try:
+            return _read(path)
+        except UndecodableFrame as error:
+            self._damaged[path] = str(error)
+            raise
 
     def close(self) -> None:
         """Forget the list."""
         self._pictures = []
 
+    def _warn_of_damaged(self) -> None:
+        if not self._damaged:
+            return
+        named = ", ".join(map(printable, list(self._damaged)[:_NAMED]))
+        more = f" and {len(self._damaged) - _NAMED} more" if len(self._damaged) > _NAMED else ""
+        _log.warning(
+            "%d of %d pictures cannot be decoded: %s%s",
+            len(self._damaged),
+            len(self._pictures),
+            named,
+            more,
+        )
+
 
 def _read(path: Path) -> Pixels:
+    shown = printable(path)
     try:
-        pixels = cv2.imread(str(path))
+        # Not imread: it crashes at names that are not UTF-8, and fails at a TIFF's orientation.
+        content = np.frombuffer(path.read_bytes(), np.uint8)
+        pixels = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
+    except OSError as error:
+        raise UndecodableFrame(f"{shown}: {error.strerror or error}") from error
     except cv2.error as error:  # as for more pixels than we allow
-        raise UndecodableFrame(f"{path}: {error.err}") from error
+        raise UndecodableFrame(f"{shown}: {error.err}") from error
     if pixels is None:
-        raise UndecodableFrame(f"{path}: not a picture")
+        raise UndecodableFrame(f"{shown}: not a picture")
     return np.asarray(pixels, np.uint8)

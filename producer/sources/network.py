@@ -1,23 +1,42 @@
 """Network cameras: RTSP, and MJPEG over HTTP."""
 
-import os
+import ssl
 import time
 from typing import Final
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from emotion_streams.redaction import redact_url
 from producer.source import Format, Picture, SourceUnavailable
+from producer.sources import rtsp_auth
 from producer.sources.ffmpeg import FfmpegReader
 from producer.stderr import NativeErrors
 
-_OPEN_FASTER: Final = "fpsprobesize;0"
-# Else FFmpeg watches twenty frames to guess a rate that nobody asks for, 1.4 s at 15 a second.
+_COMMON: Final = {
+    # Else FFmpeg watches twenty frames to guess a rate that nobody asks for, 1.4 s at 15 a second.
+    "fpsprobesize": "0",
+}
+# What a camera sends decides neither which files and hosts are asked nor which parsers run: no
+# playlists, no redirects to other hosts. crypto, concat, file and the like are not in the lists.
+_RTSP: Final = {
+    "protocol_whitelist": "tcp,udp,rtp,rtsp,tls,srtp,http,httpproxy",
+    "format_whitelist": "rtsp,rtp,sdp,mpegts",
+}
+_HTTP: Final = {
+    "protocol_whitelist": "tcp,tls,http,https,httpproxy",
+    "format_whitelist": "mpjpeg,mjpeg,jpeg_pipe,mpegts,flv,matroska,webm,mov,mp4,h264,hevc",
+    "max_redirects": "0",
+}
+_PARTS: Final = {"input_format": "mjpeg"}
+# JPEGs one after another, whatever the parts between them say of their type.
 
 
 class NetworkSource:
     """An rtsp(s):// or http(s):// URL.
 
-    `transport`: "tcp" or "udp", for RTSP. `errors`: what FFmpeg says on standard error, the only
-    place where it tells why.
+    `transport`: "tcp" or "udp", for RTSP. `tls_verify`: whether the certificate of an encrypted
+    connection is checked before user and password are sent. `errors`: what FFmpeg says on standard
+    error, the only place where it tells why.
     """
 
     live = True
@@ -29,26 +48,37 @@ class NetworkSource:
         open_timeout_s: float,
         read_timeout_s: float,
         errors: NativeErrors,
+        *,
+        tls_verify: bool = True,
     ) -> None:
         self._url = url
-        self._transport = transport
-        self._open_timeout_s = open_timeout_s
-        self._read_timeout_s = read_timeout_s
+        self._parts = urlsplit(url)
+        self._is_rtsp = self._parts.scheme.lower().startswith("rtsp")
+        self._options = dict(_COMMON)
+        if self._is_rtsp:
+            self._options |= _RTSP | {"rtsp_transport": transport}
+        else:
+            self._options |= _HTTP
+        if self._parts.scheme.lower() in ("https", "rtsps"):
+            self._options |= _tls_options(verify=tls_verify)
+        self._timeouts = (open_timeout_s, read_timeout_s)
         self._errors = errors
         self._reader = FfmpegReader()
+        self._frames = 0
+        self._codec = ""
 
     def open(self) -> Format:
         """Connect. Raises SourceUnavailable with what FFmpeg gave as the reason."""
-        # OpenCV reads the variable on each open; this process has no other source.
-        os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = (
-            f"rtsp_transport;{self._transport}|{_OPEN_FASTER}"
-        )
         self._errors.clear()
-        opened = self._reader.open(self._url, self._open_timeout_s, self._read_timeout_s)
+        opened = self._reader.open(self._url, *self._timeouts, self._options)
+        if opened is None and not self._is_rtsp and self._errors.reason() is None:
+            # A server answered, but not in parts of type image/jpeg; browsers do not mind.
+            self._errors.clear()
+            opened = self._reader.open(self._url, *self._timeouts, self._options | _PARTS)
         if opened is None:
-            reason = self._errors.reason() or "FFmpeg finds no video there"
-            raise SourceUnavailable(f"{redact_url(self._url)}: {reason}")
+            raise self._unavailable(self._errors.reason() or "FFmpeg finds no video there")
         self._errors.clear()
+        self._frames, self._codec = 0, opened.codec
         return opened
 
     def grab(self) -> float | None:
@@ -56,10 +86,13 @@ class NetworkSource:
         started = time.monotonic()
         grabbed = self._reader.grab()
         # After a timeout the decoder hands out what it had kept: an old frame, and no sign of life.
-        if not grabbed or time.monotonic() - started >= self._read_timeout_s:
-            reason = self._errors.reason() or "the stream ended"
-            raise SourceUnavailable(f"{redact_url(self._url)}: {reason}")
-        return self._reader.position_s() if self._url.lower().startswith("rtsp") else None
+        if not grabbed or time.monotonic() - started >= self._timeouts[1]:
+            reason = self._errors.reason()
+            if reason is None and self._is_snapshot():
+                reason = "it sent one picture and ended: the URL of a snapshot, not of a stream"
+            raise self._unavailable(reason or "the stream ended")
+        self._frames += 1
+        return self._reader.position_s() if self._is_rtsp else None
 
     def retrieve(self) -> Picture:
         """The frame that was grabbed."""
@@ -68,3 +101,28 @@ class NetworkSource:
     def close(self) -> None:
         """Disconnect."""
         self._reader.close()
+
+    def _is_snapshot(self) -> bool:
+        return not self._is_rtsp and self._frames <= 1 and self._codec == "mjpg"
+
+    def _unavailable(self, reason: str) -> SourceUnavailable:
+        if self._is_rtsp and reason.startswith("401"):
+            reason = rtsp_auth.why_refused(self._parts, self._timeouts[0]) or reason
+        if proxy := self._proxy():
+            reason += f" (asked through the proxy {redact_url(proxy)} of the environment)"
+        return SourceUnavailable(f"{redact_url(self._url)}: {reason}")
+
+    def _proxy(self) -> str | None:
+        """The proxy that FFmpeg takes for HTTP: http_proxy, for https as well."""
+        host = self._parts.hostname
+        if self._is_rtsp or host is None or proxy_bypass(host):
+            return None
+        return getproxies().get("http")
+
+
+def _tls_options(*, verify: bool) -> dict[str, str]:
+    if not verify:
+        return {"tls_verify": "0"}
+    # FFmpeg's own OpenSSL does not know where this system keeps its authorities.
+    authorities = ssl.get_default_verify_paths().cafile
+    return {"tls_verify": "1", **({"ca_file": authorities} if authorities else {})}

@@ -21,6 +21,7 @@ from worker.inference.batch import Batcher
 from worker.inference.engines import Engine
 from worker.inference.engines.keras import KerasEngine
 from worker.inference.engines.mnn import MnnEngine, open_sessions
+from worker.inference.engines.openvino import OpenVinoEngine
 from worker.model.release import Release
 
 _BATCHES: Final = (1, 2, 4, 8, 16)
@@ -48,23 +49,26 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Every contender once a round, for some rounds; the medians of the rounds' rates."""
     with released(arguments.model, arguments.input_size) as (_, release):
         mnn = MnnEngine(release, arguments.threads)
+        openvino = OpenVinoEngine(release, arguments.threads)
         keras = KerasEngine(release, arguments.threads)
-        mnn.warm()
-        keras.warm()
+        for engine in (mnn, openvino, keras):
+            engine.warm()
         crops = _crops(whole_rounds(arguments.faces, mnn), release)
         contenders: dict[str, Callable[[Crops], None]] = {"keras predict": _predict(release)}
-        for engine in (mnn, keras):
+        for engine in (mnn, openvino, keras):
             for batch in _BATCHES:
                 if batch <= engine.max_batch:
                     contenders[f"{engine.name} {batch}"] = _batched(engine, batch)
         contenders["mnn bare"] = _bare(release, arguments.threads, mnn)
         contenders["mnn in the worker"] = _through_the_batcher(mnn)
+        contenders["openvino in the worker"] = _through_the_batcher(openvino)
         rates = _interleaved(contenders, crops, arguments.rounds)
         difference, disagreements = _compare(mnn, keras, _crops(arguments.compare, release))
     return {
         **summary(rates),
         "max_difference": float(f"{difference:.2g}"),
         "disagreements": disagreements,
+        "openvino_precision": openvino.precision,
         "compared": arguments.compare,
         "faces": len(crops),
         "input_size": release.card.input_size,
@@ -88,6 +92,7 @@ def summary(rates: dict[str, list[float]]) -> dict[str, Any]:
         # Round by round, since the machine may be slower in one than in the next.
         "mnn_over_keras_predict": _ratio(worker, rates["keras predict"]),
         "worker_over_bare": _ratio(worker, rates["mnn bare"]),
+        "openvino_over_mnn": _ratio(rates["openvino in the worker"], worker),
     }
 
 

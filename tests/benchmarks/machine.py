@@ -8,7 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-_PACKAGES: Final = ("MNN", "keras", "tensorflow", "opencv-python-headless", "numpy", "redis")
+_PACKAGES: Final = (
+    "MNN",
+    "openvino",
+    "keras",
+    "tensorflow",
+    "opencv-python-headless",
+    "numpy",
+    "redis",
+)
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 
 

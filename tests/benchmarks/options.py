@@ -8,6 +8,7 @@ from typing import Final
 
 from tests.benchmarks.machine import cores
 from tests.benchmarks.material import CLIP, detector_options
+from worker.inference.engines.choose import ENGINES
 
 
 def whole(least: int) -> Callable[[str], int]:
@@ -71,7 +72,7 @@ def add_worker(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clip", type=Path, default=CLIP)
     parser.add_argument("--width", type=count, help="resize the clip to this width")
     parser.add_argument("--detector", default="yunet", choices=("yunet", "haar"))
-    parser.add_argument("--engine", default="mnn", choices=("mnn", "keras"))
+    parser.add_argument("--engine", default="auto", choices=("auto", *ENGINES))
     parser.add_argument("--threads", type=count, default=cores())
     parser.add_argument("--in-flight", type=count, help="frames in the works; the worker's default")
 

@@ -100,10 +100,12 @@ def test_engines_compares_round_by_round_and_takes_the_median() -> None:
         "keras predict": [10.0, 20.0, 10.0],
         "mnn bare": [100.0, 200.0, 400.0],
         "mnn in the worker": [90.0, 196.0, 100.0],
+        "openvino in the worker": [180.0, 294.0, 250.0],
     }
     result = engines.summary(rates)
     assert result["mnn_over_keras_predict"] == 9.8  # of 9, 9.8 and 10
     assert result["worker_over_bare"] == 0.9
+    assert result["openvino_over_mnn"] == 2.0  # of 2, 1.5 and 2.5
     assert result["faces_per_s"]["mnn bare"] == 200
 
 

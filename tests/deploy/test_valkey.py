@@ -227,9 +227,8 @@ class TestRoles:
         with server.client("producer") as producer, server.client("worker") as worker:
             producer.zadd(keys.CAMERAS, {"gone": 1})
             producer.hset(keys.camera_info("gone"), "state", "ended")
-            key_of = (keys.lease, keys.frames, keys.emotions, keys.dead, keys.ledger)
-            names = [*(key("gone") for key in key_of), keys.camera_info("gone")]
-            assert worker.register_script(script)(keys=names, args=[0]) == 1
+            names = keys.camera_keys("gone")
+            assert worker.register_script(script)(keys=names, args=[0, 0]) == 1
             assert worker.zrem(keys.CAMERAS, "gone") == 1
 
     def test_are_all_tried(self) -> None:
@@ -380,7 +379,8 @@ class TestCluster:
         _become("worker", monkeypatch)
         script = (ROOT / "worker/ownership/acquire.lua").read_text()
         with connect_sync(url) as worker:
-            assert worker.register_script(script)(keys=[LEASE], args=["me", 5000]) == 1
+            names = keys.camera_keys(CAMERA)
+            assert worker.register_script(script)(keys=names, args=["me", 5000, 60_000]) == 1
         _become("subscriber", monkeypatch)
         (camera,) = asyncio.run(_cameras(url))
         assert (camera.owner, camera.lag) == ("me", 1)

@@ -1,6 +1,7 @@
 """Trying again, and ending when told to."""
 
 import asyncio
+import gc
 from collections.abc import Iterator
 from itertools import islice
 
@@ -8,7 +9,7 @@ import pytest
 import redis
 
 from emotion_streams import keys, subscribe_async
-from emotion_streams.backoff import delays, retry_forever
+from emotion_streams.backoff import create_task, delays, retry_forever
 from tests import samples
 
 
@@ -71,3 +72,29 @@ def test_a_subscription_closed_at_any_moment_ends_at_once(
             await asyncio.wait_for(events.aclose(), 5)
 
     asyncio.run(check())
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_group_that_is_ending_leaves_no_coroutine_behind() -> None:
+    async def work() -> None:
+        raise AssertionError("never started")
+
+    async def fail() -> None:
+        raise ValueError("the group ends")
+
+    async def main() -> None:
+        ended_late = False
+        with pytest.RaisesGroup(ValueError):
+            async with asyncio.TaskGroup() as group:
+                group.create_task(fail())
+                try:
+                    await asyncio.sleep(60)
+                except asyncio.CancelledError:  # lost, as redis-py may lose it
+                    with pytest.raises(asyncio.CancelledError):
+                        create_task(group, work())
+                    ended_late = True
+                    raise
+        assert ended_late
+
+    asyncio.run(main())
+    gc.collect()

@@ -1,11 +1,12 @@
 """The registry of cameras, and what is told of each."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 import redis
 
-from emotion_streams import CameraStatus, connect, keys, list_cameras
+from emotion_streams import CameraStatus, cameras, connect, keys, list_cameras
 from emotion_streams.cameras import registered
 
 
@@ -52,3 +53,37 @@ def test_a_lease_that_cannot_be_read_is_told_in_the_same_way(
     client.zadd(keys.CAMERAS, {"bad": 1})
     client.hset(keys.lease("bad"), "expires_ms", "soon")
     assert "lease:{bad}" in statuses(redis_url)["bad"].error
+
+
+@pytest.mark.parametrize("key", [keys.camera_info, keys.lease, keys.frames])
+def test_a_key_of_another_type_hides_no_other_camera(
+    client: redis.Redis, redis_url: str, key: Callable[[str], str]
+) -> None:
+    seconds, _ = client.time()
+    client.zadd(keys.CAMERAS, {"bad": seconds * 1000, "good": seconds * 1000})
+    client.hset(keys.camera_info("good"), mapping={"state": "up"})
+    client.set(key("bad"), "of a foreign type")
+    found = statuses(redis_url)
+    assert found["good"].state == "up"
+    assert found["bad"].state == "gone"
+    assert key("bad") in found["bad"].error
+
+
+def test_a_date_in_the_future_is_not_believed(client: redis.Redis, redis_url: str) -> None:
+    seconds, _ = client.time()
+    client.zadd(keys.CAMERAS, {"future": (seconds + 3600) * 1000, "now": seconds * 1000})
+    client.zadd(keys.CAMERAS, {"never": "+inf"})
+    found = statuses(redis_url)
+    assert {name: found[name].state for name in found} == {
+        "future": "gone", "never": "gone", "now": "up",
+    }  # fmt: skip
+
+
+def test_of_too_many_cameras_those_heard_last_are_read(
+    client: redis.Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cameras, "MAX_CAMERAS", 3)
+    seconds, _ = client.time()
+    client.zadd(keys.CAMERAS, {f"cam{n}": (seconds - n) * 1000 for n in range(6)})
+    client.zadd(keys.CAMERAS, {f"future{n}": (seconds + 3600) * 1000 for n in range(6)})
+    assert list(statuses(redis_url)) == ["cam0", "cam1", "cam2"]

@@ -1,5 +1,7 @@
 """Frames and events on the wire."""
 
+import tracemalloc
+
 import msgpack
 import pytest
 from hypothesis import given
@@ -71,6 +73,48 @@ def test_a_truncated_frame_is_malformed() -> None:
 def test_deep_nesting_is_malformed() -> None:
     with pytest.raises(MalformedMessage, match="not msgpack"):
         Frame.unpack(b"\x91" * 100_000)
+
+
+def nested_lists(size: int) -> bytes:
+    """Lists of 4,096 lists of 4,096 empty lists, of about this size: an object for each byte."""
+    inner = b"\xdc\x10\x00" + b"\x90" * 4096
+    count = size // len(inner)
+    return b"\xdc" + count.to_bytes(2) + inner * count
+
+
+def test_nested_containers_are_refused_before_they_are_built() -> None:
+    frame = b"\x81\xa6schema" + nested_lists(15_900_000)
+    event = b"\x81\xa6schema" + nested_lists(1_000_000)
+    for kind, blob, most in ((Frame, frame, 40_000_000), (EmotionEvent, event, 10_000_000)):
+        tracemalloc.start()
+        try:
+            with pytest.raises(MalformedMessage) as told:
+                kind.unpack(blob)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak < most
+        assert len(str(told.value)) < 200
+
+
+@pytest.mark.parametrize("nested", [[1], {"a": 1}, [[]], {"a": {}}])
+def test_a_frame_holds_nothing_nested(nested: object) -> None:
+    fields = {"schema": 1, **vars(samples.frame()), "more": nested}
+    with pytest.raises(MalformedMessage, match="not msgpack"):
+        Frame.unpack(msgpack.packb(fields))
+
+
+def test_what_follows_a_frame_is_malformed() -> None:
+    with pytest.raises(MalformedMessage, match="3 bytes after the map"):
+        Frame.unpack(samples.frame().pack() + b"\x01\x02\x03")
+
+
+@pytest.mark.parametrize("value", [b"x" * 900_000, "x" * 4_000, [1] * 4_000])
+def test_an_error_does_not_spell_out_a_large_value(value: object) -> None:
+    fields = {**samples.event().to_dict(), "captured_ms": value}
+    with pytest.raises(MalformedMessage) as told:
+        EmotionEvent.unpack(msgpack.packb(fields))
+    assert len(str(told.value)) < 150
 
 
 def test_a_frame_over_the_limit_is_malformed_before_it_is_parsed() -> None:

@@ -80,7 +80,7 @@ def test_a_worker_in_which_a_frame_hangs_says_so_and_ends_and_another_goes_on(
 ) -> None:
     place.store("file", HANGS, b"", b"")
     stuck = place.worker()
-    eventually(lambda: "owning" in stuck.logged(), 30)
+    eventually(lambda: "lease acquired" in stuck.logged(), 30)
     assert healthy(stuck)
     assert stuck.wait(STUCK_S + 2 + SCHEDULING_S) == 1
     frame_id = place.client.xpending_range(keys.frames("file"), keys.GROUP, "-", "+", 1)
@@ -128,4 +128,4 @@ def test_a_worker_that_is_still_starting_stops_at_once(place: Place) -> None:
     eventually(lambda: "metrics at" in worker.logged(), 30)
     worker.terminate()
     assert worker.wait(STOP_S + SCHEDULING_S) == 0
-    assert "owning" not in worker.logged()
+    assert "lease acquired" not in worker.logged()

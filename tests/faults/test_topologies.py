@@ -92,7 +92,7 @@ def test_a_shard_that_hangs_costs_no_other_camera_its_owner(tmp_path: Path) -> N
         assert clients[hung] not in (registry, workers)
         assert list(shards.values()).count(hung) > 60  # far more than have their turn at once
         registry.zadd(keys.CAMERAS, dict.fromkeys(shards, time.time() * 1000))
-        eventually(lambda: worker.logged().count("owning") == len(shards), 30)
+        eventually(lambda: worker.logged().count("lease acquired") == len(shards), 30)
         owned = [(clients[s], keys.lease(c)) for c, s in shards.items() if s != hung]
 
         cluster.nodes[hung].pause()
@@ -103,7 +103,7 @@ def test_a_shard_that_hangs_costs_no_other_camera_its_owner(tmp_path: Path) -> N
             assert min(expiries) > now_ms
             assert workers.zrange(keys.WORKERS, 0, -1, withscores=True)[0][1] > now_ms
         cluster.nodes[hung].resume()
-        assert worker.logged().count("owning") == len(shards)
+        assert worker.logged().count("lease acquired") == len(shards)
 
 
 def test_sentinels_bring_everybody_to_the_new_primary() -> None:

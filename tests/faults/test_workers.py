@@ -74,7 +74,7 @@ def test_a_worker_that_is_told_to_stop_finishes_and_hands_over(site: Site) -> No
     assert leaving.wait() == 0
     took = site.await_events()
     # Leases are given up, not left to run out.
-    assert "let go" in leaving.logged()
+    assert "lease released" in leaving.logged()
     assert "not finished" not in leaving.logged()
     after = site.audit()
     lost = sum(after[camera].lost - before[camera].lost for camera in after)
@@ -88,7 +88,7 @@ def test_workers_killed_one_after_another_lose_nothing(site: Site) -> None:
     for _ in range(3):
         victim = next(worker for worker in site.workers if not worker.ended)
         replacement = site.worker()
-        eventually(lambda: "owning" in replacement.logged(), 30)  # noqa: B023 - called here
+        eventually(lambda: "lease acquired" in replacement.logged(), 30)  # noqa: B023 - called here
         victim.kill()
         site.recovers()
     site.audit()

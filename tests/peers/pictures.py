@@ -1,5 +1,6 @@
 """Pictures and videos made on the spot: frame n of a video has a brightness of its own."""
 
+import struct
 import zlib
 from pathlib import Path
 
@@ -65,3 +66,42 @@ def with_orientation(content: bytes, orientation: int) -> bytes:
     tiff += orientation.to_bytes(2, "big") + b"\x00\x00\x00\x00\x00\x00"
     block = b"Exif\x00\x00" + tiff
     return content[:2] + b"\xff\xe1" + (len(block) + 2).to_bytes(2, "big") + block + content[2:]
+
+
+def interlaced_avi(path: Path, pixels: NDArray[np.uint8], frames: int = 10) -> Path:
+    """Motion JPEG of two fields a packet, each a JPEG of every second line, as of capture cards
+    (OpenDML AVI, "Motion JPEG DIB")."""
+
+    def encoded(field: NDArray[np.uint8]) -> bytes:
+        return bytes(cv2.imencode(".jpg", field)[1])
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return name + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
+
+    height, width = pixels.shape[:2]
+    packet = encoded(pixels[0::2]) + encoded(pixels[1::2])
+    main = struct.pack("<14I", 40_000, 0, 0, 0, frames, 0, 1, 0, width, height, 0, 0, 0, 0)
+    stream = b"vidsMJPG" + struct.pack("<IHH8I", 0, 0, 0, 0, 1, 25, 0, frames, 0, 0, 0)
+    stream += struct.pack("<4H", 0, 0, width, height)
+    form = struct.pack(
+        "<IiiHH4s5I", 40, width, height, 1, 24, b"MJPG", width * height * 3, 0, 0, 0, 0
+    )
+    lists = chunk(b"LIST", b"strl" + chunk(b"strh", stream) + chunk(b"strf", form))
+    header = chunk(b"LIST", b"hdrl" + chunk(b"avih", main) + lists)
+    movie = chunk(b"LIST", b"movi" + chunk(b"00dc", packet) * frames)
+    path.write_bytes(chunk(b"RIFF", b"AVI " + header + movie))
+    return path
+
+
+def turned_tiff(path: Path, pixels: NDArray[np.uint8]) -> Path:
+    """A TIFF whose orientation asks for a quarter turn (tag 274 is 6)."""
+    content = bytearray(cv2.imencode(".tiff", pixels)[1].tobytes())
+    (at,) = struct.unpack("<I", content[4:8])
+    (count,) = struct.unpack("<H", content[at : at + 2])
+    tags = [bytes(content[at + 2 + 12 * n : at + 14 + 12 * n]) for n in range(count)]
+    tags = [tag for tag in tags if tag[:2] != struct.pack("<H", 274)]
+    tags = sorted([*tags, struct.pack("<HHIHH", 274, 3, 1, 6, 0)], key=lambda tag: tag[:2][::-1])
+    content[4:8] = struct.pack("<I", len(content))
+    content += struct.pack("<H", len(tags)) + b"".join(tags) + bytes(4)
+    path.write_bytes(content)
+    return path

@@ -1,12 +1,14 @@
 """`python -m producer` as a process: how it starts, what it tells, how it ends."""
 
 import asyncio
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -195,13 +197,29 @@ def test_a_camera_process_that_is_killed_is_started_anew_and_never_outlives_its_
         within(lambda: not Path(f"/proc/{child}").exists(), 5)
 
 
+@contextmanager
+def opening_hangs(path: Path) -> Iterator[None]:
+    """Whoever opens the file waits for our lease of it, which is not given up (fcntl(2))."""
+    before = signal.signal(signal.SIGIO, signal.SIG_IGN)  # the kernel asks for it back by this
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        yield
+    finally:
+        os.close(descriptor)
+        signal.signal(signal.SIGIO, before)
+
+
 def test_a_source_that_hangs_for_good_is_ended_from_outside(
     client: Client, redis_url: str, tmp_path: Path
 ) -> None:
-    os.mkfifo(tmp_path / "hangs.jpg")  # reading it waits for a writer that never comes
-    with Producer(
-        redis_url, "--camera", "stuck", "--source", str(tmp_path), "--open-timeout-s", "0.3"
-    ) as producer:
+    (tmp_path / "hangs.jpg").write_bytes(jpeg(64, 48))
+    with (
+        opening_hangs(tmp_path / "hangs.jpg"),
+        Producer(
+            redis_url, "--camera", "stuck", "--source", str(tmp_path), "--open-timeout-s", "0.3"
+        ) as producer,
+    ):
         within(lambda: producer.metric("emotion_camera_restarts_total", "stuck") >= 1, 20)
         assert "outstays its time" in producer.log()
         # And when the cause is gone, it goes on.

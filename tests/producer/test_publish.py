@@ -80,6 +80,19 @@ def test_a_producer_that_starts_with_an_earlier_clock_moves_past_what_is_there(
     assert setup.counts.published == 2
 
 
+@pytest.mark.parametrize("last", [f"{2**64 - 1}-{2**64 - 1}", f"{2**63}-0", "99000000000-0"])
+def test_a_stream_that_a_far_id_blocks_is_used_again_once_it_was_reset(
+    setup: Setup, last: str
+) -> None:
+    setup.client.xadd(KEY, {"frame": b""}, id=last)
+    for captured_ms in (40_000, 40_100):
+        assert not setup.publisher.store(PICTURE, captured_ms)
+    assert setup.counts.dropped_refused == 2
+    setup.client.delete(KEY)
+    assert setup.publisher.store(PICTURE, 40_200)
+    assert list(setup.frames()) == ["40200-0"]
+
+
 def test_the_stream_never_holds_more_than_its_bound(setup: Setup) -> None:
     for index in range(25):
         setup.publisher.store(PICTURE, 1000 + index)

@@ -55,7 +55,8 @@ def test_a_model_is_evaluated_and_data_inspected_without_keras(data: str, tmp_pa
     evaluated = python("-c", BLOCKED, "evaluate", "simpnet-v2-32", data, "--json")
     assert evaluated.returncode == 0, evaluated.stderr
     scores = json.loads(evaluated.stdout)
-    assert (scores["engine"], scores["count"]) == ("mnn", 8)
+    assert scores["engine"] in ("mnn", "openvino")
+    assert scores["count"] == 8
     inspected = python("-c", BLOCKED, "inspect", data, "--sheet", str(tmp_path / "sheet.png"))
     assert inspected.returncode == 0, inspected.stderr
 

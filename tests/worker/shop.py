@@ -59,10 +59,13 @@ class Indifferent:
 
 @contextmanager
 def stub_shop(
-    finder: OneFace | None = None, slots: int = 4, engine: Indifferent | None = None
+    finder: OneFace | None = None,
+    slots: int = 4,
+    engine: Indifferent | None = None,
+    registry: CollectorRegistry | None = None,
 ) -> Iterator[Workshop]:
     """To be made inside of a running loop; the batcher is still to be run."""
-    metrics = WorkerMetrics(CollectorRegistry())
+    metrics = WorkerMetrics(registry or CollectorRegistry())
     with ThreadPoolExecutor(4) as threads, ThreadPoolExecutor(1) as engine_thread:
         yield Workshop(
             finder=cast("FaceFinder", finder or OneFace()),

@@ -1,16 +1,20 @@
 """Workers among themselves: taking, handing over, stepping in, letting go, stopping."""
 
 import asyncio
+import gc
 import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import pytest
 import redis
+from prometheus_client import CollectorRegistry
+from redis.exceptions import ResponseError
 
+import emotion_streams.connection
 from emotion_streams import keys
 from emotion_streams.connection import Client, connect
 from emotion_streams.frames import Frame
@@ -19,8 +23,8 @@ from tests.servers import RedisProcess
 from tests.worker.shop import OneFace, stub_shop, until
 from worker import app
 from worker.app import Worker
-from worker.delivery.stream import Retention
-from worker.ownership import lease
+from worker.delivery.stream import Lease, Retention
+from worker.ownership import lease, owned
 from worker.ownership.lease import Leases, assign
 from worker.ownership.registry import SILENT_MS
 
@@ -38,10 +42,12 @@ class Crew:
         self.workers: dict[str, Worker] = {}
         self.tasks: dict[str, asyncio.Task[None]] = {}
         self.health: dict[str, Health] = {}
+        self.registries: dict[str, CollectorRegistry] = {}
 
     def join(self, name: str, finder: OneFace | None = None, lease_ms: int = LEASE_MS) -> None:
         leases = self.place(name, lease_ms)
-        shop = self._ends.enter_context(stub_shop(finder))
+        self.registries[name] = CollectorRegistry()
+        shop = self._ends.enter_context(stub_shop(finder, registry=self.registries[name]))
         self.health[name] = Health()
         self.workers[name] = Worker(
             self._connections[-1],
@@ -342,6 +348,146 @@ def test_of_a_camera_whose_clock_is_behind_events_are_kept_as_long(
         assert client.xlen(keys.emotions("one")) == 1
 
     play(redis_url, client, act)
+
+
+def test_a_camera_whose_keys_cannot_be_retired_keeps_no_other_from_it(
+    redis_url: str, client: redis.Redis
+) -> None:
+    """A clock at 1970 and keys of other types among cameras that are long gone."""
+    gone = [f"gone{number}" for number in range(5)]
+    for camera in gone:
+        client.hset(keys.ledger(camera), "analysed", 1)
+        client.hset(keys.lease(camera), mapping={"owner": "", "epoch": 1, "expires_ms": 0})
+    client.hset(keys.lease("gone0"), "behind_ms", int(time.time() * 1000) + 10**9)
+    client.hset(keys.lease("gone1"), mapping={"expires_ms": "soon", "behind_ms": "nan"})
+    client.set(keys.frames("gone2"), "of a foreign type")
+    client.set(keys.emotions("gone3"), "of a foreign type")
+    client.xadd(keys.frames("gone4"), {"a": "b"}, f"{2**64 - 1}-1")
+    client.xtrim(keys.frames("gone4"), 0)
+    client.zadd(keys.CAMERAS, dict.fromkeys(gone, 1))
+
+    async def act(crew: Crew) -> None:
+        crew.join("a")
+        await until(lambda: client.zcard(keys.CAMERAS) == 0)
+        assert not client.keys("ledger:*")
+        await until(lambda: crew.health["a"].not_ready() is None)
+
+    play(redis_url, client, act)
+
+
+def test_a_failing_retirement_is_told_by_readiness_and_stops_no_other(
+    redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripts = {"frames:{bad}": ResponseError("ERR of its own"), "frames:{good}": None}
+
+    async def retire(keys: list[str], args: list[object]) -> int:
+        if error := scripts[keys[0]]:
+            raise error
+        return 1
+
+    client.zadd(keys.CAMERAS, {"bad": 1, "good": 1})
+
+    async def act(crew: Crew) -> None:
+        crew.join("a")
+        monkeypatch.setattr(crew.workers["a"]._registry, "_retire_script", retire)
+        await until(lambda: client.zrange(keys.CAMERAS, 0, -1) == [b"bad"])
+        await until(lambda: "bad (retire: ERR of its own)" in crew.health["a"].degraded())
+        await until(lambda: crew.health["a"].not_ready() is None)
+
+    play(redis_url, client, act)
+
+
+def test_nonsense_in_one_cameras_keys_keeps_the_others_and_the_worker_ready(
+    redis_url: str, client: redis.Redis
+) -> None:
+    bad = ["frames", "emotions", "dead", "ledger", "lease", "numbers"]
+    for camera in bad[:-1]:
+        client.set(f"{camera}:{{{camera}}}", "of a foreign type")
+    client.hset(keys.ledger("numbers"), mapping={"analysed": "many", "lost": "9" * 5000})
+    client.hset(keys.lease("numbers"), mapping={"expires_ms": "soon", "epoch": "x", "owner": "y"})
+
+    async def act(crew: Crew) -> None:
+        crew.attach(*bad, "good")
+        crew.join("a")
+        await until(lambda: crew.owners("good") == {"a": 1})
+        await until(lambda: all(client.exists(keys.frames(camera)) for camera in (*bad, "good")))
+        await until(lambda: crew.owners(*bad) == {"a": len(bad)})
+        for camera in (*bad, "good"):
+            frame = Frame(int(time.time() * 1000), 64, 48, b"jpeg", "boot", 0)
+            client.xadd(keys.frames(camera), {"frame": frame.pack()})
+        events = [keys.emotions(camera) for camera in (*bad, "good")]
+        await until(lambda: all(client.type(key) == b"stream" for key in events))
+        await until(lambda: all(client.xlen(key) == 1 for key in events))
+        await until(lambda: crew.health["a"].not_ready() is None)
+        assert not crew.tasks["a"].done()
+
+    play(redis_url, client, act)
+
+
+def test_a_name_heard_in_the_future_is_no_camera_until_it_has_frames(
+    redis_url: str, client: redis.Redis
+) -> None:
+    async def act(crew: Crew) -> None:
+        crew.attach("future", silent_ms=-3_600_000)
+        crew.attach("lobby")
+        crew.join("a")
+        await until(lambda: crew.owners("lobby") == {"a": 1})
+        assert crew.owners("future") == {"": 1}
+
+    play(redis_url, client, act)
+
+
+def test_more_cameras_than_a_worker_takes_displace_none_that_were_analysed(
+    redis_url: str,
+    client: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(owned, "MAX_CAMERAS", 10)
+    fakes = [f"fake{number:03}" for number in range(200)]
+    for camera in CAMERAS:
+        client.hset(keys.ledger(camera), "analysed", 1)
+
+    async def act(crew: Crew) -> None:
+        crew.attach(*fakes, *CAMERAS)
+        crew.join("a")
+        await until(lambda: crew.owners(*CAMERAS) == {"a": 8})
+        await until(lambda: crew.owners(*fakes)["a"] == 2)
+        await until(lambda: crew.health["a"].not_ready() is None)
+        registry = crew.registries["a"]
+        await until(lambda: registry.get_sample_value("emotion_cameras_over_limit") == 198)
+        assert crew.owners(*CAMERAS) == {"a": 8}
+
+    play(redis_url, client, act)
+    assert "beyond the 10" in caplog.text
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_worker_that_ends_while_it_takes_cameras_leaves_no_coroutine_behind(
+    redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acquiring = asyncio.Event()
+
+    async def acquire(leases: Leases, camera: str) -> Lease:
+        acquiring.set()
+        with suppress(asyncio.CancelledError):  # as redis-py does at times
+            await asyncio.sleep(60)
+        return Lease(camera, leases.owner, 1)
+
+    monkeypatch.setattr(Leases, "acquire", acquire)
+
+    async def act(crew: Crew) -> None:
+        crew.attach(*CAMERAS)
+        crew.join("a")
+        await acquiring.wait()
+        await crew.fall("a")
+
+    play(redis_url, client, act)
+    gc.collect()
+
+
+def test_a_worker_has_connections_for_all_its_cameras_and_its_leases() -> None:
+    assert 2 * owned.MAX_CAMERAS + 200 <= emotion_streams.connection._MAX_CONNECTIONS
 
 
 def test_one_that_cannot_finish_in_time_leaves_the_rest_to_its_successor(

@@ -95,7 +95,7 @@ def test_the_released_model_is_small_and_knows_all_emotions() -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     source = release.locate("released")
-    for name in ("weights.npz", "card.json"):
+    for name in ("weights.npz", "int8.npz", "card.json"):
         (tmp_path / name).write_bytes((source / name).read_bytes())
     return tmp_path
 
@@ -105,6 +105,7 @@ def test_a_release_survives_saving_and_loading(tmp_path: Path) -> None:
     written = release.save(tmp_path, original.card, original.weights)
     again = release.load(str(tmp_path))
     assert again.card == written
+    assert again.int8 is None  # weights alone were saved
     assert all(
         np.array_equal(again.weights[name], original.weights[name]) for name in again.weights
     )
@@ -153,6 +154,12 @@ def edit_card(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], No
         (lambda folder: (folder / "card.json").write_text("[" * 200_000), "nested too deeply"),
         (lambda folder: (folder / "weights.npz").unlink(), "weights.npz: No such file"),
         (lambda folder: (folder / "weights.npz").write_bytes(b"x"), "sha256"),
+        (lambda folder: (folder / "int8.npz").unlink(), "int8.npz: No such file"),
+        (lambda folder: (folder / "int8.npz").write_bytes(b"x"), r"int8.npz: sha256 .* its card"),
+        (edit_card(lambda card: card.update(int8=5)), "field int8"),
+        (edit_card(lambda card: card["int8"].update(bits=8)), "unknown in int8: bits"),
+        (edit_card(lambda card: card["int8"].pop("sha256")), "int8.sha256 is missing"),
+        (edit_card(lambda card: card["int8"].update(scores=[])), "int8.scores"),
     ],
 )
 def test_a_damaged_release_says_which_file_and_what(
@@ -214,6 +221,51 @@ def test_whatever_the_weights_file_is_it_loads_or_is_refused_in_one_line(
     digest = hashlib.sha256(content).hexdigest()
     edit_card(lambda card: card.update(weights_sha256=digest))(folder)
     with pytest.raises(InvalidRelease, match=rf"weights\.npz: no weights: .*{reason}") as caught:
+        release.load(str(folder))
+    assert "\n" not in str(caught.value)
+
+
+def test_an_int8_file_survives_saving_and_loading_and_is_the_same_each_time(folder: Path) -> None:
+    loaded = release.load(str(folder))
+    before = (folder / "int8.npz").read_bytes()
+    assert loaded.int8 is not None
+    assert loaded.card.int8 is not None
+    card = release.save_int8(folder, loaded.int8, {"accuracy": 0.5}, {"nncf": "3"})
+    assert (folder / "int8.npz").read_bytes() == before
+    again = release.load(str(folder))
+    assert again.card == card
+    assert again.card.int8 == replace(
+        loaded.card.int8, scores={"accuracy": 0.5}, made_with={"nncf": "3"}
+    )
+
+
+def test_new_weights_leave_no_int8_file_of_the_old_ones(folder: Path) -> None:
+    loaded = release.load(str(folder))
+    assert release.save(folder, loaded.card, loaded.weights).int8 is None
+    assert not (folder / "int8.npz").exists()
+    assert release.load(str(folder)).int8 is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"dense/kernel": np.zeros((432, 8), np.float32)}, "dense/kernel holds float32, not int8"),
+        ({"conv2/scale": np.zeros(128, np.float32)}, "conv2/scale holds a scale that is not above"),
+        ({"conv3/bias": np.zeros(3, np.float32)}, r"conv3/bias has shape \(3,\), not \(128,\)"),
+        ({"conv4/bias": np.full(128, np.nan, np.float32)}, "conv4/bias holds a value .* finite"),
+        ({"conv5/input": np.ones(2, np.float32)}, "conv5/input is no range: 1.0 to 1.0"),
+        ({"other": np.ones(2, np.float32)}, "not this network's"),
+        ({"conv1/kernel": np.array([{}])}, ""),
+    ],
+)
+def test_whatever_the_int8_file_is_it_loads_or_is_refused_in_one_line(
+    changes: dict[str, Any], reason: str, folder: Path
+) -> None:
+    with np.load(folder / "int8.npz") as archive:
+        np.savez(folder / "int8.npz", **{**archive, **changes})
+    digest = hashlib.sha256((folder / "int8.npz").read_bytes()).hexdigest()
+    edit_card(lambda card: card["int8"].update(sha256=digest))(folder)
+    with pytest.raises(InvalidRelease, match=rf"int8\.npz: no int8 weights: .*{reason}") as caught:
         release.load(str(folder))
     assert "\n" not in str(caught.value)
 

@@ -42,6 +42,20 @@ def test_a_server_that_writes_to_disk_is_warned_of(
     assert f"{setting} {value}" in warning.replace('"', "")
 
 
+@pytest.mark.parametrize(
+    ("policy", "warned"),
+    [("allkeys-lru", 1), ("allkeys-random", 1), ("volatile-lru", 0), ("noeviction", 0)],
+)
+def test_a_server_that_evicts_keys_of_ours_is_warned_of(
+    server: RedisProcess, caplog: pytest.LogCaptureFixture, policy: str, warned: int
+) -> None:
+    with redis.Redis(unix_socket_path=str(server.socket)) as client:
+        client.config_set("maxmemory-policy", policy)
+    said = warnings(server.url, caplog)
+    assert len(said) == warned
+    assert all(f"maxmemory-policy {policy}" in warning for warning in said)
+
+
 def test_a_user_who_may_not_read_settings_is_not_refused_for_asking(
     server: RedisProcess, caplog: pytest.LogCaptureFixture
 ) -> None:

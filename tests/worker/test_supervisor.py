@@ -78,6 +78,7 @@ def test_a_gpu_that_is_not_there_is_named(asked: str, visible: tuple[str, ...]) 
         ({"gpus": "0,1,0"}, "named twice"),
         ({"gpus": "0", "processes": 2}, "--processes is for CPUs"),
         ({"gpus": "all", "engine": "mnn"}, "mnn runs on CPUs"),
+        ({"gpus": "all", "engine": "openvino"}, "openvino runs on CPUs"),
     ],
 )
 def test_what_does_not_go_with_a_worker_per_gpu_is_refused(
@@ -91,6 +92,13 @@ def test_without_a_gpu_the_process_says_so_and_ends(tmp_path: Path) -> None:
     with start_worker(tmp_path, "redis://127.0.0.1:1", "--gpus", "63") as worker:
         assert worker.wait() == 2
         assert "--gpus 63:" in worker.logged()
+
+
+def test_a_device_that_is_not_there_ends_the_process_with_one_line(tmp_path: Path) -> None:
+    with start_worker(tmp_path, "redis://127.0.0.1:1", "--device", "GPU.63") as worker:
+        assert worker.wait() == 2
+        assert "sees no device GPU.63, only CPU" in worker.logged()
+        assert "Traceback" not in worker.logged()
 
 
 def test_two_processes_are_started_watched_restarted_and_stopped(

@@ -1,19 +1,25 @@
-"""The way of a camera's frames: read, decode, detect, crop, classify, commit, in order."""
+"""One camera's frames: read, decode, detect, crop, classify, commit, in order."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from emotion_streams.backoff import REDIS_ERRORS, retry_forever
-from emotion_streams.events import EmotionEvent
+from emotion_streams.backoff import REDIS_ERRORS, check_cancelled, create_task, retry_forever
 from emotion_streams.ledger import Outcome
 from worker.context import Workshop
 from worker.delivery.event import build_event
-from worker.delivery.queue import Arrival, Waiting, dead
-from worker.delivery.stream import MAX_DELIVERIES, READ_AT_ONCE, CameraStream, Delivery, Ending
+from worker.delivery.queue import FrameQueue, dead
+from worker.delivery.stream import (
+    MAX_DELIVERIES,
+    READ_AT_ONCE,
+    CameraStream,
+    Claimed,
+    Completion,
+    QueuedFrame,
+)
 from worker.inference.decode import UnusablePicture
 from worker.inference.permits import USUAL_FACES, Slot
 
@@ -21,26 +27,19 @@ BLOCK_MS: Final = 1_000
 """How long one read waits for a frame; below the socket's timeout."""
 
 SWEEP_S: Final = 1.0
-"""How often pending frames are looked for that a paused predecessor or a lost reply left."""
+"""Interval of claims of pending frames that a paused predecessor or a lost reply left."""
 
-_CATCH_UP_S: Final = 0.25
+_REFRESH_S: Final = 0.25
 """How long a slot may be held to look for newer frames: a hanging shard stops no other camera."""
 
 _COMMIT_AT_ONCE: Final = 32
-_UNCOMMITTED: Final = 64
-"""Steps of work whose results may wait for Redis; then the camera reads no more."""
+_MAX_UNCOMMITTED: Final = 64
+"""Steps of work whose completions may wait for Redis; then the camera reads no more."""
 
+log = logging.getLogger(__name__)
 
-@dataclass(frozen=True)
-class Result:
-    """How a frame ends, and the event that says so if it was analysed."""
-
-    ending: Ending
-    event: EmotionEvent | None = None
-
-
-Work: TypeAlias = "asyncio.Future[list[Result]]"
-"""Frames that end together: one that is analysed, and those before it that were not worth it."""
+Work: TypeAlias = "asyncio.Future[list[Completion]]"
+"""Frames that end together: one that is analysed, and those before it that were skipped."""
 
 
 class CameraPipeline:
@@ -49,10 +48,10 @@ class CameraPipeline:
     def __init__(self, stream: CameraStream, shop: Workshop) -> None:
         self._stream = stream
         self._shop = shop
-        self._waiting = Waiting(shop.clock_ms)
-        self._works: asyncio.Queue[Work] = asyncio.Queue()
-        self._room = asyncio.Semaphore(_UNCOMMITTED)
-        self._unended: set[str] = set()
+        self._queue = FrameQueue(shop.clock_ms)
+        self._in_flight: asyncio.Queue[Work] = asyncio.Queue()
+        self._commit_budget = asyncio.Semaphore(_MAX_UNCOMMITTED)
+        self._uncommitted_ids: set[str] = set()
         self._stopping = asyncio.Event()
         self._claim_at = 0.0
         self._crowds_in_flight = 0
@@ -64,122 +63,149 @@ class CameraPipeline:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Analyse frames until stopped. Raises Fenced, in a group, when the lease has moved on."""
+        """Analyse frames until stopped.
+
+        Raises FencedError, in a group, if the lease has moved on.
+        """
         async with asyncio.TaskGroup() as tasks:
             committing = tasks.create_task(self._commit_in_order())
-            while self._waiting or not self._stopping.is_set():
-                if self._waiting:
-                    await self._begin_next(tasks)
+            while self._queue or not self._stopping.is_set():
+                if self._queue:
+                    await self._start_next(tasks)
                 else:
-                    await retry_forever(lambda: self._read(BLOCK_MS), self._failed)
-            await self._works.join()
+                    await retry_forever(self._read_unless_stopping, self._failed)
+            await self._in_flight.join()
             committing.cancel()
 
-    async def _read(self, block_ms: int | None) -> None:
-        """Add to the waiting what came, or once in a while what was left pending."""
-        if time.monotonic() >= self._claim_at:
-            claimed, complete = await self._stream.claim(
-                self._unended, self._waiting.skew.behind_ms
-            )
-            self._claim_at = time.monotonic() + SWEEP_S if complete else 0.0
-            self._arrive(claimed, just_stored=False)
-            if claimed:
-                return
-        self._arrive(await self._stream.read(block_ms), just_stored=True)
+    async def _read_unless_stopping(self) -> None:
+        if not self._stopping.is_set():  # since the last try, which failed
+            await self._read(BLOCK_MS)
 
-    def _arrive(self, deliveries: list[Delivery], *, just_stored: bool) -> None:
-        self._unended.update(delivery.frame_id for delivery in deliveries)
-        self._waiting.add(deliveries, just_stored=just_stored)
-        skew_s = self._waiting.skew.ms / 1000
+    async def _read(self, block_ms: int | None) -> None:
+        """Queue new frames, or each SWEEP_S the frames that were left pending."""
+        if time.monotonic() >= self._claim_at:
+            claimed = await self._stream.claim(self._uncommitted_ids, self._queue.skew.behind_ms)
+            self._claim_at = time.monotonic() + SWEEP_S if claimed.complete else 0.0
+            self._apply(claimed)
+            self._enqueue(claimed.frames, just_stored=False)
+            if claimed.frames:
+                return
+        self._enqueue(await self._stream.read(block_ms), just_stored=True)
+
+    def _apply(self, claimed: Claimed) -> None:
+        """Apply what a claim says of the camera as a whole."""
+        camera, before = self._stream.camera, self._queue.strikes
+        self._queue.strikes = claimed.strikes
+        if claimed.strikes == MAX_DELIVERIES > before:
+            log.warning("set aside: its frames crash workers", extra={"camera": camera})
+        if claimed.resets:
+            self._shop.metrics.resets.labels(camera).inc(claimed.resets)
+            log.warning(
+                "reset %d of its keys: of another type, or an id too far ahead",
+                claimed.resets,
+                extra={"camera": camera},
+            )
+
+    def _enqueue(self, frames: list[QueuedFrame], *, just_stored: bool) -> None:
+        self._uncommitted_ids.update(queued.frame_id for queued in frames)
+        self._queue.add(frames, just_stored=just_stored)
+        skew_s = self._queue.skew.ms / 1000
         self._shop.metrics.clock_skew.labels(self._stream.camera).set(skew_s)
 
     def _failed(self, error: Exception) -> None:
         self._shop.redis_failed(self._stream.camera, error)
-        # What a lost reply delivered is pending, and nobody knows of it: claim before reading on.
+        # Frames of a lost reply are pending and unknown here: claim before reading on.
         self._claim_at = 0.0
 
-    async def _begin_next(self, tasks: asyncio.TaskGroup) -> None:
-        """Put the next frame worth it into the works, in a slot, with those before it."""
-        # Room first: nobody may sit on a slot while Redis takes no commits.
-        await self._room.acquire()
+    async def _start_next(self, tasks: asyncio.TaskGroup) -> None:
+        """Start the next frame that is worth it, in a slot, and complete those before it."""
+        # First, so that no camera holds a slot while Redis takes no commits.
+        await self._commit_budget.acquire()
         had_to_wait = self._shop.slots.taken or not self._no_crowd.is_set()
         await self._no_crowd.wait()
         slot = await self._shop.slots.take()
-        begun = False
+        started = False
         try:
             if had_to_wait:
-                await self._catch_up()
-            endings, arrival = self._waiting.next_worth_it()
-            ended = [Result(ending) for ending in endings]
-            if arrival and arrival.deliveries == 1:
-                self._begin(tasks, ended, arrival, slot)
-                begun = True
+                await self._refresh_if_behind()
+            skipped, queued = self._queue.pop_next()
+            if queued and self._queue.attempt(queued) == 1:
+                self._start(tasks, skipped, queued, slot)
+                started = True
         finally:
-            if not begun:
+            if not started:
                 slot.leave()
-        if not arrival:
-            self._works.put_nowait(_done(ended))
-        elif not begun:
-            await self._begin_again(tasks, ended, arrival)
+        if not queued:
+            self._in_flight.put_nowait(_done(skipped))
+        elif not started:
+            await self._start_redelivered(tasks, skipped, queued)
 
-    async def _begin_again(
-        self, tasks: asyncio.TaskGroup, ended: list[Result], arrival: Arrival
+    async def _start_redelivered(
+        self, tasks: asyncio.TaskGroup, skipped: list[Completion], queued: QueuedFrame
     ) -> None:
-        """Put a frame into the works that others had and did not end. It may be what ended them, so
-        it is held against it beforehand; on its last chance it goes alone, or whatever was in the
-        works beside it would share its fate."""
-        is_last = arrival.deliveries == MAX_DELIVERIES
+        """Start a frame that was delivered before.
+
+        It may have crashed its previous worker, so the attempt is recorded before processing. The
+        final attempt runs in isolation so that no other frame is lost with it.
+        """
+        attempt = self._queue.attempt(queued)
+        is_last = attempt >= MAX_DELIVERIES
         async with self._shop.last_chance if is_last else nullcontext():
             if is_last:
-                await self._works.join()
-            await retry_forever(
-                lambda: self._stream.begin(arrival.frame_id, arrival.deliveries), self._failed
-            )
-            self._begin(tasks, ended, arrival, await self._shop.slots.take())
+                await self._in_flight.join()
+            await retry_forever(lambda: self._stream.begin(queued.frame_id, attempt), self._failed)
+            self._start(tasks, skipped, queued, await self._shop.slots.take())
             if is_last:
-                await self._works.join()
+                await self._in_flight.join()
 
-    def _begin(
-        self, tasks: asyncio.TaskGroup, ended: list[Result], arrival: Arrival, slot: Slot
+    def _start(
+        self, tasks: asyncio.TaskGroup, skipped: list[Completion], queued: QueuedFrame, slot: Slot
     ) -> None:
-        work = tasks.create_task(self._analyse(ended, arrival, slot))
+        try:
+            work = create_task(tasks, self._analyse(skipped, queued, slot))
+        except asyncio.CancelledError:
+            slot.leave()
+            raise
         # A callback, since a task that is cancelled before its first step never runs.
         work.add_done_callback(lambda _: slot.leave())
-        self._works.put_nowait(work)
+        self._in_flight.put_nowait(work)
 
-    async def _catch_up(self) -> None:
-        """Where the camera fell behind, look whether newer frames came: the newest counts."""
-        failed_lately = self._claim_at == 0.0
-        if self._stopping.is_set() or failed_lately or len(self._waiting) >= READ_AT_ONCE:
+    async def _refresh_if_behind(self) -> None:
+        """Look for newer frames if the camera is behind: the newest counts."""
+        has_failed = self._claim_at == 0.0
+        if self._stopping.is_set() or has_failed or len(self._queue) >= READ_AT_ONCE:
             return
-        if not self._waiting.behind:  # then what waits is analysed whatever comes after it
+        if not self._queue.is_behind:  # then the queued frames are analysed in any case
             return
         try:
-            async with asyncio.timeout(_CATCH_UP_S):
+            async with asyncio.timeout(_REFRESH_S):
                 await self._read(None)
         except REDIS_ERRORS as error:
+            check_cancelled()
             self._failed(error)
 
-    async def _analyse(self, ended: list[Result], arrival: Arrival, slot: Slot) -> list[Result]:
-        """Decode, detect, crop, classify; `ended` goes before it."""
-        shop, frame_id, frame = self._shop, arrival.frame_id, arrival.frame
+    async def _analyse(
+        self, skipped: list[Completion], queued: QueuedFrame, slot: Slot
+    ) -> list[Completion]:
+        """Decode, detect, crop, classify; return `skipped` and the completion of this frame."""
+        shop, frame_id, frame = self._shop, queued.frame_id, queued.frame
         slot.camera, slot.frame_id = self._stream.camera, frame_id
-        assert frame is not None  # those without one end early
+        assert frame is not None  # those without one are completed early
         began_ms = shop.clock_ms()
         try:
             found = await shop.find(frame.jpeg)
         except UnusablePicture as error:
-            return [*ended, Result(dead(arrival, str(error)))]
+            return [*skipped, dead(queued, str(error))]
         async with self._crowds(len(found.crops)):
             await slot.wait_for_engine(len(found.crops))
             classified = await shop.batcher.classify(self._stream.camera, found.crops)
         now_ms = shop.clock_ms()
-        self._waiting.pace.saw(now_ms - began_ms)
+        self._queue.service_time.observe(now_ms - began_ms)
         event = build_event(
             self._stream.camera, frame_id, frame, found, classified,
             labels=shop.labels, model=shop.model, began_ms=began_ms, now_ms=now_ms,
         )  # fmt: skip
-        return [*ended, Result(Ending(frame_id, Outcome.ANALYSED, event.pack()), event)]
+        return [*skipped, Completion(frame_id, Outcome.ANALYSED, event.pack(), event=event)]
 
     @asynccontextmanager
     async def _crowds(self, faces: int) -> AsyncIterator[None]:
@@ -197,33 +223,34 @@ class CameraPipeline:
                 self._no_crowd.set()
 
     async def _commit_in_order(self) -> None:
-        """End frames in the order in which they were read, as many at once as are done."""
-        work = await self._works.get()
+        """Commit frames in the order in which they were read, as many at once as are done."""
+        work = await self._in_flight.get()
         while True:
-            results, works, following = [*await work], 1, None
-            while len(results) < _COMMIT_AT_ONCE and not self._works.empty():
-                following = self._works.get_nowait()
+            completions, works, following = [*await work], 1, None
+            while len(completions) < _COMMIT_AT_ONCE and not self._in_flight.empty():
+                following = self._in_flight.get_nowait()
                 if not following.done():
                     break
-                results += following.result()
+                completions += following.result()
                 works, following = works + 1, None
-            await self._commit(results)
+            await self._commit(completions)
             for _ in range(works):
-                self._works.task_done()
-                self._room.release()
-            work = following or await self._works.get()
+                self._in_flight.task_done()
+                self._commit_budget.release()
+            work = following or await self._in_flight.get()
 
-    async def _commit(self, results: list[Result]) -> None:
-        endings = [result.ending for result in results]
+    async def _commit(self, completions: list[Completion]) -> None:
         start = time.perf_counter()
-        outcomes = await retry_forever(lambda: self._stream.commit(endings), self._failed)
+        outcomes = await retry_forever(lambda: self._stream.commit(completions), self._failed)
         seconds = time.perf_counter() - start
-        self._unended.difference_update(ending.frame_id for ending in endings)
-        events = [result.event for result in results]
+        self._uncommitted_ids.difference_update(each.frame_id for each in completions)
+        if Outcome.ANALYSED in outcomes:  # the script clears the strikes likewise
+            self._queue.strikes = 0
+        events = [each.event for each in completions]
         self._shop.record(self._stream.camera, events, outcomes, seconds)
 
 
-def _done(results: list[Result]) -> Work:
+def _done(completions: list[Completion]) -> Work:
     future: Work = asyncio.get_running_loop().create_future()
-    future.set_result(results)
+    future.set_result(completions)
     return future

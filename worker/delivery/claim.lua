@@ -1,51 +1,145 @@
 #!lua flags=allow-oom
--- Gives out pending frames that the owner does not know of: a predecessor's, one that a paused
--- predecessor read since, or one whose delivery was lost on its way. They stay with the consumer that
--- has them until the owner begins them (begin.lua), so that a worker that falls is held against those
--- alone that it had begun. Counts as lost what was trimmed while pending. Makes the group where it is
--- missing, removes consumers left behind, and drops events and dead letters that are past their age.
--- KEYS: frames, lease, ledger, emotions, dead.
--- ARGV: owner, epoch, group, consumer, at most so many, age of events (ms), how far the clock that
---   dates the frames is behind (ms; '' while that is not known), known ids...
--- Returns 'FENCED', or a list of {id, fields, deliveries}, this one included.
-local lease = redis.call('HMGET', KEYS[2], 'owner', 'epoch', 'behind_ms')
-if lease[1] ~= ARGV[1] or lease[2] ~= ARGV[2] then return 'FENCED' end
-local group, me, most = ARGV[3], ARGV[4], tonumber(ARGV[5])
+-- Returns pending frames that the owner does not know of: a predecessor's, one that a paused
+-- predecessor read since, or one whose delivery was lost on its way. They stay with their consumer
+-- until the owner starts them (begin.lua), so that a worker that crashes is held against those frames
+-- alone that it had started. Also keeps the camera's keys in order: accounts for frames that were
+-- trimmed while pending, creates the group, removes idle consumers, drops events and dead letters
+-- past their age, and resets keys that block the camera.
+-- KEYS: camera_keys().
+-- ARGV: owner, epoch, group, consumer, entries at most, bytes at most, bytes of one entry at most (a
+--   larger entry is returned without its fields), age of events (ms), how far the clock that dates the
+--   frames is behind (ms; '' if unknown), deliveries at most, how far ahead an id may be (ms), known
+--   ids...
+-- Returns 'FENCED', or {strikes, keys reset, whether these are all, {{id, fields, size, deliveries}...}},
+-- with the deliveries including this one.
+local lease = redis.pcall('HMGET', KEYS[3],
+  'owner', 'epoch', 'behind_ms', 'strikes', 'struck_ms', 'set_aside')
+if lease.err or lease[1] ~= ARGV[1] or lease[2] ~= ARGV[2] then return 'FENCED' end
+local group, me, most_deliveries = ARGV[3], ARGV[4], tonumber(ARGV[10])
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+
+-- A number from 0 to `most`, whatever a key holds.
+local function bounded(text, most)
+  local number = tonumber(text)
+  if not number or not (number > 0) then return 0 end
+  return math.min(number, most)
+end
+
+-- A key that holds something else than what we write there would fail every script: it is deleted.
+local resets = 0
+local function delete_unless_right(key, ...)
+  local reply = redis.pcall(...)
+  if type(reply) ~= 'table' or not reply.err or not reply.err:find('WRONGTYPE', 1, true) then return false end
+  redis.call('DEL', key)
+  resets = resets + 1
+  return true
+end
+
+-- An empty stream that accepts any id. Its count of entries goes on, and the account with it.
+local function restart(added)
+  redis.call('DEL', KEYS[1])
+  redis.call('XGROUP', 'CREATE', KEYS[1], group, '0', 'MKSTREAM')
+  redis.call('XSETID', KEYS[1], '0-0', 'ENTRIESADDED', string.format('%.0f', added), 'MAXDELETEDID', '0-0')
+end
+
+delete_unless_right(KEYS[2], 'XLEN', KEYS[2])
+delete_unless_right(KEYS[5], 'XLEN', KEYS[5])
+delete_unless_right(KEYS[4], 'HMGET', KEYS[4], 'lost')
+if delete_unless_right(KEYS[1], 'XLEN', KEYS[1]) then
+  local ended = 0
+  for _, count in ipairs(redis.call('HMGET', KEYS[4], 'analysed', 'expired', 'late', 'dead', 'lost')) do
+    ended = ended + bounded(count, 2 ^ 53)
+  end
+  restart(ended)
+end
 redis.pcall('XGROUP', 'CREATE', KEYS[1], group, '0', 'MKSTREAM')
 
-local known = {}
-for i = 8, #ARGV do known[ARGV[i]] = true end
+local function count(outcome)
+  if type(redis.pcall('HINCRBY', KEYS[4], outcome, 1)) == 'table' then
+    redis.call('HSET', KEYS[4], outcome, 1) -- it held no number
+  end
+end
 
-local claimed = {}
+local known = {}
+for i = 12, #ARGV do known[ARGV[i]] = true end
+
+local entries, bytes, largest = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local found, total, complete, left, worst = {}, 0, 1, 0, 0
 for _, entry in ipairs(redis.call('XPENDING', KEYS[1], group, '-', '+', 1000)) do
-  if #claimed == most then break end
   local id, consumer, deliveries = entry[1], entry[2], entry[4]
+  left = left + 1
   if not known[id] then
+    if #found == entries or total >= bytes then
+      complete = 0
+      break
+    end
     local got = redis.call('XRANGE', KEYS[1], id, id)
     if #got == 0 then
+      left = left - 1
       redis.call('XACK', KEYS[1], group, id)
-      redis.call('HINCRBY', KEYS[3], 'lost', 1)
+      if deliveries >= most_deliveries then
+        redis.call('XADD', KEYS[5], '*', 'frame', id, 'reason',
+          'crashed its workers, trimmed since', 'size', 0, 'deliveries', deliveries)
+        count('dead')
+      else
+        count('lost')
+      end
+      if consumer ~= me then worst = math.max(worst, deliveries) end
     else
-      -- A reply that was lost on its way to this owner is no further worker that had the frame.
+      local fields, size = got[1][2], 0
+      for _, text in ipairs(fields) do size = size + #text end
+      if size > largest then fields = {} else total = total + size end
+      -- A reply that was lost on its way to this owner is not another delivery.
       if consumer ~= me then deliveries = deliveries + 1 end
-      claimed[#claimed + 1] = { id, got[1][2], deliveries }
+      found[#found + 1] = { id, fields, size, deliveries }
     end
   end
 end
+
+-- A frame that is trimmed takes its deliveries with it, so the camera keeps their number: the workers
+-- that crashed in a row while they had its frames. At the limit it is set aside, for twice as long
+-- each time; then its next frame is tried in isolation.
+local strikes, set_aside = bounded(lease[4], most_deliveries), bounded(lease[6], 1000)
+local struck = bounded(lease[5], now)
+local before = strikes
+if worst > strikes then
+  strikes = math.min(worst, most_deliveries)
+  if strikes == most_deliveries then set_aside = set_aside + 1 end
+  struck = now
+elseif strikes == most_deliveries and now - struck > math.min(60000 * 2 ^ (set_aside - 1), 3600000) then
+  strikes = most_deliveries - 1
+end
+if strikes ~= before then
+  redis.call('HSET', KEYS[3], 'strikes', strikes, 'struck_ms', string.format('%.0f', struck),
+    'set_aside', set_aside)
+end
+
 -- Only consumers with nothing pending go: removing one would drop what it has.
 for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], group)) do
   local name, pending = consumer[2], consumer[4]
   if name ~= me and pending == 0 then redis.call('XGROUP', 'DELCONSUMER', KEYS[1], group, name) end
 end
 
-local t = redis.call('TIME')
-local oldest = t[1] * 1000 + math.floor(t[2] / 1000) - ARGV[6]
-redis.call('XTRIM', KEYS[5], 'MINID', string.format('%.0f', oldest))
--- Events have the ids of their frames, which a clock gave that may be behind. Kept on the lease, since
--- it outlives its owners; nothing is told too old by a clock of which nothing is known.
-local behind = ARGV[7] ~= '' and ARGV[7] or lease[3]
-if behind then
-  redis.call('HSET', KEYS[2], 'behind_ms', behind)
-  redis.call('XTRIM', KEYS[4], 'MINID', string.format('%.0f', oldest - behind))
+-- One entry with an id far ahead makes Redis refuse every id that follows.
+local stream = {}
+local info = redis.call('XINFO', 'STREAM', KEYS[1])
+for i = 1, #info, 2 do stream[info[i]] = info[i + 1] end
+if stream['length'] == 0 and left == 0
+  and tonumber(stream['last-generated-id']:match('^%d+')) > now + tonumber(ARGV[11]) then
+  restart(stream['entries-added'])
+  resets = resets + 1
 end
-return claimed
+
+-- Events have the ids of their frames, which a clock gave that may be behind, but never by more than
+-- all of time. Kept on the lease, since it outlives its owners; while nothing is known of the clock,
+-- no event is dropped.
+local oldest = now - ARGV[8]
+redis.call('XTRIM', KEYS[5], 'MINID', string.format('%.0f', math.max(0, oldest)))
+local behind = ARGV[9] ~= '' and ARGV[9] or lease[3]
+if behind then
+  behind = bounded(behind, now)
+  redis.call('HSET', KEYS[3], 'behind_ms', string.format('%.0f', behind))
+  redis.call('XTRIM', KEYS[2], 'MINID', string.format('%.0f', math.max(0, oldest - behind)))
+end
+return { strikes, resets, complete, found }

@@ -1,16 +1,25 @@
 #!lua flags=allow-oom
 -- Ends frames, in the order given: acknowledges and deletes each, publishes its event or its dead
--- letter, counts its outcome; all of it only for the lease's present owner, and once.
--- KEYS: frames, emotions, lease, ledger, dead.
--- ARGV: owner, epoch, group, events kept, dead letters kept, then for each frame
+-- letter, counts its outcome; all of it only for the lease's current owner, and once.
+-- KEYS: camera_keys().
+-- ARGV: owner, epoch, group, events kept, dead letters kept, how far ahead an id may be (ms): an event
+--   with a later id would make Redis refuse all that follow, so its frame is dead; then for each frame
 --   id, outcome, and the event (analysed) or the reason (dead) or '', and its size in bytes.
--- Returns 'FENCED', or for each frame how it ended: 'repeated' where an earlier try had ended it.
-local lease = redis.call('HMGET', KEYS[3], 'owner', 'epoch')
-if lease[1] ~= ARGV[1] or lease[2] ~= ARGV[2] then return 'FENCED' end
+-- Returns 'FENCED', or for each frame how it ended: 'repeated' if an earlier try had ended it.
+local lease = redis.pcall('HMGET', KEYS[3], 'owner', 'epoch', 'strikes')
+if lease.err or lease[1] ~= ARGV[1] or lease[2] ~= ARGV[2] then return 'FENCED' end
 local group = ARGV[3]
+local t = redis.call('TIME')
+local latest = t[1] * 1000 + math.floor(t[2] / 1000) + ARGV[6]
+
+-- pcall below: an error would not undo the acknowledgement. What claim.lua finds wrong it resets.
+local function failed(...)
+  local reply = redis.pcall(...)
+  return type(reply) == 'table' and reply.err
+end
 
 local ends = {}
-for i = 6, #ARGV, 4 do
+for i = 7, #ARGV, 4 do
   local id, outcome, payload, size = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local pending = redis.pcall('XPENDING', KEYS[1], group, id, id, 1)
   if pending.err or #pending == 0 or redis.call('XACK', KEYS[1], group, id) == 0 then
@@ -18,15 +27,21 @@ for i = 6, #ARGV, 4 do
   else
     -- Frees its memory at once; the stream's length is then the backlog.
     redis.call('XDEL', KEYS[1], id)
-    if outcome == 'analysed' then
-      -- pcall: an error here would undo nothing of the acknowledgement above.
-      local added = redis.pcall('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], id, 'event', payload)
-      if type(added) == 'table' and added.err then outcome = 'late' end
-    elseif outcome == 'dead' then
-      redis.call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[5], '*', 'frame', id, 'reason', payload,
-        'size', size, 'deliveries', pending[1][4])
+    local deliveries = pending[1][4]
+    if outcome == 'analysed' and tonumber(id:match('^%d+')) > latest then
+      outcome, payload = 'dead', 'its id is dated too far ahead of the time of Redis'
     end
-    redis.call('HINCRBY', KEYS[4], outcome, 1)
+    if outcome == 'analysed' then
+      if failed('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], id, 'event', payload) then outcome = 'late' end
+      -- It was started after others had crashed, and did not crash.
+      if deliveries > 1 and lease[3] and lease[3] ~= '0' then
+        redis.call('HSET', KEYS[3], 'strikes', 0, 'set_aside', 0)
+      end
+    elseif outcome == 'dead' then
+      failed('XADD', KEYS[5], 'MAXLEN', '~', ARGV[5], '*', 'frame', id, 'reason', payload,
+        'size', size, 'deliveries', deliveries)
+    end
+    if failed('HINCRBY', KEYS[4], outcome, 1) then failed('HSET', KEYS[4], outcome, 1) end
   end
   ends[#ends + 1] = outcome
 end

@@ -21,8 +21,11 @@ def build_event(
     began_ms: float,
     now_ms: float,
 ) -> EmotionEvent:
-    """The event: `labels` name the columns of the probabilities, `began_ms` is when a worker
-    began with the frame and `now_ms` when it was done, both by the clock of `captured_ms`."""
+    """Build the event of an analysed frame.
+
+    `labels` name the columns of the probabilities. `began_ms` and `now_ms`: when processing started
+    and ended, by the clock of `captured_ms`.
+    """
     decode_ms, detect_ms = found.decode_s * 1000, found.detect_s * 1000
     classify_ms = classified.seconds * 1000
     faces = []

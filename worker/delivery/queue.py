@@ -1,123 +1,114 @@
-"""A camera's frames that were read and not yet begun: which comes next, and which end early."""
+"""A camera's frames that were read and not yet started: which is next, and which end early."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from emotion_streams.frames import Frame
 from emotion_streams.ledger import Outcome
-from emotion_streams.wire import MalformedMessage
 from worker.delivery.skew import ClockSkew
-from worker.delivery.stream import MAX_DELIVERIES, Delivery, Ending
+from worker.delivery.stream import MAX_DELIVERIES, Completion, QueuedFrame
 
-_PACE_FOLLOWS: Final = 1 / 16
-"""How much of the difference to the latest frame the pace takes over."""
+_SMOOTHING: Final = 1 / 16
+"""Weight of the latest frame in the service time."""
+
+_MAX_REASON_BYTES: Final = 500
+"""Bytes of a dead letter's reason."""
 
 
 @dataclass
-class Pace:
-    """How long a frame takes from its beginning to its event: a moving average, milliseconds."""
+class ServiceTime:
+    """Time from a frame's start to its event: a moving average, in milliseconds."""
 
     ms: float = 0.0
 
-    def saw(self, took_ms: float) -> None:
-        """One more frame is done."""
-        self.ms += _PACE_FOLLOWS * (took_ms - self.ms)
+    def observe(self, took_ms: float) -> None:
+        """Add the time that a frame took."""
+        self.ms += _SMOOTHING * (took_ms - self.ms)
 
 
-@dataclass(frozen=True)
-class Arrival:
-    """A delivery, opened: its frame, or what is wrong with it; `size` is what it had in bytes.
+class FrameQueue:
+    """Frames of one camera, oldest first. `now_ms` is the clock of Redis, `strikes` as in Claimed.
 
-    Without the bytes themselves: the frame holds its picture, and frames may wait for long.
-    """
-
-    frame_id: str
-    deliveries: int
-    size: int
-    frame: Frame | None
-    fault: str = ""
-
-
-class Waiting:
-    """Arrivals, oldest first. `now_ms` is the clock of Redis.
-
-    A frame is stale that would be older than its `max_age_ms` by the time its event is out, at the
-    `pace` of late; but half of `max_age_ms` is always left, so that a camera with a limit that
-    this worker cannot keep gets late events rather than none.
+    A frame is stale if, at the recent service time, its event would exceed `max_age_ms`. The
+    allowance is at least half of `max_age_ms`, so that a camera whose limit cannot be met still
+    receives events.
     """
 
     def __init__(self, now_ms: Callable[[], float]) -> None:
+        self.strikes = 0
         self.skew = ClockSkew()
-        self.pace = Pace()
+        self.service_time = ServiceTime()
         self._now_ms = now_ms
-        self._arrivals: deque[Arrival] = deque()
+        self._frames: deque[QueuedFrame] = deque()
 
     def __len__(self) -> int:
-        return len(self._arrivals)
+        return len(self._frames)
 
     @property
-    def behind(self) -> bool:
-        """Whether a frame is too old by now."""
-        return any(map(self._is_stale, self._arrivals))
+    def is_behind(self) -> bool:
+        """Whether a frame is stale."""
+        return any(map(self._is_stale, self._frames))
 
-    def add(self, deliveries: Sequence[Delivery], *, just_stored: bool) -> None:
-        """Add what a read or a claim brought. `just_stored`: the newest of them was stored since
-        the last time, so that it tells of the producer's clock."""
-        arrivals = [open_delivery(delivery) for delivery in deliveries]
-        self._arrivals.extend(arrivals)
+    def add(self, frames: Sequence[QueuedFrame], *, just_stored: bool) -> None:
+        """Add the frames of a read or a claim.
+
+        `just_stored`: the newest of them was stored since the last read, so that its age shows how
+        far the producer's clock is off.
+        """
+        self._frames.extend(frames)
         if just_stored:
-            self.skew.saw([a.frame for a in arrivals if a.frame], self._now_ms())
+            self.skew.observe([each.frame for each in frames if each.frame], self._now_ms())
 
-    def next_worth_it(self) -> tuple[list[Ending], Arrival | None]:
-        """The next frame to analyse, if there is one, and how those before it end: a camera that
-        fell behind goes on with its newest frame, unless every frame counts."""
-        ended: list[Ending] = []
-        behind = self.behind
-        while self._arrivals:
-            arrival = self._arrivals.popleft()
-            ending = self._early_end(arrival, behind)
-            if not ending:
-                return ended, arrival
-            ended.append(ending)
-        return ended, None
+    def pop_next(self) -> tuple[list[Completion], QueuedFrame | None]:
+        """Return the next frame to analyse, if any, and how the frames before it end.
 
-    def _early_end(self, arrival: Arrival, behind: bool) -> Ending | None:
-        """How a frame ends that is not worth analysing; None for one that is."""
-        if arrival.frame is None:
-            return dead(arrival, arrival.fault)
-        if arrival.deliveries > MAX_DELIVERIES:
-            return dead(arrival, f"given out {arrival.deliveries - 1} times, never ended")
-        may_expire = arrival.frame.max_age_ms is not None
-        if self._is_stale(arrival) or (behind and may_expire and self._has_a_sound_one()):
-            return Ending(arrival.frame_id, Outcome.EXPIRED)
+        A camera that is behind continues with its newest frame, unless every frame counts.
+        """
+        completions: list[Completion] = []
+        is_behind = self.is_behind
+        while self._frames:
+            queued = self._frames.popleft()
+            completion = self._complete_early(queued, is_behind)
+            if not completion:
+                return completions, queued
+            completions.append(completion)
+        return completions, None
+
+    def attempt(self, queued: QueuedFrame) -> int:
+        """Return which attempt at this frame comes next, 1 for the first.
+
+        After frames of the camera crashed workers and were trimmed, its `strikes`, each frame
+        starts with the attempts of those.
+        """
+        return max(queued.deliveries, 1 + self.strikes)
+
+    def _complete_early(self, queued: QueuedFrame, is_behind: bool) -> Completion | None:
+        """Return how a frame ends that is not analysed; None if it is to be analysed."""
+        if queued.frame is None:
+            return dead(queued, queued.error)
+        if queued.deliveries > MAX_DELIVERIES:
+            return dead(queued, f"delivered {queued.deliveries - 1} times, never completed")
+        if self.strikes >= MAX_DELIVERIES:
+            return dead(queued, f"camera set aside: its frames crashed {self.strikes} workers")
+        may_expire = queued.frame.max_age_ms is not None
+        if self._is_stale(queued) or (is_behind and may_expire and self._has_valid_frame()):
+            return Completion(queued.frame_id, Outcome.EXPIRED)
         return None
 
-    def _has_a_sound_one(self) -> bool:
-        """Whether a frame waits that can be analysed instead of those before it."""
-        return any(a.frame and a.deliveries <= MAX_DELIVERIES for a in self._arrivals)
+    def _has_valid_frame(self) -> bool:
+        """Whether a queued frame can be analysed instead of those before it."""
+        return any(each.frame and self.attempt(each) <= MAX_DELIVERIES for each in self._frames)
 
-    def _is_stale(self, arrival: Arrival) -> bool:
-        frame = arrival.frame
+    def _is_stale(self, queued: QueuedFrame) -> bool:
+        frame = queued.frame
         if frame is None or frame.max_age_ms is None:
             return False
-        limit_ms = max(frame.max_age_ms - self.pace.ms, frame.max_age_ms / 2)
+        limit_ms = max(frame.max_age_ms - self.service_time.ms, frame.max_age_ms / 2)
         return self.skew.age_ms(frame, self._now_ms()) > limit_ms
 
 
-def open_delivery(delivery: Delivery) -> Arrival:
-    """Parse a delivery's frame."""
-    frame, fault = None, "no field `frame`"
-    if delivery.blob is not None:
-        try:
-            frame, fault = Frame.unpack(delivery.blob), ""
-        except MalformedMessage as error:
-            fault = str(error)
-    size = len(delivery.blob or b"")
-    return Arrival(delivery.frame_id, delivery.deliveries, size, frame, fault)
-
-
-def dead(arrival: Arrival, reason: str) -> Ending:
-    """The end of a frame that nobody can analyse."""
-    return Ending(arrival.frame_id, Outcome.DEAD, reason.encode(), arrival.size)
+def dead(queued: QueuedFrame, reason: str) -> Completion:
+    """Return the completion of a frame that cannot be analysed."""
+    text = reason.encode(errors="replace")[:_MAX_REASON_BYTES]
+    return Completion(queued.frame_id, Outcome.DEAD, text, queued.size)

@@ -1,31 +1,44 @@
-"""A camera's streams as its owner sees them: read, claim, commit. All Redis of a frame is here."""
+"""A camera's streams as its owner sees them: read, claim, begin, commit."""
 
-from collections.abc import Collection, Sequence
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from emotion_streams import keys
 from emotion_streams.connection import Client
+from emotion_streams.events import EmotionEvent
+from emotion_streams.frames import MAX_AHEAD_MS, MAX_FRAME_BYTES, Frame
 from emotion_streams.ledger import Outcome
+from emotion_streams.wire import MalformedMessage
 from worker.redis_scripts import load_script
 
 MAX_DELIVERIES: Final = 3
-"""A frame that was given out so often and never ended has ended workers: no further one gets it."""
+"""Delivery limit. A frame delivered this often without completing is presumed to crash workers and
+becomes a dead letter."""
 
 READ_AT_ONCE: Final = 32
-"""More frames than a producer keeps, so that one read always reaches the newest."""
+"""More frames than a producer keeps, so that one read reaches the newest unless they are large."""
+
+READ_BYTES: Final = 8 << 20
+"""Bytes of frames in one reply, exceeded by one frame at most: 24 MB, and 32 MB of two frames that
+a blocking read brings. The limit of valkey.conf for a client that is slow to take them is 48 MB."""
 
 _CLAIM_AT_ONCE: Final = 32
-"""So that a backlog of large frames is not held all at once."""
+_MAX_ENTRY_BYTES: Final = MAX_FRAME_BYTES + 1024
+_SEVERAL: Final = 2
+
+_LARGE_BYTES: Final = 1 << 20
+"""Messages of this size are parsed in a thread, so that they do not hold up the event loop."""
 
 
-class Fenced(Exception):
-    """The camera's lease has moved on; whatever this worker still holds of it is void."""
+class FencedError(Exception):
+    """The camera's lease has moved on; what this worker still holds of the camera is void."""
 
 
 @dataclass(frozen=True)
 class Lease:
-    """The right to commit a camera's frames, for as long as no greater epoch was given out."""
+    """The right to commit a camera's frames, until a greater epoch is granted."""
 
     camera: str
     owner: str
@@ -33,34 +46,66 @@ class Lease:
 
 
 @dataclass(frozen=True)
-class Delivery:
-    """A frame as Redis gave it out: its stream id, its packed Frame (None where the entry holds
-    none), and how often it was given out, this time included. One that was given out before must be
-    begun with begin()."""
+class QueuedFrame:
+    """A delivered entry: its frame, or what is wrong with it.
+
+    `deliveries`: how often it was delivered, this time included; an entry that was delivered before
+    must be started with begin(). `size`: in bytes.
+    """
 
     frame_id: str
-    blob: bytes | None
-    deliveries: int = 1
+    deliveries: int
+    size: int
+    frame: Frame | None
+    error: str = ""
 
 
 @dataclass(frozen=True)
-class Ending:
-    """How a frame ends: `payload` is the packed event if analysed, the reason if dead."""
+class Completion:
+    """How a frame ends.
+
+    `payload`: the packed event if analysed, the reason if dead. `event`: as it was packed.
+    """
 
     frame_id: str
     outcome: Outcome
     payload: bytes = b""
     size: int = 0
+    event: EmotionEvent | None = None
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """What a claim returned: frames, oldest first, and whether that is all of them.
+
+    `strikes`: how many workers in a row crashed on frames of this camera that were trimmed since.
+    `resets`: keys that were reset, since they blocked the camera.
+    """
+
+    frames: list[QueuedFrame]
+    complete: bool
+    strikes: int = 0
+    resets: int = 0
 
 
 @dataclass(frozen=True)
 class Retention:
-    """How much is kept for subscribers and operators, per camera: so many entries (approximately),
-    and none that is older than `age_ms`."""
+    """How much is kept for subscribers and operators, per camera.
+
+    At most so many entries (approximately), and none older than `age_ms`.
+    """
 
     events: int = 10_000
     dead_letters: int = 1_000
     age_ms: int = 86_400_000
+
+
+@dataclass(frozen=True)
+class _Entry:
+    frame_id: bytes
+    blob: bytes | None
+    size: int
+    deliveries: int = 1
 
 
 class CameraStream:
@@ -70,75 +115,130 @@ class CameraStream:
         self.camera = lease.camera
         self._client = client
         self._frames = keys.frames(lease.camera)
-        lease_key, ledger = keys.lease(lease.camera), keys.ledger(lease.camera)
-        emotions, dead = keys.emotions(lease.camera), keys.dead(lease.camera)
-        self._claim_keys = [self._frames, lease_key, ledger, emotions, dead]
-        self._begin_keys = [self._frames, lease_key, ledger]
-        self._commit_keys = [self._frames, emotions, lease_key, ledger, dead]
+        self._keys = keys.camera_keys(lease.camera)
         # The owner is unique per process start, so a restarted worker is another consumer.
         self._consumer = lease.owner
-        self._right = [lease.owner, lease.epoch, keys.GROUP]
-        self._kept = [retention.events, retention.dead_letters]
+        self._proof = [lease.owner, lease.epoch, keys.GROUP]
+        self._limits = [retention.events, retention.dead_letters, MAX_AHEAD_MS]
         self._age_ms = retention.age_ms
+        self._read = load_script(client, __file__, "read")
         self._claim = load_script(client, __file__, "claim")
         self._begin = load_script(client, __file__, "begin")
         self._commit = load_script(client, __file__, "commit")
 
-    async def read(self, block_ms: int | None = None) -> list[Delivery]:
-        """Frames not given out before, oldest first; waits up to `block_ms` for the first, or not
-        at all. Where the group has vanished that is a ResponseError: claim() makes it again."""
+    async def read(self, block_ms: int | None = None) -> list[QueuedFrame]:
+        """Return frames not delivered before, oldest first; wait up to `block_ms` for the first.
+
+        None does not wait. Raises ResponseError if the group has vanished: claim() creates it.
+        """
+        if block_ms is None:
+            return await _parse(await self._read_more(READ_AT_ONCE, READ_BYTES))
+        # A blocking read has no limit of bytes, so it takes two frames: one if it had to wait, two
+        # if more may have been there.
+        entries = await self._read_any(_SEVERAL, block_ms)
+        left = READ_BYTES - sum(entry.size for entry in entries)
+        if len(entries) == _SEVERAL and left > 0:
+            entries += await self._read_more(READ_AT_ONCE - _SEVERAL, left)
+        return await _parse(entries)
+
+    async def _read_any(self, count: int, block_ms: int | None = None) -> list[_Entry]:
         reply = await self._client.xreadgroup(
-            keys.GROUP, self._consumer, {self._frames: ">"}, count=READ_AT_ONCE, block=block_ms
+            keys.GROUP, self._consumer, {self._frames: ">"}, count=count, block=block_ms
         )
         return [
-            Delivery(frame_id.decode(), fields.get(b"frame"))
-            for _, entries in reply or ()
-            for frame_id, fields in entries
+            _Entry(frame_id, fields.get(b"frame"), _size(fields))
+            for _, found in reply or ()
+            for frame_id, fields in found
         ]
 
-    async def claim(
-        self, known: Collection[str], behind_ms: float | None = None
-    ) -> tuple[list[Delivery], bool]:
-        """Pending frames that are not among `known`, oldest first, and whether that is all of
-        them. `behind_ms`: how far the clock that dates the frames is behind, None while that is not
-        known; events are kept that much longer. Raises Fenced."""
+    async def _read_more(self, count: int, size: int) -> list[_Entry]:
+        # Twice as fast as the script, which copies each frame, and as safe for a small stream.
+        if (await self._client.memory_usage(self._frames, samples=0) or 0) < READ_BYTES:
+            return await self._read_any(count)
+        reply = await self._read(
+            keys=self._keys, args=[keys.GROUP, self._consumer, count, size, _MAX_ENTRY_BYTES]
+        )
+        return [
+            _Entry(frame_id, _field(fields, b"frame"), size) for frame_id, fields, size in reply
+        ]
+
+    async def claim(self, known: Collection[str], behind_ms: float | None = None) -> Claimed:
+        """Return pending frames that are not among `known`.
+
+        `behind_ms`: how far the clock that dates the frames is behind, None if unknown; events are
+        kept that much longer. Raises FencedError.
+        """
         behind = "" if behind_ms is None else round(behind_ms)
         reply = await self._claim(
-            keys=self._claim_keys,
-            args=[*self._right, self._consumer, _CLAIM_AT_ONCE, self._age_ms, behind, *known],
-        )
-        deliveries = [
-            Delivery(frame_id.decode(), _field(fields, b"frame"), deliveries)
-            for frame_id, fields, deliveries in _unless_fenced(reply, self.camera)
+            keys=self._keys,
+            args=[
+                *self._proof, self._consumer, _CLAIM_AT_ONCE, READ_BYTES, _MAX_ENTRY_BYTES,
+                self._age_ms, behind, MAX_DELIVERIES, MAX_AHEAD_MS, *known,
+            ],
+        )  # fmt: skip
+        strikes, resets, complete, found = _unless_fenced(reply, self.camera)
+        entries = [
+            _Entry(frame_id, _field(fields, b"frame"), size, deliveries)
+            for frame_id, fields, size, deliveries in found
         ]
-        return deliveries, len(deliveries) < _CLAIM_AT_ONCE
+        return Claimed(await _parse(entries), bool(complete), strikes, resets)
 
     async def begin(self, frame_id: str, deliveries: int) -> None:
-        """Hold it against a frame that was given out before that it is now begun here. Safe to call
-        again when the reply was lost. Raises Fenced."""
+        """Record that a redelivered frame is started here.
+
+        Safe to repeat after a lost reply. Raises FencedError.
+        """
         reply = await self._begin(
-            keys=self._begin_keys,
-            args=[*self._right, self._consumer, frame_id, deliveries],
+            keys=self._keys, args=[*self._proof, self._consumer, frame_id, deliveries]
         )
         _unless_fenced(reply, self.camera)
 
-    async def commit(self, endings: Sequence[Ending]) -> list[str]:
-        """End frames, oldest first; returns for each the outcome that stands in the ledger, or
-        "repeated" where an earlier try had done it. Safe to call again when the reply was lost.
-        Raises Fenced."""
-        args: list[Any] = [*self._right, *self._kept]
-        for ending in endings:
-            args += (ending.frame_id, ending.outcome.value, ending.payload, ending.size)
-        reply = await self._commit(keys=self._commit_keys, args=args)
+    async def commit(self, completions: Sequence[Completion]) -> list[str]:
+        """End frames, oldest first; return the outcome that the ledger counts for each.
+
+        "repeated" if an earlier try had counted it: safe to repeat after a lost reply. Raises
+        FencedError.
+        """
+        args: list[Any] = [*self._proof, *self._limits]
+        for each in completions:
+            args += (each.frame_id, each.outcome.value, each.payload, each.size)
+        reply = await self._commit(keys=self._keys, args=args)
         return [outcome.decode() for outcome in _unless_fenced(reply, self.camera)]
+
+
+def parse_entry(frame_id: str, blob: bytes | None, deliveries: int, size: int) -> QueuedFrame:
+    """Parse the frame of an entry. `blob` is None if the entry holds none, or is too large."""
+    frame, error = None, "no field `frame`"
+    if blob is not None:
+        try:
+            frame, error = Frame.unpack(blob), ""
+        except MalformedMessage as malformed:
+            error = str(malformed)
+    elif size > MAX_FRAME_BYTES:
+        error = f"{size} bytes, the limit is {MAX_FRAME_BYTES}"
+    return QueuedFrame(frame_id, deliveries, size, frame, error)
+
+
+async def _parse(entries: Sequence[_Entry]) -> list[QueuedFrame]:
+    if sum(entry.size for entry in entries) < _LARGE_BYTES:
+        return _parse_all(entries)
+    return await asyncio.to_thread(_parse_all, entries)
+
+
+def _parse_all(entries: Sequence[_Entry]) -> list[QueuedFrame]:
+    return [parse_entry(e.frame_id.decode(), e.blob, e.deliveries, e.size) for e in entries]
+
+
+def _size(fields: Mapping[bytes, bytes]) -> int:
+    return sum(len(name) + len(value) for name, value in fields.items())
 
 
 def _unless_fenced(reply: Any, camera: str) -> list[Any]:
     if reply == b"FENCED":
-        raise Fenced(f"camera {camera}: the lease has moved on")
+        raise FencedError(f"camera {camera}: the lease has moved on")
     return list(reply)
 
 
 def _field(flat: Sequence[bytes], name: bytes) -> bytes | None:
-    """A field of an entry as a script returns it: names and values in turn."""
+    """Return a field of an entry as a script returns it: names and values in turn."""
     return dict(zip(flat[::2], flat[1::2], strict=True)).get(name)

@@ -37,13 +37,24 @@ class CropGeometry:
 
 
 @dataclass(frozen=True)
+class Int8Card:
+    """What a card says of the release's int8 file: its sha256; and for people, not interpreted,
+    its scores on the pictures that the float32 scores are of, and how it was made."""
+
+    sha256: str
+    scores: Mapping[str, Any]
+    made_with: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """A released model's metadata.
 
     `labels` name the network's outputs in order. `input_size` is the side of its input in pixels;
     `source_size` the side of the training pictures, to which every crop is reduced first so that
     serving sees no finer detail than training did. `temperature` divides the logits. `training`
-    and `scores` are for people, and are not interpreted.
+    and `scores` are for people, and are not interpreted. `int8` is None where the release holds
+    no int8 file.
     """
 
     name: str
@@ -57,6 +68,7 @@ class ModelCard:
     weights_sha256: str
     training: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, Any] = field(default_factory=dict)
+    int8: Int8Card | None = None
 
     def crop_for(self, detector: str) -> CropGeometry:
         """The crop geometry of that detector's boxes; InvalidRelease where the card has none."""
@@ -70,7 +82,10 @@ class ModelCard:
 
     def to_json(self) -> str:
         """The card as the text of card.json."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n"
+        document = {"format": FORMAT, **asdict(self)}
+        if self.int8 is None:
+            del document["int8"]
+        return json.dumps(document, indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> "ModelCard":
@@ -110,7 +125,16 @@ class ModelCard:
             weights_sha256=fields.text("weights_sha256"),
             training=document.get("training", {}),
             scores=document.get("scores", {}),
+            int8=_int8(fields.map("int8"), document["int8"]) if "int8" in document else None,
         )
+
+
+def _int8(fields: Fields, told: Mapping[str, Any]) -> Int8Card:
+    if unknown := sorted(set(fields) - Int8Card.__dataclass_fields__.keys()):
+        raise ValueError(f"fields unknown in int8: {', '.join(unknown)}")
+    for for_people in ("scores", "made_with"):
+        fields.map(for_people)
+    return Int8Card(fields.text("sha256"), told["scores"], told["made_with"])
 
 
 def _geometry(fields: Fields) -> CropGeometry:

@@ -1,4 +1,5 @@
-"""A released model on disk: a folder with weights.npz and card.json. numpy alone reads it."""
+"""A released model on disk: a folder with weights.npz and card.json, and where it was quantized
+int8.npz. numpy alone reads it."""
 
 import hashlib
 import io
@@ -11,8 +12,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from worker.model import int8
 from worker.model.architecture import BATCH_NORM_EPSILON, BLOCKS
-from worker.model.card import CARD_FILE, InvalidRelease, ModelCard, read_card
+from worker.model.card import CARD_FILE, Int8Card, InvalidRelease, ModelCard, read_card
+from worker.model.int8 import INT8_FILE, Int8Weights
 
 WEIGHTS_FILE: Final = "weights.npz"
 RELEASED: Final = Path(__file__).parent / "released"
@@ -28,11 +31,13 @@ class Release:
     """A model ready to be built by any engine: its card, and its weights as float32 arrays.
 
     Names and shapes: conv{1..13}/kernel (3, 3, in, out) and /bias (out,), bn{1..13}/gamma, /beta,
-    /mean and /variance (out,), dense/kernel (432, 8) and /bias (8,).
+    /mean and /variance (out,), dense/kernel (432, 8) and /bias (8,). `int8` is None where the
+    release was not quantized.
     """
 
     card: ModelCard
     weights: Weights
+    int8: Int8Weights | None = None
 
 
 @dataclass(frozen=True)
@@ -84,12 +89,14 @@ def load(model: str = DEFAULT_RELEASE) -> Release:
     digest = hashlib.sha256(blob).hexdigest()
     if digest != card.weights_sha256:
         raise InvalidRelease(f"{path}: sha256 is {digest}, its card says {card.weights_sha256}")
-    return Release(card, _read_weights(path, blob))
+    quantized = int8.read(folder / INT8_FILE, card.int8.sha256) if card.int8 else None
+    return Release(card, _read_weights(path, blob), quantized)
 
 
 def save(folder: Path, card: ModelCard, weights: Mapping[str, NDArray[Any]]) -> ModelCard:
     """Write a release: kernels as float16, the small rest as float32. Returns the card as written,
-    with the weights' sha256 in it. ValueError where an array is missing, too many or misshapen, or
+    with the weights' sha256 in it, and without an int8 file: one that was there is of other
+    weights, and is deleted. ValueError where an array is missing, too many or misshapen, or
     where the card could not be read again."""
     _check(weights)
     arrays = {
@@ -99,10 +106,24 @@ def save(folder: Path, card: ModelCard, weights: Mapping[str, NDArray[Any]]) -> 
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     blob = buffer.getvalue()
-    card = replace(card, weights_sha256=hashlib.sha256(blob).hexdigest())
+    card = replace(card, weights_sha256=hashlib.sha256(blob).hexdigest(), int8=None)
     ModelCard.from_json(card.to_json())  # what is written can be read again
     folder.mkdir(parents=True, exist_ok=True)
     (folder / WEIGHTS_FILE).write_bytes(blob)
+    (folder / CARD_FILE).write_text(card.to_json())
+    (folder / INT8_FILE).unlink(missing_ok=True)
+    return card
+
+
+def save_int8(
+    folder: Path, weights: Int8Weights, scores: Mapping[str, Any], made_with: Mapping[str, Any]
+) -> ModelCard:
+    """Add the int8 file to the release in `folder`. Returns the card as written, with the
+    file's sha256, scores and making in it. Raises InvalidRelease; ValueError where a layer is
+    misshapen."""
+    card = read_card(folder)
+    sha256 = int8.write(folder / INT8_FILE, weights)
+    card = replace(card, int8=Int8Card(sha256, scores, made_with))
     (folder / CARD_FILE).write_text(card.to_json())
     return card
 

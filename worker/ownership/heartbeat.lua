@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- Says that a worker lives, and returns all that do, each with how long it is known to (ms).
--- KEYS: workers. ARGV: member, for how long (ms), the longest that any may be (ms): what is known for
--- longer was dated before the clock of Redis was set back, or by no worker.
+-- Renews a worker's membership, and returns all live workers, each with the time until it expires (ms).
+-- KEYS: workers. ARGV: member, duration (ms), the longest duration (ms): a member with a longer one was
+-- dated before the clock of Redis was set back, or by no worker.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)

@@ -1,58 +1,72 @@
-"""The cameras that a worker has: each with its lease, and a pipeline that runs under it."""
+"""The cameras that a worker owns: each with its lease, and a pipeline that runs under it."""
 
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from emotion_streams.backoff import REDIS_ERRORS
+from redis.exceptions import ResponseError
+
+from emotion_streams import keys
+from emotion_streams.backoff import REDIS_ERRORS, check_cancelled, create_task, is_wrong_type
 from emotion_streams.connection import Client
 from emotion_streams.ledger import read_ledger
 from emotion_streams.redaction import short_message
 from worker.context import Workshop
 from worker.delivery.camera import CameraPipeline
-from worker.delivery.stream import CameraStream, Fenced, Lease, Retention
+from worker.delivery.stream import CameraStream, FencedError, Lease, Retention
+from worker.ownership.failures import CameraFailures
 from worker.ownership.lease import Leases, Peer
-from worker.ownership.periodic import Ticks
-from worker.ownership.sharding import few_at_once
+from worker.ownership.periodic import PeriodicTasks
+from worker.ownership.sharding import limit_per_shard
 
 SIGN_OFF_S: Final = 1.0
-"""What a worker that stops waits at most for Redis to hear of it."""
+"""How long a worker that stops waits for Redis to accept that."""
+
+MAX_CAMERAS: Final = 400
+"""Cameras that a worker owns at most. Each may hold two connections, one to read and one to commit:
+the rest of the client's connections, and of the usual 1,024 descriptors, is for leases."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class Owned:
-    """A camera that this worker has: its lease, its pipeline, the task that runs it, and the one
-    that keeps the lease meanwhile.
+    """A camera that this worker owns: its lease, its pipeline, and their tasks.
 
-    `instead_of`: the worker that should have it, but did not take it. `leaving_since`: when it was
-    told to stop, by the monotonic clock; None while it stays.
+    `preferred_owner`: the worker that should own it, but did not acquire it. `draining_since`: when
+    it was stopped, by the monotonic clock; None while it is kept.
     """
 
     lease: Lease
     pipeline: CameraPipeline
     task: "asyncio.Task[None]"
-    keeping: "asyncio.Task[None]"
-    instead_of: str | None
-    leaving_since: float | None = None
+    renewing: "asyncio.Task[None]"
+    preferred_owner: str | None
+    draining_since: float | None = None
 
 
 class OwnedCameras:
-    """Takes cameras, keeps them, and lets them go."""
+    """Acquires cameras, renews their leases, and releases them."""
 
     def __init__(
-        self, client: Client, leases: Leases, shop: Workshop, retention: Retention, ticks: Ticks
+        self,
+        client: Client,
+        leases: Leases,
+        shop: Workshop,
+        retention: Retention,
+        periodic: PeriodicTasks,
+        failures: CameraFailures,
     ) -> None:
         self._client = client
         self._leases = leases
         self._shop = shop
         self._retention = retention
-        self._ticks = ticks
-        self._keep_in_turn = few_at_once(client, self._keep)
+        self._periodic = periodic
+        self._failures = failures
+        self._renew_in_turn = limit_per_shard(client, self._renew)
         self._owned: dict[str, Owned] = {}
 
     def __contains__(self, camera: str) -> bool:
@@ -64,68 +78,108 @@ class OwnedCameras:
     def __len__(self) -> int:
         return len(self._owned)
 
-    async def take(self, camera: str, should: str, tasks: asyncio.TaskGroup) -> None:
-        """Run the camera among `tasks`, if its lease can be had; `should` is the worker that it is
-        meant for."""
+    async def admit(self, cameras: Sequence[str]) -> list[str]:
+        """Return those of the cameras to acquire that there is room for.
+
+        If there is not enough, cameras that were analysed before come first: names that someone
+        registers displace none of these.
+        """
+        places = max(0, MAX_CAMERAS - len(self._owned))
+        self._shop.metrics.over_limit.set(max(0, len(cameras) - places))
+        if len(cameras) <= places:
+            return list(cameras)
+        log.warning(
+            "%d cameras are registered beyond the %d that a worker owns: start more workers",
+            len(cameras) - places,
+            MAX_CAMERAS,
+        )
+        if not places:
+            return []
+        was_analysed = limit_per_shard(self._client, self._was_analysed)
+        known = await asyncio.gather(*map(was_analysed, cameras))
+        ranked = sorted(zip(known, cameras, strict=True), reverse=True)
+        return [camera for _, camera in ranked[:places]]
+
+    async def _was_analysed(self, camera: str) -> bool:
+        try:
+            return bool(await self._client.exists(keys.ledger(camera)))
+        except REDIS_ERRORS:
+            check_cancelled()
+            return False
+
+    async def acquire(self, camera: str, should: str, tasks: asyncio.TaskGroup) -> None:
+        """Run the camera among `tasks`, if its lease is free; `should` is its preferred owner."""
         lease = await self._leases.acquire(camera)
         if lease is None:
             return
-        log.info("owning", extra={"camera": camera, "epoch": lease.epoch})
+        log.info("lease acquired", extra={"camera": camera, "epoch": lease.epoch})
         self._shop.metrics.init_camera(camera)
         stream = CameraStream(self._client, lease, self._retention)
         pipeline = CameraPipeline(stream, self._shop)
-        task = tasks.create_task(self._run(camera, pipeline, lease))
-        keep = self._ticks.repeat(
-            f"lease of {camera}", lambda: self._keep_in_turn(camera), asyncio.Event()
+        task = create_task(tasks, self._run(camera, pipeline, lease))
+        renewing = create_task(
+            tasks,
+            self._periodic.run(
+                f"lease of {camera}", lambda: self._renew_in_turn(camera), asyncio.Event()
+            ),
         )
-        instead_of = None if should == self._leases.owner else should
-        self._owned[camera] = Owned(lease, pipeline, task, tasks.create_task(keep), instead_of)
+        preferred_owner = None if should == self._leases.owner else should
+        self._owned[camera] = Owned(lease, pipeline, task, renewing, preferred_owner)
         # A callback, since a task that is cancelled before its first step never runs.
-        task.add_done_callback(lambda _: self._forget(camera))
+        task.add_done_callback(lambda _: self._remove(camera))
 
-    async def _keep(self, camera: str) -> None:
+    async def _renew(self, camera: str) -> None:
         """Renew the lease of an owned camera, and show its account."""
         owned = self._owned.get(camera)
-        if not owned:  # let go since the tick began
+        if not owned:  # released since the step began
             return
         if not await self._leases.renew(owned.lease):
             self._shop.metrics.fenced.inc()
             log.warning("the lease has moved on", extra={"camera": camera})
             owned.task.cancel()
             return
-        ledger = await read_ledger(self._client, camera)
-        if camera in self._owned:  # it may have gone meanwhile, and its gauges with it
+        try:
+            ledger = await read_ledger(self._client, camera)
+        except ResponseError as error:
+            if not is_wrong_type(error):
+                raise
+            self._failures.failed(camera, "account", error)
+            return
+        if camera in self._owned:  # it may have been released meanwhile, and its gauges removed
+            self._failures.succeeded(camera)
             self._shop.metrics.observe_ledger(ledger)
 
-    def let_go_of_one(self, assigned: Mapping[str, str], peers: Mapping[str, Peer]) -> None:
-        """Stop one camera that another should have, or nobody: one at a time, for a worker that
-        joins must not stop many at once. One that does not stop within a lease's time is waited
-        for no longer: its own frame is stuck, not the others'."""
+    def release_one(self, assigned: Mapping[str, str], peers: Mapping[str, Peer]) -> None:
+        """Stop one camera that another worker should own, or none.
+
+        One at a time, so a joining worker does not interrupt many. If a camera has not drained
+        within one lease, move on to the next.
+        """
         now = time.monotonic()
         for camera, owned in self._owned.items():
             should = assigned.get(camera)
-            # One taken from a worker that did not come for it stays here: it would not come again.
-            stays = should in (self._leases.owner, owned.instead_of)
+            # Its preferred owner did not acquire it, and would not do so now.
+            stays = should in (self._leases.owner, owned.preferred_owner)
             if should is None or (not stays and peers[should].fresh):
-                if owned.leaving_since is None:
-                    owned.leaving_since = now
+                if owned.draining_since is None:
+                    owned.draining_since = now
                     owned.pipeline.stop()
                     return
-                if now - owned.leaving_since < self._leases.lease_s:
+                if now - owned.draining_since < self._leases.lease_s:
                     return
 
     def stop(self) -> None:
-        """Read nothing more of any camera."""
+        """Read no more frames of any camera."""
         for owned in self._owned.values():
             owned.pipeline.stop()
 
     async def wait(self, seconds: float) -> None:
-        """Wait for pipelines to end, all of them or as many as do in time."""
+        """Wait until all pipelines have ended, at most for `seconds`."""
         if self._owned:
             await asyncio.wait([owned.task for owned in self._owned.values()], timeout=seconds)
 
-    async def abandon(self, within_s: float) -> None:
-        """End what did not finish in time; its frames stay pending for the next owner."""
+    async def cancel_remaining(self, within_s: float) -> None:
+        """End the pipelines that did not finish; their frames stay pending for the next owner."""
         unfinished = list(self._owned.values())
         for owned in unfinished:
             log.warning("not finished in time", extra={"camera": owned.lease.camera})
@@ -136,19 +190,20 @@ class OwnedCameras:
                     await asyncio.wait([owned.task for owned in unfinished])
                     await asyncio.gather(*(self._release(owned.lease) for owned in unfinished))
             except TimeoutError:
-                log.warning("leases not given up: Redis does not answer")
+                log.warning("leases not released: Redis does not answer")
 
-    def _forget(self, camera: str) -> None:
-        self._owned.pop(camera).keeping.cancel()
+    def _remove(self, camera: str) -> None:
+        self._owned.pop(camera).renewing.cancel()
+        self._failures.succeeded(camera)
         self._shop.metrics.remove_camera(camera)
 
     async def _run(self, camera: str, pipeline: CameraPipeline, lease: Lease) -> None:
         """Run a camera's pipeline until it is stopped, fenced or cancelled."""
         try:
             await pipeline.run()
-        except* Fenced:
+        except* FencedError:
             self._shop.metrics.fenced.inc()
-            log.warning("fenced: another worker has it", extra={"camera": camera})
+            log.warning("fenced: another worker owns it", extra={"camera": camera})
         else:
             await self._release(lease)
 
@@ -157,6 +212,6 @@ class OwnedCameras:
             await self._leases.release(lease)
         except REDIS_ERRORS as error:  # then it runs out by itself
             log.warning(
-                "lease not given up: %s", short_message(error), extra={"camera": lease.camera}
+                "lease not released: %s", short_message(error), extra={"camera": lease.camera}
             )
-        log.info("let go", extra={"camera": lease.camera})
+        log.info("lease released", extra={"camera": lease.camera})

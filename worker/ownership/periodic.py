@@ -1,4 +1,4 @@
-"""Steps that are done again and again, whatever becomes of Redis meanwhile."""
+"""Steps that are repeated, also while Redis is away."""
 
 import asyncio
 import logging
@@ -17,9 +17,12 @@ _LEAST_S: Final = 0.05
 log = logging.getLogger(__name__)
 
 
-class Ticks:
-    """A worker's recurring steps. Each has a loop of its own, so that one which waits for a shard
-    that hangs holds up no other. Not ready while Redis fails any of them."""
+class PeriodicTasks:
+    """A worker's periodic steps.
+
+    Each has a loop of its own, so that a step which waits for a hanging shard delays no other. The
+    worker is not ready while Redis fails any of them.
+    """
 
     def __init__(self, every_s: float, health: Health, metrics: WorkerMetrics) -> None:
         self._every_s = every_s
@@ -27,11 +30,13 @@ class Ticks:
         self._metrics = metrics
         self._failing: set[str] = set()
 
-    async def repeat(
+    async def run(
         self, name: str, step: Callable[[], Awaitable[object]], until: asyncio.Event
     ) -> None:
-        """Do the step at each tick; it is not begun again once `until` is set. What is no failure
-        of Redis is raised."""
+        """Run the step at each interval until `until` is set.
+
+        Errors other than failures of Redis are raised.
+        """
         try:
             while not until.is_set():
                 began = time.monotonic()
@@ -43,7 +48,7 @@ class Ticks:
                 else:
                     check_cancelled()
                     self.succeeded(name)
-                # A call that hung has waited for long enough.
+                # After a call that hung there is nothing left to wait.
                 left_s = max(_LEAST_S, began + self._every_s - time.monotonic())
                 with suppress(TimeoutError):
                     await asyncio.wait_for(until.wait(), left_s)
@@ -51,7 +56,7 @@ class Ticks:
             self.succeeded(name)
 
     def failed(self, name: str, error: BaseException) -> None:
-        """Redis failed this step."""
+        """Record that Redis failed this step."""
         self._metrics.redis_errors.inc()
         self._failing.add(name)
         reason = short_message(error)
@@ -59,7 +64,7 @@ class Ticks:
         log.warning("Redis cannot be reached; trying again: %s", reason, extra={"step": name})
 
     def succeeded(self, name: str) -> None:
-        """It did not, or this step is done no more."""
+        """Record that it did not, or that the step has ended."""
         self._failing.discard(name)
         if not self._failing:
             self._health.set("redis", None)

@@ -1,28 +1,37 @@
 #!lua flags=allow-oom
--- Drops what is past its age of a camera that nobody owns, and the camera's keys once nothing is
--- left; all but its lease, whose epoch only ever grows.
--- KEYS: lease, frames, emotions, dead, ledger, camera. ARGV: age (ms).
--- Returns 1 where the camera is gone, else 0.
+-- Drops what is past its age of a camera without an owner, and the camera's keys once nothing is
+-- left; all but its lease, whose epoch only ever grows. A key that holds something else than what we
+-- write there is left over: it goes with the others.
+-- KEYS: camera_keys(). ARGV: age (ms), how far ahead an id may be (ms).
+-- Returns 1 if the camera is gone, else 0.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local lease = redis.call('HMGET', KEYS[1], 'owner', 'expires_ms', 'behind_ms')
-if lease[1] and lease[1] ~= '' and tonumber(lease[2]) > now then return 0 end
 
-for i = 2, 4 do
-  -- Frames and events are dated by a clock that may be behind, dead letters by Redis.
-  local behind = i < 4 and lease[3] or 0
-  local oldest = string.format('%.0f', now - ARGV[1] - behind)
-  local last = '0-0'
-  if i > 2 then redis.call('XTRIM', KEYS[i], 'MINID', oldest) end
-  if redis.call('EXISTS', KEYS[i]) == 1 then
-    local info = redis.call('XINFO', 'STREAM', KEYS[i])
-    for n = 1, #info, 2 do
-      if info[n] == 'last-generated-id' then last = info[n + 1] end
-    end
-    if redis.call('XLEN', KEYS[i]) > 0 or tonumber(last:match('^%d+')) >= tonumber(oldest) then
-      return 0
-    end
+-- A number from 0 to `most`, whatever the lease holds.
+local function bounded(text, most)
+  local number = tonumber(text or 0)
+  if not number or not (number > 0) then return 0 end
+  return math.min(number, most)
+end
+
+local lease = redis.pcall('HMGET', KEYS[3], 'owner', 'expires_ms', 'behind_ms')
+if lease.err then lease = {} end
+if lease[1] and lease[1] ~= '' and bounded(lease[2], 2 ^ 53) > now then return 0 end
+
+-- Frames and events are dated by a clock that may be behind, dead letters by Redis.
+local behind = bounded(lease[3], now)
+for _, key in ipairs({ KEYS[1], KEYS[2], KEYS[5] }) do
+  local oldest = math.max(0, now - ARGV[1] - (key == KEYS[5] and 0 or behind))
+  if key ~= KEYS[1] then redis.pcall('XTRIM', key, 'MINID', string.format('%.0f', oldest)) end
+  local info = redis.pcall('XINFO', 'STREAM', key)
+  if not info.err then -- else there is no such key, or no such stream
+    local stream = {}
+    for n = 1, #info, 2 do stream[info[n]] = info[n + 1] end
+    local last_ms = tonumber(stream['last-generated-id']:match('^%d+'))
+    -- An id from beyond any clock's error dates nothing.
+    local is_recent = last_ms >= oldest and last_ms <= now + tonumber(ARGV[2])
+    if stream['length'] > 0 or is_recent then return 0 end
   end
 end
-redis.call('DEL', KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6])
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6])
 return 1

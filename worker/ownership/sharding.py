@@ -1,4 +1,4 @@
-"""The same step for many cameras at once, without a connection to Redis for each."""
+"""The same step for many cameras concurrently, without a connection to Redis for each."""
 
 import asyncio
 from collections import defaultdict
@@ -16,12 +16,14 @@ Result = TypeVar("Result")
 _AT_ONCE: Final = 16
 
 
-def few_at_once(
+def limit_per_shard(
     client: Client, step: Callable[[str], Awaitable[Result]]
 ) -> Callable[[str], Coroutine[Any, Any, Result]]:
-    """The step, to be called for many cameras: 16 of its calls to each shard run at a time, since
-    each holds a connection of its own while it waits for the reply. A shard that hangs takes no
-    turns from the cameras of another."""
+    """Wrap a step that is called for many cameras, with at most 16 concurrent calls to each shard.
+
+    Each call holds a connection while it waits for the reply. A shard that hangs delays only its
+    own cameras.
+    """
     turns: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_AT_ONCE))
 
     async def in_turn(camera: str) -> Result:
@@ -32,8 +34,10 @@ def few_at_once(
 
 
 def _shard(client: Client, camera: str) -> str:
-    """The server that has the camera's keys; one name for all where there is but one, or where a
-    cluster has not said yet."""
+    """Return the name of the server that has the camera's keys.
+
+    One name for all if there is only one, or if the layout of the cluster is unknown.
+    """
     if not isinstance(client, RedisCluster):
         return ""
     try:

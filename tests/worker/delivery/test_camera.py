@@ -1,6 +1,7 @@
 """The way of a camera's frames, with a real Redis, and a finder and an engine that cost nothing."""
 
 import asyncio
+import gc
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import redis
+from redis.exceptions import ResponseError
 
 from emotion_streams import keys
 from emotion_streams.connection import Client, connect
@@ -20,7 +22,13 @@ from emotion_streams.ledger import Ledger, read_ledger
 from tests.worker.shop import Indifferent, OneFace, stub_shop, until
 from worker.context import Workshop
 from worker.delivery.camera import CameraPipeline
-from worker.delivery.stream import READ_AT_ONCE, CameraStream, Fenced, Retention
+from worker.delivery.stream import (
+    READ_AT_ONCE,
+    CameraStream,
+    FencedError,
+    QueuedFrame,
+    Retention,
+)
 from worker.inference.find import Found
 from worker.ownership.lease import Leases
 
@@ -284,7 +292,7 @@ def test_a_fenced_pipeline_ends_and_publishes_nothing(redis_url: str, client: re
     store(client, b"jpeg", max_age_ms=None)
 
     async def act(scene: Scene) -> None:
-        with pytest.RaisesGroup(Fenced):
+        with pytest.RaisesGroup(FencedError):
             await asyncio.wait_for(scene.task, 10)
         ledger = await scene.ledger()
         assert (ledger.analysed, ledger.in_flight) == (0, 1)
@@ -397,3 +405,118 @@ def test_a_camera_of_crowds_begins_one_at_a_time_and_leaves_the_engine_to_others
             await scene.until_ended(analysed=12)
 
     asyncio.run(act())
+
+
+def test_a_camera_that_crashed_three_workers_is_set_aside_and_its_frames_are_dead_letters(
+    redis_url: str, client: redis.Redis
+) -> None:
+    began: list[bytes] = []
+    struck: dict[Any, Any] = {"strikes": 3, "struck_ms": now_ms(), "set_aside": 1}
+    client.hset(keys.lease(CAMERA), mapping=struck)
+    store(client, b"one", b"two", max_age_ms=None)
+
+    async def act(scene: Scene) -> None:
+        await scene.until_ended(dead=2)
+        assert began == []
+        client.hset(keys.lease(CAMERA), "struck_ms", now_ms() - 61_000)
+        # What is read with the claim that ends it is tried alone.
+        await until(lambda: client.hget(keys.lease(CAMERA), "strikes") == b"2")
+        store(client, b"three", max_age_ms=None)
+        await scene.until_ended(analysed=1)
+        assert began == [b"three"]
+        assert client.hget(keys.lease(CAMERA), "strikes") == b"0"
+
+    play(redis_url, act, OneFace(began.append))
+    letters: Any = client.xrange(keys.dead(CAMERA))
+    assert {letter[b"reason"] for _, letter in letters} == {
+        b"camera set aside: its frames crashed 3 workers"
+    }
+
+
+def test_a_camera_whose_frames_may_crash_is_alone_in_the_works(
+    redis_url: str, client: redis.Redis
+) -> None:
+    pending: list[tuple[int, int]] = []
+
+    def before(jpeg: bytes) -> None:
+        entries: Any = client.xpending_range(FRAMES, keys.GROUP, "-", "+", 10)
+        counted = [entry["times_delivered"] for entry in entries]
+        pending.append((counted[0], max(counted[1:], default=1)))
+
+    client.hset(keys.lease(CAMERA), mapping={"strikes": 2})
+    store(client, *[b"jpeg"] * 4, max_age_ms=None)
+
+    async def act(scene: Scene) -> None:
+        await scene.until_ended(analysed=4)
+
+    play(redis_url, act, OneFace(before))
+    assert pending[0] == (3, 1)  # recorded before it was started, and no other with it
+    assert client.hget(keys.lease(CAMERA), "strikes") == b"0"
+
+
+def test_a_large_message_is_parsed_beside_the_event_loop(
+    redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed_in = set[str]()
+    unpack = Frame.unpack
+
+    def watch(blob: bytes) -> Frame:
+        parsed_in.add(threading.current_thread().name)
+        return unpack(blob)
+
+    monkeypatch.setattr(Frame, "unpack", watch)
+    store(client, bytes(2_000_000), max_age_ms=None)
+
+    async def act(scene: Scene) -> None:
+        await scene.until_ended(analysed=1)
+
+    play(redis_url, act)
+    assert parsed_in
+    assert threading.main_thread().name not in parsed_in
+
+
+def test_stopping_does_not_wait_for_a_camera_whose_keys_fail(
+    redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise ResponseError("ERR of its own")
+
+    monkeypatch.setattr(CameraStream, "claim", fail)
+
+    async def act(scene: Scene) -> None:
+        await asyncio.sleep(0)
+        scene.pipeline.stop()
+        await asyncio.wait_for(scene.task, 5)
+
+    play(redis_url, act)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_pipeline_that_is_fenced_while_redis_loses_its_cancellation_ends_cleanly(
+    redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The frames wait for a place in the works while the commit before them is refused."""
+    read = CameraStream.read
+    gate = threading.Event()
+
+    async def read_on(stream: CameraStream, block_ms: int | None = None) -> list[QueuedFrame]:
+        try:
+            return await read(stream, block_ms)
+        except asyncio.CancelledError:  # as redis-py does at times
+            raise ConnectionError("closed while it was cancelled") from None
+
+    def before(jpeg: bytes) -> None:
+        client.hset(keys.lease(CAMERA), mapping={"owner": "another", "epoch": 2})
+        gate.wait(0.2)
+
+    monkeypatch.setattr(CameraStream, "read", read_on)
+    store(client, *[b"jpeg"] * 8, max_age_ms=None)
+
+    async def act(scene: Scene) -> None:
+        with pytest.RaisesGroup(FencedError):
+            await asyncio.wait_for(scene.task, 10)
+        for _ in range(2):
+            await asyncio.wait_for(scene.shop.slots.take(), 5)
+
+    play(redis_url, act, OneFace(before), slots=2)
+    gc.collect()

@@ -25,8 +25,10 @@ from hypothesis.stateful import (
 import worker.delivery.stream
 import worker.ownership.lease
 from emotion_streams import keys
+from emotion_streams.frames import MAX_AHEAD_MS
 from emotion_streams.ledger import Ledger, Outcome, ledger_call, parse_ledger
 from tests.servers import RedisProcess
+from worker.delivery.stream import MAX_DELIVERIES, READ_BYTES
 from worker.redis_scripts import load_script
 
 KEPT: Final = 8
@@ -59,6 +61,7 @@ class Hand:
     owner: str
     epoch: int = 0
     held: dict[str, int] = field(default_factory=dict)
+    strikes: int = 0
 
     @property
     def given_before(self) -> list[str]:
@@ -86,9 +89,8 @@ class Delivery(RuleBasedStateMachine):
         self.frames, self.lease = keys.frames(camera), keys.lease(camera)
         self.emotions, self.dead = keys.emotions(camera), keys.dead(camera)
         self.ledger_key, self.camera = keys.ledger(camera), camera
-        self.but_the_lease = [
-            self.frames, self.emotions, self.dead, self.ledger_key, keys.camera_info(camera)
-        ]  # fmt: skip
+        self.keys = keys.camera_keys(camera)
+        self.but_the_lease = [key for key in self.keys if key != self.lease]
         self.script = {
             name: load_script(self.client, folder, name)
             for folder, names in (
@@ -103,6 +105,7 @@ class Delivery(RuleBasedStateMachine):
         self._no_frames()
 
     def _no_lease(self) -> None:
+        self.strikes = 0  # workers in a row that crashed on frames trimmed since
         self.right: tuple[str, int] | None = None  # who may commit: owner and epoch
         self.running = False  # whether that lease has not run out
         self.epoch = 0
@@ -156,7 +159,7 @@ class Delivery(RuleBasedStateMachine):
     @rule(number=WORKERS)
     def acquire(self, number: int | None) -> None:
         hand = self._hand(number)
-        epoch = self.script["acquire"](keys=[self.lease], args=[hand.owner, LONG_MS, LONG_MS])
+        epoch = self.script["acquire"](keys=self.keys, args=[hand.owner, LONG_MS, LONG_MS])
         owner = self.right[0] if self.right else None
         if owner not in (None, hand.owner) and self.running:
             assert epoch == 0
@@ -183,14 +186,14 @@ class Delivery(RuleBasedStateMachine):
     @rule(number=WORKERS)
     def renew(self, number: int | None) -> None:
         hand = self._hand(number)
-        renewed = self.script["renew"](keys=[self.lease], args=[hand.owner, hand.epoch, LONG_MS])
+        renewed = self.script["renew"](keys=self.keys, args=[hand.owner, hand.epoch, LONG_MS])
         assert bool(renewed) == self._may(hand)
         self.running = self.running or bool(renewed)
 
     @rule(number=WORKERS)
     def release(self, number: int | None) -> None:
         hand = self._hand(number)
-        released = self.script["release"](keys=[self.lease], args=[hand.owner, hand.epoch])
+        released = self.script["release"](keys=self.keys, args=[hand.owner, hand.epoch])
         assert bool(released) == self._may(hand)
         if released:
             self.right, hand.held = None, {}
@@ -217,7 +220,7 @@ class Delivery(RuleBasedStateMachine):
     @rule(age_ms=st.sampled_from([0, LONG_MS]))
     def retire(self, age_ms: int) -> None:
         """A worker finds the camera silent, be it right or not."""
-        gone = self.script["retire"](keys=[self.lease, *self.but_the_lease], args=[age_ms])
+        gone = self.script["retire"](keys=self.keys, args=[age_ms, MAX_AHEAD_MS])
         if gone:
             assert not (self.right and self.running), "of a camera that has an owner"
             assert not self.stored, "with frames that nobody saw"
@@ -247,7 +250,7 @@ class Delivery(RuleBasedStateMachine):
         self.unread -= set(got)
         self.pending |= {frame_id: Given(hand.owner) for frame_id in got}
         if not reply_is_lost:
-            hand.held |= dict.fromkeys(got, 1)
+            hand.held |= dict.fromkeys(got, 1 + hand.strikes)
 
     @rule(number=WORKERS, most=st.integers(1, 5), reply_is_lost=st.booleans())
     def claim(self, number: int | None, most: int, reply_is_lost: bool) -> None:
@@ -258,16 +261,23 @@ class Delivery(RuleBasedStateMachine):
             for frame_id, given in self.pending.items()
             if frame_id in there and frame_id not in hand.held
         }
-        with self._losing():
+        with self._losing(claiming=hand):
             reply = self.script["claim"](
-                keys=[self.frames, self.lease, self.ledger_key, self.emotions, self.dead],
-                args=[*self._proof(hand), hand.owner, most, LONG_MS, 0, *hand.held],
-            )
+                keys=self.keys,
+                args=[
+                    *self._proof(hand), hand.owner, most, READ_BYTES, READ_BYTES, LONG_MS, 0,
+                    MAX_DELIVERIES, MAX_AHEAD_MS, *hand.held,
+                ],
+            )  # fmt: skip
         if not self._may(hand):
             assert reply == b"FENCED"
             return
         self.group = True
-        got = {frame_id.decode(): deliveries for frame_id, _, deliveries in reply}
+        strikes, resets, complete, entries = reply
+        hand.strikes = strikes
+        assert (strikes, resets) == (self.strikes, 0)
+        assert bool(complete) == (len(expected) <= most)
+        got = {frame_id.decode(): deliveries for frame_id, _, _, deliveries in entries}
         # The oldest that are pending and there, but what it holds already.
         assert list(got.items()) == sorted(expected.items(), key=_order_of_item)[:most]
         if not reply_is_lost:
@@ -283,7 +293,7 @@ class Delivery(RuleBasedStateMachine):
         for _ in range(1 + reply_is_lost):
             with self._losing():
                 reply = self.script["begin"](
-                    keys=[self.frames, self.lease, self.ledger_key],
+                    keys=self.keys,
                     args=[*self._proof(hand), hand.owner, frame_id, deliveries],
                 )
             assert (reply == b"FENCED") != self._may(hand)
@@ -291,19 +301,28 @@ class Delivery(RuleBasedStateMachine):
             self.pending[frame_id] = Given(hand.owner, deliveries)
 
     @contextmanager
-    def _losing(self) -> Iterator[None]:
-        """Scripts that may find trimmed frames pending count each as lost."""
-        before = self._lost()
+    def _losing(self, claiming: Hand | None = None) -> Iterator[None]:
+        """Scripts that find trimmed frames pending count each: as dead if a claim finds that it
+        crashed three workers, else as lost. The camera keeps the deliveries of those."""
+        before = self._counts()
         yield
         gone = self.pending.keys() - self._in_redis()
-        assert self._lost() - before == len(gone)
         assert not gone & set(self.stored)
-        self.expected["lost"] += len(gone)
         for frame_id in gone:
-            self._end(frame_id, "lost")
+            given = self.pending[frame_id]
+            is_dead = claiming and given.deliveries >= MAX_DELIVERIES
+            if claiming and given.consumer != claiming.owner:
+                self.strikes = max(self.strikes, min(given.deliveries, MAX_DELIVERIES))
+            outcome = "dead" if is_dead else "lost"
+            self.expected[outcome] += 1
+            before[outcome] += 1
+            self._end(frame_id, outcome)
+        assert self._counts() == before
 
-    def _lost(self) -> int:
-        return int(self.client.hget(self.ledger_key, "lost") or 0)
+    def _counts(self) -> dict[str, int]:
+        return {
+            name: int(self.client.hget(self.ledger_key, name) or 0) for name in ("lost", "dead")
+        }
 
     def _in_redis(self) -> dict[str, Given]:
         """What is pending by its word."""
@@ -351,6 +370,8 @@ class Delivery(RuleBasedStateMachine):
                 assert frame_id not in self.pending
                 continue
             assert outcome == wanted or (wanted == "analysed" and outcome == "late")
+            if wanted == Outcome.ANALYSED and self.pending[frame_id].deliveries > 1:
+                self.strikes = 0
             self.expected[outcome] += 1
             self._end(frame_id, outcome)
             if outcome == Outcome.ANALYSED:
@@ -379,12 +400,10 @@ class Delivery(RuleBasedStateMachine):
             self.commit(None, outcomes, reply_is_lost)
 
     def _commit(self, hand: Hand, endings: list[tuple[str, Outcome]]) -> Any:
-        args: list[Any] = [*self._proof(hand), 10_000, 1_000]
+        args: list[Any] = [*self._proof(hand), 10_000, 1_000, MAX_AHEAD_MS]
         for frame_id, outcome in endings:
             args += (frame_id, outcome.value, b"payload", 1)
-        return self.script["commit"](
-            keys=[self.frames, self.emotions, self.lease, self.ledger_key, self.dead], args=args
-        )
+        return self.script["commit"](keys=self.keys, args=args)
 
     @invariant()
     def the_account_is_exact(self) -> None:

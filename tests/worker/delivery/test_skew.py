@@ -16,7 +16,7 @@ def frame(age_ms: float) -> Frame:
 def skew_after(*ages_ms: float) -> ClockSkew:
     skew = ClockSkew()
     for age_ms in ages_ms:
-        skew.saw([frame(age_ms)], NOW_MS)
+        skew.observe([frame(age_ms)], NOW_MS)
     return skew
 
 
@@ -60,11 +60,11 @@ def test_a_network_that_is_merely_slow_is_no_skew(late_ms: float) -> None:
 
 def test_a_read_that_brought_nothing_teaches_nothing() -> None:
     skew = skew_after(-10_000)
-    skew.saw([], NOW_MS)
+    skew.observe([], NOW_MS)
     assert skew.ms == 10_000
 
 
 def test_of_a_read_the_newest_frame_counts() -> None:
     skew = ClockSkew()
-    skew.saw([frame(3_000), frame(-100), frame(2_000)], NOW_MS)
+    skew.observe([frame(3_000), frame(-100), frame(2_000)], NOW_MS)
     assert skew.ms == 100

@@ -1,7 +1,9 @@
 """What an owner does with its camera's streams, on a real server."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +12,18 @@ from redis.exceptions import ResponseError
 
 from emotion_streams import keys
 from emotion_streams.connection import connect
+from emotion_streams.frames import MAX_FRAME_BYTES
 from emotion_streams.ledger import Ledger, Outcome, read_ledger
-from worker.delivery.stream import CameraStream, Delivery, Ending, Fenced, Lease, Retention
+from worker.delivery.stream import (
+    READ_BYTES,
+    CameraStream,
+    Claimed,
+    Completion,
+    FencedError,
+    Lease,
+    QueuedFrame,
+    Retention,
+)
 from worker.ownership.lease import Leases
 
 CAMERA = "lobby"
@@ -43,8 +55,8 @@ def store(client: redis.Redis, *numbers: int) -> None:
         client.xadd(FRAMES, {"frame": f"frame {number}"}, f"{number}-0")
 
 
-def analysed(number: int) -> Ending:
-    return Ending(f"{number}-0", Outcome.ANALYSED, b"event", 5)
+def analysed(number: int) -> Completion:
+    return Completion(f"{number}-0", Outcome.ANALYSED, b"event", 5)
 
 
 async def start(stream: CameraStream) -> None:
@@ -59,7 +71,7 @@ def test_frames_come_in_order_and_once(redis_url: str, client: redis.Redis) -> N
     store(client, 1, 2, 3)
 
     async def read(stream: CameraStream) -> None:
-        assert await stream.read() == [Delivery(f"{n}-0", f"frame {n}".encode()) for n in (1, 2, 3)]
+        assert [queued.frame_id for queued in await stream.read()] == ["1-0", "2-0", "3-0"]
         assert await stream.read() == []
 
     ledger = own(redis_url, start, read)
@@ -74,7 +86,7 @@ def test_a_group_that_vanished_is_made_again_and_gives_all_frames(
     async def read(stream: CameraStream) -> None:
         with pytest.raises(ResponseError, match="NOGROUP"):
             await stream.read()
-        assert await stream.claim(()) == ([], True)
+        assert await stream.claim(()) == Claimed([], complete=True)
         assert len(await stream.read()) == 1
 
     own(redis_url, read)
@@ -86,7 +98,7 @@ def test_an_end_is_counted_once_however_often_it_is_sent(
     store(client, 1, 2)
 
     async def commit(stream: CameraStream) -> None:
-        endings = [analysed(1), Ending("2-0", Outcome.EXPIRED)]
+        endings = [analysed(1), Completion("2-0", Outcome.EXPIRED)]
         assert await stream.commit(endings) == ["analysed", "expired"]
         assert await stream.commit(endings) == ["repeated", "repeated"]
 
@@ -115,10 +127,10 @@ def test_a_successor_claims_what_was_pending_and_counts_what_was_trimmed(
     client.xtrim(FRAMES, minid="2-0", approximate=False)
 
     async def claim(stream: CameraStream) -> None:
-        deliveries, complete = await stream.claim(())
-        assert [(d.frame_id, d.deliveries) for d in deliveries] == [("2-0", 2), ("3-0", 2)]
-        assert complete
-        assert await stream.claim(["2-0", "3-0"]) == ([], True)
+        claimed = await stream.claim(())
+        assert [(d.frame_id, d.deliveries) for d in claimed.frames] == [("2-0", 2), ("3-0", 2)]
+        assert claimed.complete
+        assert await stream.claim(["2-0", "3-0"]) == Claimed([], complete=True, strikes=1)
         await stream.commit([analysed(2), analysed(3)])
 
     ledger = own(redis_url, claim, start)
@@ -133,12 +145,12 @@ def test_only_the_frames_that_a_worker_began_are_held_against_it(
     own(redis_url, start, read_all, owner="first")
 
     async def begin_one(stream: CameraStream) -> None:
-        deliveries, _ = await stream.claim(())
+        deliveries = (await stream.claim(())).frames
         for _ in range(2):  # the first reply may have been lost
             await stream.begin(deliveries[0].frame_id, deliveries[0].deliveries)
 
     async def claim(stream: CameraStream) -> None:
-        deliveries, _ = await stream.claim(())
+        deliveries = (await stream.claim(())).frames
         assert [(d.frame_id, d.deliveries) for d in deliveries] == [("1-0", 3), ("2-0", 2)]
 
     for owner, step in (("second", begin_one), ("third", claim)):
@@ -154,7 +166,7 @@ def test_a_frame_trimmed_before_it_is_begun_again_is_lost(
     client.hset(keys.lease(CAMERA), "expires_ms", 1)
 
     async def begin(stream: CameraStream) -> None:
-        ((delivery,), _) = await stream.claim(())
+        (delivery,) = (await stream.claim(())).frames
         client.xtrim(FRAMES, 0)
         await stream.begin(delivery.frame_id, delivery.deliveries)
         assert await stream.commit([analysed(1)]) == ["repeated"]
@@ -172,7 +184,7 @@ def test_a_delivery_whose_reply_was_lost_is_claimed_but_not_held_against_the_fra
 
     async def claim(stream: CameraStream) -> None:
         for _ in range(5):  # replies to claims may be lost too
-            deliveries, _ = await stream.claim(["2-0"])
+            deliveries = (await stream.claim(["2-0"])).frames
             assert [(d.frame_id, d.deliveries) for d in deliveries] == [("1-0", 1)]
 
     own(redis_url, start, read_all, claim)
@@ -191,9 +203,9 @@ def test_a_long_backlog_is_claimed_in_parts(redis_url: str, client: redis.Redis)
     async def claim(stream: CameraStream) -> None:
         known: list[str] = []
         for size, complete in ((32, False), (32, False), (6, True)):
-            deliveries, is_all = await stream.claim(known)
-            assert (len(deliveries), is_all) == (size, complete)
-            known += [delivery.frame_id for delivery in deliveries]
+            claimed = await stream.claim(known)
+            assert (len(claimed.frames), claimed.complete) == (size, complete)
+            known += [delivery.frame_id for delivery in claimed.frames]
         assert known == [f"{number}-0" for number in range(1, 71)]
 
     own(redis_url, claim)
@@ -205,7 +217,7 @@ def test_a_dead_letter_says_what_and_why_but_holds_no_picture(
     store(client, 1)
 
     async def commit(stream: CameraStream) -> None:
-        await stream.commit([Ending("1-0", Outcome.DEAD, b"not msgpack", 7)])
+        await stream.commit([Completion("1-0", Outcome.DEAD, b"not msgpack", 7)])
 
     ledger = own(redis_url, start, read_all, commit)
     assert (ledger.dead, ledger.dead_letters) == (1, 1)
@@ -224,11 +236,11 @@ def test_who_has_not_the_lease_is_refused_and_changes_nothing(
     async def trespass(stream: CameraStream) -> None:
         async with connect(redis_url) as connection:
             other = CameraStream(connection, right, Retention())
-            with pytest.raises(Fenced, match=CAMERA):
+            with pytest.raises(FencedError, match=CAMERA):
                 await other.commit([analysed(1)])
-            with pytest.raises(Fenced, match=CAMERA):
+            with pytest.raises(FencedError, match=CAMERA):
                 await other.claim(())
-            with pytest.raises(Fenced, match=CAMERA):
+            with pytest.raises(FencedError, match=CAMERA):
                 await other.begin("1-0", 2)
 
     ledger = own(redis_url, start, read_all, trespass)
@@ -242,7 +254,7 @@ def test_at_the_memory_limit_frames_still_end(redis_url: str, client: redis.Redi
         client.config_set("maxmemory", 1)
 
     async def commit(stream: CameraStream) -> None:
-        endings = [analysed(1), Ending("2-0", Outcome.DEAD, b"why", 1)]
+        endings = [analysed(1), Completion("2-0", Outcome.DEAD, b"why", 1)]
         assert await stream.commit(endings) == ["analysed", "dead"]
 
     try:
@@ -257,7 +269,7 @@ def test_events_are_kept_by_count(redis_url: str, client: redis.Redis) -> None:
 
     async def commit(stream: CameraStream) -> None:
         # Whole nodes of a stream are dropped, and one holds 4 KB.
-        big = [Ending(f"{n}-0", Outcome.ANALYSED, b"e" * 5_000, 1) for n in range(1, 31)]
+        big = [Completion(f"{n}-0", Outcome.ANALYSED, b"e" * 5_000, 1) for n in range(1, 31)]
         await stream.commit(big)
 
     ledger = own(redis_url, start, read_all, commit, retention=Retention(events=10))
@@ -304,8 +316,9 @@ def test_an_entry_of_something_else_is_given_out_without_a_frame(
     client.xadd(FRAMES, {"something": "else"}, "1-0")
 
     async def read(stream: CameraStream) -> None:
-        assert await stream.read() == [Delivery("1-0", None)]
-        assert await stream.claim(()) == ([Delivery("1-0", None, 1)], True)
+        expected = QueuedFrame("1-0", 1, 13, None, "no field `frame`")
+        assert await stream.read() == [expected]
+        assert (await stream.claim(())).frames == [expected]
 
     own(redis_url, start, read)
 
@@ -322,3 +335,270 @@ def test_scripts_that_the_server_forgot_are_loaded_again(
         assert await stream.commit([analysed(1)]) == ["analysed"]
 
     own(redis_url, start, read_all, flush, commit)
+
+
+@pytest.mark.parametrize("block_ms", [None, 50])
+def test_a_read_is_bounded_by_bytes(
+    redis_url: str, client: redis.Redis, block_ms: int | None
+) -> None:
+    size = READ_BYTES // 3
+    for number in range(1, 9):
+        client.xadd(FRAMES, {"frame": bytes(size)}, f"{number}-0")
+
+    async def read(stream: CameraStream) -> None:
+        assert [d.frame_id for d in await stream.read(block_ms)] == ["1-0", "2-0", "3-0"]
+
+    own(redis_url, start, read)
+
+
+def test_the_largest_reply_is_within_the_limits_of_the_shipped_configuration() -> None:
+    conf = (Path(__file__).parents[3] / "deploy/valkey/valkey.conf").read_text()
+    found = re.search(r"^client-output-buffer-limit normal (\d+)mb (\d+)mb", conf, re.MULTILINE)
+    assert found
+    largest_mb = max(2 * MAX_FRAME_BYTES, READ_BYTES + MAX_FRAME_BYTES) / 2**20 + 1
+    assert largest_mb < int(found[2]) <= int(found[1])
+
+
+def test_a_claim_is_bounded_by_bytes_and_says_that_there_is_more(
+    redis_url: str, client: redis.Redis
+) -> None:
+    for number in range(1, 6):
+        client.xadd(FRAMES, {"frame": bytes(READ_BYTES // 2)}, f"{number}-0")
+
+    async def read_each(stream: CameraStream) -> None:
+        for _ in range(3):
+            await stream.read()
+
+    async def claim(stream: CameraStream) -> None:
+        claimed = await stream.claim(())
+        assert ([d.frame_id for d in claimed.frames], claimed.complete) == (
+            ["1-0", "2-0"], False,
+        )  # fmt: skip
+        claimed = await stream.claim(["1-0", "2-0", "3-0"])
+        assert ([d.frame_id for d in claimed.frames], claimed.complete) == (
+            ["4-0", "5-0"], True,
+        )  # fmt: skip
+
+    own(redis_url, start, read_each, claim)
+
+
+def test_an_entry_larger_than_any_frame_is_delivered_without_its_content(
+    redis_url: str, client: redis.Redis
+) -> None:
+    client.xadd(FRAMES, {"frame": bytes(MAX_FRAME_BYTES), "more": bytes(2_000)}, "1-0")
+    size = MAX_FRAME_BYTES + 2_000 + len("framemore")
+
+    async def read(stream: CameraStream) -> None:
+        (queued,) = await stream.read()
+        assert (queued.frame_id, queued.size, queued.frame) == ("1-0", size, None)
+        assert "the limit is" in queued.error
+        assert (await stream.claim(())).frames == [queued]
+
+    own(redis_url, start, read)
+
+
+@pytest.mark.parametrize("kept", ["-5", "1e300", "nan", "soon", str(2**62)])
+def test_a_clock_behind_all_of_time_stops_no_claim(
+    redis_url: str, client: redis.Redis, kept: str
+) -> None:
+    store(client, 1)
+
+    async def spoil(stream: CameraStream) -> None:
+        client.hset(keys.lease(CAMERA), "behind_ms", kept)
+
+    async def claim(stream: CameraStream) -> None:
+        await stream.claim(())
+        for behind_ms in (client.time()[0] * 1000, 10**15):  # as of a clock that begins at 1970
+            await stream.claim((), behind_ms=behind_ms)
+        await stream.read()
+        assert await stream.commit([analysed(1)]) == ["analysed"]
+
+    own(redis_url, start, spoil, claim, start)
+    assert (
+        0
+        <= int(client.hget(keys.lease(CAMERA), "behind_ms") or -1)
+        <= (client.time()[0] + 1) * 1000
+    )
+
+
+@pytest.mark.parametrize("key", [FRAMES, keys.emotions(CAMERA), keys.dead(CAMERA)])
+def test_a_key_that_holds_something_else_is_reset_by_the_cameras_owner(
+    redis_url: str, client: redis.Redis, key: str
+) -> None:
+    store(client, 1)
+
+    async def commit_one(stream: CameraStream) -> None:
+        await stream.read()
+        await stream.commit([analysed(1)])
+
+    async def spoil(stream: CameraStream) -> None:
+        client.delete(key)
+        client.set(key, "of a foreign type")
+
+    async def claim(stream: CameraStream) -> None:
+        assert (await stream.claim(())).resets == 1
+        assert (await stream.claim(())).resets == 0
+        store(client, 2)
+        await stream.read()
+        assert await stream.commit([analysed(2)]) == ["analysed"]
+
+    ledger = own(redis_url, start, commit_one, spoil, claim)
+    assert (ledger.added, ledger.analysed, ledger.dropped) == (2, 2, 0)
+
+
+@pytest.mark.parametrize("value", ["many", "-1", "1.5", "9" * 5_000])
+def test_a_ledger_of_nonsense_is_an_account_that_does_not_balance(
+    redis_url: str, client: redis.Redis, value: str
+) -> None:
+    store(client, 1)
+    client.hset(keys.ledger(CAMERA), "expired", value)
+
+    async def commit(stream: CameraStream) -> None:
+        assert await stream.commit([Completion("1-0", Outcome.EXPIRED)]) == ["expired"]
+
+    ledger = own(redis_url, start, read_all, commit)
+    assert ledger.in_flight == 0
+
+
+def test_a_ledger_that_is_no_hash_is_reset(redis_url: str, client: redis.Redis) -> None:
+    client.set(keys.ledger(CAMERA), "of a foreign type")
+
+    async def read_account(stream: CameraStream) -> None:
+        async with connect(redis_url) as connection:
+            assert (await read_ledger(connection, CAMERA)).analysed == 0
+
+    own(redis_url, read_account, start)
+    assert not client.exists(keys.ledger(CAMERA))
+
+
+@pytest.mark.parametrize(
+    "fields", [{"epoch": "first"}, {"epoch": "1e300"}, {"expires_ms": "soon", "owner": "x"}]
+)
+def test_a_lease_of_nonsense_can_be_acquired(
+    redis_url: str, client: redis.Redis, fields: dict[Any, Any]
+) -> None:
+    client.hset(keys.lease(CAMERA), mapping=fields)
+    store(client, 1)
+
+    async def commit(stream: CameraStream) -> None:
+        assert await stream.commit([analysed(1)]) == ["analysed"]
+
+    own(redis_url, start, read_all, commit)
+
+
+def test_a_lease_that_is_no_hash_is_acquired_anew_and_fences_its_owner_before(
+    redis_url: str, client: redis.Redis
+) -> None:
+    async def spoil(stream: CameraStream) -> None:
+        client.set(keys.lease(CAMERA), "of a foreign type")
+        with pytest.raises(FencedError):
+            await stream.claim(())
+
+    own(redis_url, start, spoil, owner="first")
+    own(redis_url, start, owner="second")
+    assert client.hget(keys.lease(CAMERA), "owner") == b"second"
+
+
+def test_a_stream_that_the_largest_id_blocks_is_reset_and_its_account_goes_on(
+    redis_url: str, client: redis.Redis
+) -> None:
+    store(client, 1)
+    largest = f"{2**64 - 1}-{2**64 - 1}"
+    client.xadd(FRAMES, {"frame": "x"}, largest)
+
+    async def work(stream: CameraStream) -> None:
+        with pytest.raises(ResponseError):
+            store(client, 2)
+        await stream.read()
+        assert (await stream.claim(["1-0", largest])).resets == 0  # not while frames are there
+        endings = [analysed(1), Completion(largest, Outcome.ANALYSED, b"event", 5)]
+        assert await stream.commit(endings) == ["analysed", "dead"]
+        assert (await stream.claim(())).resets == 1
+        store(client, 2)
+        await stream.read()
+        assert await stream.commit([analysed(2)]) == ["analysed"]
+
+    ledger = own(redis_url, start, work)
+    assert (ledger.added, ledger.analysed, ledger.dead, ledger.dropped) == (3, 2, 1, 0)
+    assert ledger.balanced
+    letters: Any = client.xrange(keys.dead(CAMERA))
+    assert b"ahead of the time of Redis" in letters[0][1][b"reason"]
+
+
+def crash_with_trimmed_frame(url: str, client: redis.Redis, number: int) -> int:
+    """A worker reads a frame, starts it as the camera's strikes ask for, and crashes; the frame is
+    trimmed. Returns the strikes that it knew of."""
+    store(client, number)
+    strikes = []
+
+    async def crash(stream: CameraStream) -> None:
+        claimed = await stream.claim(())
+        strikes.append(claimed.strikes)
+        await stream.read()
+        if claimed.strikes:
+            await stream.begin(f"{number}-0", 1 + claimed.strikes)
+
+    own(url, crash, owner=f"worker {number}")
+    client.hset(keys.lease(CAMERA), "expires_ms", 1)
+    client.xtrim(FRAMES, 0)
+    return strikes[0]
+
+
+def test_deliveries_are_counted_across_trimming_until_the_camera_is_set_aside(
+    redis_url: str, client: redis.Redis
+) -> None:
+    assert [crash_with_trimmed_frame(redis_url, client, n) for n in (1, 2, 3)] == [0, 1, 2]
+
+    async def claim(stream: CameraStream) -> None:
+        assert (await stream.claim(())).strikes == 3
+        client.hincrby(keys.lease(CAMERA), "struck_ms", -61_000)
+        assert (await stream.claim(())).strikes == 2  # one more try
+
+    ledger = own(redis_url, claim, owner="worker 4")
+    assert (ledger.lost, ledger.dead, ledger.balanced) == (2, 1, True)
+    client.hset(keys.lease(CAMERA), "expires_ms", 1)
+    crash_with_trimmed_frame(redis_url, client, 5)
+
+    async def claim_later(stream: CameraStream) -> None:
+        for strikes in (3, 2):  # after two minutes, twice as long as before
+            client.hincrby(keys.lease(CAMERA), "struck_ms", -61_000)
+            assert (await stream.claim(())).strikes == strikes
+
+    own(redis_url, start, claim_later, owner="worker 6")
+
+
+def test_a_frame_that_completes_clears_its_cameras_strikes(
+    redis_url: str, client: redis.Redis
+) -> None:
+    for number in (1, 2):
+        crash_with_trimmed_frame(redis_url, client, number)
+    store(client, 3)
+
+    async def succeed(stream: CameraStream) -> None:
+        assert (await stream.claim(())).strikes == 2
+        await stream.read()
+        await stream.begin("3-0", 3)
+        await stream.commit([analysed(3)])
+        assert (await stream.claim(())).strikes == 0
+
+    own(redis_url, succeed)
+
+
+def test_frames_that_were_read_but_not_started_add_no_strike_to_those_before(
+    redis_url: str, client: redis.Redis
+) -> None:
+    crash_with_trimmed_frame(redis_url, client, 1)
+    store(client, 2)
+
+    async def read_only(stream: CameraStream) -> None:
+        assert (await stream.claim(())).strikes == 1
+        await stream.read()
+
+    own(redis_url, read_only, owner="other")
+    client.hset(keys.lease(CAMERA), "expires_ms", 1)
+    client.xtrim(FRAMES, 0)
+
+    async def claim(stream: CameraStream) -> None:
+        assert (await stream.claim(())).strikes == 1
+
+    own(redis_url, claim, owner="third")

@@ -6,21 +6,26 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
+import openvino
 import pytest
 from numpy.typing import NDArray
 
 import worker.inference.engines
-from worker.inference.devices import visible_gpus
+from worker.inference.devices import has_bfloat16, has_int8, visible_gpus
 from worker.inference.engines import Engine, probabilities
 from worker.inference.engines.choose import ENGINES, NoEngine, build_engine, prefer
 from worker.inference.engines.keras import KerasEngine
 from worker.inference.engines.mnn import MAX_LANES, MnnEngine, open_sessions
+from worker.inference.engines.openvino import OpenVinoEngine
+from worker.inference.openvino_core import NoOpenVino, compile_on
 from worker.model import simpnet
 from worker.model.keras_weights import import_weights
 from worker.model.release import Release, load
@@ -43,11 +48,29 @@ def expected(release: Release, sample: NDArray[np.uint8]) -> NDArray[np.float32]
     return plainly(release, sample)
 
 
-@pytest.fixture(scope="module", params=ENGINES)
+def float32(release: Release) -> Release:
+    return replace(release, int8=None)
+
+
+CONTENDERS: dict[str, Callable[[Release], Engine]] = {
+    "keras": lambda release: KerasEngine(release, 2),
+    "openvino": lambda release: OpenVinoEngine(float32(release), 2),
+    "openvino in int8": lambda release: OpenVinoEngine(release, 2),
+    "mnn": lambda release: MnnEngine(release, 2),
+}
+
+
+@pytest.fixture(scope="module", params=CONTENDERS)
 def engine(request: pytest.FixtureRequest, release: Release) -> Engine:
-    built: Engine = {"keras": KerasEngine, "mnn": MnnEngine}[request.param](release, 2)
+    built = CONTENDERS[request.param](release)
     built.warm()
     return built
+
+
+def tolerance(engine: Engine) -> float:
+    """How far a probability may be from Keras' own. In int8 it is measured on noise here, which
+    the ranges were not; on faces the released files are held to their emotions."""
+    return 0.2 if getattr(engine, "precision", "float32") == "int8" else 1e-3
 
 
 def plainly(release: Release, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -72,7 +95,7 @@ def pictures(release: Release, count: int, seed: int = 0) -> NDArray[np.uint8]:
 def test_no_engine_is_left_out() -> None:
     folder = Path(worker.inference.engines.__file__).parent
     modules = {path.stem for path in folder.glob("*.py")} - {"__init__", "choose"}
-    assert modules == set(ENGINES)
+    assert modules == set(ENGINES) == {name.split()[0] for name in CONTENDERS}
 
 
 def test_a_row_of_probabilities_per_crop(engine: Engine, release: Release) -> None:
@@ -94,8 +117,8 @@ def test_every_engine_answers_as_keras_does(
     engine: Engine, sample: NDArray[np.uint8], expected: NDArray[np.float32]
 ) -> None:
     found = in_batches(engine, sample)
-    assert np.abs(expected - found).max() < 1e-3
-    assert_same_choice(expected, found, tie=2e-3)
+    assert np.abs(expected - found).max() < tolerance(engine)
+    assert_same_choice(expected, found, tie=2 * tolerance(engine))
 
 
 @pytest.mark.parametrize("side", [48, 64])
@@ -136,7 +159,7 @@ def test_lanes_work_side_by_side_and_do_not_mix_faces_up(
     parts = [sample[start : start + 5] for start in range(0, 100, 5)]
     with ThreadPoolExecutor(engine.lanes) as threads:
         found = np.concatenate(list(threads.map(engine.classify, parts)))
-    assert np.abs(expected[:100] - found).max() < 1e-3
+    assert np.abs(expected[:100] - found).max() < tolerance(engine)
 
 
 def test_a_face_in_one_lane_does_not_wait_for_a_batch_in_another(release: Release) -> None:
@@ -256,13 +279,14 @@ def test_keras_runs_on_jax_as_well(
     assert np.abs(expected[:3] - np.load(tmp_path / "rows.npy")).max() < 1e-3
 
 
+@pytest.mark.parametrize("engine", ["mnn", "openvino"])
 @pytest.mark.parametrize("input_size", [32, 64])
-def test_a_worker_on_two_cores_stays_under_400_megabytes(input_size: int) -> None:
+def test_a_worker_on_two_cores_stays_under_400_megabytes(input_size: int, engine: str) -> None:
     script = (
         "import worker.__main__; from worker.inference.engines.choose import build_engine; "
         "from dataclasses import replace; from worker.model.release import load; release = load(); "
         f"release = replace(release, card=replace(release.card, input_size={input_size})); "
-        "engine = build_engine('mnn', release, 2); engine.warm(); "
+        f"engine = build_engine('{engine}', release, 2); engine.warm(); "
         "print(open('/proc/self/status').read())"
     )
     status = subprocess.run(
@@ -279,7 +303,7 @@ def test_keras_that_cannot_use_the_gpu_that_is_there_does_not_take_its_place(
     monkeypatch.setattr("worker.inference.engines.keras._TensorFlow.gpus", lambda _: 0)
     with pytest.raises(NoEngine, match=r"GPU 0 is visible, but .* CPU: install it with CUDA"):
         build_engine("keras", release, threads=1)
-    assert build_engine("auto", release, threads=1).name == "mnn"
+    assert build_engine("auto", float32(release), threads=1).name == "mnn"
     (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
     assert "engine mnn: GPU 0 is visible, but" in warning.getMessage()
 
@@ -289,7 +313,7 @@ def test_auto_warns_where_a_gpu_stays_idle_for_want_of_keras(
 ) -> None:
     monkeypatch.setattr("worker.inference.engines.choose.visible_gpus", lambda: ("0",))
     monkeypatch.setattr(
-        "worker.inference.engines.choose._installed", lambda engine: engine == "mnn"
+        "worker.inference.engines.choose._usable", lambda engine, _: engine == "mnn"
     )
     assert build_engine("auto", release, threads=1).name == "mnn"
     (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
@@ -297,22 +321,111 @@ def test_auto_warns_where_a_gpu_stays_idle_for_want_of_keras(
 
 
 @pytest.mark.parametrize(
-    ("gpus", "installed", "engine"),
+    ("gpus", "usable", "engine", "missing"),
     [
-        ((), ("keras", "mnn"), "mnn"),
-        (("0",), ("keras", "mnn"), "keras"),
-        (("0",), ("mnn",), "mnn"),
-        ((), ("keras",), "keras"),
-        ((), (), "mnn"),
+        ((), ("keras", "openvino", "mnn"), "openvino", None),
+        ((), ("keras", "mnn"), "mnn", None),
+        (("0",), ("keras", "openvino", "mnn"), "keras", None),
+        (("0",), ("openvino", "mnn"), "openvino", "keras"),
+        (("0",), ("mnn",), "mnn", "keras"),
+        ((), ("keras",), "keras", "mnn"),
+        ((), (), "mnn", None),
     ],
 )
-def test_auto_takes_keras_where_a_gpu_is_visible_and_says_why(
-    gpus: tuple[str, ...], installed: tuple[str, ...], engine: str
+def test_auto_takes_keras_where_a_gpu_is_visible_and_else_the_fastest_and_says_why(
+    gpus: tuple[str, ...], usable: tuple[str, ...], engine: str, missing: str | None
 ) -> None:
-    name, reason = prefer(gpus, installed)
+    name, reason = prefer(gpus, usable)
     assert name == engine
     assert reason.startswith("GPU 0 is visible" if gpus else "no GPU is visible")
-    assert ("not installed" in reason) == (engine != ("keras" if gpus else "mnn"))
+    assert reason.endswith(f"but {missing} is not installed" if missing else "is visible")
+
+
+def test_auto_takes_openvino_where_the_cpu_sums_up_bytes_and_the_release_has_them(
+    release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.inference.engines.choose.visible_gpus", tuple)
+    for fast in (True, False):
+        monkeypatch.setattr("worker.inference.engines.choose.has_int8", lambda fast=fast: fast)
+        assert build_engine("auto", release, 1).name == ("openvino" if fast else "mnn")
+        assert build_engine("auto", float32(release), 1).name == "mnn"
+
+
+@pytest.mark.parametrize(
+    ("flags", "int8", "bfloat16"),
+    [
+        ("fpu avx2 avx512_vnni avx512_bf16", True, True),
+        ("fpu avx2 avx_vnni", True, False),
+        ("fpu avx2 avx512f", False, False),
+        ("", False, False),
+    ],
+)
+def test_a_cpu_is_asked_for_what_it_does_fast(
+    flags: str, int8: bool, bfloat16: bool, tmp_path: Path
+) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(f"processor\t: 0\nflags\t\t: {flags}\nbugs\t\t: avx_vnni\n" * 2)
+    assert (has_int8(cpuinfo), has_bfloat16(cpuinfo)) == (int8, bfloat16)
+    cpuinfo.write_text("processor\t: 0\nFeatures\t: fp asimd\n")  # an ARM
+    assert not has_int8(cpuinfo)
+    assert not has_bfloat16(tmp_path / "missing")
+
+
+@pytest.mark.parametrize("engine", ["auto", "openvino"])
+def test_a_device_that_openvino_does_not_have_is_named_in_one_line(
+    engine: str, release: Release
+) -> None:
+    with pytest.raises(NoEngine, match=r"sees no device GPU\.7, only .*CPU") as refused:
+        build_engine(engine, release, 1, "GPU.7")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_device_is_for_openvino_alone(release: Release) -> None:
+    with pytest.raises(NoEngine, match="--device GPU is OpenVINO's: take --engine openvino"):
+        build_engine("mnn", release, 1, "GPU")
+
+
+def test_an_openvino_that_is_missing_or_too_old_is_said_in_one_line(
+    release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("openvino.__version__", "2024.6.0-17404")
+    with pytest.raises(NoEngine, match=r"OpenVINO 2024\.6\.0-17404 is too old: 2025 or later"):
+        build_engine("openvino", release, 1)
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(NoEngine, match=r"pip install 'emotion-streams\[openvino\]'"):
+        build_engine("openvino", release, 1)
+
+
+def test_a_device_that_refuses_the_model_is_named_in_one_line() -> None:
+    class Core:
+        def compile_model(self, *_: object) -> None:
+            raise RuntimeError("Exception from src/inference:\nCheck failed:\nno such kernel\n")
+
+    with pytest.raises(NoOpenVino, match=r"NPU refuses the model: no such kernel$"):
+        compile_on(Core(), None, "NPU", {})
+
+
+def test_devices_other_than_cpus_are_given_batches_of_few_sizes(
+    release: Release,
+    sample: NDArray[np.uint8],
+    expected: NDArray[np.float32],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shapes = []
+
+    def on_the_cpu(core: Any, model: Any, device: str, options: dict[str, Any]) -> Any:
+        shapes.append(tuple(model.input(0).get_shape()))
+        assert device == "GPU"
+        return core.compile_model(model, "CPU", options)
+
+    monkeypatch.setattr("worker.inference.engines.openvino._MAX_BATCH_GPU", 4)
+    monkeypatch.setattr("worker.inference.engines.openvino.compile_on", on_the_cpu)
+    monkeypatch.setattr("worker.inference.engines.openvino.open_core", lambda _: openvino.Core())
+    engine = OpenVinoEngine(float32(release), 2, "GPU")
+    engine.warm()
+    assert shapes == [(n, 32, 32, 3) for n in (1, 2, 4)]
+    for count in (1, 3, 4):  # in the device's own precision
+        assert np.abs(expected[:count] - engine.classify(sample[:count])).max() < 0.02
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ import cv2
 
 from worker.inference.detect import Detector
 from worker.inference.detect.haar import Haar
-from worker.inference.detect.yunet import DETECT_SIDE, YuNet
+from worker.inference.detect.yunet import DETECT_SIDE
+from worker.inference.detect.yunet_fastest import fastest_yunet
 
 YUNET_FILE: Final = "face_detection_yunet_2023mar.onnx"
 YUNET_SHA256: Final = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
@@ -37,21 +38,21 @@ class NoDetector(RuntimeError):
 
 
 def choose_detector(
-    name: str, model: Path | None, side: int = DETECT_SIDE
+    name: str, model: Path | None, *, side: int = DETECT_SIDE, threads: int | None = None
 ) -> Callable[[], Detector]:
     """Return a factory of detectors, one per thread.
 
     `name` is `yunet`, `haar`, or `auto` for YuNet if its file is available, else Haar. `model` is
     YuNet's file; without it, the file is taken from the cache or downloaded into it. `side`: the
-    longer side in pixels that YuNet sees pictures at; Haar has a size of its own.
-    Raises NoDetector.
+    longer side in pixels that YuNet sees pictures at; Haar has a size of its own. `threads` may
+    detect at once; without it, one per core. Raises NoDetector.
     """
     if name == "haar":
         return Haar
     try:
         # The bytes that were checked are the bytes that run: the file may be replaced meanwhile.
         weights = _read_checked(model) if model else fetch_yunet(cache_folder(), YUNET_URL)
-        YuNet(weights, side)
+        return fastest_yunet(weights, threads or len(os.sched_getaffinity(0)), side)
     except (OSError, cv2.error, ValueError) as error:
         if name == "yunet" or model:
             raise NoDetector(
@@ -64,7 +65,6 @@ def choose_detector(
             extra={"reason": str(error)},
         )
         return Haar
-    return lambda: YuNet(weights, side)
 
 
 def cache_folder() -> Path:

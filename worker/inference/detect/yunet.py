@@ -13,7 +13,7 @@ from worker.inference.detect import Detection
 SCORE_THRESHOLD: Final = 0.7
 NMS_THRESHOLD: Final = 0.3
 MAX_CANDIDATES: Final = 5000
-"""Boxes before suppression: some ten a face. With 500 a crowd in 4K would lose most of its faces."""
+"""Boxes before suppression: some ten a face. With 500 a crowd in 4K would lose most faces."""
 
 DETECT_SIDE: Final = 640
 """Pictures are reduced to this longer side for detection: the size YuNet was trained on. Faces of
@@ -32,6 +32,16 @@ MIN_SIDE: Final = 64
 wrote, and finds faces in it; they are padded."""
 
 
+def reduced(image: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], float]:
+    """Return the picture with its longer side at most `side` pixels, and its scale, up to 1."""
+    height, width = image.shape[:2]
+    scale = min(1.0, side / max(height, width))
+    if scale < 1.0:
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return image, scale
+
+
 class YuNet:
     """OpenCV's FaceDetectorYN with the Zoo's 2023mar weights."""
 
@@ -47,11 +57,7 @@ class YuNet:
 
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
         """The faces in a uint8 BGR picture (height, width, 3), surest first."""
-        height, width = image.shape[:2]
-        scale = min(1.0, self._side / max(height, width))
-        if scale < 1.0:
-            size = (max(1, round(width * scale)), max(1, round(height * scale)))
-            image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+        image, scale = reduced(image, self._side)
         if min(image.shape[:2]) < MIN_SIDE:
             down, right = (max(0, MIN_SIDE - side) for side in image.shape[:2])
             border = cv2.copyMakeBorder(image, 0, down, 0, right, cv2.BORDER_CONSTANT)

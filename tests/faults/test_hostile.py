@@ -1,0 +1,193 @@
+"""One hostile camera among others, on the shipped configuration: it harms none but itself."""
+
+import os
+import re
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+import pytest
+import redis
+
+from emotion_streams import keys
+from emotion_streams.frames import Frame
+from tests.faults.ailing import KILLS, ailing
+from tests.faults.processes import Running, start_worker
+from tests.servers import RedisProcess, eventually, free_port
+from worker.ownership.owned import MAX_CAMERAS
+
+CONF: Final = Path(__file__).parent.parent.parent / "deploy/valkey/valkey.conf"
+LARGEST_ID: Final = f"{2**64 - 1}-{2**64 - 1}"
+
+
+def output_buffer_limits() -> str:
+    """What valkey.conf allows a client, as CONFIG SET takes it."""
+    found = re.search(r"^client-output-buffer-limit (normal .+)$", CONF.read_text(), re.MULTILINE)
+    assert found
+    return found[1]
+
+
+class Place:
+    """A Redis with the limits of valkey.conf, cameras that store frames, and workers."""
+
+    def __init__(self, server: RedisProcess, folder: Path, ends: ExitStack) -> None:
+        self.server = server
+        self.client = ends.enter_context(redis.Redis(port=server.port))
+        self.client.config_set("client-output-buffer-limit", output_buffer_limits())
+        self._folder = folder
+        self._ends = ends
+
+    def worker(self, program: str = "worker") -> Running:
+        worker = start_worker(self._folder, self.server.url, program=program)
+        return self._ends.enter_context(worker)
+
+    def register(self, *cameras: str) -> None:
+        seconds: Any = self.client.time()
+        self.client.zadd(keys.CAMERAS, dict.fromkeys(cameras, seconds[0] * 1000))
+
+    def store(
+        self, camera: str, jpeg: bytes = b"", max_age_ms: int | None = None, at: str = "*"
+    ) -> None:
+        self.register(camera)
+        now_ms = int(time.time() * 1000)
+        frame = Frame(now_ms, 128, 96, jpeg or ailing(), "boot", 0, max_age_ms=max_age_ms)
+        self.client.xadd(keys.frames(camera), {"frame": frame.pack()}, at)
+
+    def ended_as(self, camera: str, outcome: str) -> int:
+        return int(self.client.hget(keys.ledger(camera), outcome) or 0)
+
+    def serves(self, camera: str = "good", within_s: float = 30) -> None:
+        """Store a frame of a sound camera, and wait for its event."""
+        before = self.ended_as(camera, "analysed")
+        self.store(camera)
+        eventually(lambda: self.ended_as(camera, "analysed") > before, within_s)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    with ExitStack() as ends:
+        server = ends.enter_context(RedisProcess(port=free_port()))
+        yield Place(server, tmp_path, ends)
+
+
+def asked(worker: Running, path: str) -> str:
+    found = re.search(r"metrics at (http://\S+)/metrics", worker.logged())
+    assert found
+    with urllib.request.urlopen(f"{found.group(1)}{path}") as reply:
+        text: str = reply.read().decode()
+    return text
+
+
+def metric(worker: Running, series: str) -> float:
+    found = re.search(rf"^{re.escape(series)} (\S+)$", asked(worker, "/metrics"), re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+def large_jpeg() -> bytes:
+    """4.2 MB of noise."""
+    noise = np.random.default_rng(1).integers(0, 256, (2400, 1500, 3), np.uint8)
+    jpeg: bytes = cv2.imencode(".jpg", noise, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+    return jpeg
+
+
+def test_large_pictures_that_all_count_are_analysed(place: Place) -> None:
+    jpeg = large_jpeg()
+    assert len(jpeg) > 3_500_000
+    count = 20
+    assert count * len(jpeg) > 64 << 20  # the limit of one reply
+    for _ in range(count):
+        place.store("large", jpeg)
+    worker = place.worker()
+    eventually(lambda: place.ended_as("large", "analysed") == count, 120)
+    assert "Redis failed" not in worker.logged()
+
+
+def test_a_clock_at_1970_stops_neither_its_camera_nor_the_retirement_of_others(
+    place: Place,
+) -> None:
+    for camera in ("gone", "unwell"):
+        place.client.zadd(keys.CAMERAS, {camera: 1})
+        place.client.hset(keys.ledger(camera), "analysed", 1)
+    place.client.hset(keys.lease("unwell"), "behind_ms", 10**15)
+    for number in range(1, 6):
+        frame = Frame(number, 128, 96, ailing(), "boot", number, max_age_ms=None)
+        place.client.xadd(keys.frames("old"), {"frame": frame.pack()}, f"{number}-0")
+    place.register("old")
+    worker = place.worker()
+    eventually(lambda: place.ended_as("old", "analysed") == 5, 30)
+    eventually(lambda: place.client.zrange(keys.CAMERAS, 0, -1) == [b"old"], 30)
+    place.serves()
+    assert asked(worker, "/readyz") == "ok\n"
+
+
+def test_a_camera_that_crashes_workers_and_trims_its_frames_is_set_aside(place: Place) -> None:
+    for number in range(3):
+        place.store("hostile", ailing(KILLS))
+        worker = place.worker("tests.faults.ailing")
+        worker.wait(60)
+        place.client.xtrim(keys.frames("hostile"), 0)
+        assert place.ended_as("hostile", "dead") == 0, number
+    place.worker("tests.faults.ailing")
+    place.serves(within_s=40)
+    for _ in range(5):
+        place.store("hostile", ailing(KILLS))
+    eventually(lambda: place.ended_as("hostile", "dead") == 6, 30)
+    assert place.ended_as("hostile", "lost") == 2
+    place.serves()
+
+
+def test_nested_messages_and_entries_of_any_size_hold_nobody_up(place: Place) -> None:
+    inner = b"\xdc\x10\x00" + b"\x90" * 4096
+    nested = b"\x81\xa6schema\xdc\x0f\x20" + inner * 0x0F20
+    worker = place.worker()
+    place.serves()
+    before_mb = worker.memory_mb()
+    for _ in range(4):
+        place.client.xadd(keys.frames("hostile"), {"frame": nested})
+    for _ in range(2):
+        fields: Any = {f"field{number}": bytes(15 << 20) for number in range(6)}
+        place.client.xadd(keys.frames("hostile"), fields)
+    place.register("hostile")
+    place.serves()
+    eventually(lambda: place.ended_as("hostile", "dead") == 6, 60)
+    place.serves()
+    assert worker.memory_mb() - before_mb < 400
+
+
+def test_keys_of_other_types_and_the_largest_id_block_no_camera(place: Place) -> None:
+    worker = place.worker()
+    place.serves()
+    place.client.hset(keys.frames("typed"), "a", "b")
+    place.client.set(keys.lease("typed"), "a")
+    place.client.set(keys.ledger("typed"), "a")
+    place.register("typed")
+    place.store("largest", at=LARGEST_ID)
+    resets = 'emotion_key_resets_total{camera="%s"}'
+    eventually(lambda: metric(worker, resets % "typed") >= 2, 30)
+    eventually(lambda: metric(worker, resets % "largest") == 1, 30)
+    for camera in ("typed", "largest", "good"):
+        place.serves(camera)
+    assert place.ended_as("largest", "dead") == 1
+    assert "Traceback" not in worker.logged()
+    assert asked(worker, "/readyz") == "ok\n"
+
+
+def test_two_thousand_names_take_no_camera_from_a_worker(place: Place) -> None:
+    worker = place.worker()
+    place.serves()
+    epoch = place.client.hget(keys.lease("good"), "epoch")
+    names = [f"fake{number}" for number in range(2_000)]
+    until = time.monotonic() + float(os.environ.get("STORM_S", "12"))
+    while time.monotonic() < until:
+        place.register("good", *names)
+        place.serves(within_s=20)
+        time.sleep(0.2)
+    clients: Any = place.client.info("clients")
+    assert clients["connected_clients"] < 1_000
+    assert metric(worker, "emotion_owned_cameras") == MAX_CAMERAS
+    assert place.client.hget(keys.lease("good"), "epoch") == epoch

@@ -1,0 +1,238 @@
+"""YuNet in OpenVINO: the faces that OpenCV finds, in networks of few sizes nobody waits for."""
+
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import openvino
+import pytest
+from numpy.typing import NDArray
+from openvino import opset13 as ops
+
+from tests.worker.inference.test_detect import boxed_faces
+from worker.inference.detect import Detection, yunet_openvino
+from worker.inference.detect.choose import YUNET_FILE, choose_detector
+from worker.inference.detect.yunet import DETECT_SIDE, NMS_THRESHOLD, SCORE_THRESHOLD, YuNet
+from worker.inference.detect.yunet_decode import suppress
+from worker.inference.detect.yunet_openvino import SIZES_KEPT, Networks, YuNetOpenVino
+from worker.inference.openvino_core import NoOpenVino
+
+LARGEST = (DETECT_SIDE, DETECT_SIDE)
+
+
+@pytest.fixture(scope="module")
+def yunet_file(shared: Path) -> Path:
+    return shared / "models" / "yunet" / YUNET_FILE
+
+
+@pytest.fixture
+def networks(yunet_file: Path) -> Networks:
+    return Networks(yunet_file.read_bytes(), threads=2)
+
+
+def blank(width: int, height: int) -> NDArray[np.uint8]:
+    return np.zeros((height, width, 3), np.uint8)
+
+
+def apart(one: Detection, other: Detection) -> float:
+    """The largest difference of a side, in pixels."""
+    sides = zip(vars(one.box).values(), vars(other.box).values(), strict=True)
+    return max(abs(float(a) - float(b)) for a, b in sides)
+
+
+@pytest.mark.parametrize(("bfloat16", "pixels"), [(False, 0.01), (True, 1.0)])
+def test_the_faces_are_those_of_opencv_within_a_pixel(
+    bfloat16: bool, pixels: float, yunet_file: Path, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(yunet_openvino, "has_bfloat16", lambda: bfloat16)
+    monkeypatch.setattr(yunet_openvino, "UNUSED_AFTER", 0)
+    networks, opencv = Networks(yunet_file.read_bytes(), threads=1), YuNet(yunet_file.read_bytes())
+    detector, faces = YuNetOpenVino(networks), 0
+    for image, _ in boxed_faces(shared):
+        detector.detect(image)
+        networks.wait()  # until there is a network of the picture's own size
+        expected, found = opencv.detect(image), detector.detect(image)
+        faces += len(found)
+        assert len(found) == len(expected)
+        for face in found:
+            assert min(apart(face, other) for other in expected) < pixels
+    assert faces == 43
+
+
+def test_a_picture_in_a_larger_network_has_the_same_faces_within_three_pixels(
+    networks: Networks, yunet_file: Path, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(networks, "_have_compiled", lambda size: None)
+    detector, opencv = YuNetOpenVino(networks), YuNet(yunet_file.read_bytes())
+    for image, _ in boxed_faces(shared):
+        expected, found = opencv.detect(image), detector.detect(image)
+        assert len(found) == len(expected)
+        assert all(min(apart(face, other) for other in expected) < 3 for face in found)
+    assert networks.sizes == {LARGEST}
+
+
+class Compiling:
+    """In the place of Networks' compiling: counts, and holds on while `held`."""
+
+    def __init__(self, networks: Networks, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.sizes: list[tuple[int, int]] = []
+        self.go_on = threading.Event()
+        self.go_on.set()
+        self._compile = networks._compile
+        monkeypatch.setattr(networks, "_compile", self)
+
+    def __call__(self, size: tuple[int, int]) -> Any:
+        self.sizes.append(size)
+        assert self.go_on.wait(60)
+        return self._compile(size)
+
+
+def test_no_picture_waits_for_a_network_to_be_compiled(
+    networks: Networks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiling = Compiling(networks, monkeypatch)
+    compiling.go_on.clear()
+    detector = YuNetOpenVino(networks)
+    for _ in range(3):
+        for width, height in ((320, 240), (640, 360), (100, 300)):
+            assert detector.detect(blank(width, height)) == []
+    assert compiling.sizes == [(320, 256)]  # which still is being compiled
+    assert networks.sizes == {LARGEST}
+    compiling.go_on.set()
+    networks.wait()
+    assert networks.sizes == {LARGEST, (320, 256)}
+
+
+def test_sizes_in_turn_are_compiled_once_each_as_long_as_there_is_room(
+    networks: Networks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiling = Compiling(networks, monkeypatch)
+    detector = YuNetOpenVino(networks)
+    sizes = [(64 + 32 * number, 96) for number in range(SIZES_KEPT + 3)]
+    for _ in range(4):
+        for size in sizes:
+            assert detector.detect(blank(*size)) == []
+            networks.wait()
+    assert compiling.sizes == sizes[:SIZES_KEPT]
+    assert networks.sizes == {LARGEST, *sizes[:SIZES_KEPT]}
+
+
+def test_a_size_that_no_camera_has_any_more_gives_way(
+    networks: Networks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(yunet_openvino, "UNUSED_AFTER", 3 * SIZES_KEPT)
+    detector = YuNetOpenVino(networks)
+    sizes = [(64 + 32 * number, 96) for number in range(SIZES_KEPT + 1)]
+    gone, *there = sizes
+    for _ in range(4):
+        for size in sizes if gone in sizes else there:
+            detector.detect(blank(*size))
+            networks.wait()
+        sizes = there
+    assert networks.sizes == {LARGEST, *there}
+
+
+def test_a_size_that_cannot_be_compiled_goes_on_in_a_larger_network(
+    networks: Networks, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tried = []
+
+    def refuse(size: tuple[int, int]) -> None:
+        tried.append(size)
+        raise NoOpenVino("OpenVINO's device CPU refuses the model: no memory")
+
+    monkeypatch.setattr(networks, "_compile", refuse)
+    for _ in range(3):
+        assert YuNetOpenVino(networks).detect(blank(320, 240)) == []
+        networks.wait()
+    assert tried == [(320, 256)]
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert message.startswith("YuNet goes on with larger inputs than 320x256")
+
+
+def test_threads_share_the_networks_and_do_not_mix_pictures_up(
+    networks: Networks, shared: Path
+) -> None:
+    pictures = [image for image, _ in boxed_faces(shared)][:3]
+    for picture in pictures:
+        YuNetOpenVino(networks).detect(picture)
+        networks.wait()
+    alone = [YuNetOpenVino(networks).detect(picture) for picture in pictures]
+    with ThreadPoolExecutor(4) as threads:
+        found = list(
+            threads.map(lambda picture: YuNetOpenVino(networks).detect(picture), pictures * 8)
+        )
+    assert found == alone * 8
+
+
+def test_overlaps_are_suppressed_as_opencv_does_it() -> None:
+    noise = np.random.default_rng(0)
+    for count in (0, 1, 2, 50, 700):
+        corners, sides = noise.uniform(-20, 200, (count, 2)), noise.uniform(2, 90, (count, 2))
+        scores = noise.permutation(np.linspace(SCORE_THRESHOLD + 0.01, 1, count))
+        faces = np.column_stack([corners, sides, scores]).astype(np.float32)
+        boxes = np.trunc(faces[:, :4]).astype(int).tolist()
+        kept = cv2.dnn.NMSBoxes(boxes, faces[:, 4].tolist(), 0.5, NMS_THRESHOLD, top_k=500)
+        assert np.array_equal(suppress(faces), faces[np.asarray(kept, int).ravel()])
+
+
+def other_network(**shapes: tuple[int, ...]) -> openvino.Model:
+    picture = ops.parameter([1, 3, 640, 640], np.float32, name="input")
+    mean = ops.reduce_mean(picture, np.array([0, 1, 2, 3]), keep_dims=False)
+    outputs = []
+    for name, shape in shapes.items():
+        output = ops.result(ops.broadcast(mean, np.array(shape)))
+        output.output(0).get_tensor().set_names({name})
+        outputs.append(output)
+    return openvino.Model(outputs, [picture], "other")
+
+
+EIGHT = {f"{kind}_{n}": (1, (640 // n) ** 2, 1) for n in (8, 16, 32) for kind in ("cls", "obj")}
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (lambda: other_network(cls_8=(1, 6400, 1)), "not YuNet's network"),
+        (
+            lambda: other_network(**EIGHT, **{f"bbox_{n}": (1, 7, 4) for n in (8, 16, 32)}),
+            r"not YuNet's network: bbox_8 has shape \(1, 7, 4\)",
+        ),
+    ],
+)
+def test_a_network_of_other_shapes_is_refused_in_one_line(
+    model: Callable[[], openvino.Model],
+    reason: str,
+    yunet_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(openvino.Core, "read_model", lambda *_: model())
+    with pytest.raises(ValueError, match=reason) as refused:
+        Networks(yunet_file.read_bytes(), threads=1)
+    assert "\n" not in str(refused.value)
+
+
+def test_what_is_no_model_at_all_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"not a model")
+    with pytest.raises(ValueError, match="not YuNet's network") as refused:
+        Networks((tmp_path / "model.onnx").read_bytes(), threads=1)
+    assert "\n" not in str(refused.value)
+
+
+def test_yunet_runs_on_opencv_where_openvino_is_missing_too_old_or_on_another_kind_of_cpu(
+    yunet_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(choose_detector("yunet", yunet_file, threads=1)(), YuNetOpenVino)
+    with monkeypatch.context() as patch:
+        patch.setattr("openvino.__version__", "2024.6.0")
+        assert isinstance(choose_detector("yunet", yunet_file, threads=1)(), YuNet)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "openvino", None)
+        assert isinstance(choose_detector("yunet", yunet_file, threads=1)(), YuNet)
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    assert isinstance(choose_detector("yunet", yunet_file, threads=1)(), YuNet)

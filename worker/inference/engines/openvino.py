@@ -1,0 +1,150 @@
+"""SimpNet V2 in OpenVINO: in bytes the fastest on x86-64, and for Intel's GPUs and NPUs.
+
+The graph is built from the release with OpenVINO's own operations: from its int8 file where it has
+one, else from its weights in float32.
+"""
+
+import queue
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import openvino
+from numpy.typing import NDArray
+from openvino import opset13 as ops
+
+from worker.inference.engines import probabilities
+from worker.inference.openvino_core import compile_on, cpu_options, open_core
+from worker.model.architecture import BLOCKS
+from worker.model.int8 import Int8Weights
+from worker.model.release import Release, fold
+
+MAX_LANES: Final = 16
+"""Lanes share the weights, so that each takes some 10 MB: beyond these they get more threads."""
+
+_BATCH_PIXELS: Final = 4 * 64 * 64
+_MAX_BATCH: Final = 8
+"""Larger batches gain nothing on a CPU, and make the first face wait for the last."""
+
+_MAX_BATCH_GPU: Final = 32
+_LANES_GPU: Final = 2
+"""One batch travels while another is worked on."""
+
+_LEVELS: Final = 256
+
+
+class OpenVinoEngine:
+    """OpenVINO on `device`: `CPU`, on as many threads as given, or another that it names, such as
+    `GPU`, `GPU.1` and `NPU`.
+
+    Lanes of one thread each as in MNN's engine. `precision` is `int8` or `float32`. Raises
+    NoOpenVino where this OpenVINO is too old, or has no such device.
+    """
+
+    name = "openvino"
+
+    def __init__(self, release: Release, threads: int, device: str = "CPU") -> None:
+        core = open_core(device)
+        self._card = release.card
+        self.precision = "int8" if release.int8 else "float32"
+        per_batch = _BATCH_PIXELS // release.card.input_size**2
+        if device == "CPU":
+            self.lanes = min(threads, MAX_LANES)
+            self.max_batch = max(1, min(_MAX_BATCH, per_batch))
+            options = cpu_options(threads, self.lanes, "f32")
+            # Any number of faces: another one than the last costs a CPU next to nothing.
+            self._batches: tuple[int, ...] = ()
+        else:
+            self.lanes = _LANES_GPU
+            self.max_batch = _MAX_BATCH_GPU
+            options = {"PERFORMANCE_HINT": "THROUGHPUT"}
+            # A GPU builds its kernels anew for each number, and an NPU takes but one.
+            self._batches = tuple(2**n for n in range(self.max_batch.bit_length()))
+        self._idle: dict[int, queue.SimpleQueue[Any]] = {}
+        for batch in self._batches or (0,):
+            compiled = compile_on(core, graph(release, batch), device, options)
+            self._idle[batch] = queue.SimpleQueue()
+            for _ in range(self.lanes):
+                self._idle[batch].put(compiled.create_infer_request())
+
+    def warm(self) -> None:
+        """Run a face and the largest batch in every lane, so that buffers stand."""
+        side = self._card.input_size
+        for count in self._batches or (1, self.max_batch):
+            for _ in range(self.lanes):  # lanes are taken in turn
+                self.classify(np.zeros((count, side, side, 3), np.uint8))
+
+    def classify(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """As in Engine."""
+        count = len(crops)
+        batch = next((size for size in self._batches if size >= count), 0)
+        if batch > count:
+            padding = np.zeros((batch - count, *crops.shape[1:]), np.uint8)
+            crops = np.concatenate([crops, padding])
+        idle = self._idle[batch]
+        lane = idle.get()
+        try:
+            lane.infer([np.ascontiguousarray(crops)], share_inputs=True)
+            logits = np.array(lane.get_output_tensor(0).data[:count], np.float32)
+        finally:
+            idle.put(lane)
+        return probabilities(logits, self._card.temperature)
+
+
+def graph(release: Release, batch: int = 0) -> Any:
+    """The network as an openvino.Model: uint8 crops (n, size, size, 3) to logits (n, 8), n being
+    `batch`, or any where that is 0. In int8 where the release has it."""
+    side = release.card.input_size
+    layers = _int8_layers(release.int8) if release.int8 else _float32_layers(release)
+    crops = ops.parameter(openvino.PartialShape([batch or -1, side, side, 3]), np.uint8)
+    x = ops.multiply(ops.convert(crops, "f32"), np.float32(1 / 255))
+    x = layers[0].rounded(ops.transpose(x, np.array([0, 3, 1, 2])))
+    for block, layer, following in zip(BLOCKS, layers[:-1], layers[1:], strict=True):
+        border = [1, 1] if block.padding == "same" else [0, 0]
+        x = ops.convolution(x, layer.kernel, [1, 1], border, border, [1, 1])
+        x = following.rounded(ops.relu(ops.add(x, layer.bias.reshape(1, -1, 1, 1))))
+        # The largest of what was rounded is the largest, rounded: so the convolution itself can
+        # write bytes, and the pool reads them.
+        if block.pool != "none":
+            x = ops.max_pool(x, [2, 2], [1, 1], [0, 0], [0, 0], [2, 2]).output(0)
+    x = ops.reduce_max(x, np.array([2, 3]), keep_dims=False)
+    logits = ops.add(ops.matmul(x, layers[-1].kernel, False, False), layers[-1].bias.reshape(1, -1))
+    return openvino.Model([ops.result(logits)], [crops], "simpnet_v2")
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """`kernel` is a node, (out, in, 3, 3) or (in, out); `range` is what the input is rounded in."""
+
+    kernel: Any
+    bias: NDArray[np.float32]
+    range: tuple[float, float] | None = None
+
+    def rounded(self, x: Any) -> Any:
+        """The layer's input as it takes it."""
+        if self.range is None:
+            return x
+        low, high = map(np.float32, self.range)
+        return ops.fake_quantize(x, low, high, low, high, _LEVELS)
+
+
+def _float32_layers(release: Release) -> list[_Layer]:
+    return [
+        *(_Layer(ops.constant(_outputs_first(f.kernel)), f.bias) for f in fold(release.weights)),
+        _Layer(ops.constant(release.weights["dense/kernel"]), release.weights["dense/bias"]),
+    ]
+
+
+def _int8_layers(weights: Int8Weights) -> list[_Layer]:
+    layers = []
+    for layer in weights.values():
+        convolution = layer.kernel.ndim == 4
+        kernel = _outputs_first(layer.kernel) if convolution else layer.kernel
+        scale = layer.scale.reshape((-1, 1, 1, 1) if convolution else (1, -1))
+        node = ops.multiply(ops.convert(ops.constant(kernel), "f32"), ops.constant(scale))
+        layers.append(_Layer(node, layer.bias, (layer.low, layer.high)))
+    return layers
+
+
+def _outputs_first(kernel: NDArray[Any]) -> NDArray[Any]:
+    return np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))

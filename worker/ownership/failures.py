@@ -1,0 +1,45 @@
+"""Cameras whose own keys fail, while Redis is there."""
+
+import logging
+from typing import Final
+
+from emotion_streams.redaction import short_message
+from service.health import Health
+from service.metrics import WorkerMetrics
+
+_NAMED: Final = 5
+
+log = logging.getLogger(__name__)
+
+
+class CameraFailures:
+    """Keeps count of cameras that Redis refuses to serve, such as by a key of another type.
+
+    A failure of one camera is its own: the worker stays ready, and /readyz says which fail.
+    """
+
+    def __init__(self, health: Health, metrics: WorkerMetrics) -> None:
+        self._health = health
+        self._metrics = metrics
+        self._failing: dict[str, str] = {}
+
+    def failed(self, camera: str, step: str, error: BaseException) -> None:
+        """Record that a step failed for this camera. Logged once, until it succeeds."""
+        self._metrics.redis_errors.inc()
+        reason = f"{step}: {short_message(error)}"
+        if self._failing.get(camera) != reason:
+            log.warning("the camera's keys fail: %s", reason, extra={"camera": camera})
+            self._failing[camera] = reason
+            self._show()
+
+    def succeeded(self, camera: str) -> None:
+        """Record that it did not, or that the camera is gone."""
+        if self._failing.pop(camera, None) is not None:
+            self._show()
+
+    def _show(self) -> None:
+        self._metrics.failing.set(len(self._failing))
+        named = [f"{camera} ({reason})" for camera, reason in [*self._failing.items()][:_NAMED]]
+        more = len(self._failing) - len(named)
+        text = ", ".join([*named, f"{more} more"] if more else named)
+        self._health.degrade("cameras", f"cameras that fail: {text}" if named else None)
