@@ -8,7 +8,7 @@ from gateway.cursor import StreamId
 from gateway.hub import Published
 
 _MAX_WAITING: Final = 64
-"""FrameCache waiting for their events: twice what a frames stream holds."""
+"""Pictures waiting for their events: twice what a frames stream holds."""
 _MAX_WAITING_BYTES: Final = 64 << 20
 _MAX_EARLY: Final = 16
 """Events whose picture has not come yet: the two come by different connections."""

@@ -495,7 +495,7 @@ def test_without_pictures_the_boxes_are_shown_alone(
     with Gateway(server.url, "--no-pictures") as gateway, Feeder(server.url, "lobby"):
         browser.open(gateway.base)
         browser.wait(lambda: browser.all(".box"))
-        assert browser.text(".off") == "FrameCache are off"
+        assert browser.text(".off") == "Pictures are off"
         assert browser.errors() == []
 
 
