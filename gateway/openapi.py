@@ -105,7 +105,7 @@ SCHEMAS: Final[dict[str, Any]] = {
 
 
 def describe(endpoints: Iterable[Endpoint], with_token: bool) -> dict[str, Any]:
-    """The document. `with_token`: whether the gateway asks for one."""
+    """Return the document. `with_token`: whether the gateway requires one."""
     components: dict[str, Any] = {"schemas": SCHEMAS}
     document: dict[str, Any] = {
         "openapi": "3.1.0",

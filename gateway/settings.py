@@ -61,8 +61,10 @@ def check(settings: GatewaySettings) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address. A name other than localhost never counts:
-    what it resolves to may change."""
+    """Return whether only this machine can reach the address.
+
+    A name other than localhost never counts: what it resolves to may change.
+    """
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

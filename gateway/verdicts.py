@@ -46,13 +46,16 @@ class Judgement:
     analysed_fps: float
 
     def to_dict(self) -> dict[str, Any]:
-        """The judgement as the API shows it."""
+        """Return the judgement as the API shows it."""
         return {**vars(self), "verdict": self.verdict.value}
 
 
 class CameraHealth:
-    """What was observed of a camera over time. Times are seconds of one monotonic clock: the
-    producer's own clock, which may be wrong, is not compared with any other."""
+    """What was observed of a camera over time.
+
+    Times are seconds of one monotonic clock: the producer's own clock, which may be wrong, is not
+    compared with any other.
+    """
 
     def __init__(self, now: float) -> None:
         self._known_since = now
@@ -65,7 +68,7 @@ class CameraHealth:
         self._slow_since: float | None = None
 
     def on_event(self, now: float) -> None:
-        """An event of the camera has come."""
+        """Record that an event of the camera has come."""
         self._event_at = now
         self._arrivals.append(now)
         self._forget_arrivals(now)
