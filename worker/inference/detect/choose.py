@@ -41,12 +41,13 @@ def choose_detector(
 ) -> Callable[[], Detector]:
     """A factory of detectors, one per thread: `yunet`, `haar`, or `auto` for YuNet where its file
     can be had and Haar elsewhere. `model` is YuNet's file; without, it is taken from the cache or
-    downloaded into it. `threads` may detect at once; without, one per core. Raises NoDetector."""
+    downloaded into it. `threads` may detect at once, and none waits for another; without, one does,
+    and what it finds depends on the pictures alone. Raises NoDetector."""
     if name == "haar":
         return Haar
     try:
         path = _checked(model) if model else fetch_yunet(cache_folder(), YUNET_URL)
-        return fastest_yunet(path, threads or len(os.sched_getaffinity(0)))
+        return fastest_yunet(path, threads)
     except (OSError, cv2.error, ValueError) as error:
         if name == "yunet" or model:
             raise NoDetector(

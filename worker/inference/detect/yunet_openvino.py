@@ -59,9 +59,11 @@ class Networks:
     and is there from the start; a picture of a size that is new goes through the smallest that
     takes it, while a thread compiles its own, one at a time: no picture waits for that."""
 
-    def __init__(self, model: Path, threads: int) -> None:
-        """`threads` may detect at once. Raises ImportError or NoOpenVino where OpenVINO cannot run
-        this, OSError where the file cannot be read, ValueError where it is no YuNet."""
+    def __init__(self, model: Path, threads: int, *, patient: bool = False) -> None:
+        """`threads` may detect at once. If `patient`, a picture waits for its network after all, so
+        that what is found in it does not depend on when it comes. Raises ImportError or NoOpenVino
+        where OpenVINO cannot run this, OSError where the file cannot be read, ValueError where it
+        is no YuNet."""
         self._core = open_core()
         self._model = model.read_bytes()
         bfloat16 = has_bfloat16() and "BF16" in self._core.get_property(
@@ -69,6 +71,7 @@ class Networks:
         )
         self.precision = "bf16" if bfloat16 else "f32"
         self._options = cpu_options(threads, threads, self.precision)
+        self._patient = patient
         self._lock = threading.Lock()
         self._pictures = 0
         self._compiling: threading.Thread | None = None
@@ -100,14 +103,16 @@ class Networks:
     def _network(self, wanted: Size) -> _Network:
         with self._lock:
             self._pictures += 1
-            ready = self._networks.get(wanted)
-            if ready is None:
+            if wanted not in self._networks:
                 self._have_compiled(wanted)
-                width, height = wanted
-                taking = (n for (w, h), n in self._networks.items() if w >= width and h >= height)
-                ready = min(taking, key=lambda network: network.size[0] * network.size[1])
-            ready.used = self._pictures
-            return ready
+        if self._patient:
+            self.wait()
+        with self._lock:
+            width, height = wanted
+            taking = (n for (w, h), n in self._networks.items() if w >= width and h >= height)
+            smallest = min(taking, key=lambda network: network.size[0] * network.size[1])
+            smallest.used = self._pictures
+            return smallest
 
     def _have_compiled(self, size: Size) -> None:
         if self._compiling or size in self._refused:
