@@ -1,6 +1,7 @@
 """Several workers on one machine, watched by one process."""
 
 import os
+import shutil
 import signal
 import urllib.error
 import urllib.request
@@ -14,6 +15,7 @@ from emotion_streams import keys
 from service.settings import load
 from tests.faults.processes import Running, start_worker
 from tests.servers import eventually, free_port
+from worker.model.release import locate
 from worker.settings import WorkerSettings
 from worker.supervisor import NoPlace, Place, places
 
@@ -98,6 +100,16 @@ def test_a_device_that_is_not_there_ends_the_process_with_one_line(tmp_path: Pat
     with start_worker(tmp_path, "redis://127.0.0.1:1", "--device", "GPU.63") as worker:
         assert worker.wait() == 2
         assert "sees no device GPU.63, only CPU" in worker.logged()
+        assert "Traceback" not in worker.logged()
+
+
+def test_an_int8_file_that_is_not_the_cards_ends_the_process_with_one_line(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(locate("simpnet-v2-32"), model)
+    (model / "int8.npz").write_bytes(b"another")
+    with start_worker(tmp_path, "redis://127.0.0.1:1", "--model", str(model)) as worker:
+        assert worker.wait() == 2
+        assert f"{model}/int8.npz: sha256 is" in worker.logged()
         assert "Traceback" not in worker.logged()
 
 

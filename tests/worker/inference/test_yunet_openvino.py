@@ -108,6 +108,16 @@ def test_no_picture_waits_for_a_network_to_be_compiled(
     assert networks.sizes == {LARGEST, (320, 256)}
 
 
+def test_a_patient_detector_finds_the_same_whenever_a_picture_comes(
+    yunet_file: Path, shared: Path
+) -> None:
+    networks = Networks(yunet_file.read_bytes(), threads=1, patient=True)
+    image, _ = next(boxed_faces(shared))
+    first = YuNetOpenVino(networks).detect(image)
+    assert len(networks.sizes) == 2
+    assert YuNetOpenVino(networks).detect(image) == first
+
+
 def test_sizes_in_turn_are_compiled_once_each_as_long_as_there_is_room(
     networks: Networks, monkeypatch: pytest.MonkeyPatch
 ) -> None:

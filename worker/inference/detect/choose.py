@@ -45,14 +45,15 @@ def choose_detector(
     `name` is `yunet`, `haar`, or `auto` for YuNet if its file is available, else Haar. `model` is
     YuNet's file; without it, the file is taken from the cache or downloaded into it. `side`: the
     longer side in pixels that YuNet sees pictures at; Haar has a size of its own. `threads` may
-    detect at once; without it, one per core. Raises NoDetector.
+    detect at once, and none waits for another; without it one does, and what it finds depends on
+    the pictures alone. Raises NoDetector.
     """
     if name == "haar":
         return Haar
     try:
         # The bytes that were checked are the bytes that run: the file may be replaced meanwhile.
         weights = _read_checked(model) if model else fetch_yunet(cache_folder(), YUNET_URL)
-        return fastest_yunet(weights, threads or len(os.sched_getaffinity(0)), side)
+        return fastest_yunet(weights, threads, side)
     except (OSError, cv2.error, ValueError) as error:
         if name == "yunet" or model:
             raise NoDetector(

@@ -19,17 +19,17 @@ MAX_OPENVINO_SIDE: Final = 1280
 proportion to its pixels beyond that."""
 
 
-def fastest_yunet(weights: bytes, threads: int, side: int) -> Callable[[], Detector]:
-    """Return a factory of YuNet detectors, one per thread, of which `threads` detect at once.
+def fastest_yunet(weights: bytes, threads: int | None, side: int) -> Callable[[], Detector]:
+    """Return a factory of YuNet detectors, one per thread.
 
-    `weights`: the content of the ONNX file. `side`: as in YuNet. Raises cv2.error or ValueError if
-    it is not YuNet.
+    `weights`: the content of the ONNX file. `threads`, `side`: as in choose_detector. Raises
+    cv2.error or ValueError if it is not YuNet.
     """
     if side <= MAX_OPENVINO_SIDE and platform.machine() in _X86_64:
         try:
             from worker.inference.detect.yunet_openvino import Networks, YuNetOpenVino
 
-            networks = Networks(weights, threads, side)
+            networks = Networks(weights, threads or 1, side, patient=threads is None)
         except (ImportError, NoOpenVino) as error:
             log.info("YuNet runs on OpenCV, two to three times slower than on OpenVINO: %s", error)
         else:

@@ -58,11 +58,14 @@ class Networks:
     and is there from the start; a picture of a size that is new goes through the smallest that
     takes it, while a thread compiles its own, one at a time: no picture waits for that."""
 
-    def __init__(self, weights: bytes, threads: int, side: int = DETECT_SIDE) -> None:
+    def __init__(
+        self, weights: bytes, threads: int, side: int = DETECT_SIDE, *, patient: bool = False
+    ) -> None:
         """`threads` may detect at once, in pictures of up to `side` pixels a side.
 
-        Raises ImportError or NoOpenVino if OpenVINO cannot run this, ValueError if `weights` are
-        not YuNet's.
+        If `patient`, a picture waits for its network after all, so that what is found in it does
+        not depend on when it comes. Raises ImportError or NoOpenVino if OpenVINO cannot run this,
+        ValueError if `weights` are not YuNet's.
         """
         self._core = open_core()
         self._model = weights
@@ -73,6 +76,7 @@ class Networks:
         )
         self.precision = "bf16" if bfloat16 else "f32"
         self._options = cpu_options(threads, threads, self.precision)
+        self._patient = patient
         self._lock = threading.Lock()
         self._pictures = 0
         self._compiling: threading.Thread | None = None
@@ -104,14 +108,16 @@ class Networks:
     def _network(self, wanted: Size) -> _Network:
         with self._lock:
             self._pictures += 1
-            ready = self._networks.get(wanted)
-            if ready is None:
+            if wanted not in self._networks:
                 self._have_compiled(wanted)
-                width, height = wanted
-                taking = (n for (w, h), n in self._networks.items() if w >= width and h >= height)
-                ready = min(taking, key=lambda network: network.size[0] * network.size[1])
-            ready.used = self._pictures
-            return ready
+        if self._patient:
+            self.wait()
+        with self._lock:
+            width, height = wanted
+            taking = (n for (w, h), n in self._networks.items() if w >= width and h >= height)
+            smallest = min(taking, key=lambda network: network.size[0] * network.size[1])
+            smallest.used = self._pictures
+            return smallest
 
     def _have_compiled(self, size: Size) -> None:
         if self._compiling or size in self._refused:

@@ -4,6 +4,7 @@ The graph is built from the release with OpenVINO's own operations: from its int
 one, else from its weights in float32.
 """
 
+import logging
 import queue
 from dataclasses import dataclass
 from typing import Any, Final
@@ -31,6 +32,8 @@ _LANES_GPU: Final = 2
 """One batch travels while another is worked on."""
 
 _LEVELS: Final = 256
+
+log = logging.getLogger(__name__)
 
 
 class OpenVinoEngine:
@@ -66,6 +69,7 @@ class OpenVinoEngine:
             self._idle[batch] = queue.SimpleQueue()
             for _ in range(self.lanes):
                 self._idle[batch].put(compiled.create_infer_request())
+        log.info("OpenVINO computes in %s on device %s", self.precision, device)
 
     def warm(self) -> None:
         """Run a face and the largest batch in every lane, so that buffers stand."""
