@@ -89,7 +89,8 @@ for _, entry in ipairs(redis.call('XPENDING', KEYS[1], group, '-', '+', 1000)) d
     else
       local fields, size = got[1][2], 0
       for _, text in ipairs(fields) do size = size + #text end
-      if size > largest then fields = {} else total = total + size end
+      total = total + size -- to look at a larger entry costs its bytes, too
+      if size > largest then fields = {} end
       -- A reply that was lost on its way to this owner is not another delivery.
       if consumer ~= me then deliveries = deliveries + 1 end
       found[#found + 1] = { id, fields, size, deliveries }

@@ -12,7 +12,8 @@ while #found < entries and total < bytes do
   if not reply then break end
   local id, fields, size = reply[1][2][1][1], reply[1][2][1][2], 0
   for _, text in ipairs(fields) do size = size + #text end
-  if size > largest then fields = {} else total = total + size end
+  total = total + size -- to look at a larger entry costs its bytes, too
+  if size > largest then fields = {} end
   found[#found + 1] = { id, fields, size }
 end
 return found

@@ -382,6 +382,24 @@ def test_a_claim_is_bounded_by_bytes_and_says_that_there_is_more(
     own(redis_url, start, read_each, claim)
 
 
+def test_entries_larger_than_any_frame_are_looked_at_one_at_a_time(
+    redis_url: str, client: redis.Redis
+) -> None:
+    """Whatever a script looks at it copies, while the server does nothing else."""
+    for number in range(1, 4):
+        client.xadd(FRAMES, {"a": bytes(MAX_FRAME_BYTES), "b": bytes(2_000)}, f"{number}-0")
+
+    async def read(stream: CameraStream) -> None:
+        for number in range(1, 4):
+            assert [queued.frame_id for queued in await stream.read()] == [f"{number}-0"]
+        claimed = await stream.claim(())
+        assert ([queued.frame_id for queued in claimed.frames], claimed.complete) == (
+            ["1-0"], False,
+        )  # fmt: skip
+
+    own(redis_url, start, read)
+
+
 def test_an_entry_larger_than_any_frame_is_delivered_without_its_content(
     redis_url: str, client: redis.Redis
 ) -> None:
