@@ -24,7 +24,8 @@ LINGER_S: Final = 3.0
 """A camera is read this long after its last viewer, so that polling frame.jpg stays cheap."""
 
 _BLOCK_MS: Final = 1000
-_BATCH: Final = 8
+_BATCH: Final = 2
+"""Frames at once: with the largest, more would exceed what Valkey lets a client be sent."""
 
 PostProcess = Callable[[bytes, EmotionEvent], Awaitable[bytes]]
 """What is done to a JPEG before it may leave."""
