@@ -7,25 +7,25 @@ from pathlib import Path
 from typing import Final
 
 from training import commands
-from training.backend import NoBackend
-from training.datasets import InvalidData
-from training.quantize import NoInt8
-from training.run_config import InvalidConfig
-from worker.inference.detect.choose import NoDetector
-from worker.inference.engines.choose import ENGINES, NoEngine
-from worker.model.card import InvalidRelease
+from training.backend import BackendUnavailableError
+from training.datasets import InvalidDataError
+from training.quantize import Int8UnavailableError
+from training.run_config import InvalidConfigError
+from worker.inference.detect.choose import DetectorUnavailableError
+from worker.inference.engines.choose import ENGINES, EngineUnavailableError
+from worker.model.card import InvalidReleaseError
 
 BAD_INPUT: Final = 2
 """argparse's own exit code for it."""
 
 WRONG: Final = (
-    InvalidData,
-    InvalidConfig,
-    InvalidRelease,
-    NoBackend,
-    NoDetector,
-    NoEngine,
-    NoInt8,
+    InvalidDataError,
+    InvalidConfigError,
+    InvalidReleaseError,
+    BackendUnavailableError,
+    DetectorUnavailableError,
+    EngineUnavailableError,
+    Int8UnavailableError,
 )
 """What says in a line what is wrong, where, and what to do."""
 

@@ -13,7 +13,7 @@ from training.datasets import (
     DataSet,
     Entry,
     Faces,
-    InvalidData,
+    InvalidDataError,
     open_data,
     read_faces,
     target_shares,
@@ -25,7 +25,7 @@ from training.geometry import available_detectors, measure
 from training.inspect_data import counts, write_sheet
 from training.quiet import stdout_to_stderr
 from training.robustness import robustness
-from training.run_config import InvalidConfig, Pace, RunConfig, Stage
+from training.run_config import InvalidConfigError, Pace, RunConfig, Stage
 from training.run_folder import CHECKPOINT, RunFolder
 from training.trained_on import recorded_shares, trained_on, warn_of_seen
 from worker.inference.detect import Detector
@@ -73,7 +73,9 @@ def train(options: Options) -> None:
     if options.resume:
         folder = RunFolder.open(options.out)
         if folder.data["sha256"] != about["sha256"]:
-            raise InvalidData(f"{options.data}: not the data that {options.out} was begun with")
+            raise InvalidDataError(
+                f"{options.data}: not the data that {options.out} was begun with"
+            )
         if not (options.out / CHECKPOINT).is_file():
             folder.check_start()
     else:
@@ -127,12 +129,12 @@ def evaluate(options: Options) -> None:
 def export(options: Options) -> None:
     """Calibrate, score and write a release."""
     if not 0 <= options.favour_rare <= 1:
-        raise InvalidConfig("--favour-rare is 0 to 1")
+        raise InvalidConfigError("--favour-rare is 0 to 1")
     trained = release.load(str(locate(options.model)))
     own = partial(trained_on, Path(options.model))
     data = open_data(options.data) if options.data else own()
     if options.data is None and "valid" not in data.splits():
-        raise InvalidData(
+        raise InvalidDataError(
             f"{data.path} is not divided, and the run was trained on all of it: give --data, "
             "pictures that it has not seen"
         )
@@ -188,7 +190,7 @@ def geometry(options: Options) -> None:
     """A detector's crop geometry on a data set."""
     detector = _detector(options)
     if detector is None or options.every < 1:
-        raise InvalidConfig("--every is 1 or more")
+        raise InvalidConfigError("--every is 1 or more")
     entries = open_data(options.data).entries(options.split)[:: options.every]
     found = measure(entries, detector)
     crop = found.geometry
@@ -209,7 +211,7 @@ def summary(_: Options) -> None:
 
 def _config(options: Options) -> RunConfig:
     if not options.stages:
-        raise InvalidConfig("give --stage SIDE:STEPS:BATCH:RATE at least once")
+        raise InvalidConfigError("give --stage SIDE:STEPS:BATCH:RATE at least once")
     return RunConfig(
         stages=tuple(Stage.parse(text) for text in options.stages),
         seed=options.seed,

@@ -7,7 +7,7 @@ from typing import Final
 from training import metrics
 from training.augment import bar_over_eyes, jpeg, low_resolution, relight, rotate
 from training.crops import Crop
-from training.datasets import NO_WINNER, Entry, UnreadablePicture
+from training.datasets import NO_WINNER, Entry, UnreadablePictureError
 from training.datasets.entry import at_source_size
 from training.evaluate import classify
 from worker.inference.crop import Image, prepare
@@ -34,7 +34,7 @@ def robustness(engine: Engine, card: ModelCard, entries: Sequence[Entry]) -> dic
             continue
         try:
             faces.append((entry, at_source_size(entry.face(entry.read()), card)))
-        except UnreadablePicture:
+        except UnreadablePictureError:
             continue
     scores = {}
     for name, disturb in DISTURBANCES.items():

@@ -13,11 +13,11 @@ MAX_SEED: Final = 2**32 - 1
 """numpy's, which Keras seeds too."""
 
 
-class InvalidConfig(Exception):
+class InvalidConfigError(Exception):
     """A run that cannot be: what is wrong with its configuration."""
 
 
-class Diverged(InvalidConfig):
+class DivergedError(InvalidConfigError):
     """A run whose loss or weights are no longer finite: at which step, and what to do."""
 
 
@@ -39,7 +39,7 @@ class Stage:
             or min(self.steps, self.batch) < 1
             or not 0 < self.rate < 1
         ):
-            raise InvalidConfig(
+            raise InvalidConfigError(
                 f"stage {self.side}:{self.steps}:{self.batch}:{self.rate:g}: side from "
                 f"{MIN_INPUT_SIZE} to {MAX_INPUT_SIZE}, steps and batch from 1, rate 0 to 1"
             )
@@ -51,7 +51,7 @@ class Stage:
             side, steps, batch, rate = text.split(":")
             return cls(int(side), int(steps), int(batch), float(rate))
         except ValueError as error:
-            raise InvalidConfig(f"stage {text!r} is not SIDE:STEPS:BATCH:RATE") from error
+            raise InvalidConfigError(f"stage {text!r} is not SIDE:STEPS:BATCH:RATE") from error
 
     def rate_at(self, step: int) -> float:
         """The learning rate of the stage's step 0 to steps - 1: a linear warm-up over its first
@@ -72,7 +72,7 @@ class Pace:
 
     def __post_init__(self) -> None:
         if not 0 <= self.checkpoint_minutes < math.inf or self.workers < 1:
-            raise InvalidConfig("workers are 1 or more, checkpoint minutes 0 or more")
+            raise InvalidConfigError("workers are 1 or more, checkpoint minutes 0 or more")
 
 
 @dataclass(frozen=True)
@@ -103,17 +103,17 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         if not self.stages:
-            raise InvalidConfig("a run needs at least one stage")
+            raise InvalidConfigError("a run needs at least one stage")
         if not (0 <= self.dropout < 1 and 0 <= self.ema < 1 and 0 <= self.sampling <= 1):
-            raise InvalidConfig("dropout and ema are from 0 and below 1, sampling is 0 to 1")
+            raise InvalidConfigError("dropout and ema are from 0 and below 1, sampling is 0 to 1")
         if min(self.mixup, self.weight_decay, self.validations, self.seed) < 0:
-            raise InvalidConfig("mixup, weight decay, validations and seed are not below 0")
+            raise InvalidConfigError("mixup, weight decay, validations and seed are not below 0")
         if not all(math.isfinite(n) for n in vars(self).values() if isinstance(n, float)):
-            raise InvalidConfig("mixup, weight decay and the other numbers are finite")
+            raise InvalidConfigError("mixup, weight decay and the other numbers are finite")
         if self.seed > MAX_SEED:
-            raise InvalidConfig(f"seed {self.seed} is over {MAX_SEED}")
+            raise InvalidConfigError(f"seed {self.seed} is over {MAX_SEED}")
         if not MIN_INPUT_SIZE <= self.source_size <= MAX_INPUT_SIZE:
-            raise InvalidConfig(
+            raise InvalidConfigError(
                 f"source size {self.source_size} is not {MIN_INPUT_SIZE} to {MAX_INPUT_SIZE}"
             )
 
@@ -128,7 +128,7 @@ class RunConfig:
             if step < stage.steps:
                 return number, step
             step -= stage.steps
-        raise InvalidConfig(f"the run ends {step + 1} steps before that step")
+        raise InvalidConfigError(f"the run ends {step + 1} steps before that step")
 
     def to_json(self) -> str:
         """The configuration as text."""
@@ -136,7 +136,7 @@ class RunConfig:
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> "RunConfig":
-        """From what `to_json` wrote; InvalidConfig where it is of another kind."""
+        """From what `to_json` wrote; InvalidConfigError where it is of another kind."""
         try:
             return cls(
                 **{
@@ -146,4 +146,4 @@ class RunConfig:
                 }
             )
         except (KeyError, TypeError) as error:
-            raise InvalidConfig(f"not a run's configuration: {error}") from error
+            raise InvalidConfigError(f"not a run's configuration: {error}") from error
