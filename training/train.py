@@ -33,7 +33,9 @@ class Training:
         self.stop = Event()
         self._faces, self._valid, self._folder, self._pace = faces, valid, folder, pace
         self._config = config = folder.config
-        self._model = network.build(config, prior_shift(faces.targets, config.sampling))
+        shift = prior_shift(faces.targets, config.sampling)
+        self._model = network.build(config, shift)
+        self._step = network.training_step(self._model, config, shift)
         self._progress = Progress()
         self._saved_at = time.monotonic()
 
@@ -62,7 +64,7 @@ class Training:
         prepared = batches.from_step(first, self._pace.workers)
         for step, (pictures, targets) in enumerate(prepared, start=first):
             self._model.optimizer.learning_rate = rate = stage.rate_at(step)
-            loss = float(self._model.train_on_batch(pictures, targets))
+            loss = self._step(pictures, targets)
             if not math.isfinite(loss):
                 raise self._diverged(f"the loss is {loss} at step {self._progress.step + 1}")
             seconds = before + time.monotonic() - began
