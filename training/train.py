@@ -53,6 +53,7 @@ class Training:
                 self._save(curves)
                 if self.stop.is_set():
                     break
+            bar.say("drawing the curves ...")
         plot(self._folder.path)
         return self._progress.step == self._config.steps
 
@@ -70,6 +71,8 @@ class Training:
             seconds = before + time.monotonic() - began
             self._progress = Progress(self._progress.step + 1, seconds)
             accuracy = self._validate(stage) if self._is_due(stage, step) else None
+            if accuracy is not None:
+                bar.say(f"validation accuracy after step {self._progress.step}: {accuracy:.1%}")
             curves.add(Row(self._progress.step, stage.side, rate, loss, seconds, accuracy))
             bar.show(self._progress.step, loss)
             if step + 1 == stage.steps:
@@ -79,7 +82,10 @@ class Training:
             if time.monotonic() - self._saved_at > 60 * self._pace.checkpoint_minutes:
                 self._save(curves)
         self._check_weights()
-        self._folder.save_stage(number, stage.side, self._averaged(batches), self._progress)
+        bar.say(f"stage {number + 1} is trained; averaging its weights ...")
+        averaged = self._averaged(batches)
+        saved = self._folder.save_stage(number, stage.side, averaged, self._progress)
+        bar.say(f"wrote {saved}")
 
     def _is_due(self, stage: Stage, step: int) -> bool:
         """Whether the stage, cut into as many parts as it has validations, ends one here."""

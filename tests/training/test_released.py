@@ -14,6 +14,10 @@ from worker.model import release
 
 RELEASES = sorted(path.name for path in release.RELEASED.iterdir())
 JUDGED = 240
+MEASURED_SINCE_THE_FIRST = {
+    *("as it is", "half resolution", "JPEG quality 30", "30 % darker", "30 % brighter"),
+    *("tilted by 15 degrees", "bar over the eyes"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +48,13 @@ def test_a_release_scores_on_a_sample_what_its_card_says(name: str, valid: list[
 
 
 @pytest.mark.parametrize("name", RELEASES)
-def test_a_release_says_how_sure_it_is_and_stands_disturbances(name: str) -> None:
+def test_a_release_is_calibrated_and_robust(name: str) -> None:
     scores = release.load(name).card.scores
     assert scores["ece_crossfitted"] <= 0.03
-    disturbed = scores["robustness"]
-    assert len(disturbed) == 7
-    assert min(disturbed.values()) >= disturbed["as it is"] - 0.12
+    corrupted = scores["robustness"]
+    assert set(corrupted) >= MEASURED_SINCE_THE_FIRST
+    accuracies = [corrupted[name] for name in MEASURED_SINCE_THE_FIRST]
+    assert min(accuracies) >= corrupted["as it is"] - 0.12
 
 
 def test_the_model_that_serves_by_default_reaches_the_goal_of_two_cores() -> None:
