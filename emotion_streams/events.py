@@ -115,24 +115,24 @@ class EmotionEvent:
         }
 
     @classmethod
-    def of_entry(
+    def from_stream_entry(
         cls, camera: str, entry_id: bytes, fields: Mapping[bytes, bytes]
     ) -> "EmotionEvent | None":
         """The event of an entry in the camera's stream. None where something newer or foreign wrote
         it: what cannot be read, or names another camera or id than the entry has."""
         try:
             event = cls.unpack(fields[b"event"])
-        except (wire.MalformedMessage, KeyError):
+        except (wire.MalformedMessageError, KeyError):
             return None
         return event if (event.camera, event.frame_id) == (camera, entry_id.decode()) else None
 
     @classmethod
     def unpack(cls, blob: bytes) -> "EmotionEvent":
-        """Parse a packed event; MalformedMessage says what is wrong with it. Fields that a later
-        version of the same schema adds are ignored."""
+        """Parse a packed event; MalformedMessageError says what is wrong with it. Fields that a
+        later version of the same schema adds are ignored."""
         fields = wire.unpack(blob, MAX_EVENT_BYTES)
         if (schema := fields.integer("schema", 1)) != SCHEMA:
-            raise wire.MalformedMessage(f"schema {schema}, this reader understands {SCHEMA}")
+            raise wire.MalformedMessageError(f"schema {schema}, this reader understands {SCHEMA}")
         latency = fields.map("latency")
         model = fields.map("model")
         return cls(
@@ -161,9 +161,9 @@ def _face(fields: wire.Fields) -> Face:
     probabilities = fields.map("probabilities")
     emotion = fields.text("emotion")
     if emotion not in EMOTIONS:
-        raise wire.MalformedMessage(f"emotion {emotion!r} is not one of {', '.join(EMOTIONS)}")
+        raise wire.MalformedMessageError(f"emotion {emotion!r} is not one of {', '.join(EMOTIONS)}")
     if min(width, height) < 0 or not all(map(math.isfinite, (x, y, width, height))):
-        raise wire.MalformedMessage(f"box {[x, y, width, height]} is no rectangle")
+        raise wire.MalformedMessageError(f"box {[x, y, width, height]} is no rectangle")
     return Face(
         box=Box(x, y, width, height),
         score=fields.number("score", 0, 1),

@@ -20,9 +20,9 @@ class Frame:
     """One picture of a camera.
 
     `captured_ms`: when it was captured (Unix, milliseconds). `width`, `height`: pixels. `jpeg`:
-    the picture. `boot`: a random text per start of the camera's producer; `seq`: numbers the
+    the picture. `session_id`: a random text per start of the camera's producer; `seq`: numbers the
     frames that it stored since, from 0. `capture_drops`: frames captured since that start that
-    never reached Redis (replaced by a newer one, or Redis was away); `gated`: frames left out on
+    never reached Redis (replaced by a newer one, or Redis was away); `skipped`: frames left out on
     purpose since then. `max_age_ms`: older than this a frame is expired rather than analysed;
     None where every frame counts.
     """
@@ -31,10 +31,10 @@ class Frame:
     width: int
     height: int
     jpeg: bytes
-    boot: str
+    session_id: str
     seq: int
     capture_drops: int = 0
-    gated: int = 0
+    skipped: int = 0
     max_age_ms: int | None = None
 
     def pack(self) -> bytes:
@@ -43,18 +43,18 @@ class Frame:
 
     @classmethod
     def unpack(cls, blob: bytes) -> "Frame":
-        """Parse a packed frame, without its JPEG. Raises MalformedMessage."""
+        """Parse a packed frame, without its JPEG. Raises MalformedMessageError."""
         fields = wire.unpack_flat(blob, MAX_FRAME_BYTES)
         if (schema := fields.integer("schema", 1)) != SCHEMA:
-            raise wire.MalformedMessage(f"schema {schema}, this reader understands {SCHEMA}")
+            raise wire.MalformedMessageError(f"schema {schema}, this reader understands {SCHEMA}")
         return cls(
             captured_ms=fields.moment("captured_ms"),
             width=fields.integer("width", 1, MAX_SIDE),
             height=fields.integer("height", 1, MAX_SIDE),
             jpeg=fields.binary("jpeg"),
-            boot=fields.text("boot"),
+            session_id=fields.text("session_id"),
             seq=fields.integer("seq", 0),
             capture_drops=fields.integer("capture_drops", 0),
-            gated=fields.integer("gated", 0),
+            skipped=fields.integer("skipped", 0),
             max_age_ms=fields.integer("max_age_ms", 1) if fields.has("max_age_ms") else None,
         )

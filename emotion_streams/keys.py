@@ -42,9 +42,9 @@ def emotions(camera: str) -> str:
 def lease(camera: str) -> str:
     """Hash: the camera's owner and what workers have to know of the camera.
 
-    owner, epoch, expires_ms: which worker owns it. behind_ms: how far the clock of its frames is
-    behind. strikes: how many workers in a row crashed on frames that were trimmed since; struck_ms:
-    when the last did; set_aside: how often they reached the limit.
+    owner, epoch, expires_ms: which worker owns it. clock_offset_ms: how far the clock of its frames
+    is behind. strikes: how many workers in a row crashed on frames that were trimmed since;
+    struck_ms: when the last did; set_aside: how often they reached the limit.
     """
     return f"lease:{{{camera}}}"
 

@@ -18,7 +18,7 @@ class Outcome(StrEnum):
     """An event was published, be it of no face at all."""
     EXPIRED = "expired"
     """Older than its camera's max_age_ms, or left behind for the newest."""
-    LATE = "late"
+    SUPERSEDED = "superseded"
     """Analysed, but an event of a newer frame stood already."""
     DEAD = "dead"
     """Malformed, or it ended too many workers: see the dead letters."""
@@ -38,7 +38,7 @@ class Ledger:
     added: int
     analysed: int
     expired: int
-    late: int
+    superseded: int
     dead: int
     lost: int
     in_flight: int
@@ -47,12 +47,12 @@ class Ledger:
     dead_letters: int
 
     @property
-    def dropped(self) -> int:
+    def trimmed(self) -> int:
         """Frames trimmed before any worker read them: what the other figures leave over."""
         return self.added - (
             self.analysed
             + self.expired
-            + self.late
+            + self.superseded
             + self.dead
             + self.lost
             + self.in_flight
@@ -62,7 +62,7 @@ class Ledger:
     @property
     def balanced(self) -> bool:
         """Whether no frame was counted twice, and each count has its entry in a stream."""
-        return self.dropped >= 0 and self.events == self.analysed and self.dead_letters == self.dead
+        return self.trimmed >= 0 and self.events == self.analysed and self.dead_letters == self.dead
 
     def frames(self) -> dict[str, int]:
         """How many frames there were, and how many are in each state they can be in."""
@@ -72,12 +72,12 @@ class Ledger:
             **counts,
             "in_flight": self.in_flight,
             "queued": self.queued,
-            "dropped": self.dropped,
+            "trimmed": self.trimmed,
         }
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as `--json` prints them."""
-        return {**vars(self), "dropped": self.dropped, "balanced": self.balanced}
+        return {**vars(self), "trimmed": self.trimmed, "balanced": self.balanced}
 
 
 async def read_ledger(client: Client, camera: str) -> Ledger:

@@ -22,7 +22,7 @@ _TLS_OPTIONS: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_
 _DEFAULT_PORT: Final = {"redis": 6379, "redis+cluster": 6379, "redis+sentinel": 26379}
 
 
-class InvalidRedisUrl(ValueError):
+class InvalidRedisUrlError(ValueError):
     """A Redis URL that cannot be used: what is wrong with it, and what it should look like."""
 
 
@@ -57,11 +57,11 @@ def parse_url(url: str, environ: Mapping[str, str] = os.environ) -> RedisUrl:
     `sentinel_password` as well. User and password come from the URL, else from
     EMOTION_REDIS_USERNAME and EMOTION_REDIS_PASSWORD, and those of the sentinels from
     EMOTION_REDIS_SENTINEL_USERNAME and EMOTION_REDIS_SENTINEL_PASSWORD; line breaks at their end
-    are dropped. Raises InvalidRedisUrl, whose text holds no password.
+    are dropped. Raises InvalidRedisUrlError, whose text holds no password.
     """
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in _SCHEMES:
-        raise InvalidRedisUrl(
+        raise InvalidRedisUrlError(
             f"{redact_url(url)!r} is not a Redis URL: it starts with one of "
             + ", ".join(sorted(f"{name}://" for name in _SCHEMES))
         )
@@ -97,7 +97,7 @@ def parse_url(url: str, environ: Mapping[str, str] = os.environ) -> RedisUrl:
             raise ValueError("a cluster has no database but 0")
         return RedisUrl(kind, hosts, "", service, number, options, sentinel)
     except ValueError as error:
-        raise InvalidRedisUrl(f"{redact_url(url)!r} is not a Redis URL: {error}") from None
+        raise InvalidRedisUrlError(f"{redact_url(url)!r} is not a Redis URL: {error}") from None
 
 
 def _credentials(

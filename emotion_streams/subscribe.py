@@ -22,7 +22,7 @@ from redis.exceptions import ResponseError
 from emotion_streams import keys
 from emotion_streams.backoff import create_task, is_permanent, is_wrong_type, retry_forever
 from emotion_streams.cameras import registered
-from emotion_streams.connection import Client, connect
+from emotion_streams.connection import Client, connect_async
 from emotion_streams.events import EmotionEvent
 from emotion_streams.redaction import short_message
 from emotion_streams.redis_url import parse_url
@@ -63,8 +63,8 @@ def subscribe_async(
     A camera whose key holds another type of value is left out until that is mended, and a warning
     names it; if all named cameras are such, Redis' error is raised.
 
-    Raises InvalidRedisUrl, and ValueError for a camera name or an `after` that cannot be one, in
-    the call; redis-py's errors where Redis refuses the first read (wrong password, no right).
+    Raises InvalidRedisUrlError, and ValueError for a camera name or an `after` that cannot be one,
+    in the call; redis-py's errors where Redis refuses the first read (wrong password, no right).
     """
     parse_url(url)
     named = None if cameras is None else _names(cameras)
@@ -76,7 +76,7 @@ def subscribe_async(
 async def _subscribe(
     url: str, cameras: list[str] | None, after: After
 ) -> AsyncGenerator[EmotionEvent, None]:
-    client = connect(url)
+    client = connect_async(url)
     reader = _Reader(client, cameras, after)
     task = asyncio.create_task(reader.run())
     try:
@@ -284,7 +284,7 @@ class _Reader:
         for key, entries in reply or []:
             camera = names[key.decode()]
             for entry_id, fields in entries:
-                event = EmotionEvent.of_entry(camera, entry_id, fields)
+                event = EmotionEvent.from_stream_entry(camera, entry_id, fields)
                 if event is not None:
                     await self.events.put(event)
                 self._last[camera] = entry_id.decode()

@@ -16,7 +16,7 @@ _MAX_ITEMS_IN_ALL: Final = 65_536
 YEAR_2200_MS: Final = 7_258_118_400_000
 
 
-class MalformedMessage(ValueError):
+class MalformedMessageError(ValueError):
     """A message that does not parse. Names the field and what is wrong with it."""
 
 
@@ -29,7 +29,8 @@ def pack(fields: dict[str, Any]) -> bytes:
 def unpack(blob: bytes, max_bytes: int) -> "Fields":
     """Parse a msgpack map with text keys of at most `max_bytes`.
 
-    Lists and maps may be nested, with at most `_MAX_ITEMS` items in all. Raises MalformedMessage.
+    Lists and maps may be nested, with at most `_MAX_ITEMS` items in all. Raises
+    MalformedMessageError.
     """
     _check_size(blob, max_bytes)
     budget = _Budget()
@@ -38,7 +39,7 @@ def unpack(blob: bytes, max_bytes: int) -> "Fields":
             blob, list_hook=budget.spend, object_hook=budget.spend, **_limits(max_bytes)
         )
     if not isinstance(value, dict):
-        raise MalformedMessage(f"a {type(value).__name__}, not a map")
+        raise MalformedMessageError(f"a {type(value).__name__}, not a map")
     return Fields(value)
 
 
@@ -46,7 +47,7 @@ def unpack_flat(blob: bytes, max_bytes: int) -> "Fields":
     """Parse a msgpack map of text keys and plain values, of at most `max_bytes`.
 
     A nested list or map is refused by its header, before any of its items is built. Raises
-    MalformedMessage.
+    MalformedMessageError.
     """
     _check_size(blob, max_bytes)
     unpacker = msgpack.Unpacker(
@@ -70,7 +71,7 @@ def unpack_flat(blob: bytes, max_bytes: int) -> "Fields":
 
 def _check_size(blob: bytes, max_bytes: int) -> None:
     if len(blob) > max_bytes:
-        raise MalformedMessage(f"{len(blob)} bytes, the limit is {max_bytes}")
+        raise MalformedMessageError(f"{len(blob)} bytes, the limit is {max_bytes}")
 
 
 def _limits(max_bytes: int) -> dict[str, Any]:
@@ -101,17 +102,18 @@ class _Budget:
 
 @contextmanager
 def _malformed() -> Iterator[None]:
-    """Turn whatever msgpack raises into MalformedMessage."""
+    """Turn whatever msgpack raises into MalformedMessageError."""
     try:
         yield
     # ValueErrors of its own, UnicodeDecodeError (one too), StackError for deep nesting (another),
     # OutOfData on truncated input; TypeError for odd keys.
     except (ValueError, TypeError, msgpack.UnpackException) as error:
-        raise MalformedMessage(f"not msgpack: {error or type(error).__name__}") from error
+        raise MalformedMessageError(f"not msgpack: {error or type(error).__name__}") from error
 
 
 class Fields:
-    """A parsed map whose accessors return a value of the right type or raise MalformedMessage."""
+    """A parsed map whose accessors return a value of the right type or raise
+    MalformedMessageError."""
 
     def __init__(self, values: dict[Any, Any], where: str = "") -> None:
         self._values = values
@@ -202,8 +204,8 @@ class Fields:
             raise self._wrong(name, f"{_short(value)} is not a list of at most {most}")
         return value
 
-    def _wrong(self, name: str, what: str) -> MalformedMessage:
-        return MalformedMessage(f"field {self._where}{name} {what}")
+    def _wrong(self, name: str, what: str) -> MalformedMessageError:
+        return MalformedMessageError(f"field {self._where}{name} {what}")
 
 
 def _short(value: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from emotion_streams.connection import connect
+from emotion_streams.connection import connect_async
 from gateway.app import build
 from gateway.connections import limit_accept_errors, reserve_files
 from gateway.feed import Feed
@@ -26,7 +26,7 @@ from service.health import Health, HealthServer
 from service.listening import address_of
 from service.metrics import GatewayMetrics, build_info
 from service.settings import exit_with_error, load
-from service.settings_file import InvalidSettings
+from service.settings_file import InvalidSettingsError
 
 log = logging.getLogger("gateway")
 
@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> None:
         finish = _finish(settings)
         listener = listen(settings.host, settings.port)
         probes = _probes(settings, registry, health)
-    except (InvalidSettings, OSError) as error:
+    except (InvalidSettingsError, OSError) as error:
         exit_with_error("gateway", str(error))
     logs.set_up(settings.log_level, settings.log_format)
     # Its warnings are of requests that anybody can send, as often as they like.
@@ -72,7 +72,7 @@ async def run(
     limit_accept_errors(asyncio.get_running_loop())
     hub, history = Hub(metrics), History()
 
-    async with connect(settings.redis) as client, asyncio.TaskGroup() as group:
+    async with connect_async(settings.redis) as client, asyncio.TaskGroup() as group:
         monitor = CameraMonitor(client, health, metrics, _Announcer(hub, history))
         pictures = FrameCache(client, finish, metrics, group)
 
@@ -142,7 +142,7 @@ def _finish(settings: GatewaySettings) -> PostProcess:
     try:
         from gateway.blur import blur_faces
     except ImportError as error:
-        raise InvalidSettings(
+        raise InvalidSettingsError(
             f"blur_faces: {error}; pip install '.[blur]' installs what it needs"
         ) from error
     return blur_faces

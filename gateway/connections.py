@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection
 from typing import Any, Final, Protocol, TypeAlias
 
-from service.settings_file import InvalidSettings
+from service.settings_file import InvalidSettingsError
 
 BACKLOG: Final = 100
 """Connections accepted in one go, before any of them can be closed again."""
@@ -103,13 +103,13 @@ def max_connections(max_clients: int) -> int:
 def reserve_files(max_clients: int) -> None:
     """Raise this process' limit of open files to what `max_clients` take.
 
-    Raises InvalidSettings if the system does not allow it.
+    Raises InvalidSettingsError if the system does not allow it.
     """
     needed = max_connections(max_clients) + 2 * BACKLOG + _OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < needed:
         if hard != resource.RLIM_INFINITY and hard < needed:
-            raise InvalidSettings(
+            raise InvalidSettingsError(
                 f"max_clients: {max_clients} take {needed} open files, and the system allows "
                 f"{hard}; raise that (`ulimit -Hn`) or take fewer clients"
             )

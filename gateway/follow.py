@@ -127,7 +127,7 @@ class EventFilter:
         """Return the entry's event; None if it is not wanted, or this version cannot read it."""
         if self._packed and not self._packed.search(fields.get(b"event", b"")):
             return None
-        event = EmotionEvent.of_entry(camera, entry_id, fields)
+        event = EmotionEvent.from_stream_entry(camera, entry_id, fields)
         if event is None or not self._wants(event):
             return None
         return Published.of(event)

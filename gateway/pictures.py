@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from emotion_streams import EmotionEvent, Frame, MalformedMessage, keys
+from emotion_streams import EmotionEvent, Frame, MalformedMessageError, keys
 from emotion_streams.backoff import create_task, retry_forever
 from emotion_streams.connection import Client
 from gateway.cursor import ZERO, StreamId, parse_id
@@ -118,7 +118,7 @@ class _CameraFeed:
     def _on_frame(self, position: StreamId, fields: dict[bytes, bytes]) -> None:
         try:
             frame = Frame.unpack(fields[b"frame"])
-        except (MalformedMessage, KeyError):
+        except (MalformedMessageError, KeyError):
             return  # the worker makes a dead letter of it
         self._metrics.frames_read_bytes.inc(len(frame.jpeg))
         event = self._join.frame(position, frame.jpeg)

@@ -104,7 +104,7 @@ class CameraHealth:
             return Verdict.NOT_ANALYSED, "no worker analyses it"
         slow = self._is_slow(status, rate, now)
         if stale:
-            if status.lag:
+            if status.backlog:
                 return Verdict.BEHIND, "frames wait, and no event comes"
             if now - self._captured_at > self._patience_s():
                 return Verdict.DOWN, "no new picture comes"

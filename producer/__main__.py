@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry
 from producer.config import Config, load
 from producer.fleet import Fleet, Reloader
 from producer.registry import Registry
-from producer.supervisor import SourceMissing
+from producer.supervisor import SourceMissingError
 from service import logs
 from service import settings as service
 from service.command_line import conceal
@@ -59,7 +59,7 @@ def main(argv: list[str]) -> int:
         _log.info("metrics are served", extra={"port": server.port})
         try:
             asyncio.run(_run(config, health, metrics))
-        except SourceMissing as error:
+        except SourceMissingError as error:
             print(f"producer: {error}", file=sys.stderr)
             return 1
     return 0

@@ -12,13 +12,13 @@ from producer.gates import Backlog, Pacer, RateCap
 from producer.messages import Counts, State
 from producer.slot import Slot
 from producer.source import (
-    EndOfSource,
+    EndOfSourceError,
     Format,
-    NoSuchSource,
+    NoSuchSourceError,
     Picture,
     Source,
-    SourceUnavailable,
-    UndecodableFrame,
+    SourceUnavailableError,
+    UndecodableFrameError,
 )
 
 STABLE_FRAMES: Final = 25
@@ -130,10 +130,10 @@ class Capture:
             self._in_a_row = 0
             try:
                 self._session()
-            except EndOfSource:
+            except EndOfSourceError:
                 self._set_state(State.ENDED)
                 return
-            except SourceUnavailable as error:
+            except SourceUnavailableError as error:
                 self._unavailable(error)
                 if self.failed:
                     return
@@ -161,12 +161,12 @@ class Capture:
                 try:
                     with self._within(self._limits.read_s):
                         picture = self._source.retrieve()
-                except UndecodableFrame as error:
+                except UndecodableFrameError as error:
                     self._counts.undecodable += 1
                     undecodable += 1
                     _log.debug("a frame was left out: %s", error)
                     if self._source.live and undecodable >= _MAX_UNDECODABLE:
-                        raise SourceUnavailable(
+                        raise SourceUnavailableError(
                             f"{undecodable} damaged frames in a row: {error}"
                         ) from error
                     continue
@@ -203,12 +203,12 @@ class Capture:
         # What is live is capped by arrival; its own time, where it tells one, shows what is late.
         if self._source.live:
             if position_s is not None and pace.backlog.is_late(arrived_s, position_s):
-                self._counts.dropped_late += 1
+                self._counts.dropped_stale += 1
                 return False
             position_s = None
         if pace.cap.admits(arrived_s if position_s is None else position_s):
             return True
-        self._counts.rate_gated += 1
+        self._counts.rate_skipped += 1
         if self.state is State.UP:  # nobody looked at it: sound as those before it
             self._in_a_row += 1
         return False
@@ -217,8 +217,8 @@ class Capture:
         if self._slot.put(captured):
             self._counts.dropped_newer += 1
 
-    def _unavailable(self, error: SourceUnavailable) -> None:
-        self.failed = isinstance(error, NoSuchSource) and not self._patient
+    def _unavailable(self, error: SourceUnavailableError) -> None:
+        self.failed = isinstance(error, NoSuchSourceError) and not self._patient
         if str(error) != self.error and not self.failed:
             _log.warning("the camera is down, trying again: %s", error)
         self.error = str(error)

@@ -22,7 +22,7 @@ from producer.messages import EXIT_FALLEN, EXIT_NO_SUCH_SOURCE, Counts, Order, R
 from producer.picture import Shaper, encode
 from producer.publish import Publisher
 from producer.slot import Slot
-from producer.source import UndecodableFrame
+from producer.source import UndecodableFrameError
 from producer.sources import make_source
 from producer.stderr import NativeErrors
 from service import logs
@@ -108,10 +108,10 @@ class CameraProcess:
             try:
                 picture = self._shape(captured.picture)
                 if not self._motion.admits(picture, captured.arrived_s):
-                    self._counts.motion_gated += 1
+                    self._counts.motion_skipped += 1
                     continue
                 encoded = encode(picture, self._quality)
-            except UndecodableFrame as error:
+            except UndecodableFrameError as error:
                 self._counts.undecodable += 1
                 self._note_refused(str(error))
                 continue

@@ -14,7 +14,7 @@ from emotion_streams.redaction import register_secret
 from producer.camera_settings import CameraOptions, CameraSettings
 from producer.settings import ProducerSettings
 from service import settings as service
-from service.settings_file import InvalidSettings, expand, read_yaml, values_for
+from service.settings_file import InvalidSettingsError, expand, read_yaml, values_for
 
 # As pydantic reads a bool; in a file it is text.
 _NO: Final = ("false", "no", "off", "n", "f", "0")
@@ -32,10 +32,10 @@ class Config:
 
     def cameras_now(self) -> Mapping[str, CameraSettings]:
         """The cameras of the file as it stands now, held to all that the start holds it to. Raises
-        InvalidSettings."""
+        InvalidSettingsError."""
         now = _resolve(self.given, self.path)
         if now.path is None:
-            raise InvalidSettings(f"{self.path}: cameras: it names none any more")
+            raise InvalidSettingsError(f"{self.path}: cameras: it names none any more")
         return now.cameras
 
 
@@ -52,7 +52,7 @@ def load(argv: list[str]) -> Config:
     config = given.pop("config", None) or os.environ.get("EMOTION_CONFIG")
     try:
         return _resolve(given, Path(config) if config else None)
-    except InvalidSettings as error:
+    except InvalidSettingsError as error:
         service.exit_with_error("producer", str(error))
 
 
@@ -64,7 +64,7 @@ def _resolve(given: Mapping[str, Any], path: Path | None) -> Config:
     if path and "cameras" in content:
         if about_camera:
             names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(about_camera))
-            raise InvalidSettings(
+            raise InvalidSettingsError(
                 f"{names}: {path} names the cameras; say it there, under the camera or defaults"
             )
         return Config(process, _cameras(content, path, os.environ), path, given)
@@ -74,7 +74,7 @@ def _resolve(given: Mapping[str, Any], path: Path | None) -> Config:
             if path
             else ("--camera is missing (or --config with cameras)")
         )
-        raise InvalidSettings(missing)
+        raise InvalidSettingsError(missing)
     values = {name: getattr(process, name) for name in about_camera if name != "camera"}
     defaults = _section(content, path, "defaults") if path else {}
     camera = parse_camera({**defaults, **values}, os.environ)
@@ -82,8 +82,8 @@ def _resolve(given: Mapping[str, Any], path: Path | None) -> Config:
 
 
 def read_cameras(path: Path, environ: Mapping[str, str] = os.environ) -> dict[str, CameraSettings]:
-    """The cameras of a file: each by `defaults` and its own keys. Raises InvalidSettings, which
-    names file, camera and key."""
+    """The cameras of a file: each by `defaults` and its own keys. Raises InvalidSettingsError,
+    which names file, camera and key."""
     return _cameras(read_yaml(path), path, environ)
 
 
@@ -98,14 +98,16 @@ def _cameras(
     for name, own in _section(content, path, "cameras").items():
         where = f"{path}: cameras.{name}"
         if not isinstance(own, dict):
-            raise InvalidSettings(f"{where}: not a mapping of settings, as in {{source: demo}}")
+            raise InvalidSettingsError(
+                f"{where}: not a mapping of settings, as in {{source: demo}}"
+            )
         try:
             keys.check_camera(name)
         except ValueError as error:
-            raise InvalidSettings(f"{where}: {error}") from None
+            raise InvalidSettingsError(f"{where}: {error}") from None
         cameras[name] = parse_camera({**defaults, **own}, environ, f"{where}.")
     if not cameras:
-        raise InvalidSettings(f"{path}: cameras: there is none in it")
+        raise InvalidSettingsError(f"{path}: cameras: there is none in it")
     return cameras
 
 
@@ -114,7 +116,7 @@ def parse_camera(
 ) -> CameraSettings:
     """A camera's settings, with `${NAME}` taken from the environment; one that is not enabled may
     lack it there. What came from there, and password and query of a URL, are secret from now on.
-    Raises InvalidSettings, with `where` before each key."""
+    Raises InvalidSettingsError, with `where` before each key."""
     expanded = dict(values)
     for key, value in values.items():
         if isinstance(value, str):
@@ -122,7 +124,7 @@ def parse_camera(
                 expanded[key] = expand(value, environ)
             except ValueError as error:
                 if str(values.get("enabled", True)).lower() not in _NO:
-                    raise InvalidSettings(f"{where}{key}: {error}") from None
+                    raise InvalidSettingsError(f"{where}{key}: {error}") from None
     source = expanded.get("source")
     if isinstance(source, str):
         _keep_credentials(source)
@@ -130,7 +132,7 @@ def parse_camera(
         return CameraSettings.model_validate(expanded)
     except ValidationError as error:
         lines = service.explain(error, lambda key, _: f"{where}{key}")
-        raise InvalidSettings("; ".join(lines)) from None
+        raise InvalidSettingsError("; ".join(lines)) from None
 
 
 def _keep_credentials(source: str) -> None:
@@ -146,5 +148,5 @@ def _keep_credentials(source: str) -> None:
 def _section(content: Mapping[str, Any], path: Path, name: str) -> dict[str, Any]:
     section = content.get(name) or {}
     if not isinstance(section, dict):
-        raise InvalidSettings(f"{path}: {name}: not a mapping")
+        raise InvalidSettingsError(f"{path}: {name}: not a mapping")
     return section

@@ -14,7 +14,7 @@ from producer.messages import Order
 from producer.registry import CameraRecord
 from producer.supervisor import CameraSupervisor
 from service.metrics import ProducerMetrics
-from service.settings_file import InvalidSettings
+from service.settings_file import InvalidSettingsError
 
 _LOOK_EVERY_S: Final = 1.0
 
@@ -50,7 +50,7 @@ class Fleet:
             self._start(name, wanted[name])
 
     async def wait_until_ended(self) -> None:
-        """Until every camera has ended. Raises SourceMissing where one cannot run."""
+        """Until every camera has ended. Raises SourceMissingError where one cannot run."""
         await asyncio.gather(*(task for _, task in self._running.values()))
 
     async def wait_until_fallen(self) -> None:
@@ -97,7 +97,7 @@ class Reloader:
     """Applies a settings file anew when it changed and then stands still for a second, for it may
     be half written; and at once on SIGHUP. One that cannot be used leaves the cameras as they are.
 
-    `read`: the cameras of the file `path`; raises InvalidSettings.
+    `read`: the cameras of the file `path`; raises InvalidSettingsError.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class Reloader:
         self._applied = self._seen = self._signature()
         try:
             cameras = self._read()
-        except InvalidSettings as error:
+        except InvalidSettingsError as error:
             self._metrics.config_valid.set(0)
             _log.error("the new settings cannot be used, the cameras stay: %s", error)
             return

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from producer.opencv import cv2
-from producer.source import Picture, Pixels, UndecodableFrame
+from producer.source import Picture, Pixels, UndecodableFrameError
 
 _BACKLOG_LASTS_S: Final = 5.0
 _JITTER_S: Final = 0.3
@@ -117,7 +117,8 @@ class MotionGate:
         self._before_s = 0.0
 
     def admits(self, picture: Picture, arrived_s: float) -> bool:
-        """Whether the frame goes through. `arrived_s` must not go back. Raises UndecodableFrame."""
+        """Whether the frame goes through. `arrived_s` must not go back. Raises
+        UndecodableFrameError."""
         if not self._min_motion:
             return True
         cells = _cells(picture)
@@ -140,7 +141,7 @@ def _cells(picture: Picture) -> Pixels:
         # At an eighth of its size, a JPEG is decoded from its blocks' means alone.
         grey = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_REDUCED_GRAYSCALE_8)
         if grey is None:
-            raise UndecodableFrame(f"a JPEG of {len(picture)} bytes cannot be decoded")
+            raise UndecodableFrameError(f"a JPEG of {len(picture)} bytes cannot be decoded")
         return np.asarray(cv2.resize(grey, _GRID, interpolation=cv2.INTER_AREA), np.uint8)
     small = cv2.resize(picture, _GRID, interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)

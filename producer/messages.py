@@ -49,14 +49,14 @@ class State(StrEnum):
 class Counts:
     """What a camera's process counted since it started, in frames unless said. Each is written by
     one thread. All that was captured ended in exactly one of the others, or is on its way:
-    `captured = published + gated + dropped + undecodable + on_way`, which is two at most."""
+    `captured = published + skipped + dropped + undecodable + on_way`, which is two at most."""
 
     captured: int = 0
     published: int = 0
     published_bytes: int = 0
-    rate_gated: int = 0
-    motion_gated: int = 0
-    dropped_late: int = 0
+    rate_skipped: int = 0
+    motion_skipped: int = 0
+    dropped_stale: int = 0
     dropped_newer: int = 0
     dropped_full: int = 0
     dropped_refused: int = 0
@@ -65,15 +65,15 @@ class Counts:
     redis_errors: int = 0
 
     @property
-    def gated(self) -> int:
+    def skipped(self) -> int:
         """Left out on purpose."""
-        return self.rate_gated + self.motion_gated
+        return self.rate_skipped + self.motion_skipped
 
     @property
     def lost(self) -> int:
         """Captured, and not on purpose left out."""
         return (
-            self.dropped_late
+            self.dropped_stale
             + self.dropped_newer
             + self.dropped_full
             + self.dropped_refused
@@ -84,7 +84,7 @@ class Counts:
     def on_way(self) -> int:
         """Captured, and not yet ended."""
         # The threads go on while they are counted: never less than none.
-        return max(0, self.captured - self.published - self.gated - self.lost)
+        return max(0, self.captured - self.published - self.skipped - self.lost)
 
 
 @dataclass(frozen=True)

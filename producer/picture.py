@@ -6,7 +6,7 @@ import numpy as np
 
 from emotion_streams.jpeg import InvalidJpegError, JpegHeader, read_header
 from producer.opencv import cv2
-from producer.source import Picture, Pixels, UndecodableFrame
+from producer.source import Picture, Pixels, UndecodableFrameError
 
 _ROTATIONS: Final = {
     0: None,
@@ -39,7 +39,7 @@ class Shaper:
         self._roi = roi
 
     def __call__(self, picture: Picture) -> Picture:
-        """The picture as it is to be sent. Raises UndecodableFrame."""
+        """The picture as it is to be sent. Raises UndecodableFrameError."""
         if isinstance(picture, bytes):
             header = jpeg_header(picture)
             untouched = self._rotation is None and self._roi is None and not header.exif
@@ -69,21 +69,21 @@ class Shaper:
 
 
 def jpeg_header(jpeg: bytes) -> JpegHeader:
-    """Its header; UndecodableFrame for what a worker would refuse."""
+    """Its header; UndecodableFrameError for what a worker would refuse."""
     try:
         return read_header(jpeg)
     except InvalidJpegError as error:
-        raise UndecodableFrame(f"the JPEG is refused: {error}") from error
+        raise UndecodableFrameError(f"the JPEG is refused: {error}") from error
 
 
 def encode(picture: Picture, quality: int) -> EncodedPicture:
-    """As JPEG of this quality; what is one already, as it is. Raises UndecodableFrame."""
+    """As JPEG of this quality; what is one already, as it is. Raises UndecodableFrameError."""
     if isinstance(picture, bytes):
         jpeg = picture
     else:
         ok, buffer = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
         if not ok:
-            raise UndecodableFrame(f"a picture of shape {picture.shape} cannot be encoded")
+            raise UndecodableFrameError(f"a picture of shape {picture.shape} cannot be encoded")
         jpeg = buffer.tobytes()
     header = jpeg_header(jpeg)
     return EncodedPicture(jpeg, header.width, header.height)
@@ -91,7 +91,7 @@ def encode(picture: Picture, quality: int) -> EncodedPicture:
 
 def decode(jpeg: bytes, reducible: int = 1) -> Pixels:
     """Decode a JPEG, at a half, a quarter or an eighth where it is to be reduced `reducible` times
-    anyway: that skips most of the work. Raises UndecodableFrame."""
+    anyway: that skips most of the work. Raises UndecodableFrameError."""
     flags = cv2.IMREAD_COLOR
     for factor, reduced in (
         (8, cv2.IMREAD_REDUCED_COLOR_8),
@@ -104,7 +104,7 @@ def decode(jpeg: bytes, reducible: int = 1) -> Pixels:
     try:
         pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), flags)
     except cv2.error as error:
-        raise UndecodableFrame(f"a JPEG of {len(jpeg)} bytes: {error.err}") from error
+        raise UndecodableFrameError(f"a JPEG of {len(jpeg)} bytes: {error.err}") from error
     if pixels is None:
-        raise UndecodableFrame(f"a JPEG of {len(jpeg)} bytes cannot be decoded")
+        raise UndecodableFrameError(f"a JPEG of {len(jpeg)} bytes cannot be decoded")
     return np.asarray(pixels, np.uint8)

@@ -18,17 +18,17 @@ from producer.gates import Backlog
 from producer.opencv import cv2
 from producer.picture import decode
 from producer.source import (
-    EndOfSource,
+    EndOfSourceError,
     Picture,
     Pixels,
     Source,
-    SourceUnavailable,
-    UndecodableFrame,
+    SourceUnavailableError,
+    UndecodableFrameError,
 )
 from producer.sources import make_source
 from producer.stderr import NativeErrors
 from service import settings as service
-from service.settings_file import InvalidSettings
+from service.settings_file import InvalidSettingsError
 
 _LOOK_EVERY_S: Final = 0.5
 _CASCADE: Final = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"
@@ -73,11 +73,11 @@ def main(argv: list[str]) -> int:
     names = ("source", "transport", "tls_verify", "open_timeout_s", "read_timeout_s")
     try:
         camera = parse_camera({name: getattr(arguments, name) for name in names}, os.environ)
-    except InvalidSettings as error:
+    except InvalidSettingsError as error:
         service.exit_with_error("producer probe", str(error))
     errors = NativeErrors()
     errors.take_over()
-    found: list[Finding | SourceUnavailable] = []
+    found: list[Finding | SourceUnavailableError] = []
     looking = threading.Thread(
         target=lambda: found.append(look(camera, errors, arguments.seconds)), daemon=True
     )
@@ -92,13 +92,15 @@ def main(argv: list[str]) -> int:
 
 
 def _tell(
-    found: "list[Finding | SourceUnavailable]",
+    found: "list[Finding | SourceUnavailableError]",
     camera: CameraSettings,
     limit_s: float,
     *,
     as_json: bool,
 ) -> int:
-    finding = found[0] if found else SourceUnavailable(f"timeout: it hangs since {limit_s:.0f} s")
+    finding = (
+        found[0] if found else SourceUnavailableError(f"timeout: it hangs since {limit_s:.0f} s")
+    )
     if isinstance(finding, Finding):
         print(json.dumps(asdict(finding)) if as_json else finding)
         return 0
@@ -112,16 +114,18 @@ def _tell(
 
 def look(
     camera: CameraSettings, errors: NativeErrors, seconds: float
-) -> Finding | SourceUnavailable:
+) -> Finding | SourceUnavailableError:
     """What the camera gives in so many seconds, or why it does not, whatever that is."""
     source = make_source(camera, errors)
     try:
         return _measure(source, redact_url(camera.source), seconds)
-    except SourceUnavailable as error:
+    except SourceUnavailableError as error:
         return error
     except Exception as error:  # whatever it is, it is told in one line
         text = " ".join(str(error).split())
-        return SourceUnavailable(f"{redact_url(camera.source)}: {type(error).__name__}: {text}")
+        return SourceUnavailableError(
+            f"{redact_url(camera.source)}: {type(error).__name__}: {text}"
+        )
     finally:
         source.close()
 
@@ -142,21 +146,21 @@ def _measure(source: Source, name: str, seconds: float) -> Finding:
             try:
                 face = _has_face(detector, source.retrieve())
                 sound += 1
-            except UndecodableFrame as error:
+            except UndecodableFrameError as error:
                 damaged, fault = damaged + 1, str(error)
             look_at = time.monotonic() + _LOOK_EVERY_S
         if now - first >= seconds:
             break
         try:
             position_s = source.grab()
-        except EndOfSource:
+        except EndOfSourceError:
             break
         frames += 1
         now = time.monotonic()
         if source.live and position_s is not None and backlog.is_late(now, position_s):
             frames, since = 0, now
     if not sound:
-        raise SourceUnavailable(f"{name}: none of its frames can be sent: {fault}")
+        raise SourceUnavailableError(f"{name}: none of its frames can be sent: {fault}")
     lasted_s = time.monotonic() - since
     return Finding(
         source=name,

@@ -22,7 +22,7 @@ from redis.exceptions import (
 
 from emotion_streams import keys
 from emotion_streams.backoff import REDIS_ERRORS, delays
-from emotion_streams.connection import Client, connect_sync
+from emotion_streams.connection import Client, connect
 from emotion_streams.frames import MAX_AHEAD_MS, Frame
 from emotion_streams.redaction import short_message
 from producer.messages import Counts
@@ -60,7 +60,7 @@ class Publisher:
         max_age_ms: int | None,
         counts: Counts,
         stop: threading.Event,
-        connect: Callable[[str], Client] = connect_sync,
+        connect: Callable[[str], Client] = connect,
     ) -> None:
         self._url = redis_url
         self._key = keys.frames(camera)
@@ -71,7 +71,7 @@ class Publisher:
         self._stop = stop
         self._connect = connect
         self._client: Client | None = None
-        self._boot = secrets.token_hex(8)
+        self._session_id = secrets.token_hex(8)
         self._seq = 0
         self._last_id = (0, 0)
         self.error = ""
@@ -96,10 +96,10 @@ class Publisher:
             width=picture.width,
             height=picture.height,
             jpeg=picture.jpeg,
-            boot=self._boot,
+            session_id=self._session_id,
             seq=self._seq,
             capture_drops=self._counts.lost,
-            gated=self._counts.gated,
+            skipped=self._counts.skipped,
             max_age_ms=self._max_age_ms,
         ).pack()
         self._last_id = max((captured_ms, 0), (self._last_id[0], self._last_id[1] + 1))

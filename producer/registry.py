@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from emotion_streams import keys
 from emotion_streams.backoff import REDIS_ERRORS, check_cancelled
-from emotion_streams.connection import connect
+from emotion_streams.connection import connect_async
 from emotion_streams.redaction import redact, short_message
 from producer.messages import Counts, Report, State
 from service.health import Health
@@ -93,9 +93,9 @@ class CameraRecord:
         metrics.captured.labels(camera).inc(new["captured"])
         metrics.published.labels(camera).inc(new["published"])
         metrics.published_bytes.labels(camera).inc(new["published_bytes"])
-        metrics.gated.labels(camera, "rate").inc(new["rate_gated"])
-        metrics.gated.labels(camera, "motion").inc(new["motion_gated"])
-        metrics.dropped.labels(camera, "late").inc(new["dropped_late"])
+        metrics.skipped.labels(camera, "rate").inc(new["rate_skipped"])
+        metrics.skipped.labels(camera, "motion").inc(new["motion_skipped"])
+        metrics.dropped.labels(camera, "stale").inc(new["dropped_stale"])
         metrics.dropped.labels(camera, "newer").inc(new["dropped_newer"])
         metrics.dropped.labels(camera, "full").inc(new["dropped_full"])
         metrics.dropped.labels(camera, "refused").inc(new["dropped_refused"])
@@ -115,7 +115,7 @@ class Registry:
     def __init__(
         self, redis_url: str, health: Health, records: Callable[[], list[CameraRecord]]
     ) -> None:
-        self._client = connect(redis_url)
+        self._client = connect_async(redis_url)
         self._health = health
         self._records = records
         self._reachable = True

@@ -15,21 +15,21 @@ Picture: TypeAlias = Pixels | bytes
 """Pixels, or the JPEG that the camera sent."""
 
 
-class SourceUnavailable(Exception):
+class SourceUnavailableError(Exception):
     """The source cannot be opened, or failed since: the text says why, without credentials.
     Trying again may help."""
 
 
-class NoSuchSource(SourceUnavailable):
+class NoSuchSourceError(SourceUnavailableError):
     """What was asked for does not exist, or holds no pictures: a mistake in the settings more
     likely than a fault."""
 
 
-class EndOfSource(Exception):
+class EndOfSourceError(Exception):
     """The last frame of a source that has an end was read."""
 
 
-class UndecodableFrame(Exception):
+class UndecodableFrameError(Exception):
     """One frame is damaged; the next may be sound."""
 
 
@@ -60,16 +60,16 @@ class Source(Protocol):
     live: bool
 
     def open(self) -> Format:
-        """Open it. Raises SourceUnavailable."""
+        """Open it. Raises SourceUnavailableError."""
         ...
 
     def grab(self) -> float | None:
         """Advance to the next frame, waiting for it where the source is live; its own timestamp in
-        seconds, None where it has none. Raises EndOfSource and SourceUnavailable."""
+        seconds, None where it has none. Raises EndOfSourceError and SourceUnavailableError."""
         ...
 
     def retrieve(self) -> Picture:
-        """The frame that was grabbed. Raises UndecodableFrame."""
+        """The frame that was grabbed. Raises UndecodableFrameError."""
         ...
 
     def close(self) -> None:

@@ -31,11 +31,11 @@ _ROOT: Final = Path(__file__).parent.parent
 _log = logging.getLogger(__name__)
 
 
-class SourceMissing(Exception):
+class SourceMissingError(Exception):
     """The camera's source does not exist; the text says what is missing."""
 
 
-class ProcessFailed(Exception):
+class ProcessFailedError(Exception):
     """The camera's process cannot be used: why, as "it hung"."""
 
 
@@ -62,22 +62,22 @@ class CameraSupervisor:
         self._was_stable = False
 
     async def run(self) -> None:
-        """Returns when the source ended. Raises SourceMissing where the order is not patient and
-        the source does not exist."""
+        """Returns when the source ended. Raises SourceMissingError where the order is not patient
+        and the source does not exist."""
         backoff = self._backoff()
         while True:
             check_cancelled()
             self._was_stable = False
             try:
                 code = await self._run_process()
-            except ProcessFailed as error:
+            except ProcessFailedError as error:
                 why = str(error)
             else:
                 report = self._record.report
                 if code == 0 and report.state is State.ENDED:
                     return
                 if code == EXIT_NO_SUCH_SOURCE:
-                    raise SourceMissing(f"{self._order.camera}: {report.error}")
+                    raise SourceMissingError(f"{self._order.camera}: {report.error}")
                 why = f"its process fell ({_exit_text(code)})"
             if self._was_stable:
                 backoff = self._backoff()
@@ -91,7 +91,7 @@ class CameraSupervisor:
             await asyncio.sleep(next(backoff))
 
     async def _run_process(self) -> int:
-        """Start it, follow its reports, reap it: the exit code. Raises ProcessFailed."""
+        """Start it, follow its reports, reap it: the exit code. Raises ProcessFailedError."""
         process = await self._start_process()
         assert process.stdin is not None
         try:
@@ -99,7 +99,7 @@ class CameraSupervisor:
             with contextlib.suppress(ConnectionError):
                 await process.stdin.drain()
             await self._follow(process)
-        except ProcessFailed:
+        except ProcessFailedError:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             raise
@@ -123,11 +123,11 @@ class CameraSupervisor:
                 env={**os.environ, "PYTHONPATH": _python_path()},
             )
         except (OSError, RuntimeError) as error:  # no descriptor, process, memory or thread is left
-            raise ProcessFailed(f"its process could not be started: {error}") from error
+            raise ProcessFailedError(f"its process could not be started: {error}") from error
 
     async def _follow(self, process: asyncio.subprocess.Process) -> None:
-        """Take its reports until it says no more. Raises ProcessFailed where it does not go on, or
-        says what is no report."""
+        """Take its reports until it says no more. Raises ProcessFailedError where it does not go
+        on, or says what is no report."""
         assert process.stdout is not None
         patience_s = _START_MAY_TAKE_S
         while True:
@@ -137,13 +137,13 @@ class CameraSupervisor:
                     return
                 report = Report.from_line(line)
             except TimeoutError:
-                raise ProcessFailed(f"it hung: no report for {patience_s:.0f} s") from None
+                raise ProcessFailedError(f"it hung: no report for {patience_s:.0f} s") from None
             except ValueError:  # of readline too, where there is no end to the line
-                raise ProcessFailed("its process said what is no report") from None
+                raise ProcessFailedError("its process said what is no report") from None
             self._record.take(report)
             self._was_stable = self._was_stable or report.stable
             if report.overdue_s > _OVERDUE_S:
-                raise ProcessFailed(
+                raise ProcessFailedError(
                     f"it hung: a call into the source outstays its time by {report.overdue_s:.1f} s"
                 )
             patience_s = _SILENCE_S
@@ -154,7 +154,7 @@ class CameraSupervisor:
         process.stdin.close()  # which asks it to end
         try:
             async with asyncio.timeout(_STOP_MAY_TAKE_S):
-                with contextlib.suppress(ProcessFailed):
+                with contextlib.suppress(ProcessFailedError):
                     await self._follow(process)  # what it has to say at the end
                 await process.wait()
         except TimeoutError:

@@ -142,8 +142,8 @@ class WorkerMetrics:
 class ProducerMetrics:
     """What a producer counts and measures, per camera.
 
-    Every captured frame ends as published, gated, dropped or undecodable: `captured = published +
-    gated + drops + decode errors`, but for the one or two that are on their way.
+    Every captured frame ends as published, skipped, dropped or undecodable: `captured = published +
+    skipped + drops + decode errors`, but for the one or two that are on their way.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -156,15 +156,16 @@ class ProducerMetrics:
         self.captured = counter("emotion_captured_frames", "Frames read from the camera.")
         self.published = counter("emotion_published_frames", "Frames stored in Redis.")
         self.published_bytes = counter("emotion_published_bytes", "Bytes stored in Redis.")
-        self.gated = counter(
-            "emotion_gated_frames",
+        self.skipped = counter(
+            "emotion_skipped_frames",
             "Frames left out on purpose: above the rate asked for (rate), or nothing moved "
             "(motion).",
             "reason",
         )
         self.dropped = counter(
             "emotion_capture_drops",
-            "Frames lost before Redis: held up on the way (late), replaced by a newer one (newer), "
+            "Frames lost before Redis: held up on the way "
+            "(stale), replaced by a newer one (newer), "
             "Redis was full (full) or refused them (refused), its process ended (restart).",
             "reason",
         )
@@ -202,8 +203,8 @@ class ProducerMetrics:
             metric.labels(camera)
         self.frame_age.labels(camera).set(math.nan)
         for reason in ("rate", "motion"):
-            self.gated.labels(camera, reason)
-        for reason in ("late", "newer", "full", "refused", "restart"):
+            self.skipped.labels(camera, reason)
+        for reason in ("stale", "newer", "full", "refused", "restart"):
             self.dropped.labels(camera, reason)
 
     def remove_camera(self, camera: str) -> None:

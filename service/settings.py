@@ -22,7 +22,7 @@ import emotion_streams
 from emotion_streams.redaction import redact, redact_url
 from emotion_streams.redis_url import parse_url, without_line_end
 from service.settings_file import (
-    InvalidSettings,
+    InvalidSettingsError,
     expand,
     read_yaml,
     values_for,
@@ -97,7 +97,7 @@ def load(
     try:
         from_file = values_for(read_yaml(path), path, section) if path else {}
         return resolve(kind, given, from_file, path)
-    except InvalidSettings as error:
+    except InvalidSettingsError as error:
         exit_with_error(section, str(error))
 
 
@@ -115,7 +115,7 @@ def resolve(
 ) -> Settings:
     """Merge the command line, the environment and the values of the file `path` into settings.
 
-    Raises InvalidSettings, which names the file if the mistake is in it.
+    Raises InvalidSettingsError, which names the file if the mistake is in it.
     """
 
     def named(key: str, value: object) -> str:
@@ -140,7 +140,7 @@ def resolve(
     try:
         settings: Settings = WithFile(**given)
     except ValidationError as error:
-        raise InvalidSettings("; ".join(explain(error, named))) from None
+        raise InvalidSettingsError("; ".join(explain(error, named))) from None
     return settings
 
 
@@ -154,7 +154,7 @@ def _check_environment(kind: type[Settings]) -> None:
     }
     mine = (name for name in os.environ if prefix and name.upper().startswith(prefix))
     if unknown := sorted(name for name in mine if name.upper() not in settings):
-        raise InvalidSettings("; ".join(f"{name}: no such setting" for name in unknown))
+        raise InvalidSettingsError("; ".join(f"{name}: no such setting" for name in unknown))
 
 
 def explain(

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from emotion_streams.redaction import register_secret
 from emotion_streams.redis_url import without_line_end
-from service.yaml_loader import InvalidYaml, parse_yaml
+from service.yaml_loader import InvalidYamlError, parse_yaml
 
 SECTIONS: Final = ("producer", "worker", "gateway", "defaults", "cameras")
 """Sections of a settings file; keys beside them (`redis`, `log_level`) are for every process."""
@@ -18,44 +18,44 @@ MAX_FILE_BYTES: Final = 4 << 20
 _REFERENCE: Final = re.compile(r"\$\{([^}]*)\}")
 
 
-class InvalidSettings(ValueError):
+class InvalidSettingsError(ValueError):
     """Settings that cannot be used, in one line that names each setting."""
 
 
 def values_for(content: Mapping[str, Any], path: Path, section: str) -> dict[str, Any]:
     """Return what goes for the process `section`, of all that the settings file `path` holds.
 
-    Raises InvalidSettings.
+    Raises InvalidSettingsError.
     """
     own = content.get(section) or {}
     if not isinstance(own, dict):
-        raise InvalidSettings(f"{path}: {section}: not a mapping")
+        raise InvalidSettingsError(f"{path}: {section}: not a mapping")
     return {**{name: content[name] for name in content if name not in SECTIONS}, **own}
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a settings file. Every key is text, as it is written: `0101`, `no` and `~` too.
 
-    Raises InvalidSettings whatever is wrong with the file, and shows none of its content, which may
-    be a password.
+    Raises InvalidSettingsError whatever is wrong with the file, and shows none of its content,
+    which may be a password.
     """
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise InvalidSettings(f"{path}: {error.strerror or error}") from None
+        raise InvalidSettingsError(f"{path}: {error.strerror or error}") from None
     if len(raw) > MAX_FILE_BYTES:
-        raise InvalidSettings(f"{path}: larger than {MAX_FILE_BYTES >> 20} MiB")
+        raise InvalidSettingsError(f"{path}: larger than {MAX_FILE_BYTES >> 20} MiB")
     try:
         content = parse_yaml(raw.decode("utf-8-sig")) or {}
     except UnicodeDecodeError as error:
-        raise InvalidSettings(
+        raise InvalidSettingsError(
             f"{path}: not YAML: byte {error.start} is not text in UTF-8"
         ) from None
-    except InvalidYaml as error:
-        raise InvalidSettings(f"{path}: not YAML: {error}") from None
+    except InvalidYamlError as error:
+        raise InvalidSettingsError(f"{path}: not YAML: {error}") from None
     if not isinstance(content, dict):
-        raise InvalidSettings(f"{path}: not a mapping")
+        raise InvalidSettingsError(f"{path}: not a mapping")
     return content
 
 

@@ -16,12 +16,12 @@ _MERGE: Final = "tag:yaml.org,2002:merge"
 _QUOTING: Final = ("found undefined", "found duplicate", "could not determine")
 
 
-class InvalidYaml(ValueError):
+class InvalidYamlError(ValueError):
     """Text that cannot be read, with line and column where they are known; none of the text."""
 
 
 def parse_yaml(text: str) -> Any:
-    """Parse one YAML document. Raises InvalidYaml, and nothing else, for text that is not one.
+    """Parse one YAML document. Raises InvalidYamlError, and nothing else, for text that is not one.
 
     Every key and every value is text as it is written, `0101`, `no` and `12:30` too: settings know
     their types themselves. Only nothing at all, `~` and `null` are None, as values. Refused: a key
@@ -34,14 +34,14 @@ def parse_yaml(text: str) -> Any:
         problem = error.problem or "damaged"
         if problem.startswith(_QUOTING):
             problem = problem.partition(" '")[0].partition(' "')[0]
-        raise InvalidYaml(_describe(problem, error.problem_mark)) from None
+        raise InvalidYamlError(_describe(problem, error.problem_mark)) from None
     except yaml.reader.ReaderError as error:
-        raise InvalidYaml(f"character {error.position} is a control character") from None
+        raise InvalidYamlError(f"character {error.position} is a control character") from None
     except RecursionError:
-        raise InvalidYaml("nested too deeply") from None
+        raise InvalidYamlError("nested too deeply") from None
     # PyYAML converts the value of an explicit tag, `!!int x`, without a check of its own.
     except Exception as error:
-        raise InvalidYaml(f"a value does not fit its tag ({type(error).__name__})") from None
+        raise InvalidYamlError(f"a value does not fit its tag ({type(error).__name__})") from None
 
 
 def _describe(problem: str, mark: yaml.Mark | None) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 
-class InvalidConfig(Exception):
+class InvalidConfigError(Exception):
     """A run that cannot be: what is wrong with its configuration."""
 
 
@@ -40,16 +40,16 @@ class Augmentation:
             highest = 1.0 if name.startswith("p_") else math.inf
             if not (0 <= value <= highest and math.isfinite(value)):
                 kind = "a probability, 0 to 1" if highest == 1 else "a number not below 0"
-                raise InvalidConfig(f"augmentation {name} is {value}, not {kind}")
+                raise InvalidConfigError(f"augmentation {name} is {value}, not {kind}")
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Augmentation":
         """From a run's record. A change that it does not name was not made: it is off. A name that
-        is unknown here is ignored where its value says off, and InvalidConfig otherwise."""
+        is unknown here is ignored where its value says off, and InvalidConfigError otherwise."""
         known = {field.name: 0.0 for field in fields(cls)}
         for name, value in values.items():
             if not isinstance(value, int | float) or isinstance(value, bool):
-                raise InvalidConfig(f"augmentation {name} is {value!r}, not a number")
+                raise InvalidConfigError(f"augmentation {name} is {value!r}, not a number")
             if name not in known and value != 0:
-                raise InvalidConfig(f"augmentation {name} is unknown, only {', '.join(known)}")
+                raise InvalidConfigError(f"augmentation {name} is unknown, only {', '.join(known)}")
         return cls(**{name: values.get(name, off) for name, off in known.items()})

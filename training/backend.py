@@ -10,21 +10,24 @@ TRAINING: Final = ("tensorflow", "jax", "torch")
 """Keras' backends that have gradients."""
 
 
-class NoBackend(Exception):
+class BackendUnavailableError(Exception):
     """Keras cannot train here: why, and what to do."""
 
 
 def require() -> None:
-    """Import Keras and its backend. NoBackend where one is missing, or cannot train."""
+    """Import Keras and its backend. BackendUnavailableError where one is missing, or cannot
+    train."""
     try:
         import keras
     except (ImportError, ValueError) as error:  # ValueError: KERAS_BACKEND names none
-        raise NoBackend(
+        raise BackendUnavailableError(
             f"Keras cannot run here: {error}. Install 'emotion-streams[training]', or set "
             f"KERAS_BACKEND to what is installed of {', '.join(TRAINING)}"
         ) from error
     if (name := keras.backend.backend()) not in TRAINING:
-        raise NoBackend(f"KERAS_BACKEND is {name!r}, which cannot train; {', '.join(TRAINING)} can")
+        raise BackendUnavailableError(
+            f"KERAS_BACKEND is {name!r}, which cannot train; {', '.join(TRAINING)} can"
+        )
 
 
 def made_with() -> dict[str, Any]:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from training import backend, metrics, recipe
-from training.backend import NoBackend
+from training.backend import BackendUnavailableError
 from training.datasets import (
     DataSet,
     Entry,
     Faces,
-    InvalidData,
+    InvalidDataError,
     open_data,
     read_faces,
     target_shares,
@@ -27,23 +27,31 @@ from training.geometry import available_detectors, build_detector, measure
 from training.inspect_data import counts, write_sheet
 from training.logit_adjustment import adjust, refuse_adjusted
 from training.progress import say
-from training.quantize import NoInt8
+from training.quantize import Int8UnavailableError
 from training.quiet import stdout_to_stderr
 from training.robustness import robustness
-from training.run_config import InvalidConfig, Pace, RunConfig, Stage
+from training.run_config import InvalidConfigError, Pace, RunConfig, Stage
 from training.run_folder import CHECKPOINT, RunFolder
 from training.trained_on import recorded_shares, trained_on, warn_of_seen
 from worker.inference.detect import Detector
-from worker.inference.detect.choose import NoDetector
+from worker.inference.detect.choose import DetectorUnavailableError
 from worker.inference.engines import Engine
-from worker.inference.engines.choose import NoEngine, build_engine
+from worker.inference.engines.choose import EngineUnavailableError, build_engine
 from worker.model import release
-from worker.model.card import InvalidRelease, ModelCard, read_card
+from worker.model.card import InvalidReleaseError, ModelCard, read_card
 from worker.model.int8 import INT8_FILE
 
 Options = argparse.Namespace
 
-WRONG: Final = (InvalidData, InvalidConfig, InvalidRelease, NoBackend, NoDetector, NoEngine, NoInt8)
+WRONG: Final = (
+    InvalidDataError,
+    InvalidConfigError,
+    InvalidReleaseError,
+    BackendUnavailableError,
+    DetectorUnavailableError,
+    EngineUnavailableError,
+    Int8UnavailableError,
+)
 """What says in a line what is wrong, where, and what to do."""
 
 
@@ -83,7 +91,9 @@ def train(options: Options) -> None:
     if options.resume:
         folder = RunFolder.open(options.out)
         if folder.data["sha256"] != about["sha256"]:
-            raise InvalidData(f"{options.data}: not the data that {options.out} was begun with")
+            raise InvalidDataError(
+                f"{options.data}: not the data that {options.out} was begun with"
+            )
         if not (options.out / CHECKPOINT).is_file():
             folder.check_start()
     else:
@@ -150,7 +160,7 @@ def export(options: Options) -> None:
     own = partial(trained_on, Path(options.model))
     data = open_data(options.data) if options.data else own()
     if options.data is None and "valid" not in data.splits():
-        raise InvalidData(
+        raise InvalidDataError(
             f"{data.path} is not divided, and the run was trained on all of it: give --data, "
             "pictures that it has not seen"
         )
@@ -211,7 +221,7 @@ def geometry(options: Options) -> None:
     """A detector's crop geometry on a data set."""
     detector = _detector(options)
     if detector is None or options.every < 1:
-        raise InvalidConfig("--every is 1 or more")
+        raise InvalidConfigError("--every is 1 or more")
     entries = open_data(options.data).entries(options.split)[:: options.every]
     found = measure(entries, detector)
     crop = found.geometry
@@ -237,7 +247,7 @@ def _config(options: Options) -> RunConfig:
         given["stages"] = tuple(Stage.parse(text) for text in options.stages)
     elif not options.recipe:
         names = ", ".join(recipe.names())
-        raise InvalidConfig(
+        raise InvalidConfigError(
             f"give --stage SIDE:STEPS:BATCH:RATE at least once, or --recipe {names}"
         )
     else:
@@ -254,7 +264,7 @@ def _tau(text: str) -> float | None:
     except ValueError:
         tau = -1.0
     if not 0 <= tau <= 1:
-        raise InvalidConfig(f"--logit-adjust is 0 to 1, or auto, not {text!r}")
+        raise InvalidConfigError(f"--logit-adjust is 0 to 1, or auto, not {text!r}")
     return tau
 
 

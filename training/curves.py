@@ -10,7 +10,7 @@ from typing import Final, Self
 
 from matplotlib.figure import Figure
 
-from training.datasets.entry import InvalidData
+from training.datasets.entry import InvalidDataError
 
 CURVES: Final = "curves.csv"
 PLOT: Final = "curves.png"
@@ -71,7 +71,7 @@ class Curves:
 
 def read(folder: Path) -> list[Row]:
     """The rows of a run's curves.csv. A last line without its end is left out: whoever wrote it was
-    stopped. InvalidData where another is no row."""
+    stopped. InvalidDataError where another is no row."""
     path = folder / CURVES
     whole, _, _ = path.read_text(encoding="utf-8", errors="replace").rpartition("\n")
     lines = csv.DictReader(whole.splitlines())
@@ -88,7 +88,9 @@ def read(folder: Path) -> list[Row]:
             for row in lines
         ]
     except (KeyError, TypeError, ValueError) as error:
-        raise InvalidData(f"{path} line {lines.line_num}: not a step of a run: {error}") from error
+        raise InvalidDataError(
+            f"{path} line {lines.line_num}: not a step of a run: {error}"
+        ) from error
 
 
 def plot(folder: Path) -> Path:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from emotion_streams.emotions import EMOTIONS
 from training import metrics, plots
 from training.crops import UNREADABLE, Crop, crops
-from training.datasets import NO_WINNER, Entry, InvalidData
+from training.datasets import NO_WINNER, Entry, InvalidDataError
 from training.metrics import Indices
 from training.run_folder import RUN, RunFolder
 from worker.inference.detect import Detector
@@ -54,7 +54,7 @@ class Predictions:
 def locate(model: str) -> Path:
     """The release folder of a run (its last finished stage), of a name, or a path to one.
 
-    Raises InvalidData or InvalidRelease.
+    Raises InvalidDataError or InvalidReleaseError.
     """
     if (Path(model) / RUN).is_file():
         return RunFolder.open(Path(model)).last_stage()
@@ -64,7 +64,7 @@ def locate(model: str) -> Path:
 def predict(
     engine: Engine, card: ModelCard, entries: Iterable[Entry], detector: Detector | None
 ) -> Predictions:
-    """Classify every face that has a winner. InvalidData where none is left."""
+    """Classify every face that has a winner. InvalidDataError where none is left."""
     left_out: Counter[str] = Counter()
     judged = (entry for entry in entries if entry.winner != NO_WINNER)
 
@@ -90,7 +90,7 @@ def classify(
             names += [crop.entry.name for crop in part]
             winners += [_in_order(crop.entry.winner, card) for crop in part]
     if not names:
-        raise InvalidData(f"no face to judge: {dict(left_out) or 'none has a winner'}")
+        raise InvalidDataError(f"no face to judge: {dict(left_out) or 'none has a winner'}")
     logits = np.log(np.concatenate(probabilities).astype(np.float64) + 1e-30) * card.temperature
     return Predictions(
         card.labels, logits, np.array(winners, np.int64), tuple(names), dict(left_out)

@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Final
 
 from training import metrics
-from training.datasets import Entry, InvalidData
+from training.datasets import Entry, InvalidDataError
 from training.datasets.entry import warn
 from training.evaluate import predict, report
 from training.geometry import Measurement, measure, sample
 from training.logit_adjustment import RECORD, adjust, crossfit, log_shares
 from training.model_card import render
 from training.progress import say
-from training.quantize import NoInt8, add_int8
+from training.quantize import Int8UnavailableError, add_int8
 from training.robustness import robustness
 from worker.inference.detect import Detector
-from worker.inference.engines.choose import NoEngine, build_engine
+from worker.inference.engines.choose import EngineUnavailableError, build_engine
 from worker.model import release
 from worker.model.card import ModelCard
 from worker.model.release import Release
@@ -69,7 +69,7 @@ def export(
     card = release.save(out, card, trained.weights)
     try:
         card = add_int8(out, Release(card, trained.weights), train(), valid, predictions, threads)
-    except (NoInt8, NoEngine, InvalidData) as error:
+    except (Int8UnavailableError, EngineUnavailableError, InvalidDataError) as error:
         warn(f"no int8 file: {error}")
     (out / MODEL_CARD).write_text(render(card))
     return card
@@ -79,8 +79,8 @@ def quantize_release(
     folder: Path, train: Sequence[Entry], valid: Sequence[Entry], threads: int
 ) -> ModelCard:
     """Make the int8 file of a release that stands in `folder`, anew where it has one. Raises
-    InvalidRelease, InvalidData, NoEngine, and NoInt8 where it loses too much: the release is then
-    left as it was."""
+    InvalidReleaseError, InvalidDataError, EngineUnavailableError, and Int8UnavailableError where it
+    loses too much: the release is then left as it was."""
     model = replace(release.load(str(folder)), int8=None)
     float32 = predict(build_engine("auto", model, threads), model.card, valid, None)
     card = add_int8(folder, model, train, valid, float32, threads)
@@ -92,16 +92,16 @@ def measure_crops(
     trained: Release, train: Sequence[Entry], detectors: Iterable[Detector]
 ) -> Release:
     """The model with each detector's crop geometry, measured on the pictures that it was trained
-    on; its card's `training` says under `crop` how well. InvalidData where none can be."""
+    on; its card's `training` says under `crop` how well. InvalidDataError where none can be."""
     found: dict[str, Measurement] = {}
     for detector in detectors:
         say(f"measuring how {detector.name} frames the training pictures ...")
         try:
             found[detector.name] = measure(sample(train), detector)
-        except InvalidData as error:
+        except InvalidDataError as error:
             warn(f"no crop for {detector.name}: {error}")
     if not found:
-        raise InvalidData("no detector finds the faces that the model was trained on")
+        raise InvalidDataError("no detector finds the faces that the model was trained on")
     told = {
         name: {"pictures": m.pictures, "detected": m.detected, "spread": m.spread}
         for name, m in found.items()

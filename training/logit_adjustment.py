@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from training import metrics
 from training.metrics import Indices
-from training.run_config import InvalidConfig
+from training.run_config import InvalidConfigError
 from worker.model.card import ModelCard
 from worker.model.release import Release
 
@@ -47,7 +47,7 @@ def log_shares(card: ModelCard, share_of: Mapping[str, float]) -> Logits:
 
 def adjust(trained: Release, share_of: Mapping[str, float], tau: float) -> Release:
     """The model with the adjustment in the bias of its last layer, recorded in its card.
-    InvalidConfig if it is adjusted already."""
+    InvalidConfigError if it is adjusted already."""
     refuse_adjusted(trained.card)
     bias = trained.weights["dense/bias"] - tau * log_shares(trained.card, share_of)
     return Release(
@@ -57,9 +57,11 @@ def adjust(trained: Release, share_of: Mapping[str, float], tau: float) -> Relea
 
 
 def refuse_adjusted(card: ModelCard) -> None:
-    """Raise InvalidConfig for the card of a model that is adjusted."""
+    """Raise InvalidConfigError for the card of a model that is adjusted."""
     if tau_of(card.training):
-        raise InvalidConfig(f"{card.name}: its logits are adjusted already; export its run instead")
+        raise InvalidConfigError(
+            f"{card.name}: its logits are adjusted already; export its run instead"
+        )
 
 
 def tau_of(training: Mapping[str, object]) -> float:

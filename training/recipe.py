@@ -5,7 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
-from training.run_config import InvalidConfig, RunConfig
+from training.run_config import InvalidConfigError, RunConfig
 
 FOLDER: Final = Path(__file__).parent / "recipes"
 
@@ -16,24 +16,24 @@ def names() -> list[str]:
 
 
 def read(recipe: str) -> RunConfig:
-    """The configuration in a recipe, by name or by a path to a YAML file. Raises InvalidConfig, and
-    OSError for a file that cannot be read."""
+    """The configuration in a recipe, by name or by a path to a YAML file. Raises
+    InvalidConfigError, and OSError for a file that cannot be read."""
     import yaml
 
     path = Path(recipe) if recipe.endswith((".yaml", ".yml")) else FOLDER / f"{recipe}.yaml"
     if path.parent == FOLDER and path.stem not in names():
-        raise InvalidConfig(f"no recipe {recipe!r}, only {', '.join(names())}; or a YAML file")
+        raise InvalidConfigError(f"no recipe {recipe!r}, only {', '.join(names())}; or a YAML file")
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         problem = " ".join(str(error).split())
-        raise InvalidConfig(f"{path}: not YAML: {problem}") from error
+        raise InvalidConfigError(f"{path}: not YAML: {problem}") from error
     if not isinstance(values, dict):
-        raise InvalidConfig(f"{path}: not a mapping")
+        raise InvalidConfigError(f"{path}: not a mapping")
     try:
         return RunConfig.from_dict({"augmentation": {}, **_numbers(values)})
-    except InvalidConfig as error:
-        raise InvalidConfig(f"{path}: {error}") from error
+    except InvalidConfigError as error:
+        raise InvalidConfigError(f"{path}: {error}") from error
 
 
 def _numbers(values: dict[str, Any]) -> dict[str, Any]:
@@ -45,5 +45,5 @@ def _numbers(values: dict[str, Any]) -> dict[str, Any]:
             try:
                 read[name] = float(value) if kinds[name] is float else int(value)
             except (TypeError, ValueError):
-                raise InvalidConfig(f"{name} is {value!r}, not a number") from None
+                raise InvalidConfigError(f"{name} is {value!r}, not a number") from None
     return read

@@ -20,7 +20,7 @@ from training.augment import (
     turn_head,
 )
 from training.crops import Crop
-from training.datasets import NO_WINNER, Entry, UnreadablePicture
+from training.datasets import NO_WINNER, Entry, UnreadablePictureError
 from training.datasets.entry import at_source_size
 from training.evaluate import classify
 from worker.inference.crop import Image, prepare
@@ -66,7 +66,7 @@ def robustness(
             continue
         try:
             faces.append((entry, at_source_size(entry.face(entry.read()), card)))
-        except UnreadablePicture:
+        except UnreadablePictureError:
             continue
     scores = {}
     for name, corrupt in corruptions(card).items():

@@ -5,7 +5,7 @@ import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final, Literal
 
-from training.augmentation import Augmentation, InvalidConfig
+from training.augmentation import Augmentation, InvalidConfigError
 from worker.model.architecture import MIN_INPUT_SIZE
 from worker.model.card import MAX_INPUT_SIZE
 
@@ -13,11 +13,11 @@ MAX_SEED: Final = 2**32 - 1
 """numpy's, which Keras seeds too."""
 
 
-class Diverged(InvalidConfig):
+class DivergedError(InvalidConfigError):
     """A run whose loss or weights are no longer finite: at which step, and what to do."""
 
 
-__all__ = ["Diverged", "InvalidConfig", "Pace", "RunConfig", "Stage", "setting"]
+__all__ = ["DivergedError", "InvalidConfigError", "Pace", "RunConfig", "Stage", "setting"]
 
 
 def setting(default: Any, metavar: str, text: str) -> Any:
@@ -43,7 +43,7 @@ class Stage:
             or min(self.steps, self.batch) < 1
             or not 0 < self.rate < 1
         ):
-            raise InvalidConfig(
+            raise InvalidConfigError(
                 f"stage {self.side}:{self.steps}:{self.batch}:{self.rate:g}: side from "
                 f"{MIN_INPUT_SIZE} to {MAX_INPUT_SIZE}, steps and batch from 1, rate 0 to 1"
             )
@@ -55,7 +55,7 @@ class Stage:
             side, steps, batch, rate = text.split(":")
             return cls(int(side), int(steps), int(batch), float(rate))
         except ValueError as error:
-            raise InvalidConfig(f"stage {text!r} is not SIDE:STEPS:BATCH:RATE") from error
+            raise InvalidConfigError(f"stage {text!r} is not SIDE:STEPS:BATCH:RATE") from error
 
     def rate_at(self, step: int) -> float:
         """The learning rate of the stage's step 0 to steps - 1: a linear warm-up over its first
@@ -76,7 +76,7 @@ class Pace:
 
     def __post_init__(self) -> None:
         if not 0 <= self.checkpoint_minutes < math.inf or self.workers < 1:
-            raise InvalidConfig("workers are 1 or more, checkpoint minutes 0 or more")
+            raise InvalidConfigError("workers are 1 or more, checkpoint minutes 0 or more")
 
 
 @dataclass(frozen=True)
@@ -111,21 +111,21 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         if not self.stages:
-            raise InvalidConfig("a run needs at least one stage")
+            raise InvalidConfigError("a run needs at least one stage")
         if not (0 <= self.dropout < 1 and 0 <= self.ema < 1 and 0 <= self.sampling <= 1):
-            raise InvalidConfig("dropout and ema are from 0 and below 1, sampling is 0 to 1")
+            raise InvalidConfigError("dropout and ema are from 0 and below 1, sampling is 0 to 1")
         if not 0 <= self.final_dropout < 1:
-            raise InvalidConfig("final dropout is from 0 and below 1")
+            raise InvalidConfigError("final dropout is from 0 and below 1")
         if min(self.mixup, self.weight_decay, self.validations, self.seed) < 0:
-            raise InvalidConfig("mixup, weight decay, validations and seed are not below 0")
+            raise InvalidConfigError("mixup, weight decay, validations and seed are not below 0")
         if self.clip_norm <= 0:
-            raise InvalidConfig("clip norm is over 0")
+            raise InvalidConfigError("clip norm is over 0")
         if not all(math.isfinite(n) for n in vars(self).values() if isinstance(n, float)):
-            raise InvalidConfig("mixup, weight decay and the other numbers are finite")
+            raise InvalidConfigError("mixup, weight decay and the other numbers are finite")
         if self.seed > MAX_SEED:
-            raise InvalidConfig(f"seed {self.seed} is over {MAX_SEED}")
+            raise InvalidConfigError(f"seed {self.seed} is over {MAX_SEED}")
         if not MIN_INPUT_SIZE <= self.source_size <= MAX_INPUT_SIZE:
-            raise InvalidConfig(
+            raise InvalidConfigError(
                 f"source size {self.source_size} is not {MIN_INPUT_SIZE} to {MAX_INPUT_SIZE}"
             )
 
@@ -140,7 +140,7 @@ class RunConfig:
             if step < stage.steps:
                 return number, step
             step -= stage.steps
-        raise InvalidConfig(f"the run ends {step + 1} steps before that step")
+        raise InvalidConfigError(f"the run ends {step + 1} steps before that step")
 
     def to_json(self) -> str:
         """The configuration as text."""
@@ -148,10 +148,10 @@ class RunConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "RunConfig":
-        """From what `to_json` wrote; InvalidConfig if it is of another kind."""
+        """From what `to_json` wrote; InvalidConfigError if it is of another kind."""
         try:
             if unknown := sorted(values.keys() - {field.name for field in fields(cls)}):
-                raise InvalidConfig(f"a run has no {', '.join(unknown)}")
+                raise InvalidConfigError(f"a run has no {', '.join(unknown)}")
             return cls(
                 **{
                     **values,
@@ -160,7 +160,7 @@ class RunConfig:
                 }
             )
         except (KeyError, TypeError, AttributeError) as error:
-            raise InvalidConfig(f"not a run's configuration: {error}") from error
+            raise InvalidConfigError(f"not a run's configuration: {error}") from error
 
 
 def _stage(value: Any) -> Stage:

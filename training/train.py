@@ -13,7 +13,7 @@ from training.batches import Batches, prior_shift
 from training.curves import Curves, Row, plot
 from training.datasets import Faces
 from training.progress import Bar, Progress
-from training.run_config import Diverged, Pace, Stage
+from training.run_config import DivergedError, Pace, Stage
 from training.run_folder import CHECKPOINT, RunFolder
 from worker.inference.crop import prepare
 
@@ -42,8 +42,8 @@ class Training:
     def run(self, resume: bool) -> bool:
         """Train; true when the run is complete. Each finished stage leaves a release in the run's
         folder: the averaged weights at that stage's input size. A run that was ended before its
-        first checkpoint resumes from its beginning. Raises Diverged, and leaves the last checkpoint
-        as it is."""
+        first checkpoint resumes from its beginning. Raises DivergedError, and leaves the last
+        checkpoint as it is."""
         if resume and (self._folder.path / CHECKPOINT).exists():
             self._progress = checkpoint.load(self._folder.path, self._model)
         done = self._progress.step
@@ -123,8 +123,8 @@ class Training:
         if not network.is_finite(self._model):
             raise self._diverged(f"weights are not finite after step {self._progress.step}")
 
-    def _diverged(self, what: str) -> Diverged:
-        return Diverged(
+    def _diverged(self, what: str) -> DivergedError:
+        return DivergedError(
             f"{self._folder.path}: {what} of {self._config.steps}, and no checkpoint was written "
             "since it was finite. Begin another run, with a lower rate"
         )

@@ -18,7 +18,7 @@ from typing import Final
 import cv2
 from prometheus_client import CollectorRegistry
 
-from emotion_streams.connection import connect
+from emotion_streams.connection import connect_async
 from emotion_streams.events import Model
 from emotion_streams.redaction import redact_url
 from service import logs
@@ -27,20 +27,20 @@ from service.health import Health, HealthServer
 from service.listening import address_of
 from service.metrics import WorkerMetrics, build_info
 from service.settings import exit_with_error, load
-from worker.app import Stuck, Worker
+from worker.app import FrameHungError, Worker
 from worker.context import Workshop
 from worker.delivery.stream import Retention
 from worker.inference.batch import Batcher
-from worker.inference.detect.choose import NoDetector, choose_detector
-from worker.inference.engines.choose import NoEngine, build_engine
+from worker.inference.detect.choose import DetectorUnavailableError, choose_detector
+from worker.inference.engines.choose import EngineUnavailableError, build_engine
 from worker.inference.find import FaceFinder
 from worker.inference.permits import Slots, enough_in_flight
 from worker.model import release
-from worker.model.card import InvalidRelease
+from worker.model.card import InvalidReleaseError
 from worker.ownership.lease import Leases
 from worker.persistence import warn_if_kept
 from worker.settings import WorkerSettings
-from worker.supervisor import NoPlace, watch_workers
+from worker.supervisor import PlacementError, watch_workers
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -57,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
     if settings.gpus or settings.processes > 1:
         try:
             return watch_workers(settings, sys.argv[1:] if argv is None else argv)
-        except NoPlace as error:
+        except PlacementError as error:
             exit_with_error("worker", str(error))
     # Until there is something to hand over; then _stop_on_signals knows how.
     for number in _SIGNALS:
@@ -79,7 +79,7 @@ def main(argv: list[str] | None = None) -> int:
         log.info("metrics at http://%s/metrics", address_of(settings.metrics_host, server.port))
         try:
             code = asyncio.run(_run(settings, registry, health))
-        except (InvalidRelease, NoDetector, NoEngine) as error:
+        except (InvalidReleaseError, DetectorUnavailableError, EngineUnavailableError) as error:
             exit_with_error("worker", str(error))
         except SystemExit:
             log.info("told to stop while starting")
@@ -121,7 +121,7 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
             extra={"engine": engine.name, "detector": model.detector},
         )
         # Not `async with client`: that would need a cluster to be there already.
-        async with aclosing(connect(settings.redis)) as client:
+        async with aclosing(connect_async(settings.redis)) as client:
             shop = Workshop(
                 finder=finder,
                 threads=threads,
@@ -148,7 +148,7 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
             warning = asyncio.create_task(warn_if_kept(client))
             try:
                 await worker.run()
-            except* Stuck as stuck:
+            except* FrameHungError as stuck:
                 log.critical("%s", stuck.exceptions[0])
                 faulthandler.dump_traceback(sys.stderr, all_threads=True)
                 code = 1

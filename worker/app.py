@@ -35,7 +35,7 @@ _LOOK_S: Final = 1.0
 log = logging.getLogger(__name__)
 
 
-class Stuck(Exception):
+class FrameHungError(Exception):
     """A frame or a batch hangs: which one. A thread cannot be killed, so the process must exit."""
 
 
@@ -70,8 +70,8 @@ class Worker:
 
     async def run(self) -> None:
         """Work until stopped. Whatever is neither a bad frame nor an unreachable Redis ends it
-        with a group of exceptions, Stuck where a frame hangs: its pending frames are claimed by
-        another."""
+        with a group of exceptions, FrameHungError where a frame hangs: its pending frames are
+        claimed by another."""
         async with asyncio.TaskGroup() as tasks:
             steps: dict[str, Callable[[], Awaitable[object]]] = {
                 "heartbeat": self._heartbeat,
@@ -98,9 +98,9 @@ class Worker:
             raise
 
     async def _look(self) -> None:
-        """Raise Stuck once a frame hangs in its thread, or a batch in the engine. A frame that
-        waits for the engine does not hang, however large the crowd before it. Looks are counted,
-        not seconds: a process that was paused must not count the pause."""
+        """Raise FrameHungError once a frame hangs in its thread, or a batch in the engine. A frame
+        that waits for the engine does not hang, however large the crowd before it. Looks are
+        counted, not seconds: a process that was paused must not count the pause."""
         looks: dict[Slot | Running, int] = {}
         while True:
             await asyncio.sleep(_LOOK_S)
@@ -108,7 +108,9 @@ class Worker:
             looks = {it: looks.get(it, 0) + 1 for it in in_threads | self._shop.batcher.running}
             longest = max(looks, key=looks.__getitem__, default=None)
             if longest and looks[longest] * _LOOK_S >= STUCK_S:
-                raise Stuck(f"{_describe(longest)} has hung for {STUCK_S:.0f} s; this worker exits")
+                raise FrameHungError(
+                    f"{_describe(longest)} has hung for {STUCK_S:.0f} s; this worker exits"
+                )
 
     async def _each(self, step: Callable[[str], Awaitable[None]], cameras: Iterable[str]) -> None:
         """Do the step for all at once, so that a shard which is away costs only its own cameras.

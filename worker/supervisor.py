@@ -43,7 +43,7 @@ _PORT_STEP: Final = 10
 gateway's."""
 
 
-class NoPlace(ValueError):
+class PlacementError(ValueError):
     """The workers asked for cannot run here side by side: why not."""
 
 
@@ -58,12 +58,12 @@ class Place:
 
 
 def places(settings: WorkerSettings, gpus: Sequence[str], cores: int) -> list[Place]:
-    """One place per worker. `gpus` are those visible. Raises NoPlace."""
+    """One place per worker. `gpus` are those visible. Raises PlacementError."""
     chosen: list[str | None]
     chosen = _chosen_gpus(settings, gpus) if settings.gpus else [None] * settings.processes
     last_port = settings.metrics_port + _PORT_STEP * (len(chosen) - 1)
     if settings.metrics_port and last_port > _LAST_PORT:
-        raise NoPlace(
+        raise PlacementError(
             f"--metrics-port {settings.metrics_port}: {len(chosen)} workers would take ports up to "
             f"{last_port}, and {_LAST_PORT} is the last"
         )
@@ -83,24 +83,26 @@ def places(settings: WorkerSettings, gpus: Sequence[str], cores: int) -> list[Pl
 def _chosen_gpus(settings: WorkerSettings, visible: Sequence[str]) -> list[str | None]:
     asked = f"--gpus {settings.gpus}"
     if settings.processes > 1:
-        raise NoPlace(f"{asked} runs one worker per GPU; --processes is for CPUs: give one of them")
+        raise PlacementError(
+            f"{asked} runs one worker per GPU; --processes is for CPUs: give one of them"
+        )
     if settings.engine in ("mnn", "openvino"):
-        raise NoPlace(
+        raise PlacementError(
             f"{asked}: engine {settings.engine} runs on CPUs; leave --engine out, or take "
             "--processes"
         )
     chosen = list(visible) if settings.gpus == "all" else settings.gpus.split(",")
     if not chosen or not set(chosen) <= set(visible):
         there = f"visible are {', '.join(visible)}" if visible else "no NVIDIA GPU is visible"
-        raise NoPlace(f"{asked}: {there}")
+        raise PlacementError(f"{asked}: {there}")
     if len(set(chosen)) < len(chosen):
-        raise NoPlace(f"{asked}: a GPU is named twice, and takes one worker")
+        raise PlacementError(f"{asked}: a GPU is named twice, and takes one worker")
     return [*chosen]
 
 
 def watch_workers(settings: WorkerSettings, argv: Sequence[str]) -> int:
     """Run the workers until SIGTERM or SIGINT, which each of them is sent; a second signal ends
-    them at once. Exit code 2 where one finds its settings wrong. Raises NoPlace."""
+    them at once. Exit code 2 where one finds its settings wrong. Raises PlacementError."""
     where = places(settings, visible_gpus(), len(os.sched_getaffinity(0)))
     return asyncio.run(_watch([Supervised(place, argv) for place in where]))
 

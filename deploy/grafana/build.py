@@ -200,7 +200,7 @@ CAMERA: Final = Dashboard(
                 ),
                 Panel(
                     "Frames captured and stored",
-                    "The difference was gated on purpose or lost.",
+                    "The difference was skipped on purpose or lost.",
                     (
                         Query(
                             f"sum by (camera) (rate(emotion_captured_frames_total{_CAMERA}[1m]))",
@@ -219,7 +219,7 @@ CAMERA: Final = Dashboard(
                     (
                         Query(
                             "sum by (camera, reason) "
-                            f"(rate(emotion_gated_frames_total{_CAMERA}[1m]))",
+                            f"(rate(emotion_skipped_frames_total{_CAMERA}[1m]))",
                             "{{camera}} {{reason}}",
                         ),
                         Query(
@@ -411,7 +411,7 @@ WORKER: Final = Dashboard(
                     unit="s", bad_above=1,
                 ),
                 Panel(
-                    "Fenced",
+                    "FencedError",
                     "Commits refused since another worker has the camera: after a pause or a cut.",
                     (Query(f"increase(emotion_fenced_total{_WORKER}[5m])", "{{instance}}"),),
                 ),

@@ -117,7 +117,7 @@ export class Detail {
     const rows = [
       ["Analysed, last 10 s", `${rate(this.camera.fps())} of ${rate(status?.fps ?? 0)}`],
       ["Worker", status?.owner ?? "none"],
-      ["Waiting frames", String(status?.lag ?? "unknown")],
+      ["Backlog", String(status?.backlog ?? "unknown")],
     ];
     if (newest) {
       const median = (of) => {

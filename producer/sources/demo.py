@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from producer.opencv import cv2
-from producer.source import Format, NoSuchSource, Pixels
+from producer.source import Format, NoSuchSourceError, Pixels
 
 _SIZE: Final = (640, 480)
 _FPS: Final = 30.0
@@ -30,11 +30,11 @@ class DemoSource:
         self._index = -1
 
     def open(self) -> Format:
-        """Load the portrait. Raises NoSuchSource where scikit-image is not installed."""
+        """Load the portrait. Raises NoSuchSourceError where scikit-image is not installed."""
         path = _portrait_path()
         portrait = cv2.imread(str(path))
         if portrait is None:
-            raise NoSuchSource(f"the demo's portrait {path} is missing or damaged")
+            raise NoSuchSourceError(f"the demo's portrait {path} is missing or damaged")
         self._portrait = np.asarray(portrait, np.uint8)
         self._index = -1
         return Format(*_SIZE, _FPS, "demo")
@@ -47,7 +47,7 @@ class DemoSource:
     def retrieve(self) -> Pixels:
         """The view at this moment."""
         if self._portrait is None:
-            raise NoSuchSource("the demo is not open")
+            raise NoSuchSourceError("the demo is not open")
         phase = 2 * math.pi * self._index / (_FPS * _PERIOD_S)
         low, high = _ZOOM
         zoom = low + (high - low) * (1 - math.cos(phase)) / 2
@@ -68,7 +68,7 @@ def _portrait_path() -> Path:
     # find_spec finds the package without importing it, which would take a second and scipy.
     spec = importlib.util.find_spec("skimage")
     if spec is None or spec.origin is None:
-        raise NoSuchSource(
+        raise NoSuchSourceError(
             "the demo camera shows a portrait from the package scikit-image, which is not "
             "installed: pip install 'emotion-streams[local]', or give another --source"
         )

@@ -10,7 +10,7 @@ from emotion_streams.jpeg import MAX_PIXELS, MAX_SIDE
 from producer import grabbed
 from producer.opencv import cv2
 from producer.picture import decode, jpeg_header
-from producer.source import Format, Picture, Pixels, UndecodableFrame
+from producer.source import Format, Picture, Pixels, UndecodableFrameError
 
 _OPTIONS: Final = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 _MAX_ASPECT: Final = 8.0
@@ -96,7 +96,7 @@ class FfmpegReader:
         return 0 if self._capture is None else int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
 
     def retrieve(self) -> Picture:
-        """The frame that was grabbed. Raises UndecodableFrame."""
+        """The frame that was grabbed. Raises UndecodableFrameError."""
         picture = grabbed.retrieve(self._capture, self._raw, "FFmpeg could not decode a frame")
         if not isinstance(picture, bytes):
             return self._resize(picture)
@@ -164,7 +164,7 @@ def _aspect(capture: "cv2.VideoCapture") -> float:
 def _is_whole(capture: "cv2.VideoCapture", size: tuple[int, int]) -> bool:
     try:
         header = jpeg_header(grabbed.retrieve_raw(capture))
-    except UndecodableFrame:
+    except UndecodableFrameError:
         return True  # a damaged frame says nothing of the others
     return (header.width, header.height) == size
 

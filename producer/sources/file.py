@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Final
 
 from producer.source import (
-    EndOfSource,
+    EndOfSourceError,
     Format,
-    NoSuchSource,
+    NoSuchSourceError,
     Picture,
-    SourceUnavailable,
+    SourceUnavailableError,
     printable,
 )
 from producer.sources.ffmpeg import FfmpegReader
@@ -42,11 +42,13 @@ class FileSource:
         self._offset_s = 0.0
 
     def open(self) -> Format:
-        """Open the file. Raises NoSuchSource where it is missing, or no video."""
+        """Open the file. Raises NoSuchSourceError where it is missing, or no video."""
         if self._path.exists() and not self._path.is_file():
-            raise NoSuchSource(f"{self._shown}: not a file; a FIFO, socket or device is not read")
+            raise NoSuchSourceError(
+                f"{self._shown}: not a file; a FIFO, socket or device is not read"
+            )
         if not self._path.is_file():
-            raise NoSuchSource(f"{self._shown}: no such file")
+            raise NoSuchSourceError(f"{self._shown}: no such file")
         self._last_s = -1.0
         self._offset_s = 0.0
         return self._start_round()
@@ -57,7 +59,7 @@ class FileSource:
             self._end_round()
             self._start_round()
             if not self._reader.grab():
-                raise SourceUnavailable(f"{self._shown}: no frame in it can be read")
+                raise SourceUnavailableError(f"{self._shown}: no frame in it can be read")
         position_s = self._offset_s + self._reader.position_s()
         if self._in_round and position_s <= self._last_s:
             # Some containers give no times, or the same for several frames.
@@ -92,7 +94,7 @@ class FileSource:
     def _start_round(self) -> Format:
         opened = self._reader.open(self._readable(), *self._timeouts, _LOCAL_ONLY)
         if opened is None:
-            raise NoSuchSource(
+            raise NoSuchSourceError(
                 f"{self._shown}: FFmpeg finds no video in this file, or no frame that can be read"
             )
         self._interval_s = 1 / (opened.fps or _DEFAULT_FPS)
@@ -108,7 +110,7 @@ class FileSource:
                 extra={"file": self._shown, "frames": self._in_round, "of": claimed},
             )
         if not self._in_round:
-            raise NoSuchSource(f"{self._shown}: no frame in it can be read")
+            raise NoSuchSourceError(f"{self._shown}: no frame in it can be read")
         if not self._loop:
-            raise EndOfSource
+            raise EndOfSourceError
         self._offset_s = self._last_s + self._interval_s

@@ -9,11 +9,11 @@ import numpy as np
 
 from producer.opencv import cv2
 from producer.source import (
-    EndOfSource,
+    EndOfSourceError,
     Format,
-    NoSuchSource,
+    NoSuchSourceError,
     Pixels,
-    UndecodableFrame,
+    UndecodableFrameError,
     printable,
 )
 
@@ -39,7 +39,7 @@ class FolderSource:
         self._damaged: dict[Path, str] = {}
 
     def open(self) -> Format:
-        """List the folder. Raises NoSuchSource where it has no picture."""
+        """List the folder. Raises NoSuchSourceError where it has no picture."""
         shown = printable(self._folder)
         try:
             # Files alone: to read a FIFO that is named like a picture would take for ever.
@@ -49,17 +49,17 @@ class FolderSource:
                 if path.suffix.lower() in SUFFIXES and path.is_file()
             )
         except OSError as error:
-            raise NoSuchSource(f"{shown}: {error.strerror or error}") from None
+            raise NoSuchSourceError(f"{shown}: {error.strerror or error}") from None
         if not self._pictures:
-            raise NoSuchSource(
+            raise NoSuchSourceError(
                 f"{shown}: no picture in this folder (of {', '.join(sorted(SUFFIXES))})"
             )
         self._index, self._damaged = -1, {}
         for path in self._pictures:
-            with contextlib.suppress(UndecodableFrame):
+            with contextlib.suppress(UndecodableFrameError):
                 height, width = _read(path).shape[:2]
                 return Format(width, height, self._fps, "pictures")
-        raise NoSuchSource(f"{shown}: none of its pictures can be decoded")
+        raise NoSuchSourceError(f"{shown}: none of its pictures can be decoded")
 
     def grab(self) -> float:
         """Advance to the next picture; from the last to the first where it loops."""
@@ -67,7 +67,7 @@ class FolderSource:
         if self._index == len(self._pictures):
             self._warn_of_damaged()
         if self._index >= len(self._pictures) and not self._loop:
-            raise EndOfSource
+            raise EndOfSourceError
         return self._index / self._fps
 
     def retrieve(self) -> Pixels:
@@ -75,7 +75,7 @@ class FolderSource:
         path = self._pictures[self._index % len(self._pictures)]
         try:
             return _read(path)
-        except UndecodableFrame as error:
+        except UndecodableFrameError as error:
             self._damaged[path] = str(error)
             raise
 
@@ -104,9 +104,9 @@ def _read(path: Path) -> Pixels:
         content = np.frombuffer(path.read_bytes(), np.uint8)
         pixels = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
     except OSError as error:
-        raise UndecodableFrame(f"{shown}: {error.strerror or error}") from error
+        raise UndecodableFrameError(f"{shown}: {error.strerror or error}") from error
     except cv2.error as error:  # as for more pixels than we allow
-        raise UndecodableFrame(f"{shown}: {error.err}") from error
+        raise UndecodableFrameError(f"{shown}: {error.err}") from error
     if pixels is None:
-        raise UndecodableFrame(f"{shown}: not a picture")
+        raise UndecodableFrameError(f"{shown}: not a picture")
     return np.asarray(pixels, np.uint8)

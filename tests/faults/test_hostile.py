@@ -61,7 +61,7 @@ class Place:
     ) -> None:
         self.register(camera)
         now_ms = int(time.time() * 1000)
-        frame = Frame(now_ms, 128, 96, jpeg or ailing(), "boot", 0, max_age_ms=max_age_ms)
+        frame = Frame(now_ms, 128, 96, jpeg or ailing(), "session_id", 0, max_age_ms=max_age_ms)
         self.client.xadd(keys.frames(camera), {"frame": frame.pack()}, at)
 
     def ended_as(self, camera: str, outcome: str) -> int:
@@ -119,9 +119,9 @@ def test_a_clock_at_1970_stops_neither_its_camera_nor_the_retirement_of_others(
     for camera in ("gone", "unwell"):
         place.client.zadd(keys.CAMERAS, {camera: 1})
         place.client.hset(keys.ledger(camera), "analysed", 1)
-    place.client.hset(keys.lease("unwell"), "behind_ms", 10**15)
+    place.client.hset(keys.lease("unwell"), "clock_offset_ms", 10**15)
     for number in range(1, 6):
-        frame = Frame(number, 128, 96, ailing(), "boot", number, max_age_ms=None)
+        frame = Frame(number, 128, 96, ailing(), "session_id", number, max_age_ms=None)
         place.client.xadd(keys.frames("old"), {"frame": frame.pack()}, f"{number}-0")
     place.register("old")
     worker = place.worker()

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 
 from emotion_streams import Box, EmotionEvent, Face, keys
-from emotion_streams.connection import connect
+from emotion_streams.connection import connect_async
 from gateway.blur import blur_faces
 from gateway.hub import Published
 from gateway.join import Join
@@ -306,7 +306,7 @@ def test_once_closed_nothing_is_read_for_a_late_viewer(redis_url: str) -> None:
     metrics = GatewayMetrics(CollectorRegistry())
 
     async def check() -> None:
-        async with connect(redis_url) as client, asyncio.TaskGroup() as group:
+        async with connect_async(redis_url) as client, asyncio.TaskGroup() as group:
             pictures = FrameCache(client, passthrough, metrics, group)
             pictures.close()
             with pictures.watch(["lobby"]) as viewer:

@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from emotion_streams import EmotionEvent
-from emotion_streams.connection import connect
+from emotion_streams.connection import connect_async
 from gateway.app import build
 from gateway.follow import STEP
 from gateway.history import History
@@ -33,7 +33,7 @@ CAMERA = "lobby"
 async def serving(redis_url: str, events_url: str) -> AsyncIterator[httpx.AsyncClient]:
     """A server that knows the cameras at one URL and asks another for events; a client of it."""
     metrics, history = GatewayMetrics(CollectorRegistry()), History()
-    async with connect(redis_url) as registry, aclosing(connect(events_url)) as events:
+    async with connect_async(redis_url) as registry, aclosing(connect_async(events_url)) as events:
         monitor = CameraMonitor(registry, Health(), metrics, Mock(spec=Listener))
         await monitor.refresh()
         hub = Hub(metrics)
@@ -131,12 +131,12 @@ def test_who_asks_for_many_events_leaves_the_others_their_turns(
         for ms in range(1, 1001):
             publish(pipe, event(CAMERA, ms, face()))
         pipe.execute()
-    of_entry = EmotionEvent.of_entry
+    from_stream_entry = EmotionEvent.from_stream_entry
     since_turn, all_turns = [0], []
 
     def counted(*entry: Any) -> EmotionEvent | None:
         since_turn[0] += 1
-        return of_entry(*entry)
+        return from_stream_entry(*entry)
 
     async def turn() -> None:
         while True:
@@ -150,7 +150,7 @@ def test_who_asks_for_many_events_leaves_the_others_their_turns(
             await gateway.get(f"/api/cameras/{CAMERA}/{path}")
             turning.cancel()
 
-    monkeypatch.setattr(EmotionEvent, "of_entry", counted)
+    monkeypatch.setattr(EmotionEvent, "from_stream_entry", counted)
     asyncio.run(check())
     assert sum(all_turns) == 1000
     assert max(all_turns) <= STEP

@@ -10,7 +10,7 @@ from tests.training.generated import face
 from tests.training.test_datasets import CARD
 from training import augment as changes
 from training.augment import augment
-from training.augmentation import Augmentation, InvalidConfig
+from training.augmentation import Augmentation, InvalidConfigError
 from training.robustness import COLOUR_CAST, CORRUPTIONS, corruptions
 from worker.inference.crop import Image
 
@@ -91,7 +91,7 @@ def test_a_record_without_a_change_means_that_it_was_not_made() -> None:
     ],
 )
 def test_an_augmentation_that_cannot_be_is_refused(values: dict[str, float], message: str) -> None:
-    with pytest.raises(InvalidConfig, match=message):
+    with pytest.raises(InvalidConfigError, match=message):
         Augmentation.from_dict(values)
 
 

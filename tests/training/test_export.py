@@ -9,7 +9,7 @@ from emotion_streams.emotions import EMOTIONS
 from training.logit_adjustment import RECORD, Logits, adjust, choose, crossfit, log_shares
 from training.metrics import Indices, accuracy, confusion, halves, macro_f1
 from training.model_card import render
-from training.run_config import InvalidConfig
+from training.run_config import InvalidConfigError
 from worker.model import release
 from worker.model.release import Release
 
@@ -61,7 +61,7 @@ def test_a_card_from_before_the_adjustment_had_its_name_is_adjusted_too() -> Non
     card = release.load("simpnet-v2").card
     assert "favour_rare" in card.training
     assert "0.3 times the logarithm" in render(card)
-    with pytest.raises(InvalidConfig, match="adjusted already"):
+    with pytest.raises(InvalidConfigError, match="adjusted already"):
         adjust(release.load("simpnet-v2"), shares(neutral=0.8, happiness=0.2), 0.25)
 
 

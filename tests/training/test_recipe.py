@@ -7,7 +7,7 @@ import yaml
 from tests.training.test_augment import BEFORE_WEBCAMS
 from training import recipe
 from training.augmentation import Augmentation
-from training.run_config import InvalidConfig, RunConfig, Stage
+from training.run_config import InvalidConfigError, RunConfig, Stage
 from worker.model import release
 
 
@@ -58,7 +58,7 @@ def test_a_recipe_that_cannot_be_is_one_line_with_its_file(
 ) -> None:
     file = tmp_path / "own.yaml"
     file.write_text(text)
-    with pytest.raises(InvalidConfig, match=message) as raised:
+    with pytest.raises(InvalidConfigError, match=message) as raised:
         recipe.read(str(file))
     assert str(raised.value).startswith(str(file))
     assert "\n" not in str(raised.value)

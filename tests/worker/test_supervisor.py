@@ -17,7 +17,7 @@ from tests.faults.processes import Running, start_worker
 from tests.servers import eventually, free_port
 from worker.model.release import locate
 from worker.settings import WorkerSettings
-from worker.supervisor import NoPlace, Place, places
+from worker.supervisor import Place, PlacementError, places
 
 
 def given(**values: Any) -> WorkerSettings:
@@ -64,13 +64,13 @@ def test_free_ports_stay_free_ports() -> None:
 
 def test_a_port_beyond_the_last_is_refused_before_anything_is_started() -> None:
     assert len(places(given(processes=3, metrics_port=65_515), (), cores=2)) == 3
-    with pytest.raises(NoPlace, match=r"--metrics-port 65516: 3 workers .* up to 65536"):
+    with pytest.raises(PlacementError, match=r"--metrics-port 65516: 3 workers .* up to 65536"):
         places(given(processes=3, metrics_port=65_516), (), cores=2)
 
 
 @pytest.mark.parametrize(("asked", "visible"), [("all", ()), ("1", ("0",)), ("0,7", ("0", "1"))])
 def test_a_gpu_that_is_not_there_is_named(asked: str, visible: tuple[str, ...]) -> None:
-    with pytest.raises(NoPlace, match=f"--gpus {asked}.*visible"):
+    with pytest.raises(PlacementError, match=f"--gpus {asked}.*visible"):
         places(given(gpus=asked), visible, cores=2)
 
 
@@ -86,7 +86,7 @@ def test_a_gpu_that_is_not_there_is_named(asked: str, visible: tuple[str, ...]) 
 def test_what_does_not_go_with_a_worker_per_gpu_is_refused(
     settings: dict[str, Any], complaint: str
 ) -> None:
-    with pytest.raises(NoPlace, match=complaint):
+    with pytest.raises(PlacementError, match=complaint):
         places(given(**settings), ("0", "1"), cores=2)
 
 

@@ -20,7 +20,7 @@ from worker.delivery.stream import (
     Completion,
     QueuedFrame,
 )
-from worker.inference.decode import UnusablePicture
+from worker.inference.decode import UnusablePictureError
 from worker.inference.permits import USUAL_FACES, Slot
 
 BLOCK_MS: Final = 1_000
@@ -84,7 +84,9 @@ class CameraPipeline:
     async def _read(self, block_ms: int | None) -> None:
         """Queue new frames, or each SWEEP_S the frames that were left pending."""
         if time.monotonic() >= self._claim_at:
-            claimed = await self._stream.claim(self._uncommitted_ids, self._queue.skew.behind_ms)
+            claimed = await self._stream.claim(
+                self._uncommitted_ids, self._queue.skew.clock_offset_ms
+            )
             self._claim_at = time.monotonic() + SWEEP_S if claimed.complete else 0.0
             self._apply(claimed)
             self._enqueue(claimed.frames, just_stored=False)
@@ -194,7 +196,7 @@ class CameraPipeline:
         began_ms = shop.clock_ms()
         try:
             found = await shop.find(frame.jpeg)
-        except UnusablePicture as error:
+        except UnusablePictureError as error:
             return [*skipped, dead(queued, str(error))]
         async with self._crowds(len(found.crops)):
             await slot.wait_for_engine(len(found.crops))

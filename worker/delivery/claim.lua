@@ -13,7 +13,7 @@
 -- Returns 'FENCED', or {strikes, keys reset, whether these are all, {{id, fields, size, deliveries}...}},
 -- with the deliveries including this one.
 local lease = redis.pcall('HMGET', KEYS[3],
-  'owner', 'epoch', 'behind_ms', 'strikes', 'struck_ms', 'set_aside')
+  'owner', 'epoch', 'clock_offset_ms', 'strikes', 'struck_ms', 'set_aside')
 if lease.err or lease[1] ~= ARGV[1] or lease[2] ~= ARGV[2] then return 'FENCED' end
 local group, me, most_deliveries = ARGV[3], ARGV[4], tonumber(ARGV[10])
 local t = redis.call('TIME')
@@ -48,7 +48,7 @@ delete_unless_right(KEYS[5], 'XLEN', KEYS[5])
 delete_unless_right(KEYS[4], 'HMGET', KEYS[4], 'lost')
 if delete_unless_right(KEYS[1], 'XLEN', KEYS[1]) then
   local ended = 0
-  for _, count in ipairs(redis.call('HMGET', KEYS[4], 'analysed', 'expired', 'late', 'dead', 'lost')) do
+  for _, count in ipairs(redis.call('HMGET', KEYS[4], 'analysed', 'expired', 'superseded', 'dead', 'lost')) do
     ended = ended + bounded(count, 2 ^ 53)
   end
   restart(ended)
@@ -140,7 +140,7 @@ redis.call('XTRIM', KEYS[5], 'MINID', string.format('%.0f', math.max(0, oldest))
 local behind = ARGV[9] ~= '' and ARGV[9] or lease[3]
 if behind then
   behind = bounded(behind, now)
-  redis.call('HSET', KEYS[3], 'behind_ms', string.format('%.0f', behind))
+  redis.call('HSET', KEYS[3], 'clock_offset_ms', string.format('%.0f', behind))
   redis.call('XTRIM', KEYS[2], 'MINID', string.format('%.0f', math.max(0, oldest - behind)))
 end
 return { strikes, resets, complete, found }

@@ -32,7 +32,7 @@ for i = 7, #ARGV, 4 do
       outcome, payload = 'dead', 'its id is dated too far ahead of the time of Redis'
     end
     if outcome == 'analysed' then
-      if failed('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], id, 'event', payload) then outcome = 'late' end
+      if failed('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], id, 'event', payload) then outcome = 'superseded' end
       -- It was started after others had crashed, and did not crash.
       if deliveries > 1 and lease[3] and lease[3] ~= '0' then
         redis.call('HSET', KEYS[3], 'strikes', 0, 'set_aside', 0)

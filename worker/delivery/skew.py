@@ -36,7 +36,7 @@ class ClockSkew:
         self.ms = -youngest if youngest < 0 or behind else 0.0
 
     @property
-    def behind_ms(self) -> float | None:
+    def clock_offset_ms(self) -> float | None:
         """How far the producer's clock is behind; None until enough frames were observed."""
         return max(0.0, -self.ms) if len(self._ages_ms) == _SAMPLES else None
 

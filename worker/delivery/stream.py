@@ -10,7 +10,7 @@ from emotion_streams.connection import Client
 from emotion_streams.events import EmotionEvent
 from emotion_streams.frames import MAX_AHEAD_MS, MAX_FRAME_BYTES, Frame
 from emotion_streams.ledger import Outcome
-from emotion_streams.wire import MalformedMessage
+from emotion_streams.wire import MalformedMessageError
 from worker.redis_scripts import load_script
 
 MAX_DELIVERIES: Final = 3
@@ -162,13 +162,13 @@ class CameraStream:
             _Entry(frame_id, _field(fields, b"frame"), size) for frame_id, fields, size in reply
         ]
 
-    async def claim(self, known: Collection[str], behind_ms: float | None = None) -> Claimed:
+    async def claim(self, known: Collection[str], clock_offset_ms: float | None = None) -> Claimed:
         """Return pending frames that are not among `known`.
 
-        `behind_ms`: how far the clock that dates the frames is behind, None if unknown; events are
-        kept that much longer. Raises FencedError.
+        `clock_offset_ms`: how far the clock that dates the frames is behind, None if unknown;
+        events are kept that much longer. Raises FencedError.
         """
-        behind = "" if behind_ms is None else round(behind_ms)
+        behind = "" if clock_offset_ms is None else round(clock_offset_ms)
         reply = await self._claim(
             keys=self._keys,
             args=[
@@ -212,7 +212,7 @@ def parse_entry(frame_id: str, blob: bytes | None, deliveries: int, size: int) -
     if blob is not None:
         try:
             frame, error = Frame.unpack(blob), ""
-        except MalformedMessage as malformed:
+        except MalformedMessageError as malformed:
             error = str(malformed)
     elif size > MAX_FRAME_BYTES:
         error = f"{size} bytes, the limit is {MAX_FRAME_BYTES}"

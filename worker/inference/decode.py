@@ -12,20 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class UnusablePicture(ValueError):
+class UnusablePictureError(ValueError):
     """A picture that cannot be analysed: why."""
 
 
 def decode(jpeg: bytes) -> NDArray[np.uint8]:
-    """The picture as uint8 BGR (height, width, 3). Raises UnusablePicture if `read_header` refuses
-    it, or it cannot be decoded."""
+    """The picture as uint8 BGR (height, width, 3). Raises UnusablePictureError if `read_header`
+    refuses it, or it cannot be decoded."""
     try:
         read_header(jpeg)
         image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     except InvalidJpegError as error:
-        raise UnusablePicture(str(error)) from error
+        raise UnusablePictureError(str(error)) from error
     except cv2.error as error:
-        raise UnusablePicture(f"not decodable: {error.err}") from error
+        raise UnusablePictureError(f"not decodable: {error.err}") from error
     if image is None:
-        raise UnusablePicture("not decodable")
+        raise UnusablePictureError("not decodable")
     return np.asarray(image, np.uint8)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.inference.crop import cut, prepare
-from worker.inference.decode import UnusablePicture, decode
+from worker.inference.decode import UnusablePictureError, decode
 from worker.inference.detect import Detection, Detector
 from worker.model.card import ModelCard
 
@@ -53,14 +53,14 @@ class FaceFinder:
         self._geometry = card.crop_for(self.detector)
 
     def find(self, jpeg: bytes) -> Found:
-        """Decode, detect, crop. Raises UnusablePicture."""
+        """Decode, detect, crop. Raises UnusablePictureError."""
         start = time.perf_counter()
         image = decode(jpeg)
         decoded = time.perf_counter()
         try:
             detected = self._detector().detect(image)
         except cv2.error as error:
-            raise UnusablePicture(f"the detector refused it: {error.err}") from error
+            raise UnusablePictureError(f"the detector refused it: {error.err}") from error
         detections = _largest(detected, MAX_FACES)
         size = self._card.input_size
         crops = np.empty((len(detections), size, size, 3), np.uint8)

@@ -6,25 +6,29 @@ from typing import Any, Final
 OLDEST: Final = 2025
 
 
-class NoOpenVino(RuntimeError):
+class OpenVinoUnavailableError(RuntimeError):
     """OpenVINO cannot run this here: why, and what to do."""
 
 
 def open_core(device: str = "CPU") -> Any:
     """An openvino.Core that has that device. Raises ImportError where OpenVINO is missing,
-    NoOpenVino where it is too old or sees no such device."""
+    OpenVinoUnavailableError where it is too old or sees no such device."""
     import openvino
 
     version = str(getattr(openvino, "__version__", "of before 2023"))
     year = re.match(r"\d{4}", version)
     if not year or int(year[0]) < OLDEST:
-        raise NoOpenVino(f"OpenVINO {version} is too old: {OLDEST} or later is needed")
+        raise OpenVinoUnavailableError(
+            f"OpenVINO {version} is too old: {OLDEST} or later is needed"
+        )
     core = openvino.Core()
     if device == "CPU":  # to ask which there are loads what every one of them needs
         return core
     there = core.available_devices
     if device not in {*there, *(name.partition(".")[0] for name in there)}:
-        raise NoOpenVino(f"OpenVINO sees no device {device}, only {', '.join(there) or 'none'}")
+        raise OpenVinoUnavailableError(
+            f"OpenVINO sees no device {device}, only {', '.join(there) or 'none'}"
+        )
     return core
 
 
@@ -40,11 +44,11 @@ def cpu_options(threads: int, streams: int, precision: str) -> dict[str, Any]:
 
 
 def compile_on(core: Any, model: Any, device: str, options: dict[str, Any]) -> Any:
-    """The compiled model. NoOpenVino where the device refuses it."""
+    """The compiled model. OpenVinoUnavailableError where the device refuses it."""
     try:
         return core.compile_model(model, device, options)
     except RuntimeError as error:
-        raise NoOpenVino(
+        raise OpenVinoUnavailableError(
             f"OpenVINO's device {device} refuses the model: {reason(error)}"
         ) from error
 

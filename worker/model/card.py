@@ -19,7 +19,7 @@ Colour = Literal["grey", "rgb"]
 COLOURS: Final[tuple[Colour, ...]] = ("grey", "rgb")
 
 
-class InvalidRelease(Exception):
+class InvalidReleaseError(Exception):
     """A released model that cannot be served: what is wrong, and in which file."""
 
 
@@ -71,11 +71,12 @@ class ModelCard:
     int8: Int8Card | None = None
 
     def crop_for(self, detector: str) -> CropGeometry:
-        """The crop geometry of that detector's boxes; InvalidRelease where the card has none."""
+        """The crop geometry of that detector's boxes; InvalidReleaseError where the card has
+        none."""
         try:
             return self.crop[detector]
         except KeyError:
-            raise InvalidRelease(
+            raise InvalidReleaseError(
                 f"the card of model {self.name} has no crop geometry for detector {detector!r}, "
                 f"only for {sorted(self.crop)}"
             ) from None
@@ -157,11 +158,11 @@ def _printable(fields: Fields, name: str) -> str:
 
 
 def read_card(folder: Path) -> ModelCard:
-    """The card in a release folder; InvalidRelease where it is missing or not understood."""
+    """The card in a release folder; InvalidReleaseError where it is missing or not understood."""
     path = folder / CARD_FILE
     try:
         return ModelCard.from_json(path.read_text())
     except OSError as error:
-        raise InvalidRelease(f"{path}: {error.strerror or error}") from error
+        raise InvalidReleaseError(f"{path}: {error.strerror or error}") from error
     except ValueError as error:
-        raise InvalidRelease(f"{path}: {error}") from error
+        raise InvalidReleaseError(f"{path}: {error}") from error

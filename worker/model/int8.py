@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.model.architecture import BLOCKS
-from worker.model.card import InvalidRelease
+from worker.model.card import InvalidReleaseError
 
 INT8_FILE: Final = "int8.npz"
 
@@ -55,15 +55,15 @@ def shapes(classes: int = 8) -> dict[str, tuple[int, ...]]:
 
 
 def read(path: Path, sha256: str) -> Int8Weights:
-    """The file's layers. InvalidRelease where it is missing, not the one with that sha256, or
+    """The file's layers. InvalidReleaseError where it is missing, not the one with that sha256, or
     holds anything else."""
     try:
         blob = path.read_bytes()
     except OSError as error:
-        raise InvalidRelease(f"{path}: {error.strerror or error}") from error
+        raise InvalidReleaseError(f"{path}: {error.strerror or error}") from error
     digest = hashlib.sha256(blob).hexdigest()
     if digest != sha256:
-        raise InvalidRelease(f"{path}: sha256 is {digest}, its card says {sha256}")
+        raise InvalidReleaseError(f"{path}: sha256 is {digest}, its card says {sha256}")
     try:
         if not zipfile.is_zipfile(io.BytesIO(blob)):  # np.load takes other kinds, too
             raise ValueError("not an npz archive")
@@ -75,7 +75,7 @@ def read(path: Path, sha256: str) -> Int8Weights:
     # numpy, zipfile and zlib raise a dozen kinds of errors at what is no npz, and none is ours.
     except Exception as error:
         reason = str(error) or type(error).__name__
-        raise InvalidRelease(f"{path}: no int8 weights: {reason}") from error
+        raise InvalidReleaseError(f"{path}: no int8 weights: {reason}") from error
     return {
         layer: Int8Layer(
             arrays[f"{layer}/kernel"],

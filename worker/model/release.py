@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from worker.model import int8
 from worker.model.architecture import BATCH_NORM_EPSILON, BLOCKS
-from worker.model.card import CARD_FILE, Int8Card, InvalidRelease, ModelCard, read_card
+from worker.model.card import CARD_FILE, Int8Card, InvalidReleaseError, ModelCard, read_card
 from worker.model.int8 import INT8_FILE, Int8Weights
 
 WEIGHTS_FILE: Final = "weights.npz"
@@ -73,22 +73,25 @@ def locate(model: str) -> Path:
     folder = Path(model)
     if not folder.is_dir():
         names = ", ".join(sorted(path.name for path in RELEASED.iterdir() if path.is_dir()))
-        raise InvalidRelease(f"no model {model!r}: neither a folder nor one of {names}")
+        raise InvalidReleaseError(f"no model {model!r}: neither a folder nor one of {names}")
     return folder
 
 
 def load(model: str = DEFAULT_RELEASE) -> Release:
-    """Read and check a release, by name or by folder; InvalidRelease says what is wrong with it."""
+    """Read and check a release, by name or by folder; InvalidReleaseError says what is wrong with
+    it."""
     folder = locate(model)
     card = read_card(folder)
     path = folder / WEIGHTS_FILE
     try:
         blob = path.read_bytes()
     except OSError as error:
-        raise InvalidRelease(f"{path}: {error.strerror or error}") from error
+        raise InvalidReleaseError(f"{path}: {error.strerror or error}") from error
     digest = hashlib.sha256(blob).hexdigest()
     if digest != card.weights_sha256:
-        raise InvalidRelease(f"{path}: sha256 is {digest}, its card says {card.weights_sha256}")
+        raise InvalidReleaseError(
+            f"{path}: sha256 is {digest}, its card says {card.weights_sha256}"
+        )
     quantized = int8.read(folder / INT8_FILE, card.int8.sha256) if card.int8 else None
     return Release(card, _read_weights(path, blob), quantized)
 
@@ -119,7 +122,7 @@ def save_int8(
     folder: Path, weights: Int8Weights, scores: Mapping[str, Any], made_with: Mapping[str, Any]
 ) -> ModelCard:
     """Add the int8 file to the release in `folder`. Returns the card as written, with the
-    file's sha256, scores and making in it. Raises InvalidRelease; ValueError where a layer is
+    file's sha256, scores and making in it. Raises InvalidReleaseError; ValueError where a layer is
     misshapen."""
     card = read_card(folder)
     sha256 = int8.write(folder / INT8_FILE, weights)
@@ -156,7 +159,7 @@ def _read_weights(path: Path, blob: bytes) -> Weights:
         _check(weights)
     # numpy, zipfile and zlib raise a dozen kinds of errors at what is no npz, and none is ours.
     except Exception as error:
-        raise InvalidRelease(f"{path}: no weights: {error or type(error).__name__}") from error
+        raise InvalidReleaseError(f"{path}: no weights: {error or type(error).__name__}") from error
     return {name: array.astype(np.float32) for name, array in weights.items()}
 
 

@@ -14,7 +14,7 @@ local function bounded(text, most)
   return math.min(number, most)
 end
 
-local lease = redis.pcall('HMGET', KEYS[3], 'owner', 'expires_ms', 'behind_ms')
+local lease = redis.pcall('HMGET', KEYS[3], 'owner', 'expires_ms', 'clock_offset_ms')
 if lease.err then lease = {} end
 if lease[1] and lease[1] ~= '' and bounded(lease[2], 2 ^ 53) > now then return 0 end
 

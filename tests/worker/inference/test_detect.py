@@ -20,7 +20,7 @@ from emotion_streams import Box
 from worker.inference.detect import Detector, choose
 from worker.inference.detect.choose import (
     YUNET_FILE,
-    NoDetector,
+    DetectorUnavailableError,
     choose_detector,
     fetch_yunet,
 )
@@ -177,7 +177,7 @@ def test_auto_takes_the_cascade_where_yunet_cannot_be_had(
     assert isinstance(choose_detector("auto", None)(), Haar)
     (warning,) = [record.getMessage() for record in caplog.records]
     assert "misses about one face in eight" in warning
-    with pytest.raises(NoDetector, match="--detector-model"):
+    with pytest.raises(DetectorUnavailableError, match="--detector-model"):
         choose_detector("yunet", None)
 
 
@@ -193,7 +193,7 @@ def test_a_user_without_a_home_folder_gets_the_cascade(
     assert isinstance(choose_detector("auto", None)(), Haar)
     (warning,) = caplog.records
     assert "set XDG_CACHE_HOME" in vars(warning)["reason"]
-    with pytest.raises(NoDetector, match="set XDG_CACHE_HOME"):
+    with pytest.raises(DetectorUnavailableError, match="set XDG_CACHE_HOME"):
         choose_detector("yunet", None)
 
 
@@ -226,9 +226,9 @@ def test_a_file_that_is_not_yunet_is_refused_even_by_auto(tmp_path: Path) -> Non
     wrong = tmp_path / "wrong.onnx"
     wrong.write_bytes(b"not a model")
     for name in ("auto", "yunet"):
-        with pytest.raises(NoDetector, match="sha256"):
+        with pytest.raises(DetectorUnavailableError, match="sha256"):
             choose_detector(name, wrong)
-    with pytest.raises(NoDetector, match="No such file"):
+    with pytest.raises(DetectorUnavailableError, match="No such file"):
         choose_detector("yunet", tmp_path / "missing.onnx")
 
 

@@ -20,7 +20,7 @@ from worker.inference.detect.choose import YUNET_FILE, choose_detector
 from worker.inference.detect.yunet import DETECT_SIDE, NMS_THRESHOLD, SCORE_THRESHOLD, YuNet
 from worker.inference.detect.yunet_decode import suppress
 from worker.inference.detect.yunet_openvino import SIZES_KEPT, Networks, YuNetOpenVino
-from worker.inference.openvino_core import NoOpenVino
+from worker.inference.openvino_core import OpenVinoUnavailableError
 
 LARGEST = (DETECT_SIDE, DETECT_SIDE)
 
@@ -154,7 +154,7 @@ def test_a_size_that_cannot_be_compiled_goes_on_in_a_larger_network(
 
     def refuse(size: tuple[int, int]) -> None:
         tried.append(size)
-        raise NoOpenVino("OpenVINO's device CPU refuses the model: no memory")
+        raise OpenVinoUnavailableError("OpenVINO's device CPU refuses the model: no memory")
 
     monkeypatch.setattr(networks, "_compile", refuse)
     for _ in range(3):

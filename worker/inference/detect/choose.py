@@ -33,7 +33,7 @@ _MAX_DOWNLOAD: Final = 1 << 20
 log = logging.getLogger(__name__)
 
 
-class NoDetector(RuntimeError):
+class DetectorUnavailableError(RuntimeError):
     """The detector asked for cannot be had: why, and what to do."""
 
 
@@ -46,7 +46,7 @@ def choose_detector(
     YuNet's file; without it, the file is taken from the cache or downloaded into it. `side`: the
     longer side in pixels that YuNet sees pictures at; Haar has a size of its own. `threads` may
     detect at once, and none waits for another; without it one does, and what it finds depends on
-    the pictures alone. Raises NoDetector.
+    the pictures alone. Raises DetectorUnavailableError.
     """
     if name == "haar":
         return Haar
@@ -56,7 +56,7 @@ def choose_detector(
         return fastest_yunet(weights, threads, side)
     except (OSError, cv2.error, ValueError) as error:
         if name == "yunet" or model:
-            raise NoDetector(
+            raise DetectorUnavailableError(
                 f"YuNet cannot be had: {error}. Give its file with --detector-model, "
                 "or take --detector haar"
             ) from error

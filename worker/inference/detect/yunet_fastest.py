@@ -7,7 +7,7 @@ from typing import Final
 
 from worker.inference.detect import Detector
 from worker.inference.detect.yunet import YuNet
-from worker.inference.openvino_core import NoOpenVino
+from worker.inference.openvino_core import OpenVinoUnavailableError
 
 _X86_64: Final = ("x86_64", "AMD64")
 
@@ -30,7 +30,7 @@ def fastest_yunet(weights: bytes, threads: int | None, side: int) -> Callable[[]
             from worker.inference.detect.yunet_openvino import Networks, YuNetOpenVino
 
             networks = Networks(weights, threads or 1, side, patient=threads is None)
-        except (ImportError, NoOpenVino) as error:
+        except (ImportError, OpenVinoUnavailableError) as error:
             log.info("YuNet runs on OpenCV, two to three times slower than on OpenVINO: %s", error)
         else:
             return lambda: YuNetOpenVino(networks)

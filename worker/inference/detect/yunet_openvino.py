@@ -14,7 +14,13 @@ from worker.inference.detect import Detection
 from worker.inference.detect.yunet import DETECT_SIDE, MIN_SIDE, reduced
 from worker.inference.detect.yunet_decode import OUTPUTS, decode
 from worker.inference.devices import has_bfloat16
-from worker.inference.openvino_core import NoOpenVino, compile_on, cpu_options, open_core, reason
+from worker.inference.openvino_core import (
+    OpenVinoUnavailableError,
+    compile_on,
+    cpu_options,
+    open_core,
+    reason,
+)
 
 SIZES_KEPT: Final = 4
 """Networks beside the largest, one per size of the input: some 10 MB each and per thread."""
@@ -64,8 +70,8 @@ class Networks:
         """`threads` may detect at once, in pictures of up to `side` pixels a side.
 
         If `patient`, a picture waits for its network after all, so that what is found in it does
-        not depend on when it comes. Raises ImportError or NoOpenVino if OpenVINO cannot run this,
-        ValueError if `weights` are not YuNet's.
+        not depend on when it comes. Raises ImportError or OpenVinoUnavailableError if OpenVINO
+        cannot run this, ValueError if `weights` are not YuNet's.
         """
         self._core = open_core()
         self._model = weights
@@ -134,7 +140,7 @@ class Networks:
     def _add(self, size: Size) -> None:
         try:
             network = self._compile(size)
-        except (NoOpenVino, RuntimeError, ValueError) as error:
+        except (OpenVinoUnavailableError, RuntimeError, ValueError) as error:
             log.warning("YuNet goes on with larger inputs than %dx%d: %s", *size, error)
             network = None
         with self._lock:

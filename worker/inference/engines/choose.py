@@ -7,7 +7,7 @@ from typing import Final
 
 from worker.inference.devices import has_int8, visible_gpus
 from worker.inference.engines import Engine
-from worker.inference.openvino_core import NoOpenVino
+from worker.inference.openvino_core import OpenVinoUnavailableError
 from worker.model.release import Release
 
 ENGINES: Final = ("keras", "openvino", "mnn")
@@ -17,11 +17,11 @@ _MODULE: Final = {"keras": "keras", "openvino": "openvino", "mnn": "MNN"}
 log = logging.getLogger(__name__)
 
 
-class NoEngine(RuntimeError):
+class EngineUnavailableError(RuntimeError):
     """The engine asked for cannot run here: why, and what to do."""
 
 
-class IdleGpu(NoEngine):
+class IdleGpuError(EngineUnavailableError):
     """Keras is here, and so is a GPU, which it cannot use."""
 
 
@@ -29,9 +29,9 @@ def build_engine(name: str, release: Release, threads: int, device: str = "CPU")
     """The engine of that name, or for `auto` the fastest of them here. Frameworks are imported
     here and nowhere before. Where a GPU is visible, keras runs on it or not at all. `device` is
     OpenVINO's name of what its engine runs on; another than the CPU is for that engine alone.
-    Raises NoEngine."""
+    Raises EngineUnavailableError."""
     if device != "CPU" and name not in ("auto", "openvino"):
-        raise NoEngine(f"--device {device} is OpenVINO's: take --engine openvino")
+        raise EngineUnavailableError(f"--device {device} is OpenVINO's: take --engine openvino")
     if name != "auto" or device != "CPU":
         return _build("openvino" if name == "auto" else name, release, threads, device)
     gpus, usable = visible_gpus(), [n for n in ENGINES if _usable(n, release)]
@@ -42,7 +42,7 @@ def build_engine(name: str, release: Release, threads: int, device: str = "CPU")
     )
     try:
         return _build(name, release, threads)
-    except IdleGpu as error:
+    except IdleGpuError as error:
         on_cpu, _ = prefer((), usable)
         if on_cpu == "keras":
             raise
@@ -84,14 +84,14 @@ def _build(name: str, release: Release, threads: int, device: str = "CPU") -> En
 
         engine = KerasEngine(release, threads)
     except ImportError as error:
-        raise NoEngine(
+        raise EngineUnavailableError(
             f"engine {name} cannot run here: {error}. "
             f"Install it with pip install 'emotion-streams[{name}]', or take another --engine"
         ) from error
-    except NoOpenVino as error:
-        raise NoEngine(f"engine openvino cannot run here: {error}") from error
+    except OpenVinoUnavailableError as error:
+        raise EngineUnavailableError(f"engine openvino cannot run here: {error}") from error
     if visible_gpus() and not engine.on_gpu:
-        raise IdleGpu(
+        raise IdleGpuError(
             f"GPU {', '.join(visible_gpus())} is visible, but Keras' backend runs on the CPU: "
             "install it with CUDA (pip install 'emotion-streams[gpu]'), take --engine openvino or "
             "mnn, which are faster on a CPU, or hide the GPU by an empty CUDA_VISIBLE_DEVICES"

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.inference.engines.choose import NoEngine
+from worker.inference.engines.choose import EngineUnavailableError
 from worker.model import simpnet
 from worker.model.keras_weights import import_weights
 from worker.model.release import Release
@@ -39,9 +39,9 @@ own tensors."""
 class KerasEngine:
     """Keras on TensorFlow or JAX, as KERAS_BACKEND says.
 
-    Raises NoEngine on another. `policy` is Keras' dtype policy; without, half precision on a GPU
-    and float32 elsewhere. `traces` counts how often the model was traced: once per bucket, all of
-    them in warm().
+    Raises EngineUnavailableError on another. `policy` is Keras' dtype policy; without, half
+    precision on a GPU and float32 elsewhere. `traces` counts how often the model was traced: once
+    per bucket, all of them in warm().
     """
 
     name = "keras"
@@ -148,7 +148,7 @@ def _backend(threads: int) -> _TensorFlow | _Jax:
         return _TensorFlow(threads)
     if name == "jax":
         return _Jax(threads)
-    raise NoEngine(
+    raise EngineUnavailableError(
         f"engine keras cannot run on KERAS_BACKEND={name}: "
         "set KERAS_BACKEND=tensorflow or jax, or install MNN and take --engine mnn"
     )

@@ -41,7 +41,7 @@ class OpenVinoEngine:
     `GPU`, `GPU.1` and `NPU`.
 
     Lanes of one thread each as in MNN's engine. `precision` is `int8` or `float32`. Raises
-    NoOpenVino where this OpenVINO is too old, or has no such device.
+    OpenVinoUnavailableError where this OpenVINO is too old, or has no such device.
     """
 
     name = "openvino"
