@@ -11,7 +11,7 @@ from producer.source import Picture, Pixels, UndecodableFrameError
 _BACKLOG_LASTS_S: Final = 5.0
 # Jitter of networks and of cameras that send in bursts. A frame with more extra delay was queued.
 _JITTER_S: Final = 0.3
-# Maximum drift of a camera's clock. The least delay is raised at this rate.
+# Maximum drift of a camera's clock: the least delay seen so far is raised at this rate.
 _DRIFT: Final = 0.05
 _MAY_LAG_S: Final = 1.0
 # Joined recordings and a recorder's motion clips jump by hours: continue after a short wait.
