@@ -1,4 +1,4 @@
-"""Which cameras this worker owns: rendezvous hashing assigns, the lease permits."""
+"""Decides which cameras this worker owns: rendezvous hashing assigns them, a lease grants each."""
 
 import hashlib
 import math
@@ -24,11 +24,12 @@ _MAX_TICK_S: Final = 1.0
 """New cameras are picked up within two seconds, however long a lease is."""
 
 EVEN_UP_TO: Final = 4
-"""Up to so many cameras per worker are spread as evenly as possible: here one more is a lot."""
+"""Up to this many cameras per worker are spread as evenly as possible: one more is much here."""
 
 _SPARE: Final = 0.25
-"""Room beyond that. When one of 50 workers with 20 cameras each is lost, 60 cameras move without,
-37 with an eighth, 27 with a quarter, 20 with a half; the fullest have 20, 22, 24 and 28."""
+"""Spare room, as a fraction of a worker's share beyond EVEN_UP_TO. If one of 50 workers with 20
+cameras each is lost, 60 cameras move without spare room, 37 with an eighth, 27 with a quarter and
+20 with a half. The fullest workers then have 20, 22, 24 and 28 cameras."""
 
 _FRESH_TICKS: Final = 2.5
 """A worker without a heartbeat for longer may have crashed: no camera is handed over to it."""
@@ -46,20 +47,21 @@ def assign(cameras: Collection[str], weights: Mapping[str, float]) -> dict[str, 
     """Return which worker should own each camera. All workers compute the same.
 
     Weighted rendezvous hashing (Schindelhauer and Schomaker, 2005): each pair of camera and worker
-    scores -weight / ln(hash), and the greatest wins. Loads are bounded (Mirrokni, Thorup and
-    Zadimoghaddam, 2016): a worker takes at most its share of the cameras, rounded up, and a quarter
-    of what the share has beyond EVEN_UP_TO. So a few cameras spread evenly, and where there are
-    many, a worker that comes or goes moves little more than its share: without room to spare, each
-    camera that finds a full worker pushes on another.
+    has the score -weight / ln(hash), and the greatest score wins. Loads are bounded (Mirrokni,
+    Thorup and Zadimoghaddam, 2016): a worker's limit is its share of the cameras plus a quarter of
+    the part of that share beyond EVEN_UP_TO, rounded up. A few cameras are therefore spread evenly.
+    If there are many cameras, a worker that joins or leaves moves little more than its share:
+    without spare room, each camera that is assigned to a full worker displaces another camera.
     """
-    # Called every second with the same names; takes 0.1 s for a thousand cameras.
+    # Cached: it is called every second with the same names, and takes 0.1 s for a thousand cameras.
     return dict(_assign(frozenset(cameras), frozenset(weights.items())))
 
 
 @lru_cache(maxsize=4)
 def _assign(cameras: frozenset[str], weighted: frozenset[tuple[str, float]]) -> Mapping[str, str]:
     weights = dict(weighted)
-    # Exactly rounded: a plain sum depends on the order of a set, which differs between processes.
+    # fsum rounds exactly: a plain sum depends on the order of the set, which differs between
+    # processes.
     total = math.fsum(weights.values())
     shares = {worker: len(cameras) * weight / total for worker, weight in weights.items()}
     room = {worker: math.ceil(share + _spare(share)) for worker, share in shares.items()}
@@ -99,7 +101,7 @@ def _weight(text: str) -> float | None:
 
 
 class Leases:
-    """The lease scripts, and this worker's membership."""
+    """Acquires, renews and releases leases, and keeps up this worker's membership."""
 
     def __init__(
         self, client: Client, owner: str, weight: float = 1.0, lease_ms: int = LEASE_MS
