@@ -229,7 +229,7 @@ class CameraPipeline:
                 self._no_crowd.set()
 
     async def _commit_in_order(self) -> None:
-        """Commit frames in the order in which they were read; one call commits all finished ones."""
+        """Commit frames in the order in which they were read, all finished ones in one call."""
         work = await self._in_flight.get()
         while True:
             completions, works, following = [*await work], 1, None
