@@ -95,7 +95,7 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, text: str) -> "ModelCard":
-        """Parse the text of card.json. Raises ValueError, which names the error, if it is invalid."""
+        """Parse the text of card.json. Raises ValueError if it is invalid."""
         try:
             document = json.loads(text)
         except RecursionError:
