@@ -25,8 +25,8 @@ class Int8Layer:
     """A convolution, or the dense layer at the end, with its batch norm folded in.
 
     `kernel` is int8 (3, 3, in, out), or (in, out) for the dense layer. Multiply it by `scale` to
-    get the weights. `scale` and `bias` are float32 (out,). The layer's input is rounded to 256 steps
-    from `low` to `high`, both included.
+    get the weights. `scale` and `bias` are float32 (out,). The layer's input is rounded to 256
+    steps from `low` to `high`, both included.
     """
 
     kernel: NDArray[np.int8]

@@ -71,7 +71,9 @@ class Networks:
     def __init__(
         self, weights: bytes, threads: int, side: int = DETECT_SIDE, *, patient: bool = False
     ) -> None:
-        """Compile the largest network: `threads` may detect at once, in pictures up to `side` pixels.
+        """Compile the largest network, for pictures of up to `side` pixels a side.
+
+        `threads` threads may detect at once.
 
         If `patient`, a picture waits until the network of its size is compiled, so that its faces
         do not depend on when it arrives. Raises ImportError or OpenVinoUnavailableError if OpenVINO

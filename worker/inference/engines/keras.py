@@ -40,8 +40,8 @@ tensors of the backend."""
 class KerasEngine:
     """Keras on TensorFlow or JAX, as KERAS_BACKEND says.
 
-    Raises EngineUnavailableError for any other backend. `policy` is Keras' dtype policy; the default
-    is half precision on a GPU, else float32. `traces` counts how often the model was
+    Raises EngineUnavailableError for any other backend. `policy` is Keras' dtype policy; by default
+    it is half precision on a GPU, else float32. `traces` counts how often the model was
     traced: once per bucket, all of them in warm().
     """
 
@@ -66,7 +66,7 @@ class KerasEngine:
 
     @property
     def buckets(self) -> tuple[int, ...]:
-        """Batch sizes that are compiled: powers of two. Each batch is padded to the next of them."""
+        """Batch sizes that are compiled: powers of two. Batches are padded to the next one."""
         return tuple(2**n for n in range(self.max_batch.bit_length()))
 
     def warm(self) -> None:

@@ -25,7 +25,7 @@ MAX_LANES: Final = 4
 
 _BATCH_PIXELS: Final = 4 * 64 * 64
 _MAX_BATCH: Final = 8
-"""Larger batches are not faster on a CPU, make the first face wait for the last, and take memory."""
+"""On a CPU, larger batches are not faster, delay the first face, and take memory."""
 
 _TILED_FOR: Final = 32
 """Side in pixels for which MNN chooses the tiles of Winograd's algorithm when it creates a session.

@@ -61,7 +61,7 @@ class OpenVinoEngine:
             self.lanes = _LANES_GPU
             self.max_batch = _MAX_BATCH_GPU
             options = {"PERFORMANCE_HINT": "THROUGHPUT"}
-            # A GPU rebuilds its kernels for each number of faces, and an NPU accepts only one number.
+            # A GPU rebuilds its kernels for each number of faces, an NPU accepts only one number.
             self._batches = tuple(2**n for n in range(self.max_batch.bit_length()))
         self._idle: dict[int, queue.SimpleQueue[Any]] = {}
         for batch in self._batches or (0,):
@@ -126,8 +126,8 @@ def graph(release: Release, batch: int = 0) -> Any:
 class _Layer:
     """A layer of the graph.
 
-    `kernel` is a node, (out, in, 3, 3) or (in, out). `range` is the range in which the layer's input
-    is rounded; None if it is not rounded.
+    `kernel` is a node, (out, in, 3, 3) or (in, out). `range` is the range to which the
+    layer's input is rounded, None if it is not rounded.
     """
 
     kernel: Any
