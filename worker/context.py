@@ -64,7 +64,7 @@ class Workshop:
         return self.clock.now_ms()
 
     async def find(self, jpeg: bytes) -> Found:
-        """Decode, detect and crop in a thread. Raises UnusablePictureError."""
+        """Decode a picture, detect and crop faces, in a thread. Raises UnusablePictureError."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self.threads, self._find, jpeg)
 

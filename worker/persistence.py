@@ -8,7 +8,7 @@ from redis.exceptions import ResponseError
 from emotion_streams.backoff import retry_forever
 from emotion_streams.connection import Client
 
-# Checked first, because the server logs each command that it denies (ACL LOG).
+# This is checked first, because the server logs each command that it denies (ACL LOG).
 _MAY_ASK: Final = "return redis.acl_check_cmd('config', 'get', 'save') and 1 or 0"
 
 log = logging.getLogger(__name__)

@@ -117,12 +117,12 @@ class CameraPipeline:
 
     def _failed(self, error: Exception) -> None:
         self._shop.redis_failed(self._stream.camera, error)
-        # Frames of a lost reply are pending and unknown here: claim before reading on.
+        # Frames of a lost reply are pending and unknown here: claim them before the next read.
         self._claim_at = 0.0
 
     async def _start_next(self, tasks: asyncio.TaskGroup) -> None:
         """Start the next frame to analyse, in a slot, and complete the frames before it."""
-        # First, so that no camera holds a slot while Redis accepts no commits.
+        # This comes first, so that no camera holds a slot while Redis accepts no commits.
         await self._commit_budget.acquire()
         had_to_wait = self._shop.slots.taken or not self._no_crowd.is_set()
         await self._no_crowd.wait()
@@ -169,7 +169,7 @@ class CameraPipeline:
         except asyncio.CancelledError:
             slot.leave()
             raise
-        # A callback, since a task that is cancelled before its first step never runs.
+        # This is a callback, because a task that is cancelled before its first step never runs.
         work.add_done_callback(lambda _: slot.leave())
         self._in_flight.put_nowait(work)
 

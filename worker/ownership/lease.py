@@ -13,7 +13,7 @@ from worker.delivery.stream import Lease
 from worker.redis_scripts import load_script
 
 LEASE_MS: Final = 5_000
-"""Default time that a camera stays with a worker without a heartbeat."""
+"""Default lease: how long a camera stays with a worker that does not renew its lease."""
 
 MAX_LEASE_MS: Final = 60_000
 """Maximum lease. A stored expiry further ahead was written before Redis' clock moved back and
@@ -21,7 +21,7 @@ counts as expired."""
 
 _TICKS_PER_LEASE: Final = 5
 _MAX_TICK_S: Final = 1.0
-"""New cameras are picked up within two seconds, however long a lease is."""
+"""Longest tick, so that new cameras are acquired within two seconds for any lease duration."""
 
 EVEN_UP_TO: Final = 4
 """Up to this many cameras per worker are spread as evenly as possible: one more is much here."""
@@ -32,7 +32,7 @@ cameras each is lost, 60 cameras move without spare room, 37 with an eighth, 27 
 20 with a half. The fullest workers then have 20, 22, 24 and 28 cameras."""
 
 _FRESH_TICKS: Final = 2.5
-"""A worker without a heartbeat for longer may have crashed: no camera is handed over to it."""
+"""A worker without a heartbeat for longer may have crashed. No camera is released in its favour."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ def assign(cameras: Collection[str], weights: Mapping[str, float]) -> dict[str, 
     If there are many cameras, a worker that joins or leaves moves little more than its share:
     without spare room, each camera that is assigned to a full worker displaces another camera.
     """
-    # Cached: it is called every second with the same names, and takes 0.1 s for a thousand cameras.
+    # The result is cached: this is called every second with the same names, and computing takes
+    # 0.1 s for a thousand cameras.
     return dict(_assign(frozenset(cameras), frozenset(weights.items())))
 
 
@@ -131,7 +132,7 @@ class Leases:
         return peers
 
     async def acquire(self, camera: str) -> Lease | None:
-        """Acquire the camera's lease; None if another worker holds it."""
+        """Acquire the camera's lease; return None if another worker holds it."""
         epoch: int = await self._acquire(
             keys=keys.camera_keys(camera), args=[self.owner, self._lease_ms, MAX_LEASE_MS]
         )
@@ -140,14 +141,14 @@ class Leases:
     async def is_free(self, camera: str, now_ms: float) -> bool:
         """Return whether the camera has no owner at `now_ms`, by the clock of Redis.
 
-        A hint: acquire() decides.
+        The result is a hint; acquire() decides.
         """
         owner, expires_ms = await self._client.hmget(keys.lease(camera), "owner", "expires_ms")
         expires = int(expires_ms) if (expires_ms or b"").isdigit() and len(expires_ms) < 20 else 0
         return not owner or not now_ms < expires <= now_ms + MAX_LEASE_MS
 
     async def renew(self, lease: Lease) -> bool:
-        """Renew the lease; False if it has moved on."""
+        """Renew the lease; return False if it has moved on."""
         return bool(
             await self._renew(
                 keys=keys.camera_keys(lease.camera), args=[lease.owner, lease.epoch, self._lease_ms]
@@ -159,5 +160,5 @@ class Leases:
         await self._release(keys=keys.camera_keys(lease.camera), args=[lease.owner, lease.epoch])
 
     async def leave(self) -> None:
-        """End this worker's membership, so that its cameras go to others at once."""
+        """End this worker's membership, so that its cameras are assigned to others at once."""
         await self._client.zrem(keys.WORKERS, self._member)

@@ -125,7 +125,7 @@ class OwnedCameras:
         )
         preferred_owner = None if should == self._leases.owner else should
         self._owned[camera] = Owned(lease, pipeline, task, renewing, preferred_owner)
-        # A callback, since a task that is cancelled before its first step never runs.
+        # This is a callback, because a task that is cancelled before its first step never runs.
         task.add_done_callback(lambda _: self._remove(camera))
 
     async def _renew(self, camera: str) -> None:
@@ -150,15 +150,15 @@ class OwnedCameras:
             self._shop.metrics.observe_ledger(ledger)
 
     def release_one(self, assigned: Mapping[str, str], peers: Mapping[str, Peer]) -> None:
-        """Stop one camera that another worker should own, or none.
+        """Stop at most one camera that another worker should own, or that needs no owner.
 
-        One at a time, so a joining worker does not interrupt many. If a camera has not drained
-        within one lease, move on to the next.
+        It stops one at a time, so that a joining worker does not interrupt many. If a camera has
+        not drained within one lease, the next one follows.
         """
         now = time.monotonic()
         for camera, owned in self._owned.items():
             should = assigned.get(camera)
-            # It also stays if it is assigned to its preferred owner, which did not acquire it.
+            # The camera also stays if it is assigned to its preferred owner, which did not acquire it.
             stays = should in (self._leases.owner, owned.preferred_owner)
             if should is None or (not stays and peers[should].fresh):
                 if owned.draining_since is None:
@@ -169,7 +169,7 @@ class OwnedCameras:
                     return
 
     def stop(self) -> None:
-        """Read no more frames of any camera."""
+        """Stop reading the frames of all cameras."""
         for owned in self._owned.values():
             owned.pipeline.stop()
 

@@ -95,7 +95,7 @@ def fetch_yunet(folder: Path, url: str) -> bytes:
     blob = _download(url)
     _check(blob, url)
     folder.mkdir(parents=True, exist_ok=True)
-    # Written under another name first: workers that start together must not read half a file.
+    # The file gets its name last: workers that start together must not read half a file.
     with tempfile.NamedTemporaryFile(dir=folder, delete=False) as part:
         part.write(blob)
     Path(part.name).replace(path)

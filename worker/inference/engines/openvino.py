@@ -1,4 +1,6 @@
-"""SimpNet V2 in OpenVINO: in int8 the fastest engine on x86-64. Also for Intel's GPUs and NPUs.
+"""SimpNet V2 in OpenVINO: in int8 the fastest engine on x86-64.
+
+It also runs on Intel's GPUs and NPUs.
 
 The graph is built from the release with OpenVINO's own operations: from its int8 file if it has
 one, else from its weights in float32.
