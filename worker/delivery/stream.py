@@ -155,7 +155,7 @@ class CameraStream:
         ]
 
     async def _read_more(self, count: int, size: int) -> list[_Entry]:
-        # This read is twice as fast as the script, which copies each frame. It is equally safe for a
+        # This read is twice as fast as the script, which copies each frame, and equally safe for a
         # small stream.
         if (await self._client.memory_usage(self._frames, samples=0) or 0) < READ_BYTES:
             return await self._read_any(count)

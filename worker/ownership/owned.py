@@ -158,7 +158,7 @@ class OwnedCameras:
         now = time.monotonic()
         for camera, owned in self._owned.items():
             should = assigned.get(camera)
-            # The camera also stays if it is assigned to its preferred owner, which did not acquire it.
+            # It also stays if its preferred owner is assigned, which did not acquire it.
             stays = should in (self._leases.owner, owned.preferred_owner)
             if should is None or (not stays and peers[should].fresh):
                 if owned.draining_since is None:
