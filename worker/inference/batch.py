@@ -36,9 +36,9 @@ class Classified:
 @dataclass(eq=False)
 class Request:
     """One frame's crops, given to the engine in one batch or over several, which may end in any
-    order. `since` is when they came."""
+    order. `frame` says whose they are, for messages; `since` is when they came."""
 
-    camera: str
+    frame: str
     crops: NDArray[np.uint8]
     answer: "asyncio.Future[Classified]"
     since: float
@@ -63,9 +63,9 @@ Batch: TypeAlias = list[Part]
 
 @dataclass(frozen=True, eq=False)
 class Running:
-    """A batch that was given to the engine: the cameras whose faces are in it."""
+    """A batch that was given to the engine: the frames whose faces are in it."""
 
-    cameras: tuple[str, ...]
+    frames: tuple[str, ...]
 
 
 class Gathering:
@@ -142,13 +142,18 @@ class Batcher:
         self.running: set[Running] = set()
         self._changed = asyncio.Event()
 
-    async def classify(self, camera: str, crops: NDArray[np.uint8]) -> Classified:
-        """Probabilities of crops (faces, size, size, 3); none at once for no face. What the engine
-        raises is raised here."""
+    async def classify(
+        self, camera: str, crops: NDArray[np.uint8], frame_id: str = ""
+    ) -> Classified:
+        """Return the probabilities of crops (faces, size, size, 3), at once if there is no face.
+
+        `frame_id` names the frame if its batch hangs. Raises what the engine raises.
+        """
         if not len(crops):
             return Classified(np.empty((0, 0), np.float32), 0.0)
         answer: asyncio.Future[Classified] = asyncio.get_running_loop().create_future()
-        self._gathering.add(camera, Request(camera, crops, answer, time.monotonic()))
+        frame = f"{frame_id} of camera {camera}"
+        self._gathering.add(camera, Request(frame, crops, answer, time.monotonic()))
         self._changed.set()
         return await answer
 
@@ -167,7 +172,7 @@ class Batcher:
 
     def _begin(self, batch: Batch) -> None:
         self._working += 1
-        running = Running(tuple(sorted({part.request.camera for part in batch})))
+        running = Running(tuple(sorted({part.request.frame for part in batch})))
         self.running.add(running)
         work = asyncio.get_running_loop().run_in_executor(self._executor, self._work, batch)
 
