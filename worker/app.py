@@ -212,5 +212,5 @@ class Worker:
 
 def _describe(hanging: Slot | Running) -> str:
     if isinstance(hanging, Running):
-        return f"the engine, with a batch of {', '.join(hanging.cameras)},"
+        return f"the engine, with frame {', '.join(hanging.frames)},"
     return f"frame {hanging.frame_id} of camera {hanging.camera}"

@@ -201,7 +201,7 @@ class CameraPipeline:
             return [*skipped, dead(queued, str(error))]
         async with self._crowds(len(found.crops)):
             await slot.wait_for_engine(len(found.crops))
-            classified = await shop.batcher.classify(self._stream.camera, found.crops)
+            classified = await shop.batcher.classify(self._stream.camera, found.crops, frame_id)
         now_ms = shop.clock_ms()
         self._queue.service_time.observe(now_ms - began_ms)
         event = build_event(

@@ -37,10 +37,11 @@ class Classified:
 class Request:
     """One frame's crops, which the engine gets in one batch or in several.
 
-    The batches may end in any order. `since` is when the crops arrived.
+    The batches may end in any order. `frame` says whose they are, for messages;
+    `since` is when the crops arrived.
     """
 
-    camera: str
+    frame: str
     crops: NDArray[np.uint8]
     answer: "asyncio.Future[Classified]"
     since: float
@@ -65,9 +66,9 @@ Batch: TypeAlias = list[Part]
 
 @dataclass(frozen=True, eq=False)
 class Running:
-    """A batch that was given to the engine, with the cameras of its faces."""
+    """A batch that was given to the engine: the frames whose faces are in it."""
 
-    cameras: tuple[str, ...]
+    frames: tuple[str, ...]
 
 
 class Gathering:
@@ -153,15 +154,18 @@ class Batcher:
         self.running: set[Running] = set()
         self._changed = asyncio.Event()
 
-    async def classify(self, camera: str, crops: NDArray[np.uint8]) -> Classified:
-        """Return the probabilities of crops (faces, size, size, 3).
+    async def classify(
+        self, camera: str, crops: NDArray[np.uint8], frame_id: str = ""
+    ) -> Classified:
+        """Return the probabilities of crops (faces, size, size, 3), at once if there is no face.
 
-        Without faces it returns an empty result at once. Raises any error that the engine raises.
+        `frame_id` names the frame if its batch hangs. Raises what the engine raises.
         """
         if not len(crops):
             return Classified(np.empty((0, 0), np.float32), 0.0)
         answer: asyncio.Future[Classified] = asyncio.get_running_loop().create_future()
-        self._gathering.add(camera, Request(camera, crops, answer, time.monotonic()))
+        frame = f"{frame_id} of camera {camera}"
+        self._gathering.add(camera, Request(frame, crops, answer, time.monotonic()))
         self._changed.set()
         return await answer
 
@@ -180,7 +184,7 @@ class Batcher:
 
     def _begin(self, batch: Batch) -> None:
         self._working += 1
-        running = Running(tuple(sorted({part.request.camera for part in batch})))
+        running = Running(tuple(sorted({part.request.frame for part in batch})))
         self.running.add(running)
         work = asyncio.get_running_loop().run_in_executor(self._executor, self._work, batch)
 
