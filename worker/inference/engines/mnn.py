@@ -11,14 +11,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-import MNN
 import numpy as np
-from MNN import expr, nn
 from numpy.typing import NDArray
 
 from worker.inference.engines import probabilities
+from worker.inference.engines.quiet import quiet_stdout
 from worker.model.architecture import BLOCKS
 from worker.model.release import Array, FoldedConvolution, Release, fold
+
+with quiet_stdout():  # it says there what the CPU supports
+    import MNN
+    from MNN import expr, nn
 
 MAX_LANES: Final = 4
 """Each lane has its own weights, 120 MB. Beyond four, lanes get more threads instead."""
@@ -76,7 +79,7 @@ def open_sessions(release: Release, threads: int, lanes: int) -> list[tuple[Any,
     Each lane has its own interpreter, because sessions of one interpreter share its lock and
     compute in turn. It is not a module of MNN's nn, because that holds the GIL while it computes.
     """
-    with _memory_file() as path:
+    with quiet_stdout(), _memory_file() as path:  # each session says its precision
         expr.save([_graph(release)], path)
         # The last lanes get the threads that remain.
         return [_open(path, (threads + lane) // lanes) for lane in range(lanes)]
