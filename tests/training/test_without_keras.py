@@ -93,6 +93,16 @@ def test_a_command_without_its_extra_names_it_in_a_line(data: str) -> None:
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("command", ["inspect DATA", "train DATA --out OUT --stage 28:1:1:1e-3"])
+def test_what_draws_says_so_before_its_work(command: str, data: str, tmp_path: Path) -> None:
+    paths = {"DATA": data, "OUT": str(tmp_path / "out")}
+    without = BLOCKED.replace('"keras", "tensorflow", "jax", "torch"', '"matplotlib"')
+    result = python("-c", without, *(paths.get(word, word) for word in command.split()))
+    assert result.returncode == 2
+    assert result.stderr.splitlines()[-1].startswith("error: No module named 'matplotlib'")
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     "command", ["evaluate simpnet-v2-32 DATA --detect yunet", "geometry DATA --detect yunet"]
 )
@@ -120,6 +130,28 @@ def test_what_needs_keras_says_so_in_a_line(command: str, data: str, tmp_path: P
     assert result.returncode == 2
     assert result.stderr.startswith("error: Keras cannot run here: No module named 'keras'")
     assert result.stderr.count("\n") == 1
+
+
+INSTALLED = """
+import importlib.util, os, sys
+there = sys.argv[1].split(",")
+importlib.util.find_spec = lambda name: name in there or None
+from training.backend import choose
+choose()
+print(os.environ.get("KERAS_BACKEND"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("installed", "chosen"),
+    [("torch,tensorflow", "torch"), ("tensorflow,jax", "tensorflow"), ("jax", "jax"), ("", "None")],
+)
+def test_the_fastest_backend_that_is_installed_trains(installed: str, chosen: str) -> None:
+    environment = {k: v for k, v in os.environ.items() if k != "KERAS_BACKEND"}
+    arguments = [sys.executable, "-c", INSTALLED, installed]
+    assert subprocess.check_output(arguments, env=environment, text=True).strip() == chosen
+    environment["KERAS_BACKEND"] = "jax"
+    assert subprocess.check_output(arguments, env=environment, text=True).strip() == "jax"
 
 
 @pytest.mark.parametrize(
