@@ -78,7 +78,7 @@ def test_a_worker_analyses_every_frame_of_the_example_producer(tmp_path: Path) -
     for number in range(3):
         (tmp_path / f"{number}.jpg").write_bytes(samples.jpeg(grey=50 * number))
     with RedisProcess(port=0) as server, start_worker(tmp_path, server.url) as worker:
-        with running("producer.py", "porch", str(tmp_path), server.url) as process:
+        with running("folder_producer.py", "porch", str(tmp_path), server.url) as process:
             _, errors = process.communicate(timeout=30)
             assert (process.returncode, errors) == (0, "")
         with redis.Redis(unix_socket_path=str(server.socket)) as client:
@@ -102,5 +102,5 @@ def test_the_notebooks_cells_run_in_order(
 
 
 def test_the_example_producer_has_about_forty_lines() -> None:
-    code = (EXAMPLES / "producer.py").read_text()
+    code = (EXAMPLES / "folder_producer.py").read_text()
     assert len(re.findall(r"\S.*\n", code)) <= 40

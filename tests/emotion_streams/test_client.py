@@ -13,7 +13,7 @@ import redis
 
 from emotion_streams import AsyncClient, Client, InvalidRedisUrlError, keys
 from tests.emotion_streams.test_subscribe import publish
-from tests.servers import RedisProcess
+from tests.servers import RedisProcess, eventually
 
 
 def test_the_client_reads_events_cameras_and_ledgers(client: redis.Redis, redis_url: str) -> None:
@@ -60,7 +60,7 @@ def test_a_closed_client_leaves_no_thread_and_no_connection(
     with Client(redis_url) as streams:
         streams.cameras()
         streams.close()  # and once more at the end
-    assert (threading.active_count(), len(client.client_list())) == before
+    eventually(lambda: (threading.active_count(), len(client.client_list())) == before)
 
 
 def test_a_client_works_again_when_its_server_is_back() -> None:
@@ -71,6 +71,20 @@ def test_a_client_works_again_when_its_server_is_back() -> None:
             streams.cameras()
         server.restart()
         assert streams.cameras() == []
+
+
+def test_a_cancelled_subscription_leaves_no_task_behind(redis_url: str) -> None:
+    async def check() -> None:
+        async with AsyncClient(redis_url) as streams:
+            waiting = asyncio.ensure_future(anext(streams.subscribe()))
+            for _ in range(3):  # steps of the loop: `waiting` starts the reader, and waits for it
+                await asyncio.sleep(0)
+            assert len(asyncio.all_tasks()) == 4  # this one, `waiting`, the reader, the queue's
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(check())
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
@@ -85,9 +99,9 @@ def test_a_camera_name_that_cannot_be_one_is_an_error(redis_url: str) -> None:
 
 
 def test_strict_type_checking_of_a_users_code_finds_every_type(tmp_path: Path) -> None:
-    lines = (Path(__file__).parent / "typed_api.py").read_text()
+    # Elsewhere, so that the package is found as it is installed.
     user = tmp_path / "user.py"
-    user.write_text(lines)
+    user.write_text((Path(__file__).parent / "typed_api.py").read_text())
     checked = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path), str(user)],
         cwd=tmp_path,

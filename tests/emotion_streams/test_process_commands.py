@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from emotion_streams.process_commands import PROCESSES
+from tests.servers import eventually
 
 ROOT = Path(__file__).parents[2]
 
@@ -80,3 +81,20 @@ def test_a_missing_package_is_one_line_that_names_the_extra(
         f"emotion-streams: {command} needs {missing}, not installed here: "
         f"pip install 'emotion-streams[{extra}]'\n"
     )
+
+
+def test_a_password_among_the_arguments_is_hidden_as_the_process_starts(tmp_path: Path) -> None:
+    url = "redis://user:geheim@127.0.0.1:1"
+    options = ["--port", "0", "--metrics-port", "0", "--redis", url]
+    with subprocess.Popen(
+        [sys.executable, "-m", "emotion_streams.cli", "gateway", *options],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            shown = Path(f"/proc/{process.pid}/cmdline")
+            eventually(lambda: b"redis://***@127.0.0.1:1" in shown.read_bytes(), timeout_s=30)
+            assert b"geheim" not in shown.read_bytes()
+        finally:
+            process.kill()

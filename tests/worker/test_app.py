@@ -22,7 +22,7 @@ from service.health import Health
 from tests.servers import RedisProcess
 from tests.worker.shop import Indifferent, OneFace, stub_shop, until
 from worker import app
-from worker.app import Stuck, Worker
+from worker.app import FrameHungError, Worker
 from worker.delivery.stream import Lease, Retention
 from worker.ownership import lease, owned
 from worker.ownership.lease import Leases, assign
@@ -542,7 +542,7 @@ def test_of_a_batch_that_hangs_in_the_engine_every_frame_is_named(
             await asyncio.wait_for(crew.tasks["a"], 30)
         engine.gate.set()
         (stuck,) = hung.value.exceptions
-        assert isinstance(stuck, Stuck)
+        assert isinstance(stuck, FrameHungError)
         assert f"frame {frame_id.decode()} of camera lobby, has hung" in str(stuck)
 
     play(redis_url, client, act)

@@ -1,6 +1,6 @@
 """A producer of your own: the JPEG files of a folder as frames of a camera, five a second.
 
-`python examples/producer.py CAMERA FOLDER [REDIS_URL]`. Workers find the camera by themselves.
+`python examples/folder_producer.py CAMERA FOLDER [REDIS_URL]`. Workers find the camera themselves.
 """
 
 import secrets
