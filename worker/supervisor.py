@@ -166,8 +166,14 @@ class Supervised:
         gpu = self._place.gpu
         self._process = await asyncio.create_subprocess_exec(
             *self._command,
-            cwd=_ROOT,
-            env={**os.environ, **({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu})},
+            # Not by a working directory: the command line may name files relative to this one.
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(
+                    filter(None, (str(_ROOT), os.environ.get("PYTHONPATH")))
+                ),
+                **({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}),
+            },
             # Away from the terminal's Ctrl-C: two signals would end it without handing over.
             start_new_session=True,
             preexec_fn=_end_with_parent,
