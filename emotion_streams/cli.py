@@ -1,4 +1,4 @@
-"""The command `emotion-streams`: look at events, cameras, the ledger and the dead letters."""
+"""The command `emotion-streams`: show events, cameras, the ledger and the dead letters."""
 
 import argparse
 import asyncio
@@ -28,8 +28,8 @@ _LONGEST_ERROR: Final = 200
 def main(argv: list[str] | None = None) -> int:
     """Run the command.
 
-    The exit code is 0; 1 if Redis fails, or does not know a camera; 2 if the call is wrong; 3 if an
-    account of `ledger` does not balance.
+    Returns the exit code: 0; 1 if Redis fails, or does not know a camera; 2 if the arguments are
+    invalid; 3 if an account of `ledger` does not balance.
     """
     arguments = _parser().parse_args(argv)
     if arguments.redis is None:
@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"emotion-streams: {error}", file=sys.stderr)
         return 2
     except REDIS_ERRORS as error:
-        if isinstance(error, BrokenPipeError):  # the reader of a pipe went away: a normal end
+        if isinstance(error, BrokenPipeError):  # the reader closed the pipe: normal
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         print(
@@ -57,11 +57,11 @@ def main(argv: list[str] | None = None) -> int:
 
 
 class UnknownCameraError(Exception):
-    """A camera that Redis does not know was named: which, and which ones there are."""
+    """Redis does not know the named camera; the text lists the cameras that it knows."""
 
 
 def _default_url() -> str:
-    """The instance that `make run` started here, if there is one; else a server on this machine."""
+    """Return the URL of the instance that `make run` started here, else DEFAULT_URL."""
     if (instance := local_instance.find()) is None:
         return DEFAULT_URL
     print(f"emotion-streams: the local instance, {instance.page}", file=sys.stderr)
@@ -69,7 +69,7 @@ def _default_url() -> str:
 
 
 async def _known(client: Client, named: list[str]) -> list[str]:
-    """The cameras that are meant: those named, or all. Raises UnknownCameraError."""
+    """Return the named cameras, or all if none is named. Raises UnknownCameraError."""
     cameras = list(await registered(client))
     for name in named:
         key = keys.ledger(keys.check_camera(name))
@@ -83,7 +83,7 @@ def _unknown(name: str, cameras: list[str]) -> str:
 
 
 def describe(event: EmotionEvent) -> str:
-    """An event as one readable line."""
+    """Format an event as one readable line."""
     moment = datetime.fromtimestamp(event.captured_ms / 1000, UTC).astimezone()
     faces = ", ".join(
         f"{face.emotion} {face.confidence:.0%} at {face.box.x:.0f},{face.box.y:.0f} "
@@ -111,8 +111,8 @@ async def _tail(arguments: argparse.Namespace) -> int:
 
 
 async def _say_unknown(arguments: argparse.Namespace) -> None:
-    """A misspelt name would be waited for in silence."""
-    with suppress(*REDIS_ERRORS):  # the subscription waits for Redis, and says so
+    """Report unknown camera names: a misspelt name would otherwise wait silently."""
+    with suppress(*REDIS_ERRORS):  # the subscription waits for Redis, and logs that
         async with connect_async(arguments.redis) as client:
             cameras = list(await registered(client))
         for name in arguments.cameras:
@@ -225,7 +225,7 @@ def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> No
 
 
 def _printable(text: str) -> str:
-    """The text without what a terminal would obey: others wrote it into Redis."""
+    """Escape terminal control characters: other clients wrote the text into Redis."""
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 

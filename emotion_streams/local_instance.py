@@ -1,7 +1,7 @@
-"""The instance that `make run` started on this machine: how the command line finds it.
+"""Discovery of the instance that `make run` started on this machine.
 
-The launcher keeps a lock on a file in a folder that only its user may read; the file holds the
-address. A lock that can be taken belongs to an instance that is gone.
+The launcher holds a lock on a file in a folder that only its user may read; the file contains the
+address. If the lock can be acquired, the instance is gone.
 """
 
 import fcntl
@@ -20,14 +20,14 @@ _FILE: Final = "emotion-streams.json"
 
 @dataclass(frozen=True)
 class LocalInstance:
-    """`redis`: the URL of its server. `page`: the address of its live page."""
+    """Addresses of an instance: `redis`, the URL of its server; `page`, its live page."""
 
     redis: str
     page: str
 
 
 def find() -> LocalInstance | None:
-    """Return the running instance of this user, or None."""
+    """Return this user's running instance, or None."""
     try:
         with (_folder(create=False) / _FILE).open() as file:
             try:
@@ -41,9 +41,9 @@ def find() -> LocalInstance | None:
 
 @contextmanager
 def announced(instance: LocalInstance) -> Iterator[None]:
-    """Let `find` return the instance meanwhile, unless another one runs already.
+    """Let `find` return the instance inside the block, unless another one runs already.
 
-    Without a folder for it nothing is announced: the instance runs all the same.
+    If there is no suitable folder, the instance runs without being announced.
     """
     try:
         file = (_folder(create=True) / _FILE).open("a+")
@@ -64,7 +64,7 @@ def announced(instance: LocalInstance) -> Iterator[None]:
 
 
 def _folder(*, create: bool) -> Path:
-    """A folder of this user alone. Raises OSError for one that others made or may enter."""
+    """Return a private folder of this user. Raises OSError if others own it or may enter it."""
     if runtime := os.environ.get("XDG_RUNTIME_DIR"):
         folder = Path(runtime)
     else:
