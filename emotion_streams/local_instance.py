@@ -9,13 +9,17 @@ import json
 import os
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 _FILE: Final = "emotion-streams.json"
+_OWN_FOLDER: Final = "emotion-streams-"
+_LOOK_S: Final = 0.3
+"""Maximum time for which a command that looks for an instance may hold the lock."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +32,14 @@ class LocalInstance:
 
 def find() -> LocalInstance | None:
     """Return this user's running instance, or None."""
-    try:
-        with (_folder(create=False) / _FILE).open() as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return LocalInstance(**json.load(file))
-    except (OSError, ValueError, TypeError):
-        pass
+    for folder in _folders():
+        try:
+            _check_private(folder)
+            with (folder / _FILE).open() as file:
+                if not _lock(file, fcntl.LOCK_SH):
+                    return LocalInstance(**json.load(file))
+        except (OSError, ValueError, TypeError):
+            continue
     return None
 
 
@@ -43,36 +47,59 @@ def find() -> LocalInstance | None:
 def announced(instance: LocalInstance) -> Iterator[None]:
     """Let `find` return the instance inside the block, unless another one runs already.
 
-    If there is no suitable folder, the instance runs without being announced.
+    It is announced in each of the folders, since a second shell may know only one of them. If no
+    folder can be used, the instance runs without being announced.
     """
-    try:
-        file = (_folder(create=True) / _FILE).open("a+")
-    except OSError:
+    with ExitStack() as held:
+        for folder in _folders():
+            with suppress(OSError):
+                held.enter_context(_announced_in(folder, instance))
         yield
-        return
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield
-            return
+
+
+@contextmanager
+def _announced_in(folder: Path, instance: LocalInstance) -> Iterator[None]:
+    """Hold the lock on the folder's file.
+
+    Raises OSError if the folder cannot be used, or another instance holds the lock.
+    """
+    if folder.name.startswith(_OWN_FOLDER):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    _check_private(folder)
+    with (folder / _FILE).open("a+") as file:
+        deadline = time.monotonic() + _LOOK_S
+        while not _lock(file, fcntl.LOCK_EX):
+            if time.monotonic() > deadline:
+                raise BlockingIOError(f"{file.name} is another instance's")
+            time.sleep(_LOOK_S / 20)
         file.truncate(0)
         json.dump(asdict(instance), file)
         file.flush()
-        yield
-        file.truncate(0)
+        try:
+            yield
+        finally:
+            file.truncate(0)
 
 
-def _folder(*, create: bool) -> Path:
-    """Return a private folder of this user. Raises OSError if others own it or may enter it."""
-    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
-        folder = Path(runtime)
-    else:
-        folder = Path(tempfile.gettempdir()) / f"emotion-streams-{os.getuid()}"
-        if create:
-            folder.mkdir(mode=0o700, exist_ok=True)
+def _lock(file: IO[str], kind: int) -> bool:
+    """Lock the file until it is closed. Returns False if another process holds it."""
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _folders() -> list[Path]:
+    """Return the folders for announcements: the runtime folder, and one for shells without it."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    own = Path(tempfile.gettempdir()) / f"{_OWN_FOLDER}{os.getuid()}"
+    return [Path(runtime), own] if runtime else [own]
+
+
+def _check_private(folder: Path) -> None:
+    """Raise OSError if the folder is missing, or if other users own it or may enter it."""
     status = folder.lstat()
     private = stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o077
     if status.st_uid != os.getuid() or not private:
         raise PermissionError(f"{folder} is not a folder of this user alone")
-    return folder

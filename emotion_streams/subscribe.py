@@ -1,6 +1,7 @@
 """Iterate over emotion events of one camera, several, or all: from now, the start, or an id."""
 
 import asyncio
+import atexit
 import logging
 import re
 import threading
@@ -13,6 +14,7 @@ from collections.abc import (
     Iterable,
     Mapping,
 )
+from contextlib import suppress
 from functools import partial
 from typing import Final, NoReturn
 
@@ -84,7 +86,11 @@ async def _subscribe(
     try:
         while True:
             get = asyncio.ensure_future(reader.events.get())
-            await asyncio.wait((get, task), return_when=asyncio.FIRST_COMPLETED)
+            try:
+                await asyncio.wait((get, task), return_when=asyncio.FIRST_COMPLETED)
+            except asyncio.CancelledError:
+                get.cancel()  # else it outlives the subscription and logs an error
+                raise
             if not get.done():
                 get.cancel()
                 _raise_first(task)
@@ -113,22 +119,67 @@ def subscribe(
 def _blocking(
     events: AsyncGenerator[EmotionEvent, None],
 ) -> Generator[EmotionEvent, None, None]:
-    # A separate loop in a separate thread: the caller's thread may already run a loop.
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="subscribe", daemon=True)
-    thread.start()
-
-    async def following() -> EmotionEvent:
-        return await anext(events)
-
+    background = _Background(events)
     try:
         while True:
-            yield asyncio.run_coroutine_threadsafe(following(), loop).result()
+            yield background.next_event()
     finally:
-        asyncio.run_coroutine_threadsafe(events.aclose(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+        background.close()
+
+
+class _Background:
+    """Reads `events` in a separate event loop, in a separate thread.
+
+    The caller's thread may already run a loop. The reader is closed at program exit, because
+    nothing can be awaited any more when Python finalises objects that were not closed.
+    """
+
+    def __init__(self, events: AsyncGenerator[EmotionEvent, None]) -> None:
+        self._events = events
+        self._loop = asyncio.new_event_loop()
+        self._reading: asyncio.Task[EmotionEvent] | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._thread = threading.Thread(target=self._serve, name="subscribe", daemon=True)
+        self._thread.start()
+        atexit.register(self.close)
+
+    def next_event(self) -> EmotionEvent:
+        """Return the next event; block until it arrives."""
+        return asyncio.run_coroutine_threadsafe(self._next(), self._loop).result()
+
+    def close(self) -> None:
+        """Stop the thread, and a read that an interrupted `next_event` left running."""
+        atexit.unregister(self.close)
+        if self._loop.is_closed():
+            return
+        with suppress(RuntimeError):  # it was closed meanwhile
+            self._loop.call_soon_threadsafe(self._start_closing)
+        # The garbage collector may call this in any thread; this thread cannot join itself.
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _serve(self) -> None:
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
+
+    async def _next(self) -> EmotionEvent:
+        self._reading = asyncio.ensure_future(anext(self._events))
+        return await self._reading
+
+    def _start_closing(self) -> None:
+        if self._closing is None:
+            self._closing = self._loop.create_task(self._close())
+
+    async def _close(self) -> None:
+        try:
+            if self._reading is not None:
+                self._reading.cancel()
+                await asyncio.gather(self._reading, return_exceptions=True)
+            await self._events.aclose()
+        finally:
+            self._loop.stop()
 
 
 def _raise_first(task: "asyncio.Task[None]") -> NoReturn:
