@@ -52,7 +52,7 @@ class Child:
             env={**os.environ, "EMOTION_LOG_FORMAT": "json", **(environ or {})},
             # Ctrl-C on a terminal reaches a whole group: the launcher alone decides the order.
             start_new_session=True,
-            preexec_fn=end_with_parent,
+            preexec_fn=_end_with_parent,
         )
         return cls(name, process, say)
 
@@ -90,6 +90,12 @@ def _warning(line: str) -> str | None:
         return None
 
 
-def end_with_parent() -> None:
+def end_with_make() -> None:
+    """End this process with the `make` that started it, which takes nobody along when killed."""
+    if "MAKELEVEL" in os.environ:
+        _end_with_parent()
+
+
+def _end_with_parent() -> None:
     """Let the kernel send this process SIGTERM when its parent dies, however it dies."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
