@@ -1,4 +1,5 @@
-"""The command `emotion-streams`: look at events, cameras, the ledger and the dead letters."""
+"""The command `emotion-streams`: run its processes; look at events, cameras, the ledger and the
+dead letters."""
 
 import argparse
 import asyncio
@@ -13,12 +14,13 @@ from typing import Any, Final
 
 from redis.exceptions import ResponseError
 
-from emotion_streams import keys, local_instance
+from emotion_streams import keys, local_instance, process_commands
 from emotion_streams.backoff import REDIS_ERRORS, is_wrong_type
 from emotion_streams.cameras import list_cameras, registered
 from emotion_streams.connection import Client, connect_async
 from emotion_streams.events import EmotionEvent
 from emotion_streams.ledger import Ledger, read_ledger
+from emotion_streams.process_commands import PROCESSES, CannotStartError
 from emotion_streams.redaction import redact, redact_url, short_message
 from emotion_streams.redis_url import InvalidRedisUrlError, parse_url
 from emotion_streams.subscribe import NOW, subscribe_async
@@ -28,12 +30,29 @@ _LONGEST_ERROR: Final = 200
 _MAX_DIGITS: Final = 16
 
 
+_EXAMPLES: Final = """examples:
+  emotion-streams run                          a demo camera, on this machine alone
+  emotion-streams run --source 0               a webcam
+  emotion-streams worker --help                the options of a process
+  emotion-streams tail lobby --json            the events of one camera
+  emotion-streams ledger                       what became of every frame
+"""
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command.
 
-    The exit code is 0; 1 if Redis fails, or does not know a camera; 2 if the call is wrong; 3 if an
-    account of `ledger` does not balance.
+    The exit code is 0; 1 if Redis fails, or does not know a camera; 2 if the call is wrong, or what
+    it needs is not installed; 3 if an account of `ledger` does not balance. A process that is
+    started has exit codes of its own.
     """
+    argv = sys.argv[1:] if argv is None else argv
+    if argv and argv[0] in PROCESSES:
+        try:
+            process_commands.become(argv[0], argv[1:])
+        except CannotStartError as error:
+            print(f"emotion-streams: {error}", file=sys.stderr)
+            return 2
     arguments = _parser().parse_args(argv)
     if arguments.redis is None:
         arguments.redis = os.environ.get("EMOTION_REDIS") or _default_url()
@@ -273,12 +292,17 @@ def _positive(text: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="emotion-streams", description="Look into a running emotion-streams."
+        prog="emotion-streams",
+        description="Run the processes of emotion-streams, and look into a running one.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--version", action="version", version=f"emotion-streams {version('emotion-streams')}"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, process in PROCESSES.items():  # for --help alone: main() starts them
+        commands.add_parser(name, help=process.about, add_help=False)
 
     def add(name: str, command: object, about: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=about, description=about)

@@ -33,6 +33,10 @@ _LONGEST_PADDING: Final = 1024
 
 # ITU-T T.81, table B.1. C4, C8 and CC lie in the range of the frame headers and mean other things.
 _FRAME_MARKERS: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_HUFFMAN_MARKERS: Final = frozenset((0xC0, 0xC1, 0xC2))
+"""Baseline, extended and progressive: what browsers show. An arithmetic coder reads zeros for ever
+behind the end of its data, so that few bytes are much work; lossless JPEGs no decoder of ours
+reads."""
 _BEFORE_NO_FRAME: Final = frozenset((0xD9, 0xDA))
 _WITHOUT_LENGTH: Final = frozenset((*range(0xD0, 0xD8), 0x01))
 _EXIF_MARKER: Final = 0xE1
@@ -57,8 +61,8 @@ def read_header(jpeg: bytes) -> JpegHeader:
     """Read the header of a whole JPEG, without decoding it (ITU-T T.81, annex B).
 
     Raises InvalidJpegError if it is not a JPEG, is cut off (libjpeg would fill the rest with grey),
-    or exceeds MAX_PIXELS, MAX_SIDE,
-    MAX_JPEG_BYTES, MAX_SCANS or MAX_SCANNED_PIXELS.
+    is coded arithmetically or without loss, or exceeds MAX_PIXELS, MAX_SIDE, MAX_JPEG_BYTES,
+    MAX_SCANS or MAX_SCANNED_PIXELS.
     """
     if not jpeg.startswith(_START):
         raise InvalidJpegError("not a JPEG")
@@ -94,6 +98,11 @@ def _find_frame_header(jpeg: bytes) -> tuple[JpegHeader, int]:
             break
         marker, at = found[1][0], found.end()
         if marker in _FRAME_MARKERS and at + 7 <= len(jpeg):
+            if marker not in _HUFFMAN_MARKERS:
+                raise InvalidJpegError(
+                    f"is a JPEG of a kind that browsers do not show (SOF{marker - 0xC0}); "
+                    "send baseline or progressive JPEGs"
+                )
             height = int.from_bytes(jpeg[at + 3 : at + 5])
             width = int.from_bytes(jpeg[at + 5 : at + 7])
             return JpegHeader(width, height, exif), at + 7

@@ -84,7 +84,11 @@ async def _subscribe(
     try:
         while True:
             get = asyncio.ensure_future(reader.events.get())
-            await asyncio.wait((get, task), return_when=asyncio.FIRST_COMPLETED)
+            try:
+                await asyncio.wait((get, task), return_when=asyncio.FIRST_COMPLETED)
+            except asyncio.CancelledError:
+                get.cancel()  # else it outlives the subscription, and complains of a closed loop
+                raise
             if not get.done():
                 get.cancel()
                 _raise_first(task)

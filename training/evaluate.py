@@ -114,7 +114,7 @@ def report(predictions: Predictions, temperature: float) -> dict[str, Any]:
         "ece": round(metrics.expected_calibration_error(after, truth), 4),
         "ece_before": round(metrics.expected_calibration_error(before, truth), 4),
         "temperature": temperature,
-        "per_class": metrics.as_table(labels, metrics.class_scores(matrix)),
+        "per_class": metrics.as_table(labels, matrix),
         "confusion": {"labels": list(labels), "rows": matrix.tolist()},
     }
 
@@ -138,12 +138,13 @@ def as_text(scores: Mapping[str, Any]) -> str:
             f"accuracy {scores['accuracy_as_they_are']:.4f}  without detecting, same ones",
             f"accuracy {scores['accuracy_missed_as_wrong']:.4f}  with a face not found as wrong",
         ]
-    lines.append(f"{'':<12}{'precision':>10}{'recall':>8}{'F1':>8}{'count':>8}")
+    lines.append(f"{'':<12}{'precision':>10}{'recall':>8}{'F1':>8}  {'F1, 95 %':<16}{'count':>6}")
     for name, row in scores["per_class"].items():
         numbers = f"{row['precision']:>10.3f}{row['recall']:>8.3f}{row['f1']:>8.3f}"
-        lines.append(f"{name:<12}{numbers}{row['count']:>8}")
+        low, high = row["f1_interval"]
+        lines.append(f"{name:<12}{numbers}  {f'{low:.3f} to {high:.3f}':<16}{row['count']:>6}")
     for name, value in scores["robustness"].items():
-        lines.append(f"{name:<22}{value:.4f}")
+        lines.append(f"{name:<30}{value:.4f}")
     return "\n".join(lines)
 
 

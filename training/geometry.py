@@ -44,9 +44,23 @@ def available_detectors(yunet: Path | None) -> Iterator[Detector]:
     """Those that can be had here, YuNet from that file if given; stderr hears of the others."""
     for name, model in (("yunet", yunet), ("haar", None)):
         try:
-            yield choose_detector(name, model)()
+            yield build_detector(name, model)
         except DetectorUnavailableError as error:
             warn(f"no crop for {name}: {error}")
+
+
+def build_detector(name: str, model: Path | None) -> Detector:
+    """The detector of that name, YuNet from that file if given. Raises DetectorUnavailableError,
+    also if there is no home directory to keep a download in."""
+    try:
+        return choose_detector(name, model)()
+    except DetectorUnavailableError:
+        raise
+    except RuntimeError as error:  # pathlib's, where an unknown user has no HOME
+        raise DetectorUnavailableError(
+            f"{name} cannot be looked up: {error} Set HOME or XDG_CACHE_HOME, or give its file "
+            "with --detector-model"
+        ) from error
 
 
 def sample(entries: Sequence[Entry]) -> Sequence[Entry]:

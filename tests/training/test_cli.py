@@ -1,10 +1,17 @@
+from argparse import ArgumentParser
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from tests.training import generated
-from training.cli import main
+from training import recipe
+from training.cli import _parser, main, settings
+from training.commands import _config
 from training.datasets.ferplus import LABELS, SPLITS
+from training.geometry import available_detectors
+from training.run_config import Pace, RunConfig, Stage
 
 ONE_STEP = ("train", "DATA", "--stage", "28:1:1:1e-3")
 
@@ -30,7 +37,12 @@ def data(tmp_path: Path) -> str:
         ([*ONE_STEP, "--out", "OUT", "--source-size", "600"], "28 to 512"),
         (["evaluate", "released", "DATA", "--plots", "FILE"], "File exists"),
         (["export", "released", "--data", "DATA", "--out", "FILE"], "File exists"),
-        (["export", "released", "--out", "OUT", "--favour-rare", "nan"], "--favour-rare is 0 to 1"),
+        (
+            ["export", "released", "--out", "OUT", "--logit-adjust", "nan"],
+            "--logit-adjust is 0 to 1",
+        ),
+        (["export", "released", "--out", "OUT", "--logit-adjust", "auto"], "adjusted already"),
+        (["train", "DATA", "--out", "OUT", "--recipe", "none"], "no recipe 'none', only ft32"),
         (["inspect", "DATA", "--sheet", "FOLDER"], "Is a directory"),
         (["evaluate", "no-such-model", "DATA"], "no model 'no-such-model'"),
         (["evaluate", "released", "DATA", "--split", "test"], "no split 'test'"),
@@ -65,6 +77,35 @@ def test_wrong_input_is_one_line_and_exit_code_2(
 def test_an_unknown_option_is_exit_code_2_too() -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["train", "--no-such-option"])
+
+
+@pytest.mark.parametrize(
+    "command", ["inspect", "train", "evaluate", "export", "geometry", "summary"]
+)
+def test_every_option_has_help_and_shows_its_default(command: str) -> None:
+    commands = next(a for a in _parser()._actions if isinstance(a.choices, dict))
+    assert commands.choices is not None
+    shown = cast("dict[str, ArgumentParser]", commands.choices)[command]
+    for action in shown._actions:
+        assert action.help or action.dest == "model", action.dest
+    help_text = " ".join(shown.format_help().split())
+    for field in settings(RunConfig) if command == "train" else ():
+        if field.default is not None:
+            assert f"{field.metadata['help']} (default: {field.default})" in help_text
+
+
+def test_options_beside_a_recipe_take_precedence() -> None:
+    given = ["train", "DATA", "--out", "RUN", "--recipe", "rel4"]
+    assert _config(_parser().parse_args(given)) == recipe.read("rel4")
+    changed = _config(_parser().parse_args([*given, "--seed", "9", "--stage", "32:1:1:1e-3"]))
+    expected = replace(recipe.read("rel4"), seed=9, stages=(Stage(32, 1, 1, 1e-3),))
+    assert changed == expected
+
+
+def test_options_have_the_defaults_of_the_configuration() -> None:
+    options = _parser().parse_args(["train", "DATA", "--out", "RUN", "--stage", "32:1:1:1e-3"])
+    assert _config(options) == RunConfig(stages=(Stage(32, 1, 1, 1e-3),))
+    assert Pace(options.checkpoint_minutes, options.workers) == Pace()
 
 
 def test_inspect_counts_and_draws(
@@ -103,3 +144,20 @@ def test_the_summary_is_the_papers_table(capsys: pytest.CaptureFixture[str]) -> 
     assert lines[-3:] == ["total 5,482,903", "trainable 5,477,357", "not trainable 5,546"]
     (first,) = (line.split() for line in lines if line.startswith("conv1 "))
     assert first == ["conv1", "64x64x66", "66", "1,848"]
+
+
+def test_a_user_without_a_home_folder_is_told_in_one_line_where_yunet_goes(
+    data: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_entry(uid: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", no_entry)
+    for arguments in (["geometry", data], ["evaluate", "released", data, "--detect", "yunet"]):
+        assert main(arguments) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "set XDG_CACHE_HOME" in line
+    assert [detector.name for detector in available_detectors(None)] == ["haar"]  # as export does
+    assert "set XDG_CACHE_HOME" in capsys.readouterr().err

@@ -128,8 +128,29 @@ class TestFerPlus:
         assert folder.sha256() == zipped.sha256()
         assert folder.names == zipped.names
 
+    def test_paths_in_lists_made_on_windows_are_read(self, tmp_path: Path) -> None:
+        generated.write_ferplus(tmp_path, "train", [("a.png", {"fear": 9}), ("b.png", {"fear": 9})])
+        folder = tmp_path / "FER2013Train"
+        (folder / "faces").mkdir()
+        for name in ("a.png", "b.png"):
+            (folder / name).rename(folder / "faces" / name)
+        labels = folder / LABELS
+        labels.write_text(labels.read_text().replace("a.png", r"faces\a.png"))
+        labels.write_text(labels.read_text().replace("b.png", r"faces\b.png"))
+        (tmp_path / EXCLUDED).write_text("FER2013Train\\faces\\b.png\r\n")
+        (entry,) = open_data(tmp_path).entries("train")
+        assert entry.name == "FER2013Train/faces/a.png"
+        assert entry.read().shape == (48, 48, 3)
+
 
 class TestAffectNet:
+    def test_paths_in_lists_made_on_windows_are_read(self, tmp_path: Path) -> None:
+        root = generated.affectnet_listed(tmp_path / "a", [1])
+        listing = root / "training.csv"
+        listing.write_text(listing.read_text().replace("0/training", r"0\training"))
+        (entry,) = open_data(root).entries("train")
+        assert entry.read().shape == (100, 100, 3)
+
     def test_the_lists_numbers_are_mapped_by_name(self, tmp_path: Path) -> None:
         data = open_data(generated.affectnet_listed(tmp_path / "a", range(11)))
         assert data.splits() == ["train", "valid"]
@@ -287,6 +308,43 @@ class TestFolders:
         faces = read_faces(open_data(tmp_path).entries("train"), rgb)
         assert faces.pictures.shape == (1, 48, 48, 3)
         assert faces.pictures[0, 0, 0].tolist() == [200, 0, 0]
+
+
+def windows_zip(folder: Path, archive: Path) -> Path:
+    """A zip of a folder with backslashes in its names, as .NET once wrote them."""
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in sorted(folder.rglob("*")):
+            name = str(path.relative_to(folder)).replace("/", "\\")
+            if path.is_file():
+                file.writestr(zipfile.ZipInfo(name), path.read_bytes())
+            else:
+                file.writestr(zipfile.ZipInfo(name + "\\"), b"")
+    return archive
+
+
+def test_a_zip_made_on_windows_reads_as_its_folder_does(tmp_path: Path) -> None:
+    for root in (
+        generated.ferplus(tmp_path / "1" / "ferplus", per_emotion=1),
+        generated.affectnet_listed(tmp_path / "2" / "affectnet", range(8)),
+        generated.folders(tmp_path / "3" / "photos", ["fear", "anger"]),
+    ):
+        archive = windows_zip(root.parent, root.with_suffix(".zip"))
+        folder, zipped = (
+            read_faces(open_data(path).entries("train"), CARD) for path in (root, archive)
+        )
+        assert folder.names == zipped.names
+        assert folder.sha256() == zipped.sha256()
+
+
+def test_a_damaged_zip_is_one_error(tmp_path: Path) -> None:
+    generated.folders(tmp_path / "set", ["fear"])
+    archive = Path(shutil.make_archive(str(tmp_path / "set"), "zip", tmp_path / "set"))
+    data = bytearray(archive.read_bytes())
+    at = data.index(b"PK\x01\x02")
+    data[at : at + 4] = b"XXXX"
+    archive.write_bytes(data)
+    with pytest.raises(InvalidDataError, match="not a zip that can be read"):
+        open_data(archive)
 
 
 def test_a_folder_that_is_not_there_is_one_error(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 from emotion_streams.emotions import EMOTIONS, Emotion
 from emotion_streams.events import Box
 from training.datasets.entry import UNREADABLE, Entry, InvalidDataError, hard_target
-from training.datasets.listing import rows
+from training.datasets.listing import path, rows
 
 EXPRESSIONS: Final[tuple[Emotion, ...]] = (
     *("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt"),
@@ -99,7 +99,7 @@ def _listed(images: Traversable, listing: Traversable) -> Iterator[Entry]:
         winner = _winner(row.get("expression", ""), where)
         if winner is None:  # such rows have no box either
             continue
-        name = row["subDirectory_filePath"]
+        name = path(row["subDirectory_filePath"])
         yield Entry(name, images / name, hard_target(winner), winner, _box(row, where))
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from emotion_streams.emotions import EMOTIONS
 from training.datasets.entry import NO_WINNER, Entry, InvalidDataError
-from training.datasets.listing import rows
+from training.datasets.listing import path, rows
 
 SPLITS: Final = {"train": "FER2013Train", "valid": "FER2013Valid", "test": "FER2013Test"}
 LABELS: Final = "label.csv"
@@ -71,7 +71,7 @@ def entries(root: Traversable, split: str) -> list[Entry]:
             continue
         if len(row) != 2 + len(COLUMNS):
             raise InvalidDataError(f"{where}: {len(row)} columns, not {2 + len(COLUMNS)}")
-        name = row[0]
+        name = path(row[0])
         votes = _votes(row[2:], columns, where)
         if not name or f"{SPLITS[split]}/{name}" in excluded:
             continue
@@ -125,4 +125,4 @@ def _excluded(root: Traversable) -> frozenset[str]:
     listing = root / EXCLUDED
     if not listing.is_file():
         return frozenset()
-    return frozenset(row[0].strip() for row in rows(listing, EXCLUDED) if row)
+    return frozenset(path(row[0]) for row in rows(listing, EXCLUDED) if row)

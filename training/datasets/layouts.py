@@ -71,7 +71,7 @@ def open_data(path: Path) -> DataSet:
     if path.is_dir():
         top: Traversable = path
     elif zipfile.is_zipfile(path):
-        top = zipfile.Path(path)
+        top = _zip(path)
     else:
         what = "neither a folder nor a zip" if path.exists() else "not there"
         raise InvalidDataError(f"{path}: {what}")
@@ -86,6 +86,19 @@ def open_data(path: Path) -> DataSet:
         hint = hint or next(filter(None, map(_missing, roots)), None)
         roots = [child for root in roots for child in folders.below(root)]
     raise InvalidDataError(f"{path}: {hint or 'in no layout that is known: ' + ', '.join(LAYOUTS)}")
+
+
+def _zip(path: Path) -> Traversable:
+    """The top of a zip. Some programs on Windows write backslashes between folders, which the
+    format forbids: they separate folders too."""
+    try:
+        archive = zipfile.ZipFile(path)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise InvalidDataError(f"{path}: not a zip that can be read: {error}") from error
+    for member in archive.filelist:
+        member.filename = member.filename.replace("\\", "/")
+    archive.NameToInfo = {member.filename: member for member in archive.filelist}
+    return zipfile.Path(archive)
 
 
 def _missing(root: Traversable) -> str | None:

@@ -18,3 +18,8 @@ def rows(file: Traversable, where: str) -> Iterator[list[str]]:
         raise InvalidDataError(f"{where}: not in UTF-8, save it as such: {error}") from error
     except (csv.Error, *UNREADABLE) as error:
         raise InvalidDataError(f"{where}: cannot be read: {error}") from error
+
+
+def path(cell: str) -> str:
+    """The path in a cell, with slashes: lists made on Windows separate folders by backslashes."""
+    return cell.strip().replace("\\", "/")

@@ -1,5 +1,8 @@
-"""Haar cascades: what OpenCV carries, for where YuNet's file cannot be had. Slower, and it misses
-faces that YuNet finds (38 of 43 on the same nine pictures, with up to 5 false)."""
+"""Haar cascades, which OpenCV includes: the detector if YuNet's file is unavailable.
+
+They are slower, and miss faces that YuNet finds: they find 38 of 43 on the same nine pictures, with
+up to 5 false detections.
+"""
 
 import math
 from pathlib import Path
@@ -13,15 +16,15 @@ from emotion_streams.events import Box
 from worker.inference.detect import Detection
 
 MAX_WIDTH: Final = 320
-"""Pictures are reduced to this width: ten times YuNet's cost at 640 is too much."""
+"""Pictures are reduced to this width. At 640 pixels the cost is ten times that of YuNet."""
 
 SCALE_FACTOR: Final = 1.1
 MIN_NEIGHBOURS: Final = 5
 MIN_FACE: Final = 24
-"""Pixels in the reduced picture: the size of the cascade's own window."""
+"""Smallest face, in pixels of the reduced picture: the size of the cascade's window."""
 
 SCORE_THRESHOLD: Final = 0.7
-"""As YuNet's: on the nine pictures it drops the one false detection and no true one."""
+"""The same as for YuNet. On the nine pictures it drops the one false detection and no true one."""
 
 
 class Haar:
@@ -36,7 +39,7 @@ class Haar:
             raise OSError(f"{path}: not a cascade")
 
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
-        """The faces in a uint8 BGR picture (height, width, 3), surest first."""
+        """Return the faces in a uint8 BGR picture (height, width, 3), highest score first."""
         height, width = image.shape[:2]
         scale = min(1.0, MAX_WIDTH / width)
         grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
@@ -51,7 +54,8 @@ class Haar:
             outputRejectLevels=True,
         )
         detections = (
-            # The cascade's last stage sums to about 0 to 10; a logistic makes it comparable.
+            # The sum of the cascade's last stage is about 0 to 10. A logistic function makes it
+            # comparable.
             Detection(
                 Box(*(float(value) / scale for value in box)),
                 score=1 / (1 + math.exp(-float(weight) / 2)),
