@@ -56,7 +56,7 @@ class Child:
             env={**os.environ, "EMOTION_LOG_FORMAT": "json", **(environ or {})},
             # Ctrl-C on a terminal signals a whole group, but the launcher decides the order.
             start_new_session=True,
-            preexec_fn=end_with_parent,
+            preexec_fn=_end_with_parent,
         )
         return cls(name, process, say)
 
@@ -94,6 +94,12 @@ def _warning(line: str) -> str | None:
         return None
 
 
-def end_with_parent() -> None:
+def end_with_make() -> None:
+    """End this process with the `make` that started it; a killed make does not stop children."""
+    if "MAKELEVEL" in os.environ:
+        _end_with_parent()
+
+
+def _end_with_parent() -> None:
     """Let the kernel send this process SIGTERM when its parent dies, for any reason."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

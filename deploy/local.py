@@ -6,7 +6,6 @@ and a server that only this user can reach.
 
 import argparse
 import asyncio
-import os
 import signal
 import socket
 import sys
@@ -19,13 +18,13 @@ from typing import Any, Final
 
 from redis.exceptions import RedisClusterException, RedisError
 
-from deploy.children import Child, end_with_parent
+from deploy.children import Child, end_with_make
 from deploy.options import build_parser
 from deploy.redis_server import IN_MEMORY, ServerUnavailableError, find_server
 from deploy.status import Status
 from emotion_streams import connect_async, local_instance, read_ledger, subscribe_async
 from emotion_streams.backoff import REDIS_ERRORS
-from emotion_streams.cli import describe
+from emotion_streams.cli import describe, printable
 from emotion_streams.local_instance import LocalInstance
 from emotion_streams.redaction import short_message
 from service.command_line import conceal
@@ -42,11 +41,15 @@ _SERVER_GRACE_S: Final = 0.5
 
 def main(argv: list[str] | None = None) -> int:
     """Run until Ctrl-C, or until a file has been analysed to its end."""
-    arguments = build_parser(__doc__).parse_args(argv)
-    if "MAKELEVEL" in os.environ:  # make does not stop its children when it is killed
-        end_with_parent()
+    parser = build_parser(__doc__)
+    arguments = parser.parse_args(argv)
     try:
-        return asyncio.run(_run(arguments))
+        sources = cameras(arguments.source, arguments.camera)
+    except ValueError as error:
+        parser.error(f"--camera: {error}")
+    end_with_make()
+    try:
+        return asyncio.run(_run(arguments, sources))
     except ServerUnavailableError as error:
         exit_with_error("deploy.local", str(error))
     except (RedisError, RedisClusterException) as error:
@@ -54,12 +57,11 @@ def main(argv: list[str] | None = None) -> int:
         return 1
 
 
-async def _run(arguments: argparse.Namespace) -> int:
+async def _run(arguments: argparse.Namespace, sources: Mapping[str, str]) -> int:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
-    sources = cameras(arguments.source, arguments.camera)
     port = arguments.port or free_port(8080)
     page = f"http://127.0.0.1:{port}/"
     status = Status(page)
@@ -86,13 +88,21 @@ def cameras(source: str, named: Sequence[str]) -> dict[str, str]:
     """Return the sources by camera.
 
     They are `source`, named by the entry of `named` that has no source, and the entries
-    `NAME=SOURCE`.
+    `NAME=SOURCE`. Raises ValueError for a second name of `source`, and for two cameras of one name.
     """
     names = [entry for entry in named if "=" not in entry]
-    others = dict(entry.split("=", 1) for entry in named if "=" in entry)
-    if others and not names and source == "demo":  # the default, not requested
-        return others
-    return {(names or [camera_name(source)])[-1]: source, **others}
+    others = [entry.split("=", 1) for entry in named if "=" in entry]
+    if len(names) > 1:
+        raise ValueError(f"{names[1]!r}: the source has a name already; use NAME=SOURCE")
+    first = [[(names or [camera_name(source)])[0], source]]
+    if others and not names and source == "demo":  # the default, beside cameras that were named
+        first = []
+    sources = {}
+    for name, each in first + others:
+        if name in sources:
+            raise ValueError(f"{name!r}: there are two cameras of this name")
+        sources[name] = each
+    return sources
 
 
 def commands(
@@ -175,6 +185,7 @@ async def follow(
             if stop in done:
                 return 0
             if settling & done:
+                status.finish()
                 status.say(f"all of it is analysed: {status.summary()}")
                 if not sys.stderr.isatty():
                     return 0
@@ -184,7 +195,8 @@ async def follow(
             child, code = ends.pop(ended), ended.result()
             if child.name != "producer" or code != 0:
                 status.clear()
-                print(f"{child.name} ended with code {code}:", *child.last_lines, sep="\n  ")
+                lines = map(printable, child.last_lines)
+                print(f"{child.name} ended with code {code}:", *lines, sep="\n  ")
                 return 1
             producers -= 1
             if not producers:

@@ -69,8 +69,10 @@ def _checked(check: Callable[[str], str]) -> Callable[[str], str]:
 
 
 def _camera(text: str) -> str:
-    name, _, _ = text.partition("=")
+    name, separator, source = text.partition("=")
     keys.check_camera(name)
+    if separator and not source:
+        raise ValueError(f"{text!r}: no source behind the =")
     return text
 
 

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Final, NoReturn
 
+from deploy.children import end_with_make
 from service.settings import Parser, exit_with_error
 
 _LEAST_VERSION: Final = 7
@@ -70,6 +71,7 @@ def main(argv: list[str] | None = None) -> NoReturn:
         server = str(find_server())
     except ServerUnavailableError as error:
         exit_with_error("deploy.redis_server", str(error))
+    end_with_make()  # the program below keeps to it
     listening = ("--bind", "127.0.0.1", "--port", arguments.port, "--dir", "/")
     os.execv(server, [server, *listening, *IN_MEMORY])  # noqa: S606 - a program that was found
 
