@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.inference.engines import probabilities
-from worker.inference.engines.quiet import quiet_stdout
+from worker.inference.quiet import quiet_stdout
 from worker.model.architecture import BLOCKS
 from worker.model.release import Array, FoldedConvolution, Release, fold
 
