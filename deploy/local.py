@@ -1,5 +1,8 @@
-"""`make run`: all of it on this machine, ended by Ctrl-C. The smallest deployment: the same
-processes with the same defaults as everywhere else, and a server that only this user reaches."""
+"""`make run`: all processes on this machine, stopped by Ctrl-C.
+
+The smallest deployment: the same processes with the same defaults as in every other deployment,
+and a server that only this user can reach.
+"""
 
 import argparse
 import asyncio
@@ -30,7 +33,7 @@ from service.settings import exit_with_error
 _LONGEST_FOLDER: Final = 70
 
 GRACE_S: Final = 2.0
-"""How long the processes may take to end after Ctrl-C before they are killed."""
+"""How long the processes may take to exit after Ctrl-C before they are killed."""
 
 _SERVER: Final = "redis"
 _SERVER_GRACE_S: Final = 0.5
@@ -71,7 +74,7 @@ async def _run(arguments: argparse.Namespace, sources: Mapping[str, str]) -> int
                 child = await Child.start(
                     command[0],
                     [sys.executable, "-m", *command],
-                    # URLs go by the environment: everybody here can read a command line.
+                    # URLs are passed by the environment: any user can read a command line.
                     {"EMOTION_REDIS": url, **environ},
                     status.say,
                 )
@@ -82,10 +85,10 @@ async def _run(arguments: argparse.Namespace, sources: Mapping[str, str]) -> int
 
 
 def cameras(source: str, named: Sequence[str]) -> dict[str, str]:
-    """Return the sources by camera: `source`, named by an entry of `named` without a source of its
-    own, and the entries `NAME=SOURCE`.
+    """Return the sources by camera.
 
-    Raises ValueError for a second name of `source`, and for two cameras of one name.
+    They are `source`, named by the entry of `named` that has no source, and the entries
+    `NAME=SOURCE`. Raises ValueError for a second name of `source`, and for two cameras of one name.
     """
     names = [entry for entry in named if "=" not in entry]
     others = [entry.split("=", 1) for entry in named if "=" in entry]
@@ -105,7 +108,7 @@ def cameras(source: str, named: Sequence[str]) -> dict[str, str]:
 def commands(
     arguments: argparse.Namespace, sources: Mapping[str, str], port: int
 ) -> Iterator[tuple[list[str], dict[str, str]]]:
-    """The processes to start, each with what is added to its environment."""
+    """Yield the commands to start, each with the variables to add to its environment."""
     worker = ["worker", "--metrics-port", "0"]
     for option in ("detector_model", "model"):
         if value := getattr(arguments, option):
@@ -124,7 +127,10 @@ def commands(
 
 
 async def _start_server(folder: Path, children: list[Child], status: Status) -> str:
-    """A server on a unix socket that only this user reaches. It keeps frames in memory alone."""
+    """Start a server on a unix socket that only this user can reach; return its URL.
+
+    It keeps frames only in memory. Raises ServerUnavailableError.
+    """
     path = folder / "redis.sock"
     server = await Child.start(
         _SERVER,
@@ -159,8 +165,8 @@ async def follow(
 ) -> int:
     """Print events until Ctrl-C or the crash of a process.
 
-    When every producer has come to the end of its file and the rest is analysed, print a summary;
-    on a terminal the live page then stays until Ctrl-C.
+    When every producer has reached the end of its file and all frames are analysed, print a
+    summary; on a terminal the live page then stays available until Ctrl-C. Returns the exit code.
     """
     ends: dict[asyncio.Task[Any], Child] = {
         asyncio.create_task(child.wait()): child for child in children
@@ -175,7 +181,7 @@ async def follow(
                 {*ends, *settling, printing, stop}, return_when=asyncio.FIRST_COMPLETED
             )
             if printing in done:
-                printing.result()  # it never returns, so this raises what ended it
+                printing.result()  # it never returns, so this raises its error
             if stop in done:
                 return 0
             if settling & done:
@@ -204,17 +210,17 @@ async def follow(
 
 
 async def _settle(url: str, cameras: list[str]) -> None:
-    """Wait until nothing of ended files is left to analyse."""
+    """Wait until no frame of the ended files is left to analyse."""
     async with connect_async(url) as client:
         waiting = set(cameras)
         while waiting:
-            with suppress(*REDIS_ERRORS):  # if it is gone for good, its process has ended
+            with suppress(*REDIS_ERRORS):  # if Redis is gone for good, its process has ended
                 for camera in list(waiting):
                     ledger = await read_ledger(client, camera)
                     if not ledger.queued and not ledger.in_flight:
                         waiting.remove(camera)
             await asyncio.sleep(0.1)
-    await asyncio.sleep(0.2)  # the last event is on its way to the screen
+    await asyncio.sleep(0.2)  # the last event may not be printed yet
 
 
 async def _print_events(url: str, cameras: list[str], status: Status) -> None:
@@ -229,8 +235,10 @@ async def _print_events(url: str, cameras: list[str], status: Status) -> None:
 
 
 async def _end_all(children: list[Child]) -> None:
-    """All at once, but the server after them, so that the worker can commit. It has time of its own
-    however long they took."""
+    """Stop all processes at once, and the server after them, so that the worker can commit.
+
+    The server has a grace period of its own, regardless of how long the others took.
+    """
     deadline = time.monotonic() + GRACE_S
     await asyncio.gather(*(child.end(deadline) for child in children if child.name != _SERVER))
     for server in (child for child in children if child.name == _SERVER):
@@ -238,21 +246,26 @@ async def _end_all(children: list[Child]) -> None:
 
 
 def short_folder() -> str | None:
-    """Where the server's own folder (made 0700) goes: the usual place, unless a socket's path there
-    would be longer than the 107 bytes that the kernel takes."""
+    """Return the parent of the server's folder (created with mode 0700).
+
+    It is the default temporary folder, unless the path of a socket there would be longer than the
+    107 bytes that the kernel accepts.
+    """
     usual = tempfile.gettempdir()
     return usual if len(usual.encode()) <= _LONGEST_FOLDER else "/tmp"  # noqa: S108 - a 0700 folder
 
 
 def pace(source: str, fps: str) -> list[str]:
-    """Options of the producer: all of a file, since whoever gives one wants all of it; of a camera
-    so many frames per second."""
+    """Return the producer's options for pacing.
+
+    Every frame of a file is analysed; a camera is limited to `fps` frames per second.
+    """
     path = Path(source)
     return ["--policy", "every"] if path.is_file() or path.is_dir() else ["--fps", fps]
 
 
 def free_port(wanted: int) -> int:
-    """The wanted port of loopback, or any other where somebody has it."""
+    """Return the wanted port of loopback, or any free one if it is in use."""
     with socket.socket() as probe:
         try:
             probe.bind(("127.0.0.1", wanted))
@@ -263,7 +276,10 @@ def free_port(wanted: int) -> int:
 
 
 def camera_name(source: str) -> str:
-    """A camera's name for a source: `demo`, `camera-0`, `lobby` for .../lobby.avi; never a URL."""
+    """Return a camera name for a source: `demo`, `camera-0`, `lobby` for .../lobby.avi.
+
+    It never contains a URL.
+    """
     if "://" in source:
         return "camera"
     stem = "".join(c if c.isascii() and c.isalnum() else "-" for c in Path(source).stem).strip("-")

@@ -1,4 +1,4 @@
-"""The line at the foot of `make run`."""
+"""The status line of `make run`."""
 
 import asyncio
 import os
@@ -16,8 +16,10 @@ _USUAL_WIDTH: Final = 80
 
 
 class Status:
-    """The line at the foot: frames analysed per second and latency, over the last ten seconds, and
-    where the live page is."""
+    """The status line: frames analysed per second, latency, and the address of the live page.
+
+    Rate and latency cover the last ten seconds.
+    """
 
     def __init__(self, page: str = "") -> None:
         self._page = f"{page}  " if page else ""
@@ -45,12 +47,12 @@ class Status:
         self._finished = True
 
     def summary(self) -> str:
-        """What was analysed by now."""
+        """Return the totals so far: frames analysed, and faces by emotion."""
         faces = ", ".join(f"{count} {emotion}" for emotion, count in self._faces.most_common())
         return f"{self._frames} frames analysed; faces: {faces or 'none'}"
 
     async def tick(self) -> None:
-        """Show the line each second on a terminal, each ten seconds elsewhere."""
+        """Show the line every second on a terminal, every ten seconds elsewhere."""
         while True:
             await asyncio.sleep(STATUS_S)
             if sys.stderr.isatty():
@@ -64,7 +66,7 @@ class Status:
                 print(self._text(), file=sys.stderr, flush=True)
 
     def clear(self) -> None:
-        """Make room for a line above."""
+        """Remove the status line, so that another line can be written."""
         if self._shown:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
             self._shown = False

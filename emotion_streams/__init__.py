@@ -1,4 +1,4 @@
-"""The wire contract of emotion-streams and the subscriber's client."""
+"""The wire contract of emotion-streams and the client for subscribers."""
 
 from emotion_streams.cameras import CameraStatus, list_cameras
 from emotion_streams.client import AsyncClient, Client

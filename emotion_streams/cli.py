@@ -1,5 +1,7 @@
-"""The command `emotion-streams`: run its processes; look at events, cameras, the ledger and the
-dead letters."""
+"""The command `emotion-streams`: run its processes, and show events, cameras and counts.
+
+The counts are those of the ledger and the dead letters.
+"""
 
 import argparse
 import asyncio
@@ -42,9 +44,9 @@ _EXAMPLES: Final = """examples:
 def main(argv: list[str] | None = None) -> int:
     """Run the command.
 
-    The exit code is 0; 1 if Redis fails, or does not know a camera; 2 if the call is wrong, or what
-    it needs is not installed; 3 if an account of `ledger` does not balance. A process that is
-    started has exit codes of its own.
+    Returns the exit code: 0; 1 if Redis fails, or does not know a camera; 2 if the arguments are
+    invalid or a required package is not installed; 3 if an account of `ledger` does not balance. A
+    process that is started has its own exit codes.
     """
     argv = sys.argv[1:] if argv is None else argv
     if argv and argv[0] in PROCESSES:
@@ -66,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"emotion-streams: {error}", file=sys.stderr)
         return 2
     except REDIS_ERRORS as error:
-        if isinstance(error, BrokenPipeError):  # the reader of a pipe went away: a normal end
+        if isinstance(error, BrokenPipeError):  # the reader closed the pipe: normal
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         print(
@@ -80,11 +82,11 @@ def main(argv: list[str] | None = None) -> int:
 
 
 class UnknownCameraError(Exception):
-    """A camera that Redis does not know was named: which, and which ones there are."""
+    """Redis does not know the named camera; the text lists the cameras that it knows."""
 
 
 def _default_url() -> str:
-    """The instance that `make run` started here, if there is one; else a server on this machine."""
+    """Return the URL of the instance that `make run` started here, else DEFAULT_URL."""
     if (instance := local_instance.find()) is None:
         return DEFAULT_URL
     print(f"emotion-streams: the local instance, {instance.page}", file=sys.stderr)
@@ -92,7 +94,7 @@ def _default_url() -> str:
 
 
 async def _known(client: Client, named: list[str]) -> list[str]:
-    """The cameras that are meant: those named, or all. Raises UnknownCameraError."""
+    """Return the named cameras, or all if none is named. Raises UnknownCameraError."""
     cameras = list(await registered(client))
     for name in named:
         left = (keys.ledger(keys.check_camera(name)), keys.dead(name))
@@ -106,7 +108,7 @@ def _unknown(name: str, cameras: list[str]) -> str:
 
 
 def describe(event: EmotionEvent) -> str:
-    """An event as one readable line."""
+    """Format an event as one readable line."""
     moment = datetime.fromtimestamp(event.captured_ms / 1000, UTC).astimezone()
     faces = ", ".join(
         f"{face.emotion} {face.confidence:.0%} at {face.box.x:.0f},{face.box.y:.0f} "
@@ -134,8 +136,8 @@ async def _tail(arguments: argparse.Namespace) -> int:
 
 
 async def _say_unknown(arguments: argparse.Namespace) -> None:
-    """A misspelt name would be waited for in silence."""
-    with suppress(*REDIS_ERRORS):  # the subscription waits for Redis, and says so
+    """Report unknown camera names: a misspelt name would otherwise wait silently."""
+    with suppress(*REDIS_ERRORS):  # the subscription waits for Redis, and logs that
         async with connect_async(arguments.redis) as client:
             cameras = list(await registered(client))
         for name in arguments.cameras:
@@ -236,7 +238,7 @@ async def _dead(arguments: argparse.Namespace) -> int:
 
 
 def _letter(fields: dict[bytes, bytes]) -> dict[str, Any]:
-    """The fields that the worker writes; any client may have written others."""
+    """Read the fields that the worker writes; any client may have written other values."""
 
     def text(name: bytes) -> str:
         return redact(fields.get(name, b"").decode(errors="replace"))
@@ -267,7 +269,7 @@ def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> No
 
 
 def printable(text: str) -> str:
-    """The text without what a terminal would obey: others wrote it into Redis."""
+    """Escape terminal control characters: other clients wrote the text into Redis."""
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
@@ -275,7 +277,7 @@ def _redis_url(url: str) -> str:
     try:
         parsed = parse_url(url, {})
     except InvalidRedisUrlError:
-        return url  # the command says what is wrong with it
+        return url  # the command reports what is wrong with it
     if "password" in {**parsed.options, **parsed.sentinel_options}:
         raise argparse.ArgumentTypeError(
             "holds a password, which every user of this machine could read here: "
@@ -301,7 +303,7 @@ def _parser() -> argparse.ArgumentParser:
         "--version", action="version", version=f"emotion-streams {version('emotion-streams')}"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, process in PROCESSES.items():  # for --help alone: main() starts them
+    for name, process in PROCESSES.items():  # only for --help: main() starts them
         commands.add_parser(name, help=process.about, add_help=False)
 
     def add(name: str, command: object, about: str) -> argparse.ArgumentParser:

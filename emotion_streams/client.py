@@ -18,13 +18,13 @@ Result = TypeVar("Result")
 
 
 class AsyncClient:
-    """Reads what emotion-streams keeps in one Redis; for asyncio.
+    """Reads events, cameras and ledgers from one Redis, for asyncio.
 
         async with AsyncClient("redis://localhost:6379") as client:
             async for event in client.subscribe("lobby"):
                 ...
 
-    Nothing is sent before the first call. Raises InvalidRedisUrlError for a URL that cannot be one.
+    It connects at the first call. Raises InvalidRedisUrlError for an invalid URL.
     """
 
     def __init__(self, url: str) -> None:
@@ -34,7 +34,7 @@ class AsyncClient:
     def subscribe(
         self, cameras: Cameras = None, after: After = NOW
     ) -> AsyncGenerator[EmotionEvent, None]:
-        """Yield events as `subscribe_async` does, over a connection of its own."""
+        """Yield events as `subscribe_async` does, over a separate connection."""
         return subscribe_async(self._url, cameras, after)
 
     async def cameras(self) -> list[CameraStatus]:
@@ -49,7 +49,7 @@ class AsyncClient:
         return await read_ledger(self._connection, keys.check_camera(camera))
 
     async def aclose(self) -> None:
-        """Disconnect. Subscriptions go on until they are closed themselves."""
+        """Disconnect. Subscriptions continue until they are closed."""
         await self._connection.aclose()
 
     async def __aenter__(self) -> Self:
@@ -65,19 +65,19 @@ class AsyncClient:
 
 
 class Client:
-    """As AsyncClient, for code without asyncio; also beside a running loop, as in a notebook.
+    """The blocking counterpart of AsyncClient; also works beside a running loop, as in a notebook.
 
         with Client("redis://localhost:6379") as client:
             for event in client.subscribe("lobby"):
                 ...
 
-    For one thread at a time.
+    Use it in one thread at a time.
     """
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._client = AsyncClient(url)
-        # The caller's thread may have a running loop already, in which nothing can be waited for.
+        # The caller's thread may already run a loop, in which blocking calls cannot await.
         self._thread = ThreadPoolExecutor(1, "emotion-streams")
         self._runner = asyncio.Runner()
         self._closed = False
@@ -85,7 +85,7 @@ class Client:
     def subscribe(
         self, cameras: Cameras = None, after: After = NOW
     ) -> Generator[EmotionEvent, None, None]:
-        """Yield events as the function `subscribe` does, over a connection of its own."""
+        """Yield events as the function `subscribe` does, over a separate connection."""
         return subscribe(self._url, cameras, after)
 
     def cameras(self) -> list[CameraStatus]:
@@ -100,7 +100,7 @@ class Client:
         return self._run(partial(self._client.ledger, camera))
 
     def close(self) -> None:
-        """Disconnect, for good. Subscriptions go on until they are closed themselves."""
+        """Disconnect permanently. Subscriptions continue until they are closed."""
         if self._closed:
             return
         self._closed = True

@@ -1,7 +1,7 @@
-"""The instance that `make run` started on this machine: how the command line finds it.
+"""Discovery of the instance that `make run` started on this machine.
 
-The launcher keeps a lock on a file in a folder that only its user may read; the file holds the
-address. A lock that can be taken belongs to an instance that is gone.
+The launcher holds a lock on a file in a folder that only its user may read; the file contains the
+address. If the lock can be acquired, the instance is gone.
 """
 
 import fcntl
@@ -19,19 +19,19 @@ from typing import IO, Final
 _FILE: Final = "emotion-streams.json"
 _OWN_FOLDER: Final = "emotion-streams-"
 _LOOK_S: Final = 0.3
-"""How long a command that looks for an instance may hold the file at most."""
+"""Maximum time for which a command that looks for an instance may hold the lock."""
 
 
 @dataclass(frozen=True)
 class LocalInstance:
-    """`redis`: the URL of its server. `page`: the address of its live page."""
+    """Addresses of an instance: `redis`, the URL of its server; `page`, its live page."""
 
     redis: str
     page: str
 
 
 def find() -> LocalInstance | None:
-    """Return the running instance of this user, or None."""
+    """Return this user's running instance, or None."""
     for folder in _folders():
         try:
             _check_private(folder)
@@ -45,10 +45,10 @@ def find() -> LocalInstance | None:
 
 @contextmanager
 def announced(instance: LocalInstance) -> Iterator[None]:
-    """Let `find` return the instance meanwhile, unless another one runs already.
+    """Let `find` return the instance inside the block, unless another one runs already.
 
-    It is announced in each of the folders, since a second shell may know only one of them. Without
-    any nothing is announced: the instance runs all the same.
+    It is announced in each of the folders, since a second shell may know only one of them. If no
+    folder can be used, the instance runs without being announced.
     """
     with ExitStack() as held:
         for folder in _folders():
@@ -59,9 +59,9 @@ def announced(instance: LocalInstance) -> Iterator[None]:
 
 @contextmanager
 def _announced_in(folder: Path, instance: LocalInstance) -> Iterator[None]:
-    """Hold the folder's file, and remove it at the end, with the folder if that is ours.
+    """Hold the lock on the folder's file. At the end remove the file, and the folder if it is ours.
 
-    Raises OSError if the folder cannot be used, or another instance has the file.
+    Raises OSError if the folder cannot be used, or another instance holds the lock.
     """
     with _acquire(folder) as file:
         file.truncate(0)
@@ -77,7 +77,7 @@ def _announced_in(folder: Path, instance: LocalInstance) -> Iterator[None]:
 
 
 def _acquire(folder: Path) -> IO[str]:
-    """Open and lock the folder's file. Raises OSError as `_announced_in`."""
+    """Open and lock the folder's file. Raises OSError as `_announced_in` does."""
     path = folder / _FILE
     deadline = time.monotonic() + _LOOK_S
     while time.monotonic() < deadline:
@@ -114,14 +114,14 @@ def _lock(file: IO[str], kind: int) -> bool:
 
 
 def _folders() -> list[Path]:
-    """Where an instance is announced: the user's runtime folder, and one for shells without it."""
+    """Return the folders for announcements: the runtime folder, and one for shells without it."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     own = Path(tempfile.gettempdir()) / f"{_OWN_FOLDER}{os.getuid()}"
     return [Path(runtime), own] if runtime else [own]
 
 
 def _check_private(folder: Path) -> None:
-    """Raise OSError for a folder that is missing, that others made, or that they may enter."""
+    """Raise OSError if the folder is missing, or if other users own it or may enter it."""
     status = folder.lstat()
     private = stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o077
     if status.st_uid != os.getuid() or not private:

@@ -1,8 +1,8 @@
 """The sub-commands of `emotion-streams` that run a process: worker, producer, gateway and so on.
 
-A wheel carries the processes as private files in `processes/`, so that no module named `worker`
-lands in anybody's site-packages; in a checkout they are the folders beside this package. A command
-replaces itself by `python -m MODULE` with that folder on its PYTHONPATH.
+A wheel contains the processes as private files in `processes/`, so that it installs no top-level
+module named `worker`; in a checkout they are the folders beside this package. A command replaces
+itself by `python -m MODULE` with that folder on its PYTHONPATH.
 """
 
 import importlib.util
@@ -20,15 +20,16 @@ _PICTURES: Final = ("cv2", "numpy")
 
 
 class CannotStartError(Exception):
-    """The process cannot be started: why, and what to do."""
+    """The process cannot be started; the text gives the reason and a remedy."""
 
 
 @dataclass(frozen=True)
 class Process:
-    """What a sub-command runs: `python -m module arguments...`.
+    """The process of a sub-command: `python -m module arguments...`.
 
-    `extra`: the extra of this package that installs what the process imports. `imports`: those
-    modules, without the ones that the process itself asks for by name when it needs them.
+    `extra`: the extra of this package that installs the modules that the process imports.
+    `imports`: those modules, except those that the process itself reports as missing when it needs
+    them.
     """
 
     about: str
@@ -84,10 +85,10 @@ PROCESSES: Final = {
 
 
 def become(name: str, arguments: Sequence[str]) -> NoReturn:
-    """Replace this process by the one of the sub-command `name`.
+    """Replace this process by the process of the sub-command `name`.
 
-    All arguments are passed on: the process itself checks them, and hides passwords among them.
-    Raises CannotStartError if a package is missing that the process needs.
+    All arguments are passed on: the process itself validates them, and hides passwords in them.
+    Raises CannotStartError if a required package is missing.
     """
     process = PROCESSES[name]
     folder = _folder(process)
@@ -102,14 +103,14 @@ def become(name: str, arguments: Sequence[str]) -> NoReturn:
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(filter(None, (str(folder), inherited))),
-        # Else a file worker.py in the working directory would run instead of the worker.
+        # Otherwise a file worker.py in the working directory would run instead of the worker.
         "PYTHONSAFEPATH": "1",
     }
     os.execve(sys.executable, command, environment)  # noqa: S606 - Python itself, with no shell between
 
 
 def _folder(process: Process) -> Path:
-    """The folder that holds the processes. Raises CannotStartError if there is none."""
+    """Return the folder that contains the processes. Raises CannotStartError if there is none."""
     top = process.module.partition(".")[0]
     for folder in (_PACKAGE / "processes", _PACKAGE.parent):
         if (folder / top / "__init__.py").is_file():

@@ -17,7 +17,10 @@ class BackendUnavailableError(Exception):
 
 def choose() -> None:
     """Set KERAS_BACKEND to the first of TRAINING that is installed, unless it is set or Keras is
-    running. Keras itself would take TensorFlow whether or not it is there."""
+    running. Keras itself would take TensorFlow whether or not it is there; without a home directory
+    it would make a folder named `~` here for its settings, so then it gets none."""
+    if os.path.expanduser("~") == "~":  # noqa: PTH111 - pathlib raises RuntimeError
+        os.environ.setdefault("KERAS_HOME", f"{os.devnull}/keras")
     installed = [name for name in TRAINING if importlib.util.find_spec(name)]
     if installed and "keras" not in sys.modules:
         os.environ.setdefault("KERAS_BACKEND", installed[0])

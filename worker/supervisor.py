@@ -176,8 +176,14 @@ class Supervised:
         gpu = self._place.gpu
         self._process = await asyncio.create_subprocess_exec(
             *self._command,
-            cwd=_ROOT,
-            env={**os.environ, **({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu})},
+            # Not by a working directory: the command line may name files relative to this one.
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(
+                    filter(None, (str(_ROOT), os.environ.get("PYTHONPATH")))
+                ),
+                **({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}),
+            },
             # Not in the terminal's process group: Ctrl-C would reach the worker as a second signal
             # and end it before it releases its cameras.
             start_new_session=True,

@@ -98,3 +98,14 @@ def test_a_password_among_the_arguments_is_hidden_as_the_process_starts(tmp_path
             assert b"geheim" not in shown.read_bytes()
         finally:
             process.kill()
+
+
+def test_several_workers_read_a_configuration_file_of_the_working_directory(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "workers.yaml").write_text("worker: {model: ./no-such-model}")
+    options = ["--config", "workers.yaml", "--processes", "2", "--metrics-port", "0"]
+    ended = call(tmp_path, "worker", *options, "--redis", "redis://127.0.0.1:1")
+    assert ended.returncode == 2
+    assert "no-such-model" in ended.stderr
+    assert "workers.yaml" not in ended.stderr

@@ -44,9 +44,12 @@ sys.exit(main(sys.argv[1:]))
 pytestmark = pytest.mark.timeout(300)
 
 
-def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def python(
+    *arguments: str, cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *arguments],
+        cwd=cwd,
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
@@ -115,6 +118,12 @@ def test_a_detector_that_cannot_be_looked_up_without_a_home_is_one_line(
     (line,) = result.stderr.splitlines()
     assert line.startswith("error: ")
     assert "--detector-model" in line
+
+
+def test_keras_leaves_no_folder_behind_without_a_home(tmp_path: Path) -> None:
+    result = python("-c", NO_HOME, "summary", cwd=tmp_path, PYTHONPATH=str(Path.cwd()))
+    assert result.returncode == 0, result.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_data_set_is_inspected_without_a_home(data: str, tmp_path: Path) -> None:
