@@ -59,26 +59,49 @@ def announced(instance: LocalInstance) -> Iterator[None]:
 
 @contextmanager
 def _announced_in(folder: Path, instance: LocalInstance) -> Iterator[None]:
-    """Hold the lock on the folder's file.
+    """Hold the lock on the folder's file. At the end remove the file, and the folder if it is ours.
 
     Raises OSError if the folder cannot be used, or another instance holds the lock.
     """
-    if folder.name.startswith(_OWN_FOLDER):
-        folder.mkdir(mode=0o700, exist_ok=True)
-    _check_private(folder)
-    with (folder / _FILE).open("a+") as file:
-        deadline = time.monotonic() + _LOOK_S
-        while not _lock(file, fcntl.LOCK_EX):
-            if time.monotonic() > deadline:
-                raise BlockingIOError(f"{file.name} is another instance's")
-            time.sleep(_LOOK_S / 20)
+    with _acquire(folder) as file:
         file.truncate(0)
         json.dump(asdict(instance), file)
         file.flush()
         try:
             yield
         finally:
-            file.truncate(0)
+            (folder / _FILE).unlink(missing_ok=True)
+            if _is_ours(folder):
+                with suppress(OSError):
+                    folder.rmdir()
+
+
+def _acquire(folder: Path) -> IO[str]:
+    """Open and lock the folder's file. Raises OSError as `_announced_in` does."""
+    path = folder / _FILE
+    deadline = time.monotonic() + _LOOK_S
+    while time.monotonic() < deadline:
+        if _is_ours(folder):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        _check_private(folder)
+        file = path.open("a+")
+        # The instance before may have removed it since it was opened.
+        if _lock(file, fcntl.LOCK_EX) and _is_at(path, file):
+            return file
+        file.close()
+        time.sleep(_LOOK_S / 20)
+    raise BlockingIOError(f"{path} is another instance's")
+
+
+def _is_ours(folder: Path) -> bool:
+    return folder.name.startswith(_OWN_FOLDER)
+
+
+def _is_at(path: Path, file: IO[str]) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 def _lock(file: IO[str], kind: int) -> bool:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -340,13 +341,40 @@ def test_a_look_at_the_local_instance_does_not_hinder_the_next_one(
     tmp_path.chmod(0o700)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    with local_instance.announced(LocalInstance("redis://first", "")):
-        pass
-    (file,) = tmp_path.iterdir()
+    file = tmp_path / "emotion-streams.json"
+    file.touch()
     instance = LocalInstance("redis://second", "")
     with file.open() as looking:
         fcntl.flock(looking, fcntl.LOCK_SH)
         ending = threading.Timer(0.1, lambda: fcntl.flock(looking, fcntl.LOCK_UN))
+        ending.start()
+        with local_instance.announced(instance):
+            ending.join()
+            assert local_instance.find() == instance
+
+
+def test_nothing_is_left_of_an_instance_that_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime, temporary = tmp_path / "runtime", tmp_path / "temporary"
+    runtime.mkdir(mode=0o700)
+    temporary.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    with local_instance.announced(LocalInstance("redis://here", "")):
+        assert len(list(tmp_path.rglob("*.json"))) == 2
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["runtime", "temporary"]
+
+
+def test_an_instance_is_announced_beside_one_that_removes_its_announcement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    instance = LocalInstance("redis://second", "")
+    with ExitStack() as first:
+        first.enter_context(local_instance.announced(LocalInstance("redis://first", "")))
+        ending = threading.Timer(0.1, first.close)
         ending.start()
         with local_instance.announced(instance):
             ending.join()
