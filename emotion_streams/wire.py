@@ -43,6 +43,11 @@ def unpack(blob: bytes, max_bytes: int) -> "Fields":
     return Fields(value)
 
 
+_MAP_HEADERS: Final = frozenset((*range(0x80, 0x90), 0xDE, 0xDF))
+_NEVER_USED: Final = 0xC1
+"""The first byte of a map, and the one byte that msgpack never begins a value with."""
+
+
 def unpack_flat(blob: bytes, max_bytes: int) -> "Fields":
     """Parse a msgpack map of text keys and plain values, of at most `max_bytes`.
 
@@ -50,6 +55,8 @@ def unpack_flat(blob: bytes, max_bytes: int) -> "Fields":
     MalformedMessageError.
     """
     _check_size(blob, max_bytes)
+    if blob and blob[0] not in _MAP_HEADERS and blob[0] != _NEVER_USED:
+        raise MalformedMessageError("not a map")
     unpacker = msgpack.Unpacker(
         max_buffer_size=max_bytes, **{**_limits(max_bytes), "max_array_len": 0, "max_map_len": 0}
     )
