@@ -211,15 +211,18 @@ class CameraStream:
 
 
 def parse_entry(frame_id: str, blob: bytes | None, deliveries: int, size: int) -> QueuedFrame:
-    """Parse the frame of an entry; `blob` is None if the frame is missing or too large."""
+    """Parse the frame of an entry of `size` bytes; `blob` is None if it is missing or too large."""
     frame, error = None, "no field `frame`"
     if blob is not None:
+        size = len(blob)
         try:
             frame, error = Frame.unpack(blob), ""
         except MalformedMessageError as malformed:
             error = str(malformed)
     elif size > MAX_FRAME_BYTES:
         error = f"{size} bytes, the limit is {MAX_FRAME_BYTES}"
+    else:
+        size = 0
     return QueuedFrame(frame_id, deliveries, size, frame, error)
 
 

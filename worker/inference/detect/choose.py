@@ -62,7 +62,7 @@ def choose_detector(
             ) from error
         log.warning(
             "YuNet cannot be had, so the Haar cascade runs instead: several times slower, and it "
-            "misses about one face in eight. Give YuNet's file with --detector-model",
+            "misses about one face in four. Give YuNet's file with --detector-model",
             extra={"reason": str(error)},
         )
         return Haar
