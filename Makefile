@@ -2,6 +2,7 @@
 PYTHON ?= python3
 # In the environment: what stands on a command line everybody can read.
 export SOURCE ?= demo
+export ARGS ?=
 SECONDS ?= 600
 SEED ?= 1
 BIN := .venv/bin
@@ -17,9 +18,12 @@ redis: .venv/installed-run ## a server at 127.0.0.1:6379 that keeps frames in me
 	@exec $(BIN)/python -m deploy.redis_server
 
 run: .venv/installed-run ## analyse SOURCE (demo, 0, rtsp://..., a file) and print the events
-	@case '$(origin SOURCE)' in command*) case "$$SOURCE" in *://*@*) \
-		echo "make: every user of this machine could read that password; write it before make:" >&2; \
-		echo "    SOURCE='rtsp://...' make run" >&2; exit 2;; esac;; esac
+	@case "$(if $(filter command,$(origin SOURCE)),$$SOURCE)" in *://*@*|*://*\?*=*) \
+		echo "make: every user of this machine could read that password; write SOURCE before make:" >&2; \
+		echo "    SOURCE='rtsp://...' make run" >&2; exit 2;; esac
+	@case "$$ARGS" in *'$${'*) ;; *://*@*|*://*\?*=*) \
+		echo "make: every user of this machine could read that password; set NAME to it and write" >&2; \
+		printf '%s\n' "    make run ARGS=\"--camera 'door=rtsp://user:"'\$$\$${NAME}'"@host/'\"" >&2; exit 2;; esac
 	@exec $(BIN)/python -m deploy.local $(ARGS)
 
 test: .venv/installed-test ## run every test that this machine can

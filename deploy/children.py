@@ -1,4 +1,4 @@
-"""Child processes of the launcher: started so that none can outlive it, ended in good order."""
+"""Child processes of the launcher. None outlives it, and they are stopped in a defined order."""
 
 import asyncio
 import contextlib
@@ -19,8 +19,11 @@ _KEPT_LINES: Final = 20
 
 
 class Child:
-    """A process in a group of its own. What it logs as a warning or worse is passed on; its last
-    lines are kept for when it fails."""
+    """A process in a process group of its own.
+
+    Its log lines of level warning or worse are passed on. Its last lines are kept, to be shown if
+    it fails.
+    """
 
     def __init__(
         self, name: str, process: asyncio.subprocess.Process, say: Callable[[str], None]
@@ -41,29 +44,30 @@ class Child:
     ) -> "Child":
         """Start the command, with `environ` added to its environment.
 
-        Its standard output is dropped; `say` gets what it logs as a warning or worse.
+        Its standard output is discarded. `say` is called with each message that it logs as a
+        warning or worse.
         """
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            # Its log is read here, whatever format people asked for.
+            # The launcher parses the log, regardless of the format that the user set.
             env={**os.environ, "EMOTION_LOG_FORMAT": "json", **(environ or {})},
-            # Ctrl-C on a terminal reaches a whole group: the launcher alone decides the order.
+            # Ctrl-C on a terminal signals a whole group, but the launcher decides the order.
             start_new_session=True,
-            preexec_fn=end_with_parent,
+            preexec_fn=_end_with_parent,
         )
         return cls(name, process, say)
 
     async def wait(self) -> int:
-        """Its exit code, when it has ended and its last lines are read."""
+        """Wait until the process has ended and its last lines are read; return its exit code."""
         code = await self._process.wait()
         await self._reading
         return code
 
     async def end(self, deadline: float) -> None:
-        """SIGTERM, and SIGKILL to its whole group at the deadline (of time.monotonic())."""
+        """Send SIGTERM, and SIGKILL to the whole group at the deadline (of time.monotonic())."""
         with contextlib.suppress(ProcessLookupError):
             self._process.terminate()
         with contextlib.suppress(TimeoutError):
@@ -82,7 +86,7 @@ class Child:
 
 
 def _warning(line: str) -> str | None:
-    """The message of a log line that people should see, or None."""
+    """Return the message of a log line that the user should see, or None."""
     try:
         record = json.loads(line)
         return str(record["message"]) if record["level"] in ("warning", "error") else None
@@ -90,6 +94,12 @@ def _warning(line: str) -> str | None:
         return None
 
 
-def end_with_parent() -> None:
-    """Let the kernel send this process SIGTERM when its parent dies, however it dies."""
+def end_with_make() -> None:
+    """End this process with the `make` that started it; a killed make does not stop children."""
+    if "MAKELEVEL" in os.environ:
+        _end_with_parent()
+
+
+def _end_with_parent() -> None:
+    """Let the kernel send this process SIGTERM when its parent dies, for any reason."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

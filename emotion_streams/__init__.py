@@ -1,6 +1,7 @@
-"""The wire contract of emotion-streams and the subscriber's client."""
+"""The wire contract of emotion-streams and the client for subscribers."""
 
 from emotion_streams.cameras import CameraStatus, list_cameras
+from emotion_streams.client import AsyncClient, Client
 from emotion_streams.connection import connect_async
 from emotion_streams.emotions import EMOTIONS, Emotion
 from emotion_streams.events import Box, EmotionEvent, Face, Latency, Model
@@ -16,8 +17,10 @@ __all__ = [
     "EMOTIONS",
     "NOW",
     "START",
+    "AsyncClient",
     "Box",
     "CameraStatus",
+    "Client",
     "Emotion",
     "EmotionEvent",
     "Face",

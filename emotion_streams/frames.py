@@ -1,4 +1,4 @@
-"""Frame: a JPEG picture on its way from a camera to a worker, to and from msgpack."""
+"""Frame: a JPEG picture sent from a camera to a worker, to and from msgpack."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,23 +8,23 @@ from emotion_streams.jpeg import MAX_SIDE
 
 SCHEMA: Final = 1
 MAX_FRAME_BYTES: Final = 16 << 20
-"""An 8-megapixel JPEG at high quality stays under this; a longer message is not a frame."""
+"""Maximum size of a packed frame; an 8-megapixel JPEG at high quality is smaller."""
 
 MAX_AHEAD_MS: Final = 86_400_000
-"""How far ahead of Redis' clock the id of a frame may lie: further than any wrong time zone. An
-event of a later id would make Redis refuse every event that follows."""
+"""How far the id of a frame may lie ahead of Redis' clock: more than any wrong time zone. An event
+with a later id would make Redis reject every event that follows."""
 
 
 @dataclass(frozen=True)
 class Frame:
     """One picture of a camera.
 
-    `captured_ms`: when it was captured (Unix, milliseconds). `width`, `height`: pixels. `jpeg`:
-    the picture. `session_id`: a random text per start of the camera's producer; `seq`: numbers the
-    frames that it stored since, from 0. `capture_drops`: frames captured since that start that
-    never reached Redis (replaced by a newer one, or Redis was away); `skipped`: frames left out on
-    purpose since then. `max_age_ms`: older than this a frame is expired rather than analysed;
-    None where every frame counts.
+    `captured_ms`: capture time (Unix, milliseconds). `width`, `height`: size in pixels. `jpeg`: the
+    picture. `session_id`: a random text, new at each start of the camera's producer. `seq`: number
+    of the frame among those stored since that start, from 0. `capture_drops`: frames captured since
+    that start that never reached Redis (replaced by a newer one, or Redis was unreachable).
+    `skipped`: frames left out on purpose since that start. `max_age_ms`: an older frame expires
+    instead of being analysed; None if every frame must be analysed.
     """
 
     captured_ms: int

@@ -1,7 +1,7 @@
-"""The instance that `make run` started on this machine: how the command line finds it.
+"""Discovery of the instance that `make run` started on this machine.
 
-The launcher keeps a lock on a file in a folder that only its user may read; the file holds the
-address. A lock that can be taken belongs to an instance that is gone.
+The launcher holds a lock on a file in a folder that only its user may read; the file contains the
+address. If the lock can be acquired, the instance is gone.
 """
 
 import fcntl
@@ -9,70 +9,120 @@ import json
 import os
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 _FILE: Final = "emotion-streams.json"
+_OWN_FOLDER: Final = "emotion-streams-"
+_LOOK_S: Final = 0.3
+"""Maximum time for which a command that looks for an instance may hold the lock."""
 
 
 @dataclass(frozen=True)
 class LocalInstance:
-    """`redis`: the URL of its server. `page`: the address of its live page."""
+    """Addresses of an instance: `redis`, the URL of its server; `page`, its live page."""
 
     redis: str
     page: str
 
 
 def find() -> LocalInstance | None:
-    """Return the running instance of this user, or None."""
-    try:
-        with (_folder(create=False) / _FILE).open() as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return LocalInstance(**json.load(file))
-    except (OSError, ValueError, TypeError):
-        pass
+    """Return this user's running instance, or None."""
+    for folder in _folders():
+        try:
+            _check_private(folder)
+            with (folder / _FILE).open() as file:
+                if not _lock(file, fcntl.LOCK_SH):
+                    return LocalInstance(**json.load(file))
+        except (OSError, ValueError, TypeError):
+            continue
     return None
 
 
 @contextmanager
 def announced(instance: LocalInstance) -> Iterator[None]:
-    """Let `find` return the instance meanwhile, unless another one runs already.
+    """Let `find` return the instance inside the block, unless another one runs already.
 
-    Without a folder for it nothing is announced: the instance runs all the same.
+    It is announced in each of the folders, since a second shell may know only one of them. If no
+    folder can be used, the instance runs without being announced.
     """
-    try:
-        file = (_folder(create=True) / _FILE).open("a+")
-    except OSError:
+    with ExitStack() as held:
+        for folder in _folders():
+            with suppress(OSError):
+                held.enter_context(_announced_in(folder, instance))
         yield
-        return
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield
-            return
+
+
+@contextmanager
+def _announced_in(folder: Path, instance: LocalInstance) -> Iterator[None]:
+    """Hold the lock on the folder's file. At the end remove the file, and the folder if it is ours.
+
+    Raises OSError if the folder cannot be used, or another instance holds the lock.
+    """
+    with _acquire(folder) as file:
         file.truncate(0)
         json.dump(asdict(instance), file)
         file.flush()
-        yield
-        file.truncate(0)
+        try:
+            yield
+        finally:
+            (folder / _FILE).unlink(missing_ok=True)
+            if _is_ours(folder):
+                with suppress(OSError):
+                    folder.rmdir()
 
 
-def _folder(*, create: bool) -> Path:
-    """A folder of this user alone. Raises OSError for one that others made or may enter."""
-    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
-        folder = Path(runtime)
-    else:
-        folder = Path(tempfile.gettempdir()) / f"emotion-streams-{os.getuid()}"
-        if create:
+def _acquire(folder: Path) -> IO[str]:
+    """Open and lock the folder's file. Raises OSError as `_announced_in` does."""
+    path = folder / _FILE
+    deadline = time.monotonic() + _LOOK_S
+    while time.monotonic() < deadline:
+        if _is_ours(folder):
             folder.mkdir(mode=0o700, exist_ok=True)
+        _check_private(folder)
+        file = path.open("a+")
+        # The instance before may have removed it since it was opened.
+        if _lock(file, fcntl.LOCK_EX) and _is_at(path, file):
+            return file
+        file.close()
+        time.sleep(_LOOK_S / 20)
+    raise BlockingIOError(f"{path} is another instance's")
+
+
+def _is_ours(folder: Path) -> bool:
+    return folder.name.startswith(_OWN_FOLDER)
+
+
+def _is_at(path: Path, file: IO[str]) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
+
+
+def _lock(file: IO[str], kind: int) -> bool:
+    """Lock the file until it is closed. Returns False if another process holds it."""
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _folders() -> list[Path]:
+    """Return the folders for announcements: the runtime folder, and one for shells without it."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    own = Path(tempfile.gettempdir()) / f"{_OWN_FOLDER}{os.getuid()}"
+    return [Path(runtime), own] if runtime else [own]
+
+
+def _check_private(folder: Path) -> None:
+    """Raise OSError if the folder is missing, or if other users own it or may enter it."""
     status = folder.lstat()
     private = stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o077
     if status.st_uid != os.getuid() or not private:
         raise PermissionError(f"{folder} is not a folder of this user alone")
-    return folder

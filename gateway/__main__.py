@@ -143,7 +143,7 @@ def _finish(settings: GatewaySettings) -> PostProcess:
         from gateway.blur import blur_faces
     except ImportError as error:
         raise InvalidSettingsError(
-            f"blur_faces: {error}; pip install '.[blur]' installs what it needs"
+            f"blur_faces: {error}; pip install 'emotion-streams[blur]' installs what it needs"
         ) from error
     return blur_faces
 

@@ -1,4 +1,4 @@
-"""The cameras to run: one from the command line, or many from a file that may change."""
+"""The cameras to run: one from the command line, or many from a file that can be reloaded."""
 
 import os
 from collections.abc import Mapping
@@ -16,14 +16,17 @@ from producer.settings import ProducerSettings
 from service import settings as service
 from service.settings_file import InvalidSettingsError, expand, read_yaml, values_for
 
-# As pydantic reads a bool; in a file it is text.
+# The texts that pydantic reads as False; values in a file are text.
 _NO: Final = ("false", "no", "off", "n", "f", "0")
 
 
 @dataclass(frozen=True)
 class Config:
-    """What is to run. `path`: the file that names the cameras; None where the command line names
-    the one. `given`: what the command line said."""
+    """Configuration of a producer.
+
+    `path`: the file that names the cameras; None if the command line names the only camera.
+    `given`: the options of the command line.
+    """
 
     process: ProducerSettings
     cameras: Mapping[str, CameraSettings]
@@ -31,8 +34,10 @@ class Config:
     given: Mapping[str, Any]
 
     def cameras_now(self) -> Mapping[str, CameraSettings]:
-        """The cameras of the file as it stands now, held to all that the start holds it to. Raises
-        InvalidSettingsError."""
+        """Read the cameras from the current file, with the same checks as at the start.
+
+        Raises InvalidSettingsError.
+        """
         now = _resolve(self.given, self.path)
         if now.path is None:
             raise InvalidSettingsError(f"{self.path}: cameras: it names none any more")
@@ -40,8 +45,10 @@ class Config:
 
 
 def load(argv: list[str]) -> Config:
-    """From command line, environment and file; ends the process with one line and exit code 2
-    where that makes no sense."""
+    """Load the configuration from command line, environment and file.
+
+    If the configuration is invalid, print one line and end the process with exit code 2.
+    """
     parser = service.build_parser(
         ProducerSettings,
         "producer",
@@ -82,8 +89,10 @@ def _resolve(given: Mapping[str, Any], path: Path | None) -> Config:
 
 
 def read_cameras(path: Path, environ: Mapping[str, str] = os.environ) -> dict[str, CameraSettings]:
-    """The cameras of a file: each by `defaults` and its own keys. Raises InvalidSettingsError,
-    which names file, camera and key."""
+    """Read the cameras of a file. Each has the keys of `defaults` and its own.
+
+    Raises InvalidSettingsError, which names the file, the camera and the key.
+    """
     return _cameras(read_yaml(path), path, environ)
 
 
@@ -91,8 +100,8 @@ def _cameras(
     content: Mapping[str, Any], path: Path, environ: Mapping[str, str]
 ) -> dict[str, CameraSettings]:
     defaults = _section(content, path, "defaults")
-    # By themselves first, so that no camera is blamed. What they lack in the environment is
-    # missed only by a camera that uses it.
+    # Check the defaults alone first, so that their errors are not attributed to a camera. A
+    # missing environment variable is an error only for an enabled camera that uses the default.
     parse_camera({**defaults, "enabled": False}, environ, f"{path}: defaults.")
     cameras: dict[str, CameraSettings] = {}
     for name, own in _section(content, path, "cameras").items():
@@ -114,9 +123,12 @@ def _cameras(
 def parse_camera(
     values: Mapping[str, Any], environ: Mapping[str, str], where: str = ""
 ) -> CameraSettings:
-    """A camera's settings, with `${NAME}` taken from the environment; one that is not enabled may
-    lack it there. What came from there, and password and query of a URL, are secret from now on.
-    Raises InvalidSettingsError, with `where` before each key."""
+    """Parse a camera's settings, with `${NAME}` taken from the environment.
+
+    A variable of a disabled camera may be unset. The values of variables, and the password and
+    query of a URL, are registered as secrets. Raises InvalidSettingsError, with `where` before each
+    key.
+    """
     expanded = dict(values)
     for key, value in values.items():
         if isinstance(value, str):
@@ -136,10 +148,10 @@ def parse_camera(
 
 
 def _keep_credentials(source: str) -> None:
-    # Up to the last @: whoever writes a password plainly may have left an / or @ in it.
+    # Up to the last @: a password that is not percent-encoded may contain / or @.
     credentials, _, rest = source.partition("://")[2].rpartition("@")
     password = credentials.partition(":")[2]
-    # The query as a whole: its values may be words as common as "main".
+    # Register the query as a whole: its values can be common words such as "main".
     query = rest.partition("?")[2]
     for secret in (password, unquote(password), query):
         register_secret(secret)

@@ -1,4 +1,4 @@
-"""The frame that an OpenCV capture has grabbed, as every source over OpenCV gives it."""
+"""Retrieve the frame that an OpenCV capture has grabbed; shared by the sources on OpenCV."""
 
 import numpy as np
 
@@ -8,8 +8,10 @@ from producer.source import Picture, UndecodableFrameError
 
 
 def retrieve(capture: "cv2.VideoCapture | None", raw: bool, fault: str) -> Picture:
-    """The picture, or with `raw` the camera's own JPEG. Raises UndecodableFrameError, with `fault`
-    as its text where OpenCV gives nothing."""
+    """Return the picture, or if `raw` is set the camera's own JPEG.
+
+    Raises UndecodableFrameError, with `fault` as its text if OpenCV returns no frame.
+    """
     if raw and capture:
         jpeg = retrieve_raw(capture, fault)
         jpeg_header(jpeg)
@@ -21,8 +23,11 @@ def retrieve(capture: "cv2.VideoCapture | None", raw: bool, fault: str) -> Pictu
 
 
 def retrieve_raw(capture: "cv2.VideoCapture", fault: str = "no frame") -> bytes:
-    """The packet as it came, from the first JPEG in it on: what stands before it is of the parts
-    that carry it. Raises UndecodableFrameError with `fault` where there is none."""
+    """Return the packet unchanged, from the start of the first JPEG in it.
+
+    The bytes before the JPEG belong to the multipart format that carries it. A packet without a
+    JPEG is returned whole. Raises UndecodableFrameError with `fault` if OpenCV returns no frame.
+    """
     ok, frame = capture.retrieve()
     if not ok or frame is None:
         raise UndecodableFrameError(fault)

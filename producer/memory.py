@@ -1,11 +1,11 @@
-"""How much memory the process of a camera may take."""
+"""Memory limit of a camera's process."""
 
 import resource
 from pathlib import Path
 from typing import Final
 
 _BYTES: Final = 1 << 30
-"""More than any stream of a camera takes to decode; a hostile one must not take the machine's."""
+"""More memory than any camera's stream needs. A hostile stream must not exhaust the machine."""
 
 
 def limit_memory() -> None:

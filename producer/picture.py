@@ -1,4 +1,4 @@
-"""From what the source gave to the JPEG that workers get."""
+"""Convert a source's picture into the JPEG that workers receive."""
 
 from typing import Final, NamedTuple
 
@@ -25,10 +25,10 @@ class EncodedPicture(NamedTuple):
 
 
 class Shaper:
-    """Turns pictures upright, cuts them to the region of interest, and scales them down to `width`
-    where they are wider. A JPEG that needs none of it stays as the camera made it.
+    """Rotates pictures upright, crops them to the region of interest, and limits their width.
 
-    `roi`: x, y, width and height, as shares of the picture that was turned.
+    A picture wider than `width` is scaled down to it. A JPEG that needs none of these steps is
+    passed through unchanged. `roi`: x, y, width and height, as shares of the rotated picture.
     """
 
     def __init__(
@@ -39,12 +39,12 @@ class Shaper:
         self._roi = roi
 
     def __call__(self, picture: Picture) -> Picture:
-        """The picture as it is to be sent. Raises UndecodableFrameError."""
+        """Return the picture to send. Raises UndecodableFrameError."""
         if isinstance(picture, bytes):
             header = jpeg_header(picture)
             untouched = self._rotation is None and self._roi is None and not header.exif
             if untouched and header.width <= self._width:
-                decode(picture, 8)  # tables may be wrong behind a sound header
+                decode(picture, 8)  # A valid header does not imply valid tables.
                 return picture
             picture = decode(picture, header.width // self._width if untouched else 1)
         if self._rotation is not None:
@@ -70,7 +70,7 @@ class Shaper:
 
 
 def jpeg_header(jpeg: bytes) -> JpegHeader:
-    """Its header; UndecodableFrameError for what a worker would refuse."""
+    """Read the header of a JPEG. Raises UndecodableFrameError if a worker would refuse it."""
     try:
         return read_header(jpeg)
     except InvalidJpegError as error:
@@ -78,7 +78,10 @@ def jpeg_header(jpeg: bytes) -> JpegHeader:
 
 
 def encode(picture: Picture, quality: int) -> EncodedPicture:
-    """As JPEG of this quality; what is one already, as it is. Raises UndecodableFrameError."""
+    """Encode a picture as a JPEG of this quality. A JPEG is passed through unchanged.
+
+    Raises UndecodableFrameError.
+    """
     if isinstance(picture, bytes):
         jpeg = picture
     else:
@@ -91,8 +94,12 @@ def encode(picture: Picture, quality: int) -> EncodedPicture:
 
 
 def decode(jpeg: bytes, reducible: int = 1) -> Pixels:
-    """Decode a JPEG, at a half, a quarter or an eighth where it is to be reduced `reducible` times
-    anyway: that skips most of the work. Raises UndecodableFrameError."""
+    """Decode a JPEG, at reduced size if the caller scales it down anyway.
+
+    `reducible` is the factor by which the caller reduces the picture. From a factor of 2, 4 or 8
+    on, the JPEG is decoded at a half, a quarter or an eighth of its size, which skips most of the
+    work. Raises UndecodableFrameError.
+    """
     flags = cv2.IMREAD_COLOR
     for factor, reduced in (
         (8, cv2.IMREAD_REDUCED_COLOR_8),

@@ -1,4 +1,4 @@
-"""`python -m producer probe SOURCE`: open a camera and say what it gives, or why it does not."""
+"""`python -m producer probe SOURCE`: open a camera, and report what it delivers or why it fails."""
 
 import argparse
 import contextlib
@@ -40,8 +40,12 @@ _LONGEST_S: Final = 3600.0
 
 @dataclass(frozen=True)
 class Finding:
-    """What a source gave. `fps`: measured, None for what is not live and comes at any rate;
-    `first_frame_s`: from the start of opening."""
+    """Result of a probe.
+
+    `fps`: measured frames per second, None for a source that is not live, which has no rate of its
+    own. `first_frame_s`: seconds from the start of opening to the first frame. `damaged_frames`:
+    frames that could not be decoded, among those that were decoded to look for a face.
+    """
 
     source: str
     width: int
@@ -69,7 +73,10 @@ class Finding:
 
 
 def main(argv: list[str]) -> int:
-    """Exit code 0, 1 where the source gives no frames, 2 where the call is wrong."""
+    """Probe a source and print the result.
+
+    The exit code is 0, 1 if the source delivers no frames, and 2 if the arguments are invalid.
+    """
     arguments = _parser().parse_args(argv)
     names = ("source", "transport", "tls_verify", "open_timeout_s", "read_timeout_s")
     try:
@@ -89,7 +96,7 @@ def main(argv: list[str]) -> int:
     code = _tell(found, camera, limit_s, as_json=arguments.json)
     sys.stdout.flush()
     sys.stderr.flush()
-    # Not a return: the thread may sit in native code, which must not be unwound.
+    # Do not return: the thread may be in native code, which must not be unwound.
     os._exit(code)
 
 
@@ -117,13 +124,13 @@ def _tell(
 def look(
     camera: CameraSettings, errors: NativeErrors, seconds: float
 ) -> Finding | SourceUnavailableError:
-    """What the camera gives in so many seconds, or why it does not, whatever that is."""
+    """Probe the camera for `seconds`. Return the result, or the error for any kind of failure."""
     source = make_source(camera, errors)
     try:
         return _measure(source, redact_url(camera.source), seconds)
     except SourceUnavailableError as error:
         return error
-    except Exception as error:  # whatever it is, it is told in one line
+    except Exception as error:  # every error is reported in one line
         text = " ".join(str(error).split())
         return SourceUnavailableError(
             f"{redact_url(camera.source)}: {type(error).__name__}: {text}"
@@ -143,7 +150,8 @@ def _measure(source: Source, name: str, seconds: float) -> Finding:
     face, look_at, since = False, first, first
     while True:
         now = time.monotonic()
-        # Looking takes longer than a frame: not at each, or the rate would suffer.
+        # Face detection takes longer than a frame interval. Only some frames are examined, so that
+        # the measured rate is not reduced.
         if not face and (now >= look_at or not source.live):
             try:
                 face = _has_face(detector, source.retrieve())

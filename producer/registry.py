@@ -1,4 +1,4 @@
-"""What the world is told of the cameras: the registry in Redis, and the metrics."""
+"""Publish the state of the cameras: to the registry in Redis, and as metrics."""
 
 import asyncio
 import logging
@@ -17,17 +17,17 @@ from service.health import Health
 from service.metrics import ProducerMetrics
 
 EVERY_S: Final = 1.0
-"""Readers of the registry take a producer for gone after three of these."""
+"""Interval between writes. Readers of the registry consider a producer gone after three of them."""
 
 _RATE_OVER_S: Final = 5.0
+# A process that hangs completely cannot report it, so its last report expires after this time.
 _SILENT_S: Final = 3.0
-# A process that hangs whole says nothing of it; its last word must not stand for long.
 
 _log = logging.getLogger(__name__)
 
 
 class CameraRecord:
-    """What is known of one camera, over all the processes that it had."""
+    """State and counts of one camera, across all processes that ran it."""
 
     def __init__(self, camera: str, metrics: ProducerMetrics) -> None:
         self.camera = camera
@@ -41,7 +41,7 @@ class CameraRecord:
         metrics.init_camera(camera)
 
     def take(self, report: Report) -> None:
-        """A report of the camera's present process."""
+        """Record a report of the camera's current process, and update the metrics."""
         before, now = vars(self._counted), vars(report.counts)
         self._count({name: now[name] - before[name] for name in now})
         self._counted = report.counts
@@ -50,17 +50,17 @@ class CameraRecord:
         self.show()
 
     def process_ended(self) -> None:
-        """What it had on its way is lost with it; the next one counts from zero."""
+        """Count the frames in flight as dropped, and reset the counts for the next process."""
         self._metrics.dropped.labels(self.camera, "restart").inc(self._counted.on_way)
         self._counted = Counts()
 
     def process_fell(self, why: str) -> None:
-        """The process did not end of itself, and said nothing of why."""
+        """Record that the process failed without a report of its own. `why` is the reason."""
         self.report = Report(error=why, last_frame_ms=self.report.last_frame_ms)
         self.show()
 
     def show(self) -> None:
-        """Set the gauges, and doubt what was said too long ago."""
+        """Set the gauges. If the last report is too old, set the camera's state to down."""
         if self.report.state is State.UP and time.monotonic() - self._taken > _SILENT_S:
             self.report = replace(self.report, state=State.DOWN, error="its process is silent")
         last_s = self.report.last_frame_ms / 1000
@@ -70,7 +70,7 @@ class CameraRecord:
             self._metrics.frame_age.labels(self.camera).set(max(0.0, time.time() - last_s))
 
     def to_hash(self) -> dict[str, Any]:
-        """The fields of the camera's hash in the registry."""
+        """Return the fields of the camera's hash in the registry."""
         report = self.report
         return {
             "state": report.state.value,
@@ -110,7 +110,7 @@ class CameraRecord:
 
 
 class Registry:
-    """Tells Redis of the cameras at least once a second, and Health whether Redis listens."""
+    """Writes the cameras to Redis once a second, and reports to Health if Redis is unreachable."""
 
     def __init__(
         self, redis_url: str, health: Health, records: Callable[[], list[CameraRecord]]
@@ -122,7 +122,7 @@ class Registry:
         health.set("redis", "Redis was not reached yet")
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Write the registry until cancelled."""
         while True:
             self._health.beat()
             await self.tell()
@@ -130,12 +130,12 @@ class Registry:
             await asyncio.sleep(EVERY_S)
 
     async def tell(self) -> bool:
-        """Write every camera's hash and that it was heard; False where Redis cannot be reached."""
+        """Write every camera's hash and heartbeat. Return False if Redis is unreachable."""
         records = self._records()
         for record in records:
             record.show()
         try:
-            # By Redis' clock, which is the one that readers compare with.
+            # Use Redis' clock, because readers compare the heartbeat with it.
             seconds, microseconds = await self._client.time()
             now_ms = seconds * 1000 + microseconds // 1000
             async with self._client.pipeline(transaction=False) as pipe:

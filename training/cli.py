@@ -21,12 +21,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         from training import commands
+
+        try:
+            getattr(commands, options.command)(options)
+        except commands.WRONG as error:
+            return _refuse(str(error))
     except ImportError as error:
         return _refuse(f"{error}: install 'emotion-streams[training]'")
-    try:
-        getattr(commands, options.command)(options)
-    except commands.WRONG as error:
-        return _refuse(str(error))
     except OSError as error:  # a folder that is none, a disk that is full
         where = f"{error.filename}: " if error.filename else ""
         return _refuse(f"{where}{error.strerror or error}")

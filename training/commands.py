@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from training import backend, metrics, recipe
+from training import backend, metrics, plots, recipe
 from training.backend import BackendUnavailableError
 from training.datasets import (
     DataSet,
@@ -57,6 +57,7 @@ WRONG: Final = (
 
 def inspect(options: Options) -> None:
     """Counts per emotion and split, and a contact sheet of the first split."""
+    plots.require()
     data = open_data(options.data)
     card = read_card(release.locate("released"))
     splits = {split: read_faces(data.entries(split), card) for split in data.splits()}
@@ -71,6 +72,7 @@ def train(options: Options) -> None:
     """Train until the end, or until SIGTERM or SIGINT, which leave a checkpoint."""
     say("loading Keras ...")
     backend.require()
+    plots.require()
     from training.train import Training
 
     pace = Pace(options.checkpoint_minutes, options.workers)
@@ -114,7 +116,8 @@ def train(options: Options) -> None:
 
 
 def evaluate(options: Options) -> None:
-    """Scores, as text or as JSON, and plots where a folder for them is given."""
+    """Scores, as text or as JSON, and plots if a folder for them is given."""
+    backend.choose()
     folder = locate(options.model)
     model = release.load(str(folder))
     data = open_data(options.data)
@@ -122,6 +125,7 @@ def evaluate(options: Options) -> None:
     entries = data.entries(split)
     warn_of_seen(model.card, data, entries)
     if options.plots:  # before the work whose result it is to hold
+        plots.require()
         options.plots.mkdir(parents=True, exist_ok=True)
     detector = _detector(options)
     with stdout_to_stderr():
@@ -153,6 +157,7 @@ def evaluate(options: Options) -> None:
 
 def export(options: Options) -> None:
     """Calibrate, score and write a release."""
+    backend.choose()
     tau = _tau(options.logit_adjust)
     trained = release.load(str(locate(options.model)))
     if tau != 0:

@@ -8,9 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from matplotlib.figure import Figure
-
 from training.datasets.entry import InvalidDataError
+from training.plots import new_figure
 
 CURVES: Final = "curves.csv"
 PLOT: Final = "curves.png"
@@ -97,7 +96,7 @@ def plot(folder: Path) -> Path:
     """Draw curves.png from curves.csv: loss (smoothed), accuracy and learning rate by step."""
     rows = read(folder)
     steps = [row.step for row in rows]
-    figure = Figure(figsize=(9, 4.5), layout="constrained")
+    figure = new_figure((9, 4.5))
     axes = figure.add_subplot(xlabel="step", ylabel="loss, accuracy")
     axes.plot(steps, [row.loss for row in rows], linewidth=0.3, color="lightgrey")
     axes.plot(steps, _smooth([row.loss for row in rows]), color="tab:blue", label="loss, smoothed")

@@ -28,6 +28,8 @@ Logit adjustment: from each logit {tau:g} times the logarithm of the emotion's s
 targets is subtracted, so that rare emotions are named somewhat more often than the data's
 frequencies say."""
 
+NO_ADJUSTMENT: Final = "Logit adjustment: none, which was best."
+
 NOT_CROSSFITTED: Final = """\
 The pictures that are scored above may have chosen its strength."""
 
@@ -182,7 +184,7 @@ def _scored_on(scores: Mapping[str, Any]) -> str:
 
 
 def _adjustment(tau: float, scores: Mapping[str, Any]) -> str:
-    text = LOGIT_ADJUSTMENT.format(tau=tau)
+    text = LOGIT_ADJUSTMENT.format(tau=tau) if tau else NO_ADJUSTMENT
     if chosen := scores.get(RECORD):
         first, second = chosen["halves"]
         text += " " + CROSSFITTED.format(tau=tau, first=first, second=second)
@@ -198,7 +200,8 @@ def _procedure(training: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
     resampled = [RESAMPLED] if training["config"]["sampling"] < 1 else []
     method = " ".join((targets, *resampled, CALIBRATION))
     parts = [_history(training), textwrap.fill(method, 100)]
-    if tau := tau_of(training):
+    tau = tau_of(training)
+    if tau or RECORD in scores:
         parts.append(_adjustment(tau, scores))
     return "## Procedure\n" + "\n\n".join(parts)
 

@@ -1,4 +1,4 @@
-"""Write the dashboards: `python -m deploy.grafana.build`. A test holds the files to this code."""
+"""Write the dashboards: `python -m deploy.grafana.build`. A test compares the files with it."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ def _per_second(title: str, about: str, expr: str, legend: str, stacked: bool = 
 
 
 def _quantiles(name: str, by: str = "") -> tuple[Query, ...]:
-    """50, 95 and 99 per cent of a histogram over five minutes."""
+    """Return the queries of the 50th, 95th and 99th percentile of a histogram over 5 minutes."""
     return tuple(
         Query(
             f"histogram_quantile({q}, sum by (le) (rate({name}_bucket{by}[5m])))",
@@ -431,12 +431,12 @@ DASHBOARDS: Final = {"fleet": FLEET, "camera": CAMERA, "worker": WORKER}
 
 
 def to_text(dashboard: Dashboard) -> str:
-    """A dashboard's file."""
+    """Return the content of a dashboard's file."""
     return json.dumps(dashboard.to_json(), indent=1) + "\n"
 
 
 def main() -> None:
-    """Write the files."""
+    """Write the dashboards' files."""
     for name, dashboard in DASHBOARDS.items():
         (FOLDER / f"{name}.json").write_text(to_text(dashboard))
 

@@ -16,17 +16,17 @@ from producer.source import (
 )
 from producer.sources.ffmpeg import FfmpegReader
 
+# For a file without a rate whose frames have no timestamps.
 _DEFAULT_FPS: Final = 25.0
-# For a file that names no rate and gives its frames no time.
 
+# A playlist or a reference movie must not make FFmpeg connect to other hosts.
 _LOCAL_ONLY: Final = {"protocol_whitelist": "file"}
-# A playlist or a reference movie must not make FFmpeg ask other hosts.
 
 _log = logging.getLogger(__name__)
 
 
 class FileSource:
-    """A file in any container and codec that FFmpeg knows; rotation in it is honoured."""
+    """A file in any container and codec that FFmpeg supports. Its rotation is applied."""
 
     live = False
 
@@ -45,7 +45,7 @@ class FileSource:
         self._offset_s = 0.0
 
     def open(self) -> Format:
-        """Open the file. Raises NoSuchSourceError where it is missing, or no video."""
+        """Open the file. Raises NoSuchSourceError if it is missing or is not a video."""
         if self._path.exists() and not self._path.is_file():
             raise NoSuchSourceError(
                 f"{self._shown}: not a file; a FIFO, socket or device is not read"
@@ -57,7 +57,11 @@ class FileSource:
         return self._start_round()
 
     def grab(self) -> float:
-        """Advance; from the last frame to the first where it loops."""
+        """Advance to the next frame, and if `loop` is set from the last frame to the first.
+
+        Return its timestamp in seconds, which increases from frame to frame. Raises
+        EndOfSourceError, NoSuchSourceError and SourceUnavailableError.
+        """
         if not self._reader.grab():
             self._end_round()
             self._start_round()
@@ -65,14 +69,14 @@ class FileSource:
                 raise SourceUnavailableError(f"{self._shown}: no frame in it can be read")
         position_s = self._offset_s + self._reader.position_s()
         if self._in_round and position_s <= self._last_s:
-            # Some containers give no times, or the same for several frames.
+            # Some containers have no timestamps, or the same timestamp for several frames.
             position_s = self._last_s + self._interval_s
         self._in_round += 1
         self._last_s = position_s
         return position_s
 
     def retrieve(self) -> Picture:
-        """The frame that was grabbed."""
+        """Return the grabbed frame. Raises UndecodableFrameError."""
         try:
             return self._reader.retrieve()
         except UndecodableFrameError as error:
@@ -88,8 +92,8 @@ class FileSource:
             self._descriptor = None
 
     def _readable(self) -> str:
-        """The file's name, as OpenCV can take it: it crashes at names that are not UTF-8."""
-        # The absolute path: in 16:38:41.mp4 FFmpeg sees a protocol named 16.
+        """Return a path that OpenCV accepts. OpenCV crashes on names that are not UTF-8."""
+        # FFmpeg reads a protocol named 16 in the relative path 16:38:41.mp4.
         path = str(self._path.absolute())
         try:
             path.encode()
@@ -111,7 +115,7 @@ class FileSource:
 
     def _end_round(self) -> None:
         claimed = self._reader.frame_count()
-        # Some containers only estimate it, from duration and rate.
+        # Some containers only estimate the number of frames, from duration and rate.
         if claimed > self._in_round * 1.02 + 1:
             _log.warning(
                 "the file ends early: cut off, or damaged",

@@ -23,14 +23,14 @@ SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", "
 _JPEG: Final = b"\xff\xd8"
 _SCAN: Final = b"\xff\xda"
 
+# Maximum number of damaged pictures that one warning names.
 _NAMED: Final = 5
-# Of the damaged pictures, in one warning.
 
 _log = logging.getLogger(__name__)
 
 
 class FolderSource:
-    """The pictures of a folder by name, `fps` a second; orientation in EXIF is honoured."""
+    """The pictures of a folder in order of name, `fps` a second. EXIF orientation is applied."""
 
     live = False
 
@@ -43,10 +43,10 @@ class FolderSource:
         self._damaged: dict[Path, str] = {}
 
     def open(self) -> Format:
-        """List the folder. Raises NoSuchSourceError where it has no picture."""
+        """List the folder. Raises NoSuchSourceError if no picture in it can be decoded."""
         shown = printable(self._folder)
         try:
-            # Files alone: to read a FIFO that is named like a picture would take for ever.
+            # Regular files only: reading a FIFO that is named like a picture would block.
             self._pictures = sorted(
                 path
                 for path in self._folder.iterdir()
@@ -66,7 +66,10 @@ class FolderSource:
         raise NoSuchSourceError(f"{shown}: none of its pictures can be decoded")
 
     def grab(self) -> float:
-        """Advance to the next picture; from the last to the first where it loops."""
+        """Advance to the next picture, and if `loop` is set from the last to the first.
+
+        Return its timestamp in seconds. Raises EndOfSourceError.
+        """
         self._index += 1
         if self._index == len(self._pictures):
             self._warn_of_damaged()
@@ -75,7 +78,7 @@ class FolderSource:
         return self._index / self._fps
 
     def retrieve(self) -> Pixels:
-        """The picture, decoded."""
+        """Return the decoded picture. Raises UndecodableFrameError."""
         path = self._pictures[self._index % len(self._pictures)]
         try:
             return _read(path)
@@ -84,7 +87,7 @@ class FolderSource:
             raise
 
     def close(self) -> None:
-        """Forget the list."""
+        """Clear the list of pictures."""
         self._pictures = []
 
     def _warn_of_damaged(self) -> None:
@@ -104,9 +107,10 @@ class FolderSource:
 def _read(path: Path) -> Pixels:
     shown = printable(path)
     try:
-        # Not imread: it crashes at names that are not UTF-8, and fails at a TIFF's orientation.
+        # imread crashes on names that are not UTF-8, and fails on the orientation of a TIFF.
         content = path.read_bytes()
-        # It would take minutes. As in read_header, which refuses more than a folder's pictures may.
+        # Many scans take minutes to decode. The other limits of read_header do not apply here:
+        # large pictures are scaled down.
         if content.startswith(_JPEG) and (scans := content.count(_SCAN)) > MAX_SCANS:
             raise UndecodableFrameError(f"{shown}: has {scans} scans, the limit is {MAX_SCANS}")
         pixels = (
@@ -114,7 +118,7 @@ def _read(path: Path) -> Pixels:
         )
     except OSError as error:
         raise UndecodableFrameError(f"{shown}: {error.strerror or error}") from error
-    except cv2.error as error:  # as for more pixels than we allow
+    except cv2.error as error:  # for example if it exceeds the limit of pixels
         raise UndecodableFrameError(f"{shown}: {error.err}") from error
     if pixels is None:
         raise UndecodableFrameError(f"{shown}: not a picture")

@@ -1,4 +1,4 @@
-"""Why an HTTP camera gives no video although it answers: FFmpeg is silent on redirects."""
+"""Find out whether an HTTP camera redirects: FFmpeg does not report it."""
 
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPSConnection

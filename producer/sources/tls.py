@@ -1,4 +1,4 @@
-"""Certificates of cameras: what FFmpeg does not check of them, and where authorities are kept."""
+"""TLS certificates of cameras: the check that FFmpeg omits, and the files of authorities."""
 
 import base64
 import re
@@ -19,7 +19,7 @@ _BUNDLES: Final = (
 
 
 class UntrustedCertificateError(Exception):
-    """The camera cannot prove that it is the one of the URL: why."""
+    """The camera's certificate is not valid for the host in the URL."""
 
 
 def find_authorities() -> str | None:
@@ -42,9 +42,9 @@ def ffmpeg_options(*, verify: bool) -> dict[str, str]:
 def check_address(scheme: str, host: str, port: int | None, timeout_s: float) -> None:
     """Check that the certificate of a host given by its IP address is for that address.
 
-    FFmpeg checks names, but accepts for an address any certificate of a trusted authority, and
-    anybody can have one of those. A certificate that is itself among the authorities is accepted
-    whatever it names. Does nothing for a host given by name.
+    FFmpeg checks names only: for an address it accepts any certificate of a trusted authority.
+    A certificate that is itself in the file of authorities is accepted for any address. Does
+    nothing for a host given by name.
 
     Raises UntrustedCertificateError, and OSError if the camera does not answer.
     """
@@ -54,7 +54,7 @@ def check_address(scheme: str, host: str, port: int | None, timeout_s: float) ->
         return
     authorities = find_authorities()
     context = ssl.create_default_context(cafile=authorities)
-    context.check_hostname = False  # below, with an exception that it does not know
+    context.check_hostname = False  # Done below, with an exception for listed certificates.
     where = (host, port or _DEFAULT_PORTS[scheme])
     try:
         with (

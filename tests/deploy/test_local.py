@@ -1,18 +1,25 @@
 """The launcher's parts: what it takes, the server that it finds, the names it gives, its end."""
 
 import asyncio
+import fcntl
 import os
 import re
+import signal
+import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+import termios
+import urllib.request
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 import pytest
 import redis
 
 from deploy import local
+from deploy import status as deploy_status
 from deploy.children import Child
 from deploy.local import camera_name, follow, main, pace
 from deploy.options import MAX_FPS, build_parser
@@ -20,6 +27,7 @@ from deploy.redis_server import ServerUnavailableError, find_server
 from deploy.status import Status
 from emotion_streams import keys
 from producer.camera_settings import CameraOptions
+from tests import samples
 from tests.servers import RedisProcess, eventually, free_port
 
 ROOT = Path(__file__).parents[2]
@@ -138,6 +146,7 @@ def test_all_of_a_file_is_analysed_and_of_a_camera_so_many_frames(tmp_path: Path
     ("options", "reason"),
     [
         (("--camera", "bad/name"), "--camera: camera name 'bad/name': use up to 63 letters"),
+        (("--camera", "door="), "--camera: 'door=': no source"),
         (("--port", "abc"), "--port: 'abc': a number from 1 to 65535"),
         (("--port", "65536"), "--port: '65536': a number from 1 to 65535"),
         (("--fps", "abc"), "--fps: 'abc': a number above 0, 240 at most"),
@@ -216,6 +225,16 @@ def test_cameras_are_named_or_added(
     assert local.cameras(source, named) == expected
 
 
+@pytest.mark.parametrize("named", [["a", "b"], ["a=0", "a=1"], ["a", "a=1"]])
+def test_two_cameras_of_one_name_and_two_names_of_one_source_are_refused(
+    named: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([option for name in named for option in ("--camera", name)])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("deploy.local: --camera: ")
+
+
 def test_options_reach_the_processes_that_know_them_and_sources_stay_off_command_lines() -> None:
     arguments = build_parser(None).parse_args(
         ["--model", "simpnet-v2-32", "--loop", "--blur-faces", "--fps", "5"]
@@ -236,11 +255,34 @@ def test_make_alone_lists_what_there_is() -> None:
         assert re.search(r"^make run +analyse SOURCE", done.stdout, re.MULTILINE)
 
 
-def test_make_refuses_a_password_among_its_arguments() -> None:
-    call = ["make", "run", "SOURCE=rtsp://joe:hunter2@camera/x"]
-    done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=False)
+def make_run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Of what is installed already; `-n` among the arguments shows what would be done."""
+    call = ["make", "--assume-old=.venv/installed-run", "run", *arguments]
+    return subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("argument", "instead"),
+    [
+        ("SOURCE=rtsp://joe:hunter2@camera/x", "SOURCE='rtsp://...' make run"),
+        ("SOURCE=http://camera/snapshot?usr=joe&pwd=hunter2", "SOURCE='rtsp://...' make run"),
+        ("ARGS=--camera door=rtsp://joe:hunter2@camera/x", "'door=rtsp://user:\\$\\${NAME}@host/'"),
+    ],
+)
+def test_make_refuses_a_password_among_its_arguments(argument: str, instead: str) -> None:
+    done = make_run(argument)
     assert done.returncode == 2
-    assert "SOURCE='rtsp://...' make run" in done.stderr
+    assert instead in done.stderr
+    assert "hunter2" not in done.stderr
+
+
+def test_make_takes_a_password_by_the_name_of_a_variable() -> None:
+    done = make_run("-n", "ARGS=--camera 'door=rtsp://joe:$${NAME}@camera/x'")
+    *checks, run = done.stdout.replace("\\\n", "").splitlines()
+    assert run.endswith("-m deploy.local --camera 'door=rtsp://joe:${NAME}@camera/x'")
+    for check in checks:
+        environ = {"PATH": os.environ["PATH"], "ARGS": run}
+        subprocess.run(["sh", "-c", check], env=environ, check=True)
 
 
 def test_a_make_that_is_killed_takes_all_of_it_along(tmp_path: Path) -> None:
@@ -282,3 +324,94 @@ def test_the_server_for_processes_that_are_started_by_hand_serves_loopback_alone
                 assert client.config_get("save") == {"save": ""}
         finally:
             server.kill()
+
+
+class TestOnATerminal:
+    """A folder of two pictures, analysed by the real processes, seen by a person."""
+
+    def test_the_page_stays_when_a_file_has_ended_until_ctrl_c(self, tmp_path: Path) -> None:
+        for name in ("a", "b"):
+            (tmp_path / f"{name}.jpg").write_bytes(samples.jpeg())
+        with Terminal("--source", str(tmp_path), "--camera", "lobby") as terminal:
+            eventually(lambda: "all of it is analysed: 2 frames" in terminal.text, 60)
+            (page,) = re.findall(r"live page: (http\S+)", terminal.text)
+            eventually(lambda: f"{page}  ended; Ctrl-C ends" in terminal.text, 10)
+            with urllib.request.urlopen(page, timeout=5) as answer:
+                assert answer.status == 200
+            terminal.process.send_signal(signal.SIGINT)
+            assert terminal.process.wait(20) == 0
+
+
+class Terminal:
+    """`make run`'s launcher on a pseudo-terminal, which keeps what it shows."""
+
+    def __init__(self, *options: str) -> None:
+        self._shown = b""
+        self._master, slave = os.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "deploy.local", *options],
+            cwd=ROOT,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+        )
+        os.close(slave)
+        os.set_blocking(self._master, False)
+
+    @property
+    def text(self) -> str:
+        with suppress(BlockingIOError, OSError):
+            while read := os.read(self._master, 65536):
+                self._shown += read
+        return self._shown.decode(errors="replace")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._master)
+
+
+def shown_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, columns: int, act: Callable[[Status], None]
+) -> str:
+    """What the status writes on a terminal of that width: a tick, then what `act` does."""
+    master, slave = os.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    with os.fdopen(slave, "w") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        monkeypatch.setattr(deploy_status, "STATUS_S", 0.01)
+        status = Status("http://127.0.0.1:8080/")
+
+        async def tick() -> None:
+            ticking = asyncio.create_task(status.tick())
+            await asyncio.sleep(0.05)
+            ticking.cancel()
+
+        asyncio.run(tick())
+        act(status)
+    shown = b""
+    try:
+        with suppress(OSError):  # its end, now that nobody has it open
+            while read := os.read(master, 65536):
+                shown += read
+    finally:
+        os.close(master)
+    return shown.decode()
+
+
+def test_the_status_line_begins_with_the_page_and_fits_the_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown = shown_on_a_terminal(monkeypatch, 30, lambda _: None)
+    lines = re.split(r"\r\x1b\[K", shown)
+    assert lines[1] == "http://127.0.0.1:8080/  waiti"
+
+
+def test_a_warning_stands_on_a_line_of_its_own_without_terminal_controls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown = shown_on_a_terminal(monkeypatch, 80, lambda status: status.say("producer: \x1b[2Jdown"))
+    assert shown.endswith("Ctrl-C ends\r\x1b[Kproducer: \\x1b[2Jdown\r\n")

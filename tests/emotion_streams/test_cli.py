@@ -1,10 +1,14 @@
 """The command `emotion-streams`, called as a person would."""
 
+import fcntl
 import json
+import os
 import re
 import subprocess
 import sys
+import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -148,6 +152,7 @@ def test_the_local_instance_is_found_while_it_runs_and_no_longer(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     tmp_path.chmod(0o700)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.delenv("EMOTION_REDIS", raising=False)
     client.zadd(keys.CAMERAS, {"lobby": 1})
@@ -165,10 +170,15 @@ def test_the_local_instance_is_found_while_it_runs_and_no_longer(
 def test_a_folder_that_others_may_enter_announces_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tmp_path.chmod(0o755)
+    own = tmp_path / f"emotion-streams-{os.getuid()}"
+    for folder in (tmp_path, own):
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o755)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with local_instance.announced(LocalInstance("redis://here", "")):
         assert local_instance.find() is None
+    assert [path.name for path in tmp_path.rglob("*")] == [own.name]
 
 
 def test_ledger_that_does_not_balance_says_so_and_exits_3(
@@ -251,3 +261,121 @@ def test_tail_says_once_that_redis_is_away_and_waits_for_it() -> None:
             output, errors = process.communicate(timeout=30)
     assert "lobby  1-0" in output
     assert errors == ""
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "rediss://127.0.0.1:1?ssl_ca_certs=/none.pem&ssl_keyfile=/key.pem",
+        "redis://joe@127.0.0.1:1",
+        "unix:///nowhere?db=0",
+    ],
+)
+def test_a_url_without_a_password_is_taken_from_the_command_line(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["cameras", "--redis", url]) == 1
+    assert "Redis at" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:hunter2@localhost",
+        "redis://joe:hunter 2@localhost",
+        "redis+sentinel://a/main?sentinel_password=hunter2",
+        "redis+cluster://joe:hunter2@a,b",
+    ],
+)
+def test_every_form_of_a_password_on_the_command_line_is_refused(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["cameras", "--redis", url])
+    assert ended.value.code == 2
+    assert "hunter" not in capsys.readouterr().err
+
+
+def test_a_url_that_is_none_is_refused_without_its_password(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["cameras", "--redis", "rediz://joe:hunter2@localhost"]) == 2
+    assert "hunter2" not in capsys.readouterr().err
+
+
+def test_one_cameras_nonsense_hides_no_other_cameras_dead_letters(
+    client: redis.Redis, redis_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client.zadd(keys.CAMERAS, {"bad": 1, "lobby": 1, "odd": 1})
+    client.set(keys.dead("bad"), "no stream")
+    client.xadd(keys.dead("odd"), {b"\xff": b"x", "size": "many", "deliveries": "9" * 5000})
+    client.xadd(keys.dead("lobby"), {"frame": "1-0", "reason": "rtsp://a:hunter2@b \x1b[2J"})
+    assert main(["dead", "--redis", redis_url]) == 1
+    said = capsys.readouterr()
+    assert "lobby   1-0" in said.out
+    assert "odd" in said.out
+    assert "hunter2" not in said.out
+    assert "\x1b" not in said.out
+    assert "camera bad: " in said.err
+
+
+@pytest.mark.parametrize("runtime", ["missing", "open"])
+def test_the_local_instance_is_found_without_a_usable_runtime_folder(
+    runtime: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / runtime
+    if runtime == "open":
+        folder.mkdir(mode=0o755)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    instance = LocalInstance("redis://here", "http://127.0.0.1:8080/")
+    with local_instance.announced(instance):
+        assert local_instance.find() == instance
+        monkeypatch.delenv("XDG_RUNTIME_DIR")  # a shell of another kind
+        assert local_instance.find() == instance
+
+
+def test_a_look_at_the_local_instance_does_not_hinder_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o700)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    file = tmp_path / "emotion-streams.json"
+    file.touch()
+    instance = LocalInstance("redis://second", "")
+    with file.open() as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        ending = threading.Timer(0.1, lambda: fcntl.flock(looking, fcntl.LOCK_UN))
+        ending.start()
+        with local_instance.announced(instance):
+            ending.join()
+            assert local_instance.find() == instance
+
+
+def test_nothing_is_left_of_an_instance_that_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime, temporary = tmp_path / "runtime", tmp_path / "temporary"
+    runtime.mkdir(mode=0o700)
+    temporary.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    with local_instance.announced(LocalInstance("redis://here", "")):
+        assert len(list(tmp_path.rglob("*.json"))) == 2
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["runtime", "temporary"]
+
+
+def test_an_instance_is_announced_beside_one_that_removes_its_announcement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    instance = LocalInstance("redis://second", "")
+    with ExitStack() as first:
+        first.enter_context(local_instance.announced(LocalInstance("redis://first", "")))
+        ending = threading.Timer(0.1, first.close)
+        ending.start()
+        with local_instance.announced(instance):
+            ending.join()
+            assert local_instance.find() == instance

@@ -31,6 +31,11 @@ def claiming(width: int, height: int) -> bytes:
     return bytes(blob)
 
 
+def coded_as(frame_marker: int) -> bytes:
+    """WHOLE, whose frame header says that it is coded in another way."""
+    return WHOLE.replace(b"\xff\xc0", bytes((0xFF, frame_marker)), 1)
+
+
 def with_scans(count: int, side: int = 32) -> bytes:
     """A progressive JPEG whose last scan is repeated until there are `count`."""
     picture = np.zeros((side, side), np.uint8)
@@ -77,6 +82,9 @@ def test_padding_after_the_end_costs_no_frame(padding: bytes) -> None:
         (claiming(0, 100), "claims 0x100"),
         (claiming(20_000, 10), "claims 20000x10"),
         (WHOLE + bytes(MAX_JPEG_BYTES), "bytes, the limit is"),
+        (coded_as(0xC9), r"browsers do not show \(SOF9\)"),
+        (coded_as(0xCA), r"browsers do not show \(SOF10\)"),
+        (coded_as(0xC3), r"browsers do not show \(SOF3\)"),
         (with_scans(40, side=4096), "has 40 scans of 4096x4096 pixels, the limit"),
         (with_scans(MAX_SCANS + 1), "has 65 scans, the limit is 64"),
     ],

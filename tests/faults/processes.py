@@ -13,7 +13,7 @@ ROOT: Final = Path(__file__).parent.parent.parent
 LEASE_MS: Final = 1_500
 """Shorter than the default, for the tests' sake: a takeover takes that long."""
 
-_YUNET: Final = (
+YUNET: Final = (
     Path(os.environ.get("EMOTION_SHARED", ROOT.parent / "shared")) / "models/yunet" / YUNET_FILE
 )
 
@@ -89,7 +89,7 @@ def start_worker(
     program: str = "worker",
 ) -> Running:
     """A worker with one thread and short leases; YuNet where its file is there, else Haar."""
-    detector = ("--detector-model", str(_YUNET)) if _YUNET.is_file() else ("--detector", "haar")
+    detector = ("--detector-model", str(YUNET)) if YUNET.is_file() else ("--detector", "haar")
     own = ("--redis", url, "--metrics-port", "0", "--threads", "1", "--lease-ms", str(LEASE_MS))
     return Running(folder, program, *own, *detector, *options, environ=environ)
 

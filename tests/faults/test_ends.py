@@ -11,6 +11,7 @@ import pytest
 import redis
 
 from emotion_streams import keys
+from emotion_streams.events import EmotionEvent
 from emotion_streams.frames import Frame
 from tests.faults.ailing import HANGS, KILLS, STUCK_S, ailing
 from tests.faults.feed import picture
@@ -123,6 +124,19 @@ def test_a_worker_stops_in_time_while_redis_hangs(place: Place) -> None:
         assert worker.wait(STOP_S + SCHEDULING_S) == 0
     finally:
         place.server.resume()
+
+
+def test_a_worker_of_a_user_without_a_home_folder_warns_and_detects_by_haar(
+    place: Place, tmp_path: Path
+) -> None:
+    place.store("lobby", b"")
+    options = ("--redis", place.server.url, "--metrics-port", "0", "--threads", "1")
+    with Running(tmp_path, "tests.faults.homeless", *options) as worker:
+        eventually(lambda: place.ended_as("lobby", "analysed") == 1, 60)
+        assert "this user has no home folder; set XDG_CACHE_HOME" in worker.logged()
+    assert "Traceback" not in worker.logged()
+    ((_, event),) = place.client.xrange(keys.emotions("lobby"))
+    assert EmotionEvent.unpack(event[b"event"]).model.detector == "haar"
 
 
 def test_a_worker_that_is_still_starting_stops_at_once(place: Place) -> None:

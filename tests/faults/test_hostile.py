@@ -15,10 +15,13 @@ import pytest
 import redis
 
 from emotion_streams import keys
+from emotion_streams.events import EmotionEvent
 from emotion_streams.frames import Frame
 from tests.faults.ailing import KILLS, ailing
-from tests.faults.processes import Running, start_worker
+from tests.faults.feed import picture
+from tests.faults.processes import YUNET, Running, start_worker
 from tests.servers import RedisProcess, eventually, free_port
+from worker.inference.find import MAX_FACES
 from worker.ownership.owned import MAX_CAMERAS
 
 CONF: Final = Path(__file__).parent.parent.parent / "deploy/valkey/valkey.conf"
@@ -145,6 +148,32 @@ def test_a_camera_that_crashes_workers_and_trims_its_frames_is_set_aside(place: 
     eventually(lambda: place.ended_as("hostile", "dead") == 6, 30)
     assert place.ended_as("hostile", "lost") == 2
     place.serves()
+
+
+def crowd_jpeg(faces: int) -> bytes:
+    """The same face, 32 pixels small, as many times in rows of twenty."""
+    jpeg = np.frombuffer(picture(face=True).jpeg, np.uint8)
+    face = cv2.resize(np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR)), (32, 32))
+    crowd: bytes = cv2.imencode(".jpg", np.tile(face, (faces // 20, 20, 1)))[1].tobytes()
+    return crowd
+
+
+@pytest.mark.skipif(not YUNET.is_file(), reason="YuNet's file is not here")
+def test_pictures_of_crowds_end_no_worker_and_leave_the_engine_to_others(place: Place) -> None:
+    crowds, usual = 12, 20
+    for _ in range(crowds):
+        place.store("crowd", crowd_jpeg(400))
+    for _ in range(usual):
+        place.store("good", picture(face=True).jpeg)
+    worker = place.worker("tests.faults.ailing")  # in which a frame hangs after three seconds
+    eventually(lambda: place.ended_as("good", "analysed") == usual, 60)
+    assert place.ended_as("crowd", "analysed") < crowds
+    eventually(lambda: place.ended_as("crowd", "analysed") == crowds, 120)
+    assert not worker.ended
+    ((_, stored),) = place.client.xrevrange(keys.emotions("crowd"), count=1)
+    event = EmotionEvent.unpack(stored[b"event"])
+    assert len(event.faces) == MAX_FACES
+    assert event.faces_omitted > 400 * 0.9 - MAX_FACES
 
 
 def test_nested_messages_and_entries_of_any_size_hold_nobody_up(place: Place) -> None:

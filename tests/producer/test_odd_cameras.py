@@ -5,11 +5,14 @@ import resource
 import ssl
 import subprocess
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import repeat
 from pathlib import Path
 from socketserver import BaseRequestHandler, ThreadingTCPServer
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -26,10 +29,14 @@ from tests.producer.test_probe import probe
 PICTURE = jpeg(64, 48)
 
 
-class Camera:
-    """An HTTP server that answers a path with a status, headers and a body. `asked`: the paths."""
+Answer: TypeAlias = tuple[int, dict[str, str], bytes | Iterable[bytes]]
 
-    def __init__(self, answers: dict[str, tuple[int, dict[str, str], bytes]]) -> None:
+
+class Camera:
+    """An HTTP server that answers a path with a status, headers and a body, or a body's parts at
+    100 a second for as long as they are read. `asked`: the paths."""
+
+    def __init__(self, answers: dict[str, Answer]) -> None:
         self.asked: list[tuple[str, str | None]] = []
         camera = self
 
@@ -41,7 +48,13 @@ class Camera:
                 for name, value in headers.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(body)
+                if isinstance(body, bytes):
+                    self.wfile.write(body)
+                    return
+                with suppress(OSError):  # it was read for long enough
+                    for part in body:
+                        self.wfile.write(part)
+                        time.sleep(0.01)
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 pass
@@ -61,11 +74,11 @@ def serving(camera: Camera) -> Iterator[Camera]:
     thread.join()
 
 
-def parts(kind: str, count: int = 20_000) -> tuple[int, dict[str, str], bytes]:
-    """So many pictures as multipart MJPEG, each part of this type, or of none."""
+def parts(kind: str) -> Answer:
+    """Pictures without end as multipart MJPEG, each part of this type, or of none."""
     head = f"Content-Type: {kind}\r\n" if kind else ""
     part = f"--frame\r\n{head}Content-Length: {len(PICTURE)}\r\n\r\n".encode() + PICTURE + b"\r\n"
-    return 200, {"Content-Type": "multipart/x-mixed-replace; boundary=frame"}, part * count
+    return 200, {"Content-Type": "multipart/x-mixed-replace; boundary=frame"}, repeat(part)
 
 
 @pytest.mark.parametrize("kind", ["image/jpeg", "image/jpg", "IMAGE/JPEG", ""])

@@ -10,6 +10,7 @@ from training import recipe
 from training.cli import _parser, main, settings
 from training.commands import _config
 from training.datasets.ferplus import LABELS, SPLITS
+from training.geometry import available_detectors
 from training.run_config import Pace, RunConfig, Stage
 
 ONE_STEP = ("train", "DATA", "--stage", "28:1:1:1e-3")
@@ -143,3 +144,20 @@ def test_the_summary_is_the_papers_table(capsys: pytest.CaptureFixture[str]) -> 
     assert lines[-3:] == ["total 5,482,903", "trainable 5,477,357", "not trainable 5,546"]
     (first,) = (line.split() for line in lines if line.startswith("conv1 "))
     assert first == ["conv1", "64x64x66", "66", "1,848"]
+
+
+def test_a_user_without_a_home_folder_is_told_in_one_line_where_yunet_goes(
+    data: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_entry(uid: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", no_entry)
+    for arguments in (["geometry", data], ["evaluate", "released", data, "--detect", "yunet"]):
+        assert main(arguments) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "set XDG_CACHE_HOME" in line
+    assert [detector.name for detector in available_detectors(None)] == ["haar"]  # as export does
+    assert "set XDG_CACHE_HOME" in capsys.readouterr().err

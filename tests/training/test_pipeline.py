@@ -155,7 +155,7 @@ def test_an_export_that_chooses_its_adjustment_scores_by_the_other_halfs_choice(
         low, high = row["f1_interval"]
         assert low <= row["f1"] <= high
     document = (out / MODEL_CARD).read_text()
-    assert ("Each half of them was scored" in " ".join(document.split())) == (chosen["tau"] > 0)
+    assert "Each half of them was scored" in " ".join(document.split())
 
 
 @pytest.mark.parametrize("spoilt", ["the loss is nan at step 2", "not finite after step 2"])

@@ -20,9 +20,9 @@ from emotion_streams.connection import Client, connect_async
 from emotion_streams.frames import Frame
 from service.health import Health
 from tests.servers import RedisProcess
-from tests.worker.shop import OneFace, stub_shop, until
+from tests.worker.shop import Indifferent, OneFace, stub_shop, until
 from worker import app
-from worker.app import Worker
+from worker.app import FrameHungError, Worker
 from worker.delivery.stream import Lease, Retention
 from worker.ownership import lease, owned
 from worker.ownership.lease import Leases, assign
@@ -44,10 +44,18 @@ class Crew:
         self.health: dict[str, Health] = {}
         self.registries: dict[str, CollectorRegistry] = {}
 
-    def join(self, name: str, finder: OneFace | None = None, lease_ms: int = LEASE_MS) -> None:
+    def join(
+        self,
+        name: str,
+        finder: OneFace | None = None,
+        lease_ms: int = LEASE_MS,
+        engine: Indifferent | None = None,
+    ) -> None:
         leases = self.place(name, lease_ms)
         self.registries[name] = CollectorRegistry()
-        shop = self._ends.enter_context(stub_shop(finder, registry=self.registries[name]))
+        shop = self._ends.enter_context(
+            stub_shop(finder, engine=engine, registry=self.registries[name])
+        )
         self.health[name] = Health()
         self.workers[name] = Worker(
             self._connections[-1],
@@ -514,6 +522,28 @@ def test_one_that_cannot_finish_in_time_leaves_the_rest_to_its_successor(
         assert client.hget(keys.lease("lobby"), "epoch") == epoch
         gate.set()
         await until(lambda: client.xlen(keys.emotions("lobby")) == 1)
+
+    play(redis_url, client, act)
+
+
+def test_of_a_batch_that_hangs_in_the_engine_every_frame_is_named(
+    redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "STUCK_S", 2.0)
+    engine = Indifferent()
+    engine.gate.clear()
+
+    async def act(crew: Crew) -> None:
+        frame = Frame(int(time.time() * 1000), 64, 48, b"jpeg", "boot", 0)
+        frame_id: Any = client.xadd(keys.frames("lobby"), {"frame": frame.pack()})
+        crew.attach("lobby")
+        crew.join("a", engine=engine)
+        with pytest.raises(ExceptionGroup) as hung:
+            await asyncio.wait_for(crew.tasks["a"], 30)
+        engine.gate.set()
+        (stuck,) = hung.value.exceptions
+        assert isinstance(stuck, FrameHungError)
+        assert f"frame {frame_id.decode()} of camera lobby, has hung" in str(stuck)
 
     play(redis_url, client, act)
 

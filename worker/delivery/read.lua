@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- Reads frames that were not delivered before, up to a number of entries and of bytes, so that no
--- reply exceeds the server's output buffer limit. The last entry may exceed the number of bytes.
+-- Reads frames that were not delivered before, up to a number of entries and a number of bytes, so
+-- that no reply exceeds the server's output buffer limit. The last entry may exceed the number of bytes.
 -- KEYS: camera_keys(). ARGV: group, consumer, entries at most, bytes at most, bytes of one entry at
 --   most: a larger entry is delivered without its fields.
 -- Returns a list of {id, fields, size in bytes}.

@@ -210,7 +210,9 @@ def gathering(max_batch: int = 8, lanes: int = 1) -> Iterator[tuple[Gathering, "
     waiting = Gathering(max_batch, lanes, DEADLINE_S)
 
     def arrive(camera: str, faces: int, now: float = 0.0) -> Request:
-        request = Request(camera, crops(*range(faces)), loop.create_future(), now)
+        request = Request(
+            f"1-0 of camera {camera}", crops(*range(faces)), loop.create_future(), now
+        )
         waiting.add(camera, request)
         return request
 

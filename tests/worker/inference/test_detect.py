@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 import worker.inference.detect
 from emotion_streams import Box
+from producer.sources.demo import DemoSource
 from worker.inference.detect import Detector, choose
 from worker.inference.detect.choose import (
     YUNET_FILE,
@@ -84,9 +85,20 @@ def test_faces_are_found_where_people_boxed_them(detector: Detector, shared: Pat
         false += sum(not any(centre_lies_in(d.box, face) for face in boxes) for d in detections)
     assert faces == 43
     # The cascade's window is wider than these boxes are.
-    least, most_false = {"yunet": (43, 0), "haar": (30, 4)}[detector.name]
+    least, most_false = {"yunet": (43, 0), "haar": (32, 0)}[detector.name]
     assert found >= least
     assert false <= most_false
+
+
+def test_the_cascade_sees_one_face_in_every_picture_of_the_demo() -> None:
+    demo, detector = DemoSource(), Haar()
+    demo.open()
+    faces = []
+    for number in range(360):  # its 12 seconds
+        demo.grab()
+        if number % 4 == 0:
+            faces.append(len(detector.detect(demo.retrieve())))
+    assert set(faces) == {1}
 
 
 def test_detections_come_surest_first_with_scores_from_0_to_1(
@@ -176,7 +188,7 @@ def test_auto_takes_the_cascade_where_yunet_cannot_be_had(
     monkeypatch.setattr("worker.inference.detect.choose.YUNET_URL", "http://127.0.0.1:1/yunet.onnx")
     assert isinstance(choose_detector("auto", None)(), Haar)
     (warning,) = [record.getMessage() for record in caplog.records]
-    assert "misses about one face in eight" in warning
+    assert "misses about one face in four" in warning
     with pytest.raises(DetectorUnavailableError, match="--detector-model"):
         choose_detector("yunet", None)
 

@@ -153,6 +153,15 @@ def test_mnn_is_built_without_a_file_that_a_signal_could_leave_behind(
     assert len(list(Path("/proc/self/fd").iterdir())) == open_files
 
 
+def test_mnn_writes_nothing_to_standard_output() -> None:
+    code = (
+        "from worker.inference.engines.mnn import MnnEngine; from worker.model.release import load;"
+        "MnnEngine(load(), threads=2).warm(); print('ready')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "ready\n"
+
+
 def test_lanes_work_side_by_side_and_do_not_mix_faces_up(
     engine: Engine, sample: NDArray[np.uint8], expected: NDArray[np.float32]
 ) -> None:

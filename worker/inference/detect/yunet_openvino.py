@@ -23,11 +23,12 @@ from worker.inference.openvino_core import (
 )
 
 SIZES_KEPT: Final = 4
-"""Networks beside the largest, one per size of the input: some 10 MB each and per thread."""
+"""Networks beside the largest, one per input size. Each takes about 10 MB per thread."""
 
 UNUSED_AFTER: Final = 1000
-"""Pictures without one of its size, after which a network gives way to another. Were it the one
-used longest ago whenever, as many sizes as fit and one more would be compiled for each frame."""
+"""A network may be replaced after this many pictures without its size. If the least recently used
+network were replaced at once, and one more size were in use than fits, each frame would compile a
+network."""
 
 _STEP: Final = 32
 """The network's largest stride."""
@@ -40,7 +41,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class _Network:
-    """YuNet for one size of its input. `idle` are its requests that no thread has."""
+    """YuNet for one input size. `idle` are its inference requests that no thread uses."""
 
     size: Size
     compiled: Any
@@ -48,7 +49,7 @@ class _Network:
     idle: "queue.SimpleQueue[Any]" = field(default_factory=queue.SimpleQueue)
 
     def run(self, picture: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        """The outputs of OUTPUTS, each (cells, numbers), of a picture of this size."""
+        """Return the OUTPUTS, each (cells, numbers), for a picture of this size."""
         try:
             request = self.idle.get_nowait()
         except queue.Empty:
@@ -60,18 +61,23 @@ class _Network:
 
 
 class Networks:
-    """YuNet's networks, one per size of the input, for all threads. The largest takes every picture
-    and is there from the start; a picture of a size that is new goes through the smallest that
-    takes it, while a thread compiles its own, one at a time: no picture waits for that."""
+    """YuNet's networks, one per input size, shared by all threads.
+
+    The largest network accepts every picture, and is ready from the start. A picture of a new size
+    uses the smallest network that accepts it. Meanwhile a thread compiles a network of the new
+    size, one at a time. No picture waits for that.
+    """
 
     def __init__(
         self, weights: bytes, threads: int, side: int = DETECT_SIDE, *, patient: bool = False
     ) -> None:
-        """`threads` may detect at once, in pictures of up to `side` pixels a side.
+        """Compile the largest network, for pictures of up to `side` pixels a side.
 
-        If `patient`, a picture waits for its network after all, so that what is found in it does
-        not depend on when it comes. Raises ImportError or OpenVinoUnavailableError if OpenVINO
-        cannot run this, ValueError if `weights` are not YuNet's.
+        `threads` threads may detect at once.
+
+        If `patient`, a picture waits until the network of its size is compiled, so that its faces
+        do not depend on when it arrives. Raises ImportError or OpenVinoUnavailableError if OpenVINO
+        cannot run the networks, ValueError if `weights` are not YuNet's.
         """
         self._core = open_core()
         self._model = weights
@@ -92,16 +98,16 @@ class Networks:
 
     @property
     def sizes(self) -> set[Size]:
-        """Those that a network is ready for."""
+        """The sizes for which a network is ready."""
         return set(self._networks)
 
     def wait(self) -> None:
-        """Until nothing is being compiled."""
+        """Wait until no network is being compiled."""
         if compiling := self._compiling:
             compiling.join()
 
     def run(self, picture: NDArray[np.uint8]) -> tuple[dict[str, NDArray[np.float32]], int]:
-        """The outputs of a picture with sides up to `side`, and how wide the input was."""
+        """Return the outputs for a picture with sides up to `side`, and the width of the input."""
         height, width = picture.shape[:2]
         network = self._network((_padded(width), _padded(height)))
         columns, rows = network.size
@@ -176,7 +182,7 @@ class Networks:
 
 
 class YuNetOpenVino:
-    """YuNet with the Zoo's 2023mar weights, its networks shared by all threads."""
+    """YuNet with the 2023mar weights of OpenCV's Zoo. All threads share its networks."""
 
     name = "yunet"
 
@@ -184,7 +190,7 @@ class YuNetOpenVino:
         self.networks = networks
 
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
-        """The faces in a uint8 BGR picture (height, width, 3), surest first."""
+        """Return the faces in a uint8 BGR picture (height, width, 3), highest score first."""
         picture, scale = reduced(image, self.networks.side)
         outputs, columns = self.networks.run(picture)
         return [

@@ -1,4 +1,4 @@
-"""Which engine a worker runs."""
+"""Chooses the engine of a worker."""
 
 import importlib.util
 import logging
@@ -18,25 +18,27 @@ log = logging.getLogger(__name__)
 
 
 class EngineUnavailableError(RuntimeError):
-    """The engine asked for cannot run here: why, and what to do."""
+    """The requested engine cannot run here; the message says why and what to do."""
 
 
 class IdleGpuError(EngineUnavailableError):
-    """Keras is here, and so is a GPU, which it cannot use."""
+    """Keras is installed and a GPU is visible, but Keras cannot use it."""
 
 
 def build_engine(name: str, release: Release, threads: int, device: str = "CPU") -> Engine:
-    """The engine of that name, or for `auto` the fastest of them here. Frameworks are imported
-    here and nowhere before. Where a GPU is visible, keras runs on it or not at all. `device` is
-    OpenVINO's name of what its engine runs on; another than the CPU is for that engine alone.
-    Raises EngineUnavailableError."""
+    """Build the engine of that name, or for `auto` the fastest engine on this machine.
+
+    Frameworks are imported here, not earlier. If a GPU is visible, the keras engine runs on it or
+    not at all. `device` is OpenVINO's name of the device for its engine; only that engine accepts
+    a device other than the CPU. Raises EngineUnavailableError.
+    """
     if device != "CPU" and name not in ("auto", "openvino"):
         raise EngineUnavailableError(f"--device {device} is OpenVINO's: take --engine openvino")
     if name != "auto" or device != "CPU":
         return _build("openvino" if name == "auto" else name, release, threads, device)
     gpus, usable = visible_gpus(), [n for n in ENGINES if _usable(n, release)]
     name, reason = prefer(gpus, usable)
-    # A GPU that is there and stays idle is hardly what its owner wants.
+    # A visible GPU that stays idle is probably not intended.
     log.log(
         logging.WARNING if gpus and name != "keras" else logging.INFO, "engine %s: %s", name, reason
     )
@@ -51,8 +53,11 @@ def build_engine(name: str, release: Release, threads: int, device: str = "CPU")
 
 
 def prefer(gpus: Sequence[str], usable: Sequence[str]) -> tuple[str, str]:
-    """The engine that `auto` takes, and why: keras where a GPU is visible, else openvino, else mnn.
-    `usable` are those installed that would be fast here."""
+    """Return the engine that `auto` chooses, and why.
+
+    It is keras if a GPU is visible, else openvino, else mnn. `usable` are the installed engines
+    that would be fast on this machine.
+    """
     here = f"GPU {', '.join(gpus)} is visible" if gpus else "no GPU is visible"
     order = ("keras", "openvino", "mnn") if gpus else ("openvino", "mnn", "keras")
     name = next((name for name in order if name in usable), "keras" if gpus else "mnn")
@@ -64,7 +69,10 @@ def prefer(gpus: Sequence[str], usable: Sequence[str]) -> tuple[str, str]:
 
 
 def _usable(engine: str, release: Release) -> bool:
-    """Whether it is installed; OpenVINO is the faster one on a CPU in int8 alone."""
+    """Return whether an engine is installed; openvino only counts if it can run in int8.
+
+    On a CPU, OpenVINO is faster than the other engines only in int8.
+    """
     if not importlib.util.find_spec(_MODULE[engine]):
         return False
     return engine != "openvino" or (release.int8 is not None and has_int8())
