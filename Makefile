@@ -2,13 +2,28 @@
 PYTHON ?= python3
 # In the environment: what stands on a command line everybody can read.
 export SOURCE ?= demo
+export ARGS ?=
 SECONDS ?= 600
 SEED ?= 1
 BIN := .venv/bin
 
-.PHONY: run test check lint bench chaos soak check-deploy check-deploy-full lock clean
+.DEFAULT_GOAL := help
+
+.PHONY: help redis run test check lint bench chaos soak check-deploy check-deploy-full lock clean
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+redis: .venv/installed-run ## a server at 127.0.0.1:6379 that keeps frames in memory alone
+	@exec $(BIN)/python -m deploy.redis_server
 
 run: .venv/installed-run ## analyse SOURCE (demo, 0, rtsp://..., a file) and print the events
+	@case "$(if $(filter command,$(origin SOURCE)),$$SOURCE)" in *://*@*|*://*\?*=*) \
+		echo "make: every user of this machine could read that password; write SOURCE before make:" >&2; \
+		echo "    SOURCE='rtsp://...' make run" >&2; exit 2;; esac
+	@case "$$ARGS" in *'$${'*) ;; *://*@*|*://*\?*=*) \
+		echo "make: every user of this machine could read that password; set NAME to it and write" >&2; \
+		printf '%s\n' "    make run ARGS=\"--camera 'door=rtsp://user:"'\$$\$${NAME}'"@host/'\"" >&2; exit 2;; esac
 	@exec $(BIN)/python -m deploy.local $(ARGS)
 
 test: .venv/installed-test ## run every test that this machine can

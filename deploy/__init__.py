@@ -1,1 +1,1 @@
-"""How it is run."""
+"""Deployment: the local launcher, images, compose, Helm chart and dashboards."""

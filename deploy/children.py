@@ -1,4 +1,4 @@
-"""Child processes of the launcher: started so that none can outlive it, ended in good order."""
+"""Child processes of the launcher. None outlives it, and they are stopped in a defined order."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 _PR_SET_PDEATHSIG: Final = 1
@@ -19,41 +19,55 @@ _KEPT_LINES: Final = 20
 
 
 class Child:
-    """A process in a group of its own. What it logs as a warning or worse is passed on; its last
-    lines are kept for when it fails."""
+    """A process in a process group of its own.
 
-    def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
+    Its log lines of level warning or worse are passed on. Its last lines are kept, to be shown if
+    it fails.
+    """
+
+    def __init__(
+        self, name: str, process: asyncio.subprocess.Process, say: Callable[[str], None]
+    ) -> None:
         self.name = name
+        self._say = say
         self.last_lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._process = process
         self._reading = asyncio.create_task(self._read())
 
     @classmethod
     async def start(
-        cls, name: str, command: Sequence[str], environ: Mapping[str, str] | None = None
+        cls,
+        name: str,
+        command: Sequence[str],
+        environ: Mapping[str, str] | None = None,
+        say: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
     ) -> "Child":
-        """Start the command, with `environ` added to its environment; its standard output is
-        dropped."""
+        """Start the command, with `environ` added to its environment.
+
+        Its standard output is discarded. `say` is called with each message that it logs as a
+        warning or worse.
+        """
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            env={**os.environ, **(environ or {})},
-            # Ctrl-C on a terminal reaches a whole group: the launcher alone decides the order.
+            # The launcher parses the log, regardless of the format that the user set.
+            env={**os.environ, "EMOTION_LOG_FORMAT": "json", **(environ or {})},
+            # Ctrl-C on a terminal signals a whole group, but the launcher decides the order.
             start_new_session=True,
             preexec_fn=_end_with_parent,
         )
-        return cls(name, process)
+        return cls(name, process, say)
 
     async def wait(self) -> int:
-        """Its exit code, when it has ended and its last lines are read."""
+        """Wait until the process has ended and its last lines are read; return its exit code."""
         code = await self._process.wait()
         await self._reading
         return code
 
     async def end(self, deadline: float) -> None:
-        """SIGTERM, and SIGKILL to its whole group at the deadline (of time.monotonic())."""
+        """Send SIGTERM, and SIGKILL to the whole group at the deadline (of time.monotonic())."""
         with contextlib.suppress(ProcessLookupError):
             self._process.terminate()
         with contextlib.suppress(TimeoutError):
@@ -68,11 +82,11 @@ class Child:
             text = line.decode(errors="replace").rstrip()
             self.last_lines.append(text)
             if warning := _warning(text):
-                print(f"{self.name}: {warning}", file=sys.stderr)
+                self._say(f"{self.name}: {warning}")
 
 
 def _warning(line: str) -> str | None:
-    """The message of a log line that people should see, or None."""
+    """Return the message of a log line that the user should see, or None."""
     try:
         record = json.loads(line)
         return str(record["message"]) if record["level"] in ("warning", "error") else None
@@ -80,6 +94,12 @@ def _warning(line: str) -> str | None:
         return None
 
 
+def end_with_make() -> None:
+    """End this process with the `make` that started it; a killed make does not stop children."""
+    if "MAKELEVEL" in os.environ:
+        _end_with_parent()
+
+
 def _end_with_parent() -> None:
-    """In the child, before it runs: SIGTERM it when the launcher dies, however it dies."""
+    """Let the kernel send this process SIGTERM when its parent dies, for any reason."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

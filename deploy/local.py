@@ -1,5 +1,8 @@
-"""`make run`: all of it on this machine, ended by Ctrl-C. The smallest deployment: the same
-processes with the same defaults as everywhere else, and a server that only this user reaches."""
+"""`make run`: all processes on this machine, stopped by Ctrl-C.
+
+The smallest deployment: the same processes with the same defaults as in every other deployment,
+and a server that only this user can reach.
+"""
 
 import argparse
 import asyncio
@@ -8,20 +11,21 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any, Final
 
 from redis.exceptions import RedisClusterException, RedisError
 
-from deploy.children import Child
+from deploy.children import Child, end_with_make
 from deploy.options import build_parser
-from deploy.redis_server import NoServer, find_server
+from deploy.redis_server import IN_MEMORY, ServerUnavailableError, find_server
 from deploy.status import Status
-from emotion_streams import connect, read_ledger, subscribe_async
+from emotion_streams import connect_async, local_instance, read_ledger, subscribe_async
 from emotion_streams.backoff import REDIS_ERRORS
-from emotion_streams.cli import describe
+from emotion_streams.cli import describe, printable
+from emotion_streams.local_instance import LocalInstance
 from emotion_streams.redaction import short_message
 from service.command_line import conceal
 from service.settings import exit_with_error
@@ -29,7 +33,7 @@ from service.settings import exit_with_error
 _LONGEST_FOLDER: Final = 70
 
 GRACE_S: Final = 2.0
-"""How long the processes may take to end after Ctrl-C before they are killed."""
+"""How long the processes may take to exit after Ctrl-C before they are killed."""
 
 _SERVER: Final = "redis"
 _SERVER_GRACE_S: Final = 0.5
@@ -37,55 +41,109 @@ _SERVER_GRACE_S: Final = 0.5
 
 def main(argv: list[str] | None = None) -> int:
     """Run until Ctrl-C, or until a file has been analysed to its end."""
-    arguments = build_parser(__doc__).parse_args(argv)
+    parser = build_parser(__doc__)
+    arguments = parser.parse_args(argv)
     try:
-        return asyncio.run(_run(arguments))
-    except NoServer as error:
+        sources = cameras(arguments.source, arguments.camera)
+    except ValueError as error:
+        parser.error(f"--camera: {error}")
+    end_with_make()
+    try:
+        return asyncio.run(_run(arguments, sources))
+    except ServerUnavailableError as error:
         exit_with_error("deploy.local", str(error))
     except (RedisError, RedisClusterException) as error:
         print(f"deploy.local: Redis: {short_message(error)}", file=sys.stderr)
         return 1
 
 
-async def _run(arguments: argparse.Namespace) -> int:
+async def _run(arguments: argparse.Namespace, sources: Mapping[str, str]) -> int:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
-    camera = arguments.camera or camera_name(arguments.source)
     port = arguments.port or free_port(8080)
-    feed = ["--metrics-port", "0", "--camera", camera, *pace(arguments.source, arguments.fps)]
+    page = f"http://127.0.0.1:{port}/"
+    status = Status(page)
     with tempfile.TemporaryDirectory(prefix="emotion-streams-", dir=short_folder()) as folder:
         async with AsyncExitStack() as ending:
             children: list[Child] = []
             ending.push_async_callback(_end_all, children)
-            url = arguments.redis or await _start_server(Path(folder), children)
-            environ = {"EMOTION_REDIS": url, "EMOTION_PRODUCER_SOURCE": arguments.source}
-            worker = ["worker", "--metrics-port", "0"]
-            if arguments.detector_model:
-                worker += ["--detector-model", arguments.detector_model]
-            await _start(children, worker, environ)
-            producer = await _start(children, ["producer", *feed], environ)
-            page = ["gateway", "--port", str(port), "--metrics-port", "0"]
-            await _start(children, page, environ)
-            print(f"live page: http://127.0.0.1:{port}/", file=sys.stderr)
-            return await follow(url, camera, producer, children, stopping)
+            url = arguments.redis or await _start_server(Path(folder), children, status)
+            for command, environ in commands(arguments, sources, port):
+                child = await Child.start(
+                    command[0],
+                    [sys.executable, "-m", *command],
+                    # URLs are passed by the environment: any user can read a command line.
+                    {"EMOTION_REDIS": url, **environ},
+                    status.say,
+                )
+                children.append(child)
+            ending.enter_context(local_instance.announced(LocalInstance(url, page)))
+            status.say(f"live page: {page}")
+            return await follow(url, list(sources), children, stopping, status)
 
 
-async def _start_server(folder: Path, children: list[Child]) -> str:
-    """A server on a unix socket that only this user reaches. It keeps frames in memory alone."""
+def cameras(source: str, named: Sequence[str]) -> dict[str, str]:
+    """Return the sources by camera.
+
+    They are `source`, named by the entry of `named` that has no source, and the entries
+    `NAME=SOURCE`. Raises ValueError for a second name of `source`, and for two cameras of one name.
+    """
+    names = [entry for entry in named if "=" not in entry]
+    others = [entry.split("=", 1) for entry in named if "=" in entry]
+    if len(names) > 1:
+        raise ValueError(f"{names[1]!r}: the source has a name already; use NAME=SOURCE")
+    first = [[(names or [camera_name(source)])[0], source]]
+    if others and not names and source == "demo":  # the default, beside cameras that were named
+        first = []
+    sources = {}
+    for name, each in first + others:
+        if name in sources:
+            raise ValueError(f"{name!r}: there are two cameras of this name")
+        sources[name] = each
+    return sources
+
+
+def commands(
+    arguments: argparse.Namespace, sources: Mapping[str, str], port: int
+) -> Iterator[tuple[list[str], dict[str, str]]]:
+    """Yield the commands to start, each with the variables to add to its environment."""
+    worker = ["worker", "--metrics-port", "0"]
+    for option in ("detector_model", "model"):
+        if value := getattr(arguments, option):
+            worker += [f"--{option.replace('_', '-')}", value]
+    yield worker, {}
+    for camera, source in sources.items():
+        feed = ["producer", "--metrics-port", "0", "--camera", camera]
+        feed += pace(source, arguments.fps)
+        if arguments.loop:
+            feed += ["--loop", "true"]
+        yield feed, {"EMOTION_PRODUCER_SOURCE": source}
+    page = ["gateway", "--port", str(port), "--metrics-port", "0"]
+    if arguments.blur_faces:
+        page += ["--blur-faces", "true"]
+    yield page, {}
+
+
+async def _start_server(folder: Path, children: list[Child], status: Status) -> str:
+    """Start a server on a unix socket that only this user can reach; return its URL.
+
+    It keeps frames only in memory. Raises ServerUnavailableError.
+    """
     path = folder / "redis.sock"
     server = await Child.start(
         _SERVER,
         [
             str(find_server()),
             *("--port", "0", "--unixsocket", str(path), "--dir", str(folder)),
-            *("--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"),
+            *IN_MEMORY,
         ],
+        say=status.say,
     )
     children.append(server)
     url = f"unix://{path}"
-    async with connect(url) as client:
+    async with connect_async(url) as client:
         for _ in range(200):
             try:
                 await client.ping()
@@ -93,27 +151,28 @@ async def _start_server(folder: Path, children: list[Child]) -> str:
                 await asyncio.sleep(0.05)
             else:
                 return url
-    raise NoServer("the server did not start within 10 s: " + " ".join(server.last_lines))
-
-
-async def _start(children: list[Child], command: list[str], environ: Mapping[str, str]) -> Child:
-    """Start a process of ours. URLs go by `environ`, for they may hold passwords, and everybody on
-    the machine can read a command line."""
-    child = await Child.start(command[0], [sys.executable, "-m", *command], environ)
-    children.append(child)
-    return child
+    raise ServerUnavailableError(
+        "the server did not start within 10 s: " + " ".join(server.last_lines)
+    )
 
 
 async def follow(
-    url: str, camera: str, producer: Child, children: list[Child], stopping: asyncio.Event
+    url: str,
+    cameras: list[str],
+    children: list[Child],
+    stopping: asyncio.Event,
+    status: Status,
 ) -> int:
-    """Print events until Ctrl-C, the end of a file that is then analysed, or the fall of a
-    process."""
-    status = Status()
+    """Print events until Ctrl-C or the crash of a process.
+
+    When every producer has reached the end of its file and all frames are analysed, print a
+    summary; on a terminal the live page then stays available until Ctrl-C. Returns the exit code.
+    """
     ends: dict[asyncio.Task[Any], Child] = {
         asyncio.create_task(child.wait()): child for child in children
     }
-    printing = asyncio.create_task(_print_events(url, camera, status))
+    producers = sum(child.name == "producer" for child in children)
+    printing = asyncio.create_task(_print_events(url, cameras, status))
     stop = asyncio.create_task(stopping.wait())
     settling: set[asyncio.Task[None]] = set()
     try:
@@ -122,16 +181,26 @@ async def follow(
                 {*ends, *settling, printing, stop}, return_when=asyncio.FIRST_COMPLETED
             )
             if printing in done:
-                printing.result()  # it never returns, so this raises what ended it
-            if stop in done or settling & done:
+                printing.result()  # it never returns, so this raises its error
+            if stop in done:
                 return 0
+            if settling & done:
+                status.finish()
+                status.say(f"all of it is analysed: {status.summary()}")
+                if not sys.stderr.isatty():
+                    return 0
+                settling = set()
+                continue
             ended = next(task for task in done if task in ends)
             child, code = ends.pop(ended), ended.result()
-            if child is not producer or code != 0:
+            if child.name != "producer" or code != 0:
                 status.clear()
-                print(f"{child.name} ended with code {code}:", *child.last_lines, sep="\n  ")
+                lines = map(printable, child.last_lines)
+                print(f"{child.name} ended with code {code}:", *lines, sep="\n  ")
                 return 1
-            settling = {asyncio.create_task(_settle(url, camera))}
+            producers -= 1
+            if not producers:
+                settling = {asyncio.create_task(_settle(url, cameras))}
     finally:
         status.clear()
         tasks = (printing, stop, *settling, *ends)
@@ -140,32 +209,36 @@ async def follow(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _settle(url: str, camera: str) -> None:
-    """Wait until nothing of an ended file is left to analyse."""
-    async with connect(url) as client:
-        while True:
-            with suppress(*REDIS_ERRORS):  # if it is gone for good, its process has ended
-                ledger = await read_ledger(client, camera)
-                if not ledger.queued and not ledger.in_flight:
-                    break
+async def _settle(url: str, cameras: list[str]) -> None:
+    """Wait until no frame of the ended files is left to analyse."""
+    async with connect_async(url) as client:
+        waiting = set(cameras)
+        while waiting:
+            with suppress(*REDIS_ERRORS):  # if Redis is gone for good, its process has ended
+                for camera in list(waiting):
+                    ledger = await read_ledger(client, camera)
+                    if not ledger.queued and not ledger.in_flight:
+                        waiting.remove(camera)
             await asyncio.sleep(0.1)
-    await asyncio.sleep(0.2)  # the last event is on its way to the screen
+    await asyncio.sleep(0.2)  # the last event may not be printed yet
 
 
-async def _print_events(url: str, camera: str, status: Status) -> None:
+async def _print_events(url: str, cameras: list[str], status: Status) -> None:
     ticking = asyncio.create_task(status.tick())
     try:
-        async for event in subscribe_async(url, camera, after="start"):
+        async for event in subscribe_async(url, cameras, after="start"):
             status.clear()
             print(describe(event), flush=True)
-            status.note(event.latency.total_ms)
+            status.note(event)
     finally:
         ticking.cancel()
 
 
 async def _end_all(children: list[Child]) -> None:
-    """All at once, but the server after them, so that the worker can commit. It has time of its own
-    however long they took."""
+    """Stop all processes at once, and the server after them, so that the worker can commit.
+
+    The server has a grace period of its own, regardless of how long the others took.
+    """
     deadline = time.monotonic() + GRACE_S
     await asyncio.gather(*(child.end(deadline) for child in children if child.name != _SERVER))
     for server in (child for child in children if child.name == _SERVER):
@@ -173,21 +246,26 @@ async def _end_all(children: list[Child]) -> None:
 
 
 def short_folder() -> str | None:
-    """Where the server's own folder (made 0700) goes: the usual place, unless a socket's path there
-    would be longer than the 107 bytes that the kernel takes."""
+    """Return the parent of the server's folder (created with mode 0700).
+
+    It is the default temporary folder, unless the path of a socket there would be longer than the
+    107 bytes that the kernel accepts.
+    """
     usual = tempfile.gettempdir()
     return usual if len(usual.encode()) <= _LONGEST_FOLDER else "/tmp"  # noqa: S108 - a 0700 folder
 
 
 def pace(source: str, fps: str) -> list[str]:
-    """Options of the producer: all of a file, since whoever gives one wants all of it; of a camera
-    so many frames per second."""
+    """Return the producer's options for pacing.
+
+    Every frame of a file is analysed; a camera is limited to `fps` frames per second.
+    """
     path = Path(source)
     return ["--policy", "every"] if path.is_file() or path.is_dir() else ["--fps", fps]
 
 
 def free_port(wanted: int) -> int:
-    """The wanted port of loopback, or any other where somebody has it."""
+    """Return the wanted port of loopback, or any free one if it is in use."""
     with socket.socket() as probe:
         try:
             probe.bind(("127.0.0.1", wanted))
@@ -198,7 +276,10 @@ def free_port(wanted: int) -> int:
 
 
 def camera_name(source: str) -> str:
-    """A camera's name for a source: `demo`, `camera-0`, `lobby` for .../lobby.avi; never a URL."""
+    """Return a camera name for a source: `demo`, `camera-0`, `lobby` for .../lobby.avi.
+
+    It never contains a URL.
+    """
     if "://" in source:
         return "camera"
     stem = "".join(c if c.isascii() and c.isalnum() else "-" for c in Path(source).stem).strip("-")

@@ -1,4 +1,4 @@
-"""What `python -m deploy.local` can be told, checked before anything is started."""
+"""Command-line options of `python -m deploy.local`, validated before any process starts."""
 
 import argparse
 import os
@@ -10,11 +10,11 @@ from emotion_streams.redis_url import parse_url
 from service.settings import Parser
 
 MAX_FPS: Final = 240
-"""What a producer takes at most."""
+"""The maximum that a producer accepts."""
 
 
 def build_parser(description: str | None) -> argparse.ArgumentParser:
-    """The command line; what is wrong with a call ends it with one line and exit code 2."""
+    """Make the parser. An invalid command line exits with one line and code 2."""
     parser = Parser(prog="deploy.local", description=description)
     parser.add_argument(
         "--source",
@@ -23,7 +23,18 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
         "where a password is better kept",
     )
     parser.add_argument(
-        "--camera", type=_checked(keys.check_camera), help="its name; without, one of the source's"
+        "--camera",
+        type=_checked(_camera),
+        action="append",
+        default=[],
+        metavar="NAME[=SOURCE]",
+        help="the source's name [one made from the source]; with =SOURCE another camera; repeat it "
+        "for more",
+    )
+    parser.add_argument("--loop", action="store_true", help="start a file again at its end")
+    parser.add_argument("--model", help="a released model: its name, or its folder")
+    parser.add_argument(
+        "--blur-faces", action="store_true", help="blur every face on the live page"
     )
     parser.add_argument(
         "--redis",
@@ -46,7 +57,7 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def _checked(check: Callable[[str], str]) -> Callable[[str], str]:
-    """For argparse, which keeps what a ValueError says to itself."""
+    """Adapt a check for argparse, which does not show the text of a ValueError."""
 
     def convert(text: str) -> str:
         try:
@@ -55,6 +66,14 @@ def _checked(check: Callable[[str], str]) -> Callable[[str], str]:
             raise argparse.ArgumentTypeError(str(error)) from None
 
     return convert
+
+
+def _camera(text: str) -> str:
+    name, separator, source = text.partition("=")
+    keys.check_camera(name)
+    if separator and not source:
+        raise ValueError(f"{text!r}: no source behind the =")
+    return text
 
 
 def _redis_url(url: str) -> str:

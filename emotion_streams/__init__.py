@@ -1,14 +1,15 @@
-"""The wire contract of emotion-streams and the subscriber's client."""
+"""The wire contract of emotion-streams and the client for subscribers."""
 
 from emotion_streams.cameras import CameraStatus, list_cameras
-from emotion_streams.connection import connect
+from emotion_streams.client import AsyncClient, Client
+from emotion_streams.connection import connect_async
 from emotion_streams.emotions import EMOTIONS, Emotion
 from emotion_streams.events import Box, EmotionEvent, Face, Latency, Model
 from emotion_streams.frames import Frame
 from emotion_streams.ledger import Ledger, Outcome, read_ledger
-from emotion_streams.redis_url import InvalidRedisUrl
+from emotion_streams.redis_url import InvalidRedisUrlError
 from emotion_streams.subscribe import NOW, START, subscribe, subscribe_async
-from emotion_streams.wire import MalformedMessage
+from emotion_streams.wire import MalformedMessageError
 
 __version__ = "0.1.0"
 
@@ -16,19 +17,21 @@ __all__ = [
     "EMOTIONS",
     "NOW",
     "START",
+    "AsyncClient",
     "Box",
     "CameraStatus",
+    "Client",
     "Emotion",
     "EmotionEvent",
     "Face",
     "Frame",
-    "InvalidRedisUrl",
+    "InvalidRedisUrlError",
     "Latency",
     "Ledger",
-    "MalformedMessage",
+    "MalformedMessageError",
     "Model",
     "Outcome",
-    "connect",
+    "connect_async",
     "list_cameras",
     "read_ledger",
     "subscribe",

@@ -1,4 +1,4 @@
-"""Waiting longer after each failure, up to a cap, with jitter so that many do not come at once."""
+"""Retries with capped exponential backoff and jitter, and the classification of Redis' errors."""
 
 import asyncio
 import random
@@ -18,21 +18,21 @@ from redis.sentinel import MasterNotFoundError
 
 Result = TypeVar("Result")
 
-# redis-py lets some of these through unwrapped (asyncio's TimeoutError is an OSError), and what it
-# raises for a cluster without a node that answers is no RedisError.
+# redis-py does not wrap all of these (asyncio's TimeoutError is an OSError), and
+# RedisClusterException, which it raises if no node of a cluster answers, is not a RedisError.
 REDIS_ERRORS = (RedisError, RedisClusterException, OSError)
 
 
 def is_permanent(error: BaseException) -> bool:
-    """Return whether Redis is there and refuses, so that trying again will not help.
+    """Return whether Redis is reachable and refuses the call, so that a retry does not help.
 
-    It does for a wrong password, a missing right and a key of another type.
+    This is so for a wrong password, a missing right and a key of another type.
     """
-    if error.__cause__:  # in a cluster and on a socket redis-py wraps it up in another
+    if error.__cause__:  # in a cluster and on a socket redis-py wraps it in another error
         return is_permanent(error.__cause__)
     if isinstance(error, AuthenticationError | AuthorizationError | NoPermissionError):
         return True
-    # What a sentinel answered is in the text alone.
+    # Only the text contains the answer of a sentinel.
     if isinstance(error, MasterNotFoundError | AsyncMasterNotFoundError):
         return AuthenticationError.__name__ in str(error)
     return is_wrong_type(error)
@@ -41,9 +41,9 @@ def is_permanent(error: BaseException) -> bool:
 def is_wrong_type(error: BaseException) -> bool:
     """Return whether Redis refuses because a key holds another type of value.
 
-    Any client with the right to write may cause that for one camera's keys; it says nothing about
-    the others. Other replies may pass: READONLY, CLUSTERDOWN and UNBLOCKED come with every
-    failover.
+    Any client with the right to write may cause that for one camera's keys; other cameras are not
+    affected. Other error replies may be temporary: READONLY, CLUSTERDOWN and UNBLOCKED occur in
+    every failover.
     """
     if error.__cause__:
         return is_wrong_type(error.__cause__)
@@ -51,9 +51,10 @@ def is_wrong_type(error: BaseException) -> bool:
 
 
 def delays(first_s: float = 0.1, cap_s: float = 2.0) -> Iterator[float]:
-    """Yield delays in seconds without end, doubling from `first_s` to `cap_s`.
+    """Yield delays in seconds without end, doubling from `first_s` up to `cap_s`.
 
-    Each is shortened at random by up to half ("equal jitter").
+    Each is shortened at random by up to half ("equal jitter"), so that many clients do not retry at
+    once.
     """
     delay = first_s
     while True:
@@ -64,9 +65,10 @@ def delays(first_s: float = 0.1, cap_s: float = 2.0) -> Iterator[float]:
 def check_cancelled() -> None:
     """Raise CancelledError if this task's cancellation was swallowed.
 
-    redis-py sends with asyncio.wait_for, which in Python 3.11 loses a cancellation that comes just
-    as it completes (python/cpython#86296); elsewhere it turns one into an error of its own while it
-    disconnects. A loop around Redis must ask, or it might never end.
+    redis-py sends with asyncio.wait_for, which in Python 3.11 loses a cancellation that arrives
+    just as it completes (python/cpython#86296). In other places redis-py turns a cancellation into
+    an error of its own while it disconnects. A loop around Redis must call this function, or it may
+    never end.
     """
     if (task := asyncio.current_task()) and task.cancelling():
         raise asyncio.CancelledError
@@ -75,11 +77,11 @@ def check_cancelled() -> None:
 def create_task(
     group: asyncio.TaskGroup, coroutine: Coroutine[Any, Any, Result]
 ) -> "asyncio.Task[Result]":
-    """`group.create_task`, for code that may go on while the group is ending.
+    """Call `group.create_task`, for code that may still run while the group is ending.
 
-    Such a group refuses new tasks. The coroutine is then closed, where it would be left behind and
-    never awaited, and CancelledError raised: the caller belongs to the group, and only missed that
-    it was cancelled (see check_cancelled).
+    Such a group refuses new tasks. The coroutine is then closed, so that Python does not report it
+    as never awaited, and CancelledError is raised: the caller belongs to the group, and its own
+    cancellation was swallowed (see check_cancelled).
     """
     try:
         return group.create_task(coroutine)
@@ -92,9 +94,9 @@ async def retry_forever(
     step: Callable[[], Awaitable[Result]],
     on_failure: Callable[[Exception], None] = lambda _: None,
 ) -> Result:
-    """Return the result of `step`, tried with backoff while Redis fails or cannot be reached.
+    """Return the result of `step`; retry it with backoff while Redis fails or is unreachable.
 
-    For steps that may safely be done twice. `on_failure` is called with each failure.
+    The step must be safe to repeat. `on_failure` is called with each failure.
     """
     for delay in delays():
         try:

@@ -1,4 +1,4 @@
-"""Status of the registered cameras: producers' reports, owners, backlogs."""
+"""Status of the registered cameras: their producers' reports, owners and backlogs."""
 
 import math
 import time
@@ -15,20 +15,20 @@ from emotion_streams.connection import Client
 from emotion_streams.redaction import short_message
 
 HEARD_WITHIN_MS: Final = 2_500
-"""A producer sends a heartbeat at least each second; without one for this long it counts as away.
-The rest of three seconds is for displays."""
+"""A producer sends a heartbeat at least each second; after this long without one it counts as gone.
+This leaves a display half a second to show the change within three seconds."""
 
 
 MAX_CAMERAS: Final = 4_096
-"""Cameras that are read from the registry: those with the latest heartbeats."""
+"""Maximum number of cameras read from the registry: those with the latest heartbeats."""
 
 _MAX_AHEAD_MS: Final = 60_000
-"""A producer dates its heartbeat by the clock of Redis. A later date is ignored: the camera would
-seem alive until then."""
+"""How far in the future a heartbeat may lie. Producers date heartbeats by the clock of Redis. A
+later date is ignored: the camera would seem alive until then."""
 
 
 _STATES: Final = frozenset({"up", "down", "ended"})
-"""What a producer writes."""
+"""States that a producer writes."""
 _MAX_INTEGER: Final = 2**53 - 1
 _MAX_DIGITS: Final = 16
 _MAX_REASON: Final = 500
@@ -38,11 +38,11 @@ _MAX_REASON: Final = 500
 class CameraStatus:
     """A camera's current status.
 
-    `state`: "up", "down" (its producer cannot reach it), "ended" (a file, to its end), "gone" (no
-    heartbeat from its producer). `fps`: frames stored per second recently. `last_frame_ms`: Unix
-    time of the newest frame, None before the first. `owner`: the worker that owns it, or None.
-    `lag`: frames not yet analysed, None for a user without a right to the frames. `error`: why it
-    is down, without credentials.
+    `state`: "up", "down" (its producer cannot reach it), "ended" (a file was played to its end),
+    "gone" (no heartbeat from its producer). `fps`: frames stored per second recently.
+    `last_frame_ms`: Unix time of the newest frame, None before the first. `owner`: the worker that
+    owns it, or None. `backlog`: frames not yet analysed, None for a user without the right to read
+    frames. `error`: why the camera is down, without credentials.
     """
 
     camera: str
@@ -53,7 +53,7 @@ class CameraStatus:
     last_frame_ms: int | None
     last_frame_age_ms: int | None
     owner: str | None
-    lag: int | None
+    backlog: int | None
     error: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -62,11 +62,11 @@ class CameraStatus:
 
 
 async def registered(client: Client, now_ms: float | None = None) -> dict[str, float]:
-    """Return the cameras in the registry, at most MAX_CAMERAS, with the time of the last heartbeat.
+    """Return at most MAX_CAMERAS cameras of the registry, with the time of the last heartbeat.
 
-    In Unix milliseconds; 0 for a time in the future of `now_ms` (of this machine's clock if None).
-    Invalid names are skipped: any producer may write to this key, and a bad entry must not break
-    readers.
+    The time is in Unix milliseconds; 0 for a time too far after `now_ms` (this machine's clock if
+    None). Invalid names are skipped: any producer may write to this key, and a bad entry must not
+    break readers.
     """
     now_ms = time.time() * 1000 if now_ms is None else now_ms
     latest = round(now_ms) + _MAX_AHEAD_MS
@@ -87,9 +87,9 @@ async def registered(client: Client, now_ms: float | None = None) -> dict[str, f
 
 
 async def list_cameras(client: Client) -> list[CameraStatus]:
-    """Return every camera in the registry, by name.
+    """Return the status of every camera in the registry, by name.
 
-    A camera whose keys cannot be read is "gone", and its `error` says why.
+    A camera whose keys cannot be read is "gone", and its `error` contains the reason.
     """
     seconds, microseconds = await client.time()
     now_ms = seconds * 1000 + microseconds // 1000
@@ -103,11 +103,11 @@ async def _status(client: Client, camera: str, heard_ms: float, now_ms: int) -> 
         pipe.hgetall(keys.lease(camera))
         pipe.xlen(keys.frames(camera))
         replies = await pipe.execute(raise_on_error=False)
-    info, lease, lag = replies
-    # A user who may only read events may have no right to count the frames.
-    if isinstance(lag, NoPermissionError):
-        lag = None
-    for key, reply in ((keys.camera_info, info), (keys.lease, lease), (keys.frames, lag)):
+    info, lease, backlog = replies
+    # A user with the right to read events may lack the right to count frames.
+    if isinstance(backlog, NoPermissionError):
+        backlog = None
+    for key, reply in ((keys.camera_info, info), (keys.lease, lease), (keys.frames, backlog)):
         if isinstance(reply, Exception):
             if not is_wrong_type(reply):
                 raise reply
@@ -115,25 +115,25 @@ async def _status(client: Client, camera: str, heard_ms: float, now_ms: int) -> 
                 camera, f"{key(camera)} cannot be read: {short_message(reply)}", None
             )
     try:
-        return _read_status(camera, info, lease, lag, heard_ms, now_ms)
+        return _read_status(camera, info, lease, backlog, heard_ms, now_ms)
     except ValueError as error:
         reason = f"{keys.camera_info(camera)} or {keys.lease(camera)} cannot be read: {error}"
-        return _unreadable(camera, reason[:_MAX_REASON], lag)
+        return _unreadable(camera, reason[:_MAX_REASON], backlog)
 
 
-def _unreadable(camera: str, reason: str, lag: int | None) -> CameraStatus:
-    return CameraStatus(camera, "gone", 0, 0, 0, None, None, None, lag, reason)
+def _unreadable(camera: str, reason: str, backlog: int | None) -> CameraStatus:
+    return CameraStatus(camera, "gone", 0, 0, 0, None, None, None, backlog, reason)
 
 
 def _read_status(
     camera: str,
     raw_info: dict[bytes, bytes],
     raw_lease: dict[bytes, bytes],
-    lag: int | None,
+    backlog: int | None,
     heard_ms: float,
     now_ms: int,
 ) -> CameraStatus:
-    """Parse the hashes. Raises ValueError for values that no process of ours writes."""
+    """Parse the hashes. Raises ValueError for values that none of our processes writes."""
     info = _texts(raw_info, ("state", "fps", "width", "height", "last_frame_ms", "error"))
     lease = _texts(raw_lease, ("owner", "expires_ms"))
     state = info.get("state") or "up"
@@ -149,32 +149,36 @@ def _read_status(
     return CameraStatus(
         camera=camera,
         state=state,
-        fps=fps,
+        # The last rate of a producer that is gone or has ended is out of date.
+        fps=fps if state == "up" else 0.0,
         width=_integer(info, "width"),
         height=_integer(info, "height"),
         last_frame_ms=last_frame_ms,
         last_frame_age_ms=None if last_frame_ms is None else max(0, now_ms - last_frame_ms),
         owner=(lease.get("owner") or None) if owned else None,
-        lag=lag,
+        backlog=backlog,
         error=_cut(info.get("error", "")),
     )
 
 
 def _texts(raw: dict[bytes, bytes], names: Iterable[str]) -> dict[str, str]:
-    """The named fields that are present. ValueError if one is not UTF-8."""
+    """Return the named fields that are present. Raises ValueError if one is not UTF-8."""
     return {name: raw[name.encode()].decode() for name in names if name.encode() in raw}
 
 
 def _cut(text: str) -> str:
-    """The text's beginning. What follows its last blank is dropped too: it may be half a URL, whose
-    password nobody would recognise without the @ after it."""
+    """Return the beginning of the text, up to a blank.
+
+    A cut word may be half of a URL, whose password `redact` does not recognise without the @ after
+    it.
+    """
     if len(text) <= _MAX_REASON:
         return text
     return text[:_MAX_REASON].rpartition(" ")[0] + " ..."
 
 
 def _integer(texts: dict[str, str], name: str) -> int:
-    """A field as an integer that any JSON reader holds exactly, 0 if missing or empty."""
+    """Return a field as an integer that any JSON reader holds exactly; 0 if missing or empty."""
     text = texts.get(name) or "0"
     if len(text) > _MAX_DIGITS or not 0 <= (value := int(text)) <= _MAX_INTEGER:
         raise ValueError(f"{name} is {text[:40]!r}")

@@ -1,4 +1,4 @@
-"""How every process reaches Redis or Valkey: one URL, the same timeouts, no hidden retries."""
+"""Clients of Redis or Valkey for every process: one URL, the same timeouts, no hidden retries."""
 
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -17,36 +17,37 @@ from redis.sentinel import Sentinel, SentinelConnectionPool
 from emotion_streams.redis_url import parse_url
 
 SOCKET_TIMEOUT_S: Final = 3.0
-"""A reply later than this counts as lost. Every blocking read must block for less."""
+"""A reply that takes longer counts as lost. Every blocking read must block for less."""
 
 CONNECT_TIMEOUT_S: Final = 2.0
 
 _MAX_CONNECTIONS: Final = 1024
-# A worker has a blocking read open for each of its cameras; redis-py's default of 100 is too few.
+# A worker holds a blocking read open for each of its cameras; redis-py's default of 100 is too low.
 
 _READ_SIZE: Final = 1 << 20
 # redis-py reads 32 KB at a time; with 1 MB a 100 KB frame takes 90 microseconds instead of 400.
 
 Client: TypeAlias = Any
-"""A redis-py client of any topology. Any, because redis-py types each reply as a union of bytes and
-text, list and mapping, now and awaitable; callers annotate what they receive instead."""
+"""A redis-py client of any topology. The type is Any, because redis-py types each reply as a union
+of bytes and text, list and mapping, immediate and awaitable. Callers annotate the replies."""
 
 
-def connect(url: str) -> Client:
-    """Make an asyncio client for the URL; nothing is sent yet. Raises InvalidRedisUrl."""
+def connect_async(url: str) -> Client:
+    """Make an asyncio client for the URL without connecting. Raises InvalidRedisUrlError."""
     return _connect(url, _ASYNC)
 
 
-def connect_sync(url: str) -> Client:
-    """Make a client as `connect` does, for code that runs in threads.
+def connect(url: str) -> Client:
+    """Make a blocking client for the URL, for code that runs in threads.
 
-    A cluster is contacted at once; RedisClusterException is raised if it cannot be reached.
+    Raises InvalidRedisUrlError. A cluster is contacted at once; RedisClusterException is raised if
+    it cannot be reached.
     """
     return _connect(url, _SYNC)
 
 
 class _AsyncSentinelPool(AsyncSentinelConnectionPool):
-    """Closes the sentinels' connections too: redis-py leaves them to the garbage collector."""
+    """A pool that also closes the sentinels' connections, which redis-py leaves to the GC."""
 
     async def aclose(self) -> None:
         await super().aclose()
@@ -55,7 +56,7 @@ class _AsyncSentinelPool(AsyncSentinelConnectionPool):
 
 
 class _SentinelPool(SentinelConnectionPool):
-    """As _AsyncSentinelPool."""
+    """The blocking counterpart of _AsyncSentinelPool."""
 
     def close(self) -> None:
         super().close()
@@ -64,10 +65,10 @@ class _SentinelPool(SentinelConnectionPool):
 
 
 class _AsyncCluster(AsyncRedisCluster):
-    """Asks the node that failed for the cluster's layout last.
+    """A cluster client that asks the failed node last for the cluster's layout.
 
-    redis-py asks any node for it after each failure, while all other commands wait: one that hangs
-    would hold them up again and again.
+    redis-py asks any node for the layout after each failure, while all other commands wait: a node
+    that hangs would delay them repeatedly.
     """
 
     async def initialize(
@@ -75,14 +76,14 @@ class _AsyncCluster(AsyncRedisCluster):
         additional_startup_nodes_info: list[tuple[str, int]] | None = None,
         last_failed_node_name: str | None = None,
     ) -> "_AsyncCluster":
-        # redis-py moves it there.
+        # redis-py moves the failed node to the end.
         last = next(reversed(self.nodes_manager.startup_nodes), None)
         await super().initialize(additional_startup_nodes_info, last_failed_node_name or last)
         return self
 
 
 class _Kit(NamedTuple):
-    """redis-py's classes for one way of waiting. Any: some are untyped, and the pairs differ."""
+    """redis-py's classes, asyncio or blocking. Any: some are untyped, and the pairs differ."""
 
     redis: Any
     cluster: Any
@@ -111,14 +112,14 @@ def _connect(url: str, kit: _Kit) -> Client:
         "socket_connect_timeout": CONNECT_TIMEOUT_S,
         "socket_read_size": _READ_SIZE,
         "max_connections": _MAX_CONNECTIONS,
-        # Whether a command may be sent twice is known only to who sends it.
+        # Only the caller knows whether a command may be sent twice.
         "retry": kit.retry(NoBackoff(), 0),
     }
     if parsed.kind == "redis+cluster":
         nodes = [kit.node(host, port) for host, port in parsed.hosts]
         return kit.cluster(startup_nodes=nodes, **options)
     if parsed.kind == "redis+sentinel":
-        # Sentinels have users of their own, or none.
+        # Sentinels have separate users, or none.
         secrets = {"username", "password"}
         watching = {name: value for name, value in options.items() if name not in secrets}
         watching |= parsed.sentinel_options

@@ -1,4 +1,4 @@
-"""The eight emotions, in the order in which every probability vector on the wire lists them."""
+"""The eight emotions, in the order of every probability vector on the wire."""
 
 from typing import Final, Literal, get_args
 

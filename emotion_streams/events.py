@@ -1,4 +1,4 @@
-"""EmotionEvent: what a worker found in one frame, to and from msgpack."""
+"""EmotionEvent: the faces and emotions that a worker found in one frame, to and from msgpack."""
 
 import math
 from collections.abc import Mapping
@@ -9,7 +9,8 @@ from emotion_streams import wire
 from emotion_streams.emotions import EMOTIONS, Emotion
 
 SCHEMA: Final = 1
-"""Version of the event's layout; it grows when a reader of the last one would misread the new."""
+"""Version of the event's layout. It is incremented when an existing reader would misinterpret the
+new layout."""
 
 MAX_EVENT_BYTES: Final = 1 << 20
 MAX_FACES: Final = 1024
@@ -17,8 +18,10 @@ MAX_FACES: Final = 1024
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle in pixels of the frame; (x, y) is its upper left corner, and it may reach over
-    the frame's edge."""
+    """A rectangle in pixels of the frame.
+
+    (x, y) is its upper left corner. It may extend beyond the frame's edge.
+    """
 
     x: float
     y: float
@@ -28,8 +31,11 @@ class Box:
 
 @dataclass(frozen=True)
 class Face:
-    """A face and what it shows. `score` is the detector's, 0 to 1; `probabilities` holds all
-    eight emotions and sums to 1; `emotion` is the likeliest, `confidence` its probability."""
+    """A face and its emotion.
+
+    `score` is the detector's, 0 to 1. `probabilities` holds all eight emotions and sums to 1.
+    `emotion` is the most likely one, and `confidence` its probability.
+    """
 
     box: Box
     score: float
@@ -40,12 +46,12 @@ class Face:
 
 @dataclass(frozen=True)
 class Latency:
-    """Where the time between capture and event went, in milliseconds.
+    """Breakdown of the time between capture and event, in milliseconds.
 
-    `queue_ms`: from capture until a worker began with it (encoding and Redis included);
-    `decode_ms`, `detect_ms`, `classify_ms`: at work; `wait_ms`: for a thread or a batch, in
-    between; `total_ms`: capture to commit. Where two machines' clocks differ, it shows in
-    `queue_ms` and `total_ms`, which never fall below 0.
+    `queue_ms`: from capture until a worker starts the frame (encoding and Redis included);
+    `decode_ms`, `detect_ms`, `classify_ms`: time in each stage; `wait_ms`: waiting for a thread or
+    a batch between the stages; `total_ms`: from capture to commit. A difference between the
+    machines' clocks affects `queue_ms` and `total_ms`, which are never below 0.
     """
 
     queue_ms: float
@@ -58,7 +64,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class Model:
-    """What produced the event: the classifier's name and version, and the face detector's name."""
+    """The models behind an event: the classifier's name and version, the face detector's name."""
 
     name: str
     version: str
@@ -67,11 +73,14 @@ class Model:
 
 @dataclass(frozen=True)
 class EmotionEvent:
-    """What a worker found in one frame. `frame_id` is the frame's Redis stream id and the
-    event's too; `captured_ms` is its capture time (Unix, milliseconds); `width` and `height` are
-    the analysed picture's; `faces` may be empty; `faces_omitted` more were detected than a worker
-    classifies of one frame, and left out as the smallest. `detect_side`: pixels of the longer side
-    to which larger pictures are reduced for detection, None if the worker does not say."""
+    """The result of analysing one frame.
+
+    `frame_id`: the Redis stream id of both the frame and the event. `captured_ms`: capture time
+    (Unix, milliseconds). `width`, `height`: size of the analysed picture in pixels. `faces`: may be
+    empty. `faces_omitted`: number of detected faces beyond the number that a worker classifies in
+    one frame; the smallest are omitted. `detect_side`: length of the longer side in pixels to which
+    larger pictures are reduced for detection, None if the worker does not report it.
+    """
 
     camera: str
     frame_id: str
@@ -86,11 +95,11 @@ class EmotionEvent:
     schema: int = SCHEMA
 
     def pack(self) -> bytes:
-        """The event as msgpack, for the field `event` of the stream."""
+        """Return the event as msgpack, for the field `event` of the stream."""
         return wire.pack(self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
-        """The event as plain values, as it is packed and as `--json` prints it."""
+        """Return the event as plain values, as `pack` packs and `--json` prints them."""
         return {
             "schema": self.schema,
             "camera": self.camera,
@@ -115,24 +124,29 @@ class EmotionEvent:
         }
 
     @classmethod
-    def of_entry(
+    def from_stream_entry(
         cls, camera: str, entry_id: bytes, fields: Mapping[bytes, bytes]
     ) -> "EmotionEvent | None":
-        """The event of an entry in the camera's stream. None where something newer or foreign wrote
-        it: what cannot be read, or names another camera or id than the entry has."""
+        """Return the event of an entry in the camera's stream, or None.
+
+        It is None if the entry cannot be parsed, or if the event names another camera or id than
+        the entry: a newer version or a foreign program wrote it.
+        """
         try:
             event = cls.unpack(fields[b"event"])
-        except (wire.MalformedMessage, KeyError):
+        except (wire.MalformedMessageError, KeyError):
             return None
         return event if (event.camera, event.frame_id) == (camera, entry_id.decode()) else None
 
     @classmethod
     def unpack(cls, blob: bytes) -> "EmotionEvent":
-        """Parse a packed event; MalformedMessage says what is wrong with it. Fields that a later
-        version of the same schema adds are ignored."""
+        """Parse a packed event. Raises MalformedMessageError.
+
+        Fields that a later version of the same schema adds are ignored.
+        """
         fields = wire.unpack(blob, MAX_EVENT_BYTES)
         if (schema := fields.integer("schema", 1)) != SCHEMA:
-            raise wire.MalformedMessage(f"schema {schema}, this reader understands {SCHEMA}")
+            raise wire.MalformedMessageError(f"schema {schema}, this reader understands {SCHEMA}")
         latency = fields.map("latency")
         model = fields.map("model")
         return cls(
@@ -143,7 +157,7 @@ class EmotionEvent:
             height=fields.integer("height", 1),
             faces=tuple(_face(face) for face in fields.maps("faces", MAX_FACES)),
             latency=Latency(
-                # Bounded, so that sums over events stay finite.
+                # The bounds keep sums over events finite.
                 **{
                     name: latency.number(name, 0, wire.YEAR_2200_MS)
                     for name in Latency.__dataclass_fields__
@@ -161,9 +175,9 @@ def _face(fields: wire.Fields) -> Face:
     probabilities = fields.map("probabilities")
     emotion = fields.text("emotion")
     if emotion not in EMOTIONS:
-        raise wire.MalformedMessage(f"emotion {emotion!r} is not one of {', '.join(EMOTIONS)}")
+        raise wire.MalformedMessageError(f"emotion {emotion!r} is not one of {', '.join(EMOTIONS)}")
     if min(width, height) < 0 or not all(map(math.isfinite, (x, y, width, height))):
-        raise wire.MalformedMessage(f"box {[x, y, width, height]} is no rectangle")
+        raise wire.MalformedMessageError(f"box {[x, y, width, height]} is no rectangle")
     return Face(
         box=Box(x, y, width, height),
         score=fields.number("score", 0, 1),

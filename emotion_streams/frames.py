@@ -1,4 +1,4 @@
-"""Frame: a JPEG picture on its way from a camera to a worker, to and from msgpack."""
+"""Frame: a JPEG picture sent from a camera to a worker, to and from msgpack."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,33 +8,33 @@ from emotion_streams.jpeg import MAX_SIDE
 
 SCHEMA: Final = 1
 MAX_FRAME_BYTES: Final = 16 << 20
-"""An 8-megapixel JPEG at high quality stays under this; a longer message is not a frame."""
+"""Maximum size of a packed frame; an 8-megapixel JPEG at high quality is smaller."""
 
 MAX_AHEAD_MS: Final = 86_400_000
-"""How far ahead of Redis' clock the id of a frame may lie: further than any wrong time zone. An
-event of a later id would make Redis refuse every event that follows."""
+"""How far the id of a frame may lie ahead of Redis' clock: more than any wrong time zone. An event
+with a later id would make Redis reject every event that follows."""
 
 
 @dataclass(frozen=True)
 class Frame:
     """One picture of a camera.
 
-    `captured_ms`: when it was captured (Unix, milliseconds). `width`, `height`: pixels. `jpeg`:
-    the picture. `boot`: a random text per start of the camera's producer; `seq`: numbers the
-    frames that it stored since, from 0. `capture_drops`: frames captured since that start that
-    never reached Redis (replaced by a newer one, or Redis was away); `gated`: frames left out on
-    purpose since then. `max_age_ms`: older than this a frame is expired rather than analysed;
-    None where every frame counts.
+    `captured_ms`: capture time (Unix, milliseconds). `width`, `height`: size in pixels. `jpeg`: the
+    picture. `session_id`: a random text, new at each start of the camera's producer. `seq`: number
+    of the frame among those stored since that start, from 0. `capture_drops`: frames captured since
+    that start that never reached Redis (replaced by a newer one, or Redis was unreachable).
+    `skipped`: frames left out on purpose since that start. `max_age_ms`: an older frame expires
+    instead of being analysed; None if every frame must be analysed.
     """
 
     captured_ms: int
     width: int
     height: int
     jpeg: bytes
-    boot: str
+    session_id: str
     seq: int
     capture_drops: int = 0
-    gated: int = 0
+    skipped: int = 0
     max_age_ms: int | None = None
 
     def pack(self) -> bytes:
@@ -43,18 +43,18 @@ class Frame:
 
     @classmethod
     def unpack(cls, blob: bytes) -> "Frame":
-        """Parse a packed frame, without its JPEG. Raises MalformedMessage."""
+        """Parse a packed frame, without its JPEG. Raises MalformedMessageError."""
         fields = wire.unpack_flat(blob, MAX_FRAME_BYTES)
         if (schema := fields.integer("schema", 1)) != SCHEMA:
-            raise wire.MalformedMessage(f"schema {schema}, this reader understands {SCHEMA}")
+            raise wire.MalformedMessageError(f"schema {schema}, this reader understands {SCHEMA}")
         return cls(
             captured_ms=fields.moment("captured_ms"),
             width=fields.integer("width", 1, MAX_SIDE),
             height=fields.integer("height", 1, MAX_SIDE),
             jpeg=fields.binary("jpeg"),
-            boot=fields.text("boot"),
+            session_id=fields.text("session_id"),
             seq=fields.integer("seq", 0),
             capture_drops=fields.integer("capture_drops", 0),
-            gated=fields.integer("gated", 0),
+            skipped=fields.integer("skipped", 0),
             max_age_ms=fields.integer("max_age_ms", 1) if fields.has("max_age_ms") else None,
         )

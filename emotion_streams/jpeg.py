@@ -1,42 +1,43 @@
-"""What a JPEG is to every process of ours: one reader of its header, one set of limits.
+"""The JPEG header reader and the limits on pictures, shared by all processes.
 
-A producer refuses what a worker would refuse: nothing that a producer sent becomes a dead letter.
+A producer rejects every picture that a worker would reject, so that no frame of a producer becomes
+a dead letter because of its JPEG.
 """
 
 import re
 from typing import Final, NamedTuple
 
 MAX_PIXELS: Final = 36_000_000
-"""An 8K picture (33 megapixels). A 631-byte JPEG that claims 32000 x 32000 pixels takes 17 s and
-7 GB to decode."""
+"""Maximum size in pixels; an 8K picture (33 megapixels) fits. A 631-byte JPEG that claims 32000 x
+32000 pixels takes 17 s and 7 GB to decode."""
 
 MAX_SIDE: Final = 16_384
-"""Longest side of a picture in pixels."""
+"""Maximum length of a picture's side in pixels."""
 
 MAX_JPEG_BYTES: Final = (16 << 20) - 4096
-"""Size of a JPEG that still fits into a frame's message beside its other fields."""
+"""Maximum size in bytes: the JPEG must fit into a frame's message beside its other fields."""
 
 MAX_SCANS: Final = 64
-"""Scans of a progressive JPEG; encoders write about 10. Each scan walks over every pixel, so that
-1.3 MB of 50,000 scans take minutes to decode."""
+"""Maximum scans of a progressive JPEG; encoders write about 10. Each scan visits every pixel, so
+1.3 MB with 50,000 scans take minutes to decode."""
 
 MAX_SCANNED_PIXELS: Final = 600_000_000
-"""Pixels times scans: a picture of 4K may have all its scans, one of 8K sixteen."""
+"""Maximum of pixels times scans: a 4K picture may have MAX_SCANS scans, an 8K picture 18."""
 
 _MAX_SEGMENTS: Final = 1024
-"""Segments before the frame header; an ICC profile takes up to 255, everything else a handful."""
+"""Maximum segments before the frame header; an ICC profile takes up to 255, the rest a few."""
 
 _START: Final = b"\xff\xd8"
 _END: Final = b"\xff\xd9"
 _SCAN: Final = b"\xff\xda"
 _LONGEST_PADDING: Final = 1024
 
-# ITU-T T.81, table B.1. C4, C8 and CC lie in the range of the frame headers and mean other things.
+# ITU-T T.81, table B.1. C4, C8 and CC lie in the range of the frame headers but are not such.
 _FRAME_MARKERS: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _HUFFMAN_MARKERS: Final = frozenset((0xC0, 0xC1, 0xC2))
-"""Baseline, extended and progressive: what browsers show. An arithmetic coder reads zeros for ever
-behind the end of its data, so that few bytes are much work; lossless JPEGs no decoder of ours
-reads."""
+"""Baseline, extended and progressive: the types that browsers show. An arithmetic decoder reads
+zeros without end after its data, so that few bytes cause much work. None of our decoders reads
+lossless JPEGs."""
 _BEFORE_NO_FRAME: Final = frozenset((0xD9, 0xDA))
 _WITHOUT_LENGTH: Final = frozenset((*range(0xD0, 0xD8), 0x01))
 _EXIF_MARKER: Final = 0xE1
@@ -46,11 +47,11 @@ _MARKER: Final = re.compile(rb"\xff+([^\xff])", re.DOTALL)
 
 
 class InvalidJpegError(ValueError):
-    """Not a JPEG that is accepted: why."""
+    """A JPEG that is not accepted; the text gives the reason."""
 
 
 class JpegHeader(NamedTuple):
-    """Size in pixels; whether there is an EXIF block, which may ask for a rotation."""
+    """Size in pixels, and whether there is an EXIF block, which may request a rotation."""
 
     width: int
     height: int
@@ -60,8 +61,8 @@ class JpegHeader(NamedTuple):
 def read_header(jpeg: bytes) -> JpegHeader:
     """Read the header of a whole JPEG, without decoding it (ITU-T T.81, annex B).
 
-    Raises InvalidJpegError if it is not a JPEG, is cut off (libjpeg would fill the rest with grey),
-    is coded arithmetically or without loss, or exceeds MAX_PIXELS, MAX_SIDE, MAX_JPEG_BYTES,
+    Raises InvalidJpegError if it is not a JPEG, is truncated (libjpeg would fill the rest with
+    grey), uses arithmetic or lossless coding, or exceeds MAX_PIXELS, MAX_SIDE, MAX_JPEG_BYTES,
     MAX_SCANS or MAX_SCANNED_PIXELS.
     """
     if not jpeg.startswith(_START):
@@ -76,10 +77,10 @@ def read_header(jpeg: bytes) -> JpegHeader:
         raise InvalidJpegError(
             f"claims {width}x{height} pixels, the limit is {MAX_PIXELS:,} and {MAX_SIDE:,} a side"
         )
-    # Cameras pad what follows the end, with zeros, fill bytes or line ends.
+    # Cameras add padding after the end marker: zeros, fill bytes or line ends.
     if jpeg.rfind(_END, max(0, len(jpeg) - _LONGEST_PADDING)) < 0:
         raise InvalidJpegError("cut off: no end-of-image marker")
-    # Behind FF in coded data there is 00 or a restart marker, so this counts nothing else.
+    # In coded data FF is followed by 00 or a restart marker, so this counts only scan markers.
     if (scans := jpeg.count(_SCAN, end)) > MAX_SCANS:
         raise InvalidJpegError(f"has {scans} scans, the limit is {MAX_SCANS}")
     if width * height * scans > MAX_SCANNED_PIXELS:
@@ -91,7 +92,7 @@ def read_header(jpeg: bytes) -> JpegHeader:
 
 
 def _find_frame_header(jpeg: bytes) -> tuple[JpegHeader, int]:
-    """The frame header, and the offset of its end."""
+    """Return the frame header, and the offset of its end."""
     at, exif = len(_START), False
     for _ in range(_MAX_SEGMENTS):
         if (found := _MARKER.match(jpeg, at)) is None:

@@ -1,4 +1,4 @@
-"""Every Redis key, one function each.
+"""The name of every Redis key, one function each.
 
 The braces are Redis Cluster hash tags: all keys of a camera are on one shard, so that one script
 can use them together.
@@ -11,7 +11,7 @@ CAMERAS: Final = "cameras"
 """Sorted set: camera name, scored by its producer's last heartbeat (Unix, milliseconds)."""
 
 WORKERS: Final = "workers"
-"""Sorted set: worker id, scored by when its heartbeat expires (Unix, milliseconds)."""
+"""Sorted set: worker id, scored by the expiry of its heartbeat (Unix, milliseconds)."""
 
 GROUP: Final = "workers"
 """The consumer group of every frames stream."""
@@ -30,37 +30,44 @@ def check_camera(camera: str) -> str:
 
 
 def frames(camera: str) -> str:
-    """Stream of frames not yet analysed; field `frame` holds a packed Frame."""
+    """Return the key of the stream of frames not yet analysed; field `frame`: a packed Frame."""
     return f"frames:{{{camera}}}"
 
 
 def emotions(camera: str) -> str:
-    """Stream of events; field `event` holds a packed EmotionEvent, its id is the frame's."""
+    """Return the key of the stream of events.
+
+    The field `event` holds a packed EmotionEvent; the id of an entry is that of its frame.
+    """
     return f"emotions:{{{camera}}}"
 
 
 def lease(camera: str) -> str:
-    """Hash: the camera's owner and what workers have to know of the camera.
+    """Return the key of the hash of the camera's owner and the state that owners pass on.
 
-    owner, epoch, expires_ms: which worker owns it. behind_ms: how far the clock of its frames is
-    behind. strikes: how many workers in a row crashed on frames that were trimmed since; struck_ms:
-    when the last did; set_aside: how often they reached the limit.
+    owner, epoch, expires_ms: the worker that owns the camera. clock_offset_ms: how far the clock of
+    its frames is behind. strikes: how many workers in a row crashed on frames that were trimmed
+    afterwards; struck_ms: time of the last such crash; set_aside: how often the strikes reached the
+    limit.
     """
     return f"lease:{{{camera}}}"
 
 
 def ledger(camera: str) -> str:
-    """Hash: how many frames ended how."""
+    """Return the key of the hash of counts: frames by outcome."""
     return f"ledger:{{{camera}}}"
 
 
 def dead(camera: str) -> str:
-    """Stream of dead letters: id, reason, size and deliveries of a frame; never its pixels."""
+    """Return the key of the stream of dead letters.
+
+    An entry holds id, reason, size and deliveries of a frame; never its pixels.
+    """
     return f"dead:{{{camera}}}"
 
 
 def camera_info(camera: str) -> str:
-    """Hash: what the camera's producer reports (state, fps, size, policy, counts)."""
+    """Return the key of the hash of the producer's reports (state, fps, size, policy, counts)."""
     return f"camera:{{{camera}}}"
 
 

@@ -1,7 +1,7 @@
 #!lua flags=no-writes
--- What became of a camera's frames, all read at one instant.
+-- Reads a camera's account at one instant.
 -- KEYS: camera_keys(). ARGV: group.
--- A key that holds something else than what we write there counts as empty.
+-- A key that holds another type of value counts as empty.
 local function info(key)
   local reply = redis.pcall('XINFO', 'STREAM', key)
   local fields = {}

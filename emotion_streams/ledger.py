@@ -1,4 +1,4 @@
-"""The ledger: what became of every frame of a camera, and whether the account balances."""
+"""The ledger: the outcome of every frame of a camera, and whether the account balances."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,33 +12,34 @@ _SCRIPT: Final = Path(__file__).with_name("ledger.lua").read_text()
 
 
 class Outcome(StrEnum):
-    """How a frame that a worker was given ended. Values are the fields of the ledger's hash."""
+    """How a frame that a worker read ended. The values are the fields of the ledger's hash."""
 
     ANALYSED = "analysed"
-    """An event was published, be it of no face at all."""
+    """An event was published, possibly without a face."""
     EXPIRED = "expired"
-    """Older than its camera's max_age_ms, or left behind for the newest."""
-    LATE = "late"
-    """Analysed, but an event of a newer frame stood already."""
+    """Older than its camera's max_age_ms, or skipped in favour of the newest frame."""
+    SUPERSEDED = "superseded"
+    """Analysed, but an event of a newer frame was already published."""
     DEAD = "dead"
-    """Malformed, or it ended too many workers: see the dead letters."""
+    """Malformed, or it crashed too many workers: see the dead letters."""
     LOST = "lost"
-    """Trimmed from the stream while a worker that fell had it."""
+    """Trimmed from the stream while it was pending with a worker that crashed."""
 
 
 @dataclass(frozen=True)
 class Ledger:
     """A camera's account at one instant, in frames.
 
-    `added`: ever stored in Redis; `in_flight`: with a worker; `queued`: waiting for one;
-    `events` and `dead_letters`: ever written to those streams. The rest as in Outcome.
+    `added`: frames ever stored in Redis; `in_flight`: read by a worker and not yet committed;
+    `queued`: not yet read; `events` and `dead_letters`: entries ever written to those streams. For
+    the other fields see Outcome.
     """
 
     camera: str
     added: int
     analysed: int
     expired: int
-    late: int
+    superseded: int
     dead: int
     lost: int
     in_flight: int
@@ -47,12 +48,12 @@ class Ledger:
     dead_letters: int
 
     @property
-    def dropped(self) -> int:
-        """Frames trimmed before any worker read them: what the other figures leave over."""
+    def trimmed(self) -> int:
+        """Frames trimmed before any worker read them: the remainder of the account."""
         return self.added - (
             self.analysed
             + self.expired
-            + self.late
+            + self.superseded
             + self.dead
             + self.lost
             + self.in_flight
@@ -62,31 +63,31 @@ class Ledger:
     @property
     def balanced(self) -> bool:
         """Whether no frame was counted twice, and each count has its entry in a stream."""
-        return self.dropped >= 0 and self.events == self.analysed and self.dead_letters == self.dead
+        return self.trimmed >= 0 and self.events == self.analysed and self.dead_letters == self.dead
 
     def frames(self) -> dict[str, int]:
-        """How many frames there were, and how many are in each state they can be in."""
+        """Return the number of frames added, and the number in each state."""
         counts = {outcome.value: getattr(self, outcome.value) for outcome in Outcome}
         return {
             "added": self.added,
             **counts,
             "in_flight": self.in_flight,
             "queued": self.queued,
-            "dropped": self.dropped,
+            "trimmed": self.trimmed,
         }
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as `--json` prints them."""
-        return {**vars(self), "dropped": self.dropped, "balanced": self.balanced}
+        return {**vars(self), "trimmed": self.trimmed, "balanced": self.balanced}
 
 
 async def read_ledger(client: Client, camera: str) -> Ledger:
-    """Read the camera's account in one step; all zero for an unknown camera."""
+    """Read the camera's account atomically; all counts are zero for an unknown camera."""
     return parse_ledger(camera, await client.eval_ro(*ledger_call(camera)))
 
 
 def ledger_call(camera: str) -> tuple[Any, ...]:
-    """Return the arguments of EVAL_RO that read the camera's account, for clients of any kind."""
+    """Return the arguments of EVAL_RO that read the camera's account, for any client."""
     key_names = keys.camera_keys(camera)
     return _SCRIPT, len(key_names), *key_names, keys.GROUP
 
@@ -94,7 +95,7 @@ def ledger_call(camera: str) -> tuple[Any, ...]:
 def parse_ledger(camera: str, reply: list[Any]) -> Ledger:
     """Parse the reply to `ledger_call`.
 
-    A count that is not a number is 0, so that the account does not balance.
+    A count that is not a number is read as 0, so that the account does not balance.
     """
     added, in_flight, queued, events, dead_letters, fields = reply
     counts = dict(zip(fields[::2], fields[1::2], strict=True))

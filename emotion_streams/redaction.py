@@ -1,24 +1,24 @@
-"""Credentials stay out of every text: logs, errors, metrics, process titles, pages.
+"""Removal of credentials from all text: logs, errors, metrics, process titles, pages.
 
-Others write much of that text (a camera's hash, a server's answer), so each step is linear in its
-length, and what is longer than MAX_TEXT is cut first.
+Other programs write much of that text (a camera's hash, a server's answer). Therefore each step is
+linear in the length of the text, and a text longer than MAX_TEXT is cut first.
 """
 
 import re
 from typing import Final
 
 MAX_TEXT: Final = 32_768
-"""Characters of a text that `redact` reads; the rest is dropped."""
+"""Maximum characters of a text that `redact` reads; the rest is dropped."""
 
 _secrets: set[str] = set()
 _MIN_SECRET: Final = 4
 _CUT: Final = "..."
 
 _QUERY: Final = re.compile(r"([?#]).+", re.DOTALL)
-# Maximal runs, so that no pattern is tried again from each character of the same run.
+# Patterns match maximal runs, so that none is retried from each character of the same run.
 _WORD: Final = re.compile(r"[^\s'\"]+")
 _PARAMETERS: Final = re.compile(r"[&\s]?[^&\s]+")
-# Each camera model has its own parameter name for a password, so all of the query is hidden.
+# The parameter name of the password differs between camera models, so the whole query is hidden.
 _CAMERA_SCHEME: Final = re.compile(r"(?:rtsp|http)s?://", re.IGNORECASE)
 _QUERY_START: Final = re.compile(r"[?#]")
 _NAME_START: Final = re.compile(r"[/_?&;]")
@@ -33,8 +33,8 @@ def redact(text: str, limit: int = MAX_TEXT) -> str:
     """Return the text without the credentials of the URLs in it.
 
     `***` replaces every `user:password@`, the query and the fragment of a camera's URL, the value
-    of parameters whose name speaks of a secret, and each text given to `register_secret`. A text of
-    more than `limit` characters is cut to them, and loses its last word, which may be half a URL.
+    of parameters whose name suggests a secret, and each text given to `register_secret`. A longer
+    text is cut to `limit` characters, and its last word, which may be half of a URL, is removed.
     """
     text = _without_registered(text, limit)
     return _PARAMETERS.sub(_hide_parameters, _WORD.sub(_hide_url, text))
@@ -43,7 +43,7 @@ def redact(text: str, limit: int = MAX_TEXT) -> str:
 def redact_url(text: str) -> str:
     """Redact a text that is one URL, or an option with one (`--source=rtsp://...`).
 
-    Its password may hold blanks and quotes.
+    The password may contain blanks and quotes.
     """
     start, separator, rest = text.partition("://")
     _, at, rest = rest.rpartition("@")
@@ -52,26 +52,27 @@ def redact_url(text: str) -> str:
 
 
 def short_message(error: BaseException) -> str:
-    """Describe a failure of Redis in a few words; redis-py writes whole clients out in some."""
+    """Describe a Redis error briefly; some redis-py errors contain the repr of a whole client."""
     return redact(_with_short_clients(str(error)[:MAX_TEXT])) or type(error).__name__
 
 
 def register_secret(text: str) -> None:
-    """Let `redact` replace this text from now on, wherever it is.
+    """Let `redact` replace this text from now on, wherever it occurs.
 
-    Texts of less than four characters would replace much else, and are left to the patterns.
+    A text of less than four characters occurs in many others; it is not registered, and only the
+    patterns apply to it.
     """
     if len(text) >= _MIN_SECRET:
         _secrets.add(text)
 
 
 def registered_secrets() -> list[str]:
-    """Return what was registered, for another process of ours to register as well."""
+    """Return the registered secrets, so that another of our processes can register them too."""
     return sorted(_secrets)
 
 
 def _without_registered(text: str, limit: int) -> str:
-    """Replace each registered secret, and cut the text so that no part of one is left."""
+    """Replace each registered secret, and cut the text so that no part of a secret remains."""
     secrets = sorted(_secrets, key=len, reverse=True)
     longest = len(secrets[0]) if secrets else 0
     cut = len(text) > limit
@@ -79,8 +80,8 @@ def _without_registered(text: str, limit: int) -> str:
     for secret in secrets:
         text = text.replace(secret, "***")
     if cut:
-        # A secret that the cut divided begins within the last `longest` characters; the word there
-        # may be a URL whose password was cut off before its @.
+        # A secret divided by the cut begins within the last `longest` characters; the word there
+        # may be a URL that was cut before the @ after its password.
         whole_words = _WHOLE_WORDS.match(text, 0, max(0, len(text) - longest))
         text = (whole_words[0] if whole_words else "") + _CUT
     return text
@@ -90,7 +91,7 @@ def _hide_url(match: re.Match[str]) -> str:
     """Hide the credentials, or the camera's query, of a URL in one word."""
     word = match[0]
     authority = word.find("://") + 3
-    # Up to the last @: passwords may hold an @.
+    # Up to the last @: a password may contain an @.
     at = word.rfind("@")
     if 3 <= authority <= at:
         word = f"{word[:authority]}***{word[at:]}"
@@ -104,7 +105,7 @@ def _hide_url(match: re.Match[str]) -> str:
 
 
 def _hide_parameters(match: re.Match[str]) -> str:
-    """Hide the values of parameters with a telling name, in a run between & and blanks."""
+    """Hide the values of parameters whose name suggests a secret, in a run between & and blanks."""
     done: list[str] = []
     rest = match[0]
     while "=" in rest:
@@ -121,9 +122,9 @@ def _hide_parameters(match: re.Match[str]) -> str:
 
 
 def _with_short_clients(text: str) -> str:
-    """Replace each client that redis-py writes out, `<redis....>`, by its `host:port`.
+    """Replace the repr of each redis-py client, `<redis....>`, by its `host:port`.
 
-    A client at the end is what the text is about: it is removed.
+    A client at the end of the text is removed.
     """
     parts: list[str] = []
     start = 0
@@ -137,7 +138,7 @@ def _with_short_clients(text: str) -> str:
 
 
 def _end_of_brackets(text: str, start: int) -> int:
-    """Return where the bracket that opens at `start` closes, or the end of the text."""
+    """Return the offset after the bracket that closes the one at `start`, or the text's length."""
     depth = 0
     for match in _BRACKET.finditer(text, start):
         depth += 1 if match[0] == "<" else -1

@@ -1,4 +1,4 @@
-"""Where Redis is and how to get in: one URL for every kind of it."""
+"""Address and credentials of Redis: one URL format for every topology."""
 
 import os
 import re
@@ -22,16 +22,16 @@ _TLS_OPTIONS: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_
 _DEFAULT_PORT: Final = {"redis": 6379, "redis+cluster": 6379, "redis+sentinel": 26379}
 
 
-class InvalidRedisUrl(ValueError):
-    """A Redis URL that cannot be used: what is wrong with it, and what it should look like."""
+class InvalidRedisUrlError(ValueError):
+    """An invalid Redis URL; the text gives the reason and the expected form."""
 
 
 @dataclass(frozen=True)
 class RedisUrl:
     """A parsed URL.
 
-    `hosts` holds one (host, port), or the nodes of a cluster or its sentinels; `sentinel_options`
-    what goes to the sentinels alone: their user and password.
+    `hosts` holds one (host, port), or those of the cluster's nodes, or of the sentinels.
+    `sentinel_options` holds the sentinels' own user and password.
     """
 
     kind: str
@@ -44,7 +44,7 @@ class RedisUrl:
 
 
 def without_line_end(secret: str) -> str:
-    """Return a secret without the line breaks at its end, which a file adds that it comes from."""
+    """Return the secret without the line breaks at its end, as a secret from a file may have."""
     return secret.rstrip("\r\n")
 
 
@@ -52,22 +52,22 @@ def parse_url(url: str, environ: Mapping[str, str] = os.environ) -> RedisUrl:
     """Parse redis://, rediss:// (TLS), unix://, redis+cluster:// and redis+sentinel:// URLs.
 
     Several hosts are separated by commas; a sentinel URL's path is `/service` or `/service/db`.
-    The query may hold `db`, and with TLS `ssl_ca_certs`, `ssl_certfile`, `ssl_keyfile` and
-    `ssl_cert_reqs`, as redis-py knows them; for a sentinel, `sentinel_username` and
-    `sentinel_password` as well. User and password come from the URL, else from
-    EMOTION_REDIS_USERNAME and EMOTION_REDIS_PASSWORD, and those of the sentinels from
-    EMOTION_REDIS_SENTINEL_USERNAME and EMOTION_REDIS_SENTINEL_PASSWORD; line breaks at their end
-    are dropped. Raises InvalidRedisUrl, whose text holds no password.
+    The query may hold `db`; with TLS also redis-py's options `ssl_ca_certs`, `ssl_certfile`,
+    `ssl_keyfile` and `ssl_cert_reqs`; for sentinels also `sentinel_username` and
+    `sentinel_password`. User and password come from the URL, else from EMOTION_REDIS_USERNAME and
+    EMOTION_REDIS_PASSWORD. Those of the sentinels come from the URL, else from
+    EMOTION_REDIS_SENTINEL_USERNAME and EMOTION_REDIS_SENTINEL_PASSWORD. Line breaks at their end
+    are removed. Raises InvalidRedisUrlError, whose text holds no password.
     """
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in _SCHEMES:
-        raise InvalidRedisUrl(
+        raise InvalidRedisUrlError(
             f"{redact_url(url)!r} is not a Redis URL: it starts with one of "
             + ", ".join(sorted(f"{name}://" for name in _SCHEMES))
         )
     tls = scheme.startswith("rediss")
     kind = scheme.replace("rediss", "redis", 1)
-    # urlsplit does not know lists of hosts, so they are taken off first.
+    # urlsplit does not support lists of hosts, so they are split off first.
     authority = re.split("[/?]", rest, maxsplit=1)[0]
     credentials, at, host_list = authority.rpartition("@")
     parts = urlsplit(f"x://x/{rest.removeprefix(authority).removeprefix('/')}")
@@ -97,13 +97,13 @@ def parse_url(url: str, environ: Mapping[str, str] = os.environ) -> RedisUrl:
             raise ValueError("a cluster has no database but 0")
         return RedisUrl(kind, hosts, "", service, number, options, sentinel)
     except ValueError as error:
-        raise InvalidRedisUrl(f"{redact_url(url)!r} is not a Redis URL: {error}") from None
+        raise InvalidRedisUrlError(f"{redact_url(url)!r} is not a Redis URL: {error}") from None
 
 
 def _credentials(
     user: str, password: str, environ: Mapping[str, str], prefix: str
 ) -> dict[str, str]:
-    """Return redis-py's options for what the URL gives, else the environment."""
+    """Return redis-py's options for user and password from the URL, else from the environment."""
     given = {
         "username": without_line_end(user or environ.get(f"{prefix}_USERNAME", "")),
         "password": without_line_end(password or environ.get(f"{prefix}_PASSWORD", "")),
@@ -123,7 +123,7 @@ def _tls_option(name: str, value: str, tls: bool) -> str:
 
 
 def _database(given: list[str]) -> int:
-    """Return the number of the database, 0 if none is given."""
+    """Return the database number, or 0 if none is given."""
     for text in filter(None, given):
         if not (text.isascii() and text.isdecimal()):
             raise ValueError(f"{text!r} is not the number of a database")

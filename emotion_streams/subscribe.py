@@ -1,8 +1,10 @@
-"""Iterate over emotion events: one camera, several, or all; from now, the start, or after an id."""
+"""Iterate over emotion events of one camera, several, or all: from now, the start, or an id."""
 
 import asyncio
+import atexit
 import logging
 import re
+import threading
 import time
 from collections.abc import (
     AsyncGenerator,
@@ -12,6 +14,7 @@ from collections.abc import (
     Iterable,
     Mapping,
 )
+from contextlib import suppress
 from functools import partial
 from typing import Final, NoReturn
 
@@ -21,7 +24,7 @@ from redis.exceptions import ResponseError
 from emotion_streams import keys
 from emotion_streams.backoff import create_task, is_permanent, is_wrong_type, retry_forever
 from emotion_streams.cameras import registered
-from emotion_streams.connection import Client, connect
+from emotion_streams.connection import Client, connect_async
 from emotion_streams.events import EmotionEvent
 from emotion_streams.redaction import short_message
 from emotion_streams.redis_url import parse_url
@@ -30,13 +33,14 @@ NOW: Final = "now"
 START: Final = "start"
 
 _BLOCK_MS: Final = 1000
-"""How long one read waits; new cameras are seen at least as often. Below the socket timeout."""
+"""How long one read blocks, which bounds the discovery of new cameras. Below the socket timeout."""
 _FAREWELL_S: Final = 0.25
 _ASIDE_S: Final = 5.0
-"""How long a camera is left out whose key holds another type of value."""
+"""How long a camera is skipped after its key was found to hold another type of value."""
 _BATCH: Final = 100
 _BUFFER: Final = 1000
-"""Events held for a slow reader; beyond it reading waits, and Redis' own retention decides."""
+"""Maximum events buffered for a slow reader. When the buffer is full, reading pauses; events that
+Redis trims meanwhile are lost."""
 
 _ID: Final = re.compile(r"[0-9]{1,19}(-[0-9]{1,19})?")
 
@@ -49,21 +53,22 @@ After = str | Mapping[str, str]
 def subscribe_async(
     url: str, cameras: Cameras = None, after: After = NOW
 ) -> AsyncGenerator[EmotionEvent, None]:
-    """Yield events as they come, for ever, in id order per camera and each at most once.
+    """Yield events as they arrive, without end, in id order per camera and each at most once.
 
-    `cameras`: a name, several, or None for all, also those that are attached later. `after`:
-    "now" (when the first event is asked for), "start", the id of the last event seen (events after
-    it follow), or a mapping from camera to any of these ("start" for those it does not name).
-    Close it (contextlib.aclosing) to end it at once.
+    `cameras`: a name, several, or None for all, including cameras that are attached later. `after`:
+    "now" (the time when the first event is requested), "start", the id of the last event seen
+    (later events follow), or a mapping from camera to any of these ("start" for cameras that it
+    does not name). Close the generator (contextlib.aclosing) to end it at once.
 
-    Keeps its place through a restart of Redis and reconnects for as long as it takes; logs one
-    warning when it begins to wait.
+    The subscription keeps its position through a restart of Redis and reconnects for as long as
+    necessary; it logs one warning when it begins to wait.
 
-    A camera whose key holds another type of value is left out until that is mended, and a warning
-    names it; if all named cameras are such, Redis' error is raised.
+    A camera whose key holds another type of value is skipped until the key is repaired, and a
+    warning names it. If this applies to all named cameras, Redis' error is raised.
 
-    Raises InvalidRedisUrl, and ValueError for a camera name or an `after` that cannot be one, in
-    the call; redis-py's errors where Redis refuses the first read (wrong password, no right).
+    The call itself raises InvalidRedisUrlError, and ValueError for an invalid camera name or
+    `after`. The iteration raises redis-py's errors if Redis refuses the first read (wrong password,
+    missing right).
     """
     parse_url(url)
     named = None if cameras is None else _names(cameras)
@@ -75,13 +80,17 @@ def subscribe_async(
 async def _subscribe(
     url: str, cameras: list[str] | None, after: After
 ) -> AsyncGenerator[EmotionEvent, None]:
-    client = connect(url)
+    client = connect_async(url)
     reader = _Reader(client, cameras, after)
     task = asyncio.create_task(reader.run())
     try:
         while True:
             get = asyncio.ensure_future(reader.events.get())
-            await asyncio.wait((get, task), return_when=asyncio.FIRST_COMPLETED)
+            try:
+                await asyncio.wait((get, task), return_when=asyncio.FIRST_COMPLETED)
+            except asyncio.CancelledError:
+                get.cancel()  # else it outlives the subscription and logs an error
+                raise
             if not get.done():
                 get.cancel()
                 _raise_first(task)
@@ -100,27 +109,81 @@ async def _subscribe(
 def subscribe(
     url: str, cameras: Cameras = None, after: After = NOW
 ) -> Generator[EmotionEvent, None, None]:
-    """As `subscribe_async`, for code without an event loop: blocks until the next event."""
+    """Yield events as `subscribe_async` does, and block until the next one.
+
+    Works beside a running event loop as well, as in a notebook; it blocks that loop meanwhile.
+    """
     return _blocking(subscribe_async(url, cameras, after))
 
 
 def _blocking(
     events: AsyncGenerator[EmotionEvent, None],
 ) -> Generator[EmotionEvent, None, None]:
-    with asyncio.Runner() as runner:
+    background = _Background(events)
+    try:
+        while True:
+            yield background.next_event()
+    finally:
+        background.close()
 
-        async def following() -> EmotionEvent:
-            return await anext(events)
 
+class _Background:
+    """Reads `events` in a separate event loop, in a separate thread.
+
+    The caller's thread may already run a loop. The reader is closed at program exit, because
+    nothing can be awaited any more when Python finalises objects that were not closed.
+    """
+
+    def __init__(self, events: AsyncGenerator[EmotionEvent, None]) -> None:
+        self._events = events
+        self._loop = asyncio.new_event_loop()
+        self._reading: asyncio.Task[EmotionEvent] | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._thread = threading.Thread(target=self._serve, name="subscribe", daemon=True)
+        self._thread.start()
+        atexit.register(self.close)
+
+    def next_event(self) -> EmotionEvent:
+        """Return the next event; block until it arrives."""
+        return asyncio.run_coroutine_threadsafe(self._next(), self._loop).result()
+
+    def close(self) -> None:
+        """Stop the thread, and a read that an interrupted `next_event` left running."""
+        atexit.unregister(self.close)
+        if self._loop.is_closed():
+            return
+        with suppress(RuntimeError):  # it was closed meanwhile
+            self._loop.call_soon_threadsafe(self._start_closing)
+        # The garbage collector may call this in any thread; this thread cannot join itself.
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _serve(self) -> None:
         try:
-            while True:
-                yield runner.run(following())
+            self._loop.run_forever()
         finally:
-            runner.run(events.aclose())
+            self._loop.close()
+
+    async def _next(self) -> EmotionEvent:
+        self._reading = asyncio.ensure_future(anext(self._events))
+        return await self._reading
+
+    def _start_closing(self) -> None:
+        if self._closing is None:
+            self._closing = self._loop.create_task(self._close())
+
+    async def _close(self) -> None:
+        try:
+            if self._reading is not None:
+                self._reading.cancel()
+                await asyncio.gather(self._reading, return_exceptions=True)
+            await self._events.aclose()
+        finally:
+            self._loop.stop()
 
 
 def _raise_first(task: "asyncio.Task[None]") -> NoReturn:
-    """Raise what ended a task that never returns; of a group, the first."""
+    """Raise the exception that ended a task; for an exception group, the first one in it."""
     error = task.exception()
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
@@ -141,7 +204,7 @@ def _check_place(place: str) -> None:
 
 
 class _Reader:
-    """Reads the cameras' streams into a bounded queue, and remembers how far it came."""
+    """Reads the cameras' streams into a bounded queue, and keeps its position in each."""
 
     def __init__(self, client: Client, cameras: list[str] | None, after: After) -> None:
         self.events: asyncio.Queue[EmotionEvent] = asyncio.Queue(_BUFFER)
@@ -155,9 +218,9 @@ class _Reader:
         self._failing = 0
 
     async def run(self) -> None:
-        """Never returns."""
+        """Read until cancelled; never returns."""
         await self._persist(self._start)
-        # XREAD takes all streams of one server at once, but in a cluster each lives on its own.
+        # One XREAD reads all streams of a server; in a cluster the streams are on several servers.
         if isinstance(self._client, RedisCluster):
             await self._run_per_camera()
         while True:
@@ -165,8 +228,11 @@ class _Reader:
             await self._persist(partial(self._read, *self._last))
 
     async def _persist(self, step: Callable[[], Awaitable[None]]) -> None:
-        """Do the step, tried for as long as it takes. A refusal is raised, unless Redis let us read
-        before: then it is as passing as a password that is being changed."""
+        """Run the step, and retry it while Redis cannot be reached.
+
+        Permanent errors are raised, unless an earlier read succeeded; then they are retried, too
+        (e.g. password rotation).
+        """
         fails = False
 
         def on_failure(error: Exception) -> None:
@@ -176,7 +242,7 @@ class _Reader:
             if not fails:
                 fails = True
                 self._failing += 1
-                if self._failing == 1:  # of several that fail at once, one speaks
+                if self._failing == 1:  # one warning for several that fail at once
                     log.warning("Redis cannot be reached; trying again: %s", short_message(error))
 
         try:
@@ -200,7 +266,7 @@ class _Reader:
         reading.discard(camera)
 
     async def _start(self) -> None:
-        """Fix where each camera known by now begins; those that come later begin at the start."""
+        """Set the start position of each known camera; later cameras begin at the start."""
         for camera in await self._cameras():
             if camera not in self._last:
                 self._last[camera] = await self._beginning(camera)
@@ -212,7 +278,8 @@ class _Reader:
         for camera in cameras:
             self._last.setdefault(camera, "0-0")
         for camera in self._last.keys() - set(cameras):
-            # While its events stand its place does too: were it to come back they would come twice.
+            # Keep the position while the stream has events; otherwise they would be replayed if the
+            # camera returns.
             if await self._newest(camera) is None:
                 del self._last[camera]
                 self._aside.pop(camera, None)
@@ -231,8 +298,11 @@ class _Reader:
         return await self._newest(camera) or "0-0"
 
     async def _newest(self, camera: str) -> str | None:
-        """The id of the camera's newest event; None without one, or if its key holds another type
-        of value: then the camera is set aside. Raises that error if no named camera is left."""
+        """Return the id of the camera's newest event, or None if it has none.
+
+        If the key holds another type of value, the camera is set aside and None returned; the
+        error is raised if no named camera is left.
+        """
         try:
             newest = await self._client.xrevrange(keys.emotions(camera), count=1)
         except ResponseError as error:
@@ -248,7 +318,7 @@ class _Reader:
         return newest[0][0].decode() if newest else None
 
     async def _readable(self, cameras: Iterable[str]) -> list[str]:
-        """The cameras that are not set aside; those set aside long ago are looked at again."""
+        """Return the cameras that are not set aside; check again those set aside for _ASIDE_S."""
         for camera in cameras:
             if self._aside.get(camera, float("inf")) <= time.monotonic():
                 await self._newest(camera)
@@ -259,7 +329,7 @@ class _Reader:
         if not readable:
             await asyncio.sleep(_BLOCK_MS / 1000)
             return
-        # One may have been forgotten since; then its stream is empty.
+        # A camera may have been removed meanwhile; then its stream is empty.
         streams = {keys.emotions(camera): self._last.get(camera, "0-0") for camera in readable}
         names = dict(zip(streams, readable, strict=True))
         try:
@@ -274,7 +344,7 @@ class _Reader:
         for key, entries in reply or []:
             camera = names[key.decode()]
             for entry_id, fields in entries:
-                event = EmotionEvent.of_entry(camera, entry_id, fields)
+                event = EmotionEvent.from_stream_entry(camera, entry_id, fields)
                 if event is not None:
                     await self.events.put(event)
                 self._last[camera] = entry_id.decode()

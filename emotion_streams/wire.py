@@ -1,4 +1,4 @@
-"""msgpack with limits, and one exception for everything that can be wrong with a message."""
+"""msgpack with limits, and one exception for every defect of a message."""
 
 import math
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ _MAX_TEXT_BYTES: Final = 4096
 _MAX_ITEMS: Final = 4096
 _MAX_FIELDS: Final = 64
 _MAX_ITEMS_IN_ALL: Final = 65_536
-"""An event of 1,024 faces holds 29 items for each."""
+"""An event of up to 1,024 faces holds 29 items per face."""
 
 YEAR_2200_MS: Final = 7_258_118_400_000
 
 
-class MalformedMessage(ValueError):
-    """A message that does not parse. Names the field and what is wrong with it."""
+class MalformedMessageError(ValueError):
+    """A message that does not parse; the text names the field and its defect."""
 
 
 def pack(fields: dict[str, Any]) -> bytes:
@@ -29,7 +29,8 @@ def pack(fields: dict[str, Any]) -> bytes:
 def unpack(blob: bytes, max_bytes: int) -> "Fields":
     """Parse a msgpack map with text keys of at most `max_bytes`.
 
-    Lists and maps may be nested, with at most `_MAX_ITEMS` items in all. Raises MalformedMessage.
+    Lists and maps may be nested, with at most `_MAX_ITEMS_IN_ALL` items in total. Raises
+    MalformedMessageError.
     """
     _check_size(blob, max_bytes)
     budget = _Budget()
@@ -38,15 +39,15 @@ def unpack(blob: bytes, max_bytes: int) -> "Fields":
             blob, list_hook=budget.spend, object_hook=budget.spend, **_limits(max_bytes)
         )
     if not isinstance(value, dict):
-        raise MalformedMessage(f"a {type(value).__name__}, not a map")
+        raise MalformedMessageError(f"a {type(value).__name__}, not a map")
     return Fields(value)
 
 
 def unpack_flat(blob: bytes, max_bytes: int) -> "Fields":
     """Parse a msgpack map of text keys and plain values, of at most `max_bytes`.
 
-    A nested list or map is refused by its header, before any of its items is built. Raises
-    MalformedMessage.
+    A nested list or map is rejected by its header, before any of its items is built. Raises
+    MalformedMessageError.
     """
     _check_size(blob, max_bytes)
     unpacker = msgpack.Unpacker(
@@ -70,7 +71,7 @@ def unpack_flat(blob: bytes, max_bytes: int) -> "Fields":
 
 def _check_size(blob: bytes, max_bytes: int) -> None:
     if len(blob) > max_bytes:
-        raise MalformedMessage(f"{len(blob)} bytes, the limit is {max_bytes}")
+        raise MalformedMessageError(f"{len(blob)} bytes, the limit is {max_bytes}")
 
 
 def _limits(max_bytes: int) -> dict[str, Any]:
@@ -86,13 +87,13 @@ def _limits(max_bytes: int) -> dict[str, Any]:
 
 
 class _Budget:
-    """Items that a message may still hold, over all its lists and maps."""
+    """The number of items that a message may still hold, over all its lists and maps."""
 
     def __init__(self) -> None:
         self._left = _MAX_ITEMS_IN_ALL
 
     def spend(self, container: Any) -> Any:
-        """Count a list or map that was built. Raises ValueError if it was one too many."""
+        """Count the items of a list or map. Raises ValueError if the limit is exceeded."""
         self._left -= 1 + len(container)
         if self._left < 0:
             raise ValueError(f"more than {_MAX_ITEMS_IN_ALL} items")
@@ -101,17 +102,20 @@ class _Budget:
 
 @contextmanager
 def _malformed() -> Iterator[None]:
-    """Turn whatever msgpack raises into MalformedMessage."""
+    """Turn every error that msgpack raises into MalformedMessageError."""
     try:
         yield
-    # ValueErrors of its own, UnicodeDecodeError (one too), StackError for deep nesting (another),
-    # OutOfData on truncated input; TypeError for odd keys.
+    # msgpack raises its own ValueErrors, UnicodeDecodeError and StackError (for deep nesting), both
+    # ValueErrors, OutOfData on truncated input, and TypeError for keys of an unexpected type.
     except (ValueError, TypeError, msgpack.UnpackException) as error:
-        raise MalformedMessage(f"not msgpack: {error or type(error).__name__}") from error
+        raise MalformedMessageError(f"not msgpack: {error or type(error).__name__}") from error
 
 
 class Fields:
-    """A parsed map whose accessors return a value of the right type or raise MalformedMessage."""
+    """A parsed map with typed accessors.
+
+    Each returns a value of the right type, or raises MalformedMessageError.
+    """
 
     def __init__(self, values: dict[Any, Any], where: str = "") -> None:
         self._values = values
@@ -173,7 +177,7 @@ class Fields:
         return iter(self._values)
 
     def has(self, name: str) -> bool:
-        """Return whether the field is there and not null."""
+        """Return whether the field is present and not null."""
         return self._values.get(name) is not None
 
     def _get(self, name: str) -> Any:
@@ -202,12 +206,12 @@ class Fields:
             raise self._wrong(name, f"{_short(value)} is not a list of at most {most}")
         return value
 
-    def _wrong(self, name: str, what: str) -> MalformedMessage:
-        return MalformedMessage(f"field {self._where}{name} {what}")
+    def _wrong(self, name: str, what: str) -> MalformedMessageError:
+        return MalformedMessageError(f"field {self._where}{name} {what}")
 
 
 def _short(value: Any) -> str:
-    """Return a value in at most about 40 characters, without formatting the rest of it."""
+    """Format a value in at most about 40 characters, without formatting the rest of it."""
     if isinstance(value, list | dict):
         return f"a {type(value).__name__} of {len(value)}"
     text = repr(value[:40] if isinstance(value, str | bytes) else value)

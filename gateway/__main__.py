@@ -9,16 +9,16 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from emotion_streams.connection import connect
+from emotion_streams.connection import connect_async
 from gateway.app import build
-from gateway.board import Board
 from gateway.connections import limit_accept_errors, reserve_files
 from gateway.feed import Feed
 from gateway.history import History
 from gateway.hub import Hub, Published
-from gateway.pictures import Finish, Pictures, as_it_is
+from gateway.monitor import CameraMonitor
+from gateway.pictures import FrameCache, PostProcess, passthrough
 from gateway.server import Server, listen
-from gateway.services import Services, Slots
+from gateway.services import ConnectionLimit, Services
 from gateway.settings import GatewaySettings, check
 from service import logs
 from service.command_line import conceal
@@ -26,7 +26,7 @@ from service.health import Health, HealthServer
 from service.listening import address_of
 from service.metrics import GatewayMetrics, build_info
 from service.settings import exit_with_error, load
-from service.settings_file import InvalidSettings
+from service.settings_file import InvalidSettingsError
 
 log = logging.getLogger("gateway")
 
@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> None:
         finish = _finish(settings)
         listener = listen(settings.host, settings.port)
         probes = _probes(settings, registry, health)
-    except (InvalidSettings, OSError) as error:
+    except (InvalidSettingsError, OSError) as error:
         exit_with_error("gateway", str(error))
     logs.set_up(settings.log_level, settings.log_format)
     # Its warnings are of requests that anybody can send, as often as they like.
@@ -64,7 +64,7 @@ def main(argv: list[str] | None = None) -> None:
 async def run(
     settings: GatewaySettings,
     listener: socket.socket,
-    finish: Finish,
+    finish: PostProcess,
     metrics: GatewayMetrics,
     health: Health,
 ) -> None:
@@ -72,24 +72,24 @@ async def run(
     limit_accept_errors(asyncio.get_running_loop())
     hub, history = Hub(metrics), History()
 
-    async with connect(settings.redis) as client, asyncio.TaskGroup() as group:
-        board = Board(client, health, metrics, _Announcer(hub, history))
-        pictures = Pictures(client, finish, metrics, group)
+    async with connect_async(settings.redis) as client, asyncio.TaskGroup() as group:
+        monitor = CameraMonitor(client, health, metrics, _Announcer(hub, history))
+        pictures = FrameCache(client, finish, metrics, group)
 
         def on_event(item: Published) -> None:
-            board.on_event(item)
+            monitor.on_event(item)
             pictures.on_event(item)
 
         feed = Feed(settings.redis, client, hub, history, on_event, health, metrics)
-        readers = [group.create_task(board.run()), group.create_task(feed.run())]
+        readers = [group.create_task(monitor.run()), group.create_task(feed.run())]
         services = Services(
             client=client,
-            board=board,
+            monitor=monitor,
             hub=hub,
             history=history,
             pictures=pictures if settings.pictures else None,
             blurred=settings.blur_faces,
-            slots=Slots(settings.max_clients, metrics),
+            stream_limit=ConnectionLimit(settings.max_clients, metrics),
             metrics=metrics,
         )
 
@@ -122,23 +122,28 @@ class _Announcer:
 
 
 async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Cancel until they have ended: redis-py loses a cancellation that comes together with a
-    reply (seen with 8.1)."""
+    """Cancel the tasks until they have ended.
+
+    redis-py loses a cancellation that comes together with a reply (seen with 8.1).
+    """
     while pending := [task for task in tasks if not task.done()]:
         for task in pending:
             task.cancel()
         await asyncio.wait(pending, timeout=0.1)
 
 
-def _finish(settings: GatewaySettings) -> Finish:
-    """What is done to pictures before they leave. OpenCV is imported only where it is needed."""
+def _finish(settings: GatewaySettings) -> PostProcess:
+    """Return what is done to pictures before they leave.
+
+    OpenCV is imported only if it is needed.
+    """
     if not settings.blur_faces:
-        return as_it_is
+        return passthrough
     try:
         from gateway.blur import blur_faces
     except ImportError as error:
-        raise InvalidSettings(
-            f"blur_faces: {error}; pip install '.[blur]' installs what it needs"
+        raise InvalidSettingsError(
+            f"blur_faces: {error}; pip install 'emotion-streams[blur]' installs what it needs"
         ) from error
     return blur_faces
 

@@ -15,8 +15,10 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A path, who answers it, the query it takes and what kind of answer it gives. `schema` names
-    a JSON answer's schema in gateway/openapi.py."""
+    """A path, its handler, its query and the media type of its answer.
+
+    `schema` names a JSON answer's schema in gateway/openapi.py.
+    """
 
     path: str
     handler: Handler

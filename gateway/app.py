@@ -8,22 +8,22 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.api import API
 from gateway.errors import HANDLERS
-from gateway.guard import OPEN_PATH, Guard
+from gateway.middleware import OPEN_PATH, AccessMiddleware
 from gateway.openapi import describe
 from gateway.routes import page
 from gateway.services import Services
 from gateway.settings import GatewaySettings, is_loopback
 
 
-def build(settings: GatewaySettings, has: Services) -> Starlette:
-    """The application over these services."""
+def build(settings: GatewaySettings, services: Services) -> Starlette:
+    """Return the application over these services."""
     guard = Middleware(
-        Guard,
+        AccessMiddleware,
         token=settings.token,
         hosts=_hosts(settings),
         proxies=settings.trusted_proxies or (),
         max_rate=settings.max_rate,
-        metrics=has.metrics,
+        metrics=services.metrics,
     )
     app = Starlette(
         routes=[
@@ -35,7 +35,7 @@ def build(settings: GatewaySettings, has: Services) -> Starlette:
         middleware=[guard],
         exception_handlers=HANDLERS,
     )
-    app.state.services = has
+    app.state.services = services
     app.state.description = describe(API, with_token=settings.token is not None)
     return app
 

@@ -60,8 +60,10 @@ def _blur(jpeg: bytes, event: EmotionEvent) -> bytes:
 
 
 def _reduce(image: Image, event: EmotionEvent) -> Image:
-    """The picture, no larger than the detector saw it: a face that is too small to be found there
-    is never shown with more pixels than that."""
+    """Return the picture, no larger than the detector saw it.
+
+    A face that is too small to be found there is never shown with more pixels than that.
+    """
     height, width = image.shape[:2]
     if event.model.detector == "yunet":
         scale = (event.detect_side or _YUNET_SIDE) / max(width, height)
@@ -77,8 +79,10 @@ def _reduce(image: Image, event: EmotionEvent) -> Image:
 
 
 def _scale_for_omitted(event: EmotionEvent) -> float:
-    """At which even the largest omitted face, no larger than the smallest that the event holds, has
-    too few pixels. ValueError if the event holds none to go by."""
+    """Return the scale at which every omitted face has too few pixels.
+
+    None is larger than the smallest face of the event. Raises ValueError if that holds none.
+    """
     if not event.faces:
         raise ValueError("holds faces, and the event has no box of any")
     smallest = min(face.box.width * face.box.height for face in event.faces)

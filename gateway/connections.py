@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection
 from typing import Any, Final, Protocol, TypeAlias
 
-from service.settings_file import InvalidSettings
+from service.settings_file import InvalidSettingsError
 
 BACKLOG: Final = 100
 """Connections accepted in one go, before any of them can be closed again."""
@@ -51,7 +51,7 @@ class IdleConnections:
             self._by_address.setdefault(key, OrderedDict())[connection] = None
 
     def remove(self, connection: Connection) -> None:
-        """The connection is closed, or a request is being answered on it."""
+        """Forget a connection that is closed, or on which a request is being answered."""
         key = self._addresses.pop(connection, None)
         if key is not None:
             del self._by_address[key][connection]
@@ -71,7 +71,10 @@ class IdleConnections:
 
 
 def bucket(address: str) -> str:
-    """What limits per address are kept by: of IPv6 the /64 network, all of which one client has."""
+    """Return the key of per-address limits: the address, or the /64 network of an IPv6 address.
+
+    One client usually has all of such a network.
+    """
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
@@ -93,18 +96,20 @@ def is_within(address: str, networks: Collection[Network]) -> bool:
 
 
 def max_connections(max_clients: int) -> int:
-    """Connections held at once: streams, and as many again for what is short."""
+    """Return how many connections are held at once: streams, and as many again for requests."""
     return 2 * max_clients + 100
 
 
 def reserve_files(max_clients: int) -> None:
-    """Raise this process' limit of open files to what `max_clients` take. InvalidSettings if the
-    system does not allow it."""
+    """Raise this process' limit of open files to what `max_clients` take.
+
+    Raises InvalidSettingsError if the system does not allow it.
+    """
     needed = max_connections(max_clients) + 2 * BACKLOG + _OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < needed:
         if hard != resource.RLIM_INFINITY and hard < needed:
-            raise InvalidSettings(
+            raise InvalidSettingsError(
                 f"max_clients: {max_clients} take {needed} open files, and the system allows "
                 f"{hard}; raise that (`ulimit -Hn`) or take fewer clients"
             )
@@ -112,8 +117,10 @@ def reserve_files(max_clients: int) -> None:
 
 
 def limit_accept_errors(loop: asyncio.AbstractEventLoop) -> None:
-    """Log at most once a minute that no connection can be accepted for lack of file descriptors:
-    asyncio reports each of the connections that wait."""
+    """Log at most once a minute that file descriptors are used up.
+
+    asyncio reports each of the connections that wait.
+    """
     loop.set_exception_handler(_AcceptErrors(loop.time))
 
 

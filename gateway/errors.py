@@ -14,12 +14,12 @@ log = logging.getLogger(__name__)
 
 
 def error(status: int, reason: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """The answer that says what went wrong."""
+    """Return an error answer with its reason."""
     return JSONResponse({"error": reason}, status, headers)
 
 
-async def on_refusal(request: Request, refusal: Exception) -> JSONResponse:
-    """What a handler, or the router, refused in its own words."""
+async def handle_http_exception(request: Request, refusal: Exception) -> JSONResponse:
+    """Answer with what a handler, or the router, refused in its own words."""
     assert isinstance(refusal, HTTPException)
     reason = refusal.detail
     if refusal.status_code == 404 and reason == "Not Found":
@@ -27,7 +27,7 @@ async def on_refusal(request: Request, refusal: Exception) -> JSONResponse:
     return error(refusal.status_code, reason, refusal.headers)
 
 
-async def on_redis_failure(request: Request, failure: Exception) -> JSONResponse:
+async def handle_redis_error(request: Request, failure: Exception) -> JSONResponse:
     """Answer 503 if Redis may be asked again, 502 if a key holds what cannot be read."""
     if is_wrong_type(failure):
         return error(502, "what Redis holds for this camera is not a stream of events")
@@ -35,13 +35,13 @@ async def on_redis_failure(request: Request, failure: Exception) -> JSONResponse
     return error(503, "Redis cannot be reached; try again", {"Retry-After": "1"})
 
 
-async def on_defect(request: Request, defect: Exception) -> JSONResponse:  # noqa: ARG001 - a handler's form
-    """A defect of ours. The trace is logged by the server; the client learns nothing of it."""
-    return error(500, "the gateway failed; its log says how")
+async def handle_unexpected(request: Request, defect: Exception) -> JSONResponse:  # noqa: ARG001 - a handler's form
+    """Answer 500. The server logs the traceback; the client is not shown it."""
+    return error(500, "internal error; see the gateway log")
 
 
 HANDLERS: dict[type[Exception], ExceptionHandler] = {
-    HTTPException: on_refusal,
-    **dict.fromkeys(REDIS_ERRORS, on_redis_failure),
-    Exception: on_defect,
+    HTTPException: handle_http_exception,
+    **dict.fromkeys(REDIS_ERRORS, handle_redis_error),
+    Exception: handle_unexpected,
 }

@@ -8,17 +8,20 @@ from emotion_streams import keys, subscribe_async
 from emotion_streams.backoff import is_wrong_type, retry_forever
 from emotion_streams.cameras import registered
 from emotion_streams.connection import Client
+from gateway.cursor import ZERO, StreamId, format_id, parse_id
 from gateway.history import SPAN_S, History
 from gateway.hub import Hub, Published
-from gateway.positions import BEGINNING, Position, format_id, parse_id
-from gateway.trouble import Trouble
+from gateway.redis_health import RedisHealth
 from service.health import Health
 from service.metrics import GatewayMetrics
 
 
 class Feed:
-    """Reads from SPAN_S before each camera's newest event, so that the history is there before the
-    first client is; what is older than the start goes into the history alone."""
+    """Reads all events from SPAN_S before each camera's newest.
+
+    So the history is complete before the first client comes. Events older than the start go into
+    the history alone.
+    """
 
     def __init__(
         self,
@@ -36,12 +39,12 @@ class Feed:
         self._history = history
         self._on_event = on_event
         self._health = health
-        self._trouble = Trouble("the events", health, metrics)
+        self._redis_health = RedisHealth("the events", health, metrics)
 
     async def run(self) -> None:
         """Never returns; keeps its place and waits where Redis is away."""
-        tips = await retry_forever(self._tips, self._trouble.told)
-        self._trouble.over()
+        tips = await retry_forever(self._tips, self._redis_health.failed)
+        self._redis_health.recovered()
         for camera, tip in tips.items():
             self._hub.advance(camera, tip)
         self._health.started()
@@ -49,14 +52,14 @@ class Feed:
         after = {camera: format_id(_before(tip)) for camera, tip in tips.items()}
         async for event in subscribe_async(self._url, after=after):
             item = Published.of(event)
-            live = item.position > tips.get(event.camera, BEGINNING)
+            live = item.position > tips.get(event.camera, ZERO)
             self._history.add(item, live)
             if live:
                 self._hub.publish(item)
                 self._on_event(item)
 
-    async def _tips(self) -> dict[str, Position]:
-        """The newest event of each camera."""
+    async def _tips(self) -> dict[str, StreamId]:
+        """Return the id of each camera's newest event."""
         tips = {}
         for camera in await registered(self._client):
             try:
@@ -65,9 +68,9 @@ class Feed:
                 if not is_wrong_type(error):
                     raise
                 newest = []  # the subscription names the camera in a warning
-            tips[camera] = parse_id(newest[0][0].decode()) if newest else BEGINNING
+            tips[camera] = parse_id(newest[0][0].decode()) if newest else ZERO
         return tips
 
 
-def _before(tip: Position) -> Position:
+def _before(tip: StreamId) -> StreamId:
     return max(0, tip[0] - SPAN_S * 1000), 0

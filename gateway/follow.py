@@ -10,8 +10,8 @@ from redis.exceptions import ResponseError
 from emotion_streams import Emotion, EmotionEvent, keys
 from emotion_streams.backoff import is_wrong_type
 from emotion_streams.connection import Client
-from gateway.hub import Hub, Notice, Published, Taken
-from gateway.positions import Position, format_id, parse_id
+from gateway.cursor import StreamId, format_id, parse_id
+from gateway.hub import Batch, Hub, Notice, Published
 
 HEARTBEAT_S: Final = 10.0
 """A client hears something at least this often, so that both sides notice a dead connection."""
@@ -19,39 +19,43 @@ HEARTBEAT_S: Final = 10.0
 STEP: Final = 50
 """Entries unpacked at a time: some milliseconds, in which nobody else is served."""
 
-_NOTHING: Final = Taken()
+_NOTHING: Final = Batch()
 
 
 @dataclass(frozen=True)
-class Begun:
-    """From here on nothing is missed. `seen`: where the client stands with each camera; it is kept
-    up to date with each event yielded."""
+class Started:
+    """From here on nothing is missed.
 
-    seen: Mapping[str, Position]
+    `seen`: the client's position with each camera, kept up to date with each event yielded.
+    """
+
+    seen: Mapping[str, StreamId]
 
 
 @dataclass(frozen=True)
-class Silence:
+class Heartbeat:
     """Nothing came for HEARTBEAT_S."""
 
 
 @dataclass(frozen=True)
-class Dropped:
+class EventsDropped:
     """The client was too slow: so many events were left out before the next one."""
 
     count: int
 
 
-async def follow(
+async def follow_events(
     hub: Hub,
     client: Client,
     cameras: frozenset[str] | None,
     known: Collection[str],
-    resumed: Mapping[str, Position] | None,
+    resumed: Mapping[str, StreamId] | None,
     figures: bool = False,
-) -> AsyncIterator[Begun | Published | Notice | Dropped | Silence]:
-    """Yield Begun, then the events of the cameras (None: of all, also of those to come) in id order
-    per camera, each once, until the hub closes. `known`: those of the cameras that there are.
+) -> AsyncIterator[Started | Published | Notice | EventsDropped | Heartbeat]:
+    """Yield Started, then the events of the cameras in id order per camera, each once.
+
+    It ends when the hub closes. `cameras`: None for all, also those to come.
+    `known`: those of them that are registered now.
 
     `resumed` is None for a new client, which gets what comes from now on. Of one that resumes it
     says where each camera stood; what Redis keeps after that comes first, of the known cameras that
@@ -60,7 +64,7 @@ async def follow(
     missed = () if resumed is None else tuple(known)
     seen = {camera: resumed[camera] for camera in known if camera in resumed} if resumed else {}
     if resumed is not None:
-        yield Begun(seen)
+        yield Started(seen)
     # Twice: the queue is opened only when little is missing, so that it cannot overflow meanwhile.
     async for item in _missed(client, missed, seen):
         yield item
@@ -68,27 +72,27 @@ async def follow(
         if resumed is None:
             # Only now: an event between the tips and the subscription would be nobody's.
             seen.update((camera, hub.tip(camera)) for camera in known)
-            yield Begun(seen)
+            yield Started(seen)
         async for item in _missed(client, missed, seen):
             yield item
         while not subscription.closed:
-            for news in _told(await subscription.take(HEARTBEAT_S), seen):
+            for news in _news(await subscription.take(HEARTBEAT_S), seen):
                 yield news
 
 
-def _told(
-    taken: Taken, seen: dict[str, Position]
-) -> Iterator[Published | Notice | Dropped | Silence]:
+def _news(
+    taken: Batch, seen: dict[str, StreamId]
+) -> Iterator[Published | Notice | EventsDropped | Heartbeat]:
     if taken == _NOTHING:
-        yield Silence()
+        yield Heartbeat()
     yield from taken.notices
     if taken.dropped:
-        yield Dropped(taken.dropped)
+        yield EventsDropped(taken.dropped)
     yield from (item for item in taken.items if _advance(seen, item))
 
 
 async def _missed(
-    client: Client, cameras: Iterable[str], seen: dict[str, Position]
+    client: Client, cameras: Iterable[str], seen: dict[str, StreamId]
 ) -> AsyncIterator[Published]:
     for camera in cameras:
         try:
@@ -101,7 +105,7 @@ async def _missed(
                 raise
 
 
-def _advance(seen: dict[str, Position], item: Published) -> bool:
+def _advance(seen: dict[str, StreamId], item: Published) -> bool:
     """Whether the event is new to the client, which then has seen it."""
     camera = item.event.camera
     if camera in seen and item.position <= seen[camera]:
@@ -120,10 +124,10 @@ class EventFilter:
         self._packed = emotion and re.compile(rb"emotion.{1,5}?" + emotion.encode(), re.DOTALL)
 
     def read(self, camera: str, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Published | None:
-        """The entry's event; None if it is not wanted, or this version cannot read it."""
+        """Return the entry's event; None if it is not wanted, or this version cannot read it."""
         if self._packed and not self._packed.search(fields.get(b"event", b"")):
             return None
-        event = EmotionEvent.of_entry(camera, entry_id, fields)
+        event = EmotionEvent.from_stream_entry(camera, entry_id, fields)
         if event is None or not self._wants(event):
             return None
         return Published.of(event)
@@ -133,7 +137,7 @@ class EventFilter:
 
 
 async def oldest_ms(client: Client, camera: str) -> int | None:
-    """The time of the oldest event that Redis keeps of the camera, None without one."""
+    """Return the time of the oldest event that Redis keeps of the camera, None without one."""
     entries = await client.xrange(keys.emotions(camera), count=1)
     return parse_id(entries[0][0].decode())[0] if entries else None
 
@@ -141,13 +145,15 @@ async def oldest_ms(client: Client, camera: str) -> int | None:
 async def read_events(
     client: Client,
     camera: str,
-    after: Position | None = None,
+    after: StreamId | None = None,
     before_ms: int | None = None,
     emotion: Emotion | None = None,
 ) -> AsyncIterator[Published]:
-    """Yield the camera's kept events after an id, up to and including a millisecond, oldest first:
-    those with a face that shows the emotion, if one is given. Entries that this version cannot read
-    are passed over."""
+    """Yield the camera's kept events after an id, up to and including a millisecond, oldest first.
+
+    If an emotion is given, only those with a face that shows it. Entries that this version cannot
+    read are skipped.
+    """
     wanted = EventFilter(emotion)
     start = "-" if after is None else f"({format_id(after)}"
     end = "+" if before_ms is None else str(before_ms)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from emotion_streams import EMOTIONS, EmotionEvent
+from gateway.cursor import ZERO, StreamId
 from gateway.hub import Published
-from gateway.positions import BEGINNING, Position
 
 SPAN_S: Final = 300
 
@@ -40,7 +40,7 @@ class Second:
                 self.sums[index] += face.probabilities[emotion]
 
     def to_dict(self) -> dict[str, Any]:
-        """The second as the API shows it: means instead of sums."""
+        """Return the second as the API shows it: means instead of sums."""
         return {
             "at": self.at,
             "events": self.events,
@@ -52,18 +52,23 @@ class Second:
 
 
 class History:
-    """SPAN_S seconds per camera, in memory only: about 100 kB each. They are counted back from the
-    camera's newest event: ids are by the producer's clock, which may be wrong."""
+    """Keeps SPAN_S seconds per camera, in memory only: about 100 kB each.
+
+    They are counted back from the camera's newest event, because ids are by the producer's clock,
+    which may be wrong.
+    """
 
     def __init__(self, now_ms: Callable[[], int] = now_ms) -> None:
         self._now_ms = now_ms
         self._seconds: dict[str, deque[Second]] = {}
-        self._last: dict[str, Position] = {}
+        self._last: dict[str, StreamId] = {}
         self._heard_ms: dict[str, int] = {}
 
     def add(self, item: Published, live: bool = True) -> None:
-        """Count the event into the second of its id, which is that of its frame's capture. `live`:
-        it came just now; of others there is only their id to say when they did."""
+        """Count the event into the second of its id, the time of its frame's capture.
+
+        `live`: it came just now; when others came is known from their ids alone.
+        """
         event = item.event
         at = item.position[0] // 1000
         seconds = self._seconds.setdefault(event.camera, deque())
@@ -77,14 +82,16 @@ class History:
             seconds.popleft()
 
     def of(self, camera: str, span_s: int) -> Iterable[Second]:
-        """The camera's seconds up to its newest event, oldest first; those without an event are
-        missing."""
+        """Return the camera's seconds up to its newest event, oldest first.
+
+        Seconds without an event are missing.
+        """
         since = self.last(camera)[0] // 1000 - span_s
         return (second for second in self._seconds.get(camera, ()) if second.at > since)
 
-    def last(self, camera: str) -> Position:
-        """The newest event that is counted in: later ones a viewer counts in by itself."""
-        return self._last.get(camera, BEGINNING)
+    def last(self, camera: str) -> StreamId:
+        """Return the newest event that is counted in; viewers count later ones in themselves."""
+        return self._last.get(camera, ZERO)
 
     def age_ms(self, camera: str) -> int:
         """How long ago that event came; 0 before the first."""

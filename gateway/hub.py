@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Final
 
 from emotion_streams import EmotionEvent
-from gateway.positions import BEGINNING, Position, parse_id
+from gateway.cursor import ZERO, StreamId, parse_id
 from service.metrics import GatewayMetrics
 
 _QUEUE: Final = 512
@@ -22,11 +22,11 @@ class Published:
     """An event with what each client needs of it, worked out once."""
 
     event: EmotionEvent
-    position: Position
+    position: StreamId
 
     @classmethod
     def of(cls, event: EmotionEvent) -> "Published":
-        """The event, which came from a stream, and its id as numbers."""
+        """Make one of an event from a stream: with its id as numbers."""
         return cls(event, parse_id(event.frame_id))
 
     @cached_property
@@ -75,14 +75,14 @@ class Subscription:
         """Whether the gateway is ending."""
         return self._closed
 
-    async def take(self, timeout_s: float) -> "Taken":
+    async def take(self, timeout_s: float) -> "Batch":
         """All that is queued; waits for the first of it, and returns nothing after the timeout."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._news.wait()
         except TimeoutError:
-            return Taken()
-        taken = Taken(tuple(self._queue), self._dropped, tuple(self._notices.values()))
+            return Batch()
+        taken = Batch(tuple(self._queue), self._dropped, tuple(self._notices.values()))
         self._queue.clear()
         self._notices.clear()
         self._dropped = 0
@@ -101,7 +101,7 @@ class Notice:
 
 
 @dataclass(frozen=True)
-class Taken:
+class Batch:
     """What a subscription held: events, how many were dropped before them, notices."""
 
     items: tuple[Published, ...] = ()
@@ -115,14 +115,14 @@ class Hub:
     def __init__(self, metrics: GatewayMetrics) -> None:
         self._metrics = metrics
         self._subscriptions: set[Subscription] = set()
-        self._tips: dict[str, Position] = {}
+        self._tips: dict[str, StreamId] = {}
         self._closed = False
 
-    def tip(self, camera: str) -> Position:
-        """The newest event of the camera that passed here."""
-        return self._tips.get(camera, BEGINNING)
+    def tip(self, camera: str) -> StreamId:
+        """Return the newest event of the camera that was published."""
+        return self._tips.get(camera, ZERO)
 
-    def advance(self, camera: str, position: Position) -> None:
+    def advance(self, camera: str, position: StreamId) -> None:
         """Take the position as the camera's newest without telling anybody: it is old news."""
         self._tips[camera] = max(self.tip(camera), position)
 
@@ -140,8 +140,10 @@ class Hub:
                 self._metrics.dropped_events.inc(subscription.offer(item))
 
     def announce(self, camera: str, status: bytes, figures_only: bool = False) -> None:
-        """Send a camera's changed status (JSON) to each subscription to it; if only figures have
-        changed, to those that asked for them."""
+        """Send a camera's changed status (JSON) to each subscription to it.
+
+        If only figures have changed, to those that asked for figures.
+        """
         self._notify(Notice("camera", camera, status), camera, figures_only)
 
     def announce_removed(self, camera: str) -> None:
@@ -167,8 +169,10 @@ class Hub:
     def subscribe(
         self, cameras: frozenset[str] | None, figures: bool = False
     ) -> Iterator[Subscription]:
-        """A subscription to these cameras, or to all, for as long as the context lasts; with the
-        cameras' figures if they are wanted."""
+        """Subscribe to these cameras, or to all, for as long as the context lasts.
+
+        `figures`: whether statuses are wanted of which only figures changed.
+        """
         subscription = Subscription(cameras, figures)
         if self._closed:
             subscription.close()

@@ -4,8 +4,8 @@ from collections import OrderedDict
 from typing import Final
 
 from emotion_streams import EmotionEvent
+from gateway.cursor import StreamId
 from gateway.hub import Published
-from gateway.positions import Position
 
 _MAX_WAITING: Final = 64
 """Pictures waiting for their events: twice what a frames stream holds."""
@@ -18,11 +18,11 @@ class Join:
     """One camera's frames and events, matched by id whichever comes first."""
 
     def __init__(self) -> None:
-        self._frames: OrderedDict[Position, bytes] = OrderedDict()
+        self._frames: OrderedDict[StreamId, bytes] = OrderedDict()
         self._bytes = 0
-        self._events: OrderedDict[Position, EmotionEvent] = OrderedDict()
+        self._events: OrderedDict[StreamId, EmotionEvent] = OrderedDict()
 
-    def frame(self, position: Position, jpeg: bytes) -> EmotionEvent | None:
+    def frame(self, position: StreamId, jpeg: bytes) -> EmotionEvent | None:
         """Hold the picture, or return the event that waited for it."""
         if (event := self._events.pop(position, None)) is not None:
             return event
@@ -33,8 +33,10 @@ class Join:
         return None
 
     def event(self, item: Published) -> bytes | None:
-        """The event's picture, or None where it is not here (yet). Older pictures are let go:
-        ids only grow, so their events never come."""
+        """Return the event's picture, or None if it is not here (yet).
+
+        Older pictures are dropped: ids only grow, so their events never come.
+        """
         jpeg = self._frames.get(item.position)
         while self._frames and next(iter(self._frames)) <= item.position:
             self._forget_oldest()

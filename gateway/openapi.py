@@ -51,7 +51,7 @@ SCHEMAS: Final[dict[str, Any]] = {
         last_frame_ms=_or_null("integer"),
         last_frame_age_ms=_or_null("integer"),
         owner=_or_null("string"),
-        lag=_or_null("integer"),
+        backlog=_or_null("integer"),
         error=_TEXT,
         verdict={"type": "string", "enum": [verdict.value for verdict in Verdict]},
         reason=_TEXT,
@@ -105,7 +105,7 @@ SCHEMAS: Final[dict[str, Any]] = {
 
 
 def describe(endpoints: Iterable[Endpoint], with_token: bool) -> dict[str, Any]:
-    """The document. `with_token`: whether the gateway asks for one."""
+    """Return the document. `with_token`: whether the gateway requires one."""
     components: dict[str, Any] = {"schemas": SCHEMAS}
     document: dict[str, Any] = {
         "openapi": "3.1.0",

@@ -12,21 +12,22 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from emotion_streams import EmotionEvent, Frame, MalformedMessage, keys
+from emotion_streams import EmotionEvent, Frame, MalformedMessageError, keys
 from emotion_streams.backoff import create_task, retry_forever
 from emotion_streams.connection import Client
+from gateway.cursor import ZERO, StreamId, parse_id
 from gateway.hub import Published
 from gateway.join import Join
-from gateway.positions import BEGINNING, Position, parse_id
 from service.metrics import GatewayMetrics
 
 LINGER_S: Final = 3.0
 """A camera is read this long after its last viewer, so that polling frame.jpg stays cheap."""
 
 _BLOCK_MS: Final = 1000
-_BATCH: Final = 8
+_BATCH: Final = 2
+"""Frames at once: with the largest, more would exceed what Valkey lets a client be sent."""
 
-Finish = Callable[[bytes, EmotionEvent], Awaitable[bytes]]
+PostProcess = Callable[[bytes, EmotionEvent], Awaitable[bytes]]
 """What is done to a JPEG before it may leave."""
 
 
@@ -39,22 +40,22 @@ class Picture:
     jpeg: bytes
 
 
-class Watcher:
+class Viewer:
     """One viewer of some cameras: wakes when any of them has a newer picture."""
 
-    def __init__(self, channels: Iterable["_Channel"]) -> None:
-        self._channels = tuple(channels)
+    def __init__(self, feeds: Iterable["_CameraFeed"]) -> None:
+        self._feeds = tuple(feeds)
         self._sent: dict[str, str] = {}
         self._news = asyncio.Event()
         self._news.set()  # there may be a picture already
         self.closed = False
 
     def wake(self) -> None:
-        """A camera has a newer picture, or the gateway ends."""
+        """Wake the viewer: a camera has a newer picture, or the gateway ends."""
         self._news.set()
 
     async def take(self, timeout_s: float) -> list[Picture]:
-        """The newest picture of each camera that has one not taken yet; waits for the first."""
+        """Return each camera's newest picture that was not taken yet; wait for the first."""
         try:
             async with asyncio.timeout(timeout_s):
                 while not self.closed:
@@ -68,21 +69,21 @@ class Watcher:
 
     def _untaken(self) -> list[Picture]:
         pictures = [
-            channel.newest
-            for channel in self._channels
-            if channel.newest and self._sent.get(channel.camera) != channel.newest.frame_id
+            feed.newest
+            for feed in self._feeds
+            if feed.newest and self._sent.get(feed.camera) != feed.newest.frame_id
         ]
         self._sent.update((picture.camera, picture.frame_id) for picture in pictures)
         return pictures
 
 
-class _Channel:
+class _CameraFeed:
     """A camera that somebody looks at, or did until a moment ago."""
 
-    def __init__(self, camera: str, finish: Finish, metrics: GatewayMetrics) -> None:
+    def __init__(self, camera: str, finish: PostProcess, metrics: GatewayMetrics) -> None:
         self.camera = camera
         self.newest: Picture | None = None
-        self.watchers: set[Watcher] = set()
+        self.viewers: set[Viewer] = set()
         self._closed = False
         self._finish = finish
         self._metrics = metrics
@@ -114,10 +115,10 @@ class _Channel:
                 last = entry_id.decode()
                 self._on_frame(parse_id(last), fields)
 
-    def _on_frame(self, position: Position, fields: dict[bytes, bytes]) -> None:
+    def _on_frame(self, position: StreamId, fields: dict[bytes, bytes]) -> None:
         try:
             frame = Frame.unpack(fields[b"frame"])
-        except (MalformedMessage, KeyError):
+        except (MalformedMessageError, KeyError):
             return  # the worker makes a dead letter of it
         self._metrics.frames_read_bytes.inc(len(frame.jpeg))
         event = self._join.frame(position, frame.jpeg)
@@ -131,7 +132,7 @@ class _Channel:
         self._ready.put_nowait((event.frame_id, jpeg, event))
 
     async def _show(self) -> None:
-        shown = BEGINNING
+        shown = ZERO
         while True:
             frame_id, jpeg, event = await self._ready.get()
             if parse_id(frame_id) <= shown:
@@ -142,75 +143,75 @@ class _Channel:
                 continue  # not a picture after all: nothing leaves
             shown = parse_id(frame_id)
             self.newest = Picture(self.camera, frame_id, finished)
-            for watcher in self.watchers:
-                watcher.wake()
+            for viewer in self.viewers:
+                viewer.wake()
 
 
-class Pictures:
+class FrameCache:
     """The cameras that are looked at, each read once however many look."""
 
     def __init__(
-        self, client: Client, finish: Finish, metrics: GatewayMetrics, group: asyncio.TaskGroup
+        self, client: Client, finish: PostProcess, metrics: GatewayMetrics, group: asyncio.TaskGroup
     ) -> None:
         self._client = client
         self._finish = finish
         self._metrics = metrics
         self._group = group
-        self._channels: dict[str, _Channel] = {}
+        self._feeds: dict[str, _CameraFeed] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.closed = False
 
     def on_event(self, item: Published) -> None:
-        """An event is out: its picture may be shown."""
-        channel = self._channels.get(item.event.camera)
-        if channel is not None:
-            channel.on_event(item)
+        """Let the event's picture be shown."""
+        feed = self._feeds.get(item.event.camera)
+        if feed is not None:
+            feed.on_event(item)
 
     @contextmanager
-    def watch(self, cameras: Iterable[str]) -> Iterator[Watcher]:
+    def watch(self, cameras: Iterable[str]) -> Iterator[Viewer]:
         """Look at the cameras for as long as the context lasts; at none once closed."""
         # A reader that began now would never be ended.
         names = () if self.closed else dict.fromkeys(cameras)
-        channels = [self._channel(camera) for camera in names]
-        watcher = Watcher(channels)
-        watcher.closed = self.closed
-        for channel in channels:
-            channel.watchers.add(watcher)
+        feeds = [self._feed(camera) for camera in names]
+        viewer = Viewer(feeds)
+        viewer.closed = self.closed
+        for feed in feeds:
+            feed.viewers.add(viewer)
         try:
-            yield watcher
+            yield viewer
         finally:
-            for channel in channels:
-                channel.watchers.discard(watcher)
-                asyncio.get_running_loop().call_later(LINGER_S, self._drop_unwatched, channel)
+            for feed in feeds:
+                feed.viewers.discard(viewer)
+                asyncio.get_running_loop().call_later(LINGER_S, self._drop_unwatched, feed)
 
-    def _channel(self, camera: str) -> _Channel:
-        if camera not in self._channels:
-            channel = _Channel(camera, self._finish, self._metrics)
-            self._channels[camera] = channel
-            self._tasks[camera] = create_task(self._group, channel.run(self._client))
-            self._metrics.watched.set(len(self._channels))
-        return self._channels[camera]
+    def _feed(self, camera: str) -> _CameraFeed:
+        if camera not in self._feeds:
+            feed = _CameraFeed(camera, self._finish, self._metrics)
+            self._feeds[camera] = feed
+            self._tasks[camera] = create_task(self._group, feed.run(self._client))
+            self._metrics.watched.set(len(self._feeds))
+        return self._feeds[camera]
 
-    def _drop_unwatched(self, channel: _Channel) -> None:
-        if channel.watchers or self._channels.get(channel.camera) is not channel:
+    def _drop_unwatched(self, feed: _CameraFeed) -> None:
+        if feed.viewers or self._feeds.get(feed.camera) is not feed:
             return
-        del self._channels[channel.camera]
-        channel.close()
-        self._tasks.pop(channel.camera).cancel()
-        self._metrics.watched.set(len(self._channels))
+        del self._feeds[feed.camera]
+        feed.close()
+        self._tasks.pop(feed.camera).cancel()
+        self._metrics.watched.set(len(self._feeds))
 
     def close(self) -> None:
         """End every viewer, and stop reading."""
         self.closed = True
-        for channel in self._channels.values():
-            channel.close()
-            for watcher in channel.watchers:
-                watcher.closed = True
-                watcher.wake()
+        for feed in self._feeds.values():
+            feed.close()
+            for viewer in feed.viewers:
+                viewer.closed = True
+                viewer.wake()
         for task in self._tasks.values():
             task.cancel()
 
 
-async def as_it_is(jpeg: bytes, event: EmotionEvent) -> bytes:  # noqa: ARG001 - a Finish
-    """The Finish that changes nothing."""
+async def passthrough(jpeg: bytes, event: EmotionEvent) -> bytes:  # noqa: ARG001 - a PostProcess
+    """Change nothing, as a PostProcess."""
     return jpeg

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from emotion_streams import Emotion, keys
-from gateway import positions
+from gateway import cursor
 from gateway.history import SPAN_S
 
 _EVENT_ID = r"^\d{1,20}-\d{1,20}$"
@@ -17,7 +17,7 @@ _CAMERAS_AT_ONCE = 64
 
 
 def _event_id(text: str) -> str:
-    positions.parse_id(text)
+    cursor.parse_id(text)
     return text
 
 
@@ -72,10 +72,12 @@ class StreamQuery(Query):
     """Of events as they come."""
 
     camera: tuple[CameraName, ...] = Field(
-        (), max_length=_CAMERAS_AT_ONCE, description="These cameras; all without, later ones too."
+        (),
+        max_length=_CAMERAS_AT_ONCE,
+        description="Cameras to include; omit for all, including later ones.",
     )
     after: str | None = Field(
-        None, max_length=positions.MAX_CAMERAS * 105, description="As the header Last-Event-ID."
+        None, max_length=cursor.MAX_CAMERAS * 105, description="As the header Last-Event-ID."
     )
     figures: bool = Field(
         False, description="Also each camera's status once a second, with its figures."
@@ -117,7 +119,10 @@ Model = TypeVar("Model", bound=Query)
 
 
 def parse(model: type[Model], request: Request) -> Model:
-    """The request's query, checked. HTTPException 400 names every parameter that is wrong."""
+    """Return the request's query, checked.
+
+    Raises HTTPException 400, which names every parameter that is wrong.
+    """
     values: dict[str, Any] = {}
     for name, value in request.query_params.multi_items():
         if is_list(model, name):

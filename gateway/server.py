@@ -14,7 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gateway.connections import BACKLOG, IdleConnections, max_connections
 from gateway.errors import error
-from gateway.guard import SECURITY_HEADERS
+from gateway.middleware import SECURITY_HEADERS
 from service import listening
 
 _SEND_BUFFER: Final = 256 << 10
@@ -34,7 +34,7 @@ _STOP_S: Final = 1.0
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. OSError that names the address where it cannot be had."""
+    """Return a listening socket. Raises OSError, which names the address."""
     listener = listening.listen(host, port)
     # Connections inherit them all.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
@@ -46,8 +46,10 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class _TimeoutProtocol(H11Protocol):
-    """uvicorn's, which by itself waits for ever for a request that is late or comes in part, and
-    for any number of them."""
+    """uvicorn's protocol with time limits and a limit of idle connections.
+
+    By itself it waits for ever for a request that is late or comes in part.
+    """
 
     idle: IdleConnections
     max_connections: int
@@ -98,8 +100,10 @@ class _TimeoutProtocol(H11Protocol):
         self.transport.close()
 
     def _watch(self) -> None:
-        """Close the connection in a while, unless a request is being answered. More of the same
-        request gains no time."""
+        """Close the connection after a time, unless a request is being answered.
+
+        More of the same request does not extend the time.
+        """
         if self.transport.is_closing():
             return
         if self.cycle is None or self.cycle.response_complete:

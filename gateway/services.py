@@ -9,14 +9,14 @@ from starlette.requests import Request
 
 from emotion_streams import keys
 from emotion_streams.connection import Client
-from gateway.board import Board
 from gateway.history import History
 from gateway.hub import Hub
-from gateway.pictures import Pictures
+from gateway.monitor import CameraMonitor
+from gateway.pictures import FrameCache
 from service.metrics import GatewayMetrics
 
 
-class Slots:
+class ConnectionLimit:
     """How many streams and exports may be open at once."""
 
     def __init__(self, most: int, metrics: GatewayMetrics) -> None:
@@ -24,7 +24,7 @@ class Slots:
         self._metrics = metrics
 
     @contextmanager
-    def take(self, route: str) -> Iterator[None]:
+    def acquire(self, route: str) -> Iterator[None]:
         """One for as long as the context lasts. HTTPException 503 where none is free."""
         if not self._free:
             raise HTTPException(503, "too many clients; try again later", {"Retry-After": "5"})
@@ -43,30 +43,32 @@ class Services:
     """Everything behind the routes. `pictures` is None where none may leave."""
 
     client: Client
-    board: Board
+    monitor: CameraMonitor
     hub: Hub
     history: History
-    pictures: Pictures | None
+    pictures: FrameCache | None
     blurred: bool
-    slots: Slots
+    stream_limit: ConnectionLimit
     metrics: GatewayMetrics
 
 
-def services(request: Request) -> Services:
-    """The application's."""
+def services_of(request: Request) -> Services:
+    """Return the application's services."""
     found: Services = request.app.state.services
     return found
 
 
-async def known_camera(request: Request) -> str:
-    """The camera that the path names. HTTPException 404 where there is none, and never was one
-    whose events are still kept."""
+async def require_camera(request: Request) -> str:
+    """Return the name of the camera in the path.
+
+    Raises HTTPException 404 if there is no such camera, nor any events of it.
+    """
     name: str = request.path_params["name"]
-    has = services(request)
-    if name in has.board.statuses():
+    services = services_of(request)
+    if name in services.monitor.statuses():
         return name
     try:
-        if await has.client.xrevrange(keys.emotions(keys.check_camera(name)), count=1):
+        if await services.client.xrevrange(keys.emotions(keys.check_camera(name)), count=1):
             return name
     except ValueError:
         pass

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, IPvAnyNetwork, StringConstraints
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from service.settings import ServiceSettings, split_list
-from service.settings_file import InvalidSettings
+from service.settings_file import InvalidSettingsError
 
 LEAST_TOKEN: Final = 16
 """Characters; a shorter token could be guessed."""
@@ -46,23 +46,27 @@ class GatewaySettings(ServiceSettings):
 
 
 def check(settings: GatewaySettings) -> None:
-    """Raise InvalidSettings where the gateway would be open to strangers."""
+    """Raise InvalidSettingsError where the gateway would be open to strangers."""
     if settings.token is not None and len(settings.token) < LEAST_TOKEN:
-        raise InvalidSettings(
+        raise InvalidSettingsError(
             f"token: shorter than {LEAST_TOKEN} characters; `openssl rand -hex 16` makes one"
         )
     if settings.token is not None and not settings.token.isprintable():
-        raise InvalidSettings("token: holds a line break or the like, which no client can show")
+        raise InvalidSettingsError(
+            "token: holds a line break or the like, which no client can show"
+        )
     if settings.token is None and not is_loopback(settings.host):
-        raise InvalidSettings(
+        raise InvalidSettingsError(
             f"token: listening on {settings.host}, which others can reach, takes one; "
             "set EMOTION_GATEWAY_TOKEN (`openssl rand -hex 16` makes one)"
         )
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address. A name other than localhost never counts:
-    what it resolves to may change."""
+    """Return whether only this machine can reach the address.
+
+    A name other than localhost never counts: what it resolves to may change.
+    """
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

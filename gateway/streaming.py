@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 BOUNDARY: Final = "picture"
 
 
-class HeldResponse(StreamingResponse):
+class LimitedStreamingResponse(StreamingResponse):
     """A stream that holds something (a slot) from its first byte until it ends, however it ends."""
 
     def __init__(
@@ -33,8 +33,10 @@ class HeldResponse(StreamingResponse):
         self._held = held
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Stream. A HEAD request gets the headers alone, since the rest would have no end. Where
-        Redis fails meanwhile the connection is cut."""
+        """Send the stream; to a HEAD request the headers alone, since it would not end.
+
+        If Redis fails meanwhile the connection is cut.
+        """
         if scope["method"] == "HEAD":
             await Response(headers=dict(self.headers))(scope, receive, send)
             return
@@ -51,13 +53,13 @@ class HeldResponse(StreamingResponse):
 
 
 def sse(name: str, data: bytes, event_id: str | None = None) -> bytes:
-    """A message of a text/event-stream; `data` is one line."""
+    """Return a message of a text/event-stream; `data` is one line."""
     head = f"event: {name}\n" + (f"id: {event_id}\n" if event_id is not None else "")
     return head.encode() + b"data: " + data + b"\n\n"
 
 
 def part(picture: Picture) -> bytes:
-    """A picture as part of a multipart stream."""
+    """Return a picture as part of a multipart stream."""
     head = (
         f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture.jpeg)}\r\n"
         f"X-Camera: {picture.camera}\r\nX-Frame-Id: {picture.frame_id}\r\n\r\n"

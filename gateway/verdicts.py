@@ -46,13 +46,16 @@ class Judgement:
     analysed_fps: float
 
     def to_dict(self) -> dict[str, Any]:
-        """The judgement as the API shows it."""
+        """Return the judgement as the API shows it."""
         return {**vars(self), "verdict": self.verdict.value}
 
 
 class CameraHealth:
-    """What was observed of a camera over time. Times are seconds of one monotonic clock: the
-    producer's own clock, which may be wrong, is not compared with any other."""
+    """What was observed of a camera over time.
+
+    Times are seconds of one monotonic clock: the producer's own clock, which may be wrong, is not
+    compared with any other.
+    """
 
     def __init__(self, now: float) -> None:
         self._known_since = now
@@ -65,7 +68,7 @@ class CameraHealth:
         self._slow_since: float | None = None
 
     def on_event(self, now: float) -> None:
-        """An event of the camera has come."""
+        """Record that an event of the camera has come."""
         self._event_at = now
         self._arrivals.append(now)
         self._forget_arrivals(now)
@@ -101,7 +104,7 @@ class CameraHealth:
             return Verdict.NOT_ANALYSED, "no worker analyses it"
         slow = self._is_slow(status, rate, now)
         if stale:
-            if status.lag:
+            if status.backlog:
                 return Verdict.BEHIND, "frames wait, and no event comes"
             if now - self._captured_at > self._patience_s():
                 return Verdict.DOWN, "no new picture comes"

@@ -1,1 +1,1 @@
-"""Cameras into frames streams: a supervisor, and a process per camera that reads and publishes."""
+"""Publish cameras to frames streams: one supervisor, and one capture process per camera."""

@@ -1,9 +1,9 @@
-"""`python -m producer`: cameras into frames streams; `probe SOURCE` tries one."""
+"""`python -m producer`: publish cameras to frames streams; `probe SOURCE` tests one camera."""
 
 import signal
 
 if __name__ == "__main__":
-    # First of all: whoever asks a producer that starts to read its file anew must not end it.
+    # Ignore SIGHUP first: a reload request during start-up must not kill the process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 import asyncio
@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry
 from producer.config import Config, load
 from producer.fleet import Fleet, Reloader
 from producer.registry import Registry
-from producer.supervisor import SourceMissing
+from producer.supervisor import SourceMissingError
 from service import logs
 from service import settings as service
 from service.command_line import conceal
@@ -32,8 +32,10 @@ _log = logging.getLogger("producer")
 
 
 def main(argv: list[str]) -> int:
-    """Run until the camera ends or a signal comes: exit code 0; 1 where the source does not exist,
-    2 where the settings are wrong."""
+    """Run until the camera ends or a signal arrives. Return the exit code.
+
+    The exit code is 0, 1 if the source does not exist, and 2 if the settings are invalid.
+    """
     if argv[:1] == ["probe"]:
         from producer.probe import main as probe
 
@@ -59,7 +61,7 @@ def main(argv: list[str]) -> int:
         _log.info("metrics are served", extra={"port": server.port})
         try:
             asyncio.run(_run(config, health, metrics))
-        except SourceMissing as error:
+        except SourceMissingError as error:
             print(f"producer: {error}", file=sys.stderr)
             return 1
     return 0
@@ -73,7 +75,7 @@ async def _run(config: Config, health: Health, metrics: ProducerMetrics) -> None
     loop = asyncio.get_running_loop()
     end_by = {signal.SIGINT, signal.SIGTERM}
     if config.path is None and _has_terminal():
-        end_by.add(signal.SIGHUP)  # it was closed; else there is nothing to read anew
+        end_by.add(signal.SIGHUP)  # the terminal was closed; there is no file to reload
     for number in end_by:
         loop.add_signal_handler(number, working.cancel)
     health.started()
@@ -81,14 +83,14 @@ async def _run(config: Config, health: Health, metrics: ProducerMetrics) -> None
         done, _ = await asyncio.wait({working, telling}, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             if not task.cancelled():
-                task.result()  # raises what ended it
+                task.result()  # raises the error that ended it
     finally:
         hurry = working.cancelled()  # by a signal
         working.cancel()
         await fleet.close()
         telling.cancel()
         await asyncio.wait([telling])
-        # The last word, "ended" perhaps, is not to be lost, nor to be waited for long.
+        # Publish the final state, for example "ended", but wait only for a short time.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_HURRIED_S if hurry else _LAST_WORD_MAY_TAKE_S):
                 await registry.tell()

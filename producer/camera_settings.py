@@ -14,7 +14,7 @@ _NETWORK_SCHEMES: Final = frozenset({"rtsp", "rtsps", "http", "https"})
 
 
 class SourceKind(StrEnum):
-    """Which source a camera's `source` means."""
+    """Kind of source that a camera's `source` names."""
 
     DEMO = "demo"
     V4L2 = "v4l2"
@@ -24,8 +24,11 @@ class SourceKind(StrEnum):
 
 
 def source_kind(source: str) -> SourceKind:
-    """What a `source` means: "demo", a USB index, a path in /dev, a URL, a folder, else a file.
-    Raises ValueError for a URL of another kind, or one that can be read in two ways."""
+    """Return the kind of a `source`.
+
+    A `source` is "demo", a USB index, a path in /dev, a URL, a folder, or else a file. Raises
+    ValueError for a URL with another scheme, and for a URL that is ambiguous.
+    """
     scheme, separator, rest = source.partition("://")
     if separator:
         if scheme.lower() not in _NETWORK_SCHEMES:
@@ -33,7 +36,7 @@ def source_kind(source: str) -> SourceKind:
                 f"{redact_url(source)}: of URLs, {', '.join(sorted(_NETWORK_SCHEMES))} are taken"
             )
         authority = re.split("[/?#]", rest, maxsplit=1)[0]
-        # Else FFmpeg takes a part of the password for the host, and asks the world for it.
+        # Otherwise FFmpeg takes a part of the password for the host name and looks it up in DNS.
         if authority.count("@") > 1 or "@" in rest.removeprefix(authority):
             raise ValueError(
                 "write / as %2F, ? as %3F, # as %23 and @ as %40 in a password and behind the host"
@@ -47,7 +50,7 @@ def source_kind(source: str) -> SourceKind:
 
 
 class CameraOptions(BaseModel):
-    """What may be said of one camera, on the command line or in a file."""
+    """Settings of one camera that the command line and a file accept."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
@@ -145,7 +148,7 @@ class CameraOptions(BaseModel):
     @field_validator("policy")
     @classmethod
     def _policy_suits_source(cls, policy: str, info: ValidationInfo) -> str:
-        source = info.data.get("source")  # not there where it is wrong itself
+        source = info.data.get("source")  # absent if it is invalid itself
         live = source and source_kind(source) in (SourceKind.V4L2, SourceKind.NETWORK)
         if policy == "every" and live:
             raise ValueError("a live camera does not wait; leave it at newest")
@@ -153,6 +156,6 @@ class CameraOptions(BaseModel):
 
 
 class CameraSettings(CameraOptions):
-    """What a file may say of one camera."""
+    """Settings of one camera that a file accepts."""
 
     enabled: bool = Field(True, description="whether the camera runs")

@@ -1,4 +1,4 @@
-"""The capture thread: opens the source, drains it, opens it again when it fails."""
+"""The capture thread: opens the source, drains it, and reopens it after a failure."""
 
 import contextlib
 import logging
@@ -12,20 +12,20 @@ from producer.gates import Backlog, Pacer, RateCap
 from producer.messages import Counts, State
 from producer.slot import Slot
 from producer.source import (
-    EndOfSource,
+    EndOfSourceError,
     Format,
-    NoSuchSource,
+    NoSuchSourceError,
     Picture,
     Source,
-    SourceUnavailable,
-    UndecodableFrame,
+    SourceUnavailableError,
+    UndecodableFrameError,
 )
 
 STABLE_FRAMES: Final = 25
-"""After so many frames in a row a camera counts as recovered, and the backoff starts anew."""
+"""A camera has recovered after this many frames in a row. The backoff is then reset."""
 
+# Damaged frames in a row. After so many, the stream is considered broken.
 _MAX_UNDECODABLE: Final = 50
-# In a row; then it is the stream that is broken, not a frame.
 _FIRST_DELAY_S: Final = 0.5
 _WAIT_S: Final = 0.2
 
@@ -33,8 +33,12 @@ _log = logging.getLogger(__name__)
 
 
 class Captured(NamedTuple):
-    """A picture and when it was captured: Unix time in milliseconds, which stands still while the
-    clock is set back; and by the monotonic clock, in seconds."""
+    """A picture and its capture time.
+
+    `captured_ms` is Unix time in milliseconds. It never decreases: if the clock is set back, it
+    stays the same until the clock has caught up. `arrived_s` is the time of the monotonic clock in
+    seconds.
+    """
 
     picture: Picture
     captured_ms: int
@@ -42,15 +46,18 @@ class Captured(NamedTuple):
 
 
 class Pace(NamedTuple):
-    """How fast a source is read. `fps`: frames let through per second at most, None for all.
-    `on_demand`: only as the workers take them."""
+    """How fast a source is read.
+
+    `fps`: maximum number of admitted frames per second, None for no limit. `on_demand`: read a
+    frame only when the publishing thread asks for one.
+    """
 
     fps: float | None
     on_demand: bool
 
 
 class Limits(NamedTuple):
-    """Seconds that a source may take, to open and for a frame; and between tries at most."""
+    """Time limits of a source in seconds: to open it, to read a frame, and between attempts."""
 
     open_s: float
     read_s: float
@@ -58,7 +65,7 @@ class Limits(NamedTuple):
 
 
 class _SessionPace(NamedTuple):
-    """What knows of times between one opening and the next."""
+    """Timing state of one session, from one opening of the source to the next."""
 
     pacer: Pacer
     backlog: Backlog
@@ -66,11 +73,11 @@ class _SessionPace(NamedTuple):
 
 
 class Capture:
-    """Runs in a thread of its own. Its public attributes may be read from others.
+    """Reads a source into a slot. Runs in its own thread; others may read its public attributes.
 
-    `state`, `error`, `format`, `last_frame_ms`: as in Report. `failed`: the source does not exist,
-    and `patient` is off. `patient`: what does not exist may come. `news` is set when `state`
-    changes.
+    `state`, `error`, `last_frame_ms`: as in Report. `format`: the format that the source reported
+    at its last opening. `failed`: the source does not exist and `patient` is off. `patient`: a
+    source that does not exist is tried again. `news` is set when `state` changes.
     """
 
     def __init__(
@@ -106,21 +113,24 @@ class Capture:
 
     @property
     def stable(self) -> bool:
-        """Frames have come for a while."""
+        """Whether at least STABLE_FRAMES frames came in a row."""
         return self._in_a_row >= STABLE_FRAMES
 
     def silent_s(self) -> float:
-        """How long ago the newest frame came."""
+        """Return the seconds since the newest frame arrived."""
         return time.monotonic() - self._heard
 
     def overdue_s(self) -> float:
-        """For how long a call into the source has outstayed its limit: cv2 can hang for good."""
+        """Return the seconds by which a call into the source exceeds its limit; cv2 can hang."""
         deadline = self._deadline
         return 0.0 if deadline is None else max(0.0, time.monotonic() - deadline)
 
     def run(self) -> None:
-        """Until the source ends, does not exist, or `stop`. Closes the slot at the end; not where
-        it falls, for nothing ended well then."""
+        """Run until the source ends, does not exist, or `stop` is set.
+
+        Closes the slot on normal completion only. After a crash the slot stays open, so that the
+        process does not look finished.
+        """
         self._run()
         self._slot.close()
 
@@ -130,10 +140,10 @@ class Capture:
             self._in_a_row = 0
             try:
                 self._session()
-            except EndOfSource:
+            except EndOfSourceError:
                 self._set_state(State.ENDED)
                 return
-            except SourceUnavailable as error:
+            except SourceUnavailableError as error:
                 self._unavailable(error)
                 if self.failed:
                     return
@@ -145,7 +155,10 @@ class Capture:
         return delays(min(_FIRST_DELAY_S, self._limits.reconnect_s), self._limits.reconnect_s)
 
     def _session(self) -> None:
-        """From opening to the end or a failure, which it raises."""
+        """Open the source and read it until it ends or fails.
+
+        Returns when `stop` is set. Raises EndOfSourceError and SourceUnavailableError.
+        """
         try:
             with self._within(self._limits.open_s):
                 self.format = self._source.open()
@@ -161,12 +174,12 @@ class Capture:
                 try:
                     with self._within(self._limits.read_s):
                         picture = self._source.retrieve()
-                except UndecodableFrame as error:
+                except UndecodableFrameError as error:
                     self._counts.undecodable += 1
                     undecodable += 1
                     _log.debug("a frame was left out: %s", error)
                     if self._source.live and undecodable >= _MAX_UNDECODABLE:
-                        raise SourceUnavailable(
+                        raise SourceUnavailableError(
                             f"{undecodable} damaged frames in a row: {error}"
                         ) from error
                     continue
@@ -178,7 +191,7 @@ class Capture:
                 self._source.close()
 
     def _next_frame(self, pace: "_SessionPace") -> float | None:
-        """Grab a frame; when it arrived, or None where it is not wanted."""
+        """Grab a frame. Return its arrival time, or None if the frame is not wanted."""
         with self._within(self._limits.read_s):
             position_s = self._source.grab()
         if position_s is not None and not self._source.live and not self._pace.on_demand:
@@ -189,7 +202,7 @@ class Capture:
 
     def _note_arrival(self, arrived_s: float) -> None:
         self._counts.captured += 1
-        # Never back, whatever is done to the clock.
+        # The time never goes back, even if the clock is set back.
         self.last_frame_ms = max(self.last_frame_ms, int(self._clock() * 1000))
         self._heard = arrived_s
 
@@ -200,16 +213,17 @@ class Capture:
             self._set_state(State.UP)
 
     def _wants(self, pace: "_SessionPace", arrived_s: float, position_s: float | None) -> bool:
-        # What is live is capped by arrival; its own time, where it tells one, shows what is late.
+        # The rate of a live source is limited by arrival times. The frame's own timestamp, if any,
+        # shows whether the frame is late.
         if self._source.live:
             if position_s is not None and pace.backlog.is_late(arrived_s, position_s):
-                self._counts.dropped_late += 1
+                self._counts.dropped_stale += 1
                 return False
             position_s = None
         if pace.cap.admits(arrived_s if position_s is None else position_s):
             return True
-        self._counts.rate_gated += 1
-        if self.state is State.UP:  # nobody looked at it: sound as those before it
+        self._counts.rate_skipped += 1
+        if self.state is State.UP:  # not decoded; counts as valid, like those before
             self._in_a_row += 1
         return False
 
@@ -217,8 +231,8 @@ class Capture:
         if self._slot.put(captured):
             self._counts.dropped_newer += 1
 
-    def _unavailable(self, error: SourceUnavailable) -> None:
-        self.failed = isinstance(error, NoSuchSource) and not self._patient
+    def _unavailable(self, error: SourceUnavailableError) -> None:
+        self.failed = isinstance(error, NoSuchSourceError) and not self._patient
         if str(error) != self.error and not self.failed:
             _log.warning("the camera is down, trying again: %s", error)
         self.error = str(error)

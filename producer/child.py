@@ -1,8 +1,8 @@
-"""The process of one camera: reads it, publishes its frames, reports, and can be killed any time.
+"""The process of one camera: reads it, publishes its frames, and reports. It can be killed anytime.
 
-Settings come as a line of JSON on standard input, for no password may stand on a command line.
-Input that ends means that the supervisor is gone, or wants this process to go. Reports go to
-standard output.
+The settings arrive as a line of JSON on standard input, because a password must not appear on a
+command line. The end of standard input means that the supervisor is gone, or that it asks this
+process to stop. Reports go to standard output.
 """
 
 import logging
@@ -22,7 +22,7 @@ from producer.messages import EXIT_FALLEN, EXIT_NO_SUCH_SOURCE, Counts, Order, R
 from producer.picture import Shaper, encode
 from producer.publish import Publisher
 from producer.slot import Slot
-from producer.source import UndecodableFrame
+from producer.source import UndecodableFrameError
 from producer.sources import make_source
 from producer.stderr import NativeErrors
 from service import logs
@@ -32,13 +32,13 @@ _PUBLISHER_MAY_TAKE_S: Final = 0.3
 _WAIT_S: Final = 0.2
 _REFUSED_IN_A_ROW: Final = 10
 _MEMORY_BYTES: Final = 1 << 30
-"""More than any stream of a camera takes to decode; a hostile one must not take the machine's."""
+"""More memory than any camera's stream needs. A hostile stream must not exhaust the machine."""
 
 _log = logging.getLogger(__name__)
 
 
 class CameraProcess:
-    """Capture, slot and publisher of one camera, and the threads that they run in."""
+    """The capture, slot and publisher of one camera, and their threads."""
 
     def __init__(self, order: Order, errors: NativeErrors) -> None:
         settings = order.settings
@@ -74,7 +74,7 @@ class CameraProcess:
         )
 
     def run(self) -> int:
-        """Until the source ends or the process shall stop; the exit code."""
+        """Run until the source ends or `stop` is called. Return the exit code."""
         threading.Thread(target=self._capture.run, daemon=True).start()
         publishing = threading.Thread(target=self._publish, daemon=True)
         publishing.start()
@@ -87,19 +87,20 @@ class CameraProcess:
         return EXIT_NO_SUCH_SOURCE if self._capture.failed else 0
 
     def stop(self) -> None:
-        """Let `run` come to its end."""
+        """Ask `run` to return."""
         self._stop.set()
         self._news.set()
 
     def _publish(self) -> None:
-        # Not where it falls: then the process ends at once, and not as if all were well.
+        # Close and stop on normal completion only. After an error in this thread, the process exits
+        # at once with EXIT_FALLEN, and must not look finished.
         self._publish_all()
         self._publisher.close()
         self.stop()
 
     def _publish_all(self) -> None:
         while not self._stop.is_set() and not self._slot.finished:
-            # Room first: a frame is captured when there is room for it, and so is never old.
+            # Wait for room first: the frame is then captured when it can be stored, and is not old.
             if self._every and not self._publisher.wait_for_room():
                 break
             captured = self._slot.take(_WAIT_S)
@@ -108,10 +109,10 @@ class CameraProcess:
             try:
                 picture = self._shape(captured.picture)
                 if not self._motion.admits(picture, captured.arrived_s):
-                    self._counts.motion_gated += 1
+                    self._counts.motion_skipped += 1
                     continue
                 encoded = encode(picture, self._quality)
-            except UndecodableFrame as error:
+            except UndecodableFrameError as error:
                 self._counts.undecodable += 1
                 self._note_refused(str(error))
                 continue
@@ -119,7 +120,10 @@ class CameraProcess:
             self._publisher.store(encoded, captured.captured_ms)
 
     def _note_refused(self, why: str) -> None:
-        """A picture was read and cannot be sent: the camera is not up if all are like that."""
+        """Count a picture that was read but cannot be sent.
+
+        If 10 of them come in a row, the camera is reported as down.
+        """
         self._refused_in_a_row += 1
         if self._refused_in_a_row == _REFUSED_IN_A_ROW:
             _log.warning("its pictures cannot be sent: %s", why)
@@ -153,7 +157,7 @@ class CameraProcess:
 
 
 def main() -> int:
-    """Run one camera by the order on standard input."""
+    """Run the camera of the order on standard input. Return the exit code."""
     order = Order.from_line(sys.stdin.readline())
     for secret in order.secrets:
         register_secret(secret)
@@ -168,13 +172,13 @@ def main() -> int:
 
 
 def _limit_memory() -> None:
-    """Address space: what is mapped by now, libraries for the most part, and _MEMORY_BYTES."""
+    """Limit the address space to what is mapped now, mostly libraries, plus _MEMORY_BYTES."""
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (mapped + _MEMORY_BYTES,) * 2)
 
 
 def _fall(fall: threading.ExceptHookArgs) -> None:
-    """An error in a thread that nobody foresaw: end at once and loudly, to be started anew."""
+    """Log an unexpected error of a thread, and exit at once so that the supervisor restarts."""
     _log.critical("%s", fall.exc_value, exc_info=fall.exc_value)
     logging.shutdown()
     os._exit(EXIT_FALLEN)
@@ -188,5 +192,5 @@ def _stop_at_end_of_input(process: CameraProcess) -> None:
 if __name__ == "__main__":
     code = main()
     logging.shutdown()
-    # Not sys.exit: the capture thread may sit in native code, which must not be unwound.
+    # Do not use sys.exit: the capture thread may be in native code, which must not be unwound.
     os._exit(code)

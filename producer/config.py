@@ -1,4 +1,4 @@
-"""The cameras to run: one from the command line, or many from a file that may change."""
+"""The cameras to run: one from the command line, or many from a file that can be reloaded."""
 
 import os
 from collections.abc import Mapping
@@ -14,16 +14,19 @@ from emotion_streams.redaction import register_secret
 from producer.camera_settings import CameraOptions, CameraSettings
 from producer.settings import ProducerSettings
 from service import settings as service
-from service.settings_file import InvalidSettings, expand, read_yaml, values_for
+from service.settings_file import InvalidSettingsError, expand, read_yaml, values_for
 
-# As pydantic reads a bool; in a file it is text.
+# The texts that pydantic reads as False; values in a file are text.
 _NO: Final = ("false", "no", "off", "n", "f", "0")
 
 
 @dataclass(frozen=True)
 class Config:
-    """What is to run. `path`: the file that names the cameras; None where the command line names
-    the one. `given`: what the command line said."""
+    """Configuration of a producer.
+
+    `path`: the file that names the cameras; None if the command line names the only camera.
+    `given`: the options of the command line.
+    """
 
     process: ProducerSettings
     cameras: Mapping[str, CameraSettings]
@@ -31,17 +34,21 @@ class Config:
     given: Mapping[str, Any]
 
     def cameras_now(self) -> Mapping[str, CameraSettings]:
-        """The cameras of the file as it stands now, held to all that the start holds it to. Raises
-        InvalidSettings."""
+        """Read the cameras from the current file, with the same checks as at the start.
+
+        Raises InvalidSettingsError.
+        """
         now = _resolve(self.given, self.path)
         if now.path is None:
-            raise InvalidSettings(f"{self.path}: cameras: it names none any more")
+            raise InvalidSettingsError(f"{self.path}: cameras: it names none any more")
         return now.cameras
 
 
 def load(argv: list[str]) -> Config:
-    """From command line, environment and file; ends the process with one line and exit code 2
-    where that makes no sense."""
+    """Load the configuration from command line, environment and file.
+
+    If the configuration is invalid, print one line and end the process with exit code 2.
+    """
     parser = service.build_parser(
         ProducerSettings,
         "producer",
@@ -52,7 +59,7 @@ def load(argv: list[str]) -> Config:
     config = given.pop("config", None) or os.environ.get("EMOTION_CONFIG")
     try:
         return _resolve(given, Path(config) if config else None)
-    except InvalidSettings as error:
+    except InvalidSettingsError as error:
         service.exit_with_error("producer", str(error))
 
 
@@ -64,7 +71,7 @@ def _resolve(given: Mapping[str, Any], path: Path | None) -> Config:
     if path and "cameras" in content:
         if about_camera:
             names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(about_camera))
-            raise InvalidSettings(
+            raise InvalidSettingsError(
                 f"{names}: {path} names the cameras; say it there, under the camera or defaults"
             )
         return Config(process, _cameras(content, path, os.environ), path, given)
@@ -74,7 +81,7 @@ def _resolve(given: Mapping[str, Any], path: Path | None) -> Config:
             if path
             else ("--camera is missing (or --config with cameras)")
         )
-        raise InvalidSettings(missing)
+        raise InvalidSettingsError(missing)
     values = {name: getattr(process, name) for name in about_camera if name != "camera"}
     defaults = _section(content, path, "defaults") if path else {}
     camera = parse_camera({**defaults, **values}, os.environ)
@@ -82,8 +89,10 @@ def _resolve(given: Mapping[str, Any], path: Path | None) -> Config:
 
 
 def read_cameras(path: Path, environ: Mapping[str, str] = os.environ) -> dict[str, CameraSettings]:
-    """The cameras of a file: each by `defaults` and its own keys. Raises InvalidSettings, which
-    names file, camera and key."""
+    """Read the cameras of a file. Each has the keys of `defaults` and its own.
+
+    Raises InvalidSettingsError, which names the file, the camera and the key.
+    """
     return _cameras(read_yaml(path), path, environ)
 
 
@@ -91,30 +100,35 @@ def _cameras(
     content: Mapping[str, Any], path: Path, environ: Mapping[str, str]
 ) -> dict[str, CameraSettings]:
     defaults = _section(content, path, "defaults")
-    # By themselves first, so that no camera is blamed. What they lack in the environment is
-    # missed only by a camera that uses it.
+    # Check the defaults alone first, so that their errors are not attributed to a camera. A
+    # missing environment variable is an error only for an enabled camera that uses the default.
     parse_camera({**defaults, "enabled": False}, environ, f"{path}: defaults.")
     cameras: dict[str, CameraSettings] = {}
     for name, own in _section(content, path, "cameras").items():
         where = f"{path}: cameras.{name}"
         if not isinstance(own, dict):
-            raise InvalidSettings(f"{where}: not a mapping of settings, as in {{source: demo}}")
+            raise InvalidSettingsError(
+                f"{where}: not a mapping of settings, as in {{source: demo}}"
+            )
         try:
             keys.check_camera(name)
         except ValueError as error:
-            raise InvalidSettings(f"{where}: {error}") from None
+            raise InvalidSettingsError(f"{where}: {error}") from None
         cameras[name] = parse_camera({**defaults, **own}, environ, f"{where}.")
     if not cameras:
-        raise InvalidSettings(f"{path}: cameras: there is none in it")
+        raise InvalidSettingsError(f"{path}: cameras: there is none in it")
     return cameras
 
 
 def parse_camera(
     values: Mapping[str, Any], environ: Mapping[str, str], where: str = ""
 ) -> CameraSettings:
-    """A camera's settings, with `${NAME}` taken from the environment; one that is not enabled may
-    lack it there. What came from there, and password and query of a URL, are secret from now on.
-    Raises InvalidSettings, with `where` before each key."""
+    """Parse a camera's settings, with `${NAME}` taken from the environment.
+
+    A variable of a disabled camera may be unset. The values of variables, and the password and
+    query of a URL, are registered as secrets. Raises InvalidSettingsError, with `where` before each
+    key.
+    """
     expanded = dict(values)
     for key, value in values.items():
         if isinstance(value, str):
@@ -122,7 +136,7 @@ def parse_camera(
                 expanded[key] = expand(value, environ)
             except ValueError as error:
                 if str(values.get("enabled", True)).lower() not in _NO:
-                    raise InvalidSettings(f"{where}{key}: {error}") from None
+                    raise InvalidSettingsError(f"{where}{key}: {error}") from None
     source = expanded.get("source")
     if isinstance(source, str):
         _keep_credentials(source)
@@ -130,14 +144,14 @@ def parse_camera(
         return CameraSettings.model_validate(expanded)
     except ValidationError as error:
         lines = service.explain(error, lambda key, _: f"{where}{key}")
-        raise InvalidSettings("; ".join(lines)) from None
+        raise InvalidSettingsError("; ".join(lines)) from None
 
 
 def _keep_credentials(source: str) -> None:
-    # Up to the last @: whoever writes a password plainly may have left an / or @ in it.
+    # Up to the last @: a password that is not percent-encoded may contain / or @.
     credentials, _, rest = source.partition("://")[2].rpartition("@")
     password = credentials.partition(":")[2]
-    # The query as a whole: its values may be words as common as "main".
+    # Register the query as a whole: its values can be common words such as "main".
     query = rest.partition("?")[2]
     for secret in (password, unquote(password), query):
         register_secret(secret)
@@ -146,5 +160,5 @@ def _keep_credentials(source: str) -> None:
 def _section(content: Mapping[str, Any], path: Path, name: str) -> dict[str, Any]:
     section = content.get(name) or {}
     if not isinstance(section, dict):
-        raise InvalidSettings(f"{path}: {name}: not a mapping")
+        raise InvalidSettingsError(f"{path}: {name}: not a mapping")
     return section

@@ -1,4 +1,4 @@
-"""All cameras of a producer: started, stopped and changed as their settings say."""
+"""All cameras of a producer: start, stop and change them according to their settings."""
 
 import asyncio
 import logging
@@ -14,7 +14,7 @@ from producer.messages import Order
 from producer.registry import CameraRecord
 from producer.supervisor import CameraSupervisor
 from service.metrics import ProducerMetrics
-from service.settings_file import InvalidSettings
+from service.settings_file import InvalidSettingsError
 
 _LOOK_EVERY_S: Final = 1.0
 
@@ -27,18 +27,19 @@ class Fleet:
     def __init__(self, config: Config, metrics: ProducerMetrics) -> None:
         self._process = config.process
         self._metrics = metrics
-        # The one camera of a command line is asked for now; those of a file may come later.
+        # The source of a camera on the command line must exist at the start. Sources of cameras in
+        # a file may appear later.
         self._patient = config.path is not None
         self._running: dict[str, tuple[CameraSettings, asyncio.Task[None]]] = {}
         self._records: dict[str, CameraRecord] = {}
         self._fallen: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def records(self) -> list[CameraRecord]:
-        """What is known of each camera that runs."""
+        """Return the record of each running camera."""
         return list(self._records.values())
 
     async def apply(self, cameras: Mapping[str, CameraSettings]) -> None:
-        """Run these cameras and no others; the unchanged go on untouched."""
+        """Run exactly these cameras. Cameras whose settings are unchanged continue undisturbed."""
         wanted = {name: camera for name, camera in cameras.items() if camera.enabled}
         changed = {name for name, (now, _) in self._running.items() if wanted.get(name) != now}
         await self._stop(changed)
@@ -50,12 +51,14 @@ class Fleet:
             self._start(name, wanted[name])
 
     async def wait_until_ended(self) -> None:
-        """Until every camera has ended. Raises SourceMissing where one cannot run."""
+        """Wait until every camera has ended. Raises SourceMissingError if a source is missing."""
         await asyncio.gather(*(task for _, task in self._running.values()))
 
     async def wait_until_fallen(self) -> None:
-        """Until a supervisor fails for a reason of its own, which is raised: no camera may be left
-        alone in silence."""
+        """Wait until a supervisor fails with an error, and raise that error.
+
+        Without this, its camera would silently have no supervisor.
+        """
         await self._fallen
 
     async def close(self) -> None:
@@ -84,7 +87,7 @@ class Fleet:
     def _look_at(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (error := task.exception()) and not self._fallen.done():
             self._fallen.set_exception(error)
-            self._fallen.exception()  # not everybody waits for it
+            self._fallen.exception()  # marks it as retrieved: not every caller waits for it
 
     async def _stop(self, names: set[str]) -> None:
         tasks = [self._running.pop(name)[1] for name in names]
@@ -94,10 +97,12 @@ class Fleet:
 
 
 class Reloader:
-    """Applies a settings file anew when it changed and then stands still for a second, for it may
-    be half written; and at once on SIGHUP. One that cannot be used leaves the cameras as they are.
+    """Reloads a settings file after a change, and at once on SIGHUP.
 
-    `read`: the cameras of the file `path`; raises InvalidSettings.
+    A changed file is reloaded when it has not changed again for a second, because it may be
+    incomplete while it is written. If the file is invalid, the cameras stay as they are.
+
+    `read` returns the cameras of the file `path`, and raises InvalidSettingsError.
     """
 
     def __init__(
@@ -117,15 +122,15 @@ class Reloader:
         self._applied = self._seen = self._signature()
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Reload until cancelled."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._asked.set)
         while True:
             try:
                 async with asyncio.timeout(self._look_every_s):
                     await self._asked.wait()
             except TimeoutError:
-                # Polled: inotify sees nothing on network file systems, nor through the links
-                # by which Kubernetes swaps a ConfigMap.
+                # Poll: inotify reports no changes on network file systems, nor through the links
+                # with which Kubernetes replaces a ConfigMap.
                 if not self._changed():
                     continue
             self._asked.clear()
@@ -139,7 +144,7 @@ class Reloader:
         self._applied = self._seen = self._signature()
         try:
             cameras = self._read()
-        except InvalidSettings as error:
+        except InvalidSettingsError as error:
             self._metrics.config_valid.set(0)
             _log.error("the new settings cannot be used, the cameras stay: %s", error)
             return

@@ -1,43 +1,45 @@
-"""When frames are due, and which are worth sending."""
+"""Frame pacing, and the filters that decide which frames are sent."""
 
 from typing import Final
 
 import numpy as np
 
 from producer.opencv import cv2
-from producer.source import Picture, Pixels, UndecodableFrame
+from producer.source import Picture, Pixels, UndecodableFrameError
 
+# No camera has a backlog that lasts longer than this.
 _BACKLOG_LASTS_S: Final = 5.0
+# Jitter of networks and of cameras that send in bursts. A frame with more extra delay was queued.
 _JITTER_S: Final = 0.3
-# Of networks, and of cameras that send in bursts; what is later than that waited somewhere.
+# Maximum drift of a camera's clock: the least delay seen so far is raised at this rate.
 _DRIFT: Final = 0.05
-# Of a camera's clock at most, and how fast the least delay is forgotten.
 _MAY_LAG_S: Final = 1.0
+# Joined recordings and a recorder's motion clips jump by hours: continue after a short wait.
 _MAX_WAIT_S: Final = 2.0
-# Two recordings joined, or a recorder's motion clips, jump by hours: go on after a moment.
 
+# Cells are large enough to average out sensor noise, and small compared with a face.
 _GRID: Final = (64, 48)
-# Cells are large enough to average a sensor's noise away, and small beside a face.
+# In grey levels, from 0 to 255.
 _CELL_CHANGED: Final = 8
-# Of 255 levels of grey.
 _AT_LEAST_EVERY_S: Final = 1.0
 
 
 class RateCap:
-    """Lets at most `fps` frames a second through, by their timestamps, evenly."""
+    """Rate limiter: admits at most `fps` frames a second, evenly spaced by their timestamps."""
 
     def __init__(self, fps: float | None) -> None:
         self._interval_s: Final = 1 / fps if fps else 0.0
         self._due_s: float | None = None
 
     def admits(self, time_s: float) -> bool:
-        """Whether the frame of this time goes through; times must not go back."""
+        """Return whether to send the frame with this timestamp. Timestamps must not go back."""
         if self._due_s is None or not self._interval_s:
             self._due_s = time_s
-        # Cameras are not punctual: a frame a little early is the one that was meant.
+        # Cameras are not punctual: a frame that is slightly early is the one that is due.
         if time_s < self._due_s - self._interval_s / 10:
             return False
-        # On a grid, so that 25 becomes 10 and not 8.3; anew after a gap, so that none is made up.
+        # A fixed grid reduces 25 fps to 10 and not to 8.3. The grid restarts after a gap, so that
+        # frames missed in the gap are not made up.
         self._due_s += self._interval_s
         if self._due_s <= time_s:
             self._due_s = time_s + self._interval_s
@@ -45,18 +47,18 @@ class RateCap:
 
 
 class Pacer:
-    """Shows the frames of a source that does not live at the times that they name."""
+    """Plays back a source that is not live at the rate of its timestamps."""
 
     def __init__(self) -> None:
         self._origin_s: float | None = None
 
     def wait_s(self, now_s: float, position_s: float) -> float:
-        """How long to wait before the frame of this position is shown."""
+        """Return how many seconds to wait before the frame at this position is due."""
         if self._origin_s is None:
             self._origin_s = now_s - position_s
         wait_s = self._origin_s + position_s - now_s
         if wait_s < -_MAY_LAG_S:
-            # The machine slept or was overloaded: go on from here, not through all at once.
+            # The machine slept or was overloaded: continue from here, without a burst of frames.
             self._origin_s -= wait_s
         elif wait_s > _MAX_WAIT_S:
             self._origin_s -= wait_s - _MAX_WAIT_S
@@ -64,12 +66,13 @@ class Pacer:
 
 
 class Backlog:
-    """Tells frames that come late from those that come as they are captured.
+    """Detects frames that were delayed on their way from the camera.
 
-    A stream that was held up, by probing it at its start or by the network, delivers what it kept
-    in one go. How long a frame was on its way is not known, for the camera has a clock of its own,
-    but how much longer than others: late is what took 0.3 s more than the fastest lately. At the
-    start, while nothing is known of others, all are late that come faster than they were captured.
+    A stream that was held up, by probing at its start or by the network, delivers the frames that
+    it kept in one burst. Absolute transit time is unknown, because the camera's clock is
+    independent. A frame is late if it took 0.3 s longer than the fastest recent frame. At the
+    start, until a transit time is known, the first frame and each frame that arrives more than
+    twice as fast as it was captured is late.
     """
 
     def __init__(self) -> None:
@@ -79,7 +82,10 @@ class Backlog:
         self._believed = True
 
     def is_late(self, arrived_s: float, position_s: float) -> bool:
-        """Whether this frame waited somewhere. `position_s`: its own time."""
+        """Return whether this frame was queued on its way.
+
+        `position_s` is the frame's own timestamp.
+        """
         if not self._believed:
             return False
         if not self._lags(arrived_s, position_s):
@@ -87,7 +93,7 @@ class Backlog:
             return False
         if self._late_since_s is None:
             self._late_since_s = arrived_s
-        # No camera's backlog lasts this long: it is its clock that is wrong.
+        # A backlog does not last this long: the camera's clock is wrong, so stop using it.
         self._believed = arrived_s - self._late_since_s < _BACKLOG_LASTS_S
         return self._believed
 
@@ -97,7 +103,7 @@ class Backlog:
         if before is None:
             return True
         passed_s, claimed_s = arrived_s - before[0], position_s - before[1]
-        if claimed_s <= 0:  # its clock was set back, or stands still
+        if claimed_s <= 0:  # its clock was set back or does not advance
             self._least_s = took_s
         elif self._least_s is not None:
             self._least_s = min(took_s, self._least_s + passed_s * _DRIFT)
@@ -107,8 +113,12 @@ class Backlog:
 
 
 class MotionGate:
-    """Leaves out frames in which less than the share `min_motion` of the picture changed since the
-    last one that went through; one a second goes through all the same. 0 lets all through."""
+    """Motion filter: skips frames that barely differ from the last admitted frame.
+
+    A frame is skipped if less than the share `min_motion` of the picture changed since the last
+    admitted frame. One frame a second is admitted regardless. If `min_motion` is 0, every frame is
+    admitted.
+    """
 
     def __init__(self, min_motion: float) -> None:
         self._min_motion: Final = min_motion
@@ -117,11 +127,14 @@ class MotionGate:
         self._before_s = 0.0
 
     def admits(self, picture: Picture, arrived_s: float) -> bool:
-        """Whether the frame goes through. `arrived_s` must not go back. Raises UndecodableFrame."""
+        """Return whether to send the frame.
+
+        `arrived_s` must not go back. Raises UndecodableFrameError.
+        """
         if not self._min_motion:
             return True
         cells = _cells(picture)
-        # The next comes as long after this one as this one after that before, or half as much more.
+        # The next frame is expected after up to 1.5 times the interval between the last two.
         next_s = arrived_s + 1.5 * (arrived_s - self._before_s)
         self._before_s = arrived_s
         if (
@@ -135,12 +148,12 @@ class MotionGate:
 
 
 def _cells(picture: Picture) -> Pixels:
-    """The picture as 64 x 48 means of grey."""
+    """Return the picture as 64 x 48 mean grey levels."""
     if isinstance(picture, bytes):
-        # At an eighth of its size, a JPEG is decoded from its blocks' means alone.
+        # At an eighth of its size, a JPEG is decoded from the means of its blocks alone.
         grey = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_REDUCED_GRAYSCALE_8)
         if grey is None:
-            raise UndecodableFrame(f"a JPEG of {len(picture)} bytes cannot be decoded")
+            raise UndecodableFrameError(f"a JPEG of {len(picture)} bytes cannot be decoded")
         return np.asarray(cv2.resize(grey, _GRID, interpolation=cv2.INTER_AREA), np.uint8)
     small = cv2.resize(picture, _GRID, interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)

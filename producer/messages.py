@@ -1,4 +1,4 @@
-"""What a supervisor and a camera's process tell each other, a line at a time."""
+"""Messages between a supervisor and a camera's process, one per line."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -8,15 +8,18 @@ from typing import Final, NamedTuple
 from producer.camera_settings import CameraSettings
 
 EXIT_NO_SUCH_SOURCE: Final = 66
-"""Exit code of a camera's process whose source does not exist (EX_NOINPUT of sysexits.h)."""
+"""Exit code of a camera's process if its source does not exist (EX_NOINPUT of sysexits.h)."""
 
 EXIT_FALLEN: Final = 70
-"""Exit code of one that met an error that nobody foresaw (EX_SOFTWARE); the log has it."""
+"""Exit code of a camera's process after an unexpected error, which is logged (EX_SOFTWARE)."""
 
 
 class Order(NamedTuple):
-    """What the supervisor tells a camera's process. `patient`: wait for a source that does not
-    exist, rather than give up. `secrets`: what must not stand in its logs."""
+    """Configuration that the supervisor sends to a camera's process.
+
+    `patient`: wait for a source that does not exist, instead of giving up. `secrets`: texts that
+    must not appear in the logs of the process.
+    """
 
     camera: str
     redis_url: str
@@ -32,13 +35,13 @@ class Order(NamedTuple):
 
     @classmethod
     def from_line(cls, line: str) -> "Order":
-        """Parse what `to_line` made."""
+        """Parse the output of `to_line`."""
         values = json.loads(line)
         return cls(**{**values, "settings": CameraSettings(**values["settings"])})
 
 
 class State(StrEnum):
-    """Of a camera; values as in the registry."""
+    """State of a camera. The values are those of the registry."""
 
     UP = "up"
     DOWN = "down"
@@ -47,16 +50,20 @@ class State(StrEnum):
 
 @dataclass
 class Counts:
-    """What a camera's process counted since it started, in frames unless said. Each is written by
-    one thread. All that was captured ended in exactly one of the others, or is on its way:
-    `captured = published + gated + dropped + undecodable + on_way`, which is two at most."""
+    """Counters of a camera's process since its start.
+
+    They count frames unless their name says otherwise. Each counter is written by one thread. Each
+    captured frame is counted in exactly one of the other counters, or is in flight:
+    `captured = published + skipped + dropped + undecodable + on_way`. `on_way` is at most three:
+    one frame with the capture thread, one in the slot, one with the publisher.
+    """
 
     captured: int = 0
     published: int = 0
     published_bytes: int = 0
-    rate_gated: int = 0
-    motion_gated: int = 0
-    dropped_late: int = 0
+    rate_skipped: int = 0
+    motion_skipped: int = 0
+    dropped_stale: int = 0
     dropped_newer: int = 0
     dropped_full: int = 0
     dropped_refused: int = 0
@@ -65,15 +72,15 @@ class Counts:
     redis_errors: int = 0
 
     @property
-    def gated(self) -> int:
-        """Left out on purpose."""
-        return self.rate_gated + self.motion_gated
+    def skipped(self) -> int:
+        """Frames left out on purpose."""
+        return self.rate_skipped + self.motion_skipped
 
     @property
     def lost(self) -> int:
-        """Captured, and not on purpose left out."""
+        """Captured frames that were lost, not left out on purpose."""
         return (
-            self.dropped_late
+            self.dropped_stale
             + self.dropped_newer
             + self.dropped_full
             + self.dropped_refused
@@ -82,16 +89,19 @@ class Counts:
 
     @property
     def on_way(self) -> int:
-        """Captured, and not yet ended."""
-        # The threads go on while they are counted: never less than none.
-        return max(0, self.captured - self.published - self.gated - self.lost)
+        """Captured frames in flight."""
+        # The threads keep counting while the sum is taken, so it can be negative.
+        return max(0, self.captured - self.published - self.skipped - self.lost)
 
 
 @dataclass(frozen=True)
 class Report:
-    """One line. `last_frame_ms`: Unix time, 0 before the first. `overdue_s`: how long a call into
-    the source outstays its time limit; the process cannot help itself then. `redis_error`: why
-    Redis does not store, or empty."""
+    """Report of a camera's process, sent as one line.
+
+    `last_frame_ms`: Unix time of the newest frame in milliseconds, 0 before the first.
+    `overdue_s`: for how long a call into the source has exceeded its time limit; the process cannot
+    recover from that by itself. `redis_error`: why Redis does not store frames, or empty.
+    """
 
     state: State = State.DOWN
     error: str = ""
@@ -110,7 +120,7 @@ class Report:
 
     @classmethod
     def from_line(cls, line: str | bytes) -> "Report":
-        """Parse what `to_line` made. Raises ValueError for all else."""
+        """Parse the output of `to_line`. Raises ValueError for any other text."""
         try:
             values = json.loads(line)
             values["state"] = State(values["state"])

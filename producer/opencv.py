@@ -1,15 +1,15 @@
-"""The one place that imports cv2, with its limits set before."""
+"""The only module that imports cv2, after it has set the limits of cv2."""
 
 import os
 
 from emotion_streams.jpeg import MAX_PIXELS
 
-# Read once, when cv2 is imported.
+# cv2 reads both variables once, when it is imported.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
-# Warnings: the least at which FFmpeg says with which status a server refused.
+# Level "warning": the lowest at which FFmpeg reports the status of a server's refusal.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "24")
 
 import cv2 as cv2
 
-# A process per camera is the parallelism; pools within each would only contend.
+# Each camera has its own process; thread pools inside them would only compete for the cores.
 cv2.setNumThreads(1)

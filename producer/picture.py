@@ -1,4 +1,4 @@
-"""From what the source gave to the JPEG that workers get."""
+"""Convert a source's picture into the JPEG that workers receive."""
 
 from typing import Final, NamedTuple
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from emotion_streams.jpeg import InvalidJpegError, JpegHeader, read_header
 from producer.opencv import cv2
-from producer.source import Picture, Pixels, UndecodableFrame
+from producer.source import Picture, Pixels, UndecodableFrameError
 
 _ROTATIONS: Final = {
     0: None,
@@ -25,10 +25,10 @@ class EncodedPicture(NamedTuple):
 
 
 class Shaper:
-    """Turns pictures upright, cuts them to the region of interest, and scales them down to `width`
-    where they are wider. A JPEG that needs none of it stays as the camera made it.
+    """Rotates pictures upright, crops them to the region of interest, and limits their width.
 
-    `roi`: x, y, width and height, as shares of the picture that was turned.
+    A picture wider than `width` is scaled down to it. A JPEG that needs none of these steps is
+    passed through unchanged. `roi`: x, y, width and height, as shares of the rotated picture.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Shaper:
         self._roi = roi
 
     def __call__(self, picture: Picture) -> Picture:
-        """The picture as it is to be sent. Raises UndecodableFrame."""
+        """Return the picture to send. Raises UndecodableFrameError."""
         if isinstance(picture, bytes):
             header = jpeg_header(picture)
             untouched = self._rotation is None and self._roi is None and not header.exif
@@ -69,29 +69,36 @@ class Shaper:
 
 
 def jpeg_header(jpeg: bytes) -> JpegHeader:
-    """Its header; UndecodableFrame for what a worker would refuse."""
+    """Read the header of a JPEG. Raises UndecodableFrameError if a worker would refuse it."""
     try:
         return read_header(jpeg)
     except InvalidJpegError as error:
-        raise UndecodableFrame(f"the JPEG is refused: {error}") from error
+        raise UndecodableFrameError(f"the JPEG is refused: {error}") from error
 
 
 def encode(picture: Picture, quality: int) -> EncodedPicture:
-    """As JPEG of this quality; what is one already, as it is. Raises UndecodableFrame."""
+    """Encode a picture as a JPEG of this quality. A JPEG is passed through unchanged.
+
+    Raises UndecodableFrameError.
+    """
     if isinstance(picture, bytes):
         jpeg = picture
     else:
         ok, buffer = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
         if not ok:
-            raise UndecodableFrame(f"a picture of shape {picture.shape} cannot be encoded")
+            raise UndecodableFrameError(f"a picture of shape {picture.shape} cannot be encoded")
         jpeg = buffer.tobytes()
     header = jpeg_header(jpeg)
     return EncodedPicture(jpeg, header.width, header.height)
 
 
 def decode(jpeg: bytes, reducible: int = 1) -> Pixels:
-    """Decode a JPEG, at a half, a quarter or an eighth where it is to be reduced `reducible` times
-    anyway: that skips most of the work. Raises UndecodableFrame."""
+    """Decode a JPEG, at reduced size if the caller scales it down anyway.
+
+    `reducible` is the factor by which the caller reduces the picture. From a factor of 2, 4 or 8
+    on, the JPEG is decoded at a half, a quarter or an eighth of its size, which skips most of the
+    work. Raises UndecodableFrameError.
+    """
     flags = cv2.IMREAD_COLOR
     for factor, reduced in (
         (8, cv2.IMREAD_REDUCED_COLOR_8),
@@ -104,7 +111,7 @@ def decode(jpeg: bytes, reducible: int = 1) -> Pixels:
     try:
         pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), flags)
     except cv2.error as error:
-        raise UndecodableFrame(f"a JPEG of {len(jpeg)} bytes: {error.err}") from error
+        raise UndecodableFrameError(f"a JPEG of {len(jpeg)} bytes: {error.err}") from error
     if pixels is None:
-        raise UndecodableFrame(f"a JPEG of {len(jpeg)} bytes cannot be decoded")
+        raise UndecodableFrameError(f"a JPEG of {len(jpeg)} bytes cannot be decoded")
     return np.asarray(pixels, np.uint8)

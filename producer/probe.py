@@ -1,4 +1,4 @@
-"""`python -m producer probe SOURCE`: open a camera and say what it gives, or why it does not."""
+"""`python -m producer probe SOURCE`: open a camera, and report what it delivers or why it fails."""
 
 import argparse
 import contextlib
@@ -18,17 +18,17 @@ from producer.gates import Backlog
 from producer.opencv import cv2
 from producer.picture import decode
 from producer.source import (
-    EndOfSource,
+    EndOfSourceError,
     Picture,
     Pixels,
     Source,
-    SourceUnavailable,
-    UndecodableFrame,
+    SourceUnavailableError,
+    UndecodableFrameError,
 )
 from producer.sources import make_source
 from producer.stderr import NativeErrors
 from service import settings as service
-from service.settings_file import InvalidSettings
+from service.settings_file import InvalidSettingsError
 
 _LOOK_EVERY_S: Final = 0.5
 _CASCADE: Final = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"
@@ -39,8 +39,12 @@ _LONGEST_S: Final = 3600.0
 
 @dataclass(frozen=True)
 class Finding:
-    """What a source gave. `fps`: measured, None for what is not live and comes at any rate;
-    `first_frame_s`: from the start of opening."""
+    """Result of a probe.
+
+    `fps`: measured frames per second, None for a source that is not live, which has no rate of its
+    own. `first_frame_s`: seconds from the start of opening to the first frame. `damaged_frames`:
+    frames that could not be decoded, among those that were decoded to look for a face.
+    """
 
     source: str
     width: int
@@ -68,16 +72,19 @@ class Finding:
 
 
 def main(argv: list[str]) -> int:
-    """Exit code 0, 1 where the source gives no frames, 2 where the call is wrong."""
+    """Probe a source and print the result.
+
+    The exit code is 0, 1 if the source delivers no frames, and 2 if the arguments are invalid.
+    """
     arguments = _parser().parse_args(argv)
     names = ("source", "transport", "tls_verify", "open_timeout_s", "read_timeout_s")
     try:
         camera = parse_camera({name: getattr(arguments, name) for name in names}, os.environ)
-    except InvalidSettings as error:
+    except InvalidSettingsError as error:
         service.exit_with_error("producer probe", str(error))
     errors = NativeErrors()
     errors.take_over()
-    found: list[Finding | SourceUnavailable] = []
+    found: list[Finding | SourceUnavailableError] = []
     looking = threading.Thread(
         target=lambda: found.append(look(camera, errors, arguments.seconds)), daemon=True
     )
@@ -87,18 +94,20 @@ def main(argv: list[str]) -> int:
     code = _tell(found, camera, limit_s, as_json=arguments.json)
     sys.stdout.flush()
     sys.stderr.flush()
-    # Not a return: the thread may sit in native code, which must not be unwound.
+    # Do not return: the thread may be in native code, which must not be unwound.
     os._exit(code)
 
 
 def _tell(
-    found: "list[Finding | SourceUnavailable]",
+    found: "list[Finding | SourceUnavailableError]",
     camera: CameraSettings,
     limit_s: float,
     *,
     as_json: bool,
 ) -> int:
-    finding = found[0] if found else SourceUnavailable(f"timeout: it hangs since {limit_s:.0f} s")
+    finding = (
+        found[0] if found else SourceUnavailableError(f"timeout: it hangs since {limit_s:.0f} s")
+    )
     if isinstance(finding, Finding):
         print(json.dumps(asdict(finding)) if as_json else finding)
         return 0
@@ -112,16 +121,18 @@ def _tell(
 
 def look(
     camera: CameraSettings, errors: NativeErrors, seconds: float
-) -> Finding | SourceUnavailable:
-    """What the camera gives in so many seconds, or why it does not, whatever that is."""
+) -> Finding | SourceUnavailableError:
+    """Probe the camera for `seconds`. Return the result, or the error for any kind of failure."""
     source = make_source(camera, errors)
     try:
         return _measure(source, redact_url(camera.source), seconds)
-    except SourceUnavailable as error:
+    except SourceUnavailableError as error:
         return error
-    except Exception as error:  # whatever it is, it is told in one line
+    except Exception as error:  # every error is reported in one line
         text = " ".join(str(error).split())
-        return SourceUnavailable(f"{redact_url(camera.source)}: {type(error).__name__}: {text}")
+        return SourceUnavailableError(
+            f"{redact_url(camera.source)}: {type(error).__name__}: {text}"
+        )
     finally:
         source.close()
 
@@ -137,26 +148,27 @@ def _measure(source: Source, name: str, seconds: float) -> Finding:
     face, look_at, since = False, first, first
     while True:
         now = time.monotonic()
-        # Looking takes longer than a frame: not at each, or the rate would suffer.
+        # Face detection takes longer than a frame interval. Only some frames are examined, so that
+        # the measured rate is not reduced.
         if not face and (now >= look_at or not source.live):
             try:
                 face = _has_face(detector, source.retrieve())
                 sound += 1
-            except UndecodableFrame as error:
+            except UndecodableFrameError as error:
                 damaged, fault = damaged + 1, str(error)
             look_at = time.monotonic() + _LOOK_EVERY_S
         if now - first >= seconds:
             break
         try:
             position_s = source.grab()
-        except EndOfSource:
+        except EndOfSourceError:
             break
         frames += 1
         now = time.monotonic()
         if source.live and position_s is not None and backlog.is_late(now, position_s):
             frames, since = 0, now
     if not sound:
-        raise SourceUnavailable(f"{name}: none of its frames can be sent: {fault}")
+        raise SourceUnavailableError(f"{name}: none of its frames can be sent: {fault}")
     lasted_s = time.monotonic() - since
     return Finding(
         source=name,

@@ -1,4 +1,4 @@
-"""Frames into a camera's stream: ids of our own, resends that are idempotent, bounded memory."""
+"""Store frames in a camera's stream: explicit ids, idempotent resends, bounded memory."""
 
 import logging
 import secrets
@@ -22,13 +22,13 @@ from redis.exceptions import (
 
 from emotion_streams import keys
 from emotion_streams.backoff import REDIS_ERRORS, delays
-from emotion_streams.connection import Client, connect_sync
+from emotion_streams.connection import Client, connect
 from emotion_streams.frames import MAX_AHEAD_MS, Frame
 from emotion_streams.redaction import short_message
 from producer.messages import Counts
 from producer.picture import EncodedPicture
 
-# Nobody knows whether the entry was stored, or another node may store it in a moment.
+# Either it is unknown whether the entry was stored, or another node may store it soon.
 _UNANSWERED: Final = (
     ConnectionError, TimeoutError, OSError, ReadOnlyError, ClusterDownError, MasterDownError,
     TryAgainError, RedisClusterException,
@@ -37,19 +37,20 @@ Result = TypeVar("Result")
 
 _ID_TAKEN: Final = "equal or smaller"
 _FIRST_JUMP_MS: Final = 1000
+# One hour is left for a clock that is ahead: entries beyond MAX_AHEAD_MS are dead-lettered.
 _LONGEST_JUMP_MS: Final = MAX_AHEAD_MS - 3_600_000
-# An hour for a clock that is ahead: what is further than MAX_AHEAD_MS becomes a dead letter.
 _POLL_ROOM_S: Final = 0.02
 
 _log = logging.getLogger(__name__)
 
 
 class Publisher:
-    """Stores one camera's frames, for one thread.
+    """Stores one camera's frames. Used by one thread.
 
-    `max_queued`: frames that the stream holds at most. `max_age_ms`: put into each frame; None
-    where every frame counts: then none is trimmed or given up, whatever Redis says. `stop` ends
-    every wait. `error` says why Redis does not store at the moment; empty where it does.
+    `max_queued`: maximum number of frames in the stream. `max_age_ms`: limit that is written into
+    each frame; None if every frame counts. Then no frame is trimmed, and a frame is retried after
+    every error of Redis. `stop` ends every wait. `error` is the reason why Redis does not store
+    frames at the moment, and is empty if it does.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Publisher:
         max_age_ms: int | None,
         counts: Counts,
         stop: threading.Event,
-        connect: Callable[[str], Client] = connect_sync,
+        connect: Callable[[str], Client] = connect,
     ) -> None:
         self._url = redis_url
         self._key = keys.frames(camera)
@@ -71,13 +72,13 @@ class Publisher:
         self._stop = stop
         self._connect = connect
         self._client: Client | None = None
-        self._boot = secrets.token_hex(8)
+        self._session_id = secrets.token_hex(8)
         self._seq = 0
         self._last_id = (0, 0)
         self.error = ""
 
     def wait_for_room(self) -> bool:
-        """Wait until the stream has room for a frame without dropping one; False when stopped."""
+        """Wait until the stream can take a frame without dropping one. Return False if stopped."""
         while not self._stop.is_set():
             backlog = self._persist(lambda client: int(client.xlen(self._key)))
             if backlog is not None and backlog < self._max_queued:
@@ -86,20 +87,20 @@ class Publisher:
         return False
 
     def store(self, picture: EncodedPicture, captured_ms: int) -> bool:
-        """Store a frame, for as long as it takes; False where Redis refused it, or when stopped.
+        """Store a frame, and retry without a time limit. Return False if refused or stopped.
 
         The id is `max(captured_ms, last id + 1)`. A send without a reply is repeated with the same
-        id, and "equal or smaller" then means that the first had arrived.
+        id. The error "equal or smaller" then means that the first send was stored.
         """
         blob = Frame(
             captured_ms=captured_ms,
             width=picture.width,
             height=picture.height,
             jpeg=picture.jpeg,
-            boot=self._boot,
+            session_id=self._session_id,
             seq=self._seq,
             capture_drops=self._counts.lost,
-            gated=self._counts.gated,
+            skipped=self._counts.skipped,
             max_age_ms=self._max_age_ms,
         ).pack()
         self._last_id = max((captured_ms, 0), (self._last_id[0], self._last_id[1] + 1))
@@ -130,7 +131,8 @@ class Publisher:
         except OutOfMemoryError:
             if self._max_age_ms is None:
                 raise
-            # Trimming works where adding does not. Once: then it is others who fill Redis.
+            # Trimming is allowed even when XADD is refused. Retry once; if it still fails, other
+            # keys use the memory.
             client.xtrim(self._key, maxlen=self._max_queued - 1, approximate=False)
             self._add(client, sending)
         except ResponseError as error:
@@ -150,9 +152,12 @@ class Publisher:
             raise
 
     def _move_past_what_is_there(self, client: Client, sending: "_Sending") -> None:
-        """For a clock that was set back since the last start. A producer has no right to read, so
-        it finds the way in steps that double, up to _LONGEST_JUMP_MS. An id further ahead comes
-        from no clock: the camera's worker resets such a stream, and ids go on from the clock."""
+        """Find an id above the newest one, after the clock was set back since the last start.
+
+        A producer has no permission to read the stream, so it searches in steps that double, up to
+        _LONGEST_JUMP_MS ahead. An id further ahead was not made from a clock. The camera's worker
+        resets such a stream, and ids continue from the clock. Raises ResponseError in that case.
+        """
         own_id, jump_ms = self._last_id, _FIRST_JUMP_MS
         furthest_ms = own_id[0] + _LONGEST_JUMP_MS
         while True:
@@ -166,8 +171,10 @@ class Publisher:
             jump_ms *= 2
 
     def _persist(self, step: Callable[[Client], Result]) -> Result | None:
-        """The step's result, tried with backoff while Redis is away; None when stopped. Raises
-        RedisError where Redis refuses it, and not every frame counts."""
+        """Run a step with backoff while Redis is unavailable. Return its result, None if stopped.
+
+        Raises RedisError if Redis refuses the step and not every frame counts.
+        """
         for delay in delays():
             if self._stop.is_set():
                 return None
@@ -197,7 +204,7 @@ class Publisher:
 
 @dataclass
 class _Sending:
-    """A frame on its way. `unanswered`: an earlier try may have stored it."""
+    """A frame that is being sent. `unanswered`: an earlier attempt may have stored it."""
 
     blob: bytes
     unanswered: bool = False

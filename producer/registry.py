@@ -1,4 +1,4 @@
-"""What the world is told of the cameras: the registry in Redis, and the metrics."""
+"""Publish the state of the cameras: to the registry in Redis, and as metrics."""
 
 import asyncio
 import logging
@@ -10,24 +10,24 @@ from typing import Any, Final
 
 from emotion_streams import keys
 from emotion_streams.backoff import REDIS_ERRORS, check_cancelled
-from emotion_streams.connection import connect
+from emotion_streams.connection import connect_async
 from emotion_streams.redaction import redact, short_message
 from producer.messages import Counts, Report, State
 from service.health import Health
 from service.metrics import ProducerMetrics
 
 EVERY_S: Final = 1.0
-"""Readers of the registry take a producer for gone after three of these."""
+"""Interval between writes. Readers of the registry consider a producer gone after three of them."""
 
 _RATE_OVER_S: Final = 5.0
+# A process that hangs completely cannot report it, so its last report expires after this time.
 _SILENT_S: Final = 3.0
-# A process that hangs whole says nothing of it; its last word must not stand for long.
 
 _log = logging.getLogger(__name__)
 
 
 class CameraRecord:
-    """What is known of one camera, over all the processes that it had."""
+    """State and counts of one camera, across all processes that ran it."""
 
     def __init__(self, camera: str, metrics: ProducerMetrics) -> None:
         self.camera = camera
@@ -41,7 +41,7 @@ class CameraRecord:
         metrics.init_camera(camera)
 
     def take(self, report: Report) -> None:
-        """A report of the camera's present process."""
+        """Record a report of the camera's current process, and update the metrics."""
         before, now = vars(self._counted), vars(report.counts)
         self._count({name: now[name] - before[name] for name in now})
         self._counted = report.counts
@@ -50,17 +50,17 @@ class CameraRecord:
         self.show()
 
     def process_ended(self) -> None:
-        """What it had on its way is lost with it; the next one counts from zero."""
+        """Count the frames in flight as dropped, and reset the counts for the next process."""
         self._metrics.dropped.labels(self.camera, "restart").inc(self._counted.on_way)
         self._counted = Counts()
 
     def process_fell(self, why: str) -> None:
-        """The process did not end of itself, and said nothing of why."""
+        """Record that the process failed without a report of its own. `why` is the reason."""
         self.report = Report(error=why, last_frame_ms=self.report.last_frame_ms)
         self.show()
 
     def show(self) -> None:
-        """Set the gauges, and doubt what was said too long ago."""
+        """Set the gauges. If the last report is too old, set the camera's state to down."""
         if self.report.state is State.UP and time.monotonic() - self._taken > _SILENT_S:
             self.report = replace(self.report, state=State.DOWN, error="its process is silent")
         last_s = self.report.last_frame_ms / 1000
@@ -70,7 +70,7 @@ class CameraRecord:
             self._metrics.frame_age.labels(self.camera).set(max(0.0, time.time() - last_s))
 
     def to_hash(self) -> dict[str, Any]:
-        """The fields of the camera's hash in the registry."""
+        """Return the fields of the camera's hash in the registry."""
         report = self.report
         return {
             "state": report.state.value,
@@ -93,9 +93,9 @@ class CameraRecord:
         metrics.captured.labels(camera).inc(new["captured"])
         metrics.published.labels(camera).inc(new["published"])
         metrics.published_bytes.labels(camera).inc(new["published_bytes"])
-        metrics.gated.labels(camera, "rate").inc(new["rate_gated"])
-        metrics.gated.labels(camera, "motion").inc(new["motion_gated"])
-        metrics.dropped.labels(camera, "late").inc(new["dropped_late"])
+        metrics.skipped.labels(camera, "rate").inc(new["rate_skipped"])
+        metrics.skipped.labels(camera, "motion").inc(new["motion_skipped"])
+        metrics.dropped.labels(camera, "stale").inc(new["dropped_stale"])
         metrics.dropped.labels(camera, "newer").inc(new["dropped_newer"])
         metrics.dropped.labels(camera, "full").inc(new["dropped_full"])
         metrics.dropped.labels(camera, "refused").inc(new["dropped_refused"])
@@ -110,19 +110,19 @@ class CameraRecord:
 
 
 class Registry:
-    """Tells Redis of the cameras at least once a second, and Health whether Redis listens."""
+    """Writes the cameras to Redis once a second, and reports to Health if Redis is unreachable."""
 
     def __init__(
         self, redis_url: str, health: Health, records: Callable[[], list[CameraRecord]]
     ) -> None:
-        self._client = connect(redis_url)
+        self._client = connect_async(redis_url)
         self._health = health
         self._records = records
         self._reachable = True
         health.set("redis", "Redis was not reached yet")
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Write the registry until cancelled."""
         while True:
             self._health.beat()
             await self.tell()
@@ -130,12 +130,12 @@ class Registry:
             await asyncio.sleep(EVERY_S)
 
     async def tell(self) -> bool:
-        """Write every camera's hash and that it was heard; False where Redis cannot be reached."""
+        """Write every camera's hash and heartbeat. Return False if Redis is unreachable."""
         records = self._records()
         for record in records:
             record.show()
         try:
-            # By Redis' clock, which is the one that readers compare with.
+            # Use Redis' clock, because readers compare the heartbeat with it.
             seconds, microseconds = await self._client.time()
             now_ms = seconds * 1000 + microseconds // 1000
             async with self._client.pipeline(transaction=False) as pipe:

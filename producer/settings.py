@@ -9,7 +9,7 @@ from service import settings as service
 
 
 class ProducerSettings(service.ServiceSettings, CameraOptions):
-    """What `python -m producer` takes: the process' own settings, and those of one camera."""
+    """Settings of `python -m producer`: those of the process, and those of one camera."""
 
     model_config = SettingsConfigDict(
         extra="forbid", frozen=True, coerce_numbers_to_str=True, env_prefix="EMOTION_PRODUCER_"

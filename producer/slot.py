@@ -1,4 +1,4 @@
-"""Room for one frame between the thread that captures and the thread that publishes."""
+"""A mailbox for one frame between the capture thread and the publishing thread."""
 
 import threading
 from typing import Generic, TypeVar
@@ -7,8 +7,11 @@ Item = TypeVar("Item")
 
 
 class Slot(Generic[Item]):
-    """Holds one item. A newer one replaces what nobody took, so neither side waits for the other
-    and nothing grows; or the giving side waits until one is wanted, where it can."""
+    """Mailbox that holds at most one item.
+
+    A newer item replaces an item that was not taken. So neither side waits for the other, and
+    memory is bounded. A producer that can wait may use `wait_until_wanted` before each item.
+    """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -17,7 +20,7 @@ class Slot(Generic[Item]):
         self._closed = False
 
     def put(self, item: Item) -> bool:
-        """Leave an item; True where it replaced one that nobody took."""
+        """Store an item. Return True if it replaced an item that was not taken."""
         with self._changed:
             replaced = self._item is not None
             self._item = item
@@ -25,7 +28,7 @@ class Slot(Generic[Item]):
             return replaced
 
     def take(self, timeout_s: float) -> Item | None:
-        """The item, waiting for it; None where none came in time or none will come any more."""
+        """Wait for the item and remove it. Return None on a timeout, or if closed and empty."""
         with self._changed:
             self._wanted = True
             self._changed.notify_all()
@@ -36,18 +39,21 @@ class Slot(Generic[Item]):
             return item
 
     def wait_until_wanted(self, timeout_s: float) -> bool:
-        """Whether somebody waits for an item and has none."""
+        """Wait until a consumer asks for an item and the slot is empty.
+
+        Return False on a timeout.
+        """
         with self._changed:
             return self._changed.wait_for(lambda: self._wanted and self._item is None, timeout_s)
 
     def close(self) -> None:
-        """No item comes after the one that may be there."""
+        """Announce that no item follows. An item in the slot can still be taken."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     @property
     def finished(self) -> bool:
-        """Closed, and the last item taken."""
+        """Whether the slot is closed and its last item was taken."""
         with self._changed:
             return self._closed and self._item is None

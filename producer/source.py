@@ -1,4 +1,4 @@
-"""What a source of pictures is, and how one fails."""
+"""The protocol of a picture source, and its errors."""
 
 import os
 from dataclasses import dataclass
@@ -9,39 +9,49 @@ import numpy as np
 from numpy.typing import NDArray
 
 Pixels: TypeAlias = NDArray[np.uint8]
-"""A picture of shape (height, width, 3), blue first."""
+"""A picture of shape (height, width, 3) and dtype uint8, in BGR order."""
 
 Picture: TypeAlias = Pixels | bytes
-"""Pixels, or the JPEG that the camera sent."""
+"""Pixels, or the JPEG as the camera sent it."""
 
 
-class SourceUnavailable(Exception):
-    """The source cannot be opened, or failed since: the text says why, without credentials.
-    Trying again may help."""
+class SourceUnavailableError(Exception):
+    """The source cannot be opened, or failed after it was opened.
+
+    The text gives the reason, without credentials. A retry may succeed.
+    """
 
 
-class NoSuchSource(SourceUnavailable):
-    """What was asked for does not exist, or holds no pictures: a mistake in the settings more
-    likely than a fault."""
+class NoSuchSourceError(SourceUnavailableError):
+    """The source does not exist, or contains no pictures.
+
+    A mistake in the settings is more likely than a fault.
+    """
 
 
-class EndOfSource(Exception):
-    """The last frame of a source that has an end was read."""
+class EndOfSourceError(Exception):
+    """The source has an end, and its last frame was read."""
 
 
-class UndecodableFrame(Exception):
-    """One frame is damaged; the next may be sound."""
+class UndecodableFrameError(Exception):
+    """One frame is damaged. The next frame may be valid."""
 
 
 def printable(path: Path) -> str:
-    """The path as text that can be logged, printed and stored; a file name may be any bytes."""
+    """Return the path as text that can be logged, printed and stored.
+
+    A file name can contain bytes that are not valid text; they are replaced.
+    """
     return os.fsencode(path).decode(errors="replace")
 
 
 @dataclass(frozen=True)
 class Format:
-    """What an opened source says of itself: size in pixels, nominal frames per second (0 where it
-    does not know), codec as the source names it."""
+    """Format that an opened source reports.
+
+    The size is in pixels. `fps` is the nominal number of frames per second, 0 if unknown. `codec`
+    is the source's own name for it.
+    """
 
     width: int
     height: int
@@ -50,28 +60,32 @@ class Format:
 
 
 class Source(Protocol):
-    """A source of pictures, used by one thread: opened, read to its end or until it fails, closed;
-    then it may be opened again.
+    """A source of pictures, used by one thread.
 
-    `live`: frames come when they come, and must be taken as they do. What is not live waits, and
-    is paced by the timestamps of its frames.
+    A source is opened, read until it ends or fails, and closed. Then it may be opened again.
+
+    `live`: the source sets the pace, and its frames must be read as they arrive. A source that is
+    not live waits for its reader, and is paced by the timestamps of its frames.
     """
 
     live: bool
 
     def open(self) -> Format:
-        """Open it. Raises SourceUnavailable."""
+        """Open the source. Raises SourceUnavailableError."""
         ...
 
     def grab(self) -> float | None:
-        """Advance to the next frame, waiting for it where the source is live; its own timestamp in
-        seconds, None where it has none. Raises EndOfSource and SourceUnavailable."""
+        """Advance to the next frame, and wait for it if the source is live.
+
+        Return the frame's own timestamp in seconds, None if it has none. Raises EndOfSourceError
+        and SourceUnavailableError.
+        """
         ...
 
     def retrieve(self) -> Picture:
-        """The frame that was grabbed. Raises UndecodableFrame."""
+        """Return the grabbed frame. Raises UndecodableFrameError."""
         ...
 
     def close(self) -> None:
-        """Let go of it; harmless where it is not open."""
+        """Close the source. Has no effect if it is not open."""
         ...

@@ -1,4 +1,4 @@
-"""What native code writes to standard error: kept from the terminal, redacted, and understood."""
+"""Capture what native code writes to standard error: hide it, redact it, and extract reasons."""
 
 import ctypes
 import logging
@@ -44,11 +44,11 @@ _REASONS: Final = (
 
 
 class NativeErrors:
-    """Takes over the file descriptors 1 and 2 of this process. Python's `sys.stdout` and
-    `sys.stderr` keep the real ones.
+    """Redirects the file descriptors 1 and 2 of this process to a pipe, and reads it.
 
-    FFmpeg and OpenCV give their reasons there and nowhere else, at times with the URL and its
-    password: lines go to the log at level debug, and `reason()` finds the telling one.
+    Python's `sys.stdout` and `sys.stderr` keep the original descriptors. FFmpeg and OpenCV report
+    their reasons only there, sometimes with the URL and its password. The lines are redacted and
+    logged at level debug, and `reason()` finds the line that explains the failure.
     """
 
     def __init__(self) -> None:
@@ -58,25 +58,25 @@ class NativeErrors:
         self._taken_over = False
 
     def take_over(self) -> None:
-        """From now on, whatever is written to the descriptors comes here."""
+        """Redirect the descriptors. All later output to them is read here."""
         sys.stdout = os.fdopen(os.dup(1), "w")
         sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
         read_end, write_end = os.pipe()
         os.dup2(write_end, 2)
-        # OpenCV writes some of it to standard output.
+        # OpenCV writes some messages to standard output.
         os.dup2(write_end, 1)
         os.close(write_end)
         self._taken_over = True
         threading.Thread(target=self._read, args=(read_end,), daemon=True).start()
 
     def clear(self) -> None:
-        """Forget what was said so far."""
+        """Discard the lines so far."""
         self._catch_up()
         with self._lock:
             self._lines.clear()
 
     def reason(self) -> str | None:
-        """The most telling line since `clear`, in our words; None where none is known."""
+        """Return the most specific known reason since `clear`, reworded; None if there is none."""
         self._catch_up()
         with self._lock:
             lines = list(self._lines)
@@ -87,10 +87,10 @@ class NativeErrors:
         return None
 
     def _catch_up(self) -> None:
-        """Wait until what was written before now has been read."""
+        """Wait until all output up to now has been read, for _CATCH_UP_S at most."""
         if self._taken_over:
             self._marker_seen.clear()
-            # OpenCV's words may still sit in the C library's buffer of standard output.
+            # OpenCV's output may still be in the C library's buffer of standard output.
             ctypes.CDLL(None).fflush(None)
             os.write(2, _MARKER.encode() + b"\n")
             self._marker_seen.wait(_CATCH_UP_S)

@@ -1,4 +1,4 @@
-"""A process per camera: started, watched, ended when it hangs, and started again."""
+"""Supervise one process per camera: start, watch and restart it, and kill it if it hangs."""
 
 import asyncio
 import contextlib
@@ -15,14 +15,15 @@ from producer.messages import EXIT_NO_SUCH_SOURCE, Order, Report, State
 from producer.registry import CameraRecord
 from service.metrics import ProducerMetrics
 
+# Imports take a second, and many seconds if twenty processes start at once on a small machine.
 _START_MAY_TAKE_S: Final = 30.0
-# Importing takes a second; twenty at once on a small machine, many.
-_SILENCE_S: Final = 10.0
 # Reports come twice a second.
+_SILENCE_S: Final = 10.0
+# Extra time for a read after a timeout. If this process was suspended itself, the timeout has
+# expired although reports wait in the pipe.
 _SECOND_LOOK_S: Final = 0.5
-# Where this process was stopped itself, reports lie in the pipe, and the time is over all the same.
+# The source's own timeout should have ended the call. After this much longer it is considered hung.
 _OVERDUE_S: Final = 1.0
-# The source's own timeout should have ended the call; this much later it never will.
 _STOP_MAY_TAKE_S: Final = 0.5
 _COMMAND: Final = (sys.executable, "-m", "producer.child")
 _BACKOFF_S: Final = (0.5, 30.0)
@@ -31,19 +32,22 @@ _ROOT: Final = Path(__file__).parent.parent
 _log = logging.getLogger(__name__)
 
 
-class SourceMissing(Exception):
-    """The camera's source does not exist; the text says what is missing."""
+class SourceMissingError(Exception):
+    """The camera's source does not exist. The text names what is missing."""
 
 
-class ProcessFailed(Exception):
-    """The camera's process cannot be used: why, as "it hung"."""
+class ProcessFailedError(Exception):
+    """The camera's process is unusable. The text gives the reason, for example "it hung"."""
 
 
 class CameraSupervisor:
-    """Keeps one camera's process running until its source ends, or `run` is cancelled. Whatever
-    becomes of the process, another is started, after a while that grows until one was stable.
+    """Keeps one camera's process running until its source ends, or `run` is cancelled.
 
-    `command` starts it; the camera's name is added. `backoff` makes the delays between starts.
+    If the process ends for any other reason, it is started again. The only exception is a source
+    that does not exist (see `run`). The delay before a restart grows until a process was stable.
+
+    `command` starts the process; the camera's name is appended. `backoff` creates the delays
+    between starts.
     """
 
     def __init__(
@@ -62,22 +66,24 @@ class CameraSupervisor:
         self._was_stable = False
 
     async def run(self) -> None:
-        """Returns when the source ended. Raises SourceMissing where the order is not patient and
-        the source does not exist."""
+        """Run the camera's process, and return when its source has ended.
+
+        Raises SourceMissingError if the source does not exist and the order is not `patient`.
+        """
         backoff = self._backoff()
         while True:
             check_cancelled()
             self._was_stable = False
             try:
                 code = await self._run_process()
-            except ProcessFailed as error:
+            except ProcessFailedError as error:
                 why = str(error)
             else:
                 report = self._record.report
                 if code == 0 and report.state is State.ENDED:
                     return
                 if code == EXIT_NO_SUCH_SOURCE:
-                    raise SourceMissing(f"{self._order.camera}: {report.error}")
+                    raise SourceMissingError(f"{self._order.camera}: {report.error}")
                 why = f"its process fell ({_exit_text(code)})"
             if self._was_stable:
                 backoff = self._backoff()
@@ -91,7 +97,10 @@ class CameraSupervisor:
             await asyncio.sleep(next(backoff))
 
     async def _run_process(self) -> int:
-        """Start it, follow its reports, reap it: the exit code. Raises ProcessFailed."""
+        """Start the process, follow its reports and reap it. Return its exit code.
+
+        Raises ProcessFailedError.
+        """
         process = await self._start_process()
         assert process.stdin is not None
         try:
@@ -99,7 +108,7 @@ class CameraSupervisor:
             with contextlib.suppress(ConnectionError):
                 await process.stdin.drain()
             await self._follow(process)
-        except ProcessFailed:
+        except ProcessFailedError:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             raise
@@ -118,16 +127,19 @@ class CameraSupervisor:
                 self._order.camera,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
-                # Away from the terminal's Ctrl-C: when to end is the supervisor's word.
+                # Its own process group, so that the terminal's Ctrl-C does not reach it. The
+                # supervisor decides when it ends.
                 process_group=0,
                 env={**os.environ, "PYTHONPATH": _python_path()},
             )
-        except (OSError, RuntimeError) as error:  # no descriptor, process, memory or thread is left
-            raise ProcessFailed(f"its process could not be started: {error}") from error
+        except (OSError, RuntimeError) as error:  # out of descriptors, processes, memory or threads
+            raise ProcessFailedError(f"its process could not be started: {error}") from error
 
     async def _follow(self, process: asyncio.subprocess.Process) -> None:
-        """Take its reports until it says no more. Raises ProcessFailed where it does not go on, or
-        says what is no report."""
+        """Read reports until the end of the output.
+
+        Raises ProcessFailedError if the process hangs, or if a line is not a report.
+        """
         assert process.stdout is not None
         patience_s = _START_MAY_TAKE_S
         while True:
@@ -137,25 +149,25 @@ class CameraSupervisor:
                     return
                 report = Report.from_line(line)
             except TimeoutError:
-                raise ProcessFailed(f"it hung: no report for {patience_s:.0f} s") from None
-            except ValueError:  # of readline too, where there is no end to the line
-                raise ProcessFailed("its process said what is no report") from None
+                raise ProcessFailedError(f"it hung: no report for {patience_s:.0f} s") from None
+            except ValueError:  # from readline too, if a line is too long
+                raise ProcessFailedError("its process said what is no report") from None
             self._record.take(report)
             self._was_stable = self._was_stable or report.stable
             if report.overdue_s > _OVERDUE_S:
-                raise ProcessFailed(
+                raise ProcessFailedError(
                     f"it hung: a call into the source outstays its time by {report.overdue_s:.1f} s"
                 )
             patience_s = _SILENCE_S
 
     async def _end(self, process: asyncio.subprocess.Process) -> None:
-        """See that the process is gone, and reaped. A cancellation meanwhile is not lost."""
+        """End the process and reap it. A cancellation in the meantime is not lost."""
         assert process.stdin is not None
-        process.stdin.close()  # which asks it to end
+        process.stdin.close()  # asks it to end
         try:
             async with asyncio.timeout(_STOP_MAY_TAKE_S):
-                with contextlib.suppress(ProcessFailed):
-                    await self._follow(process)  # what it has to say at the end
+                with contextlib.suppress(ProcessFailedError):
+                    await self._follow(process)  # its final reports
                 await process.wait()
         except TimeoutError:
             pass
@@ -166,9 +178,9 @@ class CameraSupervisor:
 
 
 async def _next_line(stream: asyncio.StreamReader, patience_s: float) -> bytes:
-    """Raises TimeoutError, and ValueError for a line that is too long."""
+    """Read a line. Raises TimeoutError, and ValueError for a line that is too long."""
     try:
-        # Not wait_for, which in Python 3.11 may lose a cancellation.
+        # asyncio.wait_for can lose a cancellation in Python 3.11.
         async with asyncio.timeout(patience_s):
             return await stream.readline()
     except TimeoutError:

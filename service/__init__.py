@@ -1,4 +1,4 @@
-"""Settings, logs, health and metrics, which all processes share.
+"""Settings, logs, health and metrics, shared by all processes.
 
-The client imports none of it; it needs the extra `service`.
+This package needs the extra `service`. The client does not import it.
 """

@@ -1,4 +1,4 @@
-"""A command line without passwords: `ps` shows it to every user of the machine."""
+"""Removal of passwords from the command line, which `ps` shows to every user of the machine."""
 
 import json
 import os
@@ -11,10 +11,10 @@ _DESCRIPTOR: Final = "EMOTION_COMMAND_LINE_FD"
 
 
 def conceal() -> list[str]:
-    """Return the arguments of this process; to be called before anything else.
+    """Return the arguments of this process. Call it before anything else.
 
     If a URL among them holds credentials, the process replaces itself by one whose command line
-    shows `***` instead; the arguments as given are passed on in a memory file. They are visible
+    shows `***` instead; a memory file passes on the original arguments. The credentials are visible
     while Python starts; with `${NAME}` or an environment variable they never are.
     """
     if descriptor := os.environ.pop(_DESCRIPTOR, None):

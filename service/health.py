@@ -1,4 +1,4 @@
-"""/metrics, /healthz and /readyz on a port of their own, served from a thread."""
+"""/metrics, /healthz and /readyz on a separate port, served from a thread."""
 
 import ipaddress
 import socket
@@ -16,11 +16,11 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from service.listening import listen
 
 STALL_S: Final = 30.0
-"""A process whose loop has not run for this long is not alive, whatever its threads answer."""
+"""A process whose main loop has not run for this long is not alive, even if its threads answer."""
 
 
 class Health:
-    """Whether the process is alive and ready. Safe in any thread."""
+    """Whether the process is alive and ready. Thread-safe."""
 
     def __init__(self) -> None:
         self._reasons: dict[str, str] = {"start": "starting"}
@@ -29,7 +29,7 @@ class Health:
         self._beat = time.monotonic()
 
     def beat(self) -> None:
-        """Record that the main loop runs; to be called at least every few seconds."""
+        """Record that the main loop runs. Call it at least every few seconds."""
         self._beat = time.monotonic()
 
     def started(self) -> None:
@@ -37,7 +37,7 @@ class Health:
         self.set("start", None)
 
     def set(self, part: str, reason: str | None) -> None:
-        """Record why a part of the process is not ready; None if it is."""
+        """Record why a part of the process is not ready, or None if it is ready."""
         with self._lock:
             if reason is None:
                 self._reasons.pop(part, None)
@@ -45,7 +45,7 @@ class Health:
                 self._reasons[part] = reason
 
     def degrade(self, part: str, reason: str | None) -> None:
-        """Say what does not work while the process is ready all the same, or None that it does."""
+        """Record why a part does not work although the process is ready, or None if it works."""
         with self._lock:
             if reason is None:
                 self._degraded.pop(part, None)
@@ -53,7 +53,7 @@ class Health:
                 self._degraded[part] = reason
 
     def degraded(self) -> str:
-        """What does not work while the process is ready; empty if everything does."""
+        """Return what does not work while the process is ready; empty if everything works."""
         with self._lock:
             return "; ".join(self._degraded.values())
 
@@ -65,7 +65,8 @@ class Health:
     def not_alive(self) -> str | None:
         """Return why the process is not alive, or None.
 
-        While it starts it always is: a model may take minutes to warm on a GPU, and no loop runs.
+        A starting process is always alive: a model may take minutes to warm up on a GPU, and the
+        main loop does not run yet.
         """
         if "start" in self._reasons:
             return None
@@ -74,14 +75,14 @@ class Health:
 
 
 class HostCheck:
-    """Whether a request's Host header names this machine, and not a page that was rebound to it."""
+    """Check that a request's Host header names this machine, as a defence against DNS rebinding."""
 
     def __init__(self, names: Collection[str]) -> None:
         own = ("localhost", socket.gethostname())
         self._names = {name.strip().rstrip(".").lower() for name in (*own, *names)}
 
     def __call__(self, host: str | None) -> bool:
-        """Judge the header; None, as of HTTP/1.0, comes from no browser."""
+        """Return whether the header is allowed. None (HTTP/1.0) is: browsers always send it."""
         if host is None:
             return True
         try:
@@ -109,14 +110,14 @@ def _state(reason: str | None, degraded: str = "") -> _Answer:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers GET and HEAD of the paths that a subclass names."""
+    """Answers GET and HEAD for the paths that a subclass defines."""
 
     timeout = 5  # a client that sends nothing must not hold a thread
     answers: ClassVar[Mapping[str, Callable[[], _Answer]]] = {}
     is_allowed: Callable[[str | None], bool]
 
     def do_GET(self) -> None:
-        """Answer with a body."""
+        """Answer the request; HEAD gets no body."""
         status, body, content_type = self._answer()
         self.send_response(status)
         self.send_header("Content-Type", content_type)
@@ -125,7 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    do_HEAD = do_GET  # noqa: N815 - http.server's name
+    do_HEAD = do_GET  # noqa: N815 - the name that http.server requires
 
     def _answer(self) -> _Answer:
         if not self.is_allowed(self.headers["Host"]):
@@ -133,12 +134,12 @@ class _Handler(BaseHTTPRequestHandler):
         answer = self.answers.get(self.path.partition("?")[0])
         return answer() if answer else (404, b"not found: /metrics, /healthz, /readyz\n", _TEXT)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name
-        """Log nothing: scrapes come all the time."""
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in http.server
+        """Log nothing: scrapes are frequent."""
 
 
 class _Server(ThreadingHTTPServer):
-    """A server on a socket that listens already."""
+    """A server on a socket that is already listening."""
 
     daemon_threads = True
 
@@ -150,12 +151,12 @@ class _Server(ThreadingHTTPServer):
 
 
 class HealthServer:
-    """Serves a registry and a Health until closed. Port 0 takes a free one, see `port`.
+    """Serves a registry and a Health until closed. Port 0 selects a free port, see `port`.
 
     `host` is an address or a name; `::` is every address. A request is answered if its Host is an
-    IP address, localhost, this machine's name, `host`, or one of `allowed_hosts`: a web page whose
-    own name was made to point here can read nothing. Raises OSError, whose text names the address,
-    if it cannot listen there.
+    IP address, localhost, this machine's name, `host`, or one of `allowed_hosts`. So a web page
+    that points its own name at this machine can read nothing. Raises OSError, whose text names the
+    address, if it cannot listen there.
     """
 
     def __init__(

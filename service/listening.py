@@ -1,4 +1,4 @@
-"""Listening sockets, for IPv4 and IPv6 alike."""
+"""Listening sockets for IPv4 and IPv6."""
 
 import socket
 from typing import Final
@@ -7,10 +7,10 @@ _EVERY_ADDRESS: Final = "::"
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Listen on a TCP port of an address or a host name; port 0 takes a free one.
+    """Listen on a TCP port of an address or a host name; port 0 selects a free one.
 
-    `::` means every address, IPv4 and IPv6, and IPv4 alone on a machine without IPv6; images
-    listen there, because a cluster may have either. Raises OSError, whose text names the address.
+    `::` means every address, IPv4 and IPv6, or only IPv4 on a machine without IPv6. Images listen
+    there, because a cluster may have either. Raises OSError, whose text names the address.
     """
     host = host.removeprefix("[").removesuffix("]")
     try:
@@ -27,7 +27,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def address_of(host: str, port: int) -> str:
-    """Return `host:port` as a URL has it: an IPv6 address goes in brackets."""
+    """Return `host:port` as in a URL: an IPv6 address is in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
@@ -36,11 +36,11 @@ def _listen_everywhere(port: int) -> socket.socket:
         return socket.create_server(
             (_EVERY_ADDRESS, port), family=socket.AF_INET6, dualstack_ipv6=True
         )
-    return socket.create_server(("0.0.0.0", port))  # noqa: S104 - as asked for
+    return socket.create_server(("0.0.0.0", port))  # noqa: S104 - as requested
 
 
 def _has_ipv6() -> bool:
-    """Whether the kernel has IPv6: Python was built with it everywhere."""
+    """Return whether the kernel has IPv6. socket.has_ipv6 only tells how Python was built."""
     try:
         with socket.socket(socket.AF_INET6) as probe:
             probe.bind((_EVERY_ADDRESS, 0))

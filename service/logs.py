@@ -1,4 +1,4 @@
-"""Structured logs: JSON lines, or readable ones on a terminal; credentials never in them."""
+"""Structured logs without credentials: JSON lines, or readable lines on a terminal."""
 
 import json
 import logging
@@ -15,7 +15,7 @@ from typing import Any, Final
 from emotion_streams.redaction import redact
 
 REPEAT_EVERY_S: Final = 30.0
-"""How often a warning that repeats itself word for word is written."""
+"""Interval at which a warning that is repeated word for word is written."""
 
 _MAX_REMEMBERED: Final = 1_000
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -25,8 +25,8 @@ def set_up(level: str, log_format: str = "auto", **about: str) -> None:
     """Send the process' logs to standard error, as `text` or `json`.
 
     `auto` is text on a terminal and JSON elsewhere. The `extra` of a call becomes fields of its
-    line, and `about` fields of each. A warning that repeats itself is written once per
-    REPEAT_EVERY_S, with the number left out.
+    line; `about` becomes fields of every line. A repeated warning is written once per
+    REPEAT_EVERY_S, with the number of omitted repetitions.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(RepeatFilter())
@@ -34,14 +34,14 @@ def set_up(level: str, log_format: str = "auto", **about: str) -> None:
     as_text = sys.stderr.isatty() if log_format == "auto" else log_format == "text"
     handler.setFormatter(ReadableFormatter() if as_text else JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # The last words of a process that crashes are logged too, redacted as all of them.
+    # The traceback of a crash is logged too, and redacted like all logs.
     sys.excepthook = _log_uncaught
 
 
 class RepeatFilter(logging.Filter):
-    """Lets a warning through once per `every_s`.
+    """Passes a repeated warning once per `every_s`.
 
-    The next one through carries the number of those left out, as its field `repeated`.
+    The next one that passes has the number of omitted ones in its field `repeated`.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class RepeatFilter(logging.Filter):
         self._seen: OrderedDict[Hashable, _Seen] = OrderedDict()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Judge a record by its logger, words and fields."""
+        """Return whether to write the record; logger, message and fields identify repetitions."""
         if record.levelno != logging.WARNING:
             return True
         fields = sorted((name, str(value)) for name, value in _extra(record).items())
@@ -76,7 +76,7 @@ class RepeatFilter(logging.Filter):
 
 @dataclass
 class _Seen:
-    """When a record was written last, and how many like it were not since."""
+    """When a record was last written, and how many equal ones were omitted since."""
 
     written: float
     left_out: int = 0
@@ -91,7 +91,7 @@ def _log_uncaught(
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, and the `extra` of the call."""
+    """One JSON object per line: time, level, logger, message, and the `extra` of the call."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, redacted."""
@@ -104,12 +104,12 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        # Redacted value by value: a pattern run over the JSON could eat its quotes.
+        # Each value is redacted separately: a pattern applied to the JSON could remove its quotes.
         return json.dumps({name: _redacted(value) for name, value in line.items()})
 
 
 class ReadableFormatter(logging.Formatter):
-    """For people: time, level, message, and the extra fields as name=value."""
+    """Readable lines: time, level, message, and the extra fields as name=value."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, redacted."""

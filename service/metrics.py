@@ -1,4 +1,4 @@
-"""The one vocabulary of metrics: each name, unit and meaning, for every process.
+"""The metrics of every process: each name, unit and meaning.
 
 Labels are a camera's name, an outcome, a stage or a reason: never a URL, a track or a pid.
 """
@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 import emotion_streams
 from emotion_streams.ledger import Ledger, Outcome
 
-# From a fast GPU's millisecond to a stalled pipeline's ten seconds.
+# From one millisecond (a fast GPU) to ten seconds (a stalled pipeline).
 _SECONDS: Final = (
     0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0,
 )  # fmt: skip
@@ -19,13 +19,13 @@ _FACES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 def build_info(registry: CollectorRegistry, process: str, **about: str) -> None:
-    """`emotion_build_info`: version and process, and what else is fixed for its lifetime."""
+    """Set `emotion_build_info`: version, process, and other constants of its lifetime."""
     info = Info("emotion_build", "What runs.", registry=registry)
     info.info({"version": emotion_streams.__version__, "process": process, **about})
 
 
 class WorkerMetrics:
-    """What a worker counts and measures."""
+    """Metrics of a worker."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.frames = Counter(
@@ -129,21 +129,21 @@ class WorkerMetrics:
         self.balanced.labels(ledger.camera).set(ledger.balanced)
 
     def init_camera(self, camera: str) -> None:
-        """Start an owned camera's counters at 0: a counter that does not exist has no rate."""
+        """Initialise an owned camera's counters to 0, so that `rate()` has data from the start."""
         for outcome in Outcome:
             self.frames.labels(camera, outcome.value)
 
     def remove_camera(self, camera: str) -> None:
-        """Drop the gauges of a camera that the worker no longer owns."""
+        """Remove the gauges of a camera that the worker no longer owns."""
         for gauge in (self.backlog, self.clock_skew, self.ledger, self.balanced):
             gauge.remove_by_labels({"camera": camera})
 
 
 class ProducerMetrics:
-    """What a producer counts and measures, per camera.
+    """Metrics of a producer, per camera.
 
-    Every captured frame ends as published, gated, dropped or undecodable: `captured = published +
-    gated + drops + decode errors`, but for the one or two that are on their way.
+    Every captured frame ends as published, skipped, dropped or undecodable: `captured = published +
+    skipped + drops + decode errors`, except for one or two frames in flight.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -156,15 +156,16 @@ class ProducerMetrics:
         self.captured = counter("emotion_captured_frames", "Frames read from the camera.")
         self.published = counter("emotion_published_frames", "Frames stored in Redis.")
         self.published_bytes = counter("emotion_published_bytes", "Bytes stored in Redis.")
-        self.gated = counter(
-            "emotion_gated_frames",
+        self.skipped = counter(
+            "emotion_skipped_frames",
             "Frames left out on purpose: above the rate asked for (rate), or nothing moved "
             "(motion).",
             "reason",
         )
         self.dropped = counter(
             "emotion_capture_drops",
-            "Frames lost before Redis: held up on the way (late), replaced by a newer one (newer), "
+            "Frames lost before Redis: held up on the way "
+            "(stale), replaced by a newer one (newer), "
             "Redis was full (full) or refused them (refused), its process ended (restart).",
             "reason",
         )
@@ -197,23 +198,23 @@ class ProducerMetrics:
         )  # fmt: skip
 
     def init_camera(self, camera: str) -> None:
-        """Show every series of a camera from the start, at zero."""
+        """Initialise every series of a camera to 0 (the frame age to NaN)."""
         for metric in self._per_camera:
             metric.labels(camera)
         self.frame_age.labels(camera).set(math.nan)
         for reason in ("rate", "motion"):
-            self.gated.labels(camera, reason)
-        for reason in ("late", "newer", "full", "refused", "restart"):
+            self.skipped.labels(camera, reason)
+        for reason in ("stale", "newer", "full", "refused", "restart"):
             self.dropped.labels(camera, reason)
 
     def remove_camera(self, camera: str) -> None:
-        """Drop the gauges of a camera that is no longer asked for."""
+        """Remove the gauges of a camera that was removed from the settings."""
         for gauge in (self.up, self.last_frame, self.frame_age):
             gauge.remove(camera)
 
 
 class GatewayMetrics:
-    """What a gateway counts."""
+    """Metrics of a gateway."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def counter(name: str, meaning: str, *labels: str) -> Counter:

@@ -1,4 +1,4 @@
-"""Settings of a process: command line over environment over file over default."""
+"""Settings of a process. Precedence: command line, environment, file, default."""
 
 import argparse
 import os
@@ -22,7 +22,7 @@ import emotion_streams
 from emotion_streams.redaction import redact, redact_url
 from emotion_streams.redis_url import parse_url, without_line_end
 from service.settings_file import (
-    InvalidSettings,
+    InvalidSettingsError,
     expand,
     read_yaml,
     values_for,
@@ -39,7 +39,7 @@ def split_list(value: object) -> object:
 
 
 class ServiceSettings(BaseSettings):
-    """What every process takes. Subclasses add their own, and an env_prefix."""
+    """The settings of every process. Subclasses add their own settings and an env_prefix."""
 
     model_config = SettingsConfigDict(extra="forbid", frozen=True)
 
@@ -85,10 +85,10 @@ class ServiceSettings(BaseSettings):
 def load(
     kind: type[Settings], section: str, argv: list[str] | None = None, description: str = ""
 ) -> Settings:
-    """Read the settings of the process `section`, or end it with one line and exit code 2.
+    """Read the settings of the process `section`, or exit with one line and code 2.
 
-    `--config` (or EMOTION_CONFIG) names a YAML file; keys for every process are at its top, the
-    others under the process' name.
+    `--config` (or EMOTION_CONFIG) names a YAML file. Keys for every process are at its top level,
+    the others under the process' name.
     """
     parser = build_parser(kind, section, description)
     given = vars(parser.parse_args(argv))
@@ -97,12 +97,12 @@ def load(
     try:
         from_file = values_for(read_yaml(path), path, section) if path else {}
         return resolve(kind, given, from_file, path)
-    except InvalidSettings as error:
+    except InvalidSettingsError as error:
         exit_with_error(section, str(error))
 
 
 def exit_with_error(section: str, reason: str) -> NoReturn:
-    """End the process as one does whose settings are wrong: one line, exit code 2."""
+    """Exit as a process with invalid settings does: one line, exit code 2."""
     print(f"{section}: {redact(' '.join(reason.splitlines()))}", file=sys.stderr)
     sys.exit(2)
 
@@ -115,7 +115,7 @@ def resolve(
 ) -> Settings:
     """Merge the command line, the environment and the values of the file `path` into settings.
 
-    Raises InvalidSettings, which names the file if the mistake is in it.
+    Raises InvalidSettingsError, whose text names the file if it contains the mistake.
     """
 
     def named(key: str, value: object) -> str:
@@ -124,7 +124,7 @@ def resolve(
 
     _check_environment(kind)
 
-    class WithFile(kind):  # type: ignore[valid-type,misc]  # a class per file: sources are a class' own
+    class WithFile(kind):  # type: ignore[valid-type,misc]  # a class per file: sources belong to a class
         @classmethod
         def settings_customise_sources(
             cls,
@@ -140,12 +140,12 @@ def resolve(
     try:
         settings: Settings = WithFile(**given)
     except ValidationError as error:
-        raise InvalidSettings("; ".join(explain(error, named))) from None
+        raise InvalidSettingsError("; ".join(explain(error, named))) from None
     return settings
 
 
 def _check_environment(kind: type[Settings]) -> None:
-    """Refuse variables with our prefix that are not a setting, which pydantic passes over."""
+    """Reject variables with our prefix that are not a setting; pydantic ignores them."""
     prefix = kind.model_config.get("env_prefix", "")
     settings = {
         f"{prefix}{name}".upper()
@@ -154,15 +154,15 @@ def _check_environment(kind: type[Settings]) -> None:
     }
     mine = (name for name in os.environ if prefix and name.upper().startswith(prefix))
     if unknown := sorted(name for name in mine if name.upper() not in settings):
-        raise InvalidSettings("; ".join(f"{name}: no such setting" for name in unknown))
+        raise InvalidSettingsError("; ".join(f"{name}: no such setting" for name in unknown))
 
 
 def explain(
     error: ValidationError, named: Callable[[str, object], str] = lambda key, _: key
 ) -> list[str]:
-    """Describe each thing that is wrong, without the credentials that it may hold.
+    """Describe each mistake, without the credentials that the value may hold.
 
-    `named` says where a key with this value is set.
+    `named` returns the name of a key with this value, with the file that sets it.
     """
     lines = []
     for item in error.errors():
@@ -180,17 +180,17 @@ def explain(
 
 
 class Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong with a call."""
+    """A parser that reports an invalid command line in one line."""
 
     def error(self, message: str) -> NoReturn:
-        """End with exit code 2."""
+        """Exit with code 2."""
         exit_with_error(self.prog, f"{message} (--help lists the settings)")
 
 
 def _default_of(field: FieldInfo) -> str:
     """Format the default for --help, if there is one.
 
-    One that is made as the process starts is in the setting's description.
+    A default that is computed at start-up is in the setting's description.
     """
     return "" if field.default in (PydanticUndefined, None, "", ()) else f" [{field.default}]"
 
@@ -198,7 +198,7 @@ def _default_of(field: FieldInfo) -> str:
 def build_parser(
     kind: type[ServiceSettings], section: str, description: str
 ) -> argparse.ArgumentParser:
-    """Make a command line with one option per setting; the settings check the values later."""
+    """Make a parser with one option per setting; the settings validate the values later."""
     parser = Parser(
         prog=section,
         description=description,

@@ -1,4 +1,4 @@
-"""YAML as people who write settings expect it, from text that may be broken or hostile."""
+"""A YAML loader for settings: literal keys and values, safe for broken or hostile text."""
 
 import re
 from typing import Any, Final
@@ -7,41 +7,41 @@ import yaml
 
 _MAX_DEPTH: Final = 32
 _MAX_NODES: Final = 200_000
-"""Counted as often as aliases repeat them: a few lines of aliases may stand for billions."""
+"""Maximum nodes, counted for each alias too: a few lines of aliases may expand to billions."""
 
 _STR: Final = "tag:yaml.org,2002:str"
 _MERGE: Final = "tag:yaml.org,2002:merge"
 
-# PyYAML's messages that repeat a name from the text, such as a password that starts with * or !.
+# PyYAML's messages that quote a name from the text, e.g. a password that starts with * or !.
 _QUOTING: Final = ("found undefined", "found duplicate", "could not determine")
 
 
-class InvalidYaml(ValueError):
-    """Text that cannot be read, with line and column where they are known; none of the text."""
+class InvalidYamlError(ValueError):
+    """Invalid YAML; the message has line and column if known, and quotes none of the text."""
 
 
 def parse_yaml(text: str) -> Any:
-    """Parse one YAML document. Raises InvalidYaml, and nothing else, for text that is not one.
+    """Parse one YAML document. Raises only InvalidYamlError if the text is not valid.
 
-    Every key and every value is text as it is written, `0101`, `no` and `12:30` too: settings know
-    their types themselves. Only nothing at all, `~` and `null` are None, as values. Refused: a key
-    that stands twice in a mapping or is not text, nesting deeper than 32, and more than 200,000
-    values, aliases counted each time.
+    Every key and every value is text as it is written, `0101`, `no` and `12:30` too: the settings
+    define their own types. An empty value, `~` and `null` are None, but only as values. Rejected
+    are: a key that occurs twice in a mapping or is not text, nesting deeper than 32, and more than
+    200,000 values, with aliases counted each time.
     """
     try:
-        return yaml.load(text, _Loader)  # noqa: S506 - its loader is a safe one
+        return yaml.load(text, _Loader)  # noqa: S506 - _Loader is a SafeLoader
     except yaml.MarkedYAMLError as error:
         problem = error.problem or "damaged"
         if problem.startswith(_QUOTING):
             problem = problem.partition(" '")[0].partition(' "')[0]
-        raise InvalidYaml(_describe(problem, error.problem_mark)) from None
+        raise InvalidYamlError(_describe(problem, error.problem_mark)) from None
     except yaml.reader.ReaderError as error:
-        raise InvalidYaml(f"character {error.position} is a control character") from None
+        raise InvalidYamlError(f"character {error.position} is a control character") from None
     except RecursionError:
-        raise InvalidYaml("nested too deeply") from None
-    # PyYAML converts the value of an explicit tag, `!!int x`, without a check of its own.
+        raise InvalidYamlError("nested too deeply") from None
+    # PyYAML converts the value of an explicit tag, `!!int x`, without checking it.
     except Exception as error:
-        raise InvalidYaml(f"a value does not fit its tag ({type(error).__name__})") from None
+        raise InvalidYamlError(f"a value does not fit its tag ({type(error).__name__})") from None
 
 
 def _describe(problem: str, mark: yaml.Mark | None) -> str:
@@ -49,7 +49,7 @@ def _describe(problem: str, mark: yaml.Mark | None) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """Checks the document as it is composed, before anything is made of it."""
+    """Checks the document while it is composed, before values are constructed."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -58,7 +58,7 @@ class _Loader(yaml.SafeLoader):
         self._sizes: dict[int, int] = {}
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """Compose one value, and count it and all that is in it."""
+        """Compose one value, and count it and all values in it."""
         mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
         is_alias = self.check_event(yaml.AliasEvent)
         before = self._nodes
@@ -77,7 +77,7 @@ class _Loader(yaml.SafeLoader):
         return node
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        """Compose a mapping; YAML would take the last of two equal keys, in silence."""
+        """Compose a mapping and reject equal keys; PyYAML would silently use the last one."""
         node = super().compose_mapping_node(anchor)
         seen = set()
         for number, (key, value) in enumerate(node.value):
@@ -91,13 +91,13 @@ class _Loader(yaml.SafeLoader):
                 )
             seen.add(key.value)
             if key.tag != _MERGE:
-                # Not the node itself: as an alias it may be a value elsewhere.
+                # The node itself is not changed: by an alias it may be a value elsewhere.
                 as_text = yaml.ScalarNode(_STR, key.value, key.start_mark, key.end_mark)
                 node.value[number] = (as_text, value)
         return node
 
 
-# Its own, not SafeLoader's, by which 0101 is 65, 12:30 is 750 and `no` is False.
+# _Loader's own resolvers; by those of SafeLoader 0101 is 65, 12:30 is 750 and `no` is False.
 _Loader.yaml_implicit_resolvers = {}
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:null", re.compile(r"(?:~|null|Null|NULL|)\Z"), ["~", "n", "N", ""]

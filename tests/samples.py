@@ -22,7 +22,7 @@ def frame(captured_ms: int = 1_700_000_000_000, seq: int = 0, **changed: object)
         "width": 64,
         "height": 48,
         "jpeg": jpeg(),
-        "boot": "a1b2",
+        "session_id": "a1b2",
         "seq": seq,
     }
     return Frame(**{**fields, **changed})  # type: ignore[arg-type]  # tests choose the fields
@@ -57,10 +57,10 @@ frames = st.builds(
     width=st.integers(1, 16_384),
     height=st.integers(1, 16_384),
     jpeg=st.binary(max_size=200),
-    boot=st.text(max_size=20),
+    session_id=st.text(max_size=20),
     seq=st.integers(0, 2**40),
     capture_drops=st.integers(0, 2**40),
-    gated=st.integers(0, 2**40),
+    skipped=st.integers(0, 2**40),
     max_age_ms=st.none() | st.integers(1, 10**6),
 )
 

@@ -1,6 +1,5 @@
 """What the documents point at exists."""
 
-import ast
 import re
 from pathlib import Path
 
@@ -25,21 +24,3 @@ def test_every_file_that_a_document_names_exists(document: Path) -> None:
     linked = [document.parent / path for path in LINK.findall(text)]
     missing = {path for path in (*named, *linked) if not path.exists()}
     assert missing <= MADE_BY_USERS
-
-
-def test_every_test_that_the_guarantees_cite_exists() -> None:
-    defined: dict[str, set[str]] = {}
-    for path in (ROOT / "tests").rglob("test_*.py"):
-        names = defined.setdefault(path.name, set())
-        tree = ast.walk(ast.parse(path.read_text()))
-        functions = (ast.FunctionDef, ast.AsyncFunctionDef)
-        names |= {node.name for node in tree if isinstance(node, functions)}
-    text = (ROOT / "docs/guarantees.md").read_text()
-    cited = re.findall(r"`(test_\w+\.py): (\w+)`", text)
-    assert len(cited) >= 10
-    unknown = [
-        f"{file}: {name}"
-        for file, name in cited
-        if not any(test.startswith(f"test_{name}") for test in defined.get(file, ()))
-    ]
-    assert not unknown

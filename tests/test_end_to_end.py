@@ -18,7 +18,7 @@ import msgpack
 import pytest
 import redis
 
-from emotion_streams import EmotionEvent, Ledger, connect, keys, read_ledger
+from emotion_streams import EmotionEvent, Ledger, connect_async, keys, read_ledger
 from tests import samples
 from tests.faults.processes import ROOT, Running, start_producer, start_worker
 from tests.servers import RedisProcess, eventually, free_port
@@ -26,7 +26,7 @@ from tests.servers import RedisProcess, eventually, free_port
 
 def ledger_of(url: str, camera: str) -> Ledger:
     async def read() -> Ledger:
-        async with connect(url) as connection:
+        async with connect_async(url) as connection:
             return await read_ledger(connection, camera)
 
     return asyncio.run(read())
@@ -104,7 +104,16 @@ def test_the_ledger_of_the_clip_balances_to_the_frame(clip_run: RedisProcess) ->
         check=True,
     ).stdout
     (ledger,) = json.loads(output)
-    endings = ("analysed", "expired", "late", "dead", "lost", "in_flight", "queued", "dropped")
+    endings = (
+        "analysed",
+        "expired",
+        "superseded",
+        "dead",
+        "lost",
+        "in_flight",
+        "queued",
+        "trimmed",
+    )
     assert ledger["added"] == sum(ledger[ending] for ending in endings)
     assert ledger["balanced"]
     # With policy `every` nothing may be left out.
@@ -128,7 +137,7 @@ def oversized() -> bytes:
 BAD_FRAMES = {
     "not msgpack": b"\xc1\xc1",
     "not a map": msgpack.packb([1, 2]),
-    "lacks a field": without("boot"),
+    "lacks a field": without("session_id"),
     "truncated message": samples.frame().pack()[:-9],
     "not a JPEG": samples.frame(jpeg=b"GIF89a").pack(),
     "truncated JPEG": samples.frame(jpeg=samples.jpeg()[:-30]).pack(),
@@ -161,8 +170,8 @@ def test_each_bad_frame_becomes_one_dead_letter_and_the_next_goes_on(
     reasons = [letter[b"reason"].decode() for letter in letters]
     for reason, part in zip(
         reasons,
-        ["not msgpack", "not a map", "boot is missing", "not msgpack", "not a JPEG", "cut off",
-         "claims 16000x16000", "not msgpack", "no field `frame`"],
+        ["not msgpack", "not a map", "session_id is missing", "not msgpack", "not a JPEG",
+         "cut off", "claims 16000x16000", "not msgpack", "no field `frame`"],
         strict=True,
     ):  # fmt: skip
         assert part in reason

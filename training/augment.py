@@ -1,31 +1,16 @@
 """Training pictures varied as cameras vary them: pose, light, focus, distance, occlusion."""
 
-from dataclasses import dataclass
+import math
+from typing import Final
 
 import cv2
 import numpy as np
 
+from training.augmentation import Augmentation
 from worker.inference.crop import Image
 
-
-@dataclass(frozen=True)
-class Augmentation:
-    """How far a picture may be changed; each change is drawn anew for every picture and step.
-
-    Shifts are fractions of the side, `gain` and `offset` of the grey range; `p_` are probabilities.
-    """
-
-    p_flip: float = 0.5
-    rotation_degrees: float = 15.0
-    scale: float = 0.15
-    shift: float = 0.07
-    gain: float = 0.3
-    offset: float = 0.15
-    p_blur: float = 0.1
-    p_low_resolution: float = 0.1
-    p_jpeg: float = 0.05
-    p_bar: float = 0.08
-    p_cutout: float = 0.25
+CAMERA_DISTANCE: Final = 2.5
+"""Of a head that turns, in face sides: nearer cameras distort more."""
 
 
 def augment(picture: Image, rng: np.random.Generator, how: Augmentation) -> Image:
@@ -43,6 +28,23 @@ def augment(picture: Image, rng: np.random.Generator, how: Augmentation) -> Imag
         picture = bar_over_eyes(picture, rng.uniform(0.3, 0.44), int(rng.integers(0, 90)))
     if rng.random() < how.p_cutout:
         picture = _cutout(picture, rng)
+    return _webcam(picture, rng, how)
+
+
+def _webcam(picture: Image, rng: np.random.Generator, how: Augmentation) -> Image:
+    """What webcams add. A change that is off draws no number: runs from before it stay the same."""
+    if how.p_head_turn and rng.random() < how.p_head_turn:
+        picture = turn_head(picture, rng.uniform(-25, 25), rng.uniform(-12, 12))
+    if how.p_partial and rng.random() < how.p_partial:
+        picture = partial(picture, rng.uniform(0.1, 0.25), int(rng.integers(4)))
+    if how.p_motion_blur and rng.random() < how.p_motion_blur:
+        picture = motion_blur(picture, rng.uniform(0.04, 0.14), rng.uniform(0, 180))
+    if how.p_low_light and rng.random() < how.p_low_light:
+        picture = low_light(picture, rng.uniform(0.2, 0.6), rng)
+    if picture.ndim == 3 and how.p_colour_cast and rng.random() < how.p_colour_cast:
+        picture = colour_cast(picture, rng.uniform(-0.35, 0.35), rng.uniform(-0.15, 0.15))
+        if rng.random() < 0.5:
+            picture = grey(picture)
     return picture
 
 
@@ -81,6 +83,76 @@ def relight(picture: Image, gain: float, offset: float = 0.0) -> Image:
 def rotate(picture: Image, degrees: float) -> Image:
     """The picture turned about its centre; its edge is repeated where it has nothing."""
     return _warp(picture, degrees, 1.0, 0.0, 0.0)
+
+
+def turn_head(picture: Image, yaw: float, pitch: float) -> Image:
+    """The picture as a flat face turned by these degrees to the side and up, seen in perspective;
+    its edge is repeated where it has nothing."""
+    height, width = picture.shape[:2]
+    corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], np.float64) / 2
+    a, b = math.radians(yaw), math.radians(pitch)
+    x, y = corners.T
+    depth = x * math.sin(a) + y * math.cos(a) * math.sin(b)
+    seen = np.stack([x * math.cos(a), y * math.cos(b) - x * math.sin(a) * math.sin(b)], axis=1)
+    seen *= (CAMERA_DISTANCE / (CAMERA_DISTANCE + depth))[:, np.newaxis]
+    size = np.array((width, height))
+    matrix = cv2.getPerspectiveTransform(
+        ((corners + 0.5) * size).astype(np.float32), ((seen + 0.5) * size).astype(np.float32)
+    )
+    turned = cv2.warpPerspective(picture, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(turned, np.uint8)
+
+
+def partial(picture: Image, share: float, side: int) -> Image:
+    """The picture of a face that this share is cut off of by the frame's edge, which is repeated:
+    side 0 to 3 is left, top, right, bottom."""
+    height, width = picture.shape[:2]
+    copy = picture.copy()
+    columns, rows = max(round(share * width), 1), max(round(share * height), 1)
+    if side == 0:
+        copy[:, :columns] = picture[:, columns : columns + 1]
+    elif side == 1:
+        copy[:rows] = picture[rows : rows + 1]
+    elif side == 2:
+        copy[:, -columns:] = picture[:, -columns - 1 : -columns]
+    else:
+        copy[-rows:] = picture[-rows - 1 : -rows]
+    return copy
+
+
+def motion_blur(picture: Image, length: float, degrees: float) -> Image:
+    """The picture smeared along a line of this length, a fraction of the side."""
+    half = max(length * picture.shape[1] / 2, 0.5)
+    radius = math.ceil(half)
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1].astype(np.float64)
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    along, across = np.abs(x * cos + y * sin), np.abs(x * sin - y * cos)
+    kernel = np.clip(half + 0.5 - along, 0, 1) * np.clip(1 - across, 0, 1)
+    blurred = cv2.filter2D(picture, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(blurred, np.uint8)
+
+
+def low_light(picture: Image, light: float, rng: np.random.Generator) -> Image:
+    """The picture in this share of the light, with the noise of a small sensor: of photons, which
+    grows as the square root of the light, and of reading out, on every channel for itself."""
+    seen = picture.astype(np.float32) * np.float32(light / 255)
+    noise = rng.standard_normal(picture.shape, np.float32)
+    noisy = seen + noise * np.sqrt(np.float32(0.004) * seen + np.float32(0.0002))
+    return np.asarray(np.clip(noisy * 255 + 0.5, 0, 255), np.uint8)
+
+
+def colour_cast(picture: Image, warmth: float, tint: float) -> Image:
+    """A BGR picture in light of another colour: red gains `warmth` and blue loses it, green gains
+    `tint`, as factors' logarithms."""
+    gains = np.exp(np.array((-warmth, tint, warmth), np.float32))
+    return np.asarray(np.clip(picture * gains + 0.5, 0, 255), np.uint8)
+
+
+def grey(picture: Image) -> Image:
+    """A BGR picture without its colours, in three equal channels."""
+    return np.asarray(
+        cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR), np.uint8
+    )
 
 
 def _move(picture: Image, rng: np.random.Generator, how: Augmentation) -> Image:

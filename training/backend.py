@@ -1,30 +1,45 @@
 """Keras and the backend it runs on. Nothing here imports them before it is called: only what
 trains needs them."""
 
+import importlib.util
 import os
 import platform
 import sys
 from typing import Any, Final
 
-TRAINING: Final = ("tensorflow", "jax", "torch")
-"""Keras' backends that have gradients."""
+TRAINING: Final = ("torch", "tensorflow", "jax")
+"""Keras' backends that have gradients, the fastest first."""
 
 
-class NoBackend(Exception):
+class BackendUnavailableError(Exception):
     """Keras cannot train here: why, and what to do."""
 
 
+def choose() -> None:
+    """Set KERAS_BACKEND to the first of TRAINING that is installed, unless it is set or Keras is
+    running. Keras itself would take TensorFlow whether or not it is there; without a home directory
+    it would make a folder named `~` here for its settings, so then it gets none."""
+    if os.path.expanduser("~") == "~":  # noqa: PTH111 - pathlib raises RuntimeError
+        os.environ.setdefault("KERAS_HOME", f"{os.devnull}/keras")
+    installed = [name for name in TRAINING if importlib.util.find_spec(name)]
+    if installed and "keras" not in sys.modules:
+        os.environ.setdefault("KERAS_BACKEND", installed[0])
+
+
 def require() -> None:
-    """Import Keras and its backend. NoBackend where one is missing, or cannot train."""
+    """Import Keras and its backend. BackendUnavailableError if one is missing, or cannot train."""
+    choose()
     try:
         import keras
     except (ImportError, ValueError) as error:  # ValueError: KERAS_BACKEND names none
-        raise NoBackend(
-            f"Keras cannot run here: {error}. Install 'emotion-streams[training]', or set "
-            f"KERAS_BACKEND to what is installed of {', '.join(TRAINING)}"
+        raise BackendUnavailableError(
+            f"Keras cannot run here: {error}. Install 'emotion-streams[training]' and one of "
+            f"{', '.join(TRAINING)}, and set KERAS_BACKEND to another only if it is installed"
         ) from error
     if (name := keras.backend.backend()) not in TRAINING:
-        raise NoBackend(f"KERAS_BACKEND is {name!r}, which cannot train; {', '.join(TRAINING)} can")
+        raise BackendUnavailableError(
+            f"KERAS_BACKEND is {name!r}, which cannot train; {', '.join(TRAINING)} can"
+        )
 
 
 def made_with() -> dict[str, Any]:

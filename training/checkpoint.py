@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from training.datasets.entry import InvalidData
+from training.datasets.entry import InvalidDataError
 from training.network import variables
 from training.progress import Progress
 from training.run_folder import CHECKPOINT
@@ -26,8 +26,8 @@ def save(folder: Path, model: keras.Model, progress: Progress) -> None:
 
 
 def load(folder: Path, model: keras.Model) -> Progress:
-    """Set the model's and its optimizer's variables to a checkpoint's; InvalidData where there is
-    none, or one of another model."""
+    """Set the model's and its optimizer's variables to a checkpoint's; InvalidDataError where there
+    is none, or one of another model."""
     path = folder / CHECKPOINT
     try:
         with np.load(path, allow_pickle=False) as arrays:
@@ -35,5 +35,5 @@ def load(folder: Path, model: keras.Model) -> Progress:
             for number, variable in enumerate(variables(model)):
                 variable.assign(arrays[f"{number:04}"])
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise InvalidData(f"{path}: no checkpoint of this model: {error}") from error
+        raise InvalidDataError(f"{path}: no checkpoint of this model: {error}") from error
     return progress

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from emotion_streams.events import Box
-from training.datasets import Entry, UnreadablePicture
+from training.datasets import Entry, UnreadablePictureError
 from worker.inference.crop import Image, cut, prepare
 from worker.inference.detect import Detector
 from worker.model.card import ModelCard
@@ -79,7 +79,7 @@ def crops(
     for entry in entries:
         try:
             image = entry.read()
-        except UnreadablePicture:
+        except UnreadablePictureError:
             left_out(UNREADABLE, entry)
             continue
         if detector is None:

@@ -8,9 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from matplotlib.figure import Figure
-
-from training.datasets.entry import InvalidData
+from training.datasets.entry import InvalidDataError
+from training.plots import new_figure
 
 CURVES: Final = "curves.csv"
 PLOT: Final = "curves.png"
@@ -71,7 +70,7 @@ class Curves:
 
 def read(folder: Path) -> list[Row]:
     """The rows of a run's curves.csv. A last line without its end is left out: whoever wrote it was
-    stopped. InvalidData where another is no row."""
+    stopped. InvalidDataError where another is no row."""
     path = folder / CURVES
     whole, _, _ = path.read_text(encoding="utf-8", errors="replace").rpartition("\n")
     lines = csv.DictReader(whole.splitlines())
@@ -88,14 +87,16 @@ def read(folder: Path) -> list[Row]:
             for row in lines
         ]
     except (KeyError, TypeError, ValueError) as error:
-        raise InvalidData(f"{path} line {lines.line_num}: not a step of a run: {error}") from error
+        raise InvalidDataError(
+            f"{path} line {lines.line_num}: not a step of a run: {error}"
+        ) from error
 
 
 def plot(folder: Path) -> Path:
     """Draw curves.png from curves.csv: loss (smoothed), accuracy and learning rate by step."""
     rows = read(folder)
     steps = [row.step for row in rows]
-    figure = Figure(figsize=(9, 4.5), layout="constrained")
+    figure = new_figure((9, 4.5))
     axes = figure.add_subplot(xlabel="step", ylabel="loss, accuracy")
     axes.plot(steps, [row.loss for row in rows], linewidth=0.3, color="lightgrey")
     axes.plot(steps, _smooth([row.loss for row in rows]), color="tab:blue", label="loss, smoothed")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from emotion_streams.emotions import EMOTIONS
 from training import metrics, plots
 from training.crops import UNREADABLE, Crop, crops
-from training.datasets import NO_WINNER, Entry, InvalidData
+from training.datasets import NO_WINNER, Entry, InvalidDataError
 from training.metrics import Indices
 from training.run_folder import RUN, RunFolder
 from worker.inference.detect import Detector
@@ -54,7 +54,7 @@ class Predictions:
 def locate(model: str) -> Path:
     """The release folder of a run (its last finished stage), of a name, or a path to one.
 
-    Raises InvalidData or InvalidRelease.
+    Raises InvalidDataError or InvalidReleaseError.
     """
     if (Path(model) / RUN).is_file():
         return RunFolder.open(Path(model)).last_stage()
@@ -64,7 +64,7 @@ def locate(model: str) -> Path:
 def predict(
     engine: Engine, card: ModelCard, entries: Iterable[Entry], detector: Detector | None
 ) -> Predictions:
-    """Classify every face that has a winner. InvalidData where none is left."""
+    """Classify every face that has a winner. InvalidDataError where none is left."""
     left_out: Counter[str] = Counter()
     judged = (entry for entry in entries if entry.winner != NO_WINNER)
 
@@ -90,7 +90,7 @@ def classify(
             names += [crop.entry.name for crop in part]
             winners += [_in_order(crop.entry.winner, card) for crop in part]
     if not names:
-        raise InvalidData(f"no face to judge: {dict(left_out) or 'none has a winner'}")
+        raise InvalidDataError(f"no face to judge: {dict(left_out) or 'none has a winner'}")
     logits = np.log(np.concatenate(probabilities).astype(np.float64) + 1e-30) * card.temperature
     return Predictions(
         card.labels, logits, np.array(winners, np.int64), tuple(names), dict(left_out)
@@ -114,7 +114,7 @@ def report(predictions: Predictions, temperature: float) -> dict[str, Any]:
         "ece": round(metrics.expected_calibration_error(after, truth), 4),
         "ece_before": round(metrics.expected_calibration_error(before, truth), 4),
         "temperature": temperature,
-        "per_class": metrics.as_table(labels, metrics.class_scores(matrix)),
+        "per_class": metrics.as_table(labels, matrix),
         "confusion": {"labels": list(labels), "rows": matrix.tolist()},
     }
 
@@ -138,12 +138,13 @@ def as_text(scores: Mapping[str, Any]) -> str:
             f"accuracy {scores['accuracy_as_they_are']:.4f}  without detecting, same ones",
             f"accuracy {scores['accuracy_missed_as_wrong']:.4f}  with a face not found as wrong",
         ]
-    lines.append(f"{'':<12}{'precision':>10}{'recall':>8}{'F1':>8}{'count':>8}")
+    lines.append(f"{'':<12}{'precision':>10}{'recall':>8}{'F1':>8}  {'F1, 95 %':<16}{'count':>6}")
     for name, row in scores["per_class"].items():
         numbers = f"{row['precision']:>10.3f}{row['recall']:>8.3f}{row['f1']:>8.3f}"
-        lines.append(f"{name:<12}{numbers}{row['count']:>8}")
+        low, high = row["f1_interval"]
+        lines.append(f"{name:<12}{numbers}  {f'{low:.3f} to {high:.3f}':<16}{row['count']:>6}")
     for name, value in scores["robustness"].items():
-        lines.append(f"{name:<22}{value:.4f}")
+        lines.append(f"{name:<30}{value:.4f}")
     return "\n".join(lines)
 
 

@@ -8,10 +8,10 @@ from typing import Final
 import numpy as np
 
 from training.crops import detect_labelled, place
-from training.datasets import Entry, InvalidData, UnreadablePicture
+from training.datasets import Entry, InvalidDataError, UnreadablePictureError
 from training.datasets.entry import warn
 from worker.inference.detect import Detector
-from worker.inference.detect.choose import NoDetector, choose_detector
+from worker.inference.detect.choose import DetectorUnavailableError, choose_detector
 from worker.model.card import CropGeometry
 
 MEASURED: Final = {
@@ -44,9 +44,23 @@ def available_detectors(yunet: Path | None) -> Iterator[Detector]:
     """Those that can be had here, YuNet from that file if given; stderr hears of the others."""
     for name, model in (("yunet", yunet), ("haar", None)):
         try:
-            yield choose_detector(name, model)()
-        except NoDetector as error:
+            yield build_detector(name, model)
+        except DetectorUnavailableError as error:
             warn(f"no crop for {name}: {error}")
+
+
+def build_detector(name: str, model: Path | None) -> Detector:
+    """The detector of that name, YuNet from that file if given. Raises DetectorUnavailableError,
+    also if there is no home directory to keep a download in."""
+    try:
+        return choose_detector(name, model)()
+    except DetectorUnavailableError:
+        raise
+    except RuntimeError as error:  # pathlib's, where an unknown user has no HOME
+        raise DetectorUnavailableError(
+            f"{name} cannot be looked up: {error} Set HOME or XDG_CACHE_HOME, or give its file "
+            "with --detector-model"
+        ) from error
 
 
 def sample(entries: Sequence[Entry]) -> Sequence[Entry]:
@@ -57,13 +71,13 @@ def sample(entries: Sequence[Entry]) -> Sequence[Entry]:
 def measure(entries: Iterable[Entry], detector: Detector) -> Measurement:
     """Run the detector over labelled faces, each in a canvas, and compare its boxes with them.
 
-    Raises InvalidData where no face is detected, or the boxes are of something else.
+    Raises InvalidDataError where no face is detected, or the boxes are of something else.
     """
     scales, shifts, pictures = [], [], 0
     for entry in entries:
         try:
             placed = place(entry.read(), entry.box)
-        except UnreadablePicture:
+        except UnreadablePictureError:
             continue
         pictures += 1
         if (box := detect_labelled(placed, detector)) is None:
@@ -77,13 +91,13 @@ def measure(entries: Iterable[Entry], detector: Detector) -> Measurement:
             )
         )
     if not scales:
-        raise InvalidData(f"{detector.name} finds none of {pictures} faces")
+        raise InvalidDataError(f"{detector.name} finds none of {pictures} faces")
     shift_x, shift_y = np.median(shifts, axis=0)
     low, middle, high = np.percentile(scales, (25, 50, 75))
     try:
         geometry = CropGeometry(*(round(float(v), 3) for v in (middle, shift_x, shift_y)))
     except ValueError as error:
-        raise InvalidData(
+        raise InvalidDataError(
             f"{detector.name} finds other things than these faces: {error}"
         ) from error
     return Measurement(geometry, round(float(high - low), 3), len(scales), pictures)

@@ -79,13 +79,18 @@ def macro_f1(matrix: Indices) -> float:
 
 
 def bootstrap(score: Callable[[Indices], float], matrix: Indices) -> Interval:
-    """The interval of a score of the confusion matrix, over pictures drawn with replacement: the
-    cells of such a draw are multinomial."""
+    """The interval of a score of the confusion matrix, over pictures drawn with replacement."""
+    (interval,) = bootstrap_all(lambda cells: [score(cells)], matrix)
+    return interval
+
+
+def bootstrap_all(scores: Callable[[Indices], list[float]], matrix: Indices) -> list[Interval]:
+    """The interval of each of several scores: the cells of a draw are multinomial."""
     rng, count = np.random.default_rng(0), matrix.sum()
     drawn = rng.multinomial(count, matrix.ravel() / count, RESAMPLES)
-    scores = [score(cells.reshape(matrix.shape)) for cells in drawn]
-    low, high = np.percentile(scores, (2.5, 97.5))
-    return Interval(float(low), float(high))
+    found = [scores(cells.reshape(matrix.shape)) for cells in drawn]
+    lows, highs = np.percentile(found, (2.5, 97.5), axis=0)
+    return [Interval(float(low), float(high)) for low, high in zip(lows, highs, strict=True)]
 
 
 def reliability(probabilities: Floats, truth: Indices, bins: int = BINS) -> list[ReliabilityBin]:
@@ -132,15 +137,35 @@ def crossfitted_error(logits: Floats, truth: Indices) -> float:
     return expected_calibration_error(calibrated, truth)
 
 
-def as_table(labels: Sequence[str], scores: Sequence[ClassScore]) -> dict[str, dict[str, Any]]:
-    """Class scores by label, rounded, as JSON carries them."""
+def halves(truth: Indices) -> NDArray[np.bool_]:
+    """Which pictures are of the second half: drawn at random, each class divided evenly."""
+    rng, second = np.random.default_rng(0), np.zeros(len(truth), bool)
+    order = rng.permutation(len(truth))
+    by_class = order[np.argsort(truth[order], kind="stable")]
+    second[by_class[1::2]] = True
+    return second
+
+
+def as_table(labels: Sequence[str], matrix: Indices) -> dict[str, dict[str, Any]]:
+    """Each class's scores by label, rounded, as JSON carries them. The intervals are 95 % by
+    bootstrap."""
+    recalls = _class_intervals(matrix, lambda score: score.recall)
+    f1s = _class_intervals(matrix, lambda score: score.f1)
     return {
         label: {
             "precision": round(score.precision, 4),
             "recall": round(score.recall, 4),
+            "recall_interval": recall,
             "f1": round(score.f1, 4),
+            "f1_interval": f1,
             "count": score.count,
             "predicted": score.predicted,
         }
-        for label, score in zip(labels, scores, strict=True)
+        for label, score, recall, f1 in zip(labels, class_scores(matrix), recalls, f1s, strict=True)
     }
+
+
+def _class_intervals(matrix: Indices, score: Callable[[ClassScore], float]) -> list[list[float]]:
+    """Per class, the interval's ends."""
+    found = bootstrap_all(lambda cells: [score(s) for s in class_scores(cells)], matrix)
+    return [[round(interval.low, 4), round(interval.high, 4)] for interval in found]

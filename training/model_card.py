@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from training.logit_adjustment import RECORD, tau_of
 from worker.model.card import Int8Card, ModelCard
 
 FER_PLUS: Final = """\
@@ -22,13 +23,23 @@ AdamW, warm-up and cosine per stage, averaged weights. The temperature is fitted
 that are scored above, which may have chosen the model too; the calibration error above is
 cross-fitted: each half of them is scaled by the temperature of the other."""
 
-FAVOUR_RARE: Final = """\
-From each logit {strength:g} times the logarithm of the emotion's share of the training targets was
-taken off: rare emotions are named somewhat oftener than the data's frequencies say. The pictures
-that are scored above may have chosen the strength."""
+LOGIT_ADJUSTMENT: Final = """\
+Logit adjustment: from each logit {tau:g} times the logarithm of the emotion's share of the training
+targets is subtracted, so that rare emotions are named somewhat more often than the data's
+frequencies say."""
+
+NO_ADJUSTMENT: Final = "Logit adjustment: none, which was best."
+
+NOT_CROSSFITTED: Final = """\
+The pictures that are scored above may have chosen its strength."""
+
+CROSSFITTED: Final = """\
+Its strength of {tau:g} was chosen on the pictures that are scored above. Each half of them was
+scored with the strength that the other half chose, {first:g} and {second:g}, so that no picture is
+judged by a choice of its own. The table of corruptions is with the release's strength."""
 
 SEEN: Final = """\
-- Glasses, hands before the face and poor light cost accuracy; see the table of disturbances.
+- Glasses, hands before the face and poor light cost accuracy; see the table of corruptions.
   Bars over the eyes and tilts were seen in training: real glasses may cost more."""
 
 FER_PLUS_LIMITS: Final = """\
@@ -57,7 +68,7 @@ def render(card: ModelCard) -> str:
         _scores(card.scores),
         _int8(card.int8),
         _data(card.training),
-        _procedure(card.training),
+        _procedure(card.training, card.scores),
         _crop(card),
         _limits(card),
     ]
@@ -127,13 +138,19 @@ def _scores(scores: Mapping[str, Any]) -> str:
         f"{scores['ece_crossfitted']:.3f} after (cross-fitted).\n\n"
     )
     rows = [
-        (name, *(f"{row[key]:.2f}" for key in ("precision", "recall", "f1")), f"{row['count']:,}")
+        (
+            name,
+            f"{row['precision']:.2f}",
+            _with_interval(row, "recall"),
+            _with_interval(row, "f1"),
+            f"{row['count']:,}",
+        )
         for name, row in scores["per_class"].items()
     ]
     text += _table(("emotion", "precision", "recall", "F1", "pictures"), rows)
-    if disturbed := scores.get("robustness"):
-        rows = [(name, f"{value:.1%}") for name, value in disturbed.items()]
-        text += "\n\n" + _table(("disturbance", "accuracy"), rows)
+    if corrupted := scores.get("robustness"):
+        accuracies = [(name, f"{value:.1%}") for name, value in corrupted.items()]
+        text += "\n\n" + _table(("corruption", "accuracy"), accuracies)
     return text
 
 
@@ -151,6 +168,14 @@ def _int8(quantized: Int8Card | None) -> str:
     )
 
 
+def _with_interval(row: Mapping[str, Any], score: str) -> str:
+    """A score, and its 95 % interval in cards that have it."""
+    if f"{score}_interval" not in row:
+        return f"{row[score]:.2f}"
+    low, high = row[f"{score}_interval"]
+    return f"{row[score]:.2f} ({low:.2f} to {high:.2f})"
+
+
 def _scored_on(scores: Mapping[str, Any]) -> str:
     data = scores.get("data", {"layout": "FER+", "split": "valid"})
     pictures = "all pictures" if data["split"] == "all" else f"the split {data['split']}"
@@ -158,15 +183,26 @@ def _scored_on(scores: Mapping[str, Any]) -> str:
     return f"{pictures} of {layout if layout == 'FER+' else f'a data set in the layout {layout}'}"
 
 
-def _procedure(training: Mapping[str, Any]) -> str:
+def _adjustment(tau: float, scores: Mapping[str, Any]) -> str:
+    text = LOGIT_ADJUSTMENT.format(tau=tau) if tau else NO_ADJUSTMENT
+    if chosen := scores.get(RECORD):
+        first, second = chosen["halves"]
+        text += " " + CROSSFITTED.format(tau=tau, first=first, second=second)
+    else:
+        text += " " + NOT_CROSSFITTED
+    return textwrap.fill(text, 100)
+
+
+def _procedure(training: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
     if "config" not in training:
         return ""
     targets = VOTES if training["data"]["layout"] == "FER+" else LABELS
     resampled = [RESAMPLED] if training["config"]["sampling"] < 1 else []
     method = " ".join((targets, *resampled, CALIBRATION))
     parts = [_history(training), textwrap.fill(method, 100)]
-    if strength := training.get("favour_rare"):
-        parts.append(FAVOUR_RARE.format(strength=strength))
+    tau = tau_of(training)
+    if tau or RECORD in scores:
+        parts.append(_adjustment(tau, scores))
     return "## Procedure\n" + "\n\n".join(parts)
 
 

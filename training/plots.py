@@ -2,18 +2,31 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from training.metrics import Indices, ReliabilityBin
 
 
+def require() -> None:
+    """Load Matplotlib; ImportError before the work whose result it is to draw."""
+    new_figure((1, 1))
+
+
+def new_figure(figsize: tuple[float, float]) -> Any:
+    """An empty figure of this size in inches. Matplotlib is loaded here: commands that draw nothing
+    need neither its time nor a folder for its cache."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=figsize, layout="constrained")
+
+
 def confusion(matrix: Indices, labels: Sequence[str], path: Path) -> None:
     """A confusion matrix: counts, coloured by the share of each row."""
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    figure = Figure(figsize=(6.5, 6), layout="constrained")
+    figure = new_figure(figsize=(6.5, 6))
     axes = figure.add_subplot(xlabel="predicted", ylabel="labelled")
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
@@ -28,7 +41,7 @@ def reliability(
     before: Sequence[ReliabilityBin], after: Sequence[ReliabilityBin], path: Path
 ) -> None:
     """How often the model is right, by how sure it says it is; before and after temperature."""
-    figure = Figure(figsize=(5.5, 5), layout="constrained")
+    figure = new_figure(figsize=(5.5, 5))
     axes = figure.add_subplot(
         xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1), aspect="equal"
     )
@@ -42,7 +55,7 @@ def reliability(
 def contact_sheet(rows: Sequence[tuple[str, NDArray[np.uint8]]], path: Path) -> None:
     """A row of pictures per label: each (n, side, side) grey or (n, side, side, 3) BGR."""
     columns = max((len(pictures) for _, pictures in rows), default=1)
-    figure = Figure(figsize=(1 + columns * 0.8, 0.85 * len(rows)), layout="constrained")
+    figure = new_figure(figsize=(1 + columns * 0.8, 0.85 * len(rows)))
     grid = figure.subplots(len(rows), max(columns, 1), squeeze=False)
     for line, (label, pictures) in zip(grid, rows, strict=True):
         line[0].set_ylabel(label, rotation=0, ha="right", va="center")

@@ -21,6 +21,11 @@ class Progress:
     seconds: float = 0.0
 
 
+def say(text: str) -> None:
+    """Print a line about what is being done, at once."""
+    print(text, flush=True)
+
+
 class Bar:
     """Progress over all stages. A stage's step weighs as its pictures' areas do, since that is
     what its time goes with."""
@@ -54,6 +59,12 @@ class Bar:
             end="\r" if self._live else "\n",
             flush=True,
         )
+
+    def say(self, text: str) -> None:
+        """Print a line, below what a terminal shows of the bar."""
+        if self._live:
+            print()
+        say(text)
 
     def __enter__(self) -> Self:
         return self

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from training import metrics
 from training.crops import crops
-from training.datasets import Entry, InvalidData
+from training.datasets import Entry, InvalidDataError
 from training.evaluate import Predictions, predict
 from worker.inference.engines.choose import build_engine
 from worker.model.card import ModelCard
@@ -27,13 +27,14 @@ MOST_LOST: Final = 0.005
 _LEVELS: Final = 256
 
 
-class NoInt8(Exception):
+class Int8UnavailableError(Exception):
     """No int8 file can be made here, or none that is good enough: why, and what to do."""
 
 
 def quantize(model: Release, train: Sequence[Entry]) -> Int8Weights:
     """The model in int8, its ranges measured on PICTURES of the faces that it was trained on,
-    evenly over all of them. Raises NoInt8, and InvalidData where no picture can be read."""
+    evenly over all of them. Raises Int8UnavailableError, and InvalidDataError where no picture can
+    be read."""
     nncf = _nncf()
     from worker.inference.engines.openvino import graph
 
@@ -42,7 +43,7 @@ def quantize(model: Release, train: Sequence[Entry]) -> Int8Weights:
         crop.picture[np.newaxis] for crop in crops(chosen, model.card, None, lambda *_: None)
     ]
     if not pictures:
-        raise InvalidData("no picture to measure the ranges of int8 on")
+        raise InvalidDataError("no picture to measure the ranges of int8 on")
     quantized = nncf.quantize(
         graph(replace(model, int8=None)), nncf.Dataset(pictures), subset_size=len(pictures)
     )
@@ -60,13 +61,13 @@ def add_int8(
     threads: int,
 ) -> ModelCard:
     """Add an int8 file to the release `model` in `folder`. `float32` are its predictions on
-    `valid`. Returns the card as written. Raises NoInt8, InvalidData, and NoEngine
-    without OpenVINO."""
+    `valid`. Returns the card as written. Raises Int8UnavailableError, InvalidDataError, and
+    EngineUnavailableError without OpenVINO."""
     weights = quantize(model, train)
     engine = build_engine("openvino", replace(model, int8=weights), threads)
     scores = compare(float32, predict(engine, model.card, valid, None), model.card.temperature)
     if (lost := scores["accuracy_float32"] - scores["accuracy"]) > MOST_LOST:
-        raise NoInt8(
+        raise Int8UnavailableError(
             f"{folder}: int8 costs {100 * lost:.2f} points of accuracy, "
             f"of {100 * MOST_LOST:g} that it may"
         )
@@ -84,7 +85,7 @@ def add_int8(
 def compare(float32: Predictions, int8: Predictions, temperature: float) -> dict[str, Any]:
     """The int8 scores of a card, of predictions on the same pictures."""
     if float32.names != int8.names:
-        raise InvalidData("the pictures have changed since the model was scored")
+        raise InvalidDataError("the pictures have changed since the model was scored")
     matrix, truth = int8.matrix(), int8.truth
     probabilities = metrics.softmax(int8.logits, temperature)
     return {
@@ -102,7 +103,9 @@ def _nncf() -> Any:
     try:
         import nncf
     except ImportError as error:
-        raise NoInt8(f"NNCF is needed: {error}. Install 'emotion-streams[training]'") from error
+        raise Int8UnavailableError(
+            f"NNCF is needed: {error}. Install 'emotion-streams[training]'"
+        ) from error
     return nncf
 
 
@@ -123,7 +126,7 @@ def _layers(model: Any) -> Iterator[tuple[str, Int8Layer]]:
         rounding = _rounding(node)
         ends = [float(_constant(rounding, number).item()) for number in range(1, 5)]
         if ends[:2] != ends[2:] or rounding.get_attributes()["levels"] != _LEVELS:
-            raise NoInt8("NNCF rounds in a way that the int8 file cannot hold")
+            raise Int8UnavailableError("NNCF rounds in a way that the int8 file cannot hold")
         yield (
             next(names),
             Int8Layer(
@@ -135,7 +138,7 @@ def _layers(model: Any) -> Iterator[tuple[str, Int8Layer]]:
             ),
         )
     if kinds["FakeQuantize"] != len(LAYERS) or next(names, None):
-        raise NoInt8(f"NNCF rounded {kinds['FakeQuantize']} inputs of {len(LAYERS)}")
+        raise Int8UnavailableError(f"NNCF rounded {kinds['FakeQuantize']} inputs of {len(LAYERS)}")
 
 
 def _rounding(node: Any) -> Any:
@@ -148,7 +151,7 @@ def _rounding(node: Any) -> Any:
 def _before(node: Any, number: int, kind: str) -> Any:
     found = node.input_value(number).get_node()
     if found.get_type_name() != kind:
-        raise NoInt8(f"NNCF left {found.get_type_name()} where {kind} is expected")
+        raise Int8UnavailableError(f"NNCF left {found.get_type_name()} where {kind} is expected")
     return found
 
 

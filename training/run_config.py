@@ -2,10 +2,10 @@
 
 import json
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final, Literal
 
-from training.augment import Augmentation
+from training.augmentation import Augmentation, InvalidConfigError
 from worker.model.architecture import MIN_INPUT_SIZE
 from worker.model.card import MAX_INPUT_SIZE
 
@@ -13,12 +13,16 @@ MAX_SEED: Final = 2**32 - 1
 """numpy's, which Keras seeds too."""
 
 
-class InvalidConfig(Exception):
-    """A run that cannot be: what is wrong with its configuration."""
-
-
-class Diverged(InvalidConfig):
+class DivergedError(InvalidConfigError):
     """A run whose loss or weights are no longer finite: at which step, and what to do."""
+
+
+__all__ = ["DivergedError", "InvalidConfigError", "Pace", "RunConfig", "Stage", "setting"]
+
+
+def setting(default: Any, metavar: str, text: str) -> Any:
+    """A field of a configuration with what the command line says of it."""
+    return field(default=default, metadata={"metavar": metavar, "help": text})
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Stage:
             or min(self.steps, self.batch) < 1
             or not 0 < self.rate < 1
         ):
-            raise InvalidConfig(
+            raise InvalidConfigError(
                 f"stage {self.side}:{self.steps}:{self.batch}:{self.rate:g}: side from "
                 f"{MIN_INPUT_SIZE} to {MAX_INPUT_SIZE}, steps and batch from 1, rate 0 to 1"
             )
@@ -51,7 +55,7 @@ class Stage:
             side, steps, batch, rate = text.split(":")
             return cls(int(side), int(steps), int(batch), float(rate))
         except ValueError as error:
-            raise InvalidConfig(f"stage {text!r} is not SIDE:STEPS:BATCH:RATE") from error
+            raise InvalidConfigError(f"stage {text!r} is not SIDE:STEPS:BATCH:RATE") from error
 
     def rate_at(self, step: int) -> float:
         """The learning rate of the stage's step 0 to steps - 1: a linear warm-up over its first
@@ -67,12 +71,12 @@ class Stage:
 class Pace:
     """What does not change a run's result: how often it is saved, threads that prepare batches."""
 
-    checkpoint_minutes: float = 5.0
-    workers: int = 2
+    checkpoint_minutes: float = setting(5.0, "MINUTES", "time between checkpoints")
+    workers: int = setting(2, "N", "threads that prepare batches")
 
     def __post_init__(self) -> None:
         if not 0 <= self.checkpoint_minutes < math.inf or self.workers < 1:
-            raise InvalidConfig("workers are 1 or more, checkpoint minutes 0 or more")
+            raise InvalidConfigError("workers are 1 or more, checkpoint minutes 0 or more")
 
 
 @dataclass(frozen=True)
@@ -86,34 +90,42 @@ class RunConfig:
     """
 
     stages: tuple[Stage, ...]
-    seed: int = 0
-    start: str | None = None
-    sampling: float = 0.5
-    mixup: float = 0.0
-    dropout: float = 0.1
-    final_dropout: float = 0.2
-    weight_decay: float = 0.01
-    ema: float = 0.995
-    clip_norm: float = 5.0
-    colour: Literal["grey", "rgb"] = "grey"
-    source_size: int = 48
-    validations: int = 4
-    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    seed: int = setting(0, "N", "seed of weights, batches and dropout")
+    start: str | None = setting(None, "MODEL", "begin with this release's weights")
+    sampling: float = setting(
+        0.5, "POWER", "draw emotions by this power of their share: 1 as they come, 0 equally often"
+    )
+    mixup: float = setting(0.0, "ALPHA", "blend pictures by a share from Beta(ALPHA, ALPHA)")
+    dropout: float = setting(0.1, "RATE", "dropout after each convolution")
+    final_dropout: float = setting(0.2, "RATE", "dropout before the last layer")
+    weight_decay: float = setting(0.01, "DECAY", "AdamW's decay of kernels")
+    ema: float = setting(0.995, "DECAY", "decay of the averaged weights per step")
+    clip_norm: float = setting(5.0, "NORM", "longest gradient")
+    colour: Literal["grey", "rgb"] = setting("grey", "COLOUR", "what the network sees")
+    source_size: int = setting(48, "PIXELS", "side that every face is reduced to first")
+    validations: int = setting(4, "N", "validations per stage")
+    precision: Literal["float32", "mixed_bfloat16"] = setting(
+        "float32", "TYPE", "type of convolutions; bfloat16 is faster where the processor has it"
+    )
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
         if not self.stages:
-            raise InvalidConfig("a run needs at least one stage")
+            raise InvalidConfigError("a run needs at least one stage")
         if not (0 <= self.dropout < 1 and 0 <= self.ema < 1 and 0 <= self.sampling <= 1):
-            raise InvalidConfig("dropout and ema are from 0 and below 1, sampling is 0 to 1")
+            raise InvalidConfigError("dropout and ema are from 0 and below 1, sampling is 0 to 1")
+        if not 0 <= self.final_dropout < 1:
+            raise InvalidConfigError("final dropout is from 0 and below 1")
         if min(self.mixup, self.weight_decay, self.validations, self.seed) < 0:
-            raise InvalidConfig("mixup, weight decay, validations and seed are not below 0")
+            raise InvalidConfigError("mixup, weight decay, validations and seed are not below 0")
+        if self.clip_norm <= 0:
+            raise InvalidConfigError("clip norm is over 0")
         if not all(math.isfinite(n) for n in vars(self).values() if isinstance(n, float)):
-            raise InvalidConfig("mixup, weight decay and the other numbers are finite")
+            raise InvalidConfigError("mixup, weight decay and the other numbers are finite")
         if self.seed > MAX_SEED:
-            raise InvalidConfig(f"seed {self.seed} is over {MAX_SEED}")
+            raise InvalidConfigError(f"seed {self.seed} is over {MAX_SEED}")
         if not MIN_INPUT_SIZE <= self.source_size <= MAX_INPUT_SIZE:
-            raise InvalidConfig(
+            raise InvalidConfigError(
                 f"source size {self.source_size} is not {MIN_INPUT_SIZE} to {MAX_INPUT_SIZE}"
             )
 
@@ -128,22 +140,29 @@ class RunConfig:
             if step < stage.steps:
                 return number, step
             step -= stage.steps
-        raise InvalidConfig(f"the run ends {step + 1} steps before that step")
+        raise InvalidConfigError(f"the run ends {step + 1} steps before that step")
 
     def to_json(self) -> str:
         """The configuration as text."""
         return json.dumps(asdict(self), indent=2) + "\n"
 
     @classmethod
-    def from_dict(cls, fields: dict[str, Any]) -> "RunConfig":
-        """From what `to_json` wrote; InvalidConfig where it is of another kind."""
+    def from_dict(cls, values: dict[str, Any]) -> "RunConfig":
+        """From what `to_json` wrote; InvalidConfigError if it is of another kind."""
         try:
+            if unknown := sorted(values.keys() - {field.name for field in fields(cls)}):
+                raise InvalidConfigError(f"a run has no {', '.join(unknown)}")
             return cls(
                 **{
-                    **fields,
-                    "stages": tuple(Stage(**stage) for stage in fields["stages"]),
-                    "augmentation": Augmentation(**fields["augmentation"]),
+                    **values,
+                    "stages": tuple(_stage(stage) for stage in values["stages"]),
+                    "augmentation": Augmentation.from_dict(values["augmentation"]),
                 }
             )
-        except (KeyError, TypeError) as error:
-            raise InvalidConfig(f"not a run's configuration: {error}") from error
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InvalidConfigError(f"not a run's configuration: {error}") from error
+
+
+def _stage(value: Any) -> Stage:
+    """A stage as a run's record holds it, or in the words of a recipe."""
+    return Stage.parse(value) if isinstance(value, str) else Stage(**value)

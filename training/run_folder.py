@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from emotion_streams.emotions import EMOTIONS
 from training.backend import made_with
-from training.datasets.entry import InvalidData
+from training.datasets.entry import InvalidDataError
 from training.geometry import MEASURED
 from training.progress import Progress
 from training.run_config import RunConfig
@@ -42,9 +42,9 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: Path, config: RunConfig, data: Mapping[str, Any]) -> "RunFolder":
-        """Begin a run; InvalidData where the folder already holds one."""
+        """Begin a run; InvalidDataError where the folder already holds one."""
         if (path / RUN).exists():
-            raise InvalidData(f"{path} already holds a run: continue it with --resume")
+            raise InvalidDataError(f"{path} already holds a run: continue it with --resume")
         start = _start(config.start)
         run = {
             "config": asdict(config),
@@ -58,21 +58,23 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
-        """A run that was begun; InvalidData where there is none."""
+        """A run that was begun; InvalidDataError where there is none."""
         try:
             run = json.loads((path / RUN).read_text())
             return cls(path, RunConfig.from_dict(run["config"]), run["data"], run["start"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InvalidData(f"{path / RUN}: not a run: {error}") from error
+            raise InvalidDataError(f"{path / RUN}: not a run: {error}") from error
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Only this process writes to the run meanwhile; InvalidData where another does."""
+        """Only this process writes to the run meanwhile; InvalidDataError where another does."""
         with (self.path / RUN).open() as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise InvalidData(f"{self.path}: another process is training this run") from error
+                raise InvalidDataError(
+                    f"{self.path}: another process is training this run"
+                ) from error
             yield  # closing the file gives the lock back, as the process's end does
 
     def card(self, side: int) -> ModelCard:
@@ -108,21 +110,21 @@ class RunFolder:
         return folder
 
     def check_start(self) -> None:
-        """InvalidData where what the run began from is no longer what it was."""
+        """InvalidDataError where what the run began from is no longer what it was."""
         now = _start(self.config.start)
         if self.start and now and self.start["weights_sha256"] != now["weights_sha256"]:
-            raise InvalidData(
+            raise InvalidDataError(
                 f"{self.path} began from {self.start['name']} {self.start['version']}, which has "
                 "been replaced since: begin anew"
             )
 
     def last_stage(self) -> Path:
-        """The release of the last finished stage; InvalidData where none is finished."""
+        """The release of the last finished stage; InvalidDataError where none is finished."""
         finished = sorted(
             self.path.glob("stage-*-*"), key=lambda stage: int(stage.name.split("-")[1])
         )
         if not finished:
-            raise InvalidData(f"{self.path}: no stage of this run is finished yet")
+            raise InvalidDataError(f"{self.path}: no stage of this run is finished yet")
         return finished[-1]
 
 

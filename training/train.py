@@ -13,7 +13,7 @@ from training.batches import Batches, prior_shift
 from training.curves import Curves, Row, plot
 from training.datasets import Faces
 from training.progress import Bar, Progress
-from training.run_config import Diverged, Pace, Stage
+from training.run_config import DivergedError, Pace, Stage
 from training.run_folder import CHECKPOINT, RunFolder
 from worker.inference.crop import prepare
 
@@ -33,15 +33,17 @@ class Training:
         self.stop = Event()
         self._faces, self._valid, self._folder, self._pace = faces, valid, folder, pace
         self._config = config = folder.config
-        self._model = network.build(config, prior_shift(faces.targets, config.sampling))
+        shift = prior_shift(faces.targets, config.sampling)
+        self._model = network.build(config, shift)
+        self._step = network.training_step(self._model, config, shift)
         self._progress = Progress()
         self._saved_at = time.monotonic()
 
     def run(self, resume: bool) -> bool:
         """Train; true when the run is complete. Each finished stage leaves a release in the run's
         folder: the averaged weights at that stage's input size. A run that was ended before its
-        first checkpoint resumes from its beginning. Raises Diverged, and leaves the last checkpoint
-        as it is."""
+        first checkpoint resumes from its beginning. Raises DivergedError, and leaves the last
+        checkpoint as it is."""
         if resume and (self._folder.path / CHECKPOINT).exists():
             self._progress = checkpoint.load(self._folder.path, self._model)
         done = self._progress.step
@@ -51,6 +53,7 @@ class Training:
                 self._save(curves)
                 if self.stop.is_set():
                     break
+            bar.say("drawing the curves ...")
         plot(self._folder.path)
         return self._progress.step == self._config.steps
 
@@ -62,12 +65,14 @@ class Training:
         prepared = batches.from_step(first, self._pace.workers)
         for step, (pictures, targets) in enumerate(prepared, start=first):
             self._model.optimizer.learning_rate = rate = stage.rate_at(step)
-            loss = float(self._model.train_on_batch(pictures, targets))
+            loss = self._step(pictures, targets)
             if not math.isfinite(loss):
                 raise self._diverged(f"the loss is {loss} at step {self._progress.step + 1}")
             seconds = before + time.monotonic() - began
             self._progress = Progress(self._progress.step + 1, seconds)
             accuracy = self._validate(stage) if self._is_due(stage, step) else None
+            if accuracy is not None:
+                bar.say(f"validation accuracy after step {self._progress.step}: {accuracy:.1%}")
             curves.add(Row(self._progress.step, stage.side, rate, loss, seconds, accuracy))
             bar.show(self._progress.step, loss)
             if step + 1 == stage.steps:
@@ -77,7 +82,10 @@ class Training:
             if time.monotonic() - self._saved_at > 60 * self._pace.checkpoint_minutes:
                 self._save(curves)
         self._check_weights()
-        self._folder.save_stage(number, stage.side, self._averaged(batches), self._progress)
+        bar.say(f"stage {number + 1} is trained; averaging its weights ...")
+        averaged = self._averaged(batches)
+        saved = self._folder.save_stage(number, stage.side, averaged, self._progress)
+        bar.say(f"wrote {saved}")
 
     def _is_due(self, stage: Stage, step: int) -> bool:
         """Whether the stage, cut into as many parts as it has validations, ends one here."""
@@ -115,8 +123,8 @@ class Training:
         if not network.is_finite(self._model):
             raise self._diverged(f"weights are not finite after step {self._progress.step}")
 
-    def _diverged(self, what: str) -> Diverged:
-        return Diverged(
+    def _diverged(self, what: str) -> DivergedError:
+        return DivergedError(
             f"{self._folder.path}: {what} of {self._config.steps}, and no checkpoint was written "
             "since it was finite. Begin another run, with a lower rate"
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.datasets import DataSet, Entry, InvalidData, open_data, read_faces, target_shares
+from training.datasets import DataSet, Entry, InvalidDataError, open_data, read_faces, target_shares
 from training.datasets.entry import warn
 from training.datasets.folders import WHOLE
 from training.run_folder import RUN, RunFolder
@@ -14,12 +14,12 @@ from worker.model.card import ModelCard
 
 
 def trained_on(model: Path) -> DataSet:
-    """The data of a run, or of the run that a stage is of. InvalidData where it is gone."""
+    """The data of a run, or of the run that a stage is of. InvalidDataError where it is gone."""
     run = model if (model / RUN).is_file() else model.resolve().parent
     try:
         return open_data(Path(RunFolder.open(run).data["path"]))
-    except InvalidData as error:
-        raise InvalidData(
+    except InvalidDataError as error:
+        raise InvalidDataError(
             f"the data that {model} was trained on is needed, and not to be had: {error}"
         ) from error
 

@@ -1,1 +1,1 @@
-"""Frames streams into emotions streams."""
+"""Turns streams of frames into streams of emotion events."""

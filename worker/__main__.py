@@ -1,4 +1,4 @@
-"""`python -m worker`: parse, wire, run."""
+"""Entry point of `python -m worker`: parse the settings, connect the parts, run."""
 
 import asyncio
 import faulthandler
@@ -18,7 +18,7 @@ from typing import Final
 import cv2
 from prometheus_client import CollectorRegistry
 
-from emotion_streams.connection import connect
+from emotion_streams.connection import connect_async
 from emotion_streams.events import Model
 from emotion_streams.redaction import redact_url
 from service import logs
@@ -27,42 +27,47 @@ from service.health import Health, HealthServer
 from service.listening import address_of
 from service.metrics import WorkerMetrics, build_info
 from service.settings import exit_with_error, load
-from worker.app import Stuck, Worker
+from worker.app import FrameHungError, Worker
 from worker.context import Workshop
 from worker.delivery.stream import Retention
 from worker.inference.batch import Batcher
-from worker.inference.detect.choose import NoDetector, choose_detector
-from worker.inference.engines.choose import NoEngine, build_engine
+from worker.inference.detect.choose import DetectorUnavailableError, choose_detector
+from worker.inference.engines.choose import EngineUnavailableError, build_engine
 from worker.inference.find import FaceFinder
 from worker.inference.permits import Slots, enough_in_flight
 from worker.model import release
-from worker.model.card import InvalidRelease
+from worker.model.card import InvalidReleaseError
 from worker.ownership.lease import Leases
 from worker.persistence import warn_if_kept
 from worker.settings import WorkerSettings
-from worker.supervisor import NoPlace, watch_workers
+from worker.supervisor import PlacementError, watch_workers
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 _LAST_FRAME_S: Final = 1.0
-"""What a worker that ends waits at most for the frames in its threads, which it has given up."""
+"""Longest time that an exiting worker waits for abandoned frames that are still in its threads."""
 
 log = logging.getLogger("worker")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a worker until SIGTERM or SIGINT; a second signal ends it at once."""
+    """Run a worker until SIGTERM or SIGINT, and return its exit code.
+
+    A second signal ends the process at once.
+    """
     settings = load(WorkerSettings, "worker", argv, "Analyse the frames of attached cameras.")
     logs.set_up(settings.log_level, settings.log_format)
     if settings.gpus or settings.processes > 1:
         try:
             return watch_workers(settings, sys.argv[1:] if argv is None else argv)
-        except NoPlace as error:
+        except PlacementError as error:
             exit_with_error("worker", str(error))
-    # Until there is something to hand over; then _stop_on_signals knows how.
+    # Exit at once during start-up. _stop_on_signals replaces these handlers before any camera is
+    # acquired.
     for number in _SIGNALS:
         signal.signal(number, lambda *_: sys.exit(0))
-    # Frames are worked on side by side, one thread each; OpenCV's own pool would fight them.
+    # Frames are processed concurrently, one thread each. OpenCV's own pool would compete with
+    # these threads.
     cv2.setNumThreads(1)
     registry, health = CollectorRegistry(), Health()
     try:
@@ -79,7 +84,7 @@ def main(argv: list[str] | None = None) -> int:
         log.info("metrics at http://%s/metrics", address_of(settings.metrics_host, server.port))
         try:
             code = asyncio.run(_run(settings, registry, health))
-        except (InvalidRelease, NoDetector, NoEngine) as error:
+        except (InvalidReleaseError, DetectorUnavailableError, EngineUnavailableError) as error:
             exit_with_error("worker", str(error))
         except SystemExit:
             log.info("told to stop while starting")
@@ -104,10 +109,10 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
     finder = FaceFinder(new_detector, released.card, settings.detect_side)
     engine = build_engine(settings.engine, released, settings.threads, settings.device)
     card = released.card
-    del released  # 22 MB of weights, which the engine has in a form of its own
+    del released  # 22 MB of weights; the engine has its own copy in another form
     model = Model(card.name, card.version, finder.detector)
     build_info(registry, "worker", model=f"{model.name} {model.version}", engine=engine.name)
-    # Unique per start, so that a predecessor of the same name is another owner.
+    # Unique per start, so that an earlier process of the same name is a different owner.
     owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     with (
         _pool(settings.threads, "frames") as threads,
@@ -120,8 +125,8 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
             model.version,
             extra={"engine": engine.name, "detector": model.detector},
         )
-        # Not `async with client`: that would need a cluster to be there already.
-        async with aclosing(connect(settings.redis)) as client:
+        # Not `async with client`: that requires a cluster to be reachable already.
+        async with aclosing(connect_async(settings.redis)) as client:
             shop = Workshop(
                 finder=finder,
                 threads=threads,
@@ -148,7 +153,7 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
             warning = asyncio.create_task(warn_if_kept(client))
             try:
                 await worker.run()
-            except* Stuck as stuck:
+            except* FrameHungError as stuck:
                 log.critical("%s", stuck.exceptions[0])
                 faulthandler.dump_traceback(sys.stderr, all_threads=True)
                 code = 1
@@ -159,7 +164,7 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
 
 @contextmanager
 def _pool(threads: int, name: str) -> Iterator[ThreadPoolExecutor]:
-    """Threads that are not waited for in the end: one may hang."""
+    """Create a thread pool whose threads are not waited for at the end, because one may hang."""
     pool = ThreadPoolExecutor(threads, name)
     try:
         yield pool
@@ -168,8 +173,10 @@ def _pool(threads: int, name: str) -> Iterator[ThreadPoolExecutor]:
 
 
 def _end_threads(code: int) -> None:
-    """Wait a moment for the threads. Where one goes on, end the process at once: a thread cannot be
-    ended, and Python would wait for it."""
+    """Wait for the threads for up to _LAST_FRAME_S; end the process at once if one still runs.
+
+    A thread cannot be killed, and Python would wait for it.
+    """
     threads = [thread for thread in threading.enumerate() if not thread.daemon]
     threads.remove(threading.main_thread())
     deadline = time.monotonic() + _LAST_FRAME_S

@@ -1,4 +1,4 @@
-"""A worker among workers: which cameras it takes and hands over, and how it stops."""
+"""The worker: which cameras it acquires and releases, and how it stops."""
 
 import asyncio
 import logging
@@ -23,9 +23,9 @@ from worker.ownership.registry import CameraRegistry
 from worker.ownership.sharding import limit_per_shard
 
 DRAIN_S: Final = 7.5
-"""How long a worker that stops may take over it: finishing what is in the works, and signing off.
-What is left then stays pending, and its next owner claims it. The process has ended within eight
-seconds, below the ten that containers are given."""
+"""Graceful-shutdown limit: finish frames in flight and deregister. Unfinished frames stay pending
+and are claimed by the camera's next owner. The process ends within eight seconds, less than the ten
+seconds that containers are given."""
 
 STUCK_S: Final = 30.0
 """A frame in its thread for this long is considered hung; normal frames take milliseconds."""
@@ -35,12 +35,15 @@ _LOOK_S: Final = 1.0
 log = logging.getLogger(__name__)
 
 
-class Stuck(Exception):
-    """A frame or a batch hangs: which one. A thread cannot be killed, so the process must exit."""
+class FrameHungError(Exception):
+    """A frame or a batch is hung; the message names it.
+
+    A thread cannot be killed, so the process must exit.
+    """
 
 
 class Worker:
-    """Runs until stopped."""
+    """Owns cameras and analyses their frames until it is stopped."""
 
     def __init__(
         self,
@@ -64,14 +67,17 @@ class Worker:
         self._stop_at = 0.0
 
     def stop(self) -> None:
-        """Finish what is in the works, give the cameras up and return from run()."""
+        """Finish the frames in flight, release the cameras and return from run()."""
         self._stop_at = time.monotonic()
         self._stopping.set()
 
     async def run(self) -> None:
-        """Work until stopped. Whatever is neither a bad frame nor an unreachable Redis ends it
-        with a group of exceptions, Stuck where a frame hangs: its pending frames are claimed by
-        another."""
+        """Analyse frames until stopped.
+
+        Raises an ExceptionGroup for any error except a malformed frame or a Redis outage. The group
+        contains a FrameHungError if a frame is hung. Pending frames are then claimed by another
+        worker.
+        """
         async with asyncio.TaskGroup() as tasks:
             steps: dict[str, Callable[[], Awaitable[object]]] = {
                 "heartbeat": self._heartbeat,
@@ -89,18 +95,20 @@ class Worker:
                 task.cancel()
 
     async def _heartbeat(self) -> None:
-        """Say that this worker lives, and learn who else does."""
+        """Renew this worker's membership, and read which workers are live."""
         self._health.beat()
         try:
             self._peers = await self._leases.heartbeat()
         except REDIS_ERRORS:
-            self._peers = {}  # who has fallen meanwhile is not known
+            self._peers = {}  # unknown: a worker may have crashed meanwhile
             raise
 
     async def _look(self) -> None:
-        """Raise Stuck once a frame hangs in its thread, or a batch in the engine. A frame that
-        waits for the engine does not hang, however large the crowd before it. Looks are counted,
-        not seconds: a process that was paused must not count the pause."""
+        """Raise FrameHungError when a frame hangs in its thread, or a batch hangs in the engine.
+
+        A frame that waits for the engine is not hung, however large the crowd before it. The method
+        counts its own looks rather than seconds, so that a pause of the process does not count.
+        """
         looks: dict[Slot | Running, int] = {}
         while True:
             await asyncio.sleep(_LOOK_S)
@@ -108,19 +116,24 @@ class Worker:
             looks = {it: looks.get(it, 0) + 1 for it in in_threads | self._shop.batcher.running}
             longest = max(looks, key=looks.__getitem__, default=None)
             if longest and looks[longest] * _LOOK_S >= STUCK_S:
-                raise Stuck(f"{_describe(longest)} has hung for {STUCK_S:.0f} s; this worker exits")
+                raise FrameHungError(
+                    f"{_describe(longest)} has hung for {STUCK_S:.0f} s; this worker exits"
+                )
 
     async def _each(self, step: Callable[[str], Awaitable[None]], cameras: Iterable[str]) -> None:
-        """Do the step for all at once, so that a shard which is away costs only its own cameras.
-        Raises what Redis failed of them in the end."""
+        """Run the step for all cameras concurrently.
+
+        An unreachable shard delays only its own cameras. When all calls have ended, raises one of
+        their errors, if there are any.
+        """
         turn = limit_per_shard(self._client, step)
         outcomes = await asyncio.gather(*map(turn, cameras), return_exceptions=True)
         failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
-        if failures:  # what is no failure of Redis goes first
+        if failures:  # an error other than a Redis failure takes precedence
             raise min(failures, key=lambda error: isinstance(error, REDIS_ERRORS))
 
     async def _rebalance(self, tasks: asyncio.TaskGroup) -> None:
-        """Take the cameras that this worker should have, and hand over one that it should not."""
+        """Acquire the cameras that this worker should own, and release one that it should not."""
         self._shop.metrics.owned.set(len(self._owned))
         peers = self._peers
         if not peers:
@@ -141,8 +154,10 @@ class Worker:
         self._health.started()
 
     async def _unclaimed_cameras(self, missing: Mapping[str, str]) -> list[str]:
-        """Cameras that nobody took for the time of a lease, though another worker should have, if
-        this one is idle; it takes them then."""
+        """Return cameras without an owner for one lease duration, if this worker is idle.
+
+        Another worker should have acquired them; this worker acquires them instead.
+        """
         if self._shop.slots.taken:
             self._free_since = {}
             return []
@@ -152,7 +167,7 @@ class Worker:
         async def is_free(camera: str) -> bool:
             try:
                 return await self._leases.is_free(camera, now_ms)
-            except REDIS_ERRORS:  # nobody knows; the others are looked after all the same
+            except REDIS_ERRORS:  # unknown; the other cameras are still checked
                 self._shop.metrics.redis_errors.inc()
                 return False
 
@@ -167,15 +182,18 @@ class Worker:
         ]
 
     async def _drain(self, ticking: "list[asyncio.Task[None]]") -> None:
-        """Stop reading everywhere, then finish, all of it within DRAIN_S. The worker leaves the
-        workers first, so that the others come for its cameras as their leases are given up."""
+        """Stop reading from all cameras, then finish the frames in flight, all within DRAIN_S.
+
+        The worker ends its membership first, so that other workers acquire its cameras when their
+        leases are released.
+        """
         deadline = self._stop_at + DRAIN_S
         self._health.set("stop", "stopping")
         self._owned.stop()
         _, hanging = await asyncio.wait(ticking, timeout=SIGN_OFF_S)
         for task in hanging:
             task.cancel()
-        self._owned.stop()  # what the last tick took
+        self._owned.stop()  # cameras that the last tick acquired
         try:
             await asyncio.wait_for(self._leases.leave(), SIGN_OFF_S)
         except (*REDIS_ERRORS, TimeoutError) as error:
@@ -186,7 +204,7 @@ class Worker:
         await self._owned.cancel_remaining(deadline - time.monotonic())
 
     async def _finish(self) -> None:
-        """Wait until all pipelines have ended; meanwhile their leases are kept."""
+        """Wait until all pipelines have ended. Their leases are still renewed meanwhile."""
         while self._owned:
             self._health.beat()
             await self._owned.wait(self._leases.tick_s)

@@ -1,4 +1,4 @@
-"""What the cameras of a worker share: threads, the engine's batcher, slots, clock and metrics."""
+"""Resources that a worker's cameras share: threads, batcher, slots, clock and metrics."""
 
 import asyncio
 import logging
@@ -20,17 +20,23 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class RedisClock:
-    """Time as Redis has it, in Unix milliseconds. Producers stamp their frames by the same clock,
-    so that a machine whose own clock is wrong neither expires its frames nor hides their age."""
+    """The clock of Redis, in Unix milliseconds.
+
+    Producers stamp their frames by the same clock. A machine whose own clock is wrong therefore
+    neither expires its frames nor hides their age.
+    """
 
     offset_ms: float = 0.0
 
     def now_ms(self) -> float:
-        """The present time."""
+        """Return the current time."""
         return time.time() * 1000 + self.offset_ms
 
     async def adjust(self, client: Client) -> None:
-        """Ask Redis for its time; half of the round trip counts as the way."""
+        """Read the time of Redis and update the offset.
+
+        Redis is assumed to read its clock in the middle of the round trip.
+        """
         before = time.time()
         seconds, microseconds = await client.time()
         middle_ms = (before + time.time()) / 2 * 1000
@@ -39,7 +45,7 @@ class RedisClock:
 
 @dataclass(frozen=True)
 class Workshop:
-    """The shared tools. `labels` name the engine's outputs in order."""
+    """The shared resources. `labels` name the engine's outputs in order."""
 
     finder: FaceFinder
     threads: Executor
@@ -50,15 +56,15 @@ class Workshop:
     metrics: WorkerMetrics
     clock: RedisClock = field(default_factory=RedisClock)
     last_chance: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held for a frame that has been with two workers and ended neither way: of two such at a time
-    it could not be told which ended this one."""
+    """Held during the final attempt at a frame, which two workers started without completing it. If
+    two such frames ran at once, a crash could not be attributed to either."""
 
     def clock_ms(self) -> float:
-        """The present time by the clock of the frames' capture times."""
+        """Return the current time, by the clock of the frames' capture times."""
         return self.clock.now_ms()
 
     async def find(self, jpeg: bytes) -> Found:
-        """Decode, detect and crop in a thread. Raises UnusablePicture."""
+        """Decode a picture, detect and crop faces, in a thread. Raises UnusablePictureError."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self.threads, self._find, jpeg)
 
@@ -70,7 +76,7 @@ class Workshop:
             self.metrics.threads_busy.inc((time.perf_counter() - began) / self.slots.threads)
 
     def redis_failed(self, camera: str, error: Exception) -> None:
-        """Count a failed call, and say so."""
+        """Count a failed call to Redis, and log it."""
         self.metrics.redis_errors.inc()
         log.warning("Redis failed: %s", short_message(error), extra={"camera": camera})
 
@@ -81,7 +87,7 @@ class Workshop:
         outcomes: Sequence[str],
         commit_s: float,
     ) -> None:
-        """Count committed frames: an event for each that was analysed, None for the others."""
+        """Count committed frames: `events` has an event for each analysed frame, else None."""
         now_ms = self.clock_ms()
         self.metrics.stage.labels("commit").observe(commit_s)
         for event, outcome in zip(events, outcomes, strict=True):

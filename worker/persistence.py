@@ -1,4 +1,4 @@
-"""Whether the settings of Redis suit the frames: not written to disk, not evicted."""
+"""Checks that Redis is configured for frames: it neither writes them to disk nor evicts them."""
 
 import logging
 from typing import Final
@@ -8,7 +8,7 @@ from redis.exceptions import ResponseError
 from emotion_streams.backoff import retry_forever
 from emotion_streams.connection import Client
 
-# Asked first, since a command that is refused stands in the server's log of refusals.
+# This is checked first, because the server logs each command that it denies (ACL LOG).
 _MAY_ASK: Final = "return redis.acl_check_cmd('config', 'get', 'save') and 1 or 0"
 
 log = logging.getLogger(__name__)
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 async def warn_if_kept(client: Client) -> None:
     """Warn if the server's settings write frames to disk, or let it evict keys.
 
-    Says nothing if this user may not read them. Waits for a server that is away.
+    Does not warn if this user may not read the settings. Waits until the server is reachable.
     """
 
     async def unsuitable() -> list[str]:
@@ -42,7 +42,8 @@ async def _unsuitable(client: Client) -> list[str]:
             'pictures of faces: set save "" and appendonly no'
         )
     policy = _text(await client.config_get("maxmemory-policy"))
-    # Our keys have no expiry: the policies that evict only keys which have one leave them alone.
+    # The project's keys have no expiry, so policies that evict only expiring keys do not affect
+    # them.
     if policy.startswith("allkeys-"):
         warnings.append(
             f"Redis evicts keys when its memory is full (maxmemory-policy {policy}): a camera then "

@@ -13,7 +13,10 @@ from worker.ownership.lease import LEASE_MS, MAX_LEASE_MS
 
 
 class WorkerSettings(ServiceSettings):
-    """Command line over environment (EMOTION_WORKER_...) over file over default."""
+    """Settings of a worker.
+
+    Precedence, highest first: command line, environment (EMOTION_WORKER_...), file, default.
+    """
 
     model_config = SettingsConfigDict(env_prefix="EMOTION_WORKER_", extra="forbid", frozen=True)
 

@@ -1,7 +1,7 @@
-"""One worker per GPU, or several on a CPU: started, watched, started again when one falls.
+"""Runs one worker per GPU, or several on a CPU, and restarts each worker that crashes.
 
-A process each, since a framework that fails on one device must not take the others along; each has
-cameras of its own by its leases, as if it ran on another machine.
+Each worker is a process, so that a framework that fails on one device does not affect the other
+workers. Each owns cameras by its own leases, as if it ran on another machine.
 """
 
 import asyncio
@@ -23,14 +23,14 @@ from worker.settings import WorkerSettings
 
 BACKOFF_S: Final = (0.5, 30.0)
 STABLE_S: Final = 60.0
-"""A worker that ran for this long is started again at once when it falls."""
+"""After a run longer than this, a crashed worker is restarted with the shortest delay."""
 
 WRONG_SETTINGS: Final = 2
-"""Exit code of a worker that no new start would help."""
+"""Exit code of a worker whose settings are invalid. A restart would not help."""
 
 _LAST_PORT: Final = 65_535
 _GRACE_S: Final = 15.0
-# More than a worker takes to hand its cameras over.
+# Longer than a worker takes to release its cameras.
 _ROOT: Final = Path(__file__).parent.parent
 _PR_SET_PDEATHSIG: Final = 1
 _LIBC: Final = ctypes.CDLL(None)
@@ -39,18 +39,21 @@ log = logging.getLogger(__name__)
 
 
 _PORT_STEP: Final = 10
-"""From one worker's metrics port to the next one's: those after it are the producer's and the
-gateway's."""
+"""Distance between the metrics ports of consecutive workers. The ports directly after the first are
+those of the producer and the gateway."""
 
 
-class NoPlace(ValueError):
-    """The workers asked for cannot run here side by side: why not."""
+class PlacementError(ValueError):
+    """The requested workers cannot run together on this machine; the message says why."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where one of the workers runs: its number, its GPU (None: a CPU), and what its command line
-    has beyond the one given."""
+    """Where one of the workers runs.
+
+    `number`: the worker's number. `gpu`: its GPU, None for a CPU. `options`: added to the given
+    command line.
+    """
 
     number: int
     gpu: str | None
@@ -58,22 +61,26 @@ class Place:
 
 
 def places(settings: WorkerSettings, gpus: Sequence[str], cores: int) -> list[Place]:
-    """One place per worker. `gpus` are those visible. Raises NoPlace."""
+    """Return one place per worker. `gpus` are the visible ones. Raises PlacementError."""
     chosen: list[str | None]
     chosen = _chosen_gpus(settings, gpus) if settings.gpus else [None] * settings.processes
     last_port = settings.metrics_port + _PORT_STEP * (len(chosen) - 1)
     if settings.metrics_port and last_port > _LAST_PORT:
-        raise NoPlace(
+        raise PlacementError(
             f"--metrics-port {settings.metrics_port}: {len(chosen)} workers would take ports up to "
             f"{last_port}, and {_LAST_PORT} is the last"
         )
-    # A worker for a GPU must not end up on the CPU: this engine runs on the GPU or says why not.
+    # A worker for a GPU must not run on the CPU: this engine runs on the GPU, or fails with the
+    # reason.
     engine = ("--engine", "keras") if settings.gpus else ()
     share = max(1, cores // len(chosen))
     threads = () if "threads" in settings.model_fields_set else ("--threads", str(share))
 
     def options(number: int) -> tuple[str, ...]:
-        """Those given last count; these end the settings that brought us here."""
+        """Return options that override the settings which started the supervisor.
+
+        They come last on the command line, and the last value of an option counts.
+        """
         port = settings.metrics_port + _PORT_STEP * number if settings.metrics_port else 0
         return ("--gpus", "", "--processes", "1", "--metrics-port", str(port), *engine, *threads)
 
@@ -83,24 +90,29 @@ def places(settings: WorkerSettings, gpus: Sequence[str], cores: int) -> list[Pl
 def _chosen_gpus(settings: WorkerSettings, visible: Sequence[str]) -> list[str | None]:
     asked = f"--gpus {settings.gpus}"
     if settings.processes > 1:
-        raise NoPlace(f"{asked} runs one worker per GPU; --processes is for CPUs: give one of them")
+        raise PlacementError(
+            f"{asked} runs one worker per GPU; --processes is for CPUs: give one of them"
+        )
     if settings.engine in ("mnn", "openvino"):
-        raise NoPlace(
+        raise PlacementError(
             f"{asked}: engine {settings.engine} runs on CPUs; leave --engine out, or take "
             "--processes"
         )
     chosen = list(visible) if settings.gpus == "all" else settings.gpus.split(",")
     if not chosen or not set(chosen) <= set(visible):
         there = f"visible are {', '.join(visible)}" if visible else "no NVIDIA GPU is visible"
-        raise NoPlace(f"{asked}: {there}")
+        raise PlacementError(f"{asked}: {there}")
     if len(set(chosen)) < len(chosen):
-        raise NoPlace(f"{asked}: a GPU is named twice, and takes one worker")
+        raise PlacementError(f"{asked}: a GPU is named twice, and takes one worker")
     return [*chosen]
 
 
 def watch_workers(settings: WorkerSettings, argv: Sequence[str]) -> int:
-    """Run the workers until SIGTERM or SIGINT, which each of them is sent; a second signal ends
-    them at once. Exit code 2 where one finds its settings wrong. Raises NoPlace."""
+    """Run the workers until SIGTERM or SIGINT, and return the exit code.
+
+    The first signal is forwarded to each worker as SIGTERM; a second signal kills the workers at
+    once. The exit code is 2 if a worker finds its settings invalid. Raises PlacementError.
+    """
     where = places(settings, visible_gpus(), len(os.sched_getaffinity(0)))
     return asyncio.run(_watch([Supervised(place, argv) for place in where]))
 
@@ -119,14 +131,14 @@ async def _watch(workers: "list[Supervised]") -> int:
         loop.add_signal_handler(number, stop)
     running = [asyncio.create_task(worker.run()) for worker in workers]
     done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-    if not signals:  # one will not be started again: the others would hide that
+    if not signals:  # one will not be restarted: if the others ran on, they would hide that
         stop()
     await asyncio.wait(running)
     return max(task.result() for task in (*done, *running))
 
 
 class Supervised:
-    """One of the workers, and its life after death."""
+    """The process of one worker: starts it, and restarts it when it crashes."""
 
     def __init__(self, place: Place, argv: Sequence[str]) -> None:
         self._place = place
@@ -135,12 +147,12 @@ class Supervised:
         self._stopping = asyncio.Event()
 
     def stop(self, *, at_once: bool) -> None:
-        """SIGTERM, or SIGKILL at once; run() returns when it has ended."""
+        """Send SIGTERM, or SIGKILL if `at_once`; run() returns when the process has ended."""
         self._stopping.set()
         self._send(signal.SIGKILL if at_once else signal.SIGTERM)
 
     async def run(self) -> int:
-        """Keep it running until it is stopped: 0, or 2 where its settings are wrong."""
+        """Keep the worker running until it is stopped; return 0, or 2 for invalid settings."""
         backoff = delays(*BACKOFF_S)
         while not self._stopping.is_set():
             began = time.monotonic()
@@ -164,14 +176,21 @@ class Supervised:
         gpu = self._place.gpu
         self._process = await asyncio.create_subprocess_exec(
             *self._command,
-            cwd=_ROOT,
-            env={**os.environ, **({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu})},
-            # Away from the terminal's Ctrl-C: two signals would end it without handing over.
+            # Not by a working directory: the command line may name files relative to this one.
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(
+                    filter(None, (str(_ROOT), os.environ.get("PYTHONPATH")))
+                ),
+                **({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}),
+            },
+            # Not in the terminal's process group: Ctrl-C would reach the worker as a second signal
+            # and end it before it releases its cameras.
             start_new_session=True,
             preexec_fn=_end_with_parent,
         )
         log.info("worker started", extra={"pid": self._process.pid, **self._about()})
-        if self._stopping.is_set():  # the signal came while it was being started
+        if self._stopping.is_set():  # the signal arrived while the process was started
             self._send(signal.SIGTERM)
         ending = asyncio.create_task(self._process.wait())
         stopping = asyncio.create_task(self._stopping.wait())
@@ -193,5 +212,8 @@ class Supervised:
 
 
 def _end_with_parent() -> None:
-    """In the child, before it runs: SIGTERM it when its supervisor dies, however it dies."""
+    """Make the kernel send SIGTERM to this process when its supervisor dies for any reason.
+
+    Runs in the child process, before the worker starts.
+    """
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

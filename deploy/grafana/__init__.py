@@ -1,1 +1,1 @@
-"""Grafana's dashboards, as code."""
+"""Grafana dashboards as code."""

@@ -1,4 +1,4 @@
-"""Write the dashboards: `python -m deploy.grafana.build`. A test holds the files to this code."""
+"""Write the dashboards: `python -m deploy.grafana.build`. A test compares the files with it."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ def _per_second(title: str, about: str, expr: str, legend: str, stacked: bool = 
 
 
 def _quantiles(name: str, by: str = "") -> tuple[Query, ...]:
-    """50, 95 and 99 per cent of a histogram over five minutes."""
+    """Return the queries of the 50th, 95th and 99th percentile of a histogram over 5 minutes."""
     return tuple(
         Query(
             f"histogram_quantile({q}, sum by (le) (rate({name}_bucket{by}[5m])))",
@@ -200,7 +200,7 @@ CAMERA: Final = Dashboard(
                 ),
                 Panel(
                     "Frames captured and stored",
-                    "The difference was gated on purpose or lost.",
+                    "The difference was skipped on purpose or lost.",
                     (
                         Query(
                             f"sum by (camera) (rate(emotion_captured_frames_total{_CAMERA}[1m]))",
@@ -219,7 +219,7 @@ CAMERA: Final = Dashboard(
                     (
                         Query(
                             "sum by (camera, reason) "
-                            f"(rate(emotion_gated_frames_total{_CAMERA}[1m]))",
+                            f"(rate(emotion_skipped_frames_total{_CAMERA}[1m]))",
                             "{{camera}} {{reason}}",
                         ),
                         Query(
@@ -411,7 +411,7 @@ WORKER: Final = Dashboard(
                     unit="s", bad_above=1,
                 ),
                 Panel(
-                    "Fenced",
+                    "FencedError",
                     "Commits refused since another worker has the camera: after a pause or a cut.",
                     (Query(f"increase(emotion_fenced_total{_WORKER}[5m])", "{{instance}}"),),
                 ),
@@ -431,12 +431,12 @@ DASHBOARDS: Final = {"fleet": FLEET, "camera": CAMERA, "worker": WORKER}
 
 
 def to_text(dashboard: Dashboard) -> str:
-    """A dashboard's file."""
+    """Return the content of a dashboard's file."""
     return json.dumps(dashboard.to_json(), indent=1) + "\n"
 
 
 def main() -> None:
-    """Write the files."""
+    """Write the dashboards' files."""
     for name, dashboard in DASHBOARDS.items():
         (FOLDER / f"{name}.json").write_text(to_text(dashboard))
 

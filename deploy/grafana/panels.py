@@ -1,4 +1,4 @@
-"""Panels and dashboards in few words, and as the JSON that Grafana reads."""
+"""Concise definitions of panels and dashboards, and their conversion to Grafana's JSON."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,8 +17,11 @@ class Query:
 
 @dataclass(frozen=True)
 class Panel:
-    """A panel. `kind`: timeseries, stat, table, heatmap or state-timeline. `unit`: Grafana's id.
-    `bad_above` and `bad_below` colour what lies beyond them red."""
+    """A panel.
+
+    `kind`: timeseries, stat, table, heatmap or state-timeline. `unit`: Grafana's id of the unit.
+    Values above `bad_above` or below `bad_below` are red.
+    """
 
     title: str
     about: str
@@ -33,7 +36,7 @@ class Panel:
     most: float | None = None
 
     def to_json(self, number: int, x: int, y: int) -> dict[str, Any]:
-        """As Grafana reads it, at a place of the grid."""
+        """Return the panel as Grafana reads it, at a position of the grid."""
         instant = self.kind in ("stat", "table")
         return {
             "id": number,
@@ -97,7 +100,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Dashboard:
-    """Rows of panels; `variable` is a (name, label_values query) that the reader chooses from."""
+    """Rows of panels. `variable`: a name and a label_values query from which the user selects."""
 
     uid: str
     title: str
@@ -106,7 +109,7 @@ class Dashboard:
     variable: tuple[str, str] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As Grafana reads it."""
+        """Return the dashboard as Grafana reads it."""
         return {
             "uid": self.uid,
             "title": self.title,

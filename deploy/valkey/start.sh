@@ -1,8 +1,8 @@
 #!/bin/sh
 # Starts Valkey with the roles of users.acl, whose passwords come from the environment:
-# VALKEY_<ROLE>_PASSWORD, in capitals, at least 16 characters. A role without one is left out. A
+# VALKEY_<ROLE>_PASSWORD, in capitals, at least 16 characters. A role without one is omitted. A
 # password that ends in line breaks, as one from a file may, is valid with and without them.
-# What follows on the command line is given to the server.
+# Command-line arguments are passed to the server.
 set -eu
 
 here=$(dirname "$0")
@@ -35,8 +35,8 @@ digest() {
     printf %s "$1" | sha256sum | cut -d ' ' -f 1
 }
 
-# The server knows neither comments nor continuation lines in an ACL file, and wants a digest where
-# the password itself should not stand in a file.
+# In an ACL file the server supports neither comments nor continuation lines. A digest keeps the
+# password itself out of the file.
 umask 077
 # Not `:`, whose failing redirection ends a shell before it can say why.
 true >"$acl" || fail "cannot write $acl"
@@ -55,7 +55,7 @@ while IFS= read -r rule; do
         plain=$(without_line_end "$password")
         [ "${#plain}" -ge 16 ] || fail "$variable is shorter than 16 characters"
         rule="$rule #$(digest "$plain")"
-        # Our processes leave the line breaks out; the exporter and valkey-cli do not.
+        # Our processes remove the line breaks; the exporter and valkey-cli do not.
         [ "$plain" = "$password" ] || rule="$rule #$(digest "$password")"
         printf '%s\n' "$rule" >>"$acl"
         roles="$roles $name"

@@ -4,22 +4,26 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 import emotion_streams
+from gateway.cursor import format_id
 from gateway.follow import oldest_ms
 from gateway.history import now_ms
-from gateway.positions import format_id
 from gateway.queries import HistoryQuery, Query, parse
-from gateway.services import known_camera, services
+from gateway.services import require_camera, services_of
 
 
 async def list_cameras(request: Request) -> JSONResponse:
-    """Every camera: state, rate, size, newest frame, backlog, owner; and a `verdict` from all of
-    that and the age of its newest event, with its `reason`."""
+    """List every camera: state, rate, size, newest frame, backlog and owner.
+
+    `verdict` sums that and the age of its newest event up, with its `reason`.
+    """
     parse(Query, request)
-    has = services(request)
-    pictures = "off" if has.pictures is None else "blurred" if has.blurred else "on"
+    services = services_of(request)
+    pictures = "off" if services.pictures is None else "blurred" if services.blurred else "on"
     return JSONResponse(
         {
-            "cameras": [has.board.describe(camera) for camera in has.board.statuses()],
+            "cameras": [
+                services.monitor.describe(camera) for camera in services.monitor.statuses()
+            ],
             "pictures": pictures,
             "now_ms": now_ms(),
             "version": emotion_streams.__version__,
@@ -28,18 +32,20 @@ async def list_cameras(request: Request) -> JSONResponse:
 
 
 async def history(request: Request) -> JSONResponse:
-    """A camera's last minutes up to its newest event, summed up by the second; `last` is that
-    event's id, and `age_ms` how long ago it came. `oldest_ms` is the time of the oldest event that
-    Redis keeps, null without one: pages of events and exports reach back to it."""
+    """Return a camera's last minutes up to its newest event, summed up by the second.
+
+    `last` is that event's id, and `age_ms` how long ago it came. `oldest_ms` is the time of the
+    oldest event that Redis keeps, null without one: pages of events and exports reach back to it.
+    """
     query = parse(HistoryQuery, request)
-    camera = await known_camera(request)
-    has = services(request)
+    camera = await require_camera(request)
+    services = services_of(request)
     return JSONResponse(
         {
             "camera": camera,
-            "last": format_id(has.history.last(camera)),
-            "age_ms": has.history.age_ms(camera),
-            "oldest_ms": await oldest_ms(has.client, camera),
-            "seconds": [second.to_dict() for second in has.history.of(camera, query.seconds)],
+            "last": format_id(services.history.last(camera)),
+            "age_ms": services.history.age_ms(camera),
+            "oldest_ms": await oldest_ms(services.client, camera),
+            "seconds": [second.to_dict() for second in services.history.of(camera, query.seconds)],
         }
     )

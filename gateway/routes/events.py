@@ -11,27 +11,30 @@ from starlette.responses import Response
 
 from emotion_streams import keys
 from emotion_streams.backoff import REDIS_ERRORS
-from gateway import positions
-from gateway.follow import STEP, Begun, Dropped, EventFilter, Silence, follow
+from gateway import cursor
+from gateway.cursor import StreamId
+from gateway.follow import STEP, EventFilter, EventsDropped, Heartbeat, Started, follow_events
 from gateway.hub import Notice, Published
-from gateway.positions import Position
 from gateway.queries import EventsQuery, StreamQuery, parse
-from gateway.services import Services, known_camera, services
-from gateway.streaming import HeldResponse, sse
+from gateway.services import Services, require_camera, services_of
+from gateway.streaming import LimitedStreamingResponse, sse
 
 _MAX_ENTRIES: Final = 5000
 """Entries read for one page, so that a rare emotion does not cost a whole stream."""
 
 
 async def list_events(request: Request) -> Response:
-    """A camera's events in the order of their ids, and `next`: where to go on, as `after`."""
+    """List a camera's events in the order of their ids.
+
+    `next` is where to go on, as `after`.
+    """
     query = parse(EventsQuery, request)
-    camera = await known_camera(request)
-    has = services(request)
+    camera = await require_camera(request)
+    services = services_of(request)
     backwards = query.after is None
     last = "0-0" if query.after == "start" else query.after
     found: list[bytes] = []
-    async with aclosing(_entries(has, camera, last, EventFilter(query.emotion))) as entries:
+    async with aclosing(_entries(services, camera, last, EventFilter(query.emotion))) as entries:
         async for entry_id, item in entries:
             # Going backwards the first is the newest, and what comes after the page comes after it.
             last = last or entry_id if backwards else entry_id
@@ -45,17 +48,19 @@ async def list_events(request: Request) -> Response:
 
 
 async def _entries(
-    has: Services, camera: str, after: str | None, wanted: EventFilter
+    services: Services, camera: str, after: str | None, wanted: EventFilter
 ) -> AsyncGenerator[tuple[str, Published | None], None]:
-    """Yield the ids of _MAX_ENTRIES entries at most, each with its event if that is wanted: those
-    after an id, or, without one, from the newest backwards."""
+    """Yield the ids of at most _MAX_ENTRIES entries, each with its event if that is wanted.
+
+    The entries after an id or, without one, from the newest backwards.
+    """
     key = keys.emotions(camera)
     last = after
     for _ in range(_MAX_ENTRIES // STEP):
         if after is None:
-            entries = await has.client.xrevrange(key, f"({last}" if last else "+", count=STEP)
+            entries = await services.client.xrevrange(key, f"({last}" if last else "+", count=STEP)
         else:
-            entries = await has.client.xrange(key, f"({last}", count=STEP)
+            entries = await services.client.xrange(key, f"({last}", count=STEP)
         for entry_id, fields in entries:
             last = entry_id.decode()
             yield last, wanted.read(camera, entry_id, fields)
@@ -67,24 +72,29 @@ def _json(value: str | None) -> bytes:
     return json.dumps(value).encode()
 
 
-async def stream_events(request: Request) -> HeldResponse:
-    """Server-sent events. `id` is opaque: shown again as Last-Event-ID (or `after`) it resumes
-    after it without a gap, as far back as Redis keeps events. `event: emotion` carries an event,
-    `event: camera` a camera whose state or verdict has changed (with `figures` each second),
-    `event: removed` one that is not registered any more, `event: redis` whether Redis can be read,
-    `event: dropped` how many events were left out because the client was too slow."""
+async def stream_events(request: Request) -> LimitedStreamingResponse:
+    """Stream events as server-sent events.
+
+    `id` is opaque: shown again as Last-Event-ID (or `after`) it resumes after it without a gap, as
+    far back as Redis keeps events. `event: emotion` carries an event, `event: camera` a camera
+    whose state or verdict has changed (with `figures` each second), `event: removed` one that is
+    not registered any more, `event: redis` whether Redis can be read, `event: dropped` how many
+    events were left out because the client was too slow.
+    """
     query = parse(StreamQuery, request)
-    has = services(request)
-    known = has.board.known()
+    services = services_of(request)
+    known = services.monitor.known()
     if unknown := [camera for camera in query.camera if camera not in known]:
         raise HTTPException(404, f"no camera {unknown[0]!r}; /api/cameras lists them")
     cameras = frozenset(query.camera) or None
     wanted = query.camera or tuple(known)
-    content = _messages(has, cameras, wanted, _seen(request, query), query.figures)
-    return HeldResponse(content, has.slots.take("stream_events"), "text/event-stream")
+    content = _messages(services, cameras, wanted, _seen(request, query), query.figures)
+    return LimitedStreamingResponse(
+        content, services.stream_limit.acquire("stream_events"), "text/event-stream"
+    )
 
 
-def _seen(request: Request, query: StreamQuery) -> dict[str, Position] | None:
+def _seen(request: Request, query: StreamQuery) -> dict[str, StreamId] | None:
     """Where a client that resumes stands; None of a new one."""
     text = request.headers.get("last-event-id") or query.after
     if text is None:
@@ -92,33 +102,35 @@ def _seen(request: Request, query: StreamQuery) -> dict[str, Position] | None:
     try:
         # One camera's own event id will do where only one is asked for.
         if len(query.camera) == 1 and "=" not in text:
-            return {query.camera[0]: positions.parse_id(text)}
-        return positions.parse(text)
+            return {query.camera[0]: cursor.parse_id(text)}
+        return cursor.parse(text)
     except ValueError as error:
         raise HTTPException(400, f"after: {error}") from None
 
 
 async def _messages(
-    has: Services,
+    services: Services,
     cameras: frozenset[str] | None,
     wanted: tuple[str, ...],
-    seen: dict[str, Position] | None,
+    seen: dict[str, StreamId] | None,
     figures: bool,
 ) -> AsyncGenerator[bytes, None]:
     try:
-        async for item in follow(has.hub, has.client, cameras, wanted, seen, figures):
-            if isinstance(item, Begun):
+        async for item in follow_events(
+            services.hub, services.client, cameras, wanted, seen, figures
+        ):
+            if isinstance(item, Started):
                 stands = item.seen
                 # Without data: the client can resume from here before the first event has come.
-                yield f"retry: 1000\nid: {positions.format_positions(stands)}\n\n".encode()
-            elif isinstance(item, Silence):
+                yield f"retry: 1000\nid: {cursor.format_positions(stands)}\n\n".encode()
+            elif isinstance(item, Heartbeat):
                 yield b": nothing new\n\n"
             elif isinstance(item, Notice):
                 yield sse(item.name, item.data)
-            elif isinstance(item, Dropped):
+            elif isinstance(item, EventsDropped):
                 yield sse("dropped", b'{"count":%d}' % item.count)
             else:
-                has.metrics.sent_events.inc()
-                yield sse("emotion", item.data, positions.format_positions(stands))
+                services.metrics.sent_events.inc()
+                yield sse("emotion", item.data, cursor.format_positions(stands))
     except REDIS_ERRORS:
-        has.metrics.redis_errors.inc()  # the stream ends; the client comes back and resumes
+        services.metrics.redis_errors.inc()  # the stream ends; the client comes back and resumes

@@ -9,12 +9,12 @@ from typing import Any, Final
 from starlette.requests import Request
 
 from emotion_streams import EMOTIONS, EmotionEvent, Face
+from gateway.cursor import MOST
 from gateway.follow import oldest_ms, read_events
 from gateway.hub import Published
-from gateway.positions import MOST
 from gateway.queries import ExportQuery, parse
-from gateway.services import Services, known_camera, services
-from gateway.streaming import HeldResponse
+from gateway.services import Services, require_camera, services_of
+from gateway.streaming import LimitedStreamingResponse
 
 COLUMNS: Final = (
     "camera", "frame_id", "captured", "width", "height", "faces", "face", "x", "y", "face_width",
@@ -25,42 +25,47 @@ COLUMNS: Final = (
 columns are empty."""
 
 
-async def export(request: Request) -> HeldResponse:
-    """A camera's kept events between two times, as a file. The header X-Oldest-Event is the time of
-    the oldest event that Redis still keeps: the export reaches no further back."""
+async def export(request: Request) -> LimitedStreamingResponse:
+    """Export a camera's kept events between two times as a file.
+
+    The header X-Oldest-Event is the time of the oldest event that Redis still keeps: the export
+    reaches no further back.
+    """
     query = parse(ExportQuery, request)
-    camera = await known_camera(request)
-    has = services(request)
+    camera = await require_camera(request)
+    services = services_of(request)
     content, media_type = (
-        (_csv(has, camera, query), "text/csv; charset=utf-8")
+        (_csv(services, camera, query), "text/csv; charset=utf-8")
         if query.format == "csv"
-        else (_json_lines(has, camera, query), "application/jsonl")
+        else (_json_lines(services, camera, query), "application/jsonl")
     )
     headers = {"Content-Disposition": f'attachment; filename="{camera}.{query.format}"'}
-    if (oldest := await oldest_ms(has.client, camera)) is not None:
+    if (oldest := await oldest_ms(services.client, camera)) is not None:
         headers["X-Oldest-Event"] = _iso_time(oldest)
-    return HeldResponse(content, has.slots.take("export"), media_type, headers)
+    return LimitedStreamingResponse(
+        content, services.stream_limit.acquire("export"), media_type, headers
+    )
 
 
 async def _matching(
-    has: Services, camera: str, query: ExportQuery
+    services: Services, camera: str, query: ExportQuery
 ) -> AsyncGenerator[Published, None]:
     # The last id that a stream could hold before `from`.
     after = None if not query.since else (query.since - 1, MOST)
-    async for item in read_events(has.client, camera, after, query.until, query.emotion):
+    async for item in read_events(services.client, camera, after, query.until, query.emotion):
         yield item
 
 
 async def _json_lines(
-    has: Services, camera: str, query: ExportQuery
+    services: Services, camera: str, query: ExportQuery
 ) -> AsyncGenerator[bytes, None]:
-    async for item in _matching(has, camera, query):
+    async for item in _matching(services, camera, query):
         yield item.data + b"\n"
 
 
-async def _csv(has: Services, camera: str, query: ExportQuery) -> AsyncGenerator[bytes, None]:
+async def _csv(services: Services, camera: str, query: ExportQuery) -> AsyncGenerator[bytes, None]:
     yield _lines([COLUMNS])
-    async for item in _matching(has, camera, query):
+    async for item in _matching(services, camera, query):
         yield _lines(_rows(item.event))
 
 

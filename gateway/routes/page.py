@@ -10,13 +10,13 @@ STATIC: Final = Path(__file__).parent.parent / "static"
 
 
 async def page(request: Request) -> FileResponse:  # noqa: ARG001 - the same for every request
-    """The live page."""
+    """Return the live page."""
     # Asked for again each time, so that a newer gateway's page and scripts come together.
     return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
 
 
 async def describe(request: Request) -> JSONResponse:
-    """The description of the API, in OpenAPI 3.1."""
+    """Return the description of the API, in OpenAPI 3.1."""
     return JSONResponse(request.app.state.description)
 
 

@@ -8,10 +8,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.pictures import Pictures
+from gateway.pictures import FrameCache
 from gateway.queries import MjpegQuery, PicturesQuery, Query, parse
-from gateway.services import Services, known_camera, services
-from gateway.streaming import BOUNDARY, HeldResponse, part
+from gateway.services import Services, require_camera, services_of
+from gateway.streaming import BOUNDARY, LimitedStreamingResponse, part
 
 _FIRST_PICTURE_S: Final = 3.0
 """How long frame.jpg waits where nobody has looked at the camera lately."""
@@ -19,13 +19,15 @@ _WAIT_S: Final = 10.0
 
 
 async def frame(request: Request) -> Response:
-    """The newest analysed picture as a JPEG; its frame's id, which is its event's, is in the
-    header X-Frame-Id."""
+    """Return the newest analysed picture as a JPEG.
+
+    The id of its frame, which is its event's, is in the header X-Frame-Id.
+    """
     parse(Query, request)
-    pictures = _pictures(services(request))
-    camera = await known_camera(request)
-    with pictures.watch([camera]) as watcher:
-        found = await watcher.take(_FIRST_PICTURE_S)
+    pictures = _pictures(services_of(request))
+    camera = await require_camera(request)
+    with pictures.watch([camera]) as viewer:
+        found = await viewer.take(_FIRST_PICTURE_S)
     if not found:
         raise HTTPException(
             503, "no picture was analysed while waiting for one", {"Retry-After": "2"}
@@ -35,46 +37,51 @@ async def frame(request: Request) -> Response:
     )
 
 
-async def mjpeg(request: Request) -> HeldResponse:
-    """The pictures as they are analysed, as a browser's <img> or a recorder takes them."""
+async def mjpeg(request: Request) -> LimitedStreamingResponse:
+    """Stream the pictures as they are analysed, as a browser's <img> or a recorder takes them."""
     query = parse(MjpegQuery, request)
-    has = services(request)
-    pictures = _pictures(has)
-    camera = await known_camera(request)
-    content = _parts(has, pictures, (camera,), query.fps)
+    services = services_of(request)
+    pictures = _pictures(services)
+    camera = await require_camera(request)
+    content = _parts(services, pictures, (camera,), query.fps)
     media_type = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
-    return HeldResponse(content, has.slots.take("mjpeg"), media_type)
+    return LimitedStreamingResponse(content, services.stream_limit.acquire("mjpeg"), media_type)
 
 
-async def stream_pictures(request: Request) -> HeldResponse:
-    """Several cameras' pictures in one stream, as the live page takes them: each part names its
-    X-Camera and X-Frame-Id. A slow client gets each camera's newest, not each picture."""
+async def stream_pictures(request: Request) -> LimitedStreamingResponse:
+    """Stream several cameras' pictures in one answer, as the live page takes them.
+
+    Each part names its X-Camera and X-Frame-Id. A slow client gets each camera's newest, not each
+    picture.
+    """
     query = parse(PicturesQuery, request)
-    has = services(request)
-    pictures = _pictures(has)
-    known = has.board.statuses()
+    services = services_of(request)
+    pictures = _pictures(services)
+    known = services.monitor.statuses()
     if unknown := [camera for camera in query.camera if camera not in known]:
         raise HTTPException(404, f"no camera {unknown[0]!r}; /api/cameras lists them")
-    content = _parts(has, pictures, query.camera, query.fps)
-    return HeldResponse(
-        content, has.slots.take("stream_pictures"), f"multipart/mixed; boundary={BOUNDARY}"
+    content = _parts(services, pictures, query.camera, query.fps)
+    return LimitedStreamingResponse(
+        content,
+        services.stream_limit.acquire("stream_pictures"),
+        f"multipart/mixed; boundary={BOUNDARY}",
     )
 
 
-def _pictures(has: Services) -> Pictures:
-    if has.pictures is None:
+def _pictures(services: Services) -> FrameCache:
+    if services.pictures is None:
         raise HTTPException(403, "pictures are off on this gateway")
-    if has.pictures.closed:
+    if services.pictures.closed:
         raise HTTPException(503, "the gateway is ending", {"Retry-After": "1"})
-    return has.pictures
+    return services.pictures
 
 
 async def _parts(
-    has: Services, pictures: Pictures, cameras: tuple[str, ...], fps: float
+    services: Services, pictures: FrameCache, cameras: tuple[str, ...], fps: float
 ) -> AsyncGenerator[bytes, None]:
-    with pictures.watch(cameras) as watcher:
-        while not watcher.closed:
-            for picture in await watcher.take(_WAIT_S):
-                has.metrics.sent_pictures.inc()
+    with pictures.watch(cameras) as viewer:
+        while not viewer.closed:
+            for picture in await viewer.take(_WAIT_S):
+                services.metrics.sent_pictures.inc()
                 yield part(picture)
             await asyncio.sleep(1 / fps)

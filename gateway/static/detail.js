@@ -117,7 +117,7 @@ export class Detail {
     const rows = [
       ["Analysed, last 10 s", `${rate(this.camera.fps())} of ${rate(status?.fps ?? 0)}`],
       ["Worker", status?.owner ?? "none"],
-      ["Waiting frames", String(status?.lag ?? "unknown")],
+      ["Backlog", String(status?.backlog ?? "unknown")],
     ];
     if (newest) {
       const median = (of) => {
@@ -175,7 +175,9 @@ function describeSecond(second) {
   const [name, mean] = LANES.map((lane, i) => [lane, second.sums[WIRE_INDEX[i]] / second.faces])
     .sort((a, b) => b[1] - a[1])[0];
   const time = new Date(second.at * 1000).toLocaleTimeString();
-  return `${time}: ${name} ${percent(mean)}, ${second.faces} faces in ${second.events} pictures`;
+  const faces = second.faces / second.events;
+  const count = `${Number(faces.toFixed(1))} face${faces === 1 ? "" : "s"} a picture`;
+  return `${time}: ${name} ${percent(mean)}, ${count}`;
 }
 
 function cell(kind, text) {

@@ -1,4 +1,4 @@
-"""Where pictures come from: one module per kind of source."""
+"""The sources of pictures: one module per kind."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from producer.stderr import NativeErrors
 
 
 def make_source(settings: CameraSettings, errors: NativeErrors) -> Source:
-    """The source that a camera's settings ask for, not yet open."""
+    """Create the source that a camera's settings name. It is not open yet."""
     source = settings.source
     fps = settings.fps or DEFAULT_FPS
     timeouts = (settings.open_timeout_s, settings.read_timeout_s)

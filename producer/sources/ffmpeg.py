@@ -1,4 +1,4 @@
-"""What files, RTSP and HTTP share: OpenCV's FFmpeg backend."""
+"""OpenCV's FFmpeg backend, which the sources for files, RTSP and HTTP share."""
 
 import os
 from collections.abc import Mapping
@@ -10,17 +10,18 @@ from emotion_streams.jpeg import MAX_PIXELS, MAX_SIDE
 from producer import grabbed
 from producer.opencv import cv2
 from producer.picture import decode, jpeg_header
-from producer.source import Format, Picture, Pixels, UndecodableFrame
+from producer.source import Format, Picture, Pixels, UndecodableFrameError
 
 _OPTIONS: Final = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 _MAX_ASPECT: Final = 8.0
-"""A pixel further from square than that is a mistake in the file."""
+"""Largest pixel aspect ratio that is believed. A larger one is a mistake in the file."""
 
 
 class FfmpegReader:
     """A cv2.VideoCapture on FFmpeg, with square pixels.
 
-    MJPEG comes as the camera's own JPEG where that is the whole picture, all else as pixels.
+    A frame of an MJPEG stream is the camera's own JPEG if that JPEG is the whole picture. Every
+    other frame is pixels.
     """
 
     def __init__(self) -> None:
@@ -38,10 +39,11 @@ class FfmpegReader:
     ) -> Format | None:
         """Open a URL or path with FFmpeg's `options`, and grab its first frame.
 
-        None if FFmpeg finds no video there, or no frame in it; why, it says on standard error only.
+        Return None if FFmpeg finds no video there, or no frame in it. FFmpeg reports the reason on
+        standard error only.
         """
         self.close()
-        # OpenCV reads the variable on each open; this process has no other source.
+        # OpenCV reads the variable at each open. This process has no other source.
         os.environ[_OPTIONS] = "|".join(f"{name};{value}" for name, value in options.items())
         limits = (open_timeout_s, read_timeout_s)
         capture = _connect(url, *limits)
@@ -52,7 +54,7 @@ class FfmpegReader:
             int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
             int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
         )
-        # A rotation or aspect that the container asks for is applied to pixels only.
+        # OpenCV and `_resize` apply the container's rotation and pixel aspect to pixels only.
         self._raw = (
             codec.upper() == b"MJPG"
             and capture.get(cv2.CAP_PROP_ORIENTATION_META) == 0
@@ -61,7 +63,7 @@ class FfmpegReader:
         )
         self._has_first = capture.grab()
         if self._raw and self._has_first and not _is_whole(capture, self._size):
-            # Two fields a packet: the JPEG that comes first has every second line.
+            # Interlaced: a packet has two fields, and its first JPEG has every second line only.
             capture.release()
             self._raw = False
             capture = _connect(url, *limits)
@@ -81,29 +83,29 @@ class FfmpegReader:
         )
 
     def grab(self) -> bool:
-        """Advance; False at the end, on an error and when the read timeout is over."""
+        """Advance to the next frame. Return False at the end, on an error and on a timeout."""
         if self._has_first:
             self._has_first = False
             return True
         return self._capture is not None and self._capture.grab()
 
     def position_s(self) -> float:
-        """The timestamp of the frame that was grabbed."""
+        """Return the timestamp of the grabbed frame in seconds."""
         return 0.0 if self._capture is None else self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
 
     def frame_count(self) -> int:
-        """How many frames the container claims; 0 or less where it does not."""
+        """Return the container's number of frames, 0 or less if it names none."""
         return 0 if self._capture is None else int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
 
     def retrieve(self) -> Picture:
-        """The frame that was grabbed. Raises UndecodableFrame."""
+        """Return the grabbed frame. Raises UndecodableFrameError."""
         picture = grabbed.retrieve(self._capture, self._raw, "FFmpeg could not decode a frame")
         if not isinstance(picture, bytes):
             return self._resize(picture)
         header = jpeg_header(picture)
         if (header.width, header.height) == self._size:
             return picture
-        # As FFmpeg's decoder does with a picture of another size than the stream's.
+        # FFmpeg's decoder also scales a picture whose size differs from the stream's.
         return self._resize(decode(picture), self._size)
 
     def close(self) -> None:
@@ -121,7 +123,7 @@ class FfmpegReader:
         return np.asarray(cv2.resize(pixels, wanted, interpolation=cv2.INTER_LINEAR), np.uint8)
 
     def _square(self, size: tuple[int, int]) -> tuple[int, int]:
-        """The size with square pixels: the side that has too few grows."""
+        """Return the size with square pixels. The side that has too few pixels grows."""
         aspect = 1.0 if self._capture is None else _aspect(self._capture)
         width, height = size
         wanted = (round(width * aspect), height) if aspect > 1 else (width, round(height / aspect))
@@ -138,7 +140,7 @@ def _connect(url: str, open_s: float, read_s: float) -> "cv2.VideoCapture | None
             round(open_s * 1000),
             cv2.CAP_PROP_READ_TIMEOUT_MSEC,
             round(read_s * 1000),
-            # With several, FFmpeg holds back a frame for each: latency for no need.
+            # With several threads, FFmpeg delays the output by one frame per thread.
             cv2.CAP_PROP_N_THREADS,
             1,
         ],
@@ -150,25 +152,25 @@ def _connect(url: str, open_s: float, read_s: float) -> "cv2.VideoCapture | None
 
 
 def _aspect(capture: "cv2.VideoCapture") -> float:
-    """Width of a pixel over its height, as the picture is shown: 1 where it is not known."""
+    """Return the width of a pixel over its height in the displayed picture, 1 if unknown."""
     across, down = capture.get(cv2.CAP_PROP_SAR_NUM), capture.get(cv2.CAP_PROP_SAR_DEN)
     if across <= 0 or down <= 0:
         return 1.0
     aspect = across / down
     if not 1 / _MAX_ASPECT <= aspect <= _MAX_ASPECT:
         return 1.0
-    turned = capture.get(cv2.CAP_PROP_ORIENTATION_META) % 180 == 90  # OpenCV has turned the pixels
+    turned = capture.get(cv2.CAP_PROP_ORIENTATION_META) % 180 == 90  # OpenCV has rotated them
     return 1 / aspect if turned else aspect
 
 
 def _is_whole(capture: "cv2.VideoCapture", size: tuple[int, int]) -> bool:
     try:
         header = jpeg_header(grabbed.retrieve_raw(capture))
-    except UndecodableFrame:
-        return True  # a damaged frame says nothing of the others
+    except UndecodableFrameError:
+        return True  # a damaged frame does not describe the others
     return (header.width, header.height) == size
 
 
 def _plausible_fps(fps: float) -> float:
-    # Streams without a rate report their time base instead: 90000 for RTP.
+    # A stream without a rate reports its time base instead, which is 90000 for RTP.
     return fps if 0 < fps <= 1000 else 0.0

@@ -6,26 +6,26 @@ from pathlib import Path
 from typing import Final
 
 from producer.source import (
-    EndOfSource,
+    EndOfSourceError,
     Format,
-    NoSuchSource,
+    NoSuchSourceError,
     Picture,
-    SourceUnavailable,
+    SourceUnavailableError,
     printable,
 )
 from producer.sources.ffmpeg import FfmpegReader
 
+# For a file without a rate whose frames have no timestamps.
 _DEFAULT_FPS: Final = 25.0
-# For a file that names no rate and gives its frames no time.
 
+# A playlist or a reference movie must not make FFmpeg connect to other hosts.
 _LOCAL_ONLY: Final = {"protocol_whitelist": "file"}
-# A playlist or a reference movie must not make FFmpeg ask other hosts.
 
 _log = logging.getLogger(__name__)
 
 
 class FileSource:
-    """A file in any container and codec that FFmpeg knows; rotation in it is honoured."""
+    """A file in any container and codec that FFmpeg supports. Its rotation is applied."""
 
     live = False
 
@@ -42,32 +42,38 @@ class FileSource:
         self._offset_s = 0.0
 
     def open(self) -> Format:
-        """Open the file. Raises NoSuchSource where it is missing, or no video."""
+        """Open the file. Raises NoSuchSourceError if it is missing or is not a video."""
         if self._path.exists() and not self._path.is_file():
-            raise NoSuchSource(f"{self._shown}: not a file; a FIFO, socket or device is not read")
+            raise NoSuchSourceError(
+                f"{self._shown}: not a file; a FIFO, socket or device is not read"
+            )
         if not self._path.is_file():
-            raise NoSuchSource(f"{self._shown}: no such file")
+            raise NoSuchSourceError(f"{self._shown}: no such file")
         self._last_s = -1.0
         self._offset_s = 0.0
         return self._start_round()
 
     def grab(self) -> float:
-        """Advance; from the last frame to the first where it loops."""
+        """Advance to the next frame, and if `loop` is set from the last frame to the first.
+
+        Return its timestamp in seconds, which increases from frame to frame. Raises
+        EndOfSourceError, NoSuchSourceError and SourceUnavailableError.
+        """
         if not self._reader.grab():
             self._end_round()
             self._start_round()
             if not self._reader.grab():
-                raise SourceUnavailable(f"{self._shown}: no frame in it can be read")
+                raise SourceUnavailableError(f"{self._shown}: no frame in it can be read")
         position_s = self._offset_s + self._reader.position_s()
         if self._in_round and position_s <= self._last_s:
-            # Some containers give no times, or the same for several frames.
+            # Some containers have no timestamps, or the same timestamp for several frames.
             position_s = self._last_s + self._interval_s
         self._in_round += 1
         self._last_s = position_s
         return position_s
 
     def retrieve(self) -> Picture:
-        """The frame that was grabbed."""
+        """Return the grabbed frame. Raises UndecodableFrameError."""
         return self._reader.retrieve()
 
     def close(self) -> None:
@@ -78,8 +84,8 @@ class FileSource:
             self._descriptor = None
 
     def _readable(self) -> str:
-        """The file's name, as OpenCV can take it: it crashes at names that are not UTF-8."""
-        # The absolute path: in 16:38:41.mp4 FFmpeg sees a protocol named 16.
+        """Return a path that OpenCV accepts. OpenCV crashes on names that are not UTF-8."""
+        # FFmpeg reads a protocol named 16 in the relative path 16:38:41.mp4.
         path = str(self._path.absolute())
         try:
             path.encode()
@@ -92,7 +98,7 @@ class FileSource:
     def _start_round(self) -> Format:
         opened = self._reader.open(self._readable(), *self._timeouts, _LOCAL_ONLY)
         if opened is None:
-            raise NoSuchSource(
+            raise NoSuchSourceError(
                 f"{self._shown}: FFmpeg finds no video in this file, or no frame that can be read"
             )
         self._interval_s = 1 / (opened.fps or _DEFAULT_FPS)
@@ -101,14 +107,14 @@ class FileSource:
 
     def _end_round(self) -> None:
         claimed = self._reader.frame_count()
-        # Some containers only estimate it, from duration and rate.
+        # Some containers only estimate the number of frames, from duration and rate.
         if claimed > self._in_round * 1.02 + 1:
             _log.warning(
                 "the file ends early: cut off, or damaged",
                 extra={"file": self._shown, "frames": self._in_round, "of": claimed},
             )
         if not self._in_round:
-            raise NoSuchSource(f"{self._shown}: no frame in it can be read")
+            raise NoSuchSourceError(f"{self._shown}: no frame in it can be read")
         if not self._loop:
-            raise EndOfSource
+            raise EndOfSourceError
         self._offset_s = self._last_s + self._interval_s

@@ -9,24 +9,24 @@ import numpy as np
 
 from producer.opencv import cv2
 from producer.source import (
-    EndOfSource,
+    EndOfSourceError,
     Format,
-    NoSuchSource,
+    NoSuchSourceError,
     Pixels,
-    UndecodableFrame,
+    UndecodableFrameError,
     printable,
 )
 
 SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
+# Maximum number of damaged pictures that one warning names.
 _NAMED: Final = 5
-# Of the damaged pictures, in one warning.
 
 _log = logging.getLogger(__name__)
 
 
 class FolderSource:
-    """The pictures of a folder by name, `fps` a second; orientation in EXIF is honoured."""
+    """The pictures of a folder in order of name, `fps` a second. EXIF orientation is applied."""
 
     live = False
 
@@ -39,48 +39,51 @@ class FolderSource:
         self._damaged: dict[Path, str] = {}
 
     def open(self) -> Format:
-        """List the folder. Raises NoSuchSource where it has no picture."""
+        """List the folder. Raises NoSuchSourceError if no picture in it can be decoded."""
         shown = printable(self._folder)
         try:
-            # Files alone: to read a FIFO that is named like a picture would take for ever.
+            # Regular files only: reading a FIFO that is named like a picture would block.
             self._pictures = sorted(
                 path
                 for path in self._folder.iterdir()
                 if path.suffix.lower() in SUFFIXES and path.is_file()
             )
         except OSError as error:
-            raise NoSuchSource(f"{shown}: {error.strerror or error}") from None
+            raise NoSuchSourceError(f"{shown}: {error.strerror or error}") from None
         if not self._pictures:
-            raise NoSuchSource(
+            raise NoSuchSourceError(
                 f"{shown}: no picture in this folder (of {', '.join(sorted(SUFFIXES))})"
             )
         self._index, self._damaged = -1, {}
         for path in self._pictures:
-            with contextlib.suppress(UndecodableFrame):
+            with contextlib.suppress(UndecodableFrameError):
                 height, width = _read(path).shape[:2]
                 return Format(width, height, self._fps, "pictures")
-        raise NoSuchSource(f"{shown}: none of its pictures can be decoded")
+        raise NoSuchSourceError(f"{shown}: none of its pictures can be decoded")
 
     def grab(self) -> float:
-        """Advance to the next picture; from the last to the first where it loops."""
+        """Advance to the next picture, and if `loop` is set from the last to the first.
+
+        Return its timestamp in seconds. Raises EndOfSourceError.
+        """
         self._index += 1
         if self._index == len(self._pictures):
             self._warn_of_damaged()
         if self._index >= len(self._pictures) and not self._loop:
-            raise EndOfSource
+            raise EndOfSourceError
         return self._index / self._fps
 
     def retrieve(self) -> Pixels:
-        """The picture, decoded."""
+        """Return the decoded picture. Raises UndecodableFrameError."""
         path = self._pictures[self._index % len(self._pictures)]
         try:
             return _read(path)
-        except UndecodableFrame as error:
+        except UndecodableFrameError as error:
             self._damaged[path] = str(error)
             raise
 
     def close(self) -> None:
-        """Forget the list."""
+        """Clear the list of pictures."""
         self._pictures = []
 
     def _warn_of_damaged(self) -> None:
@@ -100,13 +103,13 @@ class FolderSource:
 def _read(path: Path) -> Pixels:
     shown = printable(path)
     try:
-        # Not imread: it crashes at names that are not UTF-8, and fails at a TIFF's orientation.
+        # imread crashes on names that are not UTF-8, and fails on the orientation of a TIFF.
         content = np.frombuffer(path.read_bytes(), np.uint8)
         pixels = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
     except OSError as error:
-        raise UndecodableFrame(f"{shown}: {error.strerror or error}") from error
-    except cv2.error as error:  # as for more pixels than we allow
-        raise UndecodableFrame(f"{shown}: {error.err}") from error
+        raise UndecodableFrameError(f"{shown}: {error.strerror or error}") from error
+    except cv2.error as error:  # for example if it exceeds the limit of pixels
+        raise UndecodableFrameError(f"{shown}: {error.err}") from error
     if pixels is None:
-        raise UndecodableFrame(f"{shown}: not a picture")
+        raise UndecodableFrameError(f"{shown}: not a picture")
     return np.asarray(pixels, np.uint8)

@@ -7,17 +7,17 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from emotion_streams.redaction import redact_url
-from producer.source import Format, Picture, SourceUnavailable
+from producer.source import Format, Picture, SourceUnavailableError
 from producer.sources import rtsp_auth
 from producer.sources.ffmpeg import FfmpegReader
 from producer.stderr import NativeErrors
 
 _COMMON: Final = {
-    # Else FFmpeg watches twenty frames to guess a rate that nobody asks for, 1.4 s at 15 a second.
+    # Otherwise FFmpeg reads twenty frames to estimate a rate that is not used: 1.4 s at 15 fps.
     "fpsprobesize": "0",
 }
-# What a camera sends decides neither which files and hosts are asked nor which parsers run: no
-# playlists, no redirects to other hosts. crypto, concat, file and the like are not in the lists.
+# Data from a camera must not select files, hosts or parsers. The lists therefore exclude playlists,
+# and protocols such as crypto, concat and file. Redirects to other hosts are not followed.
 _RTSP: Final = {
     "protocol_whitelist": "tcp,udp,rtp,rtsp,tls,srtp,http,httpproxy",
     "format_whitelist": "rtsp,rtp,sdp,mpegts",
@@ -27,16 +27,16 @@ _HTTP: Final = {
     "format_whitelist": "mpjpeg,mjpeg,jpeg_pipe,mpegts,flv,matroska,webm,mov,mp4,h264,hevc",
     "max_redirects": "0",
 }
+# Read a sequence of JPEGs, and ignore the types that the headers of the parts name.
 _PARTS: Final = {"input_format": "mjpeg"}
-# JPEGs one after another, whatever the parts between them say of their type.
 
 
 class NetworkSource:
-    """An rtsp(s):// or http(s):// URL.
+    """A camera at an rtsp(s):// or http(s):// URL.
 
     `transport`: "tcp" or "udp", for RTSP. `tls_verify`: whether the certificate of an encrypted
-    connection is checked before user and password are sent. `errors`: what FFmpeg says on standard
-    error, the only place where it tells why.
+    connection is checked before user and password are sent. `errors`: FFmpeg's output on standard
+    error, the only place where FFmpeg reports its reasons.
     """
 
     live = True
@@ -68,11 +68,11 @@ class NetworkSource:
         self._codec = ""
 
     def open(self) -> Format:
-        """Connect. Raises SourceUnavailable with what FFmpeg gave as the reason."""
+        """Connect. Raises SourceUnavailableError with the reason that FFmpeg reports."""
         self._errors.clear()
         opened = self._reader.open(self._url, *self._timeouts, self._options)
         if opened is None and not self._is_rtsp and self._errors.reason() is None:
-            # A server answered, but not in parts of type image/jpeg; browsers do not mind.
+            # The server answered, but its parts are not of type image/jpeg. Browsers accept that.
             self._errors.clear()
             opened = self._reader.open(self._url, *self._timeouts, self._options | _PARTS)
         if opened is None:
@@ -82,10 +82,15 @@ class NetworkSource:
         return opened
 
     def grab(self) -> float | None:
-        """Wait for the next frame. RTP tells its time; HTTP does not, and FFmpeg makes one up."""
+        """Wait for the next frame. Raises SourceUnavailableError.
+
+        Return the frame's RTP timestamp in seconds. Return None for HTTP, because HTTP carries no
+        timestamps and FFmpeg invents them.
+        """
         started = time.monotonic()
         grabbed = self._reader.grab()
-        # After a timeout the decoder hands out what it had kept: an old frame, and no sign of life.
+        # After a timeout the decoder returns a frame that it had buffered: an old frame, which does
+        # not show that the camera is alive.
         if not grabbed or time.monotonic() - started >= self._timeouts[1]:
             reason = self._errors.reason()
             if reason is None and self._is_snapshot():
@@ -95,7 +100,7 @@ class NetworkSource:
         return self._reader.position_s() if self._is_rtsp else None
 
     def retrieve(self) -> Picture:
-        """The frame that was grabbed."""
+        """Return the grabbed frame. Raises UndecodableFrameError."""
         return self._reader.retrieve()
 
     def close(self) -> None:
@@ -105,15 +110,15 @@ class NetworkSource:
     def _is_snapshot(self) -> bool:
         return not self._is_rtsp and self._frames <= 1 and self._codec == "mjpg"
 
-    def _unavailable(self, reason: str) -> SourceUnavailable:
+    def _unavailable(self, reason: str) -> SourceUnavailableError:
         if self._is_rtsp and reason.startswith("401"):
             reason = rtsp_auth.why_refused(self._parts, self._timeouts[0]) or reason
         if proxy := self._proxy():
             reason += f" (asked through the proxy {redact_url(proxy)} of the environment)"
-        return SourceUnavailable(f"{redact_url(self._url)}: {reason}")
+        return SourceUnavailableError(f"{redact_url(self._url)}: {reason}")
 
     def _proxy(self) -> str | None:
-        """The proxy that FFmpeg takes for HTTP: http_proxy, for https as well."""
+        """Return the proxy that FFmpeg uses for HTTP: http_proxy, for https too."""
         host = self._parts.hostname
         if self._is_rtsp or host is None or proxy_bypass(host):
             return None
@@ -123,6 +128,6 @@ class NetworkSource:
 def _tls_options(*, verify: bool) -> dict[str, str]:
     if not verify:
         return {"tls_verify": "0"}
-    # FFmpeg's own OpenSSL does not know where this system keeps its authorities.
+    # FFmpeg's own OpenSSL does not know where this system stores its certificate authorities.
     authorities = ssl.get_default_verify_paths().cafile
     return {"tls_verify": "1", **({"ca_file": authorities} if authorities else {})}

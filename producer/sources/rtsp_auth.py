@@ -1,4 +1,4 @@
-"""Why an RTSP camera refuses a user: FFmpeg only says 401."""
+"""Find out why an RTSP camera refuses a user; FFmpeg only reports 401."""
 
 import re
 import socket
@@ -14,9 +14,10 @@ _ENOUGH: Final = 1 << 16
 
 
 def why_refused(url: SplitResult, timeout_s: float) -> str | None:
-    """The reason if the camera asks for an authentication that FFmpeg does not know, else None.
+    """Return the reason if FFmpeg does not support the camera's authentication, else None.
 
-    Asks the camera once, without user and password (RFC 2326, DESCRIBE). Only for rtsp://.
+    Sends one DESCRIBE request (RFC 2326) to the camera, without user and password. Supports
+    rtsp:// only, and returns None for any other scheme.
     """
     if url.scheme.lower() != "rtsp" or url.hostname is None:
         return None

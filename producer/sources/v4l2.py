@@ -1,4 +1,4 @@
-"""USB cameras and other devices of Video4Linux."""
+"""USB cameras and other Video4Linux devices."""
 
 import os
 from collections.abc import Callable
@@ -7,16 +7,19 @@ from typing import Final
 
 from producer import grabbed
 from producer.opencv import cv2
-from producer.source import Format, Picture, SourceUnavailable
+from producer.source import Format, Picture, SourceUnavailableError
 
 _MJPG: Final = cv2.VideoWriter.fourcc(*"MJPG")
 
 
 class V4l2Source:
-    """A device by its path, best one of /dev/v4l/by-id, which stays the same when replugged.
+    """A device, named by its path.
 
-    Asks it for MJPG at the size and rate: uncompressed, USB 2 carries 640 x 480 at most. Cameras
-    take what is nearest. `connect` makes the capture; cv2's own unless a test has no device.
+    Prefer a path in /dev/v4l/by-id, which stays the same when the camera is replugged.
+
+    The device is asked for MJPG at the given size and rate, because USB 2 carries at most 640 x 480
+    uncompressed. A camera uses the nearest size and rate that it supports. `connect` creates the
+    capture; tests without a device replace the default, which is that of cv2.
     """
 
     live = True
@@ -38,21 +41,25 @@ class V4l2Source:
         self._raw = False
 
     def open(self) -> Format:
-        """Open the device. Raises SourceUnavailable that says which devices there are."""
+        """Open the device.
+
+        Raises SourceUnavailableError. If the device does not exist, its text lists the devices that
+        are present.
+        """
         self.close()
-        # Else select() in OpenCV waits ten seconds; whole ones only.
+        # Otherwise select() in OpenCV waits for ten seconds. It accepts whole seconds only.
         os.environ["OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT"] = str(max(1, round(self._read_timeout_s)))
         capture = self._connect(self._device, cv2.CAP_V4L2)
         if not capture.isOpened():
             capture.release()
-            raise SourceUnavailable(self._why_not())
+            raise SourceUnavailableError(self._why_not())
         width, height = self._size
-        # In this order: the format decides which sizes there are, the size which rates.
+        # The order matters: the format determines the sizes, and the size determines the rates.
         capture.set(cv2.CAP_PROP_FOURCC, _MJPG)
         capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
         capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
         capture.set(cv2.CAP_PROP_FPS, self._fps)
-        # An old picture is worth nothing; the driver's least is used where it wants more.
+        # Old pictures have no use. A driver that needs more buffers uses its own minimum.
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         codec = int(capture.get(cv2.CAP_PROP_FOURCC))
         self._raw = codec == _MJPG and bool(capture.set(cv2.CAP_PROP_CONVERT_RGB, 0))
@@ -65,13 +72,16 @@ class V4l2Source:
         )
 
     def grab(self) -> None:
-        """Wait for the next frame."""
+        """Wait for the next frame. Raises SourceUnavailableError.
+
+        Return None, because the source reports no timestamps.
+        """
         if self._capture is None or not self._capture.grab():
             unplugged = "" if Path(self._device).exists() else ": it was unplugged"
-            raise SourceUnavailable(f"{self._device} gives no frames{unplugged}")
+            raise SourceUnavailableError(f"{self._device} gives no frames{unplugged}")
 
     def retrieve(self) -> Picture:
-        """The frame that was grabbed."""
+        """Return the grabbed frame. Raises UndecodableFrameError."""
         return grabbed.retrieve(self._capture, self._raw, "the driver gave a damaged frame")
 
     def close(self) -> None:

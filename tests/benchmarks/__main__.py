@@ -12,13 +12,13 @@ from typing import Final, NoReturn
 import cv2
 
 from tests.benchmarks import machine
-from tests.benchmarks.material import BadInput
-from training.datasets import InvalidData
+from tests.benchmarks.material import BadInputError
+from training.datasets import InvalidDataError
 from training.quiet import stdout_to_stderr
-from worker.inference.detect.choose import NoDetector
-from worker.inference.engines.choose import NoEngine
+from worker.inference.detect.choose import DetectorUnavailableError
+from worker.inference.engines.choose import EngineUnavailableError
 from worker.model import release
-from worker.model.card import InvalidRelease, read_card
+from worker.model.card import InvalidReleaseError, read_card
 
 NAMES: Final = (
     "engines",
@@ -61,7 +61,13 @@ def main(argv: list[str]) -> int:
             about["model"] = f"{card.name} {card.version}"
         with stdout_to_stderr():
             result = module.run(arguments)
-    except (BadInput, InvalidData, InvalidRelease, NoDetector, NoEngine) as error:
+    except (
+        BadInputError,
+        InvalidDataError,
+        InvalidReleaseError,
+        DetectorUnavailableError,
+        EngineUnavailableError,
+    ) as error:
         parser.error(str(error))
     given = {key: _plain(value) for key, value in vars(arguments).items()}
     print(json.dumps({"benchmark": name, **result, "options": given, **about}))

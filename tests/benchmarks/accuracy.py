@@ -10,7 +10,7 @@ import cv2
 from emotion_streams.emotions import EMOTIONS
 from tests.benchmarks.material import detector_file
 from training.crops import place
-from training.datasets import NO_WINNER, UnreadablePicture, open_data
+from training.datasets import NO_WINNER, UnreadablePictureError, open_data
 from training.evaluate import predict
 from worker.inference.detect.choose import choose_detector
 from worker.inference.engines.choose import build_engine
@@ -37,7 +37,7 @@ def faces_in_canvases(data: Path, folder: Path) -> dict[str, str]:
             continue
         try:
             image = place(entry.read(), entry.box).image
-        except UnreadablePicture:
+        except UnreadablePictureError:
             continue
         file = f"{EMOTIONS[entry.winner]}-{number}.png"
         cv2.imwrite(str(folder / file), image)

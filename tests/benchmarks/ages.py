@@ -8,7 +8,7 @@ from statistics import quantiles
 from typing import Any, Final
 
 from emotion_streams import keys
-from emotion_streams.connection import connect_sync
+from emotion_streams.connection import connect
 from tests.benchmarks.background import Background
 from tests.benchmarks.system import System
 from tests.servers import eventually
@@ -20,7 +20,7 @@ class Ages:
     """How old events are as they arrive at a subscriber of all cameras."""
 
     def __init__(self, system: System) -> None:
-        self._client = connect_sync(system.url)
+        self._client = connect(system.url)
         self._streams = [keys.emotions(camera) for camera in system.cameras]
         self._ages_ms: list[float] = []
         self._read = 0

@@ -108,7 +108,7 @@ class Feed:
             width=picture.width,
             height=picture.height,
             jpeg=picture.jpeg,
-            boot="bench",
+            session_id="bench",
             seq=self._seq,
             max_age_ms=self._max_age_ms,
         )

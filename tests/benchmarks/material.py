@@ -25,7 +25,7 @@ CLIP: Final = SHARED / "clips" / "face-demographics-walking-and-pause.avi"
 _JPEG_QUALITY: Final = 90
 
 
-class BadInput(ValueError):
+class BadInputError(ValueError):
     """What a benchmark was given cannot be measured: why."""
 
 
@@ -53,7 +53,7 @@ def images(clip: Path) -> list[NDArray[np.uint8]]:
             break
         frames.append(np.asarray(image, np.uint8))
     if not frames:
-        raise BadInput(f"{clip}: no frames (give a clip with --clip)")
+        raise BadInputError(f"{clip}: no frames (give a clip with --clip)")
     return frames
 
 

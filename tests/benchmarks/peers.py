@@ -13,7 +13,7 @@ from tests.benchmarks import machine, options
 from tests.benchmarks.accuracy import compare, faces_in_canvases, judge_ours
 from tests.benchmarks.feed import Feed
 from tests.benchmarks.fer_peer import MODES, Fer, install
-from tests.benchmarks.material import BadInput, Picture, pictures
+from tests.benchmarks.material import BadInputError, Picture, pictures
 from tests.benchmarks.scatter import draw
 from tests.benchmarks.system import System
 from worker.inference.detect.choose import cache_folder
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Alternate: each mode of fer, then each release, each with the whole machine."""
     if arguments.plot and not arguments.data:
-        raise BadInput("--plot needs --data: accuracy is one of its axes")
+        raise BadInputError("--plot needs --data: accuracy is one of its axes")
     modes = arguments.modes
     models = [model for model in (arguments.model, arguments.beside) if model]
     with Fer(install(arguments.venv), arguments.clip, arguments.width) as fer:

@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 from prometheus_client import CollectorRegistry
 
-from emotion_streams.connection import connect
+from emotion_streams.connection import connect_async
 from service import logs
 from service.health import Health, HealthServer
 from service.settings import load
@@ -20,7 +20,7 @@ from worker.settings import WorkerSettings
 async def run(settings: WorkerSettings, health: Health) -> None:
     """As the worker's own main, but for its stages: each frame has one face at once."""
     with stub_shop(slots=settings.in_flight or 8) as shop:
-        async with aclosing(connect(settings.redis)) as client:
+        async with aclosing(connect_async(settings.redis)) as client:
             retention = Retention(events=settings.keep_events)
             await Worker(client, Leases(client, "stub"), shop, health, retention).run()
 

@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 import redis
 
 from emotion_streams import keys
-from emotion_streams.connection import connect
+from emotion_streams.connection import connect_async
 from emotion_streams.events import EmotionEvent
 from emotion_streams.ledger import Ledger, read_ledger
 from tests.benchmarks.machine import cpu_s
@@ -130,7 +130,7 @@ class System:
         """The cameras' accounts."""
 
         async def read() -> list[Ledger]:
-            client = connect(self.url)
+            client = connect_async(self.url)
             try:
                 return [await read_ledger(client, camera) for camera in self.cameras]
             finally:

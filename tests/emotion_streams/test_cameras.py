@@ -6,13 +6,13 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from emotion_streams import CameraStatus, cameras, connect, keys, list_cameras
+from emotion_streams import CameraStatus, cameras, connect_async, keys, list_cameras
 from emotion_streams.cameras import registered
 
 
 def statuses(redis_url: str) -> dict[str, CameraStatus]:
     async def read() -> list[CameraStatus]:
-        async with connect(redis_url) as client:
+        async with connect_async(redis_url) as client:
             return await list_cameras(client)
 
     return {status.camera: status for status in asyncio.run(read())}
@@ -22,7 +22,7 @@ def test_names_that_no_camera_can_have_are_left_out(client: redis.Redis, redis_u
     client.zadd(keys.CAMERAS, {b"lobby": 2, b"door": 1, b"\xff": 1, b"": 1, b"a}b": 1})
 
     async def read() -> dict[str, float]:
-        async with connect(redis_url) as connection:
+        async with connect_async(redis_url) as connection:
             return await registered(connection)
 
     assert asyncio.run(read()) == {"door": 1, "lobby": 2}
@@ -42,7 +42,7 @@ def test_a_camera_that_cannot_be_read_is_gone_and_the_others_are_as_they_are(
     client.xadd(keys.frames("bad"), {"frame": b""})
     found = statuses(redis_url)
     assert (found["good"].state, found["good"].fps, found["good"].error) == ("up", 5, "")
-    assert (found["bad"].state, found["bad"].lag) == ("gone", 1)
+    assert (found["bad"].state, found["bad"].backlog) == ("gone", 1)
     assert "camera:{bad}" in found["bad"].error
     assert "cannot be read" in found["bad"].error
 

@@ -1,14 +1,21 @@
 """The command `emotion-streams`, called as a person would."""
 
+import fcntl
 import json
+import os
+import re
 import subprocess
 import sys
+import threading
+import time
+from pathlib import Path
 
 import pytest
 import redis
 
-from emotion_streams import keys
+from emotion_streams import keys, local_instance
 from emotion_streams.cli import main
+from emotion_streams.local_instance import LocalInstance
 from tests import samples
 from tests.emotion_streams.test_subscribe import publish
 from tests.servers import RedisProcess, free_port
@@ -39,16 +46,138 @@ def test_cameras_shows_a_camera_whose_producer_is_gone(
     client.zadd(keys.CAMERAS, {"lobby": 1})
     assert main(["cameras", "--redis", redis_url, "--json"]) == 0
     (camera,) = json.loads(capsys.readouterr().out)
-    assert (camera["camera"], camera["state"], camera["lag"]) == ("lobby", "gone", 0)
+    assert (camera["camera"], camera["state"], camera["backlog"]) == ("lobby", "gone", 0)
 
 
-def test_ledger_of_a_camera_never_seen_is_all_zero_and_balances(
-    redis_url: str, capsys: pytest.CaptureFixture[str]
+def test_ledger_of_a_camera_without_frames_is_all_zero_and_balances(
+    client: redis.Redis, redis_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    client.zadd(keys.CAMERAS, {"lobby": 1})
     assert main(["ledger", "lobby", "--redis", redis_url, "--json"]) == 0
     (ledger,) = json.loads(capsys.readouterr().out)
     assert ledger["balanced"]
     assert ledger["added"] == 0
+
+
+@pytest.mark.parametrize("command", ["ledger", "dead"])
+def test_a_camera_that_redis_does_not_know_is_named_with_those_that_it_knows(
+    command: str, client: redis.Redis, redis_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client.zadd(keys.CAMERAS, {"lobby": 1, "yard": 1})
+    assert main([command, "typo", "--redis", redis_url]) == 1
+    said = capsys.readouterr()
+    assert (said.out, said.err) == (
+        "", "emotion-streams: no camera typo; there are: lobby, yard\n",
+    )  # fmt: skip
+
+
+def test_tail_of_an_unknown_camera_says_that_it_waits(
+    client: redis.Redis, redis_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(client, "1700000000123-0")
+    client.zrem(keys.CAMERAS, "lobby")
+    call = ["tail", "lobby", "--redis", redis_url, "--after", "start", "--count", "1"]
+    assert main(call) == 0
+    assert "no camera lobby; there are: none; waiting for it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "x"])
+def test_a_count_is_a_whole_number_from_1(
+    count: str, redis_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["tail", "--redis", redis_url, "--count", count])
+    assert ended.value.code == 2
+    assert "a whole number from 1" in capsys.readouterr().err
+
+
+def test_a_password_on_the_command_line_is_refused_and_not_repeated(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["cameras", "--redis", "redis://joe:hunter2@localhost"])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "EMOTION_REDIS" in said
+    assert "hunter2" not in said
+
+
+def test_a_password_in_the_environment_is_taken(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with RedisProcess("--requirepass", "right") as server:
+        monkeypatch.setenv("EMOTION_REDIS", f"unix://:right@{server.socket}")
+        assert main(["cameras"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_what_others_wrote_is_escaped_and_shows_no_password(
+    client: redis.Redis, redis_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client.zadd(keys.CAMERAS, {"lobby": time.time() * 1000})
+    hostile = "\x1b]0;owned\x07\x1b[2J rtsp://joe:hunter2@camera/x is down"
+    client.hset(keys.camera_info("lobby"), mapping={"state": "down", "fps": "9", "error": hostile})
+    for form in ([], ["--json"]):
+        assert main(["cameras", "--redis", redis_url, *form]) == 0
+        said = capsys.readouterr().out
+        assert said.replace("\n", "").isprintable()
+        assert "hunter2" not in said
+    assert main(["cameras", "--redis", redis_url]) == 0
+    assert "\\x1b[2J" in capsys.readouterr().out
+
+
+def test_a_camera_that_is_gone_has_no_rate(
+    client: redis.Redis, redis_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client.zadd(keys.CAMERAS, {"lobby": time.time() * 1000 - 60_000})
+    client.hset(keys.camera_info("lobby"), mapping={"state": "up", "fps": "2.9"})
+    assert main(["cameras", "--redis", redis_url, "--json"]) == 0
+    (camera,) = json.loads(capsys.readouterr().out)
+    assert (camera["state"], camera["fps"]) == ("gone", 0)
+
+
+def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert re.fullmatch(r"emotion-streams \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
+def test_the_local_instance_is_found_while_it_runs_and_no_longer(
+    client: redis.Redis,
+    redis_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tmp_path.chmod(0o700)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.delenv("EMOTION_REDIS", raising=False)
+    client.zadd(keys.CAMERAS, {"lobby": 1})
+    instance = LocalInstance(redis_url, "http://127.0.0.1:8080/")
+    with local_instance.announced(instance):
+        assert main(["cameras"]) == 0
+        said = capsys.readouterr()
+        assert "lobby" in said.out
+        assert said.err == "emotion-streams: the local instance, http://127.0.0.1:8080/\n"
+        with local_instance.announced(LocalInstance("redis://other", "")):
+            assert local_instance.find() == instance
+    assert local_instance.find() is None
+
+
+def test_a_folder_that_others_may_enter_announces_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / f"emotion-streams-{os.getuid()}"
+    for folder in (tmp_path, own):
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o755)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with local_instance.announced(LocalInstance("redis://here", "")):
+        assert local_instance.find() is None
+    assert [path.name for path in tmp_path.rglob("*")] == [own.name]
 
 
 def test_ledger_that_does_not_balance_says_so_and_exits_3(
@@ -79,9 +208,10 @@ def test_dead_letters_cannot_be_replayed_and_it_says_why(
 
 @pytest.mark.parametrize("kind", ["redis", "redis+cluster"])
 def test_an_unreachable_redis_is_one_line_and_exit_code_1(
-    kind: str, capsys: pytest.CaptureFixture[str]
+    kind: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert main(["cameras", "--redis", f"{kind}://u:hunter2@127.0.0.1:1"]) == 1
+    monkeypatch.setenv("EMOTION_REDIS", f"{kind}://u:hunter2@127.0.0.1:1")
+    assert main(["cameras"]) == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert "hunter2" not in error
@@ -103,10 +233,11 @@ def test_tail_after_what_is_no_id_is_one_line_and_exit_code_2(
 
 
 def test_tail_with_a_wrong_password_is_one_line_and_exit_code_1(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with RedisProcess("--requirepass", "right") as server:
-        assert main(["tail", "--redis", f"unix://:hunter2@{server.socket}"]) == 1
+        monkeypatch.setenv("EMOTION_REDIS", f"unix://:hunter2@{server.socket}")
+        assert main(["tail"]) == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert "hunter2" not in error
@@ -129,3 +260,94 @@ def test_tail_says_once_that_redis_is_away_and_waits_for_it() -> None:
             output, errors = process.communicate(timeout=30)
     assert "lobby  1-0" in output
     assert errors == ""
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "rediss://127.0.0.1:1?ssl_ca_certs=/none.pem&ssl_keyfile=/key.pem",
+        "redis://joe@127.0.0.1:1",
+        "unix:///nowhere?db=0",
+    ],
+)
+def test_a_url_without_a_password_is_taken_from_the_command_line(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["cameras", "--redis", url]) == 1
+    assert "Redis at" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:hunter2@localhost",
+        "redis://joe:hunter 2@localhost",
+        "redis+sentinel://a/main?sentinel_password=hunter2",
+        "redis+cluster://joe:hunter2@a,b",
+    ],
+)
+def test_every_form_of_a_password_on_the_command_line_is_refused(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["cameras", "--redis", url])
+    assert ended.value.code == 2
+    assert "hunter" not in capsys.readouterr().err
+
+
+def test_a_url_that_is_none_is_refused_without_its_password(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["cameras", "--redis", "rediz://joe:hunter2@localhost"]) == 2
+    assert "hunter2" not in capsys.readouterr().err
+
+
+def test_one_cameras_nonsense_hides_no_other_cameras_dead_letters(
+    client: redis.Redis, redis_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client.zadd(keys.CAMERAS, {"bad": 1, "lobby": 1, "odd": 1})
+    client.set(keys.dead("bad"), "no stream")
+    client.xadd(keys.dead("odd"), {b"\xff": b"x", "size": "many", "deliveries": "9" * 5000})
+    client.xadd(keys.dead("lobby"), {"frame": "1-0", "reason": "rtsp://a:hunter2@b \x1b[2J"})
+    assert main(["dead", "--redis", redis_url]) == 1
+    said = capsys.readouterr()
+    assert "lobby   1-0" in said.out
+    assert "odd" in said.out
+    assert "hunter2" not in said.out
+    assert "\x1b" not in said.out
+    assert "camera bad: " in said.err
+
+
+@pytest.mark.parametrize("runtime", ["missing", "open"])
+def test_the_local_instance_is_found_without_a_usable_runtime_folder(
+    runtime: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / runtime
+    if runtime == "open":
+        folder.mkdir(mode=0o755)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    instance = LocalInstance("redis://here", "http://127.0.0.1:8080/")
+    with local_instance.announced(instance):
+        assert local_instance.find() == instance
+        monkeypatch.delenv("XDG_RUNTIME_DIR")  # a shell of another kind
+        assert local_instance.find() == instance
+
+
+def test_a_look_at_the_local_instance_does_not_hinder_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o700)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with local_instance.announced(LocalInstance("redis://first", "")):
+        pass
+    (file,) = tmp_path.iterdir()
+    instance = LocalInstance("redis://second", "")
+    with file.open() as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        ending = threading.Timer(0.1, lambda: fcntl.flock(looking, fcntl.LOCK_UN))
+        ending.start()
+        with local_instance.announced(instance):
+            ending.join()
+            assert local_instance.find() == instance

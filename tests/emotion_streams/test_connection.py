@@ -10,9 +10,9 @@ import redis
 
 from deploy.redis_server import find_server
 from emotion_streams.backoff import is_permanent
-from emotion_streams.connection import connect, connect_sync
+from emotion_streams.connection import connect, connect_async
 from emotion_streams.redaction import MAX_TEXT, redact, redact_url, register_secret, short_message
-from emotion_streams.redis_url import InvalidRedisUrl, RedisUrl, parse_url
+from emotion_streams.redis_url import InvalidRedisUrlError, RedisUrl, parse_url
 from tests.servers import RedisProcess, eventually, free_port
 
 
@@ -73,7 +73,7 @@ def test_each_kind_of_url_is_understood(url: str, parsed: RedisUrl) -> None:
      "rediss://box?ssl_cert_reqs=maybe", "redis://box?db=1&colour=red", "redis://box?colour"],
 )  # fmt: skip
 def test_what_is_no_redis_url_is_one_clear_error(url: str) -> None:
-    with pytest.raises(InvalidRedisUrl, match="not a Redis URL"):
+    with pytest.raises(InvalidRedisUrlError, match="not a Redis URL"):
         parse_url(url, {})
 
 
@@ -164,7 +164,7 @@ def test_a_text_that_is_one_url_is_redacted_whatever_its_password_holds(argument
 
 
 def test_an_error_about_a_url_does_not_show_its_password() -> None:
-    with pytest.raises(InvalidRedisUrl) as caught:
+    with pytest.raises(InvalidRedisUrlError) as caught:
         parse_url("redis://user:hunter2@box:port", {})
     assert "hunter2" not in str(caught.value)
 
@@ -173,23 +173,23 @@ def test_an_error_about_a_url_does_not_show_its_password() -> None:
     ("query", "names"), [("?pasword=hunter2", "pasword"), ("?db=hunter2", "database")]
 )
 def test_what_a_url_asks_in_vain_is_named(query: str, names: str) -> None:
-    with pytest.raises(InvalidRedisUrl, match=names):
+    with pytest.raises(InvalidRedisUrlError, match=names):
         parse_url(f"redis://box{query}", {})
 
 
 def test_a_database_is_taken_over_a_socket_too() -> None:
     with RedisProcess() as server:
         for number in (0, 2):
-            with connect_sync(f"unix://{server.socket}?db={number}") as client:
+            with connect(f"unix://{server.socket}?db={number}") as client:
                 assert client.get("x") is None
                 client.set("x", number)
 
 
 def test_a_connection_over_tcp_and_over_a_socket_reaches_the_same_server() -> None:
     with RedisProcess(port=free_port()) as server:
-        with connect_sync(server.url) as over_tcp:
+        with connect(server.url) as over_tcp:
             over_tcp.set("x", "1")
-        with connect_sync(f"unix://{server.socket}") as over_socket:
+        with connect(f"unix://{server.socket}") as over_socket:
             assert over_socket.get("x") == b"1"
 
 
@@ -233,11 +233,11 @@ def test_sentinels_may_have_a_password_of_their_own(
         monkeypatch.setenv("EMOTION_REDIS_SENTINEL_PASSWORD", "watchers\n")
 
     async def ping() -> bool:
-        async with connect(url) as client:
+        async with connect_async(url) as client:
             return bool(await client.ping())
 
     assert asyncio.run(ping())
-    with connect_sync(url) as client:
+    with connect(url) as client:
         assert client.ping()
 
 
@@ -246,12 +246,12 @@ def test_a_sentinel_that_refuses_is_named_with_its_reason(sentinel: str, passwor
     url = f"redis+sentinel://{sentinel}/cameras{password}"
 
     async def ping() -> None:
-        async with connect(url) as client:
+        async with connect_async(url) as client:
             await client.ping()
 
     with pytest.raises(redis.exceptions.ConnectionError) as failed:
         asyncio.run(ping())
-    with connect_sync(url) as client, pytest.raises(redis.exceptions.ConnectionError) as as_well:
+    with connect(url) as client, pytest.raises(redis.exceptions.ConnectionError) as as_well:
         client.ping()
     for caught in (failed, as_well):
         assert f"{sentinel} - auth:AuthenticationError" in short_message(caught.value)

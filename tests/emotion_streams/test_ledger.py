@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from emotion_streams import keys
-from emotion_streams.connection import connect
+from emotion_streams.connection import connect_async
 from emotion_streams.ledger import Ledger, Outcome, read_ledger
 
 CAMERA = "lobby"
@@ -16,7 +16,7 @@ FRAMES = keys.frames(CAMERA)
 
 def read(url: str, camera: str = CAMERA) -> Ledger:
     async def main() -> Ledger:
-        client = connect(url)
+        client = connect_async(url)
         try:
             return await read_ledger(client, camera)
         finally:
@@ -51,7 +51,7 @@ def test_frames_trimmed_before_anyone_read_them_are_dropped(
 ) -> None:
     store(client, *range(1, 11), kept=4)
     ledger = read(redis_url)
-    assert (ledger.queued, ledger.dropped) == (4, 6)
+    assert (ledger.queued, ledger.trimmed) == (4, 6)
 
 
 def test_frames_trimmed_while_a_worker_has_them_stay_in_flight(
@@ -62,7 +62,7 @@ def test_frames_trimmed_while_a_worker_has_them_stay_in_flight(
     client.xreadgroup(keys.GROUP, "me", {FRAMES: ">"})
     store(client, 3, 4, 5, kept=2)
     ledger = read(redis_url)
-    assert (ledger.in_flight, ledger.queued, ledger.dropped) == (2, 2, 1)
+    assert (ledger.in_flight, ledger.queued, ledger.trimmed) == (2, 2, 1)
 
 
 def test_each_outcome_is_counted(redis_url: str, client: redis.Redis) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emotion_streams import EmotionEvent, Frame, MalformedMessage
+from emotion_streams import EmotionEvent, Frame, MalformedMessageError
 from emotion_streams.frames import MAX_FRAME_BYTES
 from tests import samples
 
@@ -40,7 +40,7 @@ _names = st.sampled_from([*vars(samples.frame()), "schema", *samples.event().to_
 )
 def test_anything_else_is_one_malformed_message(blob: bytes) -> None:
     for kind in (Frame, EmotionEvent):
-        with pytest.raises(MalformedMessage):
+        with pytest.raises(MalformedMessageError):
             kind.unpack(blob)
 
 
@@ -52,7 +52,7 @@ def test_an_event_with_one_field_changed_parses_or_is_malformed(
     fields[data.draw(st.sampled_from(list(fields)))] = data.draw(_values)
     try:
         parsed = EmotionEvent.unpack(msgpack.packb(fields))
-    except MalformedMessage:
+    except MalformedMessageError:
         return
     assert isinstance(parsed, EmotionEvent)
 
@@ -61,17 +61,17 @@ def test_an_event_with_one_field_changed_parses_or_is_malformed(
 def test_a_frame_that_lacks_a_field_is_malformed_and_says_which(field: str) -> None:
     fields = {"schema": 1, **vars(samples.frame())}
     del fields[field]
-    with pytest.raises(MalformedMessage, match=f"field {field} is missing"):
+    with pytest.raises(MalformedMessageError, match=f"field {field} is missing"):
         Frame.unpack(msgpack.packb(fields))
 
 
 def test_a_truncated_frame_is_malformed() -> None:
-    with pytest.raises(MalformedMessage, match="not msgpack"):
+    with pytest.raises(MalformedMessageError, match="not msgpack"):
         Frame.unpack(samples.frame().pack()[:-5])
 
 
 def test_deep_nesting_is_malformed() -> None:
-    with pytest.raises(MalformedMessage, match="not msgpack"):
+    with pytest.raises(MalformedMessageError, match="not msgpack"):
         Frame.unpack(b"\x91" * 100_000)
 
 
@@ -88,7 +88,7 @@ def test_nested_containers_are_refused_before_they_are_built() -> None:
     for kind, blob, most in ((Frame, frame, 40_000_000), (EmotionEvent, event, 10_000_000)):
         tracemalloc.start()
         try:
-            with pytest.raises(MalformedMessage) as told:
+            with pytest.raises(MalformedMessageError) as told:
                 kind.unpack(blob)
             _, peak = tracemalloc.get_traced_memory()
         finally:
@@ -100,30 +100,30 @@ def test_nested_containers_are_refused_before_they_are_built() -> None:
 @pytest.mark.parametrize("nested", [[1], {"a": 1}, [[]], {"a": {}}])
 def test_a_frame_holds_nothing_nested(nested: object) -> None:
     fields = {"schema": 1, **vars(samples.frame()), "more": nested}
-    with pytest.raises(MalformedMessage, match="not msgpack"):
+    with pytest.raises(MalformedMessageError, match="not msgpack"):
         Frame.unpack(msgpack.packb(fields))
 
 
 def test_what_follows_a_frame_is_malformed() -> None:
-    with pytest.raises(MalformedMessage, match="3 bytes after the map"):
+    with pytest.raises(MalformedMessageError, match="3 bytes after the map"):
         Frame.unpack(samples.frame().pack() + b"\x01\x02\x03")
 
 
 @pytest.mark.parametrize("value", [b"x" * 900_000, "x" * 4_000, [1] * 4_000])
 def test_an_error_does_not_spell_out_a_large_value(value: object) -> None:
     fields = {**samples.event().to_dict(), "captured_ms": value}
-    with pytest.raises(MalformedMessage) as told:
+    with pytest.raises(MalformedMessageError) as told:
         EmotionEvent.unpack(msgpack.packb(fields))
     assert len(str(told.value)) < 150
 
 
 def test_a_frame_over_the_limit_is_malformed_before_it_is_parsed() -> None:
-    with pytest.raises(MalformedMessage, match="the limit is"):
+    with pytest.raises(MalformedMessageError, match="the limit is"):
         Frame.unpack(b"\x00" * (MAX_FRAME_BYTES + 1))
 
 
 def test_a_side_beyond_reason_is_malformed() -> None:
-    with pytest.raises(MalformedMessage, match="width"):
+    with pytest.raises(MalformedMessageError, match="width"):
         Frame.unpack(samples.frame(width=100_000).pack())
 
 
@@ -133,13 +133,13 @@ def test_a_capture_time_of_which_no_date_can_be_made_is_malformed(captured_ms: o
         (Frame, {"schema": 1, **vars(samples.frame())}),
         (EmotionEvent, samples.event().to_dict()),
     ):
-        with pytest.raises(MalformedMessage, match="captured_ms"):
+        with pytest.raises(MalformedMessageError, match="captured_ms"):
             kind.unpack(msgpack.packb({**fields, "captured_ms": captured_ms}))
 
 
 def test_a_later_schema_is_refused_rather_than_misread() -> None:
     fields = {"schema": 2, **vars(samples.frame())}
-    with pytest.raises(MalformedMessage, match="schema 2"):
+    with pytest.raises(MalformedMessageError, match="schema 2"):
         Frame.unpack(msgpack.packb(fields))
 
 
@@ -151,12 +151,12 @@ def test_fields_that_a_later_version_adds_are_ignored() -> None:
 def test_an_unknown_emotion_is_malformed() -> None:
     fields = samples.event().to_dict()
     fields["faces"][0]["emotion"] = "boredom"
-    with pytest.raises(MalformedMessage, match="boredom"):
+    with pytest.raises(MalformedMessageError, match="boredom"):
         EmotionEvent.unpack(msgpack.packb(fields))
 
 
 def test_an_error_names_the_nested_field() -> None:
     fields = samples.event().to_dict()
     fields["faces"][0]["probabilities"]["fear"] = 2.0
-    with pytest.raises(MalformedMessage, match=r"faces\[0\]\.probabilities\.fear"):
+    with pytest.raises(MalformedMessageError, match=r"faces\[0\]\.probabilities\.fear"):
         EmotionEvent.unpack(msgpack.packb(fields))

@@ -1,6 +1,9 @@
 """Subscriptions, against a real server."""
 
 import asyncio
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
@@ -15,7 +18,7 @@ from redis.exceptions import (
 )
 
 from emotion_streams import EmotionEvent, keys, subscribe, subscribe_async
-from emotion_streams.redis_url import InvalidRedisUrl
+from emotion_streams.redis_url import InvalidRedisUrlError
 from tests import samples
 from tests.servers import RedisProcess, eventually, free_port
 from tests.topologies import Cluster
@@ -188,7 +191,7 @@ def test_a_subscription_waits_for_a_redis_that_is_not_there_yet() -> None:
 
 @pytest.mark.parametrize("call", [subscribe, subscribe_async])
 def test_a_wrong_url_camera_or_place_is_an_error_in_the_call(call: Callable[..., object]) -> None:
-    with pytest.raises(InvalidRedisUrl):
+    with pytest.raises(InvalidRedisUrlError):
         call("http://box")
     with pytest.raises(ValueError, match="camera name"):
         call("redis://127.0.0.1:1", "no such {name}")
@@ -238,3 +241,78 @@ def test_a_refusal_in_mid_course_is_waited_out_with_one_warning(
 
         asyncio.run(check())
     assert len(caplog.messages) == 1
+
+
+def test_subscribe_works_beside_a_running_event_loop_as_in_a_notebook(
+    client: redis.Redis, redis_url: str
+) -> None:
+    publish(client, "1700000000123-0")
+
+    async def cell() -> str:
+        events = subscribe(redis_url, "lobby", after="start")
+        event = next(events)
+        events.close()
+        return event.frame_id
+
+    assert asyncio.run(cell()) == "1700000000123-0"
+
+
+SCRIPT = """
+import sys
+from emotion_streams import subscribe
+
+events = subscribe(sys.argv[1], "lobby", after="start")
+for event in events:
+    print(event.frame_id, flush=True)
+    if sys.argv[2] == "leaves":
+        break
+"""
+
+
+def start_script(url: str, manner: str) -> subprocess.Popen[str]:
+    """A program that reads events until it is interrupted, or leaves an open subscription."""
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, url, manner],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_program_that_leaves_a_subscription_open_ends(
+    client: redis.Redis, redis_url: str
+) -> None:
+    publish(client, "1-0")
+    with start_script(redis_url, "leaves") as program:
+        try:
+            assert program.communicate(timeout=30) == ("1-0\n", "")
+        finally:
+            program.kill()
+    assert program.returncode == 0
+
+
+def test_ctrl_c_ends_a_subscription_that_waits_as_any_program(
+    client: redis.Redis, redis_url: str
+) -> None:
+    publish(client, "1-0")
+    with start_script(redis_url, "waits") as program:
+        try:
+            assert program.stdout is not None
+            assert program.stdout.readline() == "1-0\n"
+            program.send_signal(signal.SIGINT)
+            _, errors = program.communicate(timeout=30)
+        finally:
+            program.kill()
+    assert program.returncode == -signal.SIGINT
+    assert errors.count("Traceback") == 1
+    assert errors.endswith("KeyboardInterrupt\n")
+
+
+def test_a_subscription_that_is_closed_leaves_no_thread(
+    client: redis.Redis, redis_url: str
+) -> None:
+    publish(client, "1-0")
+    events = subscribe(redis_url, "lobby", after="start")
+    next(events)
+    events.close()
+    assert "subscribe" not in [thread.name for thread in threading.enumerate()]

@@ -13,7 +13,7 @@ import skimage
 from redis.exceptions import RedisClusterException, RedisError
 
 from emotion_streams import keys
-from emotion_streams.connection import connect_sync
+from emotion_streams.connection import connect
 from emotion_streams.frames import Frame
 from producer.messages import Counts
 from producer.picture import EncodedPicture
@@ -104,7 +104,7 @@ class Feed:
         client = None
         while not self._stop.wait(0 if client is None else 1.0):
             try:
-                client = client or connect_sync(self._url)
+                client = client or connect(self._url)
                 client.zadd(keys.CAMERAS, {self.camera: int(client.time()[0]) * 1000})
             except (RedisError, RedisClusterException, OSError):
                 self._stop.wait(0.2)
@@ -116,7 +116,7 @@ def malformed(rng: random.Random) -> bytes:
     """A message of a kind that breaks careless readers."""
     jpeg = picture(face=False).jpeg
     whole = Frame(
-        captured_ms=int(time.time() * 1000), width=9, height=9, jpeg=jpeg, boot="b", seq=0
+        captured_ms=int(time.time() * 1000), width=9, height=9, jpeg=jpeg, session_id="b", seq=0
     )
     kinds = (
         lambda: rng.randbytes(rng.randrange(200)),

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from emotion_streams.connection import Client, connect, connect_sync
+from emotion_streams.connection import Client, connect, connect_async
 from emotion_streams.ledger import Ledger, read_ledger
 from tests.faults.feed import Feed
 from tests.faults.processes import LEASE_MS, Running, start_producer, start_worker
@@ -55,7 +55,7 @@ class Site:
         self.producers: dict[str, Running] = {}
         self._ends = ExitStack()
         self.folder = Path(self._ends.enter_context(tempfile.TemporaryDirectory(prefix="es-site-")))
-        self.watch = Watch(lambda: connect_sync(self.direct_url))
+        self.watch = Watch(lambda: connect(self.direct_url))
         self._ends.callback(self.watch.close)
         self.stored_before: dict[str, int] = {}
 
@@ -122,7 +122,7 @@ class Site:
         names = cameras or self.cameras
 
         async def read() -> list[Ledger]:
-            client: Client = connect(self.direct_url)
+            client: Client = connect_async(self.direct_url)
             try:
                 return [await read_ledger(client, camera) for camera in names]
             finally:
@@ -169,11 +169,11 @@ class Site:
     def unaccounted(self, ledgers: dict[str, Ledger]) -> int:
         """Frames that are stored but in no account, or in two; of cameras where every frame counts,
         also those that were dropped. While at rest."""
-        missing = sum(max(0, -ledger.dropped) for ledger in ledgers.values())
+        missing = sum(max(0, -ledger.trimmed) for ledger in ledgers.values())
         for feed in self.feeds:
             ledger = ledgers[feed.camera]
             missing += abs(feed.stored - self.stored_before.get(feed.camera, 0) - ledger.added)
-            missing += ledger.dropped if feed.policy == "every" else 0
+            missing += ledger.trimmed if feed.policy == "every" else 0
         return missing
 
     def audit(self) -> dict[str, Ledger]:

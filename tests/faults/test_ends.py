@@ -43,7 +43,9 @@ class Place:
         _, width, height = picture(face=False)
         now_ms = int(time.time() * 1000)
         for number, mark in enumerate(marks):
-            frame = Frame(now_ms, width, height, ailing(mark), "boot", number, max_age_ms=None)
+            frame = Frame(
+                now_ms, width, height, ailing(mark), "session_id", number, max_age_ms=None
+            )
             self.client.xadd(keys.frames(camera), {"frame": frame.pack()})
         self.client.zadd(keys.CAMERAS, {camera: now_ms})
 

@@ -162,7 +162,7 @@ def test_malformed_frames_become_dead_letters_and_nothing_else(
         eventually(lambda: client.xlen(keys.frames("junk")) == 0, 40)
         ledger = site.ledgers("junk")["junk"]
         assert ledger.balanced
-        assert (ledger.dead, ledger.analysed, ledger.dropped) == (MALFORMED + 1, good, 0)
+        assert (ledger.dead, ledger.analysed, ledger.trimmed) == (MALFORMED + 1, good, 0)
         letters = client.xrange(keys.dead("junk"))
     assert 1_000 <= len(letters) <= 1_200
     assert {name for _, letter in letters for name in letter} == {

@@ -10,8 +10,8 @@ import pytest
 import redis
 from redis.exceptions import AuthenticationError, ConnectionError  # noqa: A004 - redis-py's names
 
-from emotion_streams import START, CameraStatus, connect, keys, list_cameras, subscribe
-from emotion_streams.connection import connect_sync
+from emotion_streams import START, CameraStatus, connect_async, keys, list_cameras, subscribe
+from emotion_streams.connection import connect
 from tests.deploy.valkey import Valkey, password
 from tests.faults.processes import start_producer, start_worker
 from tests.faults.site import SCHEDULING_S, Site
@@ -33,7 +33,7 @@ def cameras(url: str) -> list[CameraStatus]:
     """What a cluster's cameras look like at this moment."""
 
     async def listed() -> list[CameraStatus]:
-        async with connect(url) as client:
+        async with connect_async(url) as client:
             return await list_cameras(client)
 
     return asyncio.run(listed())
@@ -63,7 +63,7 @@ def test_a_cluster_survives_the_loss_of_a_node() -> None:
         site.audit()
         listed = cameras(cluster.url)
         assert [camera.camera for camera in listed] == sorted(site.cameras)
-        assert all(camera.lag is not None and camera.lag < 20 for camera in listed)
+        assert all(camera.backlog is not None and camera.backlog < 20 for camera in listed)
         # a camera on its way from one worker to the other has no owner for a moment
         eventually(lambda: all(c.owner for c in cameras(cluster.url)), SCHEDULING_S)
 
@@ -144,9 +144,9 @@ def test_the_processes_run_with_tls_and_users_of_few_rights_from_the_environment
             seen = ids(url, "lobby", 5)
             assert seen == sorted(set(seen))
             monkeypatch.setenv("EMOTION_REDIS_PASSWORD", "wrong")
-            with connect_sync(url) as client, pytest.raises(AuthenticationError):
+            with connect(url) as client, pytest.raises(AuthenticationError):
                 client.ping()
-            with connect_sync(encrypted) as client, pytest.raises(ConnectionError):
+            with connect(encrypted) as client, pytest.raises(ConnectionError):
                 client.ping()  # a certificate that nobody vouches for
 
 

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from emotion_streams import keys
-from emotion_streams.connection import connect_sync
+from emotion_streams.connection import connect
 from tests import samples
 from tests.faults.watch import Watch
 
@@ -18,7 +18,7 @@ CAMERA = "lobby"
 @pytest.fixture
 def watch(redis_url: str, client: redis.Redis) -> Iterator[Watch]:
     with ExitStack() as ends:
-        watch = Watch(lambda: connect_sync(redis_url))
+        watch = Watch(lambda: connect(redis_url))
         ends.callback(watch.close)
         watch.follow(CAMERA)
         yield watch

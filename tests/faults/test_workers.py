@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from emotion_streams import keys
-from emotion_streams.connection import connect_sync
+from emotion_streams.connection import connect
 from tests.faults.site import RECOVERY_S, SCHEDULING_S, Site
 from tests.servers import RedisProcess, eventually
 
@@ -31,7 +31,7 @@ def site(server: RedisProcess) -> Iterator[Site]:
 
 
 def owners(site: Site) -> dict[str, str]:
-    with connect_sync(site.direct_url) as client:
+    with connect(site.direct_url) as client:
         return {c: (client.hget(keys.lease(c), "owner") or b"").decode() for c in site.cameras}
 
 

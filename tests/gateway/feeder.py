@@ -51,7 +51,7 @@ def event(camera: str, ms: int, *faces: Face, number: int = 0) -> EmotionEvent:
 
 
 def frame(ms: int, jpeg: bytes, seq: int = 0) -> Frame:
-    return Frame(ms, 640, 480, jpeg, "boot", seq)
+    return Frame(ms, 640, 480, jpeg, "session_id", seq)
 
 
 def now_ms() -> int:

@@ -14,7 +14,7 @@ from gateway.connections import (
     reserve_files,
 )
 from gateway.settings import GatewaySettings
-from service.settings_file import InvalidSettings
+from service.settings_file import InvalidSettingsError
 from tests.gateway.processes import Gateway
 from tests.servers import RedisProcess, eventually
 
@@ -98,7 +98,9 @@ def test_more_clients_than_the_system_has_files_for_are_refused(
     assert limits["now"] == (1024, 4096), "the default fits the usual limit"
     reserve_files(1_000)
     assert limits["now"] == (max_connections(1_000) + 500, 4096)
-    with pytest.raises(InvalidSettings, match=r"max_clients: 10000 take .* the system allows 4096"):
+    with pytest.raises(
+        InvalidSettingsError, match=r"max_clients: 10000 take .* the system allows 4096"
+    ):
         reserve_files(10_000)
 
 

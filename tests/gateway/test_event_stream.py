@@ -12,9 +12,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from emotion_streams import keys
-from gateway.follow import Begun, follow
+from gateway.cursor import ZERO
+from gateway.follow import Started, follow_events
 from gateway.hub import Hub, Published
-from gateway.positions import BEGINNING
 from service.metrics import GatewayMetrics
 from tests.gateway.clients import Message, latencies_ms, never_reading, parse, read
 from tests.gateway.feeder import Feeder, event, face, now_ms, publish, register
@@ -87,8 +87,8 @@ def test_no_event_falls_between_a_new_client_s_position_and_its_first_event() ->
 
     async def check() -> None:
         hub.publish(old)
-        told = follow(hub, None, None, ["lobby"], None)
-        assert await anext(told) == Begun({"lobby": (1, 0)})
+        told = follow_events(hub, None, None, ["lobby"], None)
+        assert await anext(told) == Started({"lobby": (1, 0)})
         hub.publish(new)
         async with asyncio.timeout(5):
             assert await anext(told) is new
@@ -208,7 +208,7 @@ def test_where_removed_cameras_stood_is_forgotten() -> None:
     for name in ("lobby", "door"):
         hub.advance(name, (5, 0))
     hub.keep({"lobby"})
-    assert (hub.tip("lobby"), hub.tip("door")) == ((5, 0), BEGINNING)
+    assert (hub.tip("lobby"), hub.tip("door")) == ((5, 0), ZERO)
 
 
 def test_one_client_that_never_reads_does_not_slow_the_others(

@@ -86,4 +86,4 @@ def test_without_pictures_it_needs_no_right_to_frames(client: Any, redis_url: st
         (camera,) = gateway.get("/api/cameras").json()["cameras"]
         assert gateway.get("/api/cameras/lobby/events").json()["events"]
     client.execute_command("ACL", "DELUSER", "events")
-    assert (camera["state"], camera["lag"]) == ("up", None)
+    assert (camera["state"], camera["backlog"]) == ("up", None)

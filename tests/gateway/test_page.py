@@ -305,7 +305,7 @@ def test_the_chart_is_read_out_by_keyboard(
         text = str(browser.find(".lanes canvas").get_attribute("aria-valuetext"))
         assert text == browser.text(".readout")
         read.append(text.partition(": ")[2])
-    said = [f"{name} 86 %, 1 faces in 1 pictures" for name in ("anger", "fear", "happiness")]
+    said = [f"{name} 86 %, 1 face a picture" for name in ("anger", "fear", "happiness")]
     assert read == [said[0], said[1], said[2], said[0], said[0]]
     browser.press(Keys.HOME)
     assert -90 <= int(str(browser.find(".lanes canvas").get_attribute("aria-valuenow"))) <= -60

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 
 from emotion_streams import Box, EmotionEvent, Face, keys
-from emotion_streams.connection import connect
+from emotion_streams.connection import connect_async
 from gateway.blur import blur_faces
 from gateway.hub import Published
 from gateway.join import Join
-from gateway.pictures import Pictures, as_it_is
+from gateway.pictures import FrameCache, passthrough
 from service.metrics import GatewayMetrics
 from tests.gateway import feeder
 from tests.gateway.clients import never_reading
@@ -298,7 +298,7 @@ def test_a_picture_that_cannot_be_blurred_does_not_leave_and_ends_nothing(
         raise failure
 
     monkeypatch.setattr(cv2, "resize", fail)
-    with pytest.raises(ValueError, match="cannot be blurred"):  # a Finish's word for "drop it"
+    with pytest.raises(ValueError, match="cannot be blurred"):  # a PostProcess's word for "drop it"
         asyncio.run(blur_faces(portrait(), event("lobby", 1, feeder.face())))
 
 
@@ -306,11 +306,11 @@ def test_once_closed_nothing_is_read_for_a_late_viewer(redis_url: str) -> None:
     metrics = GatewayMetrics(CollectorRegistry())
 
     async def check() -> None:
-        async with connect(redis_url) as client, asyncio.TaskGroup() as group:
-            pictures = Pictures(client, as_it_is, metrics, group)
+        async with connect_async(redis_url) as client, asyncio.TaskGroup() as group:
+            pictures = FrameCache(client, passthrough, metrics, group)
             pictures.close()
-            with pictures.watch(["lobby"]) as watcher:
-                assert await watcher.take(5) == []
+            with pictures.watch(["lobby"]) as viewer:
+                assert await viewer.take(5) == []
                 assert len(asyncio.all_tasks()) == 1, "only this one"
 
     asyncio.run(check())

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from emotion_streams import EMOTIONS
-from gateway import positions
+from gateway import cursor
 from gateway.api import API
 from tests.gateway.feeder import event, face, now_ms, publish, register
 from tests.gateway.processes import Gateway
@@ -111,25 +111,25 @@ def test_a_time_without_a_meaning_is_refused(fuzzed: Gateway, moment: str) -> No
 
 
 camera_names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", fullmatch=True)
-numbers = st.integers(0, positions.MOST)
+numbers = st.integers(0, cursor.MOST)
 
 
 @given(st.dictionaries(camera_names, st.tuples(numbers, numbers), max_size=20))
 def test_positions_survive_the_way_through_a_client(found: dict[str, Any]) -> None:
-    assert positions.parse(positions.format_positions(found)) == found
+    assert cursor.parse(cursor.format_positions(found)) == found
 
 
 def test_a_position_of_very_many_cameras_is_bounded() -> None:
-    text = positions.format_positions({f"camera-{n}": (n, 0) for n in range(1000)})
-    kept = positions.parse(text)
-    assert len(kept) == positions.MAX_CAMERAS
-    assert min(kept.values()) == (1000 - positions.MAX_CAMERAS, 0), "those furthest behind are out"
+    text = cursor.format_positions({f"camera-{n}": (n, 0) for n in range(1000)})
+    kept = cursor.parse(text)
+    assert len(kept) == cursor.MAX_CAMERAS
+    assert min(kept.values()) == (1000 - cursor.MAX_CAMERAS, 0), "those furthest behind are out"
 
 
 @given(st.text(max_size=100))
 def test_any_other_text_is_no_position(text: str) -> None:
     try:
-        found = positions.parse(text)
+        found = cursor.parse(text)
     except ValueError:
         return
-    assert positions.parse(positions.format_positions(found)) == found
+    assert cursor.parse(cursor.format_positions(found)) == found

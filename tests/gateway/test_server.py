@@ -12,14 +12,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from emotion_streams import EmotionEvent
-from emotion_streams.connection import connect
+from emotion_streams.connection import connect_async
 from gateway.app import build
-from gateway.board import Board, Listener
 from gateway.follow import STEP
 from gateway.history import History
 from gateway.hub import Hub
+from gateway.monitor import CameraMonitor, Listener
 from gateway.server import Server, listen
-from gateway.services import Services, Slots
+from gateway.services import ConnectionLimit, Services
 from gateway.settings import GatewaySettings
 from service.health import Health
 from service.metrics import GatewayMetrics
@@ -33,13 +33,13 @@ CAMERA = "lobby"
 async def serving(redis_url: str, events_url: str) -> AsyncIterator[httpx.AsyncClient]:
     """A server that knows the cameras at one URL and asks another for events; a client of it."""
     metrics, history = GatewayMetrics(CollectorRegistry()), History()
-    async with connect(redis_url) as registry, aclosing(connect(events_url)) as events:
-        board = Board(registry, Health(), metrics, Mock(spec=Listener))
-        await board.look()
+    async with connect_async(redis_url) as registry, aclosing(connect_async(events_url)) as events:
+        monitor = CameraMonitor(registry, Health(), metrics, Mock(spec=Listener))
+        await monitor.refresh()
         hub = Hub(metrics)
-        slots = Slots(1, metrics)
-        has = Services(events, board, hub, history, None, False, slots, metrics)
-        server = Server(build(GatewaySettings.model_construct(), has), 1, hub.close, idle_s=1)
+        limit = ConnectionLimit(1, metrics)
+        services = Services(events, monitor, hub, history, None, False, limit, metrics)
+        server = Server(build(GatewaySettings.model_construct(), services), 1, hub.close, idle_s=1)
         listener = listen("127.0.0.1", 0)
         task = asyncio.create_task(server.serve(sockets=[listener]))
         base = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -93,7 +93,7 @@ def test_clients_that_complete_no_request_lock_nobody_out_and_are_closed(
                 for _ in range(110):
                     silent = clients.enter_context(socket.create_connection(address))
                     silent.sendall(said)
-                # A connection of its own each time, as a newcomer has.
+                # A connection of its own each time, as a newcomer services.
                 newcomer = {"Connection": "close"}
                 for _ in range(10):
                     assert (await gateway.get("/healthz", headers=newcomer)).status_code == 200
@@ -131,12 +131,12 @@ def test_who_asks_for_many_events_leaves_the_others_their_turns(
         for ms in range(1, 1001):
             publish(pipe, event(CAMERA, ms, face()))
         pipe.execute()
-    of_entry = EmotionEvent.of_entry
+    from_stream_entry = EmotionEvent.from_stream_entry
     since_turn, all_turns = [0], []
 
     def counted(*entry: Any) -> EmotionEvent | None:
         since_turn[0] += 1
-        return of_entry(*entry)
+        return from_stream_entry(*entry)
 
     async def turn() -> None:
         while True:
@@ -150,7 +150,7 @@ def test_who_asks_for_many_events_leaves_the_others_their_turns(
             await gateway.get(f"/api/cameras/{CAMERA}/{path}")
             turning.cancel()
 
-    monkeypatch.setattr(EmotionEvent, "of_entry", counted)
+    monkeypatch.setattr(EmotionEvent, "from_stream_entry", counted)
     asyncio.run(check())
     assert sum(all_turns) == 1000
     assert max(all_turns) <= STEP

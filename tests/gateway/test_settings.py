@@ -10,7 +10,7 @@ import pytest
 from gateway.server import listen
 from gateway.settings import GatewaySettings, check, is_loopback
 from service.settings import resolve
-from service.settings_file import InvalidSettings
+from service.settings_file import InvalidSettingsError
 from tests.gateway.processes import ROOT, Gateway
 from tests.servers import eventually, free_port
 
@@ -27,7 +27,7 @@ def run(*options: str, **environment: str) -> "subprocess.CompletedProcess[str]"
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "gateway.example"])
 def test_beyond_the_loopback_it_takes_a_token(host: str) -> None:
-    with pytest.raises(InvalidSettings, match=f"token: listening on {host}"):
+    with pytest.raises(InvalidSettingsError, match=f"token: listening on {host}"):
         check(resolve(GatewaySettings, {"host": host}, {}))
     check(resolve(GatewaySettings, {"host": host, "token": SECRET * 2}, {}))
 

@@ -9,7 +9,7 @@ from gateway.verdicts import CameraHealth, Judgement, Verdict
 
 RUNNING = CameraStatus(
     camera="lobby", state="up", fps=10, width=640, height=480, last_frame_ms=1,
-    last_frame_age_ms=0, owner="w1", lag=0, error="",
+    last_frame_age_ms=0, owner="w1", backlog=0, error="",
 )  # fmt: skip
 
 
@@ -64,16 +64,16 @@ def test_the_producer_s_word_comes_first(
 def test_without_an_owner_it_is_not_analysed_but_may_change_hands() -> None:
     camera = Camera()
     camera.run(5)
-    assert camera.run(1, events_per_s=0, owner=None, lag=5).verdict is Verdict.LIVE
+    assert camera.run(1, events_per_s=0, owner=None, backlog=5).verdict is Verdict.LIVE
     judged = camera.run(2, events_per_s=0)
     assert (judged.verdict, judged.stale) == (Verdict.NOT_ANALYSED, True)
-    assert camera.run(1, owner="w2", lag=0).verdict is Verdict.LIVE
+    assert camera.run(1, owner="w2", backlog=0).verdict is Verdict.LIVE
 
 
 def test_with_frames_waiting_and_no_event_it_falls_behind() -> None:
     camera = Camera()
     camera.run(5)
-    judged = camera.run(3, events_per_s=0, lag=20)
+    judged = camera.run(3, events_per_s=0, backlog=20)
     assert (judged.verdict, judged.stale) == (Verdict.BEHIND, True)
 
 

@@ -10,12 +10,12 @@ from producer.capture import Capture, Captured, Limits, Pace
 from producer.messages import Counts, State
 from producer.slot import Slot
 from producer.source import (
-    EndOfSource,
+    EndOfSourceError,
     Format,
-    NoSuchSource,
+    NoSuchSourceError,
     Picture,
-    SourceUnavailable,
-    UndecodableFrame,
+    SourceUnavailableError,
+    UndecodableFrameError,
 )
 from tests.peers.pictures import jpeg
 from tests.servers import eventually
@@ -40,11 +40,11 @@ class Script:
         try:
             self._steps = iter(next(self._sessions))
         except StopIteration:
-            raise NoSuchSource("it is over") from None
+            raise NoSuchSourceError("it is over") from None
         return Format(64, 48, 10, "script")
 
     def grab(self) -> float | None:
-        step = next(self._steps, SourceUnavailable("the script has no more"))
+        step = next(self._steps, SourceUnavailableError("the script has no more"))
         if isinstance(step, Exception):
             raise step
         self._sound = step is not None
@@ -52,7 +52,7 @@ class Script:
 
     def retrieve(self) -> Picture:
         if not self._sound:
-            raise UndecodableFrame("damaged")
+            raise UndecodableFrameError("damaged")
         return JPEG
 
     def close(self) -> None:
@@ -93,7 +93,7 @@ class Run:
 
 
 def test_a_source_that_ends_leaves_its_last_frame_and_the_state_ended() -> None:
-    run = Run(Script([0.0, 0.01, 0.02, EndOfSource()]), on_demand=True).take_all()
+    run = Run(Script([0.0, 0.01, 0.02, EndOfSourceError()]), on_demand=True).take_all()
     assert len(run.taken) == 3
     assert run.capture.state is State.ENDED
     assert run.counts.captured == 3
@@ -101,7 +101,9 @@ def test_a_source_that_ends_leaves_its_last_frame_and_the_state_ended() -> None:
 
 def test_a_source_that_fails_is_closed_and_opened_again() -> None:
     script = Script(
-        [0.0, SourceUnavailable("gone")], [SourceUnavailable("gone")], [0.0, EndOfSource()]
+        [0.0, SourceUnavailableError("gone")],
+        [SourceUnavailableError("gone")],
+        [0.0, EndOfSourceError()],
     )
     run = Run(script, on_demand=True).take_all()
     assert run.counts.reconnects == 2
@@ -111,8 +113,8 @@ def test_a_source_that_fails_is_closed_and_opened_again() -> None:
 
 
 def test_the_rate_cap_starts_anew_with_each_session() -> None:
-    first: list[float | Exception | None] = [0.0, 10.0, 20.0, SourceUnavailable("gone")]
-    run = Run(Script(first, [0.0, 1.0, EndOfSource()]), fps=1, on_demand=True).take_all()
+    first: list[float | Exception | None] = [0.0, 10.0, 20.0, SourceUnavailableError("gone")]
+    run = Run(Script(first, [0.0, 1.0, EndOfSourceError()]), fps=1, on_demand=True).take_all()
     assert len(run.taken) == 5
 
 
@@ -128,7 +130,7 @@ def test_what_does_not_exist_ends_the_capture_unless_it_is_patient() -> None:
 
 
 def test_damaged_frames_are_counted_and_many_in_a_row_are_a_broken_stream() -> None:
-    damaged = Script([*[None] * 60, EndOfSource()], live=True)
+    damaged = Script([*[None] * 60, EndOfSourceError()], live=True)
     run = Run(damaged).take_all()
     assert run.counts.undecodable == 50
     assert run.counts.reconnects >= 1
@@ -146,14 +148,14 @@ def test_a_camera_of_which_every_frame_is_damaged_is_never_up_nor_stable(fps: fl
 
 
 def test_sound_frames_make_a_camera_stable_damaged_ones_among_them_or_not() -> None:
-    run = Run(Script([0.0, None] * 25 + [EndOfSource()]), on_demand=True).take_all()
+    run = Run(Script([0.0, None] * 25 + [EndOfSourceError()]), on_demand=True).take_all()
     assert run.capture.stable
     assert run.counts.undecodable == 25
 
 
 def test_a_frame_has_the_time_of_its_arrival_by_a_clock_that_nobody_sets() -> None:
     before = time.monotonic()
-    run = Run(Script([0.0, 0.01, 0.02, EndOfSource()]), on_demand=True).take_all()
+    run = Run(Script([0.0, 0.01, 0.02, EndOfSourceError()]), on_demand=True).take_all()
     times = [before, *(captured.arrived_s for captured in run.taken), time.monotonic()]
     assert times == sorted(times)
 
@@ -170,18 +172,18 @@ def test_a_fault_that_nobody_foresaw_does_not_look_like_an_end() -> None:
 
 
 def test_a_file_with_many_damaged_frames_is_read_to_its_end() -> None:
-    run = Run(Script([*[None] * 60, 7.0, EndOfSource()]), on_demand=True).take_all()
+    run = Run(Script([*[None] * 60, 7.0, EndOfSourceError()]), on_demand=True).take_all()
     assert (run.counts.undecodable, len(run.taken)) == (60, 1)
     assert run.capture.state is State.ENDED
 
 
 def test_capture_times_never_go_back_whatever_is_done_to_the_clock() -> None:
-    run = Run(Script([0.0, 0.01, 0.02, 0.03, EndOfSource()]), on_demand=True).take_all()
+    run = Run(Script([0.0, 0.01, 0.02, 0.03, EndOfSourceError()]), on_demand=True).take_all()
     assert [captured.captured_ms for captured in run.taken] == [100_000, 101_000, 101_000, 102_000]
 
 
 def test_a_frame_that_nobody_took_gives_way_to_the_next() -> None:
-    run = Run(Script([0.0, 0.001, 0.002, EndOfSource()]))
+    run = Run(Script([0.0, 0.001, 0.002, EndOfSourceError()]))
     run.thread.join(5)
     assert run.counts.dropped_newer == 2
     assert run.counts.captured == 3
@@ -190,6 +192,6 @@ def test_a_frame_that_nobody_took_gives_way_to_the_next() -> None:
 @pytest.mark.parametrize("fps", [None, 5])
 def test_every_frame_is_taken_dropped_or_gated(fps: float | None) -> None:
     times: list[float | Exception | None] = [index / 100 for index in range(50)]
-    run = Run(Script([*times, EndOfSource()]), fps=fps).take_all()
+    run = Run(Script([*times, EndOfSourceError()]), fps=fps).take_all()
     counts = run.counts
-    assert counts.captured == len(run.taken) + counts.dropped_newer + counts.rate_gated == 50
+    assert counts.captured == len(run.taken) + counts.dropped_newer + counts.rate_skipped == 50

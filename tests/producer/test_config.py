@@ -10,7 +10,7 @@ import pytest
 from emotion_streams.redaction import redact
 from producer.camera_settings import SourceKind, source_kind
 from producer.config import load, parse_camera, read_cameras
-from service.settings_file import InvalidSettings
+from service.settings_file import InvalidSettingsError
 from tests.peers.producer import PASSWORD
 
 Write: TypeAlias = Callable[[str], Path]
@@ -90,7 +90,9 @@ def test_a_query_is_secret_also_where_it_stands_without_its_url(write: Write) ->
     ],
 )
 def test_a_url_that_may_be_misread_is_refused_and_its_password_not_told(source: str) -> None:
-    with pytest.raises(InvalidSettings, match=r"source: .*(%40|ftp://\*\*\*@camera)") as caught:
+    with pytest.raises(
+        InvalidSettingsError, match=r"source: .*(%40|ftp://\*\*\*@camera)"
+    ) as caught:
         parse_camera({"source": source}, {})
     assert "hunter2" not in str(caught.value)
 
@@ -143,7 +145,7 @@ def test_cameras_are_named_as_written(write: Write) -> None:
 def test_a_mistake_is_named_with_file_camera_and_key(
     write: Write, text: str, complaint: str
 ) -> None:
-    with pytest.raises(InvalidSettings, match=rf"cameras\.yaml: .*{complaint}") as caught:
+    with pytest.raises(InvalidSettingsError, match=rf"cameras\.yaml: .*{complaint}") as caught:
         read_cameras(write(text), {})
     assert "\n" not in str(caught.value)
 
@@ -214,5 +216,5 @@ def test_a_file_that_changed_is_held_to_what_the_start_holds_it_to(
     config = load(["--config", str(write("cameras: {a: {source: demo}}"))])
     assert set(config.cameras_now()) == {"a"}
     write(text)
-    with pytest.raises(InvalidSettings, match=complaint):
+    with pytest.raises(InvalidSettingsError, match=complaint):
         config.cameras_now()

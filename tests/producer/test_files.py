@@ -7,7 +7,13 @@ import cv2
 import pytest
 
 from producer.picture import decode
-from producer.source import EndOfSource, Picture, Pixels, SourceUnavailable, UndecodableFrame
+from producer.source import (
+    EndOfSourceError,
+    Picture,
+    Pixels,
+    SourceUnavailableError,
+    UndecodableFrameError,
+)
 from producer.sources.file import FileSource
 from producer.sources.folder import FolderSource
 from tests.peers.pictures import huge_png, jpeg, picture, turn_mp4, with_orientation, write_video
@@ -22,9 +28,9 @@ def read(path: Path) -> list[Picture | None]:
             source.grab()
             try:
                 found.append(source.retrieve())
-            except UndecodableFrame:
+            except UndecodableFrameError:
                 found.append(None)
-    except EndOfSource:
+    except EndOfSourceError:
         return found
     finally:
         source.close()
@@ -100,7 +106,7 @@ def test_a_file_whose_tail_is_cut_off_gives_what_is_there_and_says_so(
 def test_a_file_without_its_index_is_refused(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", "mp4v", frames=30)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(SourceUnavailable, match="no video in this file"):
+    with pytest.raises(SourceUnavailableError, match="no video in this file"):
         read(path)
 
 
@@ -114,14 +120,14 @@ def test_pictures_of_a_folder_come_by_name_upright_and_the_damaged_are_left_out(
     source = FolderSource(tmp_path, 10, loop=False)
     assert source.open().width == 64
     source.grab()
-    with pytest.raises(UndecodableFrame, match=r"0\.png"):
+    with pytest.raises(UndecodableFrameError, match=r"0\.png"):
         source.retrieve()
     source.grab()
     assert source.retrieve().shape == (48, 64, 3)
     source.grab()
-    with pytest.raises(UndecodableFrame, match=r"2\.jpg"):
+    with pytest.raises(UndecodableFrameError, match=r"2\.jpg"):
         source.retrieve()
     source.grab()
     assert source.retrieve().shape == (64, 48, 3)
-    with pytest.raises(EndOfSource):
+    with pytest.raises(EndOfSourceError):
         source.grab()

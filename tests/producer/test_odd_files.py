@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 
 from producer.gates import Pacer
 from producer.picture import decode
-from producer.source import EndOfSource, NoSuchSource, Picture, Pixels, UndecodableFrame
+from producer.source import (
+    EndOfSourceError,
+    NoSuchSourceError,
+    Picture,
+    Pixels,
+    UndecodableFrameError,
+)
 from producer.sources.file import FileSource
 from producer.sources.folder import FolderSource
 from tests.peers.pictures import interlaced_avi, jpeg, picture, turned_tiff, write_video
@@ -99,9 +105,9 @@ def test_damaged_pictures_are_named_once_with_a_count(
     with caplog.at_level(logging.WARNING):
         for _ in range(9):
             source.grab()
-            with suppress(UndecodableFrame):
+            with suppress(UndecodableFrameError):
                 source.retrieve()
-        with pytest.raises(EndOfSource):
+        with pytest.raises(EndOfSourceError):
             source.grab()
     (warning,) = [record.getMessage() for record in caplog.records]
     assert warning.startswith("8 of 9 pictures cannot be decoded: ")
@@ -119,7 +125,7 @@ def test_a_fifo_named_like_a_picture_does_not_hang_the_folder(tmp_path: Path) ->
 
 def test_a_fifo_is_said_to_be_one(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.mp4")
-    with pytest.raises(NoSuchSource, match="not a file; a FIFO"):
+    with pytest.raises(NoSuchSourceError, match="not a file; a FIFO"):
         FileSource(tmp_path / "a.mp4", False, 5, 5).open()
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from emotion_streams.jpeg import read_header
 from producer.picture import Shaper, decode, encode
-from producer.source import Pixels, UndecodableFrame
+from producer.source import Pixels, UndecodableFrameError
 from tests.peers.pictures import jpeg, picture, with_orientation
 
 
@@ -70,5 +70,5 @@ def test_the_smallest_region_is_still_a_picture() -> None:
 
 
 def test_what_is_no_jpeg_is_refused() -> None:
-    with pytest.raises(UndecodableFrame):
+    with pytest.raises(UndecodableFrameError):
         Shaper(640, 0, None)(b"no picture")

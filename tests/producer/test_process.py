@@ -15,7 +15,7 @@ import pytest
 import redis
 from prometheus_client import CollectorRegistry
 
-from emotion_streams import CameraStatus, connect, keys, list_cameras
+from emotion_streams import CameraStatus, connect_async, keys, list_cameras
 from emotion_streams.connection import Client
 from emotion_streams.frames import Frame
 from producer.camera_settings import CameraSettings
@@ -40,7 +40,7 @@ def info(client: Client, camera: str) -> dict[str, str]:
 
 async def statuses(redis_url: str) -> list[CameraStatus]:
     """As `emotion-streams cameras` has them."""
-    async with connect(redis_url) as client:
+    async with connect_async(redis_url) as client:
         return await list_cameras(client)
 
 
@@ -65,7 +65,7 @@ def test_the_demo_is_published_told_of_and_ended_at_once(client: Client, redis_u
         assert (status.width, status.height, status.owner) == (640, 480, None)
         assert status.last_frame_age_ms is not None
         assert status.last_frame_age_ms < BUSY_S * 1000
-        assert status.lag == 20
+        assert status.backlog == 20
         heard_ms = client.zscore(keys.CAMERAS, "lobby")
         assert heard_ms == pytest.approx(time.time() * 1000, abs=BUSY_S * 1000)
         # Cameras report to the process now and then: it may not have heard of all that is stored.
@@ -187,9 +187,9 @@ def test_a_camera_process_that_is_killed_is_started_anew_and_never_outlives_its_
 ) -> None:
     with Producer(redis_url, "--camera", "lobby") as producer:
         within(lambda: client.xlen(keys.frames("lobby")) > 3, 20)
-        boot = newest(client, "lobby").boot
+        session_id = newest(client, "lobby").session_id
         os.kill(producer.children()["lobby"], signal.SIGKILL)
-        within(lambda: newest(client, "lobby").boot != boot, 20)
+        within(lambda: newest(client, "lobby").session_id != session_id, 20)
         assert producer.metric("emotion_camera_restarts_total", "lobby") == 1
         within(lambda: producer.metric("emotion_published_frames_total", "lobby") > 3)
         child = producer.children()["lobby"]

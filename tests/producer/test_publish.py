@@ -101,11 +101,11 @@ def test_the_stream_never_holds_more_than_its_bound(setup: Setup) -> None:
 
 
 def test_what_was_lost_before_travels_in_the_next_frame(setup: Setup) -> None:
-    setup.counts.dropped_newer, setup.counts.dropped_late = 3, 1
-    setup.counts.rate_gated, setup.counts.motion_gated = 20, 2
+    setup.counts.dropped_newer, setup.counts.dropped_stale = 3, 1
+    setup.counts.rate_skipped, setup.counts.motion_skipped = 20, 2
     setup.publisher.store(PICTURE, 1000)
     ((_, frame),) = setup.frames().items()
-    assert (frame.capture_drops, frame.gated) == (4, 22)
+    assert (frame.capture_drops, frame.skipped) == (4, 22)
 
 
 def test_every_start_has_a_boot_of_its_own(client: Client, redis_url: str) -> None:
@@ -113,8 +113,8 @@ def test_every_start_has_a_boot_of_its_own(client: Client, redis_url: str) -> No
         setup = Setup(client, redis_url)
         setup.publisher.store(PICTURE, captured_ms)
         setup.publisher.close()
-    boots = [frame.boot for frame in setup.frames().values()]
-    assert len(set(boots)) == 2
+    session_ids = [frame.session_id for frame in setup.frames().values()]
+    assert len(set(session_ids)) == 2
 
 
 def test_a_lost_reply_is_resent_and_the_frame_stored_once(server: RedisProcess) -> None:

@@ -15,7 +15,14 @@ import producer.sources
 from emotion_streams.jpeg import read_header
 from producer.camera_settings import SourceKind, source_kind
 from producer.config import parse_camera
-from producer.source import EndOfSource, Format, NoSuchSource, Picture, Source, SourceUnavailable
+from producer.source import (
+    EndOfSourceError,
+    Format,
+    NoSuchSourceError,
+    Picture,
+    Source,
+    SourceUnavailableError,
+)
 from producer.sources import make_source
 from producer.sources.v4l2 import V4l2Source
 from producer.stderr import NativeErrors
@@ -119,7 +126,7 @@ def any_source(request: pytest.FixtureRequest, places: Places) -> Iterator[Sourc
 
 
 def frames(source: Source) -> Iterator[Picture]:
-    with contextlib.suppress(EndOfSource):
+    with contextlib.suppress(EndOfSourceError):
         while True:
             source.grab()
             yield source.retrieve()
@@ -234,8 +241,8 @@ def test_what_cannot_be_opened_says_what_and_why(
     if "text" in where:
         (tmp_path / "text.mp4").write_text("no video at all")
     missing = source(where.format(tmp=tmp_path))
-    with pytest.raises(SourceUnavailable, match=complaint) as caught:
+    with pytest.raises(SourceUnavailableError, match=complaint) as caught:
         missing.open()
     assert "w0rd-Zq7" not in str(caught.value)
     is_a_mistake = "exist" in where or "{tmp}" in where
-    assert isinstance(caught.value, NoSuchSource) == is_a_mistake
+    assert isinstance(caught.value, NoSuchSourceError) == is_a_mistake

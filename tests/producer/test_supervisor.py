@@ -151,7 +151,7 @@ def test_the_backoff_begins_anew_after_a_process_that_was_stable_once(
 
 def test_what_a_process_had_on_its_way_when_it_ended_is_counted(program: Program) -> None:
     async def _run() -> None:
-        script = line(captured=9, published=5, rate_gated=1, undecodable=1) + "exit 3"
+        script = line(captured=9, published=5, rate_skipped=1, undecodable=1) + "exit 3"
         async with supervised(program(script)) as door:
             await door.until(lambda door: door.starts >= 3)
             lost = door.total("emotion_capture_drops_total", reason="restart")

@@ -3,7 +3,7 @@
 import cv2
 import pytest
 
-from producer.source import SourceUnavailable, UndecodableFrame
+from producer.source import SourceUnavailableError, UndecodableFrameError
 from producer.sources.v4l2 import V4l2Source
 from tests.peers.video_capture import FakeVideoCapture
 
@@ -48,7 +48,7 @@ def test_a_damaged_frame_is_one_frame() -> None:
     usb.open()
     camera.damaged = True
     usb.grab()
-    with pytest.raises(UndecodableFrame):
+    with pytest.raises(UndecodableFrameError):
         usb.retrieve()
     camera.damaged = False
     usb.grab()
@@ -61,10 +61,12 @@ def test_a_camera_that_is_pulled_out_is_said_to_be_and_comes_back() -> None:
     usb.open()
     usb.grab()
     camera.plugged = False
-    with pytest.raises(SourceUnavailable, match="/dev/video9 gives no frames: it was unplugged"):
+    with pytest.raises(
+        SourceUnavailableError, match="/dev/video9 gives no frames: it was unplugged"
+    ):
         usb.grab()
     usb.close()
-    with pytest.raises(SourceUnavailable, match="no such device"):
+    with pytest.raises(SourceUnavailableError, match="no such device"):
         usb.open()
     camera.plugged = True
     usb.open()

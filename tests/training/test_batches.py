@@ -6,10 +6,8 @@ import numpy as np
 from emotion_streams.emotions import EMOTIONS
 from tests.training.generated import face
 from tests.training.test_datasets import CARD
-from training.augment import Augmentation, augment
 from training.batches import Batches, chances, prior_shift
 from training.datasets import Faces
-from training.robustness import DISTURBANCES
 from training.run_config import RunConfig, Stage
 
 CONFIG = RunConfig(stages=(Stage(32, 6, 5, 1e-3),), mixup=0.2)
@@ -51,24 +49,6 @@ def test_the_loss_is_shifted_by_how_much_oftener_an_emotion_is_drawn() -> None:
     np.testing.assert_allclose(shift[:2], np.log([0.75 / 0.9, 0.25 / 0.1]), rtol=1e-5)
     assert (shift[2:] == 0).all(), "emotions without a picture have no prior to correct"
     assert len(shift) == len(EMOTIONS)
-
-
-def test_augmentation_keeps_shape_and_type_in_grey_and_colour() -> None:
-    everything = Augmentation(p_blur=1, p_low_resolution=1, p_jpeg=1, p_bar=1, p_cutout=1)
-    for channels in (1, 3):
-        picture = face(2, 0, channels=channels)
-        changed = augment(picture, np.random.default_rng(0), everything)
-        assert changed.shape == picture.shape
-        assert changed.dtype == np.uint8
-        assert np.abs(changed.astype(int) - picture).mean() > 5
-
-
-def test_every_disturbance_but_none_changes_a_picture() -> None:
-    picture = face(2, 0)
-    for name, disturb in DISTURBANCES.items():
-        changed = disturb(picture)
-        assert changed.shape == picture.shape
-        assert np.array_equal(changed, picture) == (name == "as it is"), name
 
 
 def test_the_sheet_and_counts_of_a_small_set(tmp_path: Path) -> None:

@@ -1,11 +1,17 @@
+from argparse import ArgumentParser
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from tests.training import generated
-from training.cli import main
+from training import recipe
+from training.cli import _parser, main, settings
+from training.commands import _config
 from training.datasets.ferplus import LABELS, SPLITS
 from training.geometry import available_detectors
+from training.run_config import Pace, RunConfig, Stage
 
 ONE_STEP = ("train", "DATA", "--stage", "28:1:1:1e-3")
 
@@ -31,7 +37,12 @@ def data(tmp_path: Path) -> str:
         ([*ONE_STEP, "--out", "OUT", "--source-size", "600"], "28 to 512"),
         (["evaluate", "released", "DATA", "--plots", "FILE"], "File exists"),
         (["export", "released", "--data", "DATA", "--out", "FILE"], "File exists"),
-        (["export", "released", "--out", "OUT", "--favour-rare", "nan"], "--favour-rare is 0 to 1"),
+        (
+            ["export", "released", "--out", "OUT", "--logit-adjust", "nan"],
+            "--logit-adjust is 0 to 1",
+        ),
+        (["export", "released", "--out", "OUT", "--logit-adjust", "auto"], "adjusted already"),
+        (["train", "DATA", "--out", "OUT", "--recipe", "none"], "no recipe 'none', only ft32"),
         (["inspect", "DATA", "--sheet", "FOLDER"], "Is a directory"),
         (["evaluate", "no-such-model", "DATA"], "no model 'no-such-model'"),
         (["evaluate", "released", "DATA", "--split", "test"], "no split 'test'"),
@@ -66,6 +77,35 @@ def test_wrong_input_is_one_line_and_exit_code_2(
 def test_an_unknown_option_is_exit_code_2_too() -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["train", "--no-such-option"])
+
+
+@pytest.mark.parametrize(
+    "command", ["inspect", "train", "evaluate", "export", "geometry", "summary"]
+)
+def test_every_option_has_help_and_shows_its_default(command: str) -> None:
+    commands = next(a for a in _parser()._actions if isinstance(a.choices, dict))
+    assert commands.choices is not None
+    shown = cast("dict[str, ArgumentParser]", commands.choices)[command]
+    for action in shown._actions:
+        assert action.help or action.dest == "model", action.dest
+    help_text = " ".join(shown.format_help().split())
+    for field in settings(RunConfig) if command == "train" else ():
+        if field.default is not None:
+            assert f"{field.metadata['help']} (default: {field.default})" in help_text
+
+
+def test_options_beside_a_recipe_take_precedence() -> None:
+    given = ["train", "DATA", "--out", "RUN", "--recipe", "rel4"]
+    assert _config(_parser().parse_args(given)) == recipe.read("rel4")
+    changed = _config(_parser().parse_args([*given, "--seed", "9", "--stage", "32:1:1:1e-3"]))
+    expected = replace(recipe.read("rel4"), seed=9, stages=(Stage(32, 1, 1, 1e-3),))
+    assert changed == expected
+
+
+def test_options_have_the_defaults_of_the_configuration() -> None:
+    options = _parser().parse_args(["train", "DATA", "--out", "RUN", "--stage", "32:1:1:1e-3"])
+    assert _config(options) == RunConfig(stages=(Stage(32, 1, 1, 1e-3),))
+    assert Pace(options.checkpoint_minutes, options.workers) == Pace()
 
 
 def test_inspect_counts_and_draws(

@@ -8,7 +8,7 @@ from emotion_streams.events import Box
 from tests.training import generated
 from tests.training.test_datasets import CARD
 from training.crops import crops, detect_labelled, place
-from training.datasets import Entry, InvalidData, open_data
+from training.datasets import Entry, InvalidDataError, open_data
 from training.geometry import measure
 from worker.inference.crop import cut
 from worker.inference.detect import Detection
@@ -71,5 +71,5 @@ def test_undetected_and_unreadable_faces_are_counted_and_left_out(
 
 
 def test_a_detector_that_finds_nothing_has_no_geometry(entries: list[Entry]) -> None:
-    with pytest.raises(InvalidData, match="haar finds none of 8 faces"):
+    with pytest.raises(InvalidDataError, match="haar finds none of 8 faces"):
         measure(entries, Blind())

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from training.curves import COLUMNS, CURVES, Curves, Row, read
-from training.datasets import InvalidData
+from training.datasets import InvalidDataError
 
 HEAD = ",".join(COLUMNS)
 
@@ -22,5 +22,5 @@ def test_a_step_whose_line_has_no_end_is_taken_again(tmp_path: Path, torn: str) 
 
 def test_a_line_that_is_no_step_is_named(tmp_path: Path) -> None:
     (tmp_path / CURVES).write_text(f"{HEAD}\n1,28,0.001,2,1,\n2,28,much\n3,28,0.001,2,3,\n")
-    with pytest.raises(InvalidData, match=r"curves\.csv line 3"):
+    with pytest.raises(InvalidDataError, match=r"curves\.csv line 3"):
         read(tmp_path)

@@ -9,7 +9,7 @@ import pytest
 
 from emotion_streams.emotions import EMOTIONS
 from tests.training import generated
-from training.datasets import NO_WINNER, Entry, InvalidData, open_data, read_faces
+from training.datasets import NO_WINNER, Entry, InvalidDataError, open_data, read_faces
 from training.datasets.affectnet import EXPRESSIONS, IMAGES, LISTS
 from training.datasets.entry import hard_target
 from training.datasets.ferplus import COLUMNS, EXCLUDED, LABELS
@@ -88,7 +88,7 @@ class TestFerPlus:
         data = open_data(tmp_path)
         assert winners(data.entries("valid")) == ["contempt"]
         (tmp_path / "FER2013Valid" / LABELS).write_text("Image name,Box,joy\n")
-        with pytest.raises(InvalidData, match="line 1: the columns are neutral, happiness"):
+        with pytest.raises(InvalidDataError, match="line 1: the columns are neutral, happiness"):
             data.entries("valid")
 
     def test_a_header_is_no_picture(self, tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ class TestFerPlus:
         generated.write_ferplus(tmp_path, "valid", [("a.png", {"fear": 9})])
         with (tmp_path / "FER2013Valid" / LABELS).open("a") as file:
             file.write(line + "\n")
-        with pytest.raises(InvalidData, match=message):
+        with pytest.raises(InvalidDataError, match=message):
             open_data(tmp_path).entries("valid")
 
     @pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
@@ -116,7 +116,7 @@ class TestFerPlus:
         generated.write_ferplus(tmp_path, "valid", [("a.png", {"fear": 9})])
         labels = tmp_path / "FER2013Valid" / LABELS
         labels.write_text(labels.read_text().replace("a.png", "ä.png"), encoding=encoding)
-        with pytest.raises(InvalidData, match=r"FER2013Valid/label.csv: not in UTF-8"):
+        with pytest.raises(InvalidDataError, match=r"FER2013Valid/label.csv: not in UTF-8"):
             open_data(tmp_path).entries("valid")
 
     def test_a_zip_reads_as_its_folder_does(self, tmp_path: Path) -> None:
@@ -128,8 +128,29 @@ class TestFerPlus:
         assert folder.sha256() == zipped.sha256()
         assert folder.names == zipped.names
 
+    def test_paths_in_lists_made_on_windows_are_read(self, tmp_path: Path) -> None:
+        generated.write_ferplus(tmp_path, "train", [("a.png", {"fear": 9}), ("b.png", {"fear": 9})])
+        folder = tmp_path / "FER2013Train"
+        (folder / "faces").mkdir()
+        for name in ("a.png", "b.png"):
+            (folder / name).rename(folder / "faces" / name)
+        labels = folder / LABELS
+        labels.write_text(labels.read_text().replace("a.png", r"faces\a.png"))
+        labels.write_text(labels.read_text().replace("b.png", r"faces\b.png"))
+        (tmp_path / EXCLUDED).write_text("FER2013Train\\faces\\b.png\r\n")
+        (entry,) = open_data(tmp_path).entries("train")
+        assert entry.name == "FER2013Train/faces/a.png"
+        assert entry.read().shape == (48, 48, 3)
+
 
 class TestAffectNet:
+    def test_paths_in_lists_made_on_windows_are_read(self, tmp_path: Path) -> None:
+        root = generated.affectnet_listed(tmp_path / "a", [1])
+        listing = root / "training.csv"
+        listing.write_text(listing.read_text().replace("0/training", r"0\training"))
+        (entry,) = open_data(root).entries("train")
+        assert entry.read().shape == (100, 100, 3)
+
     def test_the_lists_numbers_are_mapped_by_name(self, tmp_path: Path) -> None:
         data = open_data(generated.affectnet_listed(tmp_path / "a", range(11)))
         assert data.splits() == ["train", "valid"]
@@ -167,7 +188,7 @@ class TestAffectNet:
         root = generated.affectnet_listed(tmp_path / "a", [1])
         listing = root / "training.csv"
         listing.write_text(listing.read_text().replace("10,20,60,60", box))
-        with pytest.raises(InvalidData, match=r"training.csv line 2: no face has a box of"):
+        with pytest.raises(InvalidDataError, match=r"training.csv line 2: no face has a box of"):
             open_data(root).entries("train")
 
     def test_the_export_finds_pictures_in_another_format(self, tmp_path: Path) -> None:
@@ -187,7 +208,9 @@ class TestAffectNet:
     def test_an_unknown_column_is_one_error(self, tmp_path: Path) -> None:
         root = generated.affectnet_listed(tmp_path / "a", [0])
         (root / "training.csv").write_text("path,emotion\na.jpg,1\n")
-        with pytest.raises(InvalidData, match=r"training.csv: no column subDirectory_filePath"):
+        with pytest.raises(
+            InvalidDataError, match=r"training.csv: no column subDirectory_filePath"
+        ):
             open_data(root).entries("train")
 
     def test_a_row_that_is_left_out_needs_no_box(self, tmp_path: Path) -> None:
@@ -198,7 +221,7 @@ class TestAffectNet:
         listing.write_text("\n".join(rows))
         assert len(open_data(root).entries("train")) == 1
         listing.write_text("\n".join((rows[0], "0/training.jpg,10,20")))
-        with pytest.raises(InvalidData, match="line 2: expression"):
+        with pytest.raises(InvalidDataError, match="line 2: expression"):
             open_data(root).entries("train")
 
     def test_a_missing_picture_is_named_and_skipped(self, tmp_path: Path) -> None:
@@ -238,7 +261,7 @@ class TestFolders:
 
     def test_a_folder_of_no_emotion_is_an_error(self, tmp_path: Path) -> None:
         data = open_data(generated.folders(tmp_path, ["fear", "boredom"]))
-        with pytest.raises(InvalidData, match="'boredom' names no emotion"):
+        with pytest.raises(InvalidDataError, match="'boredom' names no emotion"):
             data.entries("train")
 
     def test_a_folder_without_pictures_is_nobodys_concern(self, tmp_path: Path) -> None:
@@ -287,20 +310,57 @@ class TestFolders:
         assert faces.pictures[0, 0, 0].tolist() == [200, 0, 0]
 
 
+def windows_zip(folder: Path, archive: Path) -> Path:
+    """A zip of a folder with backslashes in its names, as .NET once wrote them."""
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in sorted(folder.rglob("*")):
+            name = str(path.relative_to(folder)).replace("/", "\\")
+            if path.is_file():
+                file.writestr(zipfile.ZipInfo(name), path.read_bytes())
+            else:
+                file.writestr(zipfile.ZipInfo(name + "\\"), b"")
+    return archive
+
+
+def test_a_zip_made_on_windows_reads_as_its_folder_does(tmp_path: Path) -> None:
+    for root in (
+        generated.ferplus(tmp_path / "1" / "ferplus", per_emotion=1),
+        generated.affectnet_listed(tmp_path / "2" / "affectnet", range(8)),
+        generated.folders(tmp_path / "3" / "photos", ["fear", "anger"]),
+    ):
+        archive = windows_zip(root.parent, root.with_suffix(".zip"))
+        folder, zipped = (
+            read_faces(open_data(path).entries("train"), CARD) for path in (root, archive)
+        )
+        assert folder.names == zipped.names
+        assert folder.sha256() == zipped.sha256()
+
+
+def test_a_damaged_zip_is_one_error(tmp_path: Path) -> None:
+    generated.folders(tmp_path / "set", ["fear"])
+    archive = Path(shutil.make_archive(str(tmp_path / "set"), "zip", tmp_path / "set"))
+    data = bytearray(archive.read_bytes())
+    at = data.index(b"PK\x01\x02")
+    data[at : at + 4] = b"XXXX"
+    archive.write_bytes(data)
+    with pytest.raises(InvalidDataError, match="not a zip that can be read"):
+        open_data(archive)
+
+
 def test_a_folder_that_is_not_there_is_one_error(tmp_path: Path) -> None:
-    with pytest.raises(InvalidData, match="nowhere: not there"):
+    with pytest.raises(InvalidDataError, match="nowhere: not there"):
         open_data(tmp_path / "nowhere")
 
 
 def test_a_folder_in_no_layout_is_one_error(tmp_path: Path) -> None:
-    with pytest.raises(InvalidData, match="in no layout that is known"):
+    with pytest.raises(InvalidDataError, match="in no layout that is known"):
         open_data(tmp_path)
 
 
 def test_several_data_sets_in_one_folder_are_not_guessed_among(tmp_path: Path) -> None:
     generated.ferplus(tmp_path / "all" / "ferplus", per_emotion=1)
     generated.folders(tmp_path / "all" / "photos", ["fear"])
-    with pytest.raises(InvalidData, match="several data sets, in ferplus, photos"):
+    with pytest.raises(InvalidDataError, match="several data sets, in ferplus, photos"):
         open_data(tmp_path)
     assert open_data(tmp_path / "all" / "photos").layout == "folder per emotion"
 
@@ -321,7 +381,7 @@ def test_a_damaged_member_of_a_zip_is_named_and_skipped(tmp_path: Path) -> None:
 
 def test_a_split_that_is_not_there_is_one_error(tmp_path: Path) -> None:
     generated.write_ferplus(tmp_path, "train", [("a.png", {"fear": 9})])
-    with pytest.raises(InvalidData, match="no split 'test', only train"):
+    with pytest.raises(InvalidDataError, match="no split 'test', only train"):
         open_data(tmp_path).entries("test")
 
 
@@ -347,7 +407,7 @@ def test_a_layout_that_is_there_in_part_is_told_what_it_lacks(
     for file in files:
         (tmp_path / made / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / made / file).write_bytes(b"")
-    with pytest.raises(InvalidData, match=message):
+    with pytest.raises(InvalidDataError, match=message):
         open_data(tmp_path)
 
 

@@ -57,7 +57,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 @pytest.fixture(scope="module")
 def exported(run: Run) -> Path:
     out = run.folder.parent / "released"
-    assert run.export(out, "--favour-rare", "0.5") == 0
+    assert run.export(out, "--logit-adjust", "0.5") == 0
     return out
 
 
@@ -78,7 +78,7 @@ def test_scores_on_what_a_model_was_trained_on_are_called_so(
         assert ("was trained on these very pictures" in said.err) == seen
 
 
-def test_an_export_favours_what_was_rare_in_training_not_in_what_it_is_scored_on(
+def test_an_export_adjusts_for_the_shares_in_training_not_in_what_it_is_scored_on(
     run: Run, exported: Path
 ) -> None:
     before, after = (release.load(str(path)) for path in (run.folder / "stage-1-28", exported))
@@ -117,12 +117,12 @@ def test_an_older_run_is_exported_while_its_data_is_there(
     about = json.loads(card.read_text())
     del about["training"]["data"]["target_shares"]
     card.write_text(json.dumps(about))
-    assert older.export(tmp_path / "out", "--favour-rare", "0.5") == 0
+    assert older.export(tmp_path / "out", "--logit-adjust", "0.5") == 0
     one, other = (release.load(str(path)).weights for path in (tmp_path / "out", exported))
     np.testing.assert_array_equal(one["dense/bias"], other["dense/bias"])
     record = json.loads((older.folder / RUN).read_text())
     record["data"]["path"] = str(tmp_path / "gone")
     (older.folder / RUN).write_text(json.dumps(record))
     capsys.readouterr()
-    assert older.export(tmp_path / "again", "--favour-rare", "0.5") == 2
+    assert older.export(tmp_path / "again", "--logit-adjust", "0.5") == 2
     assert "was trained on is needed, and not to be had" in capsys.readouterr().err

@@ -102,6 +102,62 @@ def test_a_resumed_run_has_the_curve_and_the_weights_of_an_uninterrupted_one(
         np.testing.assert_array_equal(array, other[name], err_msg=name)
 
 
+def test_a_run_says_what_it_does_how_good_it_is_and_what_comes_next(
+    uninterrupted: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    stages = ["--stage", "28:2:4:1e-3", "--validations", "2"]
+    assert main(["train", str(uninterrupted.data), "--out", str(run), *stages]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    validated = [row.valid_accuracy for row in read(run)]
+    for step, accuracy in enumerate(validated, start=1):
+        assert accuracy is not None
+        assert f"validation accuracy after step {step}: {accuracy:.1%}" in lines
+    last = lines.index(f"validation accuracy after step 2: {validated[1]:.1%}")
+    assert [line for line in lines[last:] if not line.startswith("[")][1:] == [
+        "stage 1 is trained; averaging its weights ...",
+        f"wrote {run / 'stage-1-28'}",
+        "drawing the curves ...",
+        f"{run}: finished",
+        f"next: python -m training export {run} --out NAME",
+    ]
+
+
+def test_a_run_of_before_webcams_were_imitated_is_exported_and_resumed(
+    uninterrupted: Run, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(uninterrupted.folder, run)
+    about = json.loads((run / RUN).read_text())
+    for name in ("p_low_light", "p_motion_blur", "p_colour_cast", "p_partial", "p_head_turn"):
+        del about["config"]["augmentation"][name]
+    (run / RUN).write_text(json.dumps(about))
+    assert RunFolder.open(run).config.augmentation.p_head_turn == 0
+    assert main(["export", str(run), "--out", str(tmp_path / "out")]) == 0
+    assert main(["train", str(uninterrupted.data), "--out", str(run), "--resume"]) == 0
+
+
+def test_an_export_that_chooses_its_adjustment_scores_by_the_other_halfs_choice(
+    uninterrupted: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "chosen"
+    assert (
+        main(["export", str(uninterrupted.folder), "--out", str(out), "--logit-adjust", "auto"])
+        == 0
+    )
+    said = capsys.readouterr()
+    assert f"next: python -m worker --model {out}" in said.out
+    card = release.load(str(out)).card
+    chosen = card.scores["logit_adjustment"]
+    assert card.training.get("logit_adjustment", 0.0) == chosen["tau"]
+    assert len(chosen["halves"]) == 2
+    for row in card.scores["per_class"].values():
+        low, high = row["f1_interval"]
+        assert low <= row["f1"] <= high
+    document = (out / MODEL_CARD).read_text()
+    assert "Each half of them was scored" in " ".join(document.split())
+
+
 @pytest.mark.parametrize("spoilt", ["the loss is nan at step 2", "not finite after step 2"])
 def test_a_run_that_diverges_ends_and_keeps_its_checkpoint(
     spoilt: str,
@@ -196,17 +252,17 @@ def test_a_release_serves_on_every_engine_what_evaluation_said(
     assert scores["accuracy"] == pytest.approx(served, abs=1e-4)
 
 
-def test_a_stage_is_exported_as_its_run_is_and_favours_rare_emotions_once(
+def test_a_stage_is_exported_as_its_run_is_and_its_logits_are_adjusted_once(
     uninterrupted: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, stage = tmp_path / "first", uninterrupted.folder / "stage-1-28"
-    assert main(["export", str(stage), "--out", str(out), "--favour-rare", "0.5"]) == 0
+    assert main(["export", str(stage), "--out", str(out), "--logit-adjust", "0.5"]) == 0
     card = release.load(str(out)).card
     assert card.input_size == 28
-    assert card.training["favour_rare"] == 0.5
+    assert card.training["logit_adjustment"] == 0.5
     again = ["--out", str(tmp_path / "again"), "--data", str(uninterrupted.data)]
-    assert main(["export", str(out), *again, "--favour-rare", "0.5"]) == 2
-    assert "rare emotions are favoured already" in capsys.readouterr().err
+    assert main(["export", str(out), *again, "--logit-adjust", "0.5"]) == 2
+    assert "its logits are adjusted already" in capsys.readouterr().err
 
 
 def test_a_run_on_undivided_data_is_not_scored_on_what_it_was_trained_on(

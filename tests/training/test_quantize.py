@@ -13,10 +13,10 @@ import pytest
 from tests.training import generated
 from training import quantize
 from training.cli import main
-from training.datasets import Entry, InvalidData, open_data
+from training.datasets import Entry, InvalidDataError, open_data
 from training.evaluate import Predictions, predict
 from training.model_card import render
-from training.quantize import NoInt8, add_int8, compare
+from training.quantize import Int8UnavailableError, add_int8, compare
 from worker.inference.engines.choose import build_engine
 from worker.model import release
 from worker.model.int8 import INT8_FILE
@@ -84,7 +84,7 @@ def test_an_int8_file_that_loses_more_than_half_a_point_is_refused(
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     train, valid = (entries(data, split) for split in ("train", "valid"))
     with pytest.raises(
-        NoInt8, match=r"int8 costs \d+\.\d\d points of accuracy, of 0\.5 that it may"
+        Int8UnavailableError, match=r"int8 costs \d+\.\d\d points of accuracy, of 0\.5 that it may"
     ):
         add_int8(folder, release.load(str(folder)), train, valid, right, 1)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
@@ -92,7 +92,7 @@ def test_an_int8_file_that_loses_more_than_half_a_point_is_refused(
 
 def test_scores_of_other_pictures_are_not_compared(data: Path) -> None:
     found = float32(data)
-    with pytest.raises(InvalidData, match="changed since"):
+    with pytest.raises(InvalidDataError, match="changed since"):
         compare(found, replace(found, names=("others", *found.names[1:])), 1.0)
 
 

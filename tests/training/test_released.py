@@ -16,6 +16,10 @@ from worker.model.int8 import INT8_FILE
 
 RELEASES = sorted(path.name for path in release.RELEASED.iterdir())
 JUDGED = 240
+MEASURED_SINCE_THE_FIRST = {
+    *("as it is", "half resolution", "JPEG quality 30", "30 % darker", "30 % brighter"),
+    *("tilted by 15 degrees", "bar over the eyes"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -68,12 +72,13 @@ def test_a_release_says_in_int8_what_it_says_in_float32(name: str, valid: list[E
 
 
 @pytest.mark.parametrize("name", RELEASES)
-def test_a_release_says_how_sure_it_is_and_stands_disturbances(name: str) -> None:
+def test_a_release_is_calibrated_and_robust(name: str) -> None:
     scores = release.load(name).card.scores
     assert scores["ece_crossfitted"] <= 0.03
-    disturbed = scores["robustness"]
-    assert len(disturbed) == 7
-    assert min(disturbed.values()) >= disturbed["as it is"] - 0.12
+    corrupted = scores["robustness"]
+    assert set(corrupted) >= MEASURED_SINCE_THE_FIRST
+    accuracies = [corrupted[name] for name in MEASURED_SINCE_THE_FIRST]
+    assert min(accuracies) >= corrupted["as it is"] - 0.12
 
 
 def test_the_model_that_serves_by_default_reaches_the_goal_of_two_cores() -> None:

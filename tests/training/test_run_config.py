@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from training.run_config import InvalidConfig, Pace, RunConfig, Stage
+from training.run_config import InvalidConfigError, Pace, RunConfig, Stage
 
 STAGE = Stage(side=32, steps=400, batch=48, rate=1e-3)
 
@@ -20,7 +20,7 @@ def test_the_rate_warms_up_then_falls_to_a_hundredth() -> None:
 def test_steps_are_counted_over_all_stages() -> None:
     config = RunConfig(stages=(Stage(32, 3, 1, 1e-3), Stage(64, 2, 1, 1e-3)))
     assert [config.at(step) for step in range(5)] == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]
-    with pytest.raises(InvalidConfig):
+    with pytest.raises(InvalidConfigError):
         config.at(5)
 
 
@@ -48,7 +48,7 @@ def test_a_stage_is_parsed_from_one_word() -> None:
     ],
 )
 def test_a_configuration_that_cannot_be_is_refused(change: dict[str, object]) -> None:
-    with pytest.raises(InvalidConfig):
+    with pytest.raises(InvalidConfigError):
         RunConfig(**{"stages": (STAGE,), **change})  # type: ignore[arg-type] # wrong on purpose
 
 
@@ -56,11 +56,11 @@ def test_a_configuration_that_cannot_be_is_refused(change: dict[str, object]) ->
 def test_a_stage_that_cannot_be_is_refused_wherever_it_comes_from(
     stage: tuple[int, int, int, float],
 ) -> None:
-    with pytest.raises(InvalidConfig):
+    with pytest.raises(InvalidConfigError):
         Stage(*stage)
 
 
 @pytest.mark.parametrize("pace", [(5.0, 0), (-1.0, 2), (float("nan"), 2)])
 def test_a_pace_that_cannot_be_is_refused(pace: tuple[float, int]) -> None:
-    with pytest.raises(InvalidConfig):
+    with pytest.raises(InvalidConfigError):
         Pace(*pace)

@@ -26,13 +26,30 @@ sys.meta_path[sys.meta_path.index(PathFinder)] = Without
 from training.cli import main
 sys.exit(main(sys.argv[1:]))
 """
+CLIENT_ALONE = BLOCKED.replace(
+    '"keras", "tensorflow"',
+    '"numpy", "cv2", "matplotlib", "yaml", "pydantic", "prometheus_client", "keras", "tensorflow"',
+)
+"""What pip installs without an extra."""
+
+NO_HOME = """
+import os, sys
+for name in ("HOME", "XDG_CACHE_HOME"):
+    os.environ.pop(name, None)
+os.getuid = lambda: 54321  # which no line of /etc/passwd names
+from training.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
 # JAX compiles for half a minute where others compute too.
 pytestmark = pytest.mark.timeout(300)
 
 
-def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def python(
+    *arguments: str, cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *arguments],
+        cwd=cwd,
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
@@ -61,6 +78,60 @@ def test_a_model_is_evaluated_and_data_inspected_without_keras(data: str, tmp_pa
     assert inspected.returncode == 0, inspected.stderr
 
 
+COMMANDS = ("inspect", "train", "evaluate", "export", "geometry", "summary")
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_needs_no_extra(command: str) -> None:
+    shown = python("-c", CLIENT_ALONE, *command.split(), "--help")
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.startswith("usage: ")
+
+
+def test_a_command_without_its_extra_names_it_in_a_line(data: str) -> None:
+    result = python("-c", CLIENT_ALONE, "inspect", data)
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: No module named ")
+    assert result.stderr.endswith("install 'emotion-streams[training]'\n")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["inspect DATA", "train DATA --out OUT --stage 28:1:1:1e-3"])
+def test_what_draws_says_so_before_its_work(command: str, data: str, tmp_path: Path) -> None:
+    paths = {"DATA": data, "OUT": str(tmp_path / "out")}
+    without = BLOCKED.replace('"keras", "tensorflow", "jax", "torch"', '"matplotlib"')
+    result = python("-c", without, *(paths.get(word, word) for word in command.split()))
+    assert result.returncode == 2
+    assert result.stderr.splitlines()[-1].startswith("error: No module named 'matplotlib'")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "command", ["evaluate simpnet-v2-32 DATA --detect yunet", "geometry DATA --detect yunet"]
+)
+def test_a_detector_that_cannot_be_looked_up_without_a_home_is_one_line(
+    command: str, data: str
+) -> None:
+    words = [data if word == "DATA" else word for word in command.split()]
+    result = python("-c", NO_HOME, *words, no_proxy="", https_proxy="http://127.0.0.1:1")
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert "--detector-model" in line
+
+
+def test_keras_leaves_no_folder_behind_without_a_home(tmp_path: Path) -> None:
+    result = python("-c", NO_HOME, "summary", cwd=tmp_path, PYTHONPATH=str(Path.cwd()))
+    assert result.returncode == 0, result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_data_set_is_inspected_without_a_home(data: str, tmp_path: Path) -> None:
+    result = python("-c", NO_HOME, "inspect", data, "--sheet", str(tmp_path / "sheet.png"))
+    assert result.returncode == 0, result.stderr
+    assert "Traceback" not in result.stderr
+
+
 @pytest.mark.parametrize("command", ["summary", "train DATA --out OUT --stage 28:1:1:1e-3"])
 def test_what_needs_keras_says_so_in_a_line(command: str, data: str, tmp_path: Path) -> None:
     paths = {"DATA": data, "OUT": str(tmp_path / "out")}
@@ -68,6 +139,28 @@ def test_what_needs_keras_says_so_in_a_line(command: str, data: str, tmp_path: P
     assert result.returncode == 2
     assert result.stderr.startswith("error: Keras cannot run here: No module named 'keras'")
     assert result.stderr.count("\n") == 1
+
+
+INSTALLED = """
+import importlib.util, os, sys
+there = sys.argv[1].split(",")
+importlib.util.find_spec = lambda name: name in there or None
+from training.backend import choose
+choose()
+print(os.environ.get("KERAS_BACKEND"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("installed", "chosen"),
+    [("torch,tensorflow", "torch"), ("tensorflow,jax", "tensorflow"), ("jax", "jax"), ("", "None")],
+)
+def test_the_fastest_backend_that_is_installed_trains(installed: str, chosen: str) -> None:
+    environment = {k: v for k, v in os.environ.items() if k != "KERAS_BACKEND"}
+    arguments = [sys.executable, "-c", INSTALLED, installed]
+    assert subprocess.check_output(arguments, env=environment, text=True).strip() == chosen
+    environment["KERAS_BACKEND"] = "jax"
+    assert subprocess.check_output(arguments, env=environment, text=True).strip() == "jax"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from emotion_streams.events import Box, Model
 from service.metrics import WorkerMetrics
 from worker.context import Workshop
 from worker.inference.batch import Batcher
-from worker.inference.decode import UnusablePicture
+from worker.inference.decode import UnusablePictureError
 from worker.inference.detect import Detection
 from worker.inference.find import FaceFinder, Found
 from worker.inference.permits import Slots
@@ -33,7 +33,7 @@ class OneFace:
     def find(self, jpeg: bytes) -> Found:
         self.before(jpeg)
         if jpeg == b"bad":
-            raise UnusablePicture("bad")
+            raise UnusablePictureError("bad")
         face = Detection(Box(1, 2, 3, 4), 0.9)
         return Found(64, 48, (face,), np.zeros((1, 8, 8, 3), np.uint8), 0.001, 0.001)
 

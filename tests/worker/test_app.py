@@ -16,13 +16,13 @@ from redis.exceptions import ResponseError
 
 import emotion_streams.connection
 from emotion_streams import keys
-from emotion_streams.connection import Client, connect
+from emotion_streams.connection import Client, connect_async
 from emotion_streams.frames import Frame
 from service.health import Health
 from tests.servers import RedisProcess
 from tests.worker.shop import Indifferent, OneFace, stub_shop, until
 from worker import app
-from worker.app import Stuck, Worker
+from worker.app import FrameHungError, Worker
 from worker.delivery.stream import Lease, Retention
 from worker.ownership import lease, owned
 from worker.ownership.lease import Leases, assign
@@ -68,7 +68,7 @@ class Crew:
 
     def place(self, name: str, lease_ms: int = LEASE_MS) -> Leases:
         """A place among the workers, without a worker."""
-        connection = connect(self._url)
+        connection = connect_async(self._url)
         self._connections.append(connection)
         return Leases(connection, name, lease_ms=lease_ms)
 
@@ -287,7 +287,7 @@ def test_one_camera_that_cannot_finish_keeps_the_others_only_for_a_leases_time(
     async def act(crew: Crew) -> None:
         owners = assign(CAMERAS, {"a": 1, "b": 1})
         stuck, *others = (camera for camera in CAMERAS if owners[camera] == "b")
-        frame = Frame(int(time.time() * 1000), 64, 48, b"jpeg", "boot", 0)
+        frame = Frame(int(time.time() * 1000), 64, 48, b"jpeg", "session_id", 0)
         client.xadd(keys.frames(stuck), {"frame": frame.pack()})
         crew.attach(stuck)
         crew.join("a", OneFace(before))
@@ -312,7 +312,7 @@ def test_a_camera_not_heard_of_is_let_go_when_nothing_of_it_waits(
         await until(lambda: crew.owners("lobby", "yard") == {"a": 2})
         crew.attach("lobby", silent_ms=SILENT_MS + 1_000)
         await until(lambda: crew.owners("lobby", "yard") == {"a": 1, "": 1})
-        frame = Frame(int(time.time() * 1000), 64, 48, b"jpeg", "boot", 0)
+        frame = Frame(int(time.time() * 1000), 64, 48, b"jpeg", "session_id", 0)
         client.xadd(keys.frames("lobby"), {"frame": frame.pack()})
         await until(lambda: client.xlen(keys.emotions("lobby")) == 1)
 
@@ -343,11 +343,11 @@ def test_of_a_camera_long_gone_nothing_is_kept_but_its_epoch(
 def test_of_a_camera_whose_clock_is_behind_events_are_kept_as_long(
     redis_url: str, client: redis.Redis
 ) -> None:
-    behind_ms = 7_200_000  # the crew keeps an hour
-    for camera, said_ms in {"one": behind_ms, "other": 0}.items():
-        event_ms = round(time.time() * 1000) - behind_ms
+    clock_offset_ms = 7_200_000  # the crew keeps an hour
+    for camera, said_ms in {"one": clock_offset_ms, "other": 0}.items():
+        event_ms = round(time.time() * 1000) - clock_offset_ms
         client.xadd(keys.emotions(camera), {"a": "b"}, f"{event_ms}-0")
-        client.hset(keys.lease(camera), "behind_ms", said_ms)
+        client.hset(keys.lease(camera), "clock_offset_ms", said_ms)
         client.zadd(keys.CAMERAS, {camera: 1})
 
     async def act(crew: Crew) -> None:
@@ -366,8 +366,8 @@ def test_a_camera_whose_keys_cannot_be_retired_keeps_no_other_from_it(
     for camera in gone:
         client.hset(keys.ledger(camera), "analysed", 1)
         client.hset(keys.lease(camera), mapping={"owner": "", "epoch": 1, "expires_ms": 0})
-    client.hset(keys.lease("gone0"), "behind_ms", int(time.time() * 1000) + 10**9)
-    client.hset(keys.lease("gone1"), mapping={"expires_ms": "soon", "behind_ms": "nan"})
+    client.hset(keys.lease("gone0"), "clock_offset_ms", int(time.time() * 1000) + 10**9)
+    client.hset(keys.lease("gone1"), mapping={"expires_ms": "soon", "clock_offset_ms": "nan"})
     client.set(keys.frames("gone2"), "of a foreign type")
     client.set(keys.emotions("gone3"), "of a foreign type")
     client.xadd(keys.frames("gone4"), {"a": "b"}, f"{2**64 - 1}-1")
@@ -421,7 +421,7 @@ def test_nonsense_in_one_cameras_keys_keeps_the_others_and_the_worker_ready(
         await until(lambda: all(client.exists(keys.frames(camera)) for camera in (*bad, "good")))
         await until(lambda: crew.owners(*bad) == {"a": len(bad)})
         for camera in (*bad, "good"):
-            frame = Frame(int(time.time() * 1000), 64, 48, b"jpeg", "boot", 0)
+            frame = Frame(int(time.time() * 1000), 64, 48, b"jpeg", "session_id", 0)
             client.xadd(keys.frames(camera), {"frame": frame.pack()})
         events = [keys.emotions(camera) for camera in (*bad, "good")]
         await until(lambda: all(client.type(key) == b"stream" for key in events))
@@ -509,7 +509,7 @@ def test_one_that_cannot_finish_in_time_leaves_the_rest_to_its_successor(
         assert gate.wait(20)
 
     async def act(crew: Crew) -> None:
-        frame = Frame(int(time.time() * 1000), 64, 48, b"jpeg", "boot", 0)
+        frame = Frame(int(time.time() * 1000), 64, 48, b"jpeg", "session_id", 0)
         client.xadd(keys.frames("lobby"), {"frame": frame.pack()})
         crew.attach("lobby")
         crew.join("slow", OneFace(before))
@@ -542,7 +542,7 @@ def test_of_a_batch_that_hangs_in_the_engine_every_frame_is_named(
             await asyncio.wait_for(crew.tasks["a"], 30)
         engine.gate.set()
         (stuck,) = hung.value.exceptions
-        assert isinstance(stuck, Stuck)
+        assert isinstance(stuck, FrameHungError)
         assert f"frame {frame_id.decode()} of camera lobby, has hung" in str(stuck)
 
     play(redis_url, client, act)
@@ -580,7 +580,7 @@ def test_what_is_said_of_sentinels_that_are_away_is_short_and_holds_no_client(
 def test_the_account_of_owned_cameras_is_in_the_metrics(
     redis_url: str, client: redis.Redis
 ) -> None:
-    frame = Frame(int(time.time() * 1000), 64, 48, b"jpeg", "boot", 0)
+    frame = Frame(int(time.time() * 1000), 64, 48, b"jpeg", "session_id", 0)
     client.xadd(keys.frames("lobby"), {"frame": frame.pack()})
 
     async def act(crew: Crew) -> None:
@@ -592,7 +592,7 @@ def test_the_account_of_owned_cameras_is_in_the_metrics(
             return float(metrics.ledger.labels("lobby", state)._value.get())
 
         await until(lambda: shown("analysed") == 1)
-        assert (shown("added"), shown("dropped"), shown("in_flight")) == (1, 0, 0)
+        assert (shown("added"), shown("trimmed"), shown("in_flight")) == (1, 0, 0)
         assert metrics.balanced.labels("lobby")._value.get() == 1
         client.hincrby(keys.ledger("lobby"), "analysed", 1)  # as if one had ended twice
         await until(lambda: metrics.balanced.labels("lobby")._value.get() == 0)

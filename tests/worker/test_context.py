@@ -7,7 +7,7 @@ import pytest
 
 from tests.worker.shop import OneFace, stub_shop
 from worker.context import Workshop
-from worker.inference.decode import UnusablePicture
+from worker.inference.decode import UnusablePictureError
 
 WORK_S = 0.05
 
@@ -33,7 +33,7 @@ def test_threads_are_busy_for_the_share_of_them_that_is_at_work() -> None:
 def test_a_picture_that_cannot_be_used_keeps_a_thread_busy_too() -> None:
     async def check() -> None:
         with stub_shop(OneFace(before=lambda _: time.sleep(WORK_S)), slots=4) as shop:
-            with pytest.raises(UnusablePicture):
+            with pytest.raises(UnusablePictureError):
                 await shop.find(b"bad")
             assert busy_s(shop) >= WORK_S / 4
 

@@ -15,7 +15,7 @@ import pytest
 
 from emotion_streams import EMOTIONS
 from worker.model import release, simpnet
-from worker.model.card import CropGeometry, InvalidRelease, ModelCard
+from worker.model.card import CropGeometry, InvalidReleaseError, ModelCard
 from worker.model.keras_weights import export_weights, import_weights
 
 # Each convolution: output side, filters, parameters. The published table of SimpNet V2.
@@ -166,7 +166,7 @@ def test_a_damaged_release_says_which_file_and_what(
     folder: Path, damage: Callable[[Path], object], reason: str
 ) -> None:
     damage(folder)
-    with pytest.raises(InvalidRelease, match=reason):
+    with pytest.raises(InvalidReleaseError, match=reason):
         release.load(str(folder))
 
 
@@ -220,7 +220,9 @@ def test_whatever_the_weights_file_is_it_loads_or_is_refused_in_one_line(
     (folder / "weights.npz").write_bytes(content)
     digest = hashlib.sha256(content).hexdigest()
     edit_card(lambda card: card.update(weights_sha256=digest))(folder)
-    with pytest.raises(InvalidRelease, match=rf"weights\.npz: no weights: .*{reason}") as caught:
+    with pytest.raises(
+        InvalidReleaseError, match=rf"weights\.npz: no weights: .*{reason}"
+    ) as caught:
         release.load(str(folder))
     assert "\n" not in str(caught.value)
 
@@ -265,7 +267,9 @@ def test_whatever_the_int8_file_is_it_loads_or_is_refused_in_one_line(
         np.savez(folder / "int8.npz", **{**archive, **changes})
     digest = hashlib.sha256((folder / "int8.npz").read_bytes()).hexdigest()
     edit_card(lambda card: card["int8"].update(sha256=digest))(folder)
-    with pytest.raises(InvalidRelease, match=rf"int8\.npz: no int8 weights: .*{reason}") as caught:
+    with pytest.raises(
+        InvalidReleaseError, match=rf"int8\.npz: no int8 weights: .*{reason}"
+    ) as caught:
         release.load(str(folder))
     assert "\n" not in str(caught.value)
 
@@ -294,11 +298,11 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_model_name_lists_those_there_are() -> None:
-    with pytest.raises(InvalidRelease, match=r"one of .*simpnet-v2"):
+    with pytest.raises(InvalidReleaseError, match=r"one of .*simpnet-v2"):
         release.load("simpnet-v9")
 
 
 def test_a_detector_without_crop_geometry_is_refused() -> None:
     card: ModelCard = replace(release.load().card, crop={"haar": CropGeometry(1.0)})
-    with pytest.raises(InvalidRelease, match="no crop geometry for detector 'yunet'"):
+    with pytest.raises(InvalidReleaseError, match="no crop geometry for detector 'yunet'"):
         card.crop_for("yunet")

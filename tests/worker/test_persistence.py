@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from emotion_streams.connection import connect
+from emotion_streams.connection import connect_async
 from tests.servers import RedisProcess
 from worker.persistence import warn_if_kept
 
@@ -19,7 +19,7 @@ def server() -> Iterator[RedisProcess]:
 
 def warnings(url: str, caplog: pytest.LogCaptureFixture) -> list[str]:
     async def ask() -> None:
-        async with asyncio.timeout(15), connect(url) as client:
+        async with asyncio.timeout(15), connect_async(url) as client:
             await warn_if_kept(client)
 
     asyncio.run(ask())

@@ -1,6 +1,7 @@
 """Several workers on one machine, watched by one process."""
 
 import os
+import shutil
 import signal
 import urllib.error
 import urllib.request
@@ -14,8 +15,9 @@ from emotion_streams import keys
 from service.settings import load
 from tests.faults.processes import Running, start_worker
 from tests.servers import eventually, free_port
+from worker.model.release import locate
 from worker.settings import WorkerSettings
-from worker.supervisor import NoPlace, Place, places
+from worker.supervisor import Place, PlacementError, places
 
 
 def given(**values: Any) -> WorkerSettings:
@@ -62,13 +64,13 @@ def test_free_ports_stay_free_ports() -> None:
 
 def test_a_port_beyond_the_last_is_refused_before_anything_is_started() -> None:
     assert len(places(given(processes=3, metrics_port=65_515), (), cores=2)) == 3
-    with pytest.raises(NoPlace, match=r"--metrics-port 65516: 3 workers .* up to 65536"):
+    with pytest.raises(PlacementError, match=r"--metrics-port 65516: 3 workers .* up to 65536"):
         places(given(processes=3, metrics_port=65_516), (), cores=2)
 
 
 @pytest.mark.parametrize(("asked", "visible"), [("all", ()), ("1", ("0",)), ("0,7", ("0", "1"))])
 def test_a_gpu_that_is_not_there_is_named(asked: str, visible: tuple[str, ...]) -> None:
-    with pytest.raises(NoPlace, match=f"--gpus {asked}.*visible"):
+    with pytest.raises(PlacementError, match=f"--gpus {asked}.*visible"):
         places(given(gpus=asked), visible, cores=2)
 
 
@@ -84,7 +86,7 @@ def test_a_gpu_that_is_not_there_is_named(asked: str, visible: tuple[str, ...]) 
 def test_what_does_not_go_with_a_worker_per_gpu_is_refused(
     settings: dict[str, Any], complaint: str
 ) -> None:
-    with pytest.raises(NoPlace, match=complaint):
+    with pytest.raises(PlacementError, match=complaint):
         places(given(**settings), ("0", "1"), cores=2)
 
 
@@ -98,6 +100,16 @@ def test_a_device_that_is_not_there_ends_the_process_with_one_line(tmp_path: Pat
     with start_worker(tmp_path, "redis://127.0.0.1:1", "--device", "GPU.63") as worker:
         assert worker.wait() == 2
         assert "sees no device GPU.63, only CPU" in worker.logged()
+        assert "Traceback" not in worker.logged()
+
+
+def test_an_int8_file_that_is_not_the_cards_ends_the_process_with_one_line(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(locate("simpnet-v2-32"), model)
+    (model / "int8.npz").write_bytes(b"another")
+    with start_worker(tmp_path, "redis://127.0.0.1:1", "--model", str(model)) as worker:
+        assert worker.wait() == 2
+        assert f"{model}/int8.npz: sha256 is" in worker.logged()
         assert "Traceback" not in worker.logged()
 
 

@@ -20,8 +20,8 @@ import numpy as np
 
 from emotion_streams.emotions import EMOTIONS, Emotion
 from emotion_streams.events import Box
-from training.datasets.entry import UNREADABLE, Entry, InvalidData, hard_target
-from training.datasets.listing import rows
+from training.datasets.entry import UNREADABLE, Entry, InvalidDataError, hard_target
+from training.datasets.listing import path, rows
 
 EXPRESSIONS: Final[tuple[Emotion, ...]] = (
     *("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt"),
@@ -91,7 +91,7 @@ def _listed(images: Traversable, listing: Traversable) -> Iterator[Entry]:
     lines = rows(listing, listing.name)
     header = next(lines, [])
     if missing := [column for column in COLUMNS if column not in header]:
-        raise InvalidData(f"{listing.name}: no column {', '.join(missing)}")
+        raise InvalidDataError(f"{listing.name}: no column {', '.join(missing)}")
     for number, cells in enumerate(lines, start=2):
         where, row = f"{listing.name} line {number}", dict(zip(header, cells, strict=False))
         if not row:
@@ -99,7 +99,7 @@ def _listed(images: Traversable, listing: Traversable) -> Iterator[Entry]:
         winner = _winner(row.get("expression", ""), where)
         if winner is None:  # such rows have no box either
             continue
-        name = row["subDirectory_filePath"]
+        name = path(row["subDirectory_filePath"])
         yield Entry(name, images / name, hard_target(winner), winner, _box(row, where))
 
 
@@ -107,9 +107,9 @@ def _box(row: Mapping[str, str], where: str) -> Box:
     try:
         box = Box(*(float(row[column]) for column in COLUMNS[1:5]))
     except (KeyError, ValueError) as error:
-        raise InvalidData(f"{where}: the face's box is four numbers") from error
+        raise InvalidDataError(f"{where}: the face's box is four numbers") from error
     if not all(map(math.isfinite, astuple(box))) or min(box.width, box.height) <= 0:
-        raise InvalidData(f"{where}: no face has a box of {astuple(box)}")
+        raise InvalidDataError(f"{where}: no face has a box of {astuple(box)}")
     return box
 
 
@@ -132,7 +132,7 @@ def _expression(file: Traversable, where: str) -> str:
         with io.BytesIO(file.read_bytes()) as blob:
             return str(np.load(blob, allow_pickle=False).item())
     except (ValueError, EOFError, *UNREADABLE) as error:
-        raise InvalidData(f"{where}: not an array of one expression") from error
+        raise InvalidDataError(f"{where}: not an array of one expression") from error
 
 
 def _winner(value: str, where: str) -> int | None:
@@ -140,7 +140,7 @@ def _winner(value: str, where: str) -> int | None:
     try:
         number = float(value)
     except ValueError as error:
-        raise InvalidData(f"{where}: expression {value!r} is no number") from error
+        raise InvalidDataError(f"{where}: expression {value!r} is no number") from error
     if number not in range(LAST_EXPRESSION + 1):
-        raise InvalidData(f"{where}: expression {value} is not 0 to {LAST_EXPRESSION}")
+        raise InvalidDataError(f"{where}: expression {value} is not 0 to {LAST_EXPRESSION}")
     return EMOTIONS.index(EXPRESSIONS[int(number)]) if number < len(EXPRESSIONS) else None

@@ -26,11 +26,11 @@ AS_IT_IS = CropGeometry(scale=1.0)
 """A data set's own face box (or the whole picture, where it has none) is the crop."""
 
 
-class InvalidData(Exception):
+class InvalidDataError(Exception):
     """A data set that cannot be used: what is wrong, where, and what was expected."""
 
 
-class UnreadablePicture(Exception):
+class UnreadablePictureError(Exception):
     """A file that is no picture, or not there: it is named and skipped."""
 
 
@@ -54,15 +54,16 @@ class Entry:
     box: Box | None = None
 
     def read(self) -> Image:
-        """The picture, uint8 BGR (height, width, 3); UnreadablePicture names what cannot be."""
+        """The picture, uint8 BGR (height, width, 3); UnreadablePictureError names what cannot
+        be."""
         try:
             blob = self.file.read_bytes()
             data = np.frombuffer(blob, np.uint8)
             picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if blob else None
         except UNREADABLE as error:
-            raise UnreadablePicture(f"{self.name}: {error}") from error
+            raise UnreadablePictureError(f"{self.name}: {error}") from error
         if picture is None:
-            raise UnreadablePicture(f"{self.name}: not a picture that OpenCV can decode")
+            raise UnreadablePictureError(f"{self.name}: not a picture that OpenCV can decode")
         return np.asarray(picture, np.uint8)
 
     def face(self, picture: Image) -> Image:
@@ -123,7 +124,8 @@ def read_faces(
     entries: Sequence[Entry], card: ModelCard, skipped: Callable[[str], None] = warn
 ) -> Faces:
     """Read every face at the card's `source_size` and colour, in the order of the entries; what is
-    unreadable is reported to `skipped` by name and left out. InvalidData where nothing remains.
+    unreadable is reported to `skipped` by name and left out. InvalidDataError where nothing
+    remains.
 
     Memory is taken once, for the pictures as they are kept.
     """
@@ -134,7 +136,7 @@ def read_faces(
         entry = entries[index]
         try:
             pictures[index] = at_source_size(entry.face(entry.read()), card)
-        except UnreadablePicture as error:
+        except UnreadablePictureError as error:
             return f"skipped: {error}"
         return None
 
@@ -148,7 +150,7 @@ def read_faces(
                 pictures[len(kept)] = pictures[index]
                 kept.append(entries[index])
     if not kept:
-        raise InvalidData("no readable picture with an emotion among those asked for")
+        raise InvalidDataError("no readable picture with an emotion among those asked for")
     return Faces(
         tuple(entry.name for entry in kept),
         pictures[: len(kept)],

@@ -9,8 +9,8 @@ from importlib.resources.abc import Traversable
 from typing import Final
 
 from emotion_streams.emotions import EMOTIONS
-from training.datasets.entry import NO_WINNER, Entry, InvalidData
-from training.datasets.listing import rows
+from training.datasets.entry import NO_WINNER, Entry, InvalidDataError
+from training.datasets.listing import path, rows
 
 SPLITS: Final = {"train": "FER2013Train", "valid": "FER2013Valid", "test": "FER2013Test"}
 LABELS: Final = "label.csv"
@@ -70,8 +70,8 @@ def entries(root: Traversable, split: str) -> list[Entry]:
             columns = _columns(row, where)
             continue
         if len(row) != 2 + len(COLUMNS):
-            raise InvalidData(f"{where}: {len(row)} columns, not {2 + len(COLUMNS)}")
-        name = row[0]
+            raise InvalidDataError(f"{where}: {len(row)} columns, not {2 + len(COLUMNS)}")
+        name = path(row[0])
         votes = _votes(row[2:], columns, where)
         if not name or f"{SPLITS[split]}/{name}" in excluded:
             continue
@@ -110,7 +110,7 @@ def _columns(header: list[str], where: str) -> tuple[str, ...]:
         return COLUMNS
     by_name = {column.lower(): column for column in COLUMNS}
     if sorted(names) != sorted(by_name):
-        raise InvalidData(f"{where}: the columns are {', '.join(COLUMNS)}, not {names}")
+        raise InvalidDataError(f"{where}: the columns are {', '.join(COLUMNS)}, not {names}")
     return tuple(by_name[name] for name in names)
 
 
@@ -118,11 +118,11 @@ def _votes(cells: list[str], columns: tuple[str, ...], where: str) -> dict[str, 
     try:
         return dict(zip(columns, map(int, cells), strict=True))
     except ValueError as error:
-        raise InvalidData(f"{where}: votes are whole numbers, not {cells}") from error
+        raise InvalidDataError(f"{where}: votes are whole numbers, not {cells}") from error
 
 
 def _excluded(root: Traversable) -> frozenset[str]:
     listing = root / EXCLUDED
     if not listing.is_file():
         return frozenset()
-    return frozenset(row[0].strip() for row in rows(listing, EXCLUDED) if row)
+    return frozenset(path(row[0]) for row in rows(listing, EXCLUDED) if row)

@@ -6,7 +6,7 @@ from importlib.resources.abc import Traversable
 from typing import Final
 
 from emotion_streams.emotions import EMOTIONS, Emotion
-from training.datasets.entry import Entry, InvalidData, hard_target
+from training.datasets.entry import Entry, InvalidDataError, hard_target
 
 WHOLE: Final = "all"
 """The one split of a data set that is not divided."""
@@ -67,11 +67,11 @@ def missing(root: Traversable) -> str | None:
 
 
 def entries(root: Traversable, split: str) -> list[Entry]:
-    """The pictures of a split, or all, in the emotions' folders and those below them. InvalidData
-    where another folder has pictures: a misspelt emotion must not go unnoticed."""
+    """The pictures of a split, or all, in the emotions' folders and those below them.
+    InvalidDataError where another folder has pictures: a misspelt emotion must not go unnoticed."""
     folder = root if split == WHOLE else _split(below(root), split)
     if folder is None:
-        raise InvalidData(f"no folder of split {split!r}")
+        raise InvalidDataError(f"no folder of split {split!r}")
     found = []
     for child in sorted(below(folder), key=lambda child: child.name):
         files = list(_pictures(child, child.name))
@@ -79,7 +79,7 @@ def entries(root: Traversable, split: str) -> list[Entry]:
         if not files:
             continue
         if emotion is None:
-            raise InvalidData(
+            raise InvalidDataError(
                 f"folder {child.name!r} names no emotion; the names are {', '.join(EMOTIONS)}"
             )
         winner = EMOTIONS.index(emotion)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from training.datasets import affectnet, ferplus, folders
-from training.datasets.entry import Entry, InvalidData
+from training.datasets.entry import Entry, InvalidDataError
 
 
 class Layout(Protocol):
@@ -24,7 +24,7 @@ class Layout(Protocol):
         that does not."""
 
     def entries(self, root: Traversable, split: str) -> list[Entry]:
-        """The labelled pictures of a split; InvalidData says what is wrong with its labels."""
+        """The labelled pictures of a split; InvalidDataError says what is wrong with its labels."""
 
 
 LAYOUTS: Final[dict[str, Layout]] = {
@@ -52,12 +52,12 @@ class DataSet:
 
     def split(self, asked: str) -> str:
         """The split that is meant by one asked for: itself, or `all` of a data set that is not
-        divided. InvalidData where it is not there."""
+        divided. InvalidDataError where it is not there."""
         there = self.splits()
         if there == [folders.WHOLE]:
             return folders.WHOLE
         if asked not in there:
-            raise InvalidData(f"{self.path}: no split {asked!r}, only {', '.join(there)}")
+            raise InvalidDataError(f"{self.path}: no split {asked!r}, only {', '.join(there)}")
         return asked
 
     def entries(self, split: str) -> list[Entry]:
@@ -66,26 +66,39 @@ class DataSet:
 
 
 def open_data(path: Path) -> DataSet:
-    """The data set in a folder or a zip, at its top or below it; InvalidData where it is missing,
-    in no layout that is known, or where there are several."""
+    """The data set in a folder or a zip, at its top or below it; InvalidDataError where it is
+    missing, in no layout that is known, or where there are several."""
     if path.is_dir():
         top: Traversable = path
     elif zipfile.is_zipfile(path):
-        top = zipfile.Path(path)
+        top = _zip(path)
     else:
         what = "neither a folder nor a zip" if path.exists() else "not there"
-        raise InvalidData(f"{path}: {what}")
+        raise InvalidDataError(f"{path}: {what}")
     roots, hint = [top], None
     for _ in range(_DEEPEST):
         found = [(name, root) for root in roots if (name := _layout(root))]
         if len(found) > 1:
             names = ", ".join(sorted(root.name for _, root in found))
-            raise InvalidData(f"{path}: several data sets, in {names}; name one of them")
+            raise InvalidDataError(f"{path}: several data sets, in {names}; name one of them")
         if found:
             return DataSet(path, *found[0])
         hint = hint or next(filter(None, map(_missing, roots)), None)
         roots = [child for root in roots for child in folders.below(root)]
-    raise InvalidData(f"{path}: {hint or 'in no layout that is known: ' + ', '.join(LAYOUTS)}")
+    raise InvalidDataError(f"{path}: {hint or 'in no layout that is known: ' + ', '.join(LAYOUTS)}")
+
+
+def _zip(path: Path) -> Traversable:
+    """The top of a zip. Some programs on Windows write backslashes between folders, which the
+    format forbids: they separate folders too."""
+    try:
+        archive = zipfile.ZipFile(path)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise InvalidDataError(f"{path}: not a zip that can be read: {error}") from error
+    for member in archive.filelist:
+        member.filename = member.filename.replace("\\", "/")
+    archive.NameToInfo = {member.filename: member for member in archive.filelist}
+    return zipfile.Path(archive)
 
 
 def _missing(root: Traversable) -> str | None:

@@ -5,16 +5,21 @@ import io
 from collections.abc import Iterator
 from importlib.resources.abc import Traversable
 
-from training.datasets.entry import UNREADABLE, InvalidData
+from training.datasets.entry import UNREADABLE, InvalidDataError
 
 
 def rows(file: Traversable, where: str) -> Iterator[list[str]]:
     """The rows of a CSV file in UTF-8, with a byte order mark or without, read as they are asked
-    for. InvalidData, which names the file as `where`, for what is none."""
+    for. InvalidDataError, which names the file as `where`, for what is none."""
     try:
         with io.TextIOWrapper(file.open("rb"), encoding="utf-8-sig", newline="") as text:
             yield from csv.reader(text)
     except UnicodeError as error:
-        raise InvalidData(f"{where}: not in UTF-8, save it as such: {error}") from error
+        raise InvalidDataError(f"{where}: not in UTF-8, save it as such: {error}") from error
     except (csv.Error, *UNREADABLE) as error:
-        raise InvalidData(f"{where}: cannot be read: {error}") from error
+        raise InvalidDataError(f"{where}: cannot be read: {error}") from error
+
+
+def path(cell: str) -> str:
+    """The path in a cell, with slashes: lists made on Windows separate folders by backslashes."""
+    return cell.strip().replace("\\", "/")

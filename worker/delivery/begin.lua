@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Records that the owner starts a frame that was delivered before, with the count of its deliveries.
--- Must run before processing, because the frame may have crashed its previous worker. A frame that was
--- trimmed meanwhile counts as lost.
+-- Must run before processing, because the frame may have crashed its previous worker. If the frame was
+-- trimmed meanwhile, it counts as lost.
 -- KEYS: camera_keys(). ARGV: owner, epoch, group, consumer, id, deliveries.
 -- Returns 'FENCED', or an empty list.
 local lease = redis.pcall('HMGET', KEYS[3], 'owner', 'epoch')

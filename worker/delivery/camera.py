@@ -1,4 +1,4 @@
-"""One camera's frames: read, decode, detect, crop, classify, commit, in order."""
+"""The pipeline of one camera: read, decode, detect, crop, classify, and commit in order."""
 
 import asyncio
 import logging
@@ -20,30 +20,31 @@ from worker.delivery.stream import (
     Completion,
     QueuedFrame,
 )
-from worker.inference.decode import UnusablePicture
+from worker.inference.decode import UnusablePictureError
 from worker.inference.permits import USUAL_FACES, Slot
 
 BLOCK_MS: Final = 1_000
-"""How long one read waits for a frame; below the socket's timeout."""
+"""How long one read waits for a frame; shorter than the socket's timeout."""
 
 SWEEP_S: Final = 1.0
-"""Interval of claims of pending frames that a paused predecessor or a lost reply left."""
+"""Interval between claims of frames that a paused predecessor or a lost reply left pending."""
 
 _REFRESH_S: Final = 0.25
-"""How long a slot may be held to look for newer frames: a hanging shard stops no other camera."""
+"""Longest time to hold a slot while reading newer frames, so that a hung shard blocks no other
+camera."""
 
 _COMMIT_AT_ONCE: Final = 32
 _MAX_UNCOMMITTED: Final = 64
-"""Steps of work whose completions may wait for Redis; then the camera reads no more."""
+"""Steps of work whose completions may wait for Redis. At this number the camera stops reading."""
 
 log = logging.getLogger(__name__)
 
 Work: TypeAlias = "asyncio.Future[list[Completion]]"
-"""Frames that end together: one that is analysed, and those before it that were skipped."""
+"""Frames that end together: an analysed frame, and the skipped frames before it."""
 
 
 class CameraPipeline:
-    """One camera's frames, from Redis and back."""
+    """Analyses the frames of one camera: reads them from Redis and commits their events."""
 
     def __init__(self, stream: CameraStream, shop: Workshop) -> None:
         self._stream = stream
@@ -59,7 +60,7 @@ class CameraPipeline:
         self._no_crowd.set()
 
     def stop(self) -> None:
-        """Read no more; run() returns when all that was read is committed."""
+        """Stop reading; run() returns when all frames that were read are committed."""
         self._stopping.set()
 
     async def run(self) -> None:
@@ -78,13 +79,15 @@ class CameraPipeline:
             committing.cancel()
 
     async def _read_unless_stopping(self) -> None:
-        if not self._stopping.is_set():  # since the last try, which failed
+        if not self._stopping.is_set():  # it may be set since the last attempt, which failed
             await self._read(BLOCK_MS)
 
     async def _read(self, block_ms: int | None) -> None:
-        """Queue new frames, or each SWEEP_S the frames that were left pending."""
+        """Queue new frames, or once per SWEEP_S the frames that were left pending."""
         if time.monotonic() >= self._claim_at:
-            claimed = await self._stream.claim(self._uncommitted_ids, self._queue.skew.behind_ms)
+            claimed = await self._stream.claim(
+                self._uncommitted_ids, self._queue.skew.clock_offset_ms
+            )
             self._claim_at = time.monotonic() + SWEEP_S if claimed.complete else 0.0
             self._apply(claimed)
             self._enqueue(claimed.frames, just_stored=False)
@@ -93,7 +96,7 @@ class CameraPipeline:
         self._enqueue(await self._stream.read(block_ms), just_stored=True)
 
     def _apply(self, claimed: Claimed) -> None:
-        """Apply what a claim says of the camera as a whole."""
+        """Apply the part of a claim that concerns the camera as a whole."""
         camera, before = self._stream.camera, self._queue.strikes
         self._queue.strikes = claimed.strikes
         if claimed.strikes == MAX_DELIVERIES > before:
@@ -114,12 +117,12 @@ class CameraPipeline:
 
     def _failed(self, error: Exception) -> None:
         self._shop.redis_failed(self._stream.camera, error)
-        # Frames of a lost reply are pending and unknown here: claim before reading on.
+        # Frames of a lost reply are pending and unknown here: claim them before the next read.
         self._claim_at = 0.0
 
     async def _start_next(self, tasks: asyncio.TaskGroup) -> None:
-        """Start the next frame that is worth it, in a slot, and complete those before it."""
-        # First, so that no camera holds a slot while Redis takes no commits.
+        """Start the next frame to analyse, in a slot, and complete the frames before it."""
+        # This comes first, so that no camera holds a slot while Redis accepts no commits.
         await self._commit_budget.acquire()
         had_to_wait = self._shop.slots.taken or not self._no_crowd.is_set()
         await self._no_crowd.wait()
@@ -166,12 +169,12 @@ class CameraPipeline:
         except asyncio.CancelledError:
             slot.leave()
             raise
-        # A callback, since a task that is cancelled before its first step never runs.
+        # This is a callback, because a task that is cancelled before its first step never runs.
         work.add_done_callback(lambda _: slot.leave())
         self._in_flight.put_nowait(work)
 
     async def _refresh_if_behind(self) -> None:
-        """Look for newer frames if the camera is behind: the newest counts."""
+        """Read newer frames if the camera is behind, because it continues with its newest frame."""
         has_failed = self._claim_at == 0.0
         if self._stopping.is_set() or has_failed or len(self._queue) >= READ_AT_ONCE:
             return
@@ -190,11 +193,11 @@ class CameraPipeline:
         """Decode, detect, crop, classify; return `skipped` and the completion of this frame."""
         shop, frame_id, frame = self._shop, queued.frame_id, queued.frame
         slot.camera, slot.frame_id = self._stream.camera, frame_id
-        assert frame is not None  # those without one are completed early
+        assert frame is not None  # entries without a frame are completed early
         began_ms = shop.clock_ms()
         try:
             found = await shop.find(frame.jpeg)
-        except UnusablePicture as error:
+        except UnusablePictureError as error:
             return [*skipped, dead(queued, str(error))]
         async with self._crowds(len(found.crops)):
             await slot.wait_for_engine(len(found.crops))
@@ -209,8 +212,11 @@ class CameraPipeline:
 
     @asynccontextmanager
     async def _crowds(self, faces: int) -> AsyncIterator[None]:
-        """Begin no further frame of this camera while one of a crowd is with the engine: it holds
-        no place among the frames in flight, so nothing else would bound this camera's."""
+        """Block further frames of this camera while the engine has one with a crowd.
+
+        A crowd holds no place among the frames in flight, so nothing else would limit how many
+        frames of this camera are processed.
+        """
         is_crowd = faces > USUAL_FACES
         self._crowds_in_flight += is_crowd
         if is_crowd:
@@ -223,7 +229,7 @@ class CameraPipeline:
                 self._no_crowd.set()
 
     async def _commit_in_order(self) -> None:
-        """Commit frames in the order in which they were read, as many at once as are done."""
+        """Commit frames in the order in which they were read, all finished ones in one call."""
         work = await self._in_flight.get()
         while True:
             completions, works, following = [*await work], 1, None
@@ -244,7 +250,7 @@ class CameraPipeline:
         outcomes = await retry_forever(lambda: self._stream.commit(completions), self._failed)
         seconds = time.perf_counter() - start
         self._uncommitted_ids.difference_update(each.frame_id for each in completions)
-        if Outcome.ANALYSED in outcomes:  # the script clears the strikes likewise
+        if Outcome.ANALYSED in outcomes:  # commit.lua clears the strikes as well
             self._queue.strikes = 0
         events = [each.event for each in completions]
         self._shop.record(self._stream.camera, events, outcomes, seconds)

@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
--- Returns pending frames that the owner does not know of: a predecessor's, one that a paused
--- predecessor read since, or one whose delivery was lost on its way. They stay with their consumer
--- until the owner starts them (begin.lua), so that a worker that crashes is held against those frames
--- alone that it had started. Also keeps the camera's keys in order: accounts for frames that were
--- trimmed while pending, creates the group, removes idle consumers, drops events and dead letters
--- past their age, and resets keys that block the camera.
+-- Returns pending frames that the owner does not know of: frames of a predecessor, frames that a paused
+-- predecessor read since, and frames whose reply was lost. They stay with their consumer until the owner
+-- starts them (begin.lua), so that a crash of a worker counts only against the frames that it started.
+-- Also maintains the camera's keys: accounts for frames that were trimmed while pending, creates the
+-- group, removes idle consumers, drops events and dead letters past their age, and resets keys that
+-- block the camera.
 -- KEYS: camera_keys().
 -- ARGV: owner, epoch, group, consumer, entries at most, bytes at most, bytes of one entry at most (a
 --   larger entry is returned without its fields), age of events (ms), how far the clock that dates the
@@ -13,20 +13,20 @@
 -- Returns 'FENCED', or {strikes, keys reset, whether these are all, {{id, fields, size, deliveries}...}},
 -- with the deliveries including this one.
 local lease = redis.pcall('HMGET', KEYS[3],
-  'owner', 'epoch', 'behind_ms', 'strikes', 'struck_ms', 'set_aside')
+  'owner', 'epoch', 'clock_offset_ms', 'strikes', 'struck_ms', 'set_aside')
 if lease.err or lease[1] ~= ARGV[1] or lease[2] ~= ARGV[2] then return 'FENCED' end
 local group, me, most_deliveries = ARGV[3], ARGV[4], tonumber(ARGV[10])
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 
--- A number from 0 to `most`, whatever a key holds.
+-- Returns a number from 0 to `most` for any text: 0 if it is not a number.
 local function bounded(text, most)
   local number = tonumber(text)
   if not number or not (number > 0) then return 0 end
   return math.min(number, most)
 end
 
--- A key that holds something else than what we write there would fail every script: it is deleted.
+-- Deletes a key of the wrong type: it would make every script fail.
 local resets = 0
 local function delete_unless_right(key, ...)
   local reply = redis.pcall(...)
@@ -36,7 +36,8 @@ local function delete_unless_right(key, ...)
   return true
 end
 
--- An empty stream that accepts any id. Its count of entries goes on, and the account with it.
+-- Replaces the stream by an empty one that accepts any id. Its count of added entries continues, so that
+-- the ledger stays correct.
 local function restart(added)
   redis.call('DEL', KEYS[1])
   redis.call('XGROUP', 'CREATE', KEYS[1], group, '0', 'MKSTREAM')
@@ -48,7 +49,7 @@ delete_unless_right(KEYS[5], 'XLEN', KEYS[5])
 delete_unless_right(KEYS[4], 'HMGET', KEYS[4], 'lost')
 if delete_unless_right(KEYS[1], 'XLEN', KEYS[1]) then
   local ended = 0
-  for _, count in ipairs(redis.call('HMGET', KEYS[4], 'analysed', 'expired', 'late', 'dead', 'lost')) do
+  for _, count in ipairs(redis.call('HMGET', KEYS[4], 'analysed', 'expired', 'superseded', 'dead', 'lost')) do
     ended = ended + bounded(count, 2 ^ 53)
   end
   restart(ended)
@@ -89,17 +90,18 @@ for _, entry in ipairs(redis.call('XPENDING', KEYS[1], group, '-', '+', 1000)) d
     else
       local fields, size = got[1][2], 0
       for _, text in ipairs(fields) do size = size + #text end
-      if size > largest then fields = {} else total = total + size end
-      -- A reply that was lost on its way to this owner is not another delivery.
+      total = total + size -- to look at a larger entry costs its bytes, too
+      if size > largest then fields = {} end
+      -- If the reply to this owner was lost, that does not count as another delivery.
       if consumer ~= me then deliveries = deliveries + 1 end
       found[#found + 1] = { id, fields, size, deliveries }
     end
   end
 end
 
--- A frame that is trimmed takes its deliveries with it, so the camera keeps their number: the workers
--- that crashed in a row while they had its frames. At the limit it is set aside, for twice as long
--- each time; then its next frame is tried in isolation.
+-- When a frame is trimmed, its count of deliveries is lost. The camera therefore counts strikes: workers
+-- that crashed in a row while they had its frames. At the limit the camera is set aside, each time for
+-- twice as long; then its next frame is tried in isolation.
 local strikes, set_aside = bounded(lease[4], most_deliveries), bounded(lease[6], 1000)
 local struck = bounded(lease[5], now)
 local before = strikes
@@ -115,13 +117,13 @@ if strikes ~= before then
     'set_aside', set_aside)
 end
 
--- Only consumers with nothing pending go: removing one would drop what it has.
+-- Only consumers without pending entries are removed: removing a consumer drops its pending entries.
 for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], group)) do
   local name, pending = consumer[2], consumer[4]
   if name ~= me and pending == 0 then redis.call('XGROUP', 'DELCONSUMER', KEYS[1], group, name) end
 end
 
--- One entry with an id far ahead makes Redis refuse every id that follows.
+-- After one entry with an id far ahead, Redis refuses every later id.
 local stream = {}
 local info = redis.call('XINFO', 'STREAM', KEYS[1])
 for i = 1, #info, 2 do stream[info[i]] = info[i + 1] end
@@ -131,15 +133,15 @@ if stream['length'] == 0 and left == 0
   resets = resets + 1
 end
 
--- Events have the ids of their frames, which a clock gave that may be behind, but never by more than
--- all of time. Kept on the lease, since it outlives its owners; while nothing is known of the clock,
--- no event is dropped.
+-- Events have the ids of their frames. These ids come from a clock that may be behind, by at most the
+-- current time. The offset is stored with the lease, which outlives its owners. While the offset is
+-- unknown, no event is dropped.
 local oldest = now - ARGV[8]
 redis.call('XTRIM', KEYS[5], 'MINID', string.format('%.0f', math.max(0, oldest)))
 local behind = ARGV[9] ~= '' and ARGV[9] or lease[3]
 if behind then
   behind = bounded(behind, now)
-  redis.call('HSET', KEYS[3], 'behind_ms', string.format('%.0f', behind))
+  redis.call('HSET', KEYS[3], 'clock_offset_ms', string.format('%.0f', behind))
   redis.call('XTRIM', KEYS[2], 'MINID', string.format('%.0f', math.max(0, oldest - behind)))
 end
 return { strikes, resets, complete, found }

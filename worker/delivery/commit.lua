@@ -1,18 +1,18 @@
 #!lua flags=allow-oom
--- Ends frames, in the order given: acknowledges and deletes each, publishes its event or its dead
--- letter, counts its outcome; all of it only for the lease's current owner, and once.
+-- Ends frames, in the given order: acknowledges and deletes each frame, publishes its event or its dead
+-- letter, and counts its outcome. Does this only for the lease's current owner, and once per frame.
 -- KEYS: camera_keys().
 -- ARGV: owner, epoch, group, events kept, dead letters kept, how far ahead an id may be (ms): an event
---   with a later id would make Redis refuse all that follow, so its frame is dead; then for each frame
---   id, outcome, and the event (analysed) or the reason (dead) or '', and its size in bytes.
--- Returns 'FENCED', or for each frame how it ended: 'repeated' if an earlier try had ended it.
+--   with a later id would make Redis refuse all later events, so its frame is dead; then for each frame
+--   its id, its outcome, the event (analysed) or the reason (dead) or '', and its size in bytes.
+-- Returns 'FENCED', or the outcome of each frame: 'repeated' if an earlier attempt ended it.
 local lease = redis.pcall('HMGET', KEYS[3], 'owner', 'epoch', 'strikes')
 if lease.err or lease[1] ~= ARGV[1] or lease[2] ~= ARGV[2] then return 'FENCED' end
 local group = ARGV[3]
 local t = redis.call('TIME')
 local latest = t[1] * 1000 + math.floor(t[2] / 1000) + ARGV[6]
 
--- pcall below: an error would not undo the acknowledgement. What claim.lua finds wrong it resets.
+-- pcall, because an error does not undo the acknowledgement. claim.lua resets keys of the wrong type.
 local function failed(...)
   local reply = redis.pcall(...)
   return type(reply) == 'table' and reply.err
@@ -32,8 +32,8 @@ for i = 7, #ARGV, 4 do
       outcome, payload = 'dead', 'its id is dated too far ahead of the time of Redis'
     end
     if outcome == 'analysed' then
-      if failed('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], id, 'event', payload) then outcome = 'late' end
-      -- It was started after others had crashed, and did not crash.
+      if failed('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], id, 'event', payload) then outcome = 'superseded' end
+      -- The frame was started after crashes of other workers, and did not crash this one.
       if deliveries > 1 and lease[3] and lease[3] ~= '0' then
         redis.call('HSET', KEYS[3], 'strikes', 0, 'set_aside', 0)
       end

@@ -1,4 +1,4 @@
-"""The event of an analysed frame, from what the stages found."""
+"""Builds the event of an analysed frame from the results of the stages."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""A camera's frames that were read and not yet started: which is next, and which end early."""
+"""A camera's frames that are read but not started: which is next, and which end early."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ _SMOOTHING: Final = 1 / 16
 """Weight of the latest frame in the service time."""
 
 _MAX_REASON_BYTES: Final = 500
-"""Bytes of a dead letter's reason."""
+"""Longest reason of a dead letter, in bytes."""
 
 
 @dataclass
@@ -28,7 +28,9 @@ class ServiceTime:
 
 
 class FrameQueue:
-    """Frames of one camera, oldest first. `now_ms` is the clock of Redis, `strikes` as in Claimed.
+    """Frames of one camera, oldest first.
+
+    `now_ms` is the clock of Redis. `strikes` has the meaning that it has in Claimed.
 
     A frame is stale if, at the recent service time, its event would exceed `max_age_ms`. The
     allowance is at least half of `max_age_ms`, so that a camera whose limit cannot be met still
@@ -63,7 +65,8 @@ class FrameQueue:
     def pop_next(self) -> tuple[list[Completion], QueuedFrame | None]:
         """Return the next frame to analyse, if any, and how the frames before it end.
 
-        A camera that is behind continues with its newest frame, unless every frame counts.
+        A camera that is behind continues with its newest valid frame. Frames without `max_age_ms`
+        never expire.
         """
         completions: list[Completion] = []
         is_behind = self.is_behind
@@ -78,8 +81,8 @@ class FrameQueue:
     def attempt(self, queued: QueuedFrame) -> int:
         """Return which attempt at this frame comes next, 1 for the first.
 
-        After frames of the camera crashed workers and were trimmed, its `strikes`, each frame
-        starts with the attempts of those.
+        Each of the camera's `strikes` counts as an attempt: a frame of this camera crashed a worker
+        and was trimmed.
         """
         return max(queued.deliveries, 1 + self.strikes)
 
@@ -97,7 +100,7 @@ class FrameQueue:
         return None
 
     def _has_valid_frame(self) -> bool:
-        """Whether a queued frame can be analysed instead of those before it."""
+        """Return whether a queued frame can be analysed instead of the frames before it."""
         return any(each.frame and self.attempt(each) <= MAX_DELIVERIES for each in self._frames)
 
     def _is_stale(self, queued: QueuedFrame) -> bool:

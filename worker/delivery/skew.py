@@ -1,4 +1,4 @@
-"""How far a producer's clock is off, estimated from the frames alone."""
+"""Estimates from the frames alone how far a producer's clock is off."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -7,19 +7,20 @@ from typing import Final
 from emotion_streams.frames import Frame
 
 TOLERANCE_MS: Final = 2_000
-"""A frame that is this late may simply have been delayed."""
+"""A frame up to this late may have been delayed, so it does not show that a clock is behind."""
 
 _SAMPLES: Final = 3
-"""A frame that was delayed while Redis was away arrives late, but not three in a row: a producer
-holds one frame, and continues with its newest."""
+"""A Redis outage delays at most one frame of a producer, never three in a row: the producer holds
+one frame, and continues with its newest."""
 
 
 class ClockSkew:
     """How far a camera's capture times are ahead of Redis' clock; negative if behind.
 
-    The newest frame of each read was stored a moment before, so by a correct clock it is younger
-    than the time between two reads. A frame from the future shows a clock ahead at once; if several
-    in a row are older than TOLERANCE_MS, the youngest of them shows a clock behind.
+    The newest frame of each read was stored just before the read, so by a correct clock it is
+    younger than the time between two reads. A single frame from the future shows that the clock is
+    ahead. If several frames in a row are older than TOLERANCE_MS, the clock is behind by the age of
+    the youngest.
     """
 
     def __init__(self) -> None:
@@ -27,7 +28,7 @@ class ClockSkew:
         self.ms = 0.0
 
     def observe(self, frames: Sequence[Frame], now_ms: float) -> None:
-        """Learn from the frames of one read, if any."""
+        """Update the estimate from the frames of one read; no frames change nothing."""
         if not frames:
             return
         self._ages_ms.append(now_ms - max(frame.captured_ms for frame in frames))
@@ -36,7 +37,7 @@ class ClockSkew:
         self.ms = -youngest if youngest < 0 or behind else 0.0
 
     @property
-    def behind_ms(self) -> float | None:
+    def clock_offset_ms(self) -> float | None:
         """How far the producer's clock is behind; None until enough frames were observed."""
         return max(0.0, -self.ms) if len(self._ages_ms) == _SAMPLES else None
 

@@ -1,4 +1,4 @@
-"""A camera's streams as its owner sees them: read, claim, begin, commit."""
+"""A camera's streams as its owner uses them: read, claim, begin, commit."""
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
@@ -10,7 +10,7 @@ from emotion_streams.connection import Client
 from emotion_streams.events import EmotionEvent
 from emotion_streams.frames import MAX_AHEAD_MS, MAX_FRAME_BYTES, Frame
 from emotion_streams.ledger import Outcome
-from emotion_streams.wire import MalformedMessage
+from emotion_streams.wire import MalformedMessageError
 from worker.redis_scripts import load_script
 
 MAX_DELIVERIES: Final = 3
@@ -18,11 +18,13 @@ MAX_DELIVERIES: Final = 3
 becomes a dead letter."""
 
 READ_AT_ONCE: Final = 32
-"""More frames than a producer keeps, so that one read reaches the newest unless they are large."""
+"""More frames than a producer keeps, so that one read reaches the newest, unless frames are
+large."""
 
 READ_BYTES: Final = 8 << 20
-"""Bytes of frames in one reply, exceeded by one frame at most: 24 MB, and 32 MB of two frames that
-a blocking read brings. The limit of valkey.conf for a client that is slow to take them is 48 MB."""
+"""Bytes of frames in one reply. The last frame may exceed it, so a reply has at most 24 MB, and a
+blocking read, which returns two frames, at most 32 MB. The output buffer limit of valkey.conf is
+48 MB."""
 
 _CLAIM_AT_ONCE: Final = 32
 _MAX_ENTRY_BYTES: Final = MAX_FRAME_BYTES + 1024
@@ -33,7 +35,7 @@ _LARGE_BYTES: Final = 1 << 20
 
 
 class FencedError(Exception):
-    """The camera's lease has moved on; what this worker still holds of the camera is void."""
+    """The camera's lease has moved on; this worker's uncommitted results for it are void."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Lease:
 
 @dataclass(frozen=True)
 class QueuedFrame:
-    """A delivered entry: its frame, or what is wrong with it.
+    """A delivered entry: its frame, or the error in it.
 
     `deliveries`: how often it was delivered, this time included; an entry that was delivered before
     must be started with begin(). `size`: in bytes.
@@ -64,7 +66,7 @@ class QueuedFrame:
 class Completion:
     """How a frame ends.
 
-    `payload`: the packed event if analysed, the reason if dead. `event`: as it was packed.
+    `payload`: the packed event if analysed, the reason if dead. `event`: the event in `payload`.
     """
 
     frame_id: str
@@ -76,10 +78,10 @@ class Completion:
 
 @dataclass(frozen=True)
 class Claimed:
-    """What a claim returned: frames, oldest first, and whether that is all of them.
+    """The result of a claim: frames, oldest first, and whether these are all.
 
-    `strikes`: how many workers in a row crashed on frames of this camera that were trimmed since.
-    `resets`: keys that were reset, since they blocked the camera.
+    `strikes`: how many workers in a row crashed on frames of this camera that were trimmed
+    afterwards. `resets`: how many keys were reset because they blocked the camera.
     """
 
     frames: list[QueuedFrame]
@@ -92,7 +94,8 @@ class Claimed:
 class Retention:
     """How much is kept for subscribers and operators, per camera.
 
-    At most so many entries (approximately), and none older than `age_ms`.
+    `events` and `dead_letters` are approximate maximum numbers of entries. Entries older than
+    `age_ms` are dropped.
     """
 
     events: int = 10_000
@@ -116,7 +119,7 @@ class CameraStream:
         self._client = client
         self._frames = keys.frames(lease.camera)
         self._keys = keys.camera_keys(lease.camera)
-        # The owner is unique per process start, so a restarted worker is another consumer.
+        # The owner is unique per process start: a restarted worker is a different consumer.
         self._consumer = lease.owner
         self._proof = [lease.owner, lease.epoch, keys.GROUP]
         self._limits = [retention.events, retention.dead_letters, MAX_AHEAD_MS]
@@ -129,12 +132,12 @@ class CameraStream:
     async def read(self, block_ms: int | None = None) -> list[QueuedFrame]:
         """Return frames not delivered before, oldest first; wait up to `block_ms` for the first.
 
-        None does not wait. Raises ResponseError if the group has vanished: claim() creates it.
+        None means no wait. Raises ResponseError if the group is missing; claim() creates it.
         """
         if block_ms is None:
             return await _parse(await self._read_more(READ_AT_ONCE, READ_BYTES))
-        # A blocking read has no limit of bytes, so it takes two frames: one if it had to wait, two
-        # if more may have been there.
+        # A blocking read has no limit of bytes, so it asks for two frames. It returns one if it had
+        # to wait; if it returns two, there may be more.
         entries = await self._read_any(_SEVERAL, block_ms)
         left = READ_BYTES - sum(entry.size for entry in entries)
         if len(entries) == _SEVERAL and left > 0:
@@ -152,7 +155,8 @@ class CameraStream:
         ]
 
     async def _read_more(self, count: int, size: int) -> list[_Entry]:
-        # Twice as fast as the script, which copies each frame, and as safe for a small stream.
+        # This read is twice as fast as the script, which copies each frame, and equally safe for a
+        # small stream.
         if (await self._client.memory_usage(self._frames, samples=0) or 0) < READ_BYTES:
             return await self._read_any(count)
         reply = await self._read(
@@ -162,13 +166,13 @@ class CameraStream:
             _Entry(frame_id, _field(fields, b"frame"), size) for frame_id, fields, size in reply
         ]
 
-    async def claim(self, known: Collection[str], behind_ms: float | None = None) -> Claimed:
+    async def claim(self, known: Collection[str], clock_offset_ms: float | None = None) -> Claimed:
         """Return pending frames that are not among `known`.
 
-        `behind_ms`: how far the clock that dates the frames is behind, None if unknown; events are
-        kept that much longer. Raises FencedError.
+        `clock_offset_ms`: how far the clock that dates the frames is behind, None if unknown.
+        Events are kept longer by this time. Raises FencedError.
         """
-        behind = "" if behind_ms is None else round(behind_ms)
+        behind = "" if clock_offset_ms is None else round(clock_offset_ms)
         reply = await self._claim(
             keys=self._keys,
             args=[
@@ -184,7 +188,7 @@ class CameraStream:
         return Claimed(await _parse(entries), bool(complete), strikes, resets)
 
     async def begin(self, frame_id: str, deliveries: int) -> None:
-        """Record that a redelivered frame is started here.
+        """Record that this owner starts a redelivered frame.
 
         Safe to repeat after a lost reply. Raises FencedError.
         """
@@ -196,8 +200,8 @@ class CameraStream:
     async def commit(self, completions: Sequence[Completion]) -> list[str]:
         """End frames, oldest first; return the outcome that the ledger counts for each.
 
-        "repeated" if an earlier try had counted it: safe to repeat after a lost reply. Raises
-        FencedError.
+        The outcome is "repeated" if an earlier attempt counted it, so that a call is safe to repeat
+        after a lost reply. Raises FencedError.
         """
         args: list[Any] = [*self._proof, *self._limits]
         for each in completions:
@@ -207,12 +211,12 @@ class CameraStream:
 
 
 def parse_entry(frame_id: str, blob: bytes | None, deliveries: int, size: int) -> QueuedFrame:
-    """Parse the frame of an entry. `blob` is None if the entry holds none, or is too large."""
+    """Parse the frame of an entry; `blob` is None if the frame is missing or too large."""
     frame, error = None, "no field `frame`"
     if blob is not None:
         try:
             frame, error = Frame.unpack(blob), ""
-        except MalformedMessage as malformed:
+        except MalformedMessageError as malformed:
             error = str(malformed)
     elif size > MAX_FRAME_BYTES:
         error = f"{size} bytes, the limit is {MAX_FRAME_BYTES}"
@@ -240,5 +244,5 @@ def _unless_fenced(reply: Any, camera: str) -> list[Any]:
 
 
 def _field(flat: Sequence[bytes], name: bytes) -> bytes | None:
-    """Return a field of an entry as a script returns it: names and values in turn."""
+    """Return a field of an entry from a script's reply, which alternates names and values."""
     return dict(zip(flat[::2], flat[1::2], strict=True)).get(name)

@@ -1,6 +1,7 @@
-"""A picture to its faces and their emotions."""
+"""Finds the faces in a picture and classifies their emotions."""
 
 import sys
 
-# By this package OpenVINO and NNCF report each import to a third party, unless it is not there.
+# OpenVINO and NNCF use this package to report each import to a third party. They skip the report
+# if the package is missing.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

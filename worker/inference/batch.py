@@ -1,4 +1,4 @@
-"""Face crops of all cameras into batches for the engine, fair among the cameras."""
+"""Groups face crops of all cameras into batches for the engine, fairly among the cameras."""
 
 import asyncio
 import math
@@ -15,19 +15,19 @@ from service.metrics import WorkerMetrics
 from worker.inference.engines import Engine
 
 DEADLINE_S: Final = 0.01
-"""A face that waited this long goes with the next batch that can be queued, full or not."""
+"""A face that waited this long joins the next batch that can be queued, full or not."""
 
 TURN: Final = 4
-"""Faces that a camera may add to a batch before the others have had their turn: a usual frame
-goes whole, a crowd does not push the others out."""
+"""Faces that a camera may add to a batch before the other cameras get their turn. A usual frame
+fits into one turn, and a crowd does not displace other cameras."""
 
 QUEUED_PER_LANE: Final = 1
-"""Batches that wait behind those at work, so that a lane need not wait for the event loop."""
+"""Batches that may queue behind a busy lane, so that it does not wait for the event loop."""
 
 
 @dataclass(frozen=True)
 class Classified:
-    """Probabilities (faces, labels), and how long the engine was at work for them."""
+    """Probabilities (faces, labels), and how many seconds the engine worked on them."""
 
     probabilities: NDArray[np.float32]
     seconds: float
@@ -35,8 +35,11 @@ class Classified:
 
 @dataclass(eq=False)
 class Request:
-    """One frame's crops, given to the engine in one batch or over several, which may end in any
-    order. `frame` says whose they are, for messages; `since` is when they came."""
+    """One frame's crops, which the engine gets in one batch or in several.
+
+    The batches may end in any order. `frame` says whose they are, for messages;
+    `since` is when the crops arrived.
+    """
 
     frame: str
     crops: NDArray[np.uint8]
@@ -51,7 +54,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Part:
-    """Faces `start` to `stop` of a request, on their way through the engine."""
+    """Faces `start` to `stop` (excluded) of a request, as part of a batch."""
 
     request: Request
     start: int
@@ -69,12 +72,12 @@ class Running:
 
 
 class Gathering:
-    """Faces that wait for a batch, and the rule by which they leave.
+    """Faces that wait for a batch, and the rule that forms batches of them.
 
-    Where a lane of the engine is idle they leave at once, shared out over the idle lanes; where
-    all are at work, a batch may queue behind each once it is full, or once its oldest face has
-    waited for `deadline_s`. So a lone face never waits for company, and under load batches fill by
-    themselves. Cameras take turns of at most TURN faces.
+    If lanes of the engine are idle, waiting faces leave at once, spread over the idle lanes. If
+    all lanes are busy, a batch may queue behind each lane when it is full, or when its oldest face
+    has waited for `deadline_s`. So a single face does not wait for others while a lane is idle, and
+    batches fill up under load. Cameras take turns of at most TURN faces.
     """
 
     def __init__(self, max_batch: int, lanes: int, deadline_s: float) -> None:
@@ -85,12 +88,15 @@ class Gathering:
         self.faces = 0
 
     def add(self, camera: str, request: Request) -> None:
-        """One more frame waits."""
+        """Add the faces of a frame to those that wait."""
         self._waiting.setdefault(camera, deque()).append(request)
         self.faces += len(request.crops)
 
     def next_batch(self, working: int, now: float) -> Batch:
-        """What leaves now, with so many batches at work or queued; empty where nothing does."""
+        """Return the batch that leaves now, empty if none does.
+
+        `working` is the number of batches that the engine works on or that are queued.
+        """
         idle = self._lanes - working
         if idle > 0:
             return self._take(min(self._max_batch, math.ceil(self.faces / idle)))
@@ -100,7 +106,10 @@ class Gathering:
         return []
 
     def due_in(self, working: int, now: float) -> float | None:
-        """Seconds until the oldest face's deadline; None where no time brings a batch about."""
+        """Return the seconds until the oldest face's deadline.
+
+        None if no face waits, or if no batch may queue.
+        """
         if not self.faces or not self._may_queue(working):
             return None
         oldest = min(requests[0].since for requests in self._waiting.values())
@@ -115,7 +124,7 @@ class Gathering:
             camera, requests = self._waiting.popitem(last=False)
             request = requests[0]
             stop = request.given + min(room, TURN, len(request.crops) - request.given)
-            if not request.answer.done():  # it is done where its frame was given up
+            if not request.answer.done():  # it is done if its frame was cancelled
                 batch.append(Part(request, request.given, stop))
                 room -= stop - request.given
             else:
@@ -125,13 +134,16 @@ class Gathering:
             if request.given == len(request.crops):
                 requests.popleft()
             if requests:
-                self._waiting[camera] = requests  # at the end: the others come first
+                self._waiting[camera] = requests  # at the end, so that the other cameras come first
         return batch
 
 
 class Batcher:
-    """Feeds the engine. `executor` has a thread for each of its lanes; `running` are the batches
-    that the engine has, or that wait for its threads."""
+    """Gives batches of faces to the engine.
+
+    `executor` has one thread for each lane of the engine. `running` are the batches that the engine
+    works on, or that wait for its threads.
+    """
 
     def __init__(self, engine: Engine, executor: Executor, metrics: WorkerMetrics) -> None:
         self._engine = engine
@@ -158,7 +170,7 @@ class Batcher:
         return await answer
 
     async def run(self) -> None:
-        """Give batches to the engine, for ever."""
+        """Give batches to the engine until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             self._changed.clear()
@@ -190,7 +202,7 @@ class Batcher:
         work.add_done_callback(end)
 
     def _work(self, batch: Batch) -> tuple[NDArray[np.float32], float, float]:
-        """In the engine's thread: the batch's rows, and from when to when they were worked on."""
+        """Classify a batch in an engine thread; return its rows, and when that began and ended."""
         crops = [part.request.crops[part.start : part.stop] for part in batch]
         joined = crops[0] if len(crops) == 1 else np.concatenate(crops)
         began = time.perf_counter()
@@ -215,7 +227,7 @@ def _answer(part: Part, rows: NDArray[np.float32], began: float, ended: float) -
         request.rows = np.empty((len(request.crops), rows.shape[1]), np.float32)
     request.rows[part.start : part.stop] = rows
     request.answered += len(rows)
-    # Lanes may have worked on two parts of a frame at the same time: it counts once.
+    # If lanes worked on two parts of a frame at the same time, that time counts once.
     request.seconds += max(0.0, ended - max(began, request.worked_until))
     request.worked_until = max(ended, request.worked_until)
     if request.answered == len(request.crops) and not request.answer.done():

@@ -1,4 +1,4 @@
-"""Faces cut out for the model: the one preprocessing of training, evaluation and serving."""
+"""Crops faces for the model. Training, evaluation and serving share this preprocessing."""
 
 import cv2
 import numpy as np
@@ -11,12 +11,11 @@ Image = NDArray[np.uint8]
 
 
 def cut(image: Image, box: Box, geometry: CropGeometry) -> Image:
-    """The square around a face as the model was trained on: uint8 (side, side, 3), a view
-    of it where the square lies inside.
+    """Return the square around a face that the model was trained on: uint8 (side, side, 3).
 
-    `image` is uint8 BGR (height, width, 3), `box` in its pixels. What lies outside of the picture
-    is filled by repeating its edge. Works for any box; side is at least 1 and at most three times
-    the picture's longer side.
+    `image` is uint8 BGR (height, width, 3), `box` is in its pixels. The result is a view of `image`
+    if the square is inside it. Otherwise the area outside repeats the edge of the picture. Works
+    for any box: `side` is at least 1 and at most three times the picture's longer side.
     """
     height, width = image.shape[:2]
     wanted = geometry.scale * (box.width + box.height) / 2
@@ -32,10 +31,10 @@ def cut(image: Image, box: Box, geometry: CropGeometry) -> Image:
 
 
 def prepare(crop: Image, card: ModelCard) -> Image:
-    """A face crop as the model's input: uint8 (input_size, input_size, 3), RGB or replicated grey.
+    """Return a face crop as model input: uint8 (input_size, input_size, 3), RGB or replicated grey.
 
-    `crop` is uint8 BGR (any, any, 3) or grey (any, any). It is reduced to the size of the training
-    pictures first (`card.source_size`): a 300 pixel face must not show the model detail that no
+    `crop` is uint8 BGR (any, any, 3) or grey (any, any). It is first resized to the size of the
+    training pictures (`card.source_size`): a 300 pixel face must not show the model detail that no
     training picture had.
     """
     if crop.ndim == 2:

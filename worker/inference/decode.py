@@ -1,10 +1,10 @@
-"""A JPEG into a picture, with its size read from the header before any pixel is."""
+"""Decodes a JPEG into a picture. It reads the size from the header before it decodes any pixel."""
 
 import os
 
 from emotion_streams.jpeg import MAX_PIXELS, InvalidJpegError, read_header
 
-# OpenCV reads its own limit once, when it is imported: the second wall behind ours.
+# OpenCV reads its own limit once, when it is imported. It is a second limit behind the project's.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
 
 import cv2
@@ -12,20 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class UnusablePicture(ValueError):
-    """A picture that cannot be analysed: why."""
+class UnusablePictureError(ValueError):
+    """A picture cannot be analysed; the message says why."""
 
 
 def decode(jpeg: bytes) -> NDArray[np.uint8]:
-    """The picture as uint8 BGR (height, width, 3). Raises UnusablePicture if `read_header` refuses
-    it, or it cannot be decoded."""
+    """Decode a picture to uint8 BGR (height, width, 3).
+
+    Raises UnusablePictureError if `read_header` refuses the picture, or if it cannot be decoded.
+    """
     try:
         read_header(jpeg)
         image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     except InvalidJpegError as error:
-        raise UnusablePicture(str(error)) from error
+        raise UnusablePictureError(str(error)) from error
     except cv2.error as error:
-        raise UnusablePicture(f"not decodable: {error.err}") from error
+        raise UnusablePictureError(f"not decodable: {error.err}") from error
     if image is None:
-        raise UnusablePicture("not decodable")
+        raise UnusablePictureError("not decodable")
     return np.asarray(image, np.uint8)

@@ -1,4 +1,4 @@
-"""What is done to a frame in a thread: decode the picture, detect faces, crop them."""
+"""The stages of a frame that run in a thread: decode the picture, detect faces, crop them."""
 
 import threading
 import time
@@ -11,19 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.inference.crop import cut, prepare
-from worker.inference.decode import UnusablePicture, decode
+from worker.inference.decode import UnusablePictureError, decode
 from worker.inference.detect import Detection, Detector
 from worker.model.card import ModelCard
 
 MAX_FACES: Final = 64
-"""Faces of a frame that are classified, the largest of them; the others are counted. A picture of a
-crowd would otherwise keep the engine busy for seconds, and its event would be old."""
+"""Maximum number of faces per frame that are classified: the largest ones. The other faces are only
+counted. Otherwise a picture of a crowd would keep the engine busy for seconds, and its event would
+be late."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A picture's faces: `crops` is uint8 (faces, size, size, 3), a row per detection; `omitted`
-    faces beyond MAX_FACES were detected and left out."""
+    """The faces of a picture.
+
+    `crops` is uint8 (faces, size, size, 3), with a row per detection. `omitted` is the number of
+    detected faces beyond MAX_FACES, which are left out.
+    """
 
     width: int
     height: int
@@ -36,7 +40,7 @@ class Found:
 
 
 class FaceFinder:
-    """Finds and cuts out faces, from any thread; each thread gets a detector of its own."""
+    """Finds and crops faces, from any thread. Each thread gets its own detector."""
 
     def __init__(
         self,
@@ -44,7 +48,7 @@ class FaceFinder:
         card: ModelCard,
         detect_side: int | None = None,
     ) -> None:
-        """`detect_side`: the detector's, to be told in events."""
+        """Create a finder; events report `detect_side`, which is the detector's."""
         self._new_detector = new_detector
         self._card = card
         self._detect_side = detect_side
@@ -53,14 +57,14 @@ class FaceFinder:
         self._geometry = card.crop_for(self.detector)
 
     def find(self, jpeg: bytes) -> Found:
-        """Decode, detect, crop. Raises UnusablePicture."""
+        """Decode a picture, detect faces and crop them. Raises UnusablePictureError."""
         start = time.perf_counter()
         image = decode(jpeg)
         decoded = time.perf_counter()
         try:
             detected = self._detector().detect(image)
         except cv2.error as error:
-            raise UnusablePicture(f"the detector refused it: {error.err}") from error
+            raise UnusablePictureError(f"the detector refused it: {error.err}") from error
         detections = _largest(detected, MAX_FACES)
         size = self._card.input_size
         crops = np.empty((len(detections), size, size, 3), np.uint8)
@@ -86,7 +90,7 @@ class FaceFinder:
 
 
 def _largest(detections: Sequence[Detection], count: int) -> list[Detection]:
-    """At most `count` of them, the largest, in their order."""
+    """Return at most `count` detections, the largest, in their original order."""
     if len(detections) <= count:
         return list(detections)
     by_area = sorted(detections, key=lambda found: -found.box.width * found.box.height)

@@ -1,4 +1,4 @@
-"""What everything that runs on OpenVINO does alike: find it, know its devices, share the cores."""
+"""Shared code of everything that runs on OpenVINO: find it, check devices, share the cores."""
 
 import re
 from typing import Any, Final
@@ -6,31 +6,40 @@ from typing import Any, Final
 OLDEST: Final = 2025
 
 
-class NoOpenVino(RuntimeError):
-    """OpenVINO cannot run this here: why, and what to do."""
+class OpenVinoUnavailableError(RuntimeError):
+    """OpenVINO cannot run here; the message says why and what to do."""
 
 
 def open_core(device: str = "CPU") -> Any:
-    """An openvino.Core that has that device. Raises ImportError where OpenVINO is missing,
-    NoOpenVino where it is too old or sees no such device."""
+    """Return an openvino.Core that has this device.
+
+    Raises ImportError if OpenVINO is missing, OpenVinoUnavailableError if it is too old or has no
+    such device.
+    """
     import openvino
 
     version = str(getattr(openvino, "__version__", "of before 2023"))
     year = re.match(r"\d{4}", version)
     if not year or int(year[0]) < OLDEST:
-        raise NoOpenVino(f"OpenVINO {version} is too old: {OLDEST} or later is needed")
+        raise OpenVinoUnavailableError(
+            f"OpenVINO {version} is too old: {OLDEST} or later is needed"
+        )
     core = openvino.Core()
-    if device == "CPU":  # to ask which there are loads what every one of them needs
+    if device == "CPU":  # listing the devices would load the libraries of all of them
         return core
     there = core.available_devices
     if device not in {*there, *(name.partition(".")[0] for name in there)}:
-        raise NoOpenVino(f"OpenVINO sees no device {device}, only {', '.join(there) or 'none'}")
+        raise OpenVinoUnavailableError(
+            f"OpenVINO sees no device {device}, only {', '.join(there) or 'none'}"
+        )
     return core
 
 
 def cpu_options(threads: int, streams: int, precision: str) -> dict[str, Any]:
-    """Compile options: so many inferences side by side on so many threads in all. Threads are not
-    bound to cores: those that decode and detect would have to stay off them."""
+    """Return compile options for `streams` concurrent inferences on `threads` threads in total.
+
+    Threads are not pinned to cores, because decoding and detection threads use the same cores.
+    """
     return {
         "NUM_STREAMS": streams,
         "INFERENCE_NUM_THREADS": threads,
@@ -40,16 +49,19 @@ def cpu_options(threads: int, streams: int, precision: str) -> dict[str, Any]:
 
 
 def compile_on(core: Any, model: Any, device: str, options: dict[str, Any]) -> Any:
-    """The compiled model. NoOpenVino where the device refuses it."""
+    """Compile the model. Raises OpenVinoUnavailableError if the device refuses it."""
     try:
         return core.compile_model(model, device, options)
     except RuntimeError as error:
-        raise NoOpenVino(
+        raise OpenVinoUnavailableError(
             f"OpenVINO's device {device} refuses the model: {reason(error)}"
         ) from error
 
 
 def reason(error: RuntimeError) -> str:
-    """What OpenVINO says after where in its source it says it."""
+    """Return the reason in an error message of OpenVINO.
+
+    The lines before the reason name locations in OpenVINO's source code.
+    """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else "no reason given"

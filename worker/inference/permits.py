@@ -1,4 +1,4 @@
-"""How many frames may be in flight: few enough that none grows old inside."""
+"""Limits how many frames are in flight, so that none becomes old in the pipeline."""
 
 import asyncio
 from typing import Final
@@ -6,23 +6,26 @@ from typing import Final
 from worker.inference.engines import Engine
 
 USUAL_FACES: Final = 4
-"""Faces of a frame that count as one frame in flight. A frame of more is a crowd."""
+"""Number of faces up to which a frame counts as usual. A frame with more faces is a crowd."""
 
 MAX_CROWD_FACES: Final = 512
-"""Faces of crowds that may wait for the engine at once, over all cameras: 6 MB of crops at 64
-pixels, and some seconds of a small machine's work."""
+"""Faces of crowds that may wait for the engine at once, over all cameras. These are 6 MB of crops
+at 64 pixels, and a few seconds of work for a small machine."""
 
 
 def enough_in_flight(threads: int, engine: Engine) -> int:
-    """As few frames as keep everything busy: one for each thread and one behind them, and what
-    fills a batch in each of the engine's lanes. Each more only makes every result older."""
+    """Return the smallest number of frames in flight that keeps everything busy.
+
+    This is one frame for each thread, one more that waits for a thread, and as many as fill a batch
+    in each lane of the engine. A greater number only delays every result.
+    """
     return threads + 1 + engine.lanes * max(1, engine.max_batch // USUAL_FACES)
 
 
 class Slot:
-    """One frame's place: with a thread until its faces are found, in flight until it ends.
+    """The place of one frame: in a thread until its faces are found, in flight until it ends.
 
-    `camera`, `frame_id`: whose it is, for messages about a frame that hangs.
+    `camera` and `frame_id` identify the frame in messages about a hung frame.
     """
 
     def __init__(self, slots: "Slots") -> None:
@@ -34,19 +37,21 @@ class Slot:
 
     @property
     def in_thread(self) -> bool:
-        """Whether the frame is with a thread, or waits for one."""
+        """Whether the frame is in a thread, or waits for one."""
         return self._in_thread
 
     def leave_thread(self) -> None:
-        """The thread is free for another frame."""
+        """Free the thread for another frame."""
         if self._in_thread:
             self._in_thread = False
             self._slots.threads_free.release()
 
     async def wait_for_engine(self, faces: int) -> None:
-        """Let other frames into flight if this one is a crowd: the engine gives cameras turns by
-        faces, so a crowd may wait for long, and must not hold the places of all others. Waits if
-        MAX_CROWD_FACES wait already."""
+        """Free the thread, and if this frame is a crowd also its place in flight.
+
+        The engine serves cameras in turns of a few faces, so a crowd may wait for long. Crowds must
+        not hold the places of all other frames. Waits while MAX_CROWD_FACES faces wait already.
+        """
         self.leave_thread()
         if faces <= USUAL_FACES or self._crowd_faces:
             return
@@ -55,7 +60,7 @@ class Slot:
         self._leave_flight()
 
     def leave(self) -> None:
-        """The frame has ended, or was given up."""
+        """Free everything that the frame holds, because it has ended or was cancelled."""
         self.leave_thread()
         self._leave_flight()
         self._slots.crowds.release(self._crowd_faces)
@@ -69,13 +74,16 @@ class Slot:
 
 
 class Slots:
-    """Places for `in_flight` frames, of which a few more than `threads` may be in threads or wait
-    for one: those behind stay in Redis, where newer ones can replace them. Taken in turn, so that
-    no camera starves another. `held` are those taken."""
+    """Places for `in_flight` frames.
+
+    Of these, one more than `threads` may be in threads or wait for one. Further frames stay in
+    Redis, where newer frames can replace them. Places are granted in the order of the requests, so
+    that no camera starves another. `held` are the slots in use.
+    """
 
     def __init__(self, threads: int, in_flight: int) -> None:
         self.threads = threads
-        # One more than there are threads, so that none waits for the event loop.
+        # One more than there are threads, so that no thread waits for the event loop.
         self.threads_free = asyncio.Semaphore(threads + 1)
         self.in_flight_free = asyncio.Semaphore(in_flight)
         self.crowds = Budget(MAX_CROWD_FACES)
@@ -87,7 +95,7 @@ class Slots:
         return self.in_flight_free.locked() or self.threads_free.locked()
 
     async def take(self) -> Slot:
-        """A place, when it is this camera's turn."""
+        """Wait for a free place, in the order of the requests, and return its slot."""
         await self.in_flight_free.acquire()
         try:
             await self.threads_free.acquire()
@@ -98,8 +106,10 @@ class Slots:
 
 
 class Budget:
-    """An amount that is acquired in parts, in the order of asking. Of a part larger than all of it
-    the whole is taken."""
+    """An amount that is acquired in parts, in the order of the requests.
+
+    A part that exceeds the amount is granted when the whole amount is free.
+    """
 
     def __init__(self, amount: int) -> None:
         self._amount = self._free = amount
@@ -107,7 +117,7 @@ class Budget:
         self._released = asyncio.Event()
 
     async def acquire(self, part: int) -> None:
-        """Take `part`, when it is free."""
+        """Wait until `part` is free, and acquire it."""
         async with self._turn:
             while self._free < min(part, self._amount):
                 self._released.clear()
@@ -115,6 +125,6 @@ class Budget:
             self._free -= part
 
     def release(self, part: int) -> None:
-        """Give `part` back."""
+        """Release `part`."""
         self._free += part
         self._released.set()

@@ -1,1 +1,1 @@
-"""SimpNet V2: its table, its Keras form, and the released weights with their card."""
+"""SimpNet V2: its architecture, its Keras form, and the released weights with their card."""

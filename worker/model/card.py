@@ -1,4 +1,4 @@
-"""The model card: what the worker must know of a released model, and what people should."""
+"""The model card: what the worker must know about a released model, and what people should."""
 
 import json
 from collections.abc import Mapping
@@ -13,19 +13,19 @@ from worker.model.architecture import MIN_INPUT_SIZE
 FORMAT: Final = 1
 CARD_FILE: Final = "card.json"
 MAX_INPUT_SIZE: Final = 512
-"""A larger side is a mistake in the card: no face in a frame is worth as many pixels."""
+"""A larger side is an error in the card: no face in a frame needs so many pixels."""
 
 Colour = Literal["grey", "rgb"]
 COLOURS: Final[tuple[Colour, ...]] = ("grey", "rgb")
 
 
-class InvalidRelease(Exception):
-    """A released model that cannot be served: what is wrong, and in which file."""
+class InvalidReleaseError(Exception):
+    """A released model cannot be served; the message names the file and the error."""
 
 
 @dataclass(frozen=True)
 class CropGeometry:
-    """How a detector's box becomes the square that the model was trained on.
+    """How to turn a detector's box into the square that the model was trained on.
 
     The square's side is `scale` times the mean of the box's width and height; its centre is the
     box's centre moved by `shift_x` and `shift_y` sides (right and down are positive).
@@ -38,8 +38,11 @@ class CropGeometry:
 
 @dataclass(frozen=True)
 class Int8Card:
-    """What a card says of the release's int8 file: its sha256; and for people, not interpreted,
-    its scores on the pictures that the float32 scores are of, and how it was made."""
+    """The part of a card about the release's int8 file.
+
+    `sha256` is that of the file. `scores` and `made_with` are for people and are not interpreted:
+    its scores on the same pictures as the float32 scores, and how it was made.
+    """
 
     sha256: str
     scores: Mapping[str, Any]
@@ -50,11 +53,11 @@ class Int8Card:
 class ModelCard:
     """A released model's metadata.
 
-    `labels` name the network's outputs in order. `input_size` is the side of its input in pixels;
-    `source_size` the side of the training pictures, to which every crop is reduced first so that
-    serving sees no finer detail than training did. `temperature` divides the logits. `training`
-    and `scores` are for people, and are not interpreted. `int8` is None where the release holds
-    no int8 file.
+    `labels` name the network's outputs in order. `input_size` is the side of its input in pixels.
+    `source_size` is the side of the training pictures. Every crop is first reduced to this size,
+    so that serving sees no finer detail than training did. `temperature` divides the logits.
+    `training` and `scores` are for people and are not interpreted. `int8` is None if the release
+    has no int8 file.
     """
 
     name: str
@@ -71,17 +74,20 @@ class ModelCard:
     int8: Int8Card | None = None
 
     def crop_for(self, detector: str) -> CropGeometry:
-        """The crop geometry of that detector's boxes; InvalidRelease where the card has none."""
+        """Return the crop geometry for the boxes of `detector`.
+
+        Raises InvalidReleaseError if the card has none.
+        """
         try:
             return self.crop[detector]
         except KeyError:
-            raise InvalidRelease(
+            raise InvalidReleaseError(
                 f"the card of model {self.name} has no crop geometry for detector {detector!r}, "
                 f"only for {sorted(self.crop)}"
             ) from None
 
     def to_json(self) -> str:
-        """The card as the text of card.json."""
+        """Return the card as the text of card.json."""
         document = {"format": FORMAT, **asdict(self)}
         if self.int8 is None:
             del document["int8"]
@@ -89,7 +95,7 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, text: str) -> "ModelCard":
-        """Parse card.json; ValueError says what is wrong with it."""
+        """Parse the text of card.json. Raises ValueError if it is invalid."""
         try:
             document = json.loads(text)
         except RecursionError:
@@ -149,7 +155,7 @@ def _geometry(fields: Fields) -> CropGeometry:
 
 
 def _printable(fields: Fields, name: str) -> str:
-    """A text that can stand in every event and metric."""
+    """Return a text that is safe to include in every event and metric. Raises ValueError."""
     text = fields.text(name)
     if not (text and text.isprintable()):
         raise ValueError(f"{name} {text!r} is not printable")
@@ -157,11 +163,14 @@ def _printable(fields: Fields, name: str) -> str:
 
 
 def read_card(folder: Path) -> ModelCard:
-    """The card in a release folder; InvalidRelease where it is missing or not understood."""
+    """Return the card in a release folder.
+
+    Raises InvalidReleaseError if the card is missing or invalid.
+    """
     path = folder / CARD_FILE
     try:
         return ModelCard.from_json(path.read_text())
     except OSError as error:
-        raise InvalidRelease(f"{path}: {error.strerror or error}") from error
+        raise InvalidReleaseError(f"{path}: {error.strerror or error}") from error
     except ValueError as error:
-        raise InvalidRelease(f"{path}: {error}") from error
+        raise InvalidReleaseError(f"{path}: {error}") from error

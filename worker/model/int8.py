@@ -1,4 +1,4 @@
-"""A release's int8 file: the model quantized after training, for engines that compute in bytes."""
+"""A release's int8 file: the model quantized after training, for engines that compute in int8."""
 
 import hashlib
 import io
@@ -12,21 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.model.architecture import BLOCKS
-from worker.model.card import InvalidRelease
+from worker.model.card import InvalidReleaseError
 
 INT8_FILE: Final = "int8.npz"
 
 LAYERS: Final = (*(f"conv{number}" for number in range(1, len(BLOCKS) + 1)), "dense")
-"""In the order in which they compute."""
+"""Layer names, in the order of computation."""
 
 
 @dataclass(frozen=True)
 class Int8Layer:
-    """A convolution, or the dense layer at the end, batch norm folded in.
+    """A convolution, or the dense layer at the end, with its batch norm folded in.
 
-    `kernel` is int8 (3, 3, in, out), or (in, out) of the dense layer, and is to be multiplied by
-    `scale`; that and `bias` are float32 (out,). The layer's input is rounded to 256 steps from
-    `low` to `high`, both included.
+    `kernel` is int8 (3, 3, in, out), or (in, out) for the dense layer. Multiply it by `scale` to
+    get the weights. `scale` and `bias` are float32 (out,). The layer's input is rounded to 256
+    steps from `low` to `high`, both included.
     """
 
     kernel: NDArray[np.int8]
@@ -37,11 +37,11 @@ class Int8Layer:
 
 
 Int8Weights = Mapping[str, Int8Layer]
-"""By the names in LAYERS, in that order."""
+"""The layers by name. Names and order are those of LAYERS."""
 
 
 def shapes(classes: int = 8) -> dict[str, tuple[int, ...]]:
-    """Every array of the file, by name, with its shape."""
+    """Return the shape of every array of the file, by name."""
     kernels, channels = [], 3
     for block in BLOCKS:
         kernels.append((3, 3, channels, block.filters))
@@ -55,27 +55,29 @@ def shapes(classes: int = 8) -> dict[str, tuple[int, ...]]:
 
 
 def read(path: Path, sha256: str) -> Int8Weights:
-    """The file's layers. InvalidRelease where it is missing, not the one with that sha256, or
-    holds anything else."""
+    """Read the layers of the file.
+
+    Raises InvalidReleaseError if the file is missing, has another sha256, or has any other content.
+    """
     try:
         blob = path.read_bytes()
     except OSError as error:
-        raise InvalidRelease(f"{path}: {error.strerror or error}") from error
+        raise InvalidReleaseError(f"{path}: {error.strerror or error}") from error
     digest = hashlib.sha256(blob).hexdigest()
     if digest != sha256:
-        raise InvalidRelease(f"{path}: sha256 is {digest}, its card says {sha256}")
+        raise InvalidReleaseError(f"{path}: sha256 is {digest}, its card says {sha256}")
     try:
-        if not zipfile.is_zipfile(io.BytesIO(blob)):  # np.load takes other kinds, too
+        if not zipfile.is_zipfile(io.BytesIO(blob)):  # np.load accepts other formats, too
             raise ValueError("not an npz archive")
         with np.load(io.BytesIO(blob), allow_pickle=False) as archive:
             if set(archive.files) != shapes().keys():
                 raise ValueError("its arrays are not this network's")
             arrays = {name: archive[name] for name in archive.files}
         _check(arrays)
-    # numpy, zipfile and zlib raise a dozen kinds of errors at what is no npz, and none is ours.
+    # For an invalid npz, numpy, zipfile and zlib raise a dozen kinds of errors.
     except Exception as error:
         reason = str(error) or type(error).__name__
-        raise InvalidRelease(f"{path}: no int8 weights: {reason}") from error
+        raise InvalidReleaseError(f"{path}: no int8 weights: {reason}") from error
     return {
         layer: Int8Layer(
             arrays[f"{layer}/kernel"],
@@ -88,8 +90,10 @@ def read(path: Path, sha256: str) -> Int8Weights:
 
 
 def write(path: Path, weights: Int8Weights) -> str:
-    """Write the file; the same layers make the same bytes. Returns its sha256. ValueError where a
-    layer is not this network's."""
+    """Write the file and return its sha256. The same layers produce the same bytes.
+
+    Raises ValueError if a layer does not belong to this network.
+    """
     arrays: dict[str, NDArray[Any]] = {}
     for name, layer in weights.items():
         arrays[f"{name}/kernel"] = layer.kernel

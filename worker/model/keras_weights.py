@@ -1,4 +1,4 @@
-"""Between a Keras model and the named arrays of a release."""
+"""Converts between a Keras model and the named arrays of a release."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from worker.model.architecture import BLOCKS
 from worker.model.release import Weights
 
-_BATCH_NORM = ("gamma", "beta", "mean", "variance")  # the order of Keras' get_weights()
+_BATCH_NORM = ("gamma", "beta", "mean", "variance")  # in the order of Keras' get_weights()
 
 
 def export_weights(model: keras.Model) -> dict[str, NDArray[Any]]:
-    """The arrays of a model from simpnet.build, named and shaped as in a release."""
+    """Return the arrays of a model from simpnet.build, named and shaped as in a release."""
     arrays: dict[str, NDArray[Any]] = {}
     for layer, parts in _layers():
         for part, value in zip(parts, model.get_layer(layer).get_weights(), strict=True):

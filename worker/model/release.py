@@ -1,5 +1,7 @@
-"""A released model on disk: a folder with weights.npz and card.json, and where it was quantized
-int8.npz. numpy alone reads it."""
+"""A released model on disk: a folder with weights.npz and card.json.
+
+A quantized model also has int8.npz. Reading a release needs only numpy.
+"""
 
 import hashlib
 import io
@@ -14,12 +16,12 @@ from numpy.typing import NDArray
 
 from worker.model import int8
 from worker.model.architecture import BATCH_NORM_EPSILON, BLOCKS
-from worker.model.card import CARD_FILE, Int8Card, InvalidRelease, ModelCard, read_card
+from worker.model.card import CARD_FILE, Int8Card, InvalidReleaseError, ModelCard, read_card
 from worker.model.int8 import INT8_FILE, Int8Weights
 
 WEIGHTS_FILE: Final = "weights.npz"
 RELEASED: Final = Path(__file__).parent / "released"
-"""Releases that come with the project, each a folder of its name."""
+"""Folder of the releases that come with the project. The name of each release is its folder's."""
 DEFAULT_RELEASE: Final = "simpnet-v2"
 
 Array = NDArray[np.float32]
@@ -28,11 +30,11 @@ Weights = Mapping[str, Array]
 
 @dataclass(frozen=True)
 class Release:
-    """A model ready to be built by any engine: its card, and its weights as float32 arrays.
+    """A model that any engine can build: its card, and its weights as float32 arrays.
 
     Names and shapes: conv{1..13}/kernel (3, 3, in, out) and /bias (out,), bn{1..13}/gamma, /beta,
-    /mean and /variance (out,), dense/kernel (432, 8) and /bias (8,). `int8` is None where the
-    release was not quantized.
+    /mean and /variance (out,), dense/kernel (432, 8) and /bias (8,). `int8` is None if the release
+    was not quantized.
     """
 
     card: ModelCard
@@ -49,7 +51,7 @@ class FoldedConvolution:
 
 
 def shapes(classes: int = 8) -> dict[str, tuple[int, ...]]:
-    """Every array of the weights file, by name, with its shape."""
+    """Return the shape of every array of the weights file, by name."""
     table: dict[str, tuple[int, ...]] = {}
     channels = 3
     for number, block in enumerate(BLOCKS, start=1):
@@ -64,7 +66,10 @@ def shapes(classes: int = 8) -> dict[str, tuple[int, ...]]:
 
 
 def locate(model: str) -> Path:
-    """The release folder meant by a name (`simpnet-v2`), by `released`, or by a path."""
+    """Return the release folder for a name (`simpnet-v2`), for `released`, or for a path.
+
+    Raises InvalidReleaseError if there is no such folder.
+    """
     if model == "released":
         model = DEFAULT_RELEASE
     named = RELEASED / model
@@ -73,31 +78,38 @@ def locate(model: str) -> Path:
     folder = Path(model)
     if not folder.is_dir():
         names = ", ".join(sorted(path.name for path in RELEASED.iterdir() if path.is_dir()))
-        raise InvalidRelease(f"no model {model!r}: neither a folder nor one of {names}")
+        raise InvalidReleaseError(f"no model {model!r}: neither a folder nor one of {names}")
     return folder
 
 
 def load(model: str = DEFAULT_RELEASE) -> Release:
-    """Read and check a release, by name or by folder; InvalidRelease says what is wrong with it."""
+    """Read and check a release, by name or by folder.
+
+    Raises InvalidReleaseError, which names the error, if the release is invalid.
+    """
     folder = locate(model)
     card = read_card(folder)
     path = folder / WEIGHTS_FILE
     try:
         blob = path.read_bytes()
     except OSError as error:
-        raise InvalidRelease(f"{path}: {error.strerror or error}") from error
+        raise InvalidReleaseError(f"{path}: {error.strerror or error}") from error
     digest = hashlib.sha256(blob).hexdigest()
     if digest != card.weights_sha256:
-        raise InvalidRelease(f"{path}: sha256 is {digest}, its card says {card.weights_sha256}")
+        raise InvalidReleaseError(
+            f"{path}: sha256 is {digest}, its card says {card.weights_sha256}"
+        )
     quantized = int8.read(folder / INT8_FILE, card.int8.sha256) if card.int8 else None
     return Release(card, _read_weights(path, blob), quantized)
 
 
 def save(folder: Path, card: ModelCard, weights: Mapping[str, NDArray[Any]]) -> ModelCard:
-    """Write a release: kernels as float16, the small rest as float32. Returns the card as written,
-    with the weights' sha256 in it, and without an int8 file: one that was there is of other
-    weights, and is deleted. ValueError where an array is missing, too many or misshapen, or
-    where the card could not be read again."""
+    """Write a release, and return its card as written, with the sha256 of the weights.
+
+    Kernels are written as float16, all other arrays, which are small, as float32. The release has
+    no int8 file: an existing one belongs to other weights, and is deleted. Raises ValueError if an
+    array is missing, unknown or misshapen, or if the card could not be read again.
+    """
     _check(weights)
     arrays = {
         name: np.asarray(value).astype(np.float16 if name.endswith("kernel") else np.float32)
@@ -107,7 +119,7 @@ def save(folder: Path, card: ModelCard, weights: Mapping[str, NDArray[Any]]) -> 
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     blob = buffer.getvalue()
     card = replace(card, weights_sha256=hashlib.sha256(blob).hexdigest(), int8=None)
-    ModelCard.from_json(card.to_json())  # what is written can be read again
+    ModelCard.from_json(card.to_json())  # make sure that the card can be read again
     folder.mkdir(parents=True, exist_ok=True)
     (folder / WEIGHTS_FILE).write_bytes(blob)
     (folder / CARD_FILE).write_text(card.to_json())
@@ -118,9 +130,11 @@ def save(folder: Path, card: ModelCard, weights: Mapping[str, NDArray[Any]]) -> 
 def save_int8(
     folder: Path, weights: Int8Weights, scores: Mapping[str, Any], made_with: Mapping[str, Any]
 ) -> ModelCard:
-    """Add the int8 file to the release in `folder`. Returns the card as written, with the
-    file's sha256, scores and making in it. Raises InvalidRelease; ValueError where a layer is
-    misshapen."""
+    """Add the int8 file to the release in `folder`, and return the card as written.
+
+    The card includes the file's sha256, `scores` and `made_with`. Raises InvalidReleaseError, or
+    ValueError if a layer is misshapen.
+    """
     card = read_card(folder)
     sha256 = int8.write(folder / INT8_FILE, weights)
     card = replace(card, int8=Int8Card(sha256, scores, made_with))
@@ -129,8 +143,10 @@ def save_int8(
 
 
 def fold(weights: Weights) -> list[FoldedConvolution]:
-    """The thirteen convolutions with their batch norms folded in, for serving:
-    kernel * gamma / sqrt(variance + epsilon), and the bias to match."""
+    """Return the thirteen convolutions with their batch norms folded in, for serving.
+
+    A folded kernel is kernel * gamma / sqrt(variance + epsilon); the bias is adapted to it.
+    """
     folded = []
     for number in range(1, len(BLOCKS) + 1):
         scale = weights[f"bn{number}/gamma"] / np.sqrt(
@@ -148,15 +164,15 @@ def fold(weights: Weights) -> list[FoldedConvolution]:
 
 def _read_weights(path: Path, blob: bytes) -> Weights:
     try:
-        if not zipfile.is_zipfile(io.BytesIO(blob)):  # np.load takes other kinds, too
+        if not zipfile.is_zipfile(io.BytesIO(blob)):  # np.load accepts other formats, too
             raise ValueError("not an npz archive")
         with np.load(io.BytesIO(blob), allow_pickle=False) as arrays:
             _check_names(arrays.files)
             weights = {name: arrays[name] for name in arrays.files}
         _check(weights)
-    # numpy, zipfile and zlib raise a dozen kinds of errors at what is no npz, and none is ours.
+    # For an invalid npz, numpy, zipfile and zlib raise a dozen kinds of errors.
     except Exception as error:
-        raise InvalidRelease(f"{path}: no weights: {error or type(error).__name__}") from error
+        raise InvalidReleaseError(f"{path}: no weights: {error or type(error).__name__}") from error
     return {name: array.astype(np.float32) for name, array in weights.items()}
 
 

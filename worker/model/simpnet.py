@@ -1,4 +1,4 @@
-"""SimpNet V2 in Keras 3, for any backend: what training trains and the Keras engine serves."""
+"""SimpNet V2 in Keras 3, for any backend. The training and the Keras engine use this model."""
 
 from typing import Final
 
@@ -19,11 +19,11 @@ def build(
 ) -> keras.Model:
     """Build SimpNet V2, untrained.
 
-    Input: float (batch, input_size, input_size, 3), 0 to 1, RGB; `input_size=None` leaves the side
-    open (the network is fully convolutional up to its global max pool). Output: float32 logits
-    (batch, classes). Layers are named conv1..13, bn1..13 and dense, as the weights file names them.
+    Input: float (batch, input_size, input_size, 3), 0 to 1, RGB. `input_size=None` allows any side,
+    because the network is fully convolutional up to its global max pool. Output: float32 logits
+    (batch, classes). Layers have the names of the weights file: conv1..13, bn1..13 and dense.
 
-    Raises ValueError when `input_size` is under MIN_INPUT_SIZE.
+    Raises ValueError if `input_size` is less than MIN_INPUT_SIZE.
     """
     if input_size is not None and input_size < MIN_INPUT_SIZE:
         raise ValueError(f"input_size {input_size} is under {MIN_INPUT_SIZE} pixels")
@@ -49,6 +49,6 @@ def build(
             x = layers.MaxPooling2D(2, name=f"pool{number}")(x)
     x = layers.GlobalMaxPooling2D(name="global_pool")(x)
     x = layers.Dropout(final_dropout, name="final_dropout")(x)
-    # float32 also under mixed precision: logits of half precision cost calibration.
+    # float32 also with mixed precision: half precision logits harm calibration.
     logits = layers.Dense(classes, dtype="float32", name="dense")(x)
     return keras.Model(picture, logits, name=name)

@@ -1,1 +1,1 @@
-"""Which cameras this worker owns: leases, and how workers share the cameras."""
+"""Decides which cameras this worker owns: leases, and the assignment of cameras to workers."""

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- Acquires a camera's lease unless another holds it, and returns its epoch; 0 if another does.
--- KEYS: camera_keys(). ARGV: owner, duration (ms), the longest duration (ms): a lease that runs for
--- longer was dated before the clock of Redis was set back, and has run out.
+-- Acquires a camera's lease and returns its epoch, or 0 if another worker holds the lease.
+-- KEYS: camera_keys(). ARGV: owner, duration (ms), the longest duration (ms): a stored expiry further
+-- ahead was written before the clock of Redis moved back, and counts as expired.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local lease = redis.pcall('HMGET', KEYS[3], 'owner', 'epoch', 'expires_ms')
@@ -16,7 +16,7 @@ if lease[1] ~= ARGV[1] then
   if lease[1] and lease[1] ~= '' and left > 0 and left <= tonumber(ARGV[3]) then return 0 end
   epoch = math.floor(epoch) + 1
 end
--- The owner already: an earlier reply was lost, and the epoch stays.
+-- If this worker is the owner already, an earlier reply was lost, and the epoch stays.
 redis.call('HSET', KEYS[3], 'owner', ARGV[1], 'epoch', string.format('%.0f', epoch),
   'expires_ms', string.format('%.0f', now + ARGV[2]))
 return epoch

@@ -1,4 +1,4 @@
-"""Cameras whose own keys fail, while Redis is there."""
+"""Tracks cameras whose own keys fail while Redis is reachable."""
 
 import logging
 from typing import Final
@@ -13,9 +13,10 @@ log = logging.getLogger(__name__)
 
 
 class CameraFailures:
-    """Keeps count of cameras that Redis refuses to serve, such as by a key of another type.
+    """Tracks cameras that Redis refuses to serve, for example because a key has the wrong type.
 
-    A failure of one camera is its own: the worker stays ready, and /readyz says which fail.
+    A failure affects only its camera: the worker stays ready, and /readyz names the cameras that
+    fail.
     """
 
     def __init__(self, health: Health, metrics: WorkerMetrics) -> None:
@@ -24,7 +25,7 @@ class CameraFailures:
         self._failing: dict[str, str] = {}
 
     def failed(self, camera: str, step: str, error: BaseException) -> None:
-        """Record that a step failed for this camera. Logged once, until it succeeds."""
+        """Record that a step failed for this camera; log a reason once until the step succeeds."""
         self._metrics.redis_errors.inc()
         reason = f"{step}: {short_message(error)}"
         if self._failing.get(camera) != reason:
@@ -33,7 +34,7 @@ class CameraFailures:
             self._show()
 
     def succeeded(self, camera: str) -> None:
-        """Record that it did not, or that the camera is gone."""
+        """Record that a step succeeded for this camera, or that the camera is gone."""
         if self._failing.pop(camera, None) is not None:
             self._show()
 

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Renews a worker's membership, and returns all live workers, each with the time until it expires (ms).
--- KEYS: workers. ARGV: member, duration (ms), the longest duration (ms): a member with a longer one was
--- dated before the clock of Redis was set back, or by no worker.
+-- KEYS: workers. ARGV: member, duration (ms), the longest duration (ms): a member that expires later was
+-- written before the clock of Redis moved back, or not by a worker. It is removed.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)

@@ -1,4 +1,4 @@
-"""Which cameras this worker owns: rendezvous hashing assigns, the lease permits."""
+"""Decides which cameras this worker owns: rendezvous hashing assigns them, a lease grants each."""
 
 import hashlib
 import math
@@ -13,7 +13,7 @@ from worker.delivery.stream import Lease
 from worker.redis_scripts import load_script
 
 LEASE_MS: Final = 5_000
-"""Default time that a camera stays with a worker without a heartbeat."""
+"""Default lease: how long a camera stays with a worker that does not renew its lease."""
 
 MAX_LEASE_MS: Final = 60_000
 """Maximum lease. A stored expiry further ahead was written before Redis' clock moved back and
@@ -21,17 +21,18 @@ counts as expired."""
 
 _TICKS_PER_LEASE: Final = 5
 _MAX_TICK_S: Final = 1.0
-"""New cameras are picked up within two seconds, however long a lease is."""
+"""Longest tick, so that new cameras are acquired within two seconds for any lease duration."""
 
 EVEN_UP_TO: Final = 4
-"""Up to so many cameras per worker are spread as evenly as possible: here one more is a lot."""
+"""Up to this many cameras per worker are spread as evenly as possible: one more is much here."""
 
 _SPARE: Final = 0.25
-"""Room beyond that. When one of 50 workers with 20 cameras each is lost, 60 cameras move without,
-37 with an eighth, 27 with a quarter, 20 with a half; the fullest have 20, 22, 24 and 28."""
+"""Spare room, as a fraction of a worker's share beyond EVEN_UP_TO. If one of 50 workers with 20
+cameras each is lost, 60 cameras move without spare room, 37 with an eighth, 27 with a quarter and
+20 with a half. The fullest workers then have 20, 22, 24 and 28 cameras."""
 
 _FRESH_TICKS: Final = 2.5
-"""A worker without a heartbeat for longer may have crashed: no camera is handed over to it."""
+"""A worker without a heartbeat for longer may have crashed. No camera is released in its favour."""
 
 
 @dataclass(frozen=True)
@@ -46,20 +47,22 @@ def assign(cameras: Collection[str], weights: Mapping[str, float]) -> dict[str, 
     """Return which worker should own each camera. All workers compute the same.
 
     Weighted rendezvous hashing (Schindelhauer and Schomaker, 2005): each pair of camera and worker
-    scores -weight / ln(hash), and the greatest wins. Loads are bounded (Mirrokni, Thorup and
-    Zadimoghaddam, 2016): a worker takes at most its share of the cameras, rounded up, and a quarter
-    of what the share has beyond EVEN_UP_TO. So a few cameras spread evenly, and where there are
-    many, a worker that comes or goes moves little more than its share: without room to spare, each
-    camera that finds a full worker pushes on another.
+    has the score -weight / ln(hash), and the greatest score wins. Loads are bounded (Mirrokni,
+    Thorup and Zadimoghaddam, 2016): a worker's limit is its share of the cameras plus a quarter of
+    the part of that share beyond EVEN_UP_TO, rounded up. A few cameras are therefore spread evenly.
+    If there are many cameras, a worker that joins or leaves moves little more than its share:
+    without spare room, each camera that is assigned to a full worker displaces another camera.
     """
-    # Called every second with the same names; takes 0.1 s for a thousand cameras.
+    # The result is cached: this is called every second with the same names, and computing takes
+    # 0.1 s for a thousand cameras.
     return dict(_assign(frozenset(cameras), frozenset(weights.items())))
 
 
 @lru_cache(maxsize=4)
 def _assign(cameras: frozenset[str], weighted: frozenset[tuple[str, float]]) -> Mapping[str, str]:
     weights = dict(weighted)
-    # Exactly rounded: a plain sum depends on the order of a set, which differs between processes.
+    # fsum rounds exactly: a plain sum depends on the order of the set, which differs between
+    # processes.
     total = math.fsum(weights.values())
     shares = {worker: len(cameras) * weight / total for worker, weight in weights.items()}
     room = {worker: math.ceil(share + _spare(share)) for worker, share in shares.items()}
@@ -99,7 +102,7 @@ def _weight(text: str) -> float | None:
 
 
 class Leases:
-    """The lease scripts, and this worker's membership."""
+    """Acquires, renews and releases leases, and keeps up this worker's membership."""
 
     def __init__(
         self, client: Client, owner: str, weight: float = 1.0, lease_ms: int = LEASE_MS
@@ -129,7 +132,7 @@ class Leases:
         return peers
 
     async def acquire(self, camera: str) -> Lease | None:
-        """Acquire the camera's lease; None if another worker holds it."""
+        """Acquire the camera's lease; return None if another worker holds it."""
         epoch: int = await self._acquire(
             keys=keys.camera_keys(camera), args=[self.owner, self._lease_ms, MAX_LEASE_MS]
         )
@@ -138,14 +141,14 @@ class Leases:
     async def is_free(self, camera: str, now_ms: float) -> bool:
         """Return whether the camera has no owner at `now_ms`, by the clock of Redis.
 
-        A hint: acquire() decides.
+        The result is a hint; acquire() decides.
         """
         owner, expires_ms = await self._client.hmget(keys.lease(camera), "owner", "expires_ms")
         expires = int(expires_ms) if (expires_ms or b"").isdigit() and len(expires_ms) < 20 else 0
         return not owner or not now_ms < expires <= now_ms + MAX_LEASE_MS
 
     async def renew(self, lease: Lease) -> bool:
-        """Renew the lease; False if it has moved on."""
+        """Renew the lease; return False if it has moved on."""
         return bool(
             await self._renew(
                 keys=keys.camera_keys(lease.camera), args=[lease.owner, lease.epoch, self._lease_ms]
@@ -157,5 +160,5 @@ class Leases:
         await self._release(keys=keys.camera_keys(lease.camera), args=[lease.owner, lease.epoch])
 
     async def leave(self) -> None:
-        """End this worker's membership, so that its cameras go to others at once."""
+        """End this worker's membership, so that its cameras are assigned to others at once."""
         await self._client.zrem(keys.WORKERS, self._member)

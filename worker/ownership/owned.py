@@ -1,4 +1,4 @@
-"""The cameras that a worker owns: each with its lease, and a pipeline that runs under it."""
+"""The cameras that a worker owns: each has a lease, and a pipeline that runs under it."""
 
 import asyncio
 import logging
@@ -23,11 +23,11 @@ from worker.ownership.periodic import PeriodicTasks
 from worker.ownership.sharding import limit_per_shard
 
 SIGN_OFF_S: Final = 1.0
-"""How long a worker that stops waits for Redis to accept that."""
+"""How long a stopping worker waits for Redis to end its membership."""
 
 MAX_CAMERAS: Final = 400
-"""Cameras that a worker owns at most. Each may hold two connections, one to read and one to commit:
-the rest of the client's connections, and of the usual 1,024 descriptors, is for leases."""
+"""Maximum number of cameras of a worker. Each may hold two connections, one to read and one to
+commit. The rest of the client's connections, and of the usual 1,024 descriptors, is for leases."""
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +36,8 @@ log = logging.getLogger(__name__)
 class Owned:
     """A camera that this worker owns: its lease, its pipeline, and their tasks.
 
-    `preferred_owner`: the worker that should own it, but did not acquire it. `draining_since`: when
-    it was stopped, by the monotonic clock; None while it is kept.
+    `preferred_owner`: the worker that should own it but did not acquire it; None if that is this
+    worker. `draining_since`: when it was stopped, by the monotonic clock; None while it is kept.
     """
 
     lease: Lease
@@ -79,10 +79,10 @@ class OwnedCameras:
         return len(self._owned)
 
     async def admit(self, cameras: Sequence[str]) -> list[str]:
-        """Return those of the cameras to acquire that there is room for.
+        """Return the cameras, among those to acquire, for which this worker has room.
 
-        If there is not enough, cameras that were analysed before come first: names that someone
-        registers displace none of these.
+        If the room is insufficient, cameras that were analysed before come first, so that newly
+        registered names do not displace them.
         """
         places = max(0, MAX_CAMERAS - len(self._owned))
         self._shop.metrics.over_limit.set(max(0, len(cameras) - places))
@@ -108,7 +108,7 @@ class OwnedCameras:
             return False
 
     async def acquire(self, camera: str, should: str, tasks: asyncio.TaskGroup) -> None:
-        """Run the camera among `tasks`, if its lease is free; `should` is its preferred owner."""
+        """Run the camera among `tasks` if its lease is free; `should` is its assigned worker."""
         lease = await self._leases.acquire(camera)
         if lease is None:
             return
@@ -125,11 +125,11 @@ class OwnedCameras:
         )
         preferred_owner = None if should == self._leases.owner else should
         self._owned[camera] = Owned(lease, pipeline, task, renewing, preferred_owner)
-        # A callback, since a task that is cancelled before its first step never runs.
+        # This is a callback, because a task that is cancelled before its first step never runs.
         task.add_done_callback(lambda _: self._remove(camera))
 
     async def _renew(self, camera: str) -> None:
-        """Renew the lease of an owned camera, and show its account."""
+        """Renew the lease of an owned camera, and export its ledger as metrics."""
         owned = self._owned.get(camera)
         if not owned:  # released since the step began
             return
@@ -150,15 +150,15 @@ class OwnedCameras:
             self._shop.metrics.observe_ledger(ledger)
 
     def release_one(self, assigned: Mapping[str, str], peers: Mapping[str, Peer]) -> None:
-        """Stop one camera that another worker should own, or none.
+        """Stop at most one camera that another worker should own, or that needs no owner.
 
-        One at a time, so a joining worker does not interrupt many. If a camera has not drained
-        within one lease, move on to the next.
+        It stops one at a time, so that a joining worker does not interrupt many. If a camera has
+        not drained within one lease, the next one follows.
         """
         now = time.monotonic()
         for camera, owned in self._owned.items():
             should = assigned.get(camera)
-            # Its preferred owner did not acquire it, and would not do so now.
+            # It also stays if its preferred owner is assigned, which did not acquire it.
             stays = should in (self._leases.owner, owned.preferred_owner)
             if should is None or (not stays and peers[should].fresh):
                 if owned.draining_since is None:
@@ -169,17 +169,17 @@ class OwnedCameras:
                     return
 
     def stop(self) -> None:
-        """Read no more frames of any camera."""
+        """Stop reading the frames of all cameras."""
         for owned in self._owned.values():
             owned.pipeline.stop()
 
     async def wait(self, seconds: float) -> None:
-        """Wait until all pipelines have ended, at most for `seconds`."""
+        """Wait until all pipelines have ended, for at most `seconds`."""
         if self._owned:
             await asyncio.wait([owned.task for owned in self._owned.values()], timeout=seconds)
 
     async def cancel_remaining(self, within_s: float) -> None:
-        """End the pipelines that did not finish; their frames stay pending for the next owner."""
+        """Cancel unfinished pipelines; their frames stay pending for the next owner."""
         unfinished = list(self._owned.values())
         for owned in unfinished:
             log.warning("not finished in time", extra={"camera": owned.lease.camera})
@@ -210,7 +210,7 @@ class OwnedCameras:
     async def _release(self, lease: Lease) -> None:
         try:
             await self._leases.release(lease)
-        except REDIS_ERRORS as error:  # then it runs out by itself
+        except REDIS_ERRORS as error:  # the lease then expires
             log.warning(
                 "lease not released: %s", short_message(error), extra={"camera": lease.camera}
             )

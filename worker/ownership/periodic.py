@@ -1,4 +1,4 @@
-"""Steps that are repeated, also while Redis is away."""
+"""Runs the worker's periodic steps, also while Redis is unreachable."""
 
 import asyncio
 import logging
@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 class PeriodicTasks:
     """A worker's periodic steps.
 
-    Each has a loop of its own, so that a step which waits for a hanging shard delays no other. The
-    worker is not ready while Redis fails any of them.
+    Each step has its own loop, so that a step which waits for a hung shard does not delay another.
+    The worker is not ready while any step fails because of Redis.
     """
 
     def __init__(self, every_s: float, health: Health, metrics: WorkerMetrics) -> None:
@@ -35,7 +35,7 @@ class PeriodicTasks:
     ) -> None:
         """Run the step at each interval until `until` is set.
 
-        Errors other than failures of Redis are raised.
+        Raises errors other than failures of Redis.
         """
         try:
             while not until.is_set():
@@ -48,7 +48,7 @@ class PeriodicTasks:
                 else:
                     check_cancelled()
                     self.succeeded(name)
-                # After a call that hung there is nothing left to wait.
+                # After a call that hung, no time is left to wait.
                 left_s = max(_LEAST_S, began + self._every_s - time.monotonic())
                 with suppress(TimeoutError):
                     await asyncio.wait_for(until.wait(), left_s)
@@ -56,7 +56,7 @@ class PeriodicTasks:
             self.succeeded(name)
 
     def failed(self, name: str, error: BaseException) -> None:
-        """Record that Redis failed this step."""
+        """Record that this step failed because of Redis."""
         self._metrics.redis_errors.inc()
         self._failing.add(name)
         reason = short_message(error)
@@ -64,7 +64,7 @@ class PeriodicTasks:
         log.warning("Redis cannot be reached; trying again: %s", reason, extra={"step": name})
 
     def succeeded(self, name: str) -> None:
-        """Record that it did not, or that the step has ended."""
+        """Record that this step succeeded, or that it has ended."""
         self._failing.discard(name)
         if not self._failing:
             self._health.set("redis", None)

@@ -1,4 +1,4 @@
-"""Which cameras need an owner, and the removal of cameras without a heartbeat."""
+"""Finds the cameras that need an owner, and removes cameras without a heartbeat."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ _RETIRE_EVERY_S: Final = 60.0
 
 
 class CameraRegistry:
-    """The registry of cameras as the workers use it."""
+    """The workers' view of the registry of cameras."""
 
     def __init__(self, client: Client, retention: Retention, failures: CameraFailures) -> None:
         self._client = client
@@ -31,9 +31,10 @@ class CameraRegistry:
         self._retire_at = 0.0
 
     async def cameras_needing_owner(self, now_ms: float) -> set[str]:
-        """Return cameras that a worker must own: with a recent heartbeat, or with frames left.
+        """Return the cameras with a recent heartbeat or with queued frames: each needs an owner.
 
-        `now_ms` is by the clock of Redis. The expired data of the others is dropped periodically.
+        `now_ms` is by the clock of Redis. Expired data of the other cameras is dropped
+        periodically.
         """
         names = await registered(self._client, now_ms)
         silent = [name for name, heard_ms in names.items() if now_ms - heard_ms > SILENT_MS]
@@ -48,8 +49,8 @@ class CameraRegistry:
         try:
             return bool(await self._client.xlen(keys.frames(camera)))
         except REDIS_ERRORS as error:
-            # Unknown while its shard is away: the camera is kept. A key of another type holds no
-            # frame.
+            # While its shard is unreachable the answer is unknown, and the camera is kept. A key of
+            # another type has no frames.
             return not is_wrong_type(error)
 
     async def _retire(self, camera: str) -> None:

@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
--- Renews a lease, also one that ran out without being acquired by another; 0 if it has moved on.
+-- Renews a lease and returns 1, even if it expired and no other worker acquired it; returns 0 if it has
+-- moved on.
 -- KEYS: camera_keys(). ARGV: owner, epoch, duration (ms).
 local lease = redis.pcall('HMGET', KEYS[3], 'owner', 'epoch')
 if lease.err or lease[1] ~= ARGV[1] or lease[2] ~= ARGV[2] then return 0 end

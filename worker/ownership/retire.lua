@@ -1,20 +1,20 @@
 #!lua flags=allow-oom
--- Drops what is past its age of a camera without an owner, and the camera's keys once nothing is
--- left; all but its lease, whose epoch only ever grows. A key that holds something else than what we
--- write there is left over: it goes with the others.
+-- Drops expired events and dead letters of a camera without an owner. Deletes the camera's keys when
+-- nothing is left, except its lease, whose epoch never decreases. A key of the wrong type is ignored,
+-- and is deleted with the others.
 -- KEYS: camera_keys(). ARGV: age (ms), how far ahead an id may be (ms).
 -- Returns 1 if the camera is gone, else 0.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 
--- A number from 0 to `most`, whatever the lease holds.
+-- Returns a number from 0 to `most` for any text: 0 if it is not a number.
 local function bounded(text, most)
   local number = tonumber(text or 0)
   if not number or not (number > 0) then return 0 end
   return math.min(number, most)
 end
 
-local lease = redis.pcall('HMGET', KEYS[3], 'owner', 'expires_ms', 'behind_ms')
+local lease = redis.pcall('HMGET', KEYS[3], 'owner', 'expires_ms', 'clock_offset_ms')
 if lease.err then lease = {} end
 if lease[1] and lease[1] ~= '' and bounded(lease[2], 2 ^ 53) > now then return 0 end
 
@@ -28,7 +28,7 @@ for _, key in ipairs({ KEYS[1], KEYS[2], KEYS[5] }) do
     local stream = {}
     for n = 1, #info, 2 do stream[info[n]] = info[n + 1] end
     local last_ms = tonumber(stream['last-generated-id']:match('^%d+'))
-    -- An id from beyond any clock's error dates nothing.
+    -- An id further ahead than any clock error says nothing about the age.
     local is_recent = last_ms >= oldest and last_ms <= now + tonumber(ARGV[2])
     if stream['length'] > 0 or is_recent then return 0 end
   end

@@ -1,4 +1,4 @@
-"""The same step for many cameras concurrently, without a connection to Redis for each."""
+"""Runs a step for many cameras concurrently, without one connection to Redis per camera."""
 
 import asyncio
 from collections import defaultdict
@@ -36,7 +36,7 @@ def limit_per_shard(
 def _shard(client: Client, camera: str) -> str:
     """Return the name of the server that has the camera's keys.
 
-    One name for all if there is only one, or if the layout of the cluster is unknown.
+    It is the same name for all cameras if there is one server, or if the cluster layout is unknown.
     """
     if not isinstance(client, RedisCluster):
         return ""

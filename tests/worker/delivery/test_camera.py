@@ -15,7 +15,7 @@ import redis
 from redis.exceptions import ResponseError
 
 from emotion_streams import keys
-from emotion_streams.connection import Client, connect
+from emotion_streams.connection import Client, connect_async
 from emotion_streams.events import EmotionEvent
 from emotion_streams.frames import Frame
 from emotion_streams.ledger import Ledger, read_ledger
@@ -46,7 +46,7 @@ def store(
     """Frames of this age, the last as old as said and the others a millisecond more each."""
     for number, jpeg in enumerate(jpegs):
         captured_ms = now_ms() - age_ms - len(jpegs) + number
-        frame = Frame(captured_ms, 64, 48, jpeg, "boot", number, max_age_ms=max_age_ms)
+        frame = Frame(captured_ms, 64, 48, jpeg, "session_id", number, max_age_ms=max_age_ms)
         client.xadd(FRAMES, {"frame": frame.pack()})
 
 
@@ -84,7 +84,7 @@ async def running(
     slots: int = 4,
     engine: Indifferent | None = None,
 ) -> AsyncIterator[Scene]:
-    connection = connect(url)
+    connection = connect_async(url)
     lease = await Leases(connection, "me").acquire(CAMERA)
     assert lease
     with stub_shop(finder, slots, engine) as shop:
@@ -330,7 +330,7 @@ def test_frames_that_a_paused_predecessor_read_since_are_swept(
         await zombie
         await scene.until_ended(in_flight=0, queued=0)
         ledger = await scene.ledger()
-        assert ledger.analysed + ledger.late == 21
+        assert ledger.analysed + ledger.superseded == 21
 
     play(redis_url, act)
 
@@ -338,16 +338,18 @@ def test_frames_that_a_paused_predecessor_read_since_are_swept(
 def test_a_producer_whose_clock_is_days_behind_keeps_its_events(
     redis_url: str, client: redis.Redis
 ) -> None:
-    behind_ms = 2 * Retention().age_ms
+    clock_offset_ms = 2 * Retention().age_ms
 
     async def act(scene: Scene) -> None:
         for number in range(4):  # as many as tell that it is the clock
-            at_ms = now_ms() - behind_ms
-            frame = Frame(at_ms, 64, 48, b"jpeg", "boot", number, max_age_ms=None)
+            at_ms = now_ms() - clock_offset_ms
+            frame = Frame(at_ms, 64, 48, b"jpeg", "session_id", number, max_age_ms=None)
             client.xadd(FRAMES, {"frame": frame.pack()}, f"{at_ms}-{number}")
             await scene.until_ended(analysed=number + 1)
         swept = keys.lease(CAMERA)
-        await until(lambda: int(client.hget(swept, "behind_ms") or 0) > behind_ms - 10_000)
+        await until(
+            lambda: int(client.hget(swept, "clock_offset_ms") or 0) > clock_offset_ms - 10_000
+        )
         assert client.xlen(keys.emotions(CAMERA)) == 4
 
     play(redis_url, act)

@@ -369,7 +369,7 @@ class Delivery(RuleBasedStateMachine):
             if outcome == "repeated":
                 assert frame_id not in self.pending
                 continue
-            assert outcome == wanted or (wanted == "analysed" and outcome == "late")
+            assert outcome == wanted or (wanted == "analysed" and outcome == "superseded")
             if wanted == Outcome.ANALYSED and self.pending[frame_id].deliveries > 1:
                 self.strikes = 0
             self.expected[outcome] += 1
@@ -409,7 +409,7 @@ class Delivery(RuleBasedStateMachine):
     def the_account_is_exact(self) -> None:
         ledger = self._ledger()
         assert ledger.balanced
-        assert ledger.dropped == self.dropped
+        assert ledger.trimmed == self.dropped
         assert ledger.added == self.added
         assert ledger.in_flight == len(self.pending)
         assert self._in_redis() == self.pending

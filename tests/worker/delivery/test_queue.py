@@ -28,7 +28,7 @@ class Camera:
         queue = FrameQueue(lambda: NOW_MS)
         queue.service_time = self.service_time
         frames = [
-            Frame(round(NOW_MS - age_ms), 64, 48, b"", "boot", seq, max_age_ms=max_age_ms)
+            Frame(round(NOW_MS - age_ms), 64, 48, b"", "session_id", seq, max_age_ms=max_age_ms)
             for seq, age_ms in enumerate(ages_ms)
         ]
         queued = [QueuedFrame(f"{each.captured_ms}-0", 1, 100, each) for each in frames]
@@ -53,7 +53,7 @@ def test_camera_that_is_behind_continues_with_its_newest_frame() -> None:
 
 def test_malformed_frame_does_not_displace_valid_frame() -> None:
     malformed = parse_entry("1-0", b"\xc1", 1, 1)
-    valid = Frame(round(NOW_MS), 64, 48, b"", "boot", 9)
+    valid = Frame(round(NOW_MS), 64, 48, b"", "session_id", 9)
     redelivered = QueuedFrame("1-0", 4, 100, valid)
     assert Camera().begins(1100, 500, then=malformed) == 500
     assert Camera().begins(1100, 500, then=redelivered) == 500
@@ -80,7 +80,7 @@ def test_queued_frame_is_held_once() -> None:
     queue = FrameQueue(lambda: NOW_MS)
     tracemalloc.start()
     try:
-        frames = (Frame(1, 64, 48, bytes(100_000), "boot", seq) for seq in range(50))
+        frames = (Frame(1, 64, 48, bytes(100_000), "session_id", seq) for seq in range(50))
         blobs = [frame.pack() for frame in frames]
         parsed = [parse_entry(f"{n}-0", blob, 1, len(blob)) for n, blob in enumerate(blobs)]
         queue.add(parsed, just_stored=True)

@@ -10,7 +10,7 @@ NOW_MS = 1_700_000_000_000.0
 
 def frame(age_ms: float) -> Frame:
     """A frame that says to be so old at NOW_MS."""
-    return Frame(round(NOW_MS - age_ms), 640, 480, b"", "boot", 0)
+    return Frame(round(NOW_MS - age_ms), 640, 480, b"", "session_id", 0)
 
 
 def skew_after(*ages_ms: float) -> ClockSkew:

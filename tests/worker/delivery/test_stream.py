@@ -11,7 +11,7 @@ import redis
 from redis.exceptions import ResponseError
 
 from emotion_streams import keys
-from emotion_streams.connection import connect
+from emotion_streams.connection import connect_async
 from emotion_streams.frames import MAX_FRAME_BYTES
 from emotion_streams.ledger import Ledger, Outcome, read_ledger
 from worker.delivery.stream import (
@@ -36,7 +36,7 @@ def own(url: str, *steps: Step, owner: str = "me", retention: Retention | None =
     """Take the camera, do the steps, and read the account."""
 
     async def main() -> Ledger:
-        client = connect(url)
+        client = connect_async(url)
         try:
             lease = await Leases(client, owner).acquire(CAMERA)
             assert lease
@@ -112,10 +112,10 @@ def test_an_event_older_than_the_newest_is_late(redis_url: str, client: redis.Re
     store(client, 1, 2)
 
     async def commit(stream: CameraStream) -> None:
-        assert await stream.commit([analysed(2), analysed(1)]) == ["analysed", "late"]
+        assert await stream.commit([analysed(2), analysed(1)]) == ["analysed", "superseded"]
 
     ledger = own(redis_url, start, read_all, commit)
-    assert (ledger.analysed, ledger.late, ledger.balanced) == (1, 1, True)
+    assert (ledger.analysed, ledger.superseded, ledger.balanced) == (1, 1, True)
 
 
 def test_a_successor_claims_what_was_pending_and_counts_what_was_trimmed(
@@ -234,7 +234,7 @@ def test_who_has_not_the_lease_is_refused_and_changes_nothing(
     store(client, 1)
 
     async def trespass(stream: CameraStream) -> None:
-        async with connect(redis_url) as connection:
+        async with connect_async(redis_url) as connection:
             other = CameraStream(connection, right, Retention())
             with pytest.raises(FencedError, match=CAMERA):
                 await other.commit([analysed(1)])
@@ -284,7 +284,7 @@ def test_events_and_dead_letters_are_kept_by_age(redis_url: str, client: redis.R
             client.xadd(key, {"a": "b"}, f"{(seconds - age_s) * 1000}-0")
 
     async def claim(stream: CameraStream) -> None:
-        await stream.claim((), behind_ms=0)
+        await stream.claim((), clock_offset_ms=0)
 
     own(redis_url, claim, retention=Retention(age_ms=60_000))
     assert client.xlen(keys.emotions(CAMERA)) == 2
@@ -294,14 +294,14 @@ def test_events_and_dead_letters_are_kept_by_age(redis_url: str, client: redis.R
 def test_events_dated_by_a_clock_that_is_behind_are_kept_as_long(
     redis_url: str, client: redis.Redis
 ) -> None:
-    behind_ms = 7_200_000
+    clock_offset_ms = 7_200_000
     seconds, _ = client.time()
     for key in (keys.emotions(CAMERA), keys.dead(CAMERA)):
         for age_s in (100, 50, 0):
-            client.xadd(key, {"a": "b"}, f"{(seconds - age_s) * 1000 - behind_ms}-0")
+            client.xadd(key, {"a": "b"}, f"{(seconds - age_s) * 1000 - clock_offset_ms}-0")
 
     async def claim(stream: CameraStream) -> None:
-        await stream.claim((), behind_ms=behind_ms)
+        await stream.claim((), clock_offset_ms=clock_offset_ms)
 
     own(redis_url, start, retention=Retention(age_ms=60_000))  # it does not know the clock yet
     assert client.xlen(keys.emotions(CAMERA)) == 3
@@ -382,6 +382,24 @@ def test_a_claim_is_bounded_by_bytes_and_says_that_there_is_more(
     own(redis_url, start, read_each, claim)
 
 
+def test_entries_larger_than_any_frame_are_looked_at_one_at_a_time(
+    redis_url: str, client: redis.Redis
+) -> None:
+    """Whatever a script looks at it copies, while the server does nothing else."""
+    for number in range(1, 4):
+        client.xadd(FRAMES, {"a": bytes(MAX_FRAME_BYTES), "b": bytes(2_000)}, f"{number}-0")
+
+    async def read(stream: CameraStream) -> None:
+        for number in range(1, 4):
+            assert [queued.frame_id for queued in await stream.read()] == [f"{number}-0"]
+        claimed = await stream.claim(())
+        assert ([queued.frame_id for queued in claimed.frames], claimed.complete) == (
+            ["1-0"], False,
+        )  # fmt: skip
+
+    own(redis_url, start, read)
+
+
 def test_an_entry_larger_than_any_frame_is_delivered_without_its_content(
     redis_url: str, client: redis.Redis
 ) -> None:
@@ -404,19 +422,22 @@ def test_a_clock_behind_all_of_time_stops_no_claim(
     store(client, 1)
 
     async def spoil(stream: CameraStream) -> None:
-        client.hset(keys.lease(CAMERA), "behind_ms", kept)
+        client.hset(keys.lease(CAMERA), "clock_offset_ms", kept)
 
     async def claim(stream: CameraStream) -> None:
         await stream.claim(())
-        for behind_ms in (client.time()[0] * 1000, 10**15):  # as of a clock that begins at 1970
-            await stream.claim((), behind_ms=behind_ms)
+        for clock_offset_ms in (
+            client.time()[0] * 1000,
+            10**15,
+        ):  # as of a clock that begins at 1970
+            await stream.claim((), clock_offset_ms=clock_offset_ms)
         await stream.read()
         assert await stream.commit([analysed(1)]) == ["analysed"]
 
     own(redis_url, start, spoil, claim, start)
     assert (
         0
-        <= int(client.hget(keys.lease(CAMERA), "behind_ms") or -1)
+        <= int(client.hget(keys.lease(CAMERA), "clock_offset_ms") or -1)
         <= (client.time()[0] + 1) * 1000
     )
 
@@ -443,7 +464,7 @@ def test_a_key_that_holds_something_else_is_reset_by_the_cameras_owner(
         assert await stream.commit([analysed(2)]) == ["analysed"]
 
     ledger = own(redis_url, start, commit_one, spoil, claim)
-    assert (ledger.added, ledger.analysed, ledger.dropped) == (2, 2, 0)
+    assert (ledger.added, ledger.analysed, ledger.trimmed) == (2, 2, 0)
 
 
 @pytest.mark.parametrize("value", ["many", "-1", "1.5", "9" * 5_000])
@@ -464,7 +485,7 @@ def test_a_ledger_that_is_no_hash_is_reset(redis_url: str, client: redis.Redis) 
     client.set(keys.ledger(CAMERA), "of a foreign type")
 
     async def read_account(stream: CameraStream) -> None:
-        async with connect(redis_url) as connection:
+        async with connect_async(redis_url) as connection:
             assert (await read_ledger(connection, CAMERA)).analysed == 0
 
     own(redis_url, read_account, start)
@@ -519,7 +540,7 @@ def test_a_stream_that_the_largest_id_blocks_is_reset_and_its_account_goes_on(
         assert await stream.commit([analysed(2)]) == ["analysed"]
 
     ledger = own(redis_url, start, work)
-    assert (ledger.added, ledger.analysed, ledger.dead, ledger.dropped) == (3, 2, 1, 0)
+    assert (ledger.added, ledger.analysed, ledger.dead, ledger.trimmed) == (3, 2, 1, 0)
     assert ledger.balanced
     letters: Any = client.xrange(keys.dead(CAMERA))
     assert b"ahead of the time of Redis" in letters[0][1][b"reason"]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import samples
-from worker.inference.decode import UnusablePicture, decode
+from worker.inference.decode import UnusablePictureError, decode
 
 
 def test_a_jpeg_becomes_a_bgr_picture() -> None:
@@ -24,13 +24,13 @@ def test_a_grey_jpeg_becomes_three_channels() -> None:
 
 
 def test_what_the_header_reader_refuses_is_unusable() -> None:
-    with pytest.raises(UnusablePicture, match="cut off"):
+    with pytest.raises(UnusablePictureError, match="cut off"):
         decode(samples.jpeg()[:-20])
 
 
 @given(st.binary(max_size=300).map(lambda tail: b"\xff\xd8" + tail) | st.binary(max_size=50))
 def test_arbitrary_bytes_are_unusable(blob: bytes) -> None:
-    with pytest.raises(UnusablePicture):
+    with pytest.raises(UnusablePictureError):
         decode(blob)
 
 
@@ -40,5 +40,5 @@ def test_a_jpeg_with_a_byte_changed_decodes_or_is_unusable(data: st.DataObject) 
     blob[data.draw(st.integers(0, len(blob) - 1))] = data.draw(st.integers(0, 255))
     try:
         assert decode(bytes(blob)).ndim == 3
-    except UnusablePicture:
+    except UnusablePictureError:
         return

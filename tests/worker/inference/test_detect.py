@@ -21,7 +21,7 @@ from producer.sources.demo import DemoSource
 from worker.inference.detect import Detector, choose
 from worker.inference.detect.choose import (
     YUNET_FILE,
-    NoDetector,
+    DetectorUnavailableError,
     choose_detector,
     fetch_yunet,
 )
@@ -90,7 +90,7 @@ def test_faces_are_found_where_people_boxed_them(detector: Detector, shared: Pat
     assert false <= most_false
 
 
-def test_the_cascade_sees_one_face_in_every_picture_of_the_demo() -> None:
+def test_haar_detects_one_face_in_every_frame_of_the_demo() -> None:
     demo, detector = DemoSource(), Haar()
     demo.open()
     faces = []
@@ -189,7 +189,7 @@ def test_auto_takes_the_cascade_where_yunet_cannot_be_had(
     assert isinstance(choose_detector("auto", None)(), Haar)
     (warning,) = [record.getMessage() for record in caplog.records]
     assert "misses about one face in four" in warning
-    with pytest.raises(NoDetector, match="--detector-model"):
+    with pytest.raises(DetectorUnavailableError, match="--detector-model"):
         choose_detector("yunet", None)
 
 
@@ -205,7 +205,7 @@ def test_a_user_without_a_home_folder_gets_the_cascade(
     assert isinstance(choose_detector("auto", None)(), Haar)
     (warning,) = caplog.records
     assert "set XDG_CACHE_HOME" in vars(warning)["reason"]
-    with pytest.raises(NoDetector, match="set XDG_CACHE_HOME"):
+    with pytest.raises(DetectorUnavailableError, match="set XDG_CACHE_HOME"):
         choose_detector("yunet", None)
 
 
@@ -238,9 +238,9 @@ def test_a_file_that_is_not_yunet_is_refused_even_by_auto(tmp_path: Path) -> Non
     wrong = tmp_path / "wrong.onnx"
     wrong.write_bytes(b"not a model")
     for name in ("auto", "yunet"):
-        with pytest.raises(NoDetector, match="sha256"):
+        with pytest.raises(DetectorUnavailableError, match="sha256"):
             choose_detector(name, wrong)
-    with pytest.raises(NoDetector, match="No such file"):
+    with pytest.raises(DetectorUnavailableError, match="No such file"):
         choose_detector("yunet", tmp_path / "missing.onnx")
 
 

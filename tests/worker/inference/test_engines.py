@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 import worker.inference.engines
 from worker.inference.devices import has_bfloat16, has_int8, visible_gpus
 from worker.inference.engines import Engine, probabilities
-from worker.inference.engines.choose import ENGINES, NoEngine, build_engine, prefer
+from worker.inference.engines.choose import ENGINES, EngineUnavailableError, build_engine, prefer
 from worker.inference.engines.keras import KerasEngine
 from worker.inference.engines.mnn import MAX_LANES, MnnEngine, open_sessions
 from worker.inference.engines.openvino import OpenVinoEngine
-from worker.inference.openvino_core import NoOpenVino, compile_on
+from worker.inference.openvino_core import OpenVinoUnavailableError, compile_on
 from worker.model import simpnet
 from worker.model.keras_weights import import_weights
 from worker.model.release import Release, load
@@ -153,6 +153,15 @@ def test_mnn_is_built_without_a_file_that_a_signal_could_leave_behind(
     assert len(list(Path("/proc/self/fd").iterdir())) == open_files
 
 
+def test_mnn_writes_nothing_to_standard_output() -> None:
+    code = (
+        "from worker.inference.engines.mnn import MnnEngine; from worker.model.release import load;"
+        "MnnEngine(load(), threads=2).warm(); print('ready')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "ready\n"
+
+
 def test_lanes_work_side_by_side_and_do_not_mix_faces_up(
     engine: Engine, sample: NDArray[np.uint8], expected: NDArray[np.float32]
 ) -> None:
@@ -252,7 +261,7 @@ def test_keras_says_what_to_do_on_a_backend_that_it_cannot_serve_on(
 ) -> None:
     monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
     advice = r"KERAS_BACKEND=torch: set KERAS_BACKEND=tensorflow or jax, or install MNN"
-    with pytest.raises(NoEngine, match=advice) as refused:
+    with pytest.raises(EngineUnavailableError, match=advice) as refused:
         build_engine("keras", release, 1)
     assert "pip install" not in str(refused.value)  # it is installed
 
@@ -301,7 +310,9 @@ def test_keras_that_cannot_use_the_gpu_that_is_there_does_not_take_its_place(
 ) -> None:
     monkeypatch.setattr("worker.inference.engines.choose.visible_gpus", lambda: ("0",))
     monkeypatch.setattr("worker.inference.engines.keras._TensorFlow.gpus", lambda _: 0)
-    with pytest.raises(NoEngine, match=r"GPU 0 is visible, but .* CPU: install it with CUDA"):
+    with pytest.raises(
+        EngineUnavailableError, match=r"GPU 0 is visible, but .* CPU: install it with CUDA"
+    ):
         build_engine("keras", release, threads=1)
     assert build_engine("auto", float32(release), threads=1).name == "mnn"
     (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
@@ -375,13 +386,17 @@ def test_a_cpu_is_asked_for_what_it_does_fast(
 def test_a_device_that_openvino_does_not_have_is_named_in_one_line(
     engine: str, release: Release
 ) -> None:
-    with pytest.raises(NoEngine, match=r"sees no device GPU\.7, only .*CPU") as refused:
+    with pytest.raises(
+        EngineUnavailableError, match=r"sees no device GPU\.7, only .*CPU"
+    ) as refused:
         build_engine(engine, release, 1, "GPU.7")
     assert "\n" not in str(refused.value)
 
 
 def test_a_device_is_for_openvino_alone(release: Release) -> None:
-    with pytest.raises(NoEngine, match="--device GPU is OpenVINO's: take --engine openvino"):
+    with pytest.raises(
+        EngineUnavailableError, match="--device GPU is OpenVINO's: take --engine openvino"
+    ):
         build_engine("mnn", release, 1, "GPU")
 
 
@@ -389,10 +404,12 @@ def test_an_openvino_that_is_missing_or_too_old_is_said_in_one_line(
     release: Release, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("openvino.__version__", "2024.6.0-17404")
-    with pytest.raises(NoEngine, match=r"OpenVINO 2024\.6\.0-17404 is too old: 2025 or later"):
+    with pytest.raises(
+        EngineUnavailableError, match=r"OpenVINO 2024\.6\.0-17404 is too old: 2025 or later"
+    ):
         build_engine("openvino", release, 1)
     monkeypatch.setitem(sys.modules, "openvino", None)
-    with pytest.raises(NoEngine, match=r"pip install 'emotion-streams\[openvino\]'"):
+    with pytest.raises(EngineUnavailableError, match=r"pip install 'emotion-streams\[openvino\]'"):
         build_engine("openvino", release, 1)
 
 
@@ -401,7 +418,7 @@ def test_a_device_that_refuses_the_model_is_named_in_one_line() -> None:
         def compile_model(self, *_: object) -> None:
             raise RuntimeError("Exception from src/inference:\nCheck failed:\nno such kernel\n")
 
-    with pytest.raises(NoOpenVino, match=r"NPU refuses the model: no such kernel$"):
+    with pytest.raises(OpenVinoUnavailableError, match=r"NPU refuses the model: no such kernel$"):
         compile_on(Core(), None, "NPU", {})
 
 

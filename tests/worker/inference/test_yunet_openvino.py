@@ -20,7 +20,7 @@ from worker.inference.detect.choose import YUNET_FILE, choose_detector
 from worker.inference.detect.yunet import DETECT_SIDE, NMS_THRESHOLD, SCORE_THRESHOLD, YuNet
 from worker.inference.detect.yunet_decode import suppress
 from worker.inference.detect.yunet_openvino import SIZES_KEPT, Networks, YuNetOpenVino
-from worker.inference.openvino_core import NoOpenVino
+from worker.inference.openvino_core import OpenVinoUnavailableError
 
 LARGEST = (DETECT_SIDE, DETECT_SIDE)
 
@@ -108,6 +108,16 @@ def test_no_picture_waits_for_a_network_to_be_compiled(
     assert networks.sizes == {LARGEST, (320, 256)}
 
 
+def test_a_patient_detector_finds_the_same_whenever_a_picture_comes(
+    yunet_file: Path, shared: Path
+) -> None:
+    networks = Networks(yunet_file.read_bytes(), threads=1, patient=True)
+    image, _ = next(boxed_faces(shared))
+    first = YuNetOpenVino(networks).detect(image)
+    assert len(networks.sizes) == 2
+    assert YuNetOpenVino(networks).detect(image) == first
+
+
 def test_sizes_in_turn_are_compiled_once_each_as_long_as_there_is_room(
     networks: Networks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,7 +154,7 @@ def test_a_size_that_cannot_be_compiled_goes_on_in_a_larger_network(
 
     def refuse(size: tuple[int, int]) -> None:
         tried.append(size)
-        raise NoOpenVino("OpenVINO's device CPU refuses the model: no memory")
+        raise OpenVinoUnavailableError("OpenVINO's device CPU refuses the model: no memory")
 
     monkeypatch.setattr(networks, "_compile", refuse)
     for _ in range(3):

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emotion_streams import keys
-from emotion_streams.connection import Client, connect
+from emotion_streams.connection import Client, connect_async
 from worker.delivery.stream import Lease
 from worker.ownership.lease import EVEN_UP_TO, LEASE_MS, Leases, Peer, assign
 
@@ -29,7 +29,7 @@ WEIGHTS = st.dictionaries(NAMES, st.sampled_from([0.5, 1.0, 2.0, 4.0]), min_size
 
 def with_client(url: str, use: Callable[[Client], Awaitable[Result]]) -> Result:
     async def main() -> Result:
-        client = connect(url)
+        client = connect_async(url)
         try:
             return await use(client)
         finally:

@@ -11,17 +11,17 @@ from emotion_streams.events import Box
 
 @dataclass(frozen=True)
 class Detection:
-    """A face found: its box in pixels of the picture, and the detector's score, 0 to 1."""
+    """A detected face: its box in pixels of the picture, and the detector's score, 0 to 1."""
 
     box: Box
     score: float
 
 
 class Detector(Protocol):
-    """Finds faces in pictures. Not thread-safe: each thread takes one of its own."""
+    """Finds faces in pictures. It is not thread-safe: each thread needs its own detector."""
 
     name: str
-    """As in the model card's crop geometry and in every event."""
+    """The name that the model card's crop geometry and every event use."""
 
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
-        """The faces in a uint8 BGR picture (height, width, 3), surest first."""
+        """Return the faces in a uint8 BGR picture (height, width, 3), highest score first."""

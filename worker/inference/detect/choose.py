@@ -1,4 +1,4 @@
-"""Which detector a worker runs, and where YuNet's file comes from."""
+"""Chooses the detector of a worker, and gets YuNet's file."""
 
 import hashlib
 import http.client
@@ -26,15 +26,15 @@ YUNET_URL: Final = (
 )
 _DOWNLOAD_TIMEOUT_S: Final = 5.0
 _DOWNLOAD_WITHIN_S: Final = 20.0
-"""All of it: a network that hands out a byte at a time must not hold a worker's start."""
+"""Limit of the whole download, so that a slow network does not block the start of a worker."""
 _MAX_DOWNLOAD: Final = 1 << 20
-"""The file has 232,589 bytes; whatever is longer is something else."""
+"""Limit in bytes. YuNet's file has 232,589 bytes, so a longer file is not YuNet's."""
 
 log = logging.getLogger(__name__)
 
 
-class NoDetector(RuntimeError):
-    """The detector asked for cannot be had: why, and what to do."""
+class DetectorUnavailableError(RuntimeError):
+    """The requested detector is unavailable; the message says why and what to do."""
 
 
 def choose_detector(
@@ -43,19 +43,20 @@ def choose_detector(
     """Return a factory of detectors, one per thread.
 
     `name` is `yunet`, `haar`, or `auto` for YuNet if its file is available, else Haar. `model` is
-    YuNet's file; without it, the file is taken from the cache or downloaded into it. `side`: the
-    longer side in pixels that YuNet sees pictures at; Haar has a size of its own. `threads` may
-    detect at once; without it, one per core. Raises NoDetector.
+    YuNet's file. Without it, the file is read from the cache, or downloaded into the cache. `side`
+    is the longer side in pixels to which pictures are reduced for YuNet; Haar has its own size.
+    `threads` threads may detect at once, and none waits for another. Without `threads`, one thread
+    may detect, and its results depend on the pictures alone. Raises DetectorUnavailableError.
     """
     if name == "haar":
         return Haar
     try:
-        # The bytes that were checked are the bytes that run: the file may be replaced meanwhile.
+        # Run the same bytes that were checked, because the file may be replaced meanwhile.
         weights = _read_checked(model) if model else fetch_yunet(cache_folder(), YUNET_URL)
-        return fastest_yunet(weights, threads or len(os.sched_getaffinity(0)), side)
+        return fastest_yunet(weights, threads, side)
     except (OSError, cv2.error, ValueError) as error:
         if name == "yunet" or model:
-            raise NoDetector(
+            raise DetectorUnavailableError(
                 f"YuNet cannot be had: {error}. Give its file with --detector-model, "
                 "or take --detector haar"
             ) from error
@@ -68,9 +69,9 @@ def choose_detector(
 
 
 def cache_folder() -> Path:
-    """Return where downloads are kept: XDG_CACHE_HOME/emotion-streams, else ~/.cache.
+    """Return the folder of downloads: emotion-streams in XDG_CACHE_HOME, else in ~/.cache.
 
-    Raises OSError if there is no home folder, as for a user without an entry in /etc/passwd.
+    Raises OSError without a home folder, for example for a user who is not in /etc/passwd.
     """
     if base := os.environ.get("XDG_CACHE_HOME"):
         return Path(base) / "emotion-streams"
@@ -85,8 +86,8 @@ def cache_folder() -> Path:
 def fetch_yunet(folder: Path, url: str) -> bytes:
     """Return the content of YuNet's file in `folder`, downloaded from `url` if it is missing.
 
-    It is checked by its sha256. Raises OSError if it is not available, ValueError if it is another
-    file.
+    The sha256 of the content is checked. Raises OSError if the file is not available, ValueError if
+    the sha256 is another one.
     """
     path = folder / YUNET_FILE
     if path.is_file():
@@ -94,7 +95,7 @@ def fetch_yunet(folder: Path, url: str) -> bytes:
     blob = _download(url)
     _check(blob, url)
     folder.mkdir(parents=True, exist_ok=True)
-    # Under another name first: workers that start together must not read half a file.
+    # The file gets its name last: workers that start together must not read half a file.
     with tempfile.NamedTemporaryFile(dir=folder, delete=False) as part:
         part.write(blob)
     Path(part.name).replace(path)
@@ -102,7 +103,10 @@ def fetch_yunet(folder: Path, url: str) -> bytes:
 
 
 def _download(url: str) -> bytes:
-    """What stands at `url`, at most _MAX_DOWNLOAD bytes. Raises OSError."""
+    """Return the content of `url`, cut off soon after _MAX_DOWNLOAD bytes.
+
+    Raises OSError.
+    """
     deadline = time.monotonic() + _DOWNLOAD_WITHIN_S
     blob = bytearray()
     try:
@@ -111,7 +115,8 @@ def _download(url: str) -> bytes:
                 blob += part
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"{url}: not downloaded within {_DOWNLOAD_WITHIN_S} s")
-    # What is no HTTP, as of a network that asks for a login first; a redirect to no URL.
+    # A reply that is not HTTP, for example from a network with a login page, or a redirect to an
+    # invalid URL.
     except (http.client.HTTPException, ValueError) as error:
         raise OSError(f"{url}: {type(error).__name__}: {error}") from error
     return bytes(blob)

@@ -1,4 +1,4 @@
-"""YuNet, the detector to use: exact, small, fast on a CPU (Wu et al., 2023, through OpenCV)."""
+"""YuNet in OpenCV, the preferred detector: accurate, small, fast on a CPU (Wu et al., 2023)."""
 
 from collections import OrderedDict
 from typing import Any, Final
@@ -13,27 +13,30 @@ from worker.inference.detect import Detection
 SCORE_THRESHOLD: Final = 0.7
 NMS_THRESHOLD: Final = 0.3
 MAX_CANDIDATES: Final = 5000
-"""Boxes before suppression: some ten a face. With 500 a crowd in 4K would lose most faces."""
+"""Maximum boxes before suppression, about ten per face. With 500, most faces of a crowd in 4K are
+lost."""
 
 DETECT_SIDE: Final = 640
-"""Pictures are reduced to this longer side for detection: the size YuNet was trained on. Faces of
-12 pixels in it are still found; the crop is cut from the full picture."""
+"""Longer side in pixels to which pictures are reduced for detection: the size that YuNet was
+trained on. Faces of 12 pixels in the reduced picture are still found. Crops come from the full
+picture."""
 
 MAX_DETECT_SIDE: Final = 4096
-"""4K as it is. One picture of 3840x2160 costs 27 times one of 640x480."""
+"""A 4K picture is not reduced. A picture of 3840x2160 costs 27 times as much as one of 640x480."""
 
 SIZES_KEPT: Final = 4
-"""Networks that a detector keeps, one per size of its input: to lay out another costs 3 to 4 ms,
-half of a frame's detection. Each takes 10 to 25 MB at a side of 640, in proportion to its pixels
-beyond that, and each thread has a detector; so fewer are kept of larger ones."""
+"""Networks that a detector keeps, one per input size. Setting up another network takes 3 to 4 ms,
+half the time of a frame's detection. Each network takes 10 to 25 MB at a side of 640, and beyond
+that in proportion to its pixels. Each thread has a detector, so fewer networks are kept if they are
+larger."""
 
 MIN_SIDE: Final = 64
-"""Twice the network's largest stride. In flatter pictures OpenCV 4.14 reads memory that nobody
-wrote, and finds faces in it; they are padded."""
+"""Smallest side in pixels: twice the network's largest stride. Smaller pictures are padded, because
+OpenCV 4.14 reads uninitialised memory for them, and finds faces in it."""
 
 
 def reduced(image: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], float]:
-    """Return the picture with its longer side at most `side` pixels, and its scale, up to 1."""
+    """Return the picture, its longer side at most `side` pixels, and its scale, at most 1."""
     height, width = image.shape[:2]
     scale = min(1.0, side / max(height, width))
     if scale < 1.0:
@@ -56,7 +59,7 @@ class YuNet:
         self._net((320, 240))
 
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
-        """The faces in a uint8 BGR picture (height, width, 3), surest first."""
+        """Return the faces in a uint8 BGR picture (height, width, 3), highest score first."""
         image, scale = reduced(image, self._side)
         if min(image.shape[:2]) < MIN_SIDE:
             down, right = (max(0, MIN_SIDE - side) for side in image.shape[:2])
@@ -73,8 +76,10 @@ class YuNet:
         return sorted(found, key=lambda detection: -detection.score)
 
     def _net(self, size: tuple[int, int]) -> Any:
-        """The network laid out for pictures of (width, height): one that is kept, a new one, or
-        the one that was used longest ago."""
+        """Return a network set up for pictures of (width, height).
+
+        This is a kept network of that size, a new one, or the least recently used one, resized.
+        """
         net = self._nets.pop(size, None)
         if net is None and len(self._nets) == self._sizes_kept:
             _, net = self._nets.popitem(last=False)

@@ -1,4 +1,4 @@
-"""From YuNet's outputs to faces, as OpenCV's FaceDetectorYN does it: for whatever else runs it."""
+"""Converts YuNet's outputs to faces like OpenCV's FaceDetectorYN, for use with other runtimes."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -16,21 +16,28 @@ OUTPUTS: Final = {
     for kind, numbers in (("cls", 1), ("obj", 1), ("bbox", 4))
     for stride in STRIDES
 }
-"""What is read of the network's outputs, by name, with the numbers per cell. Landmarks are not."""
+"""The outputs of the network that are read, by name, with the numbers per cell. Landmarks are not
+read."""
 
 Faces = NDArray[np.float32]
 """(n, 5): left, top, width, height in pixels of the input, and the score, 0 to 1."""
 
 
 def decode(outputs: Mapping[str, NDArray[np.float32]], width: int) -> Faces:
-    """The faces in one picture, surest first. `outputs` are those in OUTPUTS, each (cells, numbers)
-    row by row of an input that is `width` pixels wide."""
+    """Return the faces in one picture, highest score first.
+
+    `outputs` are those in OUTPUTS. Each is (cells, numbers), with the cells row by row, for an
+    input that is `width` pixels wide.
+    """
     return suppress(np.concatenate([_level(outputs, stride, width) for stride in STRIDES]))
 
 
 def suppress(faces: Faces) -> Faces:
-    """Without those that overlap a surer one by more than NMS_THRESHOLD, as intersection over
-    union of whole pixels; surest first, of the MAX_CANDIDATES surest."""
+    """Remove faces that overlap a face of higher score by more than NMS_THRESHOLD.
+
+    The overlap is the intersection over union in whole pixels. Returns the remaining faces of the
+    MAX_CANDIDATES with the highest scores, highest score first.
+    """
     faces = faces[np.argsort(-faces[:, 4], kind="stable")[:MAX_CANDIDATES]]
     left, top, width, height = np.trunc(faces[:, :4].astype(np.float64)).T
     right, bottom, area = left + width, top + height, width * height
@@ -46,7 +53,7 @@ def suppress(faces: Faces) -> Faces:
 
 
 def _level(outputs: Mapping[str, NDArray[np.float32]], stride: int, width: int) -> Faces:
-    """Candidates of one level."""
+    """Return the candidates of one level."""
     cls, obj, bbox = (outputs[f"{kind}_{stride}"] for kind in ("cls", "obj", "bbox"))
     scores = np.sqrt(np.clip(cls[:, 0], 0, 1) * np.clip(obj[:, 0], 0, 1))
     cells = np.flatnonzero(scores >= SCORE_THRESHOLD)

@@ -14,14 +14,21 @@ from worker.inference.detect import Detection
 from worker.inference.detect.yunet import DETECT_SIDE, MIN_SIDE, reduced
 from worker.inference.detect.yunet_decode import OUTPUTS, decode
 from worker.inference.devices import has_bfloat16
-from worker.inference.openvino_core import NoOpenVino, compile_on, cpu_options, open_core, reason
+from worker.inference.openvino_core import (
+    OpenVinoUnavailableError,
+    compile_on,
+    cpu_options,
+    open_core,
+    reason,
+)
 
 SIZES_KEPT: Final = 4
-"""Networks beside the largest, one per size of the input: some 10 MB each and per thread."""
+"""Networks beside the largest, one per input size. Each takes about 10 MB per thread."""
 
 UNUSED_AFTER: Final = 1000
-"""Pictures without one of its size, after which a network gives way to another. Were it the one
-used longest ago whenever, as many sizes as fit and one more would be compiled for each frame."""
+"""A network may be replaced after this many pictures without its size. If the least recently used
+network were replaced at once, and one more size were in use than fits, each frame would compile a
+network."""
 
 _STEP: Final = 32
 """The network's largest stride."""
@@ -34,7 +41,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class _Network:
-    """YuNet for one size of its input. `idle` are its requests that no thread has."""
+    """YuNet for one input size. `idle` are its inference requests that no thread uses."""
 
     size: Size
     compiled: Any
@@ -42,7 +49,7 @@ class _Network:
     idle: "queue.SimpleQueue[Any]" = field(default_factory=queue.SimpleQueue)
 
     def run(self, picture: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        """The outputs of OUTPUTS, each (cells, numbers), of a picture of this size."""
+        """Return the OUTPUTS, each (cells, numbers), for a picture of this size."""
         try:
             request = self.idle.get_nowait()
         except queue.Empty:
@@ -54,15 +61,23 @@ class _Network:
 
 
 class Networks:
-    """YuNet's networks, one per size of the input, for all threads. The largest takes every picture
-    and is there from the start; a picture of a size that is new goes through the smallest that
-    takes it, while a thread compiles its own, one at a time: no picture waits for that."""
+    """YuNet's networks, one per input size, shared by all threads.
 
-    def __init__(self, weights: bytes, threads: int, side: int = DETECT_SIDE) -> None:
-        """`threads` may detect at once, in pictures of up to `side` pixels a side.
+    The largest network accepts every picture, and is ready from the start. A picture of a new size
+    uses the smallest network that accepts it. Meanwhile a thread compiles a network of the new
+    size, one at a time. No picture waits for that.
+    """
 
-        Raises ImportError or NoOpenVino if OpenVINO cannot run this, ValueError if `weights` are
-        not YuNet's.
+    def __init__(
+        self, weights: bytes, threads: int, side: int = DETECT_SIDE, *, patient: bool = False
+    ) -> None:
+        """Compile the largest network, for pictures of up to `side` pixels a side.
+
+        `threads` threads may detect at once.
+
+        If `patient`, a picture waits until the network of its size is compiled, so that its faces
+        do not depend on when it arrives. Raises ImportError or OpenVinoUnavailableError if OpenVINO
+        cannot run the networks, ValueError if `weights` are not YuNet's.
         """
         self._core = open_core()
         self._model = weights
@@ -73,6 +88,7 @@ class Networks:
         )
         self.precision = "bf16" if bfloat16 else "f32"
         self._options = cpu_options(threads, threads, self.precision)
+        self._patient = patient
         self._lock = threading.Lock()
         self._pictures = 0
         self._compiling: threading.Thread | None = None
@@ -82,16 +98,16 @@ class Networks:
 
     @property
     def sizes(self) -> set[Size]:
-        """Those that a network is ready for."""
+        """The sizes for which a network is ready."""
         return set(self._networks)
 
     def wait(self) -> None:
-        """Until nothing is being compiled."""
+        """Wait until no network is being compiled."""
         if compiling := self._compiling:
             compiling.join()
 
     def run(self, picture: NDArray[np.uint8]) -> tuple[dict[str, NDArray[np.float32]], int]:
-        """The outputs of a picture with sides up to `side`, and how wide the input was."""
+        """Return the outputs for a picture with sides up to `side`, and the width of the input."""
         height, width = picture.shape[:2]
         network = self._network((_padded(width), _padded(height)))
         columns, rows = network.size
@@ -104,14 +120,16 @@ class Networks:
     def _network(self, wanted: Size) -> _Network:
         with self._lock:
             self._pictures += 1
-            ready = self._networks.get(wanted)
-            if ready is None:
+            if wanted not in self._networks:
                 self._have_compiled(wanted)
-                width, height = wanted
-                taking = (n for (w, h), n in self._networks.items() if w >= width and h >= height)
-                ready = min(taking, key=lambda network: network.size[0] * network.size[1])
-            ready.used = self._pictures
-            return ready
+        if self._patient:
+            self.wait()
+        with self._lock:
+            width, height = wanted
+            taking = (n for (w, h), n in self._networks.items() if w >= width and h >= height)
+            smallest = min(taking, key=lambda network: network.size[0] * network.size[1])
+            smallest.used = self._pictures
+            return smallest
 
     def _have_compiled(self, size: Size) -> None:
         if self._compiling or size in self._refused:
@@ -128,7 +146,7 @@ class Networks:
     def _add(self, size: Size) -> None:
         try:
             network = self._compile(size)
-        except (NoOpenVino, RuntimeError, ValueError) as error:
+        except (OpenVinoUnavailableError, RuntimeError, ValueError) as error:
             log.warning("YuNet goes on with larger inputs than %dx%d: %s", *size, error)
             network = None
         with self._lock:
@@ -164,7 +182,7 @@ class Networks:
 
 
 class YuNetOpenVino:
-    """YuNet with the Zoo's 2023mar weights, its networks shared by all threads."""
+    """YuNet with the 2023mar weights of OpenCV's Zoo. All threads share its networks."""
 
     name = "yunet"
 
@@ -172,7 +190,7 @@ class YuNetOpenVino:
         self.networks = networks
 
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
-        """The faces in a uint8 BGR picture (height, width, 3), surest first."""
+        """Return the faces in a uint8 BGR picture (height, width, 3), highest score first."""
         picture, scale = reduced(image, self.networks.side)
         outputs, columns = self.networks.run(picture)
         return [

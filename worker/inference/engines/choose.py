@@ -1,4 +1,4 @@
-"""Which engine a worker runs."""
+"""Chooses the engine of a worker."""
 
 import importlib.util
 import logging
@@ -7,7 +7,7 @@ from typing import Final
 
 from worker.inference.devices import has_int8, visible_gpus
 from worker.inference.engines import Engine
-from worker.inference.openvino_core import NoOpenVino
+from worker.inference.openvino_core import OpenVinoUnavailableError
 from worker.model.release import Release
 
 ENGINES: Final = ("keras", "openvino", "mnn")
@@ -17,32 +17,34 @@ _MODULE: Final = {"keras": "keras", "openvino": "openvino", "mnn": "MNN"}
 log = logging.getLogger(__name__)
 
 
-class NoEngine(RuntimeError):
-    """The engine asked for cannot run here: why, and what to do."""
+class EngineUnavailableError(RuntimeError):
+    """The requested engine cannot run here; the message says why and what to do."""
 
 
-class IdleGpu(NoEngine):
-    """Keras is here, and so is a GPU, which it cannot use."""
+class IdleGpuError(EngineUnavailableError):
+    """Keras is installed and a GPU is visible, but Keras cannot use it."""
 
 
 def build_engine(name: str, release: Release, threads: int, device: str = "CPU") -> Engine:
-    """The engine of that name, or for `auto` the fastest of them here. Frameworks are imported
-    here and nowhere before. Where a GPU is visible, keras runs on it or not at all. `device` is
-    OpenVINO's name of what its engine runs on; another than the CPU is for that engine alone.
-    Raises NoEngine."""
+    """Build the engine of that name, or for `auto` the fastest engine on this machine.
+
+    Frameworks are imported here, not earlier. If a GPU is visible, the keras engine runs on it or
+    not at all. `device` is OpenVINO's name of the device for its engine; only that engine accepts
+    a device other than the CPU. Raises EngineUnavailableError.
+    """
     if device != "CPU" and name not in ("auto", "openvino"):
-        raise NoEngine(f"--device {device} is OpenVINO's: take --engine openvino")
+        raise EngineUnavailableError(f"--device {device} is OpenVINO's: take --engine openvino")
     if name != "auto" or device != "CPU":
         return _build("openvino" if name == "auto" else name, release, threads, device)
     gpus, usable = visible_gpus(), [n for n in ENGINES if _usable(n, release)]
     name, reason = prefer(gpus, usable)
-    # A GPU that is there and stays idle is hardly what its owner wants.
+    # A visible GPU that stays idle is probably not intended.
     log.log(
         logging.WARNING if gpus and name != "keras" else logging.INFO, "engine %s: %s", name, reason
     )
     try:
         return _build(name, release, threads)
-    except IdleGpu as error:
+    except IdleGpuError as error:
         on_cpu, _ = prefer((), usable)
         if on_cpu == "keras":
             raise
@@ -51,8 +53,11 @@ def build_engine(name: str, release: Release, threads: int, device: str = "CPU")
 
 
 def prefer(gpus: Sequence[str], usable: Sequence[str]) -> tuple[str, str]:
-    """The engine that `auto` takes, and why: keras where a GPU is visible, else openvino, else mnn.
-    `usable` are those installed that would be fast here."""
+    """Return the engine that `auto` chooses, and why.
+
+    It is keras if a GPU is visible, else openvino, else mnn. `usable` are the installed engines
+    that would be fast on this machine.
+    """
     here = f"GPU {', '.join(gpus)} is visible" if gpus else "no GPU is visible"
     order = ("keras", "openvino", "mnn") if gpus else ("openvino", "mnn", "keras")
     name = next((name for name in order if name in usable), "keras" if gpus else "mnn")
@@ -64,7 +69,10 @@ def prefer(gpus: Sequence[str], usable: Sequence[str]) -> tuple[str, str]:
 
 
 def _usable(engine: str, release: Release) -> bool:
-    """Whether it is installed; OpenVINO is the faster one on a CPU in int8 alone."""
+    """Return whether an engine is installed; openvino only counts if it can run in int8.
+
+    On a CPU, OpenVINO is faster than the other engines only in int8.
+    """
     if not importlib.util.find_spec(_MODULE[engine]):
         return False
     return engine != "openvino" or (release.int8 is not None and has_int8())
@@ -84,14 +92,14 @@ def _build(name: str, release: Release, threads: int, device: str = "CPU") -> En
 
         engine = KerasEngine(release, threads)
     except ImportError as error:
-        raise NoEngine(
+        raise EngineUnavailableError(
             f"engine {name} cannot run here: {error}. "
             f"Install it with pip install 'emotion-streams[{name}]', or take another --engine"
         ) from error
-    except NoOpenVino as error:
-        raise NoEngine(f"engine openvino cannot run here: {error}") from error
+    except OpenVinoUnavailableError as error:
+        raise EngineUnavailableError(f"engine openvino cannot run here: {error}") from error
     if visible_gpus() and not engine.on_gpu:
-        raise IdleGpu(
+        raise IdleGpuError(
             f"GPU {', '.join(visible_gpus())} is visible, but Keras' backend runs on the CPU: "
             "install it with CUDA (pip install 'emotion-streams[gpu]'), take --engine openvino or "
             "mnn, which are faster on a CPU, or hide the GPU by an empty CUDA_VISIBLE_DEVICES"

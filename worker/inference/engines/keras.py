@@ -1,7 +1,7 @@
 """SimpNet V2 in Keras: for GPUs, and the reference for every other engine.
 
-One compiled function per bucket of batch sizes; crops go in as bytes and probabilities come out,
-so that a GPU is sent a quarter of what floats would be, and asked once.
+There is one compiled function per bucket of batch sizes. It takes crops as bytes and returns
+probabilities, so that a GPU gets a quarter of the data that floats would be, in one call.
 """
 
 import os
@@ -9,7 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
-# Both are read when a backend is imported: take a GPU's memory as it is needed, not all of it.
+# A backend reads these when it is imported. They make it allocate GPU memory on demand, not all of
+# it at once.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
@@ -17,31 +18,31 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.inference.engines.choose import NoEngine
+from worker.inference.engines.choose import EngineUnavailableError
 from worker.model import simpnet
 from worker.model.keras_weights import import_weights
 from worker.model.release import Release
 
 MAX_BATCH_CPU: Final = 16
 MAX_BATCH_GPU: Final = 64
-"""Each doubling is one more function to compile before the worker is ready."""
+"""Each doubling adds a function to compile before the worker is ready."""
 
 GPU_POLICY: Final = "mixed_float16"
-"""What every GPU since Volta multiplies fastest, and eight times as exact as bfloat16. Logits and
-softmax stay float32."""
+"""Half precision: every GPU since Volta multiplies it fastest, and it is eight times as precise as
+bfloat16. Logits and softmax stay in float32."""
 
 Compiled: TypeAlias = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 Graph: TypeAlias = Callable[[Callable[[Any], Any], Any], Any]
-"""From a function that gives logits of pictures, and crops, to probabilities; of a backend's
-own tensors."""
+"""Takes a function from pictures to logits, and crops, and returns probabilities. All of them are
+tensors of the backend."""
 
 
 class KerasEngine:
     """Keras on TensorFlow or JAX, as KERAS_BACKEND says.
 
-    Raises NoEngine on another. `policy` is Keras' dtype policy; without, half precision on a GPU
-    and float32 elsewhere. `traces` counts how often the model was traced: once per bucket, all of
-    them in warm().
+    Raises EngineUnavailableError for any other backend. `policy` is Keras' dtype policy; by default
+    it is half precision on a GPU, else float32. `traces` counts how often the model was
+    traced: once per bucket, all of them in warm().
     """
 
     name = "keras"
@@ -50,7 +51,7 @@ class KerasEngine:
         self._backend = _backend(threads)
         self.on_gpu = self._backend.gpus() > 0
         self.max_batch = MAX_BATCH_GPU if self.on_gpu else MAX_BATCH_CPU
-        # On a GPU one batch travels while another is worked on; a CPU has nothing to overlap.
+        # On a GPU, one batch is transferred while another is processed. A CPU has no such overlap.
         self.lanes = 2 if self.on_gpu else 1
         self.traces = 0
         self._card = release.card
@@ -65,17 +66,17 @@ class KerasEngine:
 
     @property
     def buckets(self) -> tuple[int, ...]:
-        """Batches are padded to the next power of two, so that few shapes are ever compiled."""
+        """Batch sizes that are compiled: powers of two. Batches are padded to the next one."""
         return tuple(2**n for n in range(self.max_batch.bit_length()))
 
     def warm(self) -> None:
-        """Compile every bucket, and run it once."""
+        """Compile the function of every bucket, and run it once."""
         side = self._card.input_size
         for bucket in self.buckets:
             self.classify(np.zeros((bucket, side, side, 3), np.uint8))
 
     def classify(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """As in Engine."""
+        """Return the probabilities of crops, as Engine.classify describes."""
         count = len(crops)
         bucket = 1 << (count - 1).bit_length()
         if bucket not in self._compiled:
@@ -88,7 +89,10 @@ class KerasEngine:
         return self._compiled[bucket](crops)[:count]
 
     def _probabilities(self, logits_of: Callable[[Any], Any], crops: Any) -> Any:
-        """The whole graph, from uint8 crops to float32 probabilities; run while it is traced."""
+        """Compute float32 probabilities from uint8 crops: the whole graph.
+
+        A backend calls this when it traces the graph.
+        """
         self.traces += 1
         pictures = keras.ops.cast(crops, "float32") / 255.0
         logits = keras.ops.cast(logits_of(pictures), "float32")
@@ -100,14 +104,14 @@ class _TensorFlow:
         import tensorflow as tf
 
         self._tf = tf
-        with suppress(RuntimeError):  # it computed before, and keeps the threads that it has
+        with suppress(RuntimeError):  # TensorFlow has computed before, and keeps its threads
             tf.config.threading.set_intra_op_parallelism_threads(threads)
 
     def gpus(self) -> int:
         return len(self._tf.config.list_physical_devices("GPU"))
 
     def compile(self, graph: Graph, model: keras.Model, shape: tuple[int, ...]) -> Compiled:
-        """With XLA: on a CPU 5 % faster, for three seconds more of compiling."""
+        """Compile with XLA: 5 % faster on a CPU, for three more seconds of compilation."""
         step = self._tf.function(
             lambda crops: graph(lambda x: model(x, training=False), crops),
             input_signature=[self._tf.TensorSpec(shape, self._tf.uint8)],
@@ -127,8 +131,8 @@ class _Jax:
         return sum(device.platform == "gpu" for device in self._jax.devices())
 
     def compile(self, graph: Graph, model: keras.Model, shape: tuple[int, ...]) -> Compiled:
-        """Ahead of time: another shape is refused, never traced."""
-        # Arguments rather than constants: every bucket would hold the weights once more.
+        """Compile ahead of time: the function refuses another shape instead of tracing it."""
+        # The weights are arguments. As constants they would be copied for every bucket.
         weights = (
             [variable.value for variable in model.trainable_variables],
             [variable.value for variable in model.non_trainable_variables],
@@ -148,7 +152,7 @@ def _backend(threads: int) -> _TensorFlow | _Jax:
         return _TensorFlow(threads)
     if name == "jax":
         return _Jax(threads)
-    raise NoEngine(
+    raise EngineUnavailableError(
         f"engine keras cannot run on KERAS_BACKEND={name}: "
         "set KERAS_BACKEND=tensorflow or jax, or install MNN and take --engine mnn"
     )

@@ -1,7 +1,7 @@
-"""SimpNet V2 in MNN: the fastest on a CPU, thanks to its Winograd convolutions.
+"""SimpNet V2 in MNN: the fastest engine on a CPU in float32, with Winograd convolutions.
 
-The graph is built from the released weights with MNN's own expressions, batch norms folded in; it
-needs neither ONNX nor TensorFlow.
+The graph is built from the released weights with MNN's own expressions, with batch norms folded in.
+It needs neither ONNX nor TensorFlow.
 """
 
 import ctypes
@@ -11,32 +11,36 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-import MNN
 import numpy as np
-from MNN import expr, nn
 from numpy.typing import NDArray
 
 from worker.inference.engines import probabilities
+from worker.inference.engines.quiet import quiet_stdout
 from worker.model.architecture import BLOCKS
 from worker.model.release import Array, FoldedConvolution, Release, fold
 
+with quiet_stdout():  # it says there what the CPU supports
+    import MNN
+    from MNN import expr, nn
+
 MAX_LANES: Final = 4
-"""Each lane holds weights of its own, 120 MB; beyond four, lanes get more threads instead."""
+"""Each lane has its own weights, 120 MB. Beyond four, lanes get more threads instead."""
 
 _BATCH_PIXELS: Final = 4 * 64 * 64
 _MAX_BATCH: Final = 8
-"""Larger batches gain nothing on a CPU, make the first face wait for the last, and take memory."""
+"""On a CPU, larger batches are not faster, delay the first face, and take memory."""
 
 _TILED_FOR: Final = 32
-"""Pixels. MNN chooses the tiles of Winograd's algorithm by the size that a session is made for.
-Those for larger faces are up to a tenth faster, and take half as much memory again."""
+"""Side in pixels for which MNN chooses the tiles of Winograd's algorithm when it creates a session.
+Tiles for larger faces are up to a tenth faster, and take 50 % more memory."""
 
 
 class MnnEngine:
-    """MNN on the CPU, with as many threads as given, spread over lanes.
+    """MNN on the CPU, with `threads` threads in total, spread over lanes.
 
-    Lanes of one thread each rather than one of many: a batch that is split over threads waits for
-    the slowest at every layer, and beside decoding and detection one of them always is slow.
+    Several lanes of one thread are faster than one lane of many threads. A batch that is split over
+    threads waits for the slowest thread at every layer, and decoding and detection always slow one
+    of them down.
     """
 
     name = "mnn"
@@ -50,15 +54,15 @@ class MnnEngine:
             self._idle.put(_Lane(interpreter, session))
 
     def warm(self) -> None:
-        """Run the largest batch in every lane, so that buffers stand."""
+        """Run the largest batch in every lane, so that its buffers are allocated."""
         side = self._card.input_size
         crops = np.zeros((self.max_batch, side, side, 3), np.uint8)
-        for _ in range(self.lanes):  # lanes are taken in turn
+        for _ in range(self.lanes):  # the queue returns the lanes in turn
             self.classify(crops)
         _give_back_memory()
 
     def classify(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """As in Engine."""
+        """Return the probabilities of crops, as Engine.classify describes."""
         pictures = np.ascontiguousarray(crops.transpose(0, 3, 1, 2), np.float32)
         pictures *= np.float32(1 / 255)
         lane = self._idle.get()
@@ -70,27 +74,27 @@ class MnnEngine:
 
 
 def open_sessions(release: Release, threads: int, lanes: int) -> list[tuple[Any, Any]]:
-    """For each lane an interpreter and its session; `threads` are spread over them.
+    """Create an interpreter and its session for each lane; `threads` are spread over the lanes.
 
-    An interpreter each: sessions of one interpreter share its lock, and compute in turn. And an
-    interpreter rather than nn's module, which holds the GIL while it computes.
+    Each lane has its own interpreter, because sessions of one interpreter share its lock and
+    compute in turn. It is not a module of MNN's nn, because that holds the GIL while it computes.
     """
-    with _memory_file() as path:
+    with quiet_stdout(), _memory_file() as path:  # each session says its precision
         expr.save([_graph(release)], path)
-        # The last ones take what is left over.
+        # The last lanes get the threads that remain.
         return [_open(path, (threads + lane) // lanes) for lane in range(lanes)]
 
 
 def _open(path: str, threads: int) -> tuple[Any, Any]:
     interpreter = MNN.Interpreter(path)
-    # "high": float32 throughout; the default may compute in less on CPUs that offer it.
+    # "high" computes in float32. The default may use a lower precision on CPUs that support it.
     return interpreter, interpreter.createSession(
         {"backend": "CPU", "numThread": threads, "precision": "high"}
     )
 
 
 class _Lane:
-    """A session, for one thread at a time."""
+    """A session, which one thread uses at a time."""
 
     def __init__(self, interpreter: Any, session: Any) -> None:
         self._interpreter = interpreter
@@ -99,8 +103,8 @@ class _Lane:
         self._shape: tuple[int, ...] = ()
 
     def run(self, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Logits (n, 8) of pictures (n, 3, size, size), 0 to 1."""
-        if pictures.shape != self._shape:  # a fifth of a millisecond
+        """Return the logits (n, 8) of pictures (n, 3, size, size), 0 to 1."""
+        if pictures.shape != self._shape:  # a resize takes 0.2 ms
             self._interpreter.resizeTensor(self._input, pictures.shape)
             self._interpreter.resizeSession(self._session)
             self._shape = pictures.shape
@@ -115,8 +119,10 @@ class _Lane:
 
 @contextmanager
 def _memory_file() -> Iterator[str]:
-    """A path to write to and read from that is in memory alone, as MNN takes paths only. However
-    the process ends, nothing of it stays behind."""
+    """Create a file in memory and return its path, because MNN accepts only paths.
+
+    However the process ends, no part of the file remains.
+    """
     descriptor = os.memfd_create("simpnet.mnn")
     try:
         yield f"/proc/self/fd/{descriptor}"
@@ -129,7 +135,10 @@ def _tensor(values: NDArray[np.float32]) -> Any:
 
 
 def _give_back_memory() -> None:
-    """Return to the system what was freed: building leaves 40 MB of holes that glibc keeps."""
+    """Return freed memory to the system.
+
+    Building the graph leaves 40 MB of free fragments, which glibc would keep.
+    """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim:
         trim(0)
@@ -155,11 +164,13 @@ def _graph(release: Release) -> Any:
 
 
 def _convolution(folded: FoldedConvolution, same: bool) -> Any:
-    """A convolution with fixed weights: expr.conv2d takes weights that might change, and so never
-    chooses Winograd."""
+    """Build a convolution with constant weights.
+
+    expr.conv2d takes variable weights, and therefore never chooses Winograd.
+    """
     inputs, outputs = folded.kernel.shape[2:]
     layer = nn.conv(inputs, outputs, [3, 3], padding_mode=expr.SAME if same else expr.VALID)
-    # The bias comes first. A wrong order is only printed, and leaves random weights.
+    # The bias comes first. For a wrong order MNN only prints a message, and keeps random weights.
     parameters = [_constant(folded.bias), _constant(folded.kernel.transpose(3, 2, 0, 1))]
     if not layer.load_parameters(parameters):
         raise RuntimeError("MNN refused the weights of a convolution")

@@ -1,9 +1,12 @@
-"""SimpNet V2 in OpenVINO: in bytes the fastest on x86-64, and for Intel's GPUs and NPUs.
+"""SimpNet V2 in OpenVINO: in int8 the fastest engine on x86-64.
 
-The graph is built from the release with OpenVINO's own operations: from its int8 file where it has
+It also runs on Intel's GPUs and NPUs.
+
+The graph is built from the release with OpenVINO's own operations: from its int8 file if it has
 one, else from its weights in float32.
 """
 
+import logging
 import queue
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,25 +23,27 @@ from worker.model.int8 import Int8Weights
 from worker.model.release import Release, fold
 
 MAX_LANES: Final = 16
-"""Lanes share the weights, so that each takes some 10 MB: beyond these they get more threads."""
+"""Lanes share the weights, so each takes about 10 MB. Beyond 16, lanes get more threads instead."""
 
 _BATCH_PIXELS: Final = 4 * 64 * 64
 _MAX_BATCH: Final = 8
-"""Larger batches gain nothing on a CPU, and make the first face wait for the last."""
+"""On a CPU, larger batches are not faster, and make the first face wait for the last."""
 
 _MAX_BATCH_GPU: Final = 32
 _LANES_GPU: Final = 2
-"""One batch travels while another is worked on."""
+"""One batch is transferred while another is processed."""
 
 _LEVELS: Final = 256
 
+log = logging.getLogger(__name__)
+
 
 class OpenVinoEngine:
-    """OpenVINO on `device`: `CPU`, on as many threads as given, or another that it names, such as
-    `GPU`, `GPU.1` and `NPU`.
+    """OpenVINO on a device: the CPU, with `threads` threads, or another device.
 
-    Lanes of one thread each as in MNN's engine. `precision` is `int8` or `float32`. Raises
-    NoOpenVino where this OpenVINO is too old, or has no such device.
+    `device` is OpenVINO's name, such as `CPU`, `GPU`, `GPU.1` or `NPU`. On a CPU, lanes have one
+    thread each, for the same reason as in MnnEngine. `precision` is `int8` or `float32`. Raises
+    OpenVinoUnavailableError if this OpenVINO is too old, or has no such device.
     """
 
     name = "openvino"
@@ -52,13 +57,13 @@ class OpenVinoEngine:
             self.lanes = min(threads, MAX_LANES)
             self.max_batch = max(1, min(_MAX_BATCH, per_batch))
             options = cpu_options(threads, self.lanes, "f32")
-            # Any number of faces: another one than the last costs a CPU next to nothing.
+            # Any number of faces: on a CPU a change of the number costs almost no time.
             self._batches: tuple[int, ...] = ()
         else:
             self.lanes = _LANES_GPU
             self.max_batch = _MAX_BATCH_GPU
             options = {"PERFORMANCE_HINT": "THROUGHPUT"}
-            # A GPU builds its kernels anew for each number, and an NPU takes but one.
+            # A GPU rebuilds its kernels for each number of faces, an NPU accepts only one number.
             self._batches = tuple(2**n for n in range(self.max_batch.bit_length()))
         self._idle: dict[int, queue.SimpleQueue[Any]] = {}
         for batch in self._batches or (0,):
@@ -66,16 +71,20 @@ class OpenVinoEngine:
             self._idle[batch] = queue.SimpleQueue()
             for _ in range(self.lanes):
                 self._idle[batch].put(compiled.create_infer_request())
+        log.info("OpenVINO computes in %s on device %s", self.precision, device)
 
     def warm(self) -> None:
-        """Run a face and the largest batch in every lane, so that buffers stand."""
+        """Run one face and the largest batch in every lane, so that buffers are allocated.
+
+        On a device with fixed batch sizes, run each of them.
+        """
         side = self._card.input_size
         for count in self._batches or (1, self.max_batch):
-            for _ in range(self.lanes):  # lanes are taken in turn
+            for _ in range(self.lanes):  # the queue returns the lanes in turn
                 self.classify(np.zeros((count, side, side, 3), np.uint8))
 
     def classify(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """As in Engine."""
+        """Return the probabilities of crops, as Engine.classify describes."""
         count = len(crops)
         batch = next((size for size in self._batches if size >= count), 0)
         if batch > count:
@@ -92,8 +101,11 @@ class OpenVinoEngine:
 
 
 def graph(release: Release, batch: int = 0) -> Any:
-    """The network as an openvino.Model: uint8 crops (n, size, size, 3) to logits (n, 8), n being
-    `batch`, or any where that is 0. In int8 where the release has it."""
+    """Build the network as an openvino.Model, in int8 if the release has an int8 file.
+
+    It takes uint8 crops (n, size, size, 3) and returns logits (n, 8). n is `batch`, or any number
+    if `batch` is 0.
+    """
     side = release.card.input_size
     layers = _int8_layers(release.int8) if release.int8 else _float32_layers(release)
     crops = ops.parameter(openvino.PartialShape([batch or -1, side, side, 3]), np.uint8)
@@ -103,8 +115,8 @@ def graph(release: Release, batch: int = 0) -> Any:
         border = [1, 1] if block.padding == "same" else [0, 0]
         x = ops.convolution(x, layer.kernel, [1, 1], border, border, [1, 1])
         x = following.rounded(ops.relu(ops.add(x, layer.bias.reshape(1, -1, 1, 1))))
-        # The largest of what was rounded is the largest, rounded: so the convolution itself can
-        # write bytes, and the pool reads them.
+        # Rounding before the pool gives the same result as rounding after it. So the convolution
+        # can write bytes, and the pool can read bytes.
         if block.pool != "none":
             x = ops.max_pool(x, [2, 2], [1, 1], [0, 0], [0, 0], [2, 2]).output(0)
     x = ops.reduce_max(x, np.array([2, 3]), keep_dims=False)
@@ -114,14 +126,18 @@ def graph(release: Release, batch: int = 0) -> Any:
 
 @dataclass(frozen=True)
 class _Layer:
-    """`kernel` is a node, (out, in, 3, 3) or (in, out); `range` is what the input is rounded in."""
+    """A layer of the graph.
+
+    `kernel` is a node, (out, in, 3, 3) or (in, out). `range` is the range to which the
+    layer's input is rounded, None if it is not rounded.
+    """
 
     kernel: Any
     bias: NDArray[np.float32]
     range: tuple[float, float] | None = None
 
     def rounded(self, x: Any) -> Any:
-        """The layer's input as it takes it."""
+        """Round `x` for use as the input of this layer, if it has a range."""
         if self.range is None:
             return x
         low, high = map(np.float32, self.range)

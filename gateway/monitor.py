@@ -13,7 +13,7 @@ from emotion_streams.backoff import REDIS_ERRORS
 from emotion_streams.connection import Client
 from emotion_streams.redaction import redact
 from gateway.hub import Published
-from gateway.trouble import Trouble
+from gateway.redis_health import RedisHealth
 from gateway.verdicts import CameraHealth, Judgement
 from service.health import Health
 from service.metrics import GatewayMetrics
@@ -30,19 +30,19 @@ class Listener(Protocol):
     """Who is told of changes."""
 
     def on_cameras(self, cameras: Collection[str]) -> None:
-        """These are all cameras now."""
+        """Take note of all cameras that there are now."""
 
     def on_change(self, status: dict[str, Any], figures_only: bool) -> None:
-        """A camera's status, as the API shows it, has changed."""
+        """Take note of a camera's changed status, as the API shows it."""
 
     def on_removed(self, camera: str) -> None:
-        """The camera is not in the registry any more."""
+        """Take note that the camera is not in the registry any more."""
 
     def on_redis(self, readable: bool) -> None:
         """Redis can be read again, or could not be for _STALE_S."""
 
 
-class Board:
+class CameraMonitor:
     """The cameras' states, a moment old at most while Redis answers."""
 
     def __init__(
@@ -54,7 +54,7 @@ class Board:
     ) -> None:
         self._client = client
         self._health = health
-        self._trouble = Trouble("the cameras", health, metrics)
+        self._redis_health = RedisHealth("the cameras", health, metrics)
         self._listener = listener
         self._statuses: dict[str, CameraStatus] = {}
         self._observed: dict[str, CameraHealth] = {}
@@ -68,20 +68,20 @@ class Board:
         """Look, again and again. Never returns."""
         while True:
             began = time.monotonic()
-            await self.look()
+            await self.refresh()
             self._health.beat()
             # With hundreds of cameras a look takes a while.
             took = time.monotonic() - began
             await asyncio.sleep(min(max(_EVERY_S, 4 * took), _AT_LEAST_EVERY_S))
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Look once; where Redis fails the last look stands until it is stale."""
         try:
             statuses = await list_cameras(self._client)
         # ValueError: a registry that something else wrote into.
         except (*REDIS_ERRORS, ValueError) as failure:
             self._failing = True
-            self._trouble.told(failure)
+            self._redis_health.failed(failure)
             if self._said_readable and self._is_stale():
                 self._said_readable = False
                 self._listener.on_redis(False)
@@ -97,7 +97,7 @@ class Board:
         self._judge(before)
         self._read_at, self._failing = time.monotonic(), False
         self._listener.on_cameras(self._statuses)
-        self._trouble.over()
+        self._redis_health.recovered()
         if not self._said_readable:
             self._said_readable = True
             self._listener.on_redis(True)
@@ -121,12 +121,12 @@ class Board:
                 self._listener.on_change(self.describe(camera), not changed)
 
     def on_event(self, item: Published) -> None:
-        """An event of a camera has come."""
+        """Count an event as the newest of its camera."""
         if (health := self._observed.get(item.event.camera)) is not None:
             health.on_event(time.monotonic())
 
     def describe(self, camera: str) -> dict[str, Any]:
-        """A known camera's status and verdict, as the API shows them."""
+        """Return a known camera's status and verdict, as the API shows them."""
         return self._statuses[camera].to_dict() | self._judgements[camera].to_dict()
 
     def statuses(self) -> dict[str, CameraStatus]:
@@ -136,7 +136,10 @@ class Board:
         return self._statuses
 
     def known(self) -> dict[str, CameraStatus]:
-        """The cameras as they were last seen, however long ago. HTTPException 503 if never."""
+        """Return the cameras as they were last seen, however long ago.
+
+        Raises HTTPException 503 if they never were.
+        """
         if self._read_at == float("-inf"):
             raise _unreachable()
         return self._statuses
@@ -150,5 +153,5 @@ def _unreachable() -> HTTPException:
 
 
 def _visible_state(status: CameraStatus, judged: Judgement) -> tuple[object, ...]:
-    """What a viewer is told of at once; figures change all the time."""
+    """Return what a viewer is told of at once; figures change all the time."""
     return status.state, status.error, status.owner, judged.verdict, judged.stale

@@ -9,7 +9,7 @@ from service.metrics import GatewayMetrics
 log = logging.getLogger(__name__)
 
 
-class Trouble:
+class RedisHealth:
     """Of one part: each failure is counted, each new reason is logged, and /readyz says it."""
 
     def __init__(self, reads: str, health: Health, metrics: GatewayMetrics) -> None:
@@ -19,8 +19,8 @@ class Trouble:
         self._reason: str | None = None
         health.set(reads, f"{reads} have not been read yet")
 
-    def told(self, failure: Exception) -> None:
-        """Reading has failed."""
+    def failed(self, failure: Exception) -> None:
+        """Record that reading has failed."""
         self._metrics.redis_errors.inc()
         reason = short_message(failure)
         if reason != self._reason:
@@ -28,8 +28,8 @@ class Trouble:
         self._reason = reason
         self._health.set(self._reads, f"cannot read {self._reads}: {reason}")
 
-    def over(self) -> None:
-        """Reading has succeeded."""
+    def recovered(self) -> None:
+        """Record that reading has succeeded."""
         if self._reason is not None:
             log.info("%s can be read again", self._reads)
         self._reason = None

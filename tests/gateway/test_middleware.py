@@ -12,7 +12,7 @@ import pytest
 from starlette.datastructures import Headers
 
 from gateway.api import API
-from gateway.guard import RateLimiter, client_address, host_name
+from gateway.middleware import RateLimiter, client_address, host_name
 from tests.gateway.clients import never_reading
 from tests.gateway.feeder import register
 from tests.gateway.processes import Gateway
@@ -195,7 +195,7 @@ def test_what_is_no_request_is_refused_as_everything_else(gateway: Gateway, said
 def test_streams_beyond_the_limit_are_refused_until_one_ends(
     redis_server: RedisProcess, store: Any
 ) -> None:
-    register(store, "slots")
+    register(store, "limit")
     with Gateway(redis_server.url, "--max-clients", "2") as gateway, ExitStack() as streams:
 
         def open_stream() -> socket.socket:

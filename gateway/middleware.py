@@ -61,7 +61,7 @@ class RateLimiter:
         return 0.0 if allowed else (1 - tokens) / self._rate
 
 
-class Guard:
+class AccessMiddleware:
     """ASGI middleware; also counts every answer.
 
     `proxies`: whose X-Forwarded-For is believed, and so who is limited in their place.
@@ -84,7 +84,7 @@ class Guard:
         self._proxies = proxies
         self._limiter = RateLimiter(max_rate)
         # Of their own: who guesses must not use up what others at the same address may ask.
-        self._guesses = RateLimiter(max_rate)
+        self._failed_auth_limiter = RateLimiter(max_rate)
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,7 +93,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
-        async def send_guarded(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(SECURITY_HEADERS)
@@ -102,41 +102,46 @@ class Guard:
             await send(message)
 
         answer = None if scope["path"] == OPEN_PATH else self._refusal(scope)
-        await (answer or self._app)(scope, receive, send_guarded)
+        await (answer or self._app)(scope, receive, send_with_headers)
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         if self._hosts is not None and host_name(headers.get("host", "")) not in self._hosts:
             return error(
-                HTTPStatus.MISDIRECTED_REQUEST, "addressed by a name that is not this gateway's"
+                HTTPStatus.MISDIRECTED_REQUEST,
+                "unrecognised Host header: use localhost or this gateway's address",
             )
         authorization = headers.get("authorization")
         if self._token is not None and authorization is None:
-            return _ask()  # as cheap as to say that there were too many
-        known = self._token is None or _shown(authorization or "", self._token)
-        limiter = self._limiter if known else self._guesses
+            return _unauthorized()  # as cheap as to say that there were too many
+        known = self._token is None or _token_matches(authorization or "", self._token)
+        limiter = self._limiter if known else self._failed_auth_limiter
         if wait_s := limiter.wait_s(client_address(scope, headers, self._proxies)):
             retry = {"Retry-After": str(int(wait_s) + 1)}
             return error(HTTPStatus.TOO_MANY_REQUESTS, "too many requests; slow down", retry)
         if not known:
-            return _ask()
+            return _unauthorized()
         if len(scope["query_string"]) > MAX_QUERY_BYTES:
             reason = f"the query is longer than {MAX_QUERY_BYTES} bytes"
             return error(HTTPStatus.REQUEST_URI_TOO_LONG, reason)
         return None
 
 
-def _ask() -> Response:
+def _unauthorized() -> Response:
     # Basic lets a browser ask for the token by itself, and send it with every picture.
     ask = {"WWW-Authenticate": 'Basic realm="emotion-streams", charset="UTF-8"'}
-    reason = "show the token: as a bearer token, or as the password of any user"
+    reason = (
+        "authentication required: send the token as a bearer token, or as the password of any user"
+    )
     return error(HTTPStatus.UNAUTHORIZED, reason, ask)
 
 
 def client_address(scope: Scope, headers: Headers, proxies: Collection[Network]) -> str:
-    """The address of the client: the peer, or, if that is a trusted proxy, the last address in
-    X-Forwarded-For that is not one. Anybody could have written what stands before it. What is not
-    an address there counts as the proxy that wrote it."""
+    """Return the client's address: the peer's or, behind trusted proxies, that in X-Forwarded-For.
+
+    It is the last one there that is not a trusted proxy's; anybody could have written what comes
+    before it. What is not an address there counts as the proxy that wrote it.
+    """
     address: str = (scope.get("client") or ("unix",))[0]
     hops = ",".join(headers.getlist("x-forwarded-for")).split(",")
     while hops and is_within(address, proxies):
@@ -147,8 +152,10 @@ def client_address(scope: Scope, headers: Headers, proxies: Collection[Network])
 
 
 def _forwarded_address(hop: str) -> str | None:
-    """The address in one item of X-Forwarded-For, which some proxies write with a port: each port
-    would otherwise have a rate of its own. None if there is no address."""
+    """Return the address in one item of X-Forwarded-For, None if it holds none.
+
+    Some proxies write a port after it, and each port must not have a rate of its own.
+    """
     text = hop.strip().strip('"')
     if text.startswith("["):
         text = text[1:].partition("]")[0]
@@ -161,7 +168,7 @@ def _forwarded_address(hop: str) -> str | None:
 
 
 def host_name(host: str) -> str:
-    """The name in a Host header, without its port; empty where it is none."""
+    """Return the name in a Host header without its port; empty if there is none."""
     try:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
@@ -169,11 +176,11 @@ def host_name(host: str) -> str:
 
 
 def route_of(scope: Scope) -> str:
-    """The route that answered, by its handler's name; "none" where the guard or no route did."""
+    """Return the name of the handler that answered; "none" if the middleware or no route did."""
     return getattr(scope.get("endpoint"), "__name__", "none")
 
 
-def _shown(authorization: str, token: str) -> bool:
+def _token_matches(authorization: str, token: str) -> bool:
     """Whether the header shows the token; takes the same time wherever a wrong one differs."""
     scheme, _, value = authorization.partition(" ")
     shown = value.strip().encode("latin-1", "replace")

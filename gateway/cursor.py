@@ -6,10 +6,10 @@ from typing import Final, TypeAlias
 
 from emotion_streams import keys
 
-Position: TypeAlias = tuple[int, int]
+StreamId: TypeAlias = tuple[int, int]
 """An event's id as numbers, which compare as Redis orders ids."""
 
-BEGINNING: Final[Position] = (0, 0)
+ZERO: Final[StreamId] = (0, 0)
 MAX_CAMERAS: Final = 256
 """Cameras in one resume id, which stays below 24 kB with names of usual length."""
 
@@ -19,21 +19,21 @@ MOST: Final = 2**64 - 1
 _ID: Final = re.compile(r"(\d{1,20})-(\d{1,20})", re.ASCII)
 
 
-def parse_id(text: str) -> Position:
-    """An event's id such as 1700000000000-0. ValueError where it is none."""
+def parse_id(text: str) -> StreamId:
+    """Parse an event's id such as 1700000000000-0. Raises ValueError."""
     match = _ID.fullmatch(text)
     if match is None or max(position := (int(match[1]), int(match[2]))) > MOST:
         raise ValueError(f"{text[:60]!r} is no event id, as in 1700000000000-0")
     return position
 
 
-def format_id(position: Position) -> str:
-    """The id as Redis writes it."""
+def format_id(position: StreamId) -> str:
+    """Format the id as Redis writes it."""
     return f"{position[0]}-{position[1]}"
 
 
-def parse(text: str) -> dict[str, Position]:
-    """What `format_positions` wrote: `lobby=1700000000000-0,door=...`. ValueError otherwise."""
+def parse(text: str) -> dict[str, StreamId]:
+    """Parse what `format_positions` wrote: `lobby=1700000000000-0,door=...`. Raises ValueError."""
     parts = text.split(",") if text else []
     if len(parts) > MAX_CAMERAS:
         raise ValueError(f"it names {len(parts)} cameras, the limit is {MAX_CAMERAS}")
@@ -44,11 +44,13 @@ def parse(text: str) -> dict[str, Position]:
     return positions
 
 
-def format_positions(positions: Mapping[str, Position]) -> str:
-    """All positions as one text. Beyond MAX_CAMERAS the furthest behind are left out; a client
-    that resumes gets those cameras from the start of what is kept, so it may see events twice,
-    and misses none."""
-    items: Iterable[tuple[str, Position]] = positions.items()
+def format_positions(positions: Mapping[str, StreamId]) -> str:
+    """Format all positions as one text.
+
+    Beyond MAX_CAMERAS the furthest behind are left out; a client that resumes gets those cameras
+    from the start of what is kept, so it may see events twice, and misses none.
+    """
+    items: Iterable[tuple[str, StreamId]] = positions.items()
     if len(positions) > MAX_CAMERAS:
         items = sorted(items, key=lambda item: item[1], reverse=True)[:MAX_CAMERAS]
     return ",".join(f"{camera}={format_id(position)}" for camera, position in items)

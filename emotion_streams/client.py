@@ -1,0 +1,123 @@
+"""Client and AsyncClient: one object per Redis for events, cameras and ledgers."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from emotion_streams import keys
+from emotion_streams.cameras import CameraStatus, list_cameras
+from emotion_streams.connection import connect_async
+from emotion_streams.events import EmotionEvent
+from emotion_streams.ledger import Ledger, read_ledger
+from emotion_streams.subscribe import NOW, After, Cameras, subscribe, subscribe_async
+
+Result = TypeVar("Result")
+
+
+class AsyncClient:
+    """Reads events, cameras and ledgers from one Redis, for asyncio.
+
+        async with AsyncClient("redis://localhost:6379") as client:
+            async for event in client.subscribe("lobby"):
+                ...
+
+    It connects at the first call. Raises InvalidRedisUrlError for an invalid URL.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection = connect_async(url)
+
+    def subscribe(
+        self, cameras: Cameras = None, after: After = NOW
+    ) -> AsyncGenerator[EmotionEvent, None]:
+        """Yield events as `subscribe_async` does, over a separate connection."""
+        return subscribe_async(self._url, cameras, after)
+
+    async def cameras(self) -> list[CameraStatus]:
+        """Return the status of every camera, by name. Raises redis-py's errors."""
+        return await list_cameras(self._connection)
+
+    async def ledger(self, camera: str) -> Ledger:
+        """Return the camera's account; all zero for an unknown camera.
+
+        Raises ValueError for a name that no camera can have, and redis-py's errors.
+        """
+        return await read_ledger(self._connection, keys.check_camera(camera))
+
+    async def aclose(self) -> None:
+        """Disconnect. Subscriptions continue until they are closed."""
+        await self._connection.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+
+class Client:
+    """The blocking counterpart of AsyncClient; also works beside a running loop, as in a notebook.
+
+        with Client("redis://localhost:6379") as client:
+            for event in client.subscribe("lobby"):
+                ...
+
+    Use it in one thread at a time.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._client = AsyncClient(url)
+        # The caller's thread may already run a loop, in which blocking calls cannot await.
+        self._thread = ThreadPoolExecutor(1, "emotion-streams")
+        self._runner = asyncio.Runner()
+        self._closed = False
+
+    def subscribe(
+        self, cameras: Cameras = None, after: After = NOW
+    ) -> Generator[EmotionEvent, None, None]:
+        """Yield events as the function `subscribe` does, over a separate connection."""
+        return subscribe(self._url, cameras, after)
+
+    def cameras(self) -> list[CameraStatus]:
+        """Return the status of every camera, by name. Raises redis-py's errors."""
+        return self._run(self._client.cameras)
+
+    def ledger(self, camera: str) -> Ledger:
+        """Return the camera's account; all zero for an unknown camera.
+
+        Raises ValueError for a name that no camera can have, and redis-py's errors.
+        """
+        return self._run(partial(self._client.ledger, camera))
+
+    def close(self) -> None:
+        """Disconnect permanently. Subscriptions continue until they are closed."""
+        if self._closed:
+            return
+        self._closed = True
+        self._run(self._client.aclose)
+        self._thread.submit(self._runner.close).result()
+        self._thread.shutdown()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _run(self, call: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+        return self._thread.submit(lambda: self._runner.run(call())).result()

@@ -1,0 +1,105 @@
+"""Discovery of the instance that `make run` started on this machine.
+
+The launcher holds a lock on a file in a folder that only its user may read; the file contains the
+address. If the lock can be acquired, the instance is gone.
+"""
+
+import fcntl
+import json
+import os
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Final
+
+_FILE: Final = "emotion-streams.json"
+_OWN_FOLDER: Final = "emotion-streams-"
+_LOOK_S: Final = 0.3
+"""Maximum time for which a command that looks for an instance may hold the lock."""
+
+
+@dataclass(frozen=True)
+class LocalInstance:
+    """Addresses of an instance: `redis`, the URL of its server; `page`, its live page."""
+
+    redis: str
+    page: str
+
+
+def find() -> LocalInstance | None:
+    """Return this user's running instance, or None."""
+    for folder in _folders():
+        try:
+            _check_private(folder)
+            with (folder / _FILE).open() as file:
+                if not _lock(file, fcntl.LOCK_SH):
+                    return LocalInstance(**json.load(file))
+        except (OSError, ValueError, TypeError):
+            continue
+    return None
+
+
+@contextmanager
+def announced(instance: LocalInstance) -> Iterator[None]:
+    """Let `find` return the instance inside the block, unless another one runs already.
+
+    It is announced in each of the folders, since a second shell may know only one of them. If no
+    folder can be used, the instance runs without being announced.
+    """
+    with ExitStack() as held:
+        for folder in _folders():
+            with suppress(OSError):
+                held.enter_context(_announced_in(folder, instance))
+        yield
+
+
+@contextmanager
+def _announced_in(folder: Path, instance: LocalInstance) -> Iterator[None]:
+    """Hold the lock on the folder's file.
+
+    Raises OSError if the folder cannot be used, or another instance holds the lock.
+    """
+    if folder.name.startswith(_OWN_FOLDER):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    _check_private(folder)
+    with (folder / _FILE).open("a+") as file:
+        deadline = time.monotonic() + _LOOK_S
+        while not _lock(file, fcntl.LOCK_EX):
+            if time.monotonic() > deadline:
+                raise BlockingIOError(f"{file.name} is another instance's")
+            time.sleep(_LOOK_S / 20)
+        file.truncate(0)
+        json.dump(asdict(instance), file)
+        file.flush()
+        try:
+            yield
+        finally:
+            file.truncate(0)
+
+
+def _lock(file: IO[str], kind: int) -> bool:
+    """Lock the file until it is closed. Returns False if another process holds it."""
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _folders() -> list[Path]:
+    """Return the folders for announcements: the runtime folder, and one for shells without it."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    own = Path(tempfile.gettempdir()) / f"{_OWN_FOLDER}{os.getuid()}"
+    return [Path(runtime), own] if runtime else [own]
+
+
+def _check_private(folder: Path) -> None:
+    """Raise OSError if the folder is missing, or if other users own it or may enter it."""
+    status = folder.lstat()
+    private = stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o077
+    if status.st_uid != os.getuid() or not private:
+        raise PermissionError(f"{folder} is not a folder of this user alone")

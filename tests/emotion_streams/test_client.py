@@ -1,0 +1,112 @@
+"""Client and AsyncClient, against a real server, and as a type checker sees them."""
+
+import asyncio
+import subprocess
+import sys
+import threading
+from contextlib import aclosing
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import redis
+
+from emotion_streams import AsyncClient, Client, InvalidRedisUrlError, keys
+from tests.emotion_streams.test_subscribe import publish
+from tests.servers import RedisProcess, eventually
+
+
+def test_the_client_reads_events_cameras_and_ledgers(client: redis.Redis, redis_url: str) -> None:
+    publish(client, "1-0", "2-0")
+    client.hset(keys.ledger("lobby"), "analysed", 2)
+    with Client(redis_url) as streams:
+        events = streams.subscribe("lobby", after="start")
+        assert [event.frame_id for event in islice(events, 2)] == ["1-0", "2-0"]
+        events.close()
+        assert [status.camera for status in streams.cameras()] == ["lobby"]
+        assert streams.ledger("lobby").analysed == 2
+
+
+def test_the_asyncio_client_reads_the_same(client: redis.Redis, redis_url: str) -> None:
+    publish(client, "1-0")
+
+    async def check() -> None:
+        async with AsyncClient(redis_url) as streams:
+            async with aclosing(streams.subscribe(after="start")) as events:
+                assert (await anext(events)).frame_id == "1-0"
+            assert [status.camera for status in await streams.cameras()] == ["lobby"]
+            assert (await streams.ledger("lobby")).events == 1
+
+    asyncio.run(check())
+
+
+def test_the_client_works_beside_a_running_event_loop_as_in_a_notebook(
+    client: redis.Redis, redis_url: str
+) -> None:
+    publish(client, "1-0")
+
+    async def cell() -> None:
+        with Client(redis_url) as streams:
+            assert next(streams.subscribe(after="start")).frame_id == "1-0"
+            assert streams.ledger("lobby").events == 1
+
+    asyncio.run(cell())
+
+
+def test_a_closed_client_leaves_no_thread_and_no_connection(
+    client: redis.Redis, redis_url: str
+) -> None:
+    before = threading.active_count(), len(client.client_list())
+    with Client(redis_url) as streams:
+        streams.cameras()
+        streams.close()  # and once more at the end
+    eventually(lambda: (threading.active_count(), len(client.client_list())) == before)
+
+
+def test_a_client_works_again_when_its_server_is_back() -> None:
+    with RedisProcess() as server, Client(server.url) as streams:
+        assert streams.cameras() == []
+        server.kill()
+        with pytest.raises(redis.RedisError):
+            streams.cameras()
+        server.restart()
+        assert streams.cameras() == []
+
+
+def test_a_cancelled_subscription_leaves_no_task_behind(redis_url: str) -> None:
+    async def check() -> None:
+        async with AsyncClient(redis_url) as streams:
+            waiting = asyncio.ensure_future(anext(streams.subscribe()))
+            for _ in range(3):  # steps of the loop: `waiting` starts the reader, and waits for it
+                await asyncio.sleep(0)
+            assert len(asyncio.all_tasks()) == 4  # this one, `waiting`, the reader, the queue's
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(check())
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_a_wrong_url_is_an_error_at_once(kind: type[Client] | type[AsyncClient]) -> None:
+    with pytest.raises(InvalidRedisUrlError):
+        kind("http://localhost")
+
+
+def test_a_camera_name_that_cannot_be_one_is_an_error(redis_url: str) -> None:
+    with Client(redis_url) as streams, pytest.raises(ValueError, match="camera name"):
+        streams.ledger("no such}name")
+
+
+def test_strict_type_checking_of_a_users_code_finds_every_type(tmp_path: Path) -> None:
+    # Elsewhere, so that the package is found as it is installed.
+    user = tmp_path / "user.py"
+    user.write_text((Path(__file__).parent / "typed_api.py").read_text())
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path), str(user)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout

@@ -1,0 +1,106 @@
+"""Each example does what its first line says, against a real server."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import redis
+
+from emotion_streams import keys
+from tests import samples
+from tests.emotion_streams.test_subscribe import publish
+from tests.faults.processes import start_worker
+from tests.servers import RedisProcess, eventually
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+@contextmanager
+def running(name: str, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
+    """The example, with its output in a pipe; killed on exit."""
+    with subprocess.Popen(
+        [sys.executable, str(EXAMPLES / name), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def lines(process: "subprocess.Popen[str]", count: int) -> list[str]:
+    assert process.stdout is not None
+    return [process.stdout.readline().rstrip() for _ in range(count)]
+
+
+def interrupt(process: "subprocess.Popen[str]") -> tuple[int, str]:
+    """Exit code and errors after Ctrl-C."""
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    return process.returncode, errors
+
+
+def test_tail_prints_each_face_of_a_camera_until_ctrl_c(
+    client: redis.Redis, redis_url: str
+) -> None:
+    publish(client, "1-0")
+    with running("tail.py", "lobby", redis_url) as process:
+        # Its connections: the cameras' and the subscription's, and this test's own.
+        eventually(lambda: any(c["cmd"] == "xread" for c in client.client_list()), timeout_s=30)
+        publish(client, "2-0")
+        assert lines(process, 1) == ["lobby 2-0 surprise 70%"]
+        assert interrupt(process) == (0, "")
+
+
+def test_resume_goes_on_behind_the_last_event_that_it_saved(
+    client: redis.Redis, redis_url: str, tmp_path: Path
+) -> None:
+    positions = tmp_path / "positions.json"
+    publish(client, "1-0", "2-0")
+    with running("resume.py", str(positions), redis_url) as process:
+        assert lines(process, 2) == ["lobby 1-0 1", "lobby 2-0 1"]
+        eventually(lambda: json.loads(positions.read_text()) == {"lobby": "2-0"})
+        assert interrupt(process) == (0, "")
+    publish(client, "3-0")
+    with running("resume.py", str(positions), redis_url) as process:
+        assert lines(process, 1) == ["lobby 3-0 1"]
+
+
+def test_a_worker_analyses_every_frame_of_the_example_producer(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.jpg").write_bytes(samples.jpeg(grey=50 * number))
+    with RedisProcess(port=0) as server, start_worker(tmp_path, server.url) as worker:
+        with running("folder_producer.py", "porch", str(tmp_path), server.url) as process:
+            _, errors = process.communicate(timeout=30)
+            assert (process.returncode, errors) == (0, "")
+        with redis.Redis(unix_socket_path=str(server.socket)) as client:
+            eventually(lambda: client.xlen(keys.emotions("porch")) == 3, timeout_s=60)
+            assert client.xlen(keys.dead("porch")) == 0
+            assert client.hget(keys.camera_info("porch"), "state") == b"ended"
+        assert not worker.ended
+
+
+def test_the_notebooks_cells_run_in_order(
+    client: redis.Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(client, *(f"{number}-0" for number in range(1, 101)))
+    monkeypatch.setenv("EMOTION_REDIS", redis_url)
+    cells = json.loads((EXAMPLES / "emotions.ipynb").read_text())["cells"]
+    variables: dict[str, object] = {}
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]), variables)
+    assert variables["emotions"] == {"surprise": 100}
+
+
+def test_the_example_producer_has_about_forty_lines() -> None:
+    code = (EXAMPLES / "folder_producer.py").read_text()
+    assert len(re.findall(r"\S.*\n", code)) <= 40
