@@ -66,16 +66,14 @@ class Haar:
             minSize=(MIN_FACE, MIN_FACE),
             outputRejectLevels=True,
         )
-        detections = (
-            # The sum of the cascade's last stage is about 0 to 10. A logistic function makes it
-            # comparable.
-            Detection(
-                Box(*(float(value) / scale for value in box)),
-                score=1 / (1 + math.exp(-float(weight) / 2)),
-            )
-            for box, weight in zip(boxes, np.ravel(weights), strict=True)
-        )
-        found = [detection for detection in detections if detection.score >= SCORE_THRESHOLD]
+        # The sum of the cascade's last stage is about 0 to 10. A logistic function makes it
+        # comparable.
+        scores = (1 / (1 + math.exp(-float(weight) / 2)) for weight in np.ravel(weights))
+        found = [
+            Detection(Box(*(float(value) / scale for value in box)), score)
+            for box, score in zip(boxes, scores, strict=True)
+            if score >= SCORE_THRESHOLD and self._confirms(equalized, box)
+        ]
         return sorted(found, key=lambda detection: -detection.score)
 
     def _confirms(self, grey: NDArray[np.uint8], box: Sequence[int]) -> bool:
