@@ -8,16 +8,15 @@ process to stop. Reports go to standard output.
 import logging
 import math
 import os
-import resource
 import sys
 import threading
-from pathlib import Path
 from typing import Final
 
 from emotion_streams.redaction import register_secret
 from producer.camera_settings import DEFAULT_FPS
 from producer.capture import Capture, Captured, Limits, Pace
 from producer.gates import MotionGate
+from producer.memory import limit_memory
 from producer.messages import EXIT_FALLEN, EXIT_NO_SUCH_SOURCE, Counts, Order, Report, State
 from producer.picture import Shaper, encode
 from producer.publish import Publisher
@@ -31,8 +30,6 @@ _REPORT_EVERY_S: Final = 0.5
 _PUBLISHER_MAY_TAKE_S: Final = 0.3
 _WAIT_S: Final = 0.2
 _REFUSED_IN_A_ROW: Final = 10
-_MEMORY_BYTES: Final = 1 << 30
-"""More memory than any camera's stream needs. A hostile stream must not exhaust the machine."""
 
 _log = logging.getLogger(__name__)
 
@@ -161,7 +158,7 @@ def main() -> int:
     order = Order.from_line(sys.stdin.readline())
     for secret in order.secrets:
         register_secret(secret)
-    _limit_memory()
+    limit_memory()
     errors = NativeErrors()
     errors.take_over()
     logs.set_up(order.log_level, order.log_format, camera=order.camera)
@@ -169,12 +166,6 @@ def main() -> int:
     process = CameraProcess(order, errors)
     threading.Thread(target=_stop_at_end_of_input, args=(process,), daemon=True).start()
     return process.run()
-
-
-def _limit_memory() -> None:
-    """Limit the address space to what is mapped now, mostly libraries, plus _MEMORY_BYTES."""
-    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (mapped + _MEMORY_BYTES,) * 2)
 
 
 def _fall(fall: threading.ExceptHookArgs) -> None:

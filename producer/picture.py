@@ -44,6 +44,7 @@ class Shaper:
             header = jpeg_header(picture)
             untouched = self._rotation is None and self._roi is None and not header.exif
             if untouched and header.width <= self._width:
+                decode(picture, 8)  # tables may be wrong behind a sound header
                 return picture
             picture = decode(picture, header.width // self._width if untouched else 1)
         if self._rotation is not None:

@@ -15,6 +15,7 @@ from emotion_streams.redaction import redact, redact_url
 from producer.camera_settings import CameraSettings
 from producer.config import parse_camera
 from producer.gates import Backlog
+from producer.memory import limit_memory
 from producer.opencv import cv2
 from producer.picture import decode
 from producer.source import (
@@ -82,6 +83,7 @@ def main(argv: list[str]) -> int:
         camera = parse_camera({name: getattr(arguments, name) for name in names}, os.environ)
     except InvalidSettingsError as error:
         service.exit_with_error("producer probe", str(error))
+    limit_memory()
     errors = NativeErrors()
     errors.take_over()
     found: list[Finding | SourceUnavailableError] = []

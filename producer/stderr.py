@@ -31,10 +31,6 @@ _REASONS: Final = (
         "its certificate cannot be trusted: install its authority, or set tls_verify: false",
     ),
     (
-        re.compile(r"redirects? (exceeded|limit)|too many redirects|max_redirects", re.IGNORECASE),
-        "it redirects to another address: give that one as the source",
-    ),
-    (
         re.compile(r"not on whitelist|[Ff]ormat not on whitelist"),
         "it sends what is not a camera's stream, such as a playlist",
     ),

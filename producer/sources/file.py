@@ -11,6 +11,7 @@ from producer.source import (
     NoSuchSourceError,
     Picture,
     SourceUnavailableError,
+    UndecodableFrameError,
     printable,
 )
 from producer.sources.ffmpeg import FfmpegReader
@@ -38,6 +39,8 @@ class FileSource:
         self._reader = FfmpegReader()
         self._interval_s = 1 / _DEFAULT_FPS
         self._in_round = 0
+        self._damaged = 0
+        self._fault = ""
         self._last_s = -1.0
         self._offset_s = 0.0
 
@@ -74,7 +77,12 @@ class FileSource:
 
     def retrieve(self) -> Picture:
         """Return the grabbed frame. Raises UndecodableFrameError."""
-        return self._reader.retrieve()
+        try:
+            return self._reader.retrieve()
+        except UndecodableFrameError as error:
+            self._damaged += 1
+            self._fault = str(error)
+            raise
 
     def close(self) -> None:
         """Close the file."""
@@ -102,7 +110,7 @@ class FileSource:
                 f"{self._shown}: FFmpeg finds no video in this file, or no frame that can be read"
             )
         self._interval_s = 1 / (opened.fps or _DEFAULT_FPS)
-        self._in_round = 0
+        self._in_round = self._damaged = 0
         return opened
 
     def _end_round(self) -> None:
@@ -112,6 +120,14 @@ class FileSource:
             _log.warning(
                 "the file ends early: cut off, or damaged",
                 extra={"file": self._shown, "frames": self._in_round, "of": claimed},
+            )
+        if self._damaged:
+            _log.warning(
+                "%d of %d frames cannot be decoded, such as: %s",
+                self._damaged,
+                self._in_round,
+                self._fault,
+                extra={"file": self._shown},
             )
         if not self._in_round:
             raise NoSuchSourceError(f"{self._shown}: no frame in it can be read")

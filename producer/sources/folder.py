@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from emotion_streams.jpeg import MAX_SCANS
 from producer.opencv import cv2
 from producer.source import (
     EndOfSourceError,
@@ -18,6 +19,9 @@ from producer.source import (
 )
 
 SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+
+_JPEG: Final = b"\xff\xd8"
+_SCAN: Final = b"\xff\xda"
 
 # Maximum number of damaged pictures that one warning names.
 _NAMED: Final = 5
@@ -104,8 +108,13 @@ def _read(path: Path) -> Pixels:
     shown = printable(path)
     try:
         # imread crashes on names that are not UTF-8, and fails on the orientation of a TIFF.
-        content = np.frombuffer(path.read_bytes(), np.uint8)
-        pixels = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
+        content = path.read_bytes()
+        # Decoding it would take minutes; read_header has the same limit.
+        if content.startswith(_JPEG) and (scans := content.count(_SCAN)) > MAX_SCANS:
+            raise UndecodableFrameError(f"{shown}: has {scans} scans, the limit is {MAX_SCANS}")
+        pixels = (
+            cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
+        )
     except OSError as error:
         raise UndecodableFrameError(f"{shown}: {error.strerror or error}") from error
     except cv2.error as error:  # for example if it exceeds the limit of pixels

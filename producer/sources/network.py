@@ -1,6 +1,5 @@
 """Network cameras: RTSP, and MJPEG over HTTP."""
 
-import ssl
 import time
 from typing import Final
 from urllib.parse import urlsplit
@@ -8,7 +7,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from emotion_streams.redaction import redact_url
 from producer.source import Format, Picture, SourceUnavailableError
-from producer.sources import rtsp_auth
+from producer.sources import http_redirect, rtsp_auth, tls
 from producer.sources.ffmpeg import FfmpegReader
 from producer.stderr import NativeErrors
 
@@ -59,8 +58,10 @@ class NetworkSource:
             self._options |= _RTSP | {"rtsp_transport": transport}
         else:
             self._options |= _HTTP
-        if self._parts.scheme.lower() in ("https", "rtsps"):
-            self._options |= _tls_options(verify=tls_verify)
+        encrypted = self._parts.scheme.lower() in ("https", "rtsps")
+        self._checks_certificate = encrypted and tls_verify
+        if encrypted:
+            self._options |= tls.ffmpeg_options(verify=tls_verify)
         self._timeouts = (open_timeout_s, read_timeout_s)
         self._errors = errors
         self._reader = FfmpegReader()
@@ -69,6 +70,8 @@ class NetworkSource:
 
     def open(self) -> Format:
         """Connect. Raises SourceUnavailableError with the reason that FFmpeg reports."""
+        if self._checks_certificate:
+            self._check_address()
         self._errors.clear()
         opened = self._reader.open(self._url, *self._timeouts, self._options)
         if opened is None and not self._is_rtsp and self._errors.reason() is None:
@@ -76,7 +79,10 @@ class NetworkSource:
             self._errors.clear()
             opened = self._reader.open(self._url, *self._timeouts, self._options | _PARTS)
         if opened is None:
-            raise self._unavailable(self._errors.reason() or "FFmpeg finds no video there")
+            reason = self._errors.reason()
+            if reason is None and not self._is_rtsp and self._proxy() is None:
+                reason = http_redirect.why_nothing(self._parts, self._timeouts[0])
+            raise self._unavailable(reason or "FFmpeg finds no video there")
         self._errors.clear()
         self._frames, self._codec = 0, opened.codec
         return opened
@@ -107,6 +113,19 @@ class NetworkSource:
         """Disconnect."""
         self._reader.close()
 
+    def _check_address(self) -> None:
+        """Raise SourceUnavailableError before user and password are sent to a stranger."""
+        scheme, host = self._parts.scheme.lower(), self._parts.hostname or ""
+        try:
+            tls.check_address(scheme, host, self._parts.port, self._timeouts[0])
+        except tls.UntrustedCertificateError as error:
+            reason = str(error)
+        except OSError as error:
+            reason = f"its certificate cannot be read: {error.strerror or error}"
+        else:
+            return
+        raise SourceUnavailableError(f"{redact_url(self._url)}: {reason}")
+
     def _is_snapshot(self) -> bool:
         return not self._is_rtsp and self._frames <= 1 and self._codec == "mjpg"
 
@@ -123,11 +142,3 @@ class NetworkSource:
         if self._is_rtsp or host is None or proxy_bypass(host):
             return None
         return getproxies().get("http")
-
-
-def _tls_options(*, verify: bool) -> dict[str, str]:
-    if not verify:
-        return {"tls_verify": "0"}
-    # FFmpeg's own OpenSSL does not know where this system stores its certificate authorities.
-    authorities = ssl.get_default_verify_paths().cafile
-    return {"tls_verify": "1", **({"ca_file": authorities} if authorities else {})}

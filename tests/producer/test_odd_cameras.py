@@ -1,6 +1,7 @@
 """Network cameras that are odd, or hostile."""
 
 import json
+import resource
 import ssl
 import subprocess
 import threading
@@ -14,8 +15,12 @@ import cv2
 import numpy as np
 import pytest
 
+from emotion_streams import keys
+from emotion_streams.connection import Client
+from emotion_streams.jpeg import read_header
 from tests.peers.mjpeg_server import MjpegServer
 from tests.peers.pictures import jpeg
+from tests.peers.producer import Producer, within
 from tests.producer.test_probe import probe
 
 PICTURE = jpeg(64, 48)
@@ -94,43 +99,101 @@ def test_a_playlist_makes_the_producer_ask_nothing_of_other_hosts(kind: str) -> 
         assert inner.asked == []
 
 
-def test_a_redirect_to_another_host_is_not_followed() -> None:
+def test_a_redirect_to_another_host_is_not_followed_but_named() -> None:
     with serving(Camera({"/video": parts("image/jpeg")})) as inner:
         to = {"Location": f"http://127.0.0.1:{inner.port}/video"}
         with serving(Camera({"/video": (302, to, b"")})) as camera:
-            done = probe(f"http://127.0.0.1:{camera.port}/video")
+            done = probe(f"http://joe:w0rd-Zq7@127.0.0.1:{camera.port}/video")
         assert done.returncode == 1
+        assert f"it redirects to {to['Location']}, which is not followed" in done.stderr
         assert inner.asked == []
+
+
+def openssl(*arguments: str | Path) -> None:
+    subprocess.run(["openssl", *arguments], check=True, capture_output=True)
+
+
+def joined(key: Path, *certificates: Path) -> Path:
+    both = key.with_suffix(".both.pem")
+    both.write_bytes(b"".join(part.read_bytes() for part in (key, *certificates)))
+    return both
 
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost",
-         "-keyout", tmp_path / "both.pem", "-out", tmp_path / "certificate.pem"],
-        check=True, capture_output=True,
+    """Key and certificate for 127.0.0.1 and localhost; certificate.pem beside it is its issuer."""
+    openssl(
+        "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+        "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost",
+        "-keyout", tmp_path / "key", "-out", tmp_path / "certificate.pem",
     )  # fmt: skip
-    with (tmp_path / "both.pem").open("ab") as both:
-        both.write((tmp_path / "certificate.pem").read_bytes())
-    return tmp_path / "both.pem"
+    return joined(tmp_path / "key", tmp_path / "certificate.pem")
+
+
+@pytest.fixture
+def foreign(certificate: Path) -> Path:
+    """Key and certificate for another host, of the same authority."""
+    folder = certificate.parent
+    (folder / "names").write_text("subjectAltName=DNS:other.example,IP:192.0.2.7")
+    openssl(
+        "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=other.example",
+        "-keyout", folder / "foreign", "-out", folder / "request",
+    )  # fmt: skip
+    openssl(
+        "x509", "-req", "-in", folder / "request", "-CA", folder / "certificate.pem",
+        "-CAkey", folder / "key", "-CAcreateserial", "-days", "2", "-extfile", folder / "names",
+        "-out", folder / "foreign.pem",
+    )  # fmt: skip
+    return joined(folder / "foreign", folder / "foreign.pem")
+
+
+@contextmanager
+def serving_tls(camera: Camera, certificate: Path) -> Iterator[Camera]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    camera.server.socket = context.wrap_socket(camera.server.socket, server_side=True)
+    with serving(camera):
+        yield camera
 
 
 def test_a_strangers_certificate_gets_no_password_unless_that_is_asked_for(
     certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     camera = Camera({"/video": parts("image/jpeg")})
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    camera.server.socket = context.wrap_socket(camera.server.socket, server_side=True)
     url = f"https://joe:w0rd-Zq7@127.0.0.1:{camera.port}/video"
-    with serving(camera):
+    with serving_tls(camera, certificate):
         refused = probe(url)
         assert refused.returncode == 1
         assert "certificate" in refused.stderr
         assert camera.asked == []
         assert probe(url, "--no-tls-verify", "--seconds", "0.05").returncode == 0
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate.with_name("certificate.pem")))
+        assert probe(url, "--seconds", "0.05").returncode == 0
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_trusted_certificate_for_another_host_gets_no_password(
+    host: str, foreign: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(foreign.with_name("certificate.pem")))
+    with serving_tls(Camera({"/video": parts("image/jpeg")}), foreign) as camera:
+        done = probe(f"https://joe:w0rd-Zq7@{host}:{camera.port}/video")
+        assert done.returncode == 1
+        assert "certificate cannot be trusted" in done.stderr
+        assert camera.asked == []
+
+
+def test_a_certificate_that_is_trusted_by_itself_may_name_anything(
+    foreign: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trusted = foreign.with_name("trusted.pem")
+    trusted.write_bytes(
+        foreign.with_name("certificate.pem").read_bytes()
+        + foreign.with_name("foreign.pem").read_bytes()
+    )
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    with serving_tls(Camera({"/video": parts("image/jpeg")}), foreign) as camera:
+        url = f"https://joe:w0rd-Zq7@127.0.0.1:{camera.port}/video"
         assert probe(url, "--seconds", "0.05").returncode == 0
 
 
@@ -201,3 +264,47 @@ def test_pictures_that_workers_would_refuse_are_told_by_the_producer() -> None:
     assert done.returncode == 1
     assert "none of its frames can be sent" in done.stderr
     assert "claims 9000x5000 pixels, the limit is 36,000,000" in done.stderr
+
+
+def test_a_camera_of_refused_pictures_is_down_with_the_reason_and_sends_nothing(
+    client: Client, redis_url: str
+) -> None:
+    many_scans = PICTURE[:-2] + 65 * PICTURE[PICTURE.find(b"\xff\xda") : -2] + PICTURE[-2:]
+    with (
+        MjpegServer([many_scans], fps=100) as camera,
+        Producer(redis_url, "--camera", "door", "--source", camera.url) as producer,
+    ):
+        within(lambda: b"has 66 scans" in (client.hget(keys.camera_info("door"), "error") or b""))
+        assert client.hget(keys.camera_info("door"), "state") == b"down"
+        within(lambda: producer.entries("66 scans, the limit is 64"))
+        assert producer.metric("emotion_camera_up", "door") == 0
+        assert client.xlen(keys.frames("door")) == 0
+
+
+def test_a_camera_whose_tables_are_damaged_is_down_with_the_reason_and_sends_nothing(
+    client: Client, redis_url: str
+) -> None:
+    # A sound header; but its pixels refer to a table of quantization that is not there.
+    at = PICTURE.find(b"\xff\xdb")
+    length = int.from_bytes(PICTURE[at + 2 : at + 4])
+    tableless = PICTURE[:at] + PICTURE[at + 2 + length :]
+    assert read_header(tableless).width == 64
+    with (
+        MjpegServer([tableless], fps=100) as camera,
+        Producer(redis_url, "--camera", "door", "--source", camera.url) as producer,
+    ):
+        within(
+            lambda: b"cannot be decoded" in (client.hget(keys.camera_info("door"), "error") or b"")
+        )
+        within(lambda: producer.metric("emotion_capture_decode_errors_total", "door") > 5)
+        assert client.xlen(keys.frames("door")) == 0
+
+
+def test_no_stream_takes_the_machines_memory(redis_url: str) -> None:
+    with Producer(redis_url, "--camera", "lobby") as producer:
+        within(lambda: producer.metric("emotion_camera_up", "lobby") == 1, 20)
+        (child,) = producer.children().values()
+        soft, hard = resource.prlimit(child, resource.RLIMIT_AS)
+        mapped = int(Path(f"/proc/{child}/statm").read_text().split()[0]) * resource.getpagesize()
+        assert soft == hard
+        assert 0 < soft - mapped <= 1 << 30

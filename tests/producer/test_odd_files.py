@@ -21,9 +21,11 @@ from producer.source import (
     Pixels,
     UndecodableFrameError,
 )
+from producer.sources.demo import DemoSource
 from producer.sources.file import FileSource
 from producer.sources.folder import FolderSource
 from tests.peers.pictures import interlaced_avi, jpeg, picture, turned_tiff, write_video
+from tests.producer.test_probe import probe
 
 NOT_UTF8 = os.fsdecode(b"caf\xe9")
 
@@ -114,6 +116,54 @@ def test_damaged_pictures_are_named_once_with_a_count(
     assert "b0.png" in warning
     assert "and 3 more" in warning
     warning.encode()
+
+
+def test_damaged_frames_of_a_video_are_counted_in_one_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write_video(tmp_path / "a.avi", "MJPG", frames=5)
+    content = path.read_bytes()
+    second = content.index(b"\xff\xd8\xff", content.index(b"\xff\xd8\xff") + 2)
+    path.write_bytes(content[:second] + b"\0" * 8 + content[second + 8 :])
+    source = FileSource(path, False, 5, 5)
+    source.open()
+    with caplog.at_level(logging.WARNING), suppress(EndOfSourceError):
+        while True:
+            source.grab()
+            with suppress(UndecodableFrameError):
+                source.retrieve()
+    source.close()
+    (warning,) = [record.getMessage() for record in caplog.records]
+    assert warning.startswith("1 of 5 frames cannot be decoded, such as: ")
+
+
+def test_a_picture_of_a_thousand_scans_does_not_hang_a_folder(tmp_path: Path) -> None:
+    sound = jpeg(64, 48)
+    (tmp_path / "a.jpg").write_bytes(
+        sound[:-2] + 1000 * sound[sound.find(b"\xff\xda") : -2] + sound[-2:]
+    )
+    (tmp_path / "b.jpg").write_bytes(sound)
+    source = FolderSource(tmp_path, 10, loop=False)
+    source.open()
+    source.grab()
+    with pytest.raises(UndecodableFrameError, match="1001 scans"):
+        source.retrieve()
+
+
+def test_a_probe_looks_at_more_than_the_first_frame_of_a_short_file(tmp_path: Path) -> None:
+    portrait = DemoSource()
+    portrait.open()
+    portrait.grab()
+    shown = portrait.retrieve()
+    assert not isinstance(shown, bytes)
+    height, width = shown.shape[:2]
+    writer = cv2.VideoWriter(
+        str(tmp_path / "a.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10, (width, height)
+    )
+    for frame in (np.zeros_like(shown), np.zeros_like(shown), shown):
+        writer.write(frame)
+    writer.release()
+    assert "face seen    yes" in probe(str(tmp_path / "a.avi")).stdout
 
 
 def test_a_fifo_named_like_a_picture_does_not_hang_the_folder(tmp_path: Path) -> None:

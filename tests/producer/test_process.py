@@ -83,7 +83,7 @@ def unaccounted(producer: Producer) -> float:
         for sample in producer.get("/metrics")[1].splitlines()
         if "_total{" in sample
     }
-    ended = ("emotion_published_frames", "emotion_gated", "emotion_capture_")
+    ended = ("emotion_published_frames", "emotion_skipped_", "emotion_capture_")
     return totals['emotion_captured_frames_total{camera="lobby"}'] - sum(
         value for name, value in totals.items() if name.startswith(ended)
     )

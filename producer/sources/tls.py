@@ -1,0 +1,89 @@
+"""Certificates of cameras: what FFmpeg does not check of them, and where authorities are kept."""
+
+import base64
+import re
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
+from typing import Any, Final
+
+_DEFAULT_PORTS: Final = {"https": 443, "rtsps": 322}
+_BUNDLES: Final = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Alpine
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora
+    "/etc/ssl/ca-bundle.pem",  # SUSE
+)
+
+
+class UntrustedCertificateError(Exception):
+    """The camera cannot prove that it is the one of the URL: why."""
+
+
+def find_authorities() -> str | None:
+    """Return the file of this system's certificate authorities, or of SSL_CERT_FILE.
+
+    FFmpeg's own OpenSSL does not know where they are.
+    """
+    default = ssl.get_default_verify_paths().cafile
+    return default or next((bundle for bundle in _BUNDLES if Path(bundle).is_file()), None)
+
+
+def ffmpeg_options(*, verify: bool) -> dict[str, str]:
+    """Return FFmpeg's options for an encrypted connection."""
+    if not verify:
+        return {"tls_verify": "0"}
+    authorities = find_authorities()
+    return {"tls_verify": "1", **({"ca_file": authorities} if authorities else {})}
+
+
+def check_address(scheme: str, host: str, port: int | None, timeout_s: float) -> None:
+    """Check that the certificate of a host given by its IP address is for that address.
+
+    FFmpeg checks names, but accepts for an address any certificate of a trusted authority, and
+    anybody can have one of those. A certificate that is itself among the authorities is accepted
+    whatever it names. Does nothing for a host given by name.
+
+    Raises UntrustedCertificateError, and OSError if the camera does not answer.
+    """
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return
+    authorities = find_authorities()
+    context = ssl.create_default_context(cafile=authorities)
+    context.check_hostname = False  # below, with an exception that it does not know
+    where = (host, port or _DEFAULT_PORTS[scheme])
+    try:
+        with (
+            socket.create_connection(where, timeout_s) as plain,
+            context.wrap_socket(plain, server_hostname=host) as secured,
+        ):
+            named = dict(secured.getpeercert() or {})
+            content = secured.getpeercert(binary_form=True) or b""
+    except ssl.SSLCertVerificationError as error:
+        raise UntrustedCertificateError(
+            f"its certificate cannot be trusted ({error.verify_message}): "
+            "install its authority, or set tls_verify: false"
+        ) from None
+    if address not in _addresses(named) and not _is_among(content, authorities):
+        raise UntrustedCertificateError(
+            f"its certificate cannot be trusted: it is not for {host}; give the camera by the name "
+            "in its certificate, or set tls_verify: false"
+        )
+
+
+def _addresses(certificate: Mapping[str, Any]) -> Iterator[IPv4Address | IPv6Address]:
+    for kind, name in certificate.get("subjectAltName", ()):
+        if kind == "IP Address":
+            with suppress(ValueError):
+                yield ip_address(name.strip())
+
+
+def _is_among(certificate: bytes, authorities: str | None) -> bool:
+    if authorities is None or not certificate:
+        return False
+    bundle = re.sub(rb"\s", b"", Path(authorities).read_bytes())
+    return base64.b64encode(certificate) in bundle
