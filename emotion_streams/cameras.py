@@ -149,8 +149,8 @@ def _read_status(
     return CameraStatus(
         camera=camera,
         state=state,
-        # The last rate of a producer that is gone or has ended is out of date.
-        fps=fps if state == "up" else 0.0,
+        # The last rate of a producer that is gone, or has ended, is not a rate any more.
+        fps=0.0 if state in ("gone", "ended") else fps,
         width=_integer(info, "width"),
         height=_integer(info, "height"),
         last_frame_ms=last_frame_ms,

@@ -109,8 +109,7 @@ def _read(path: Path) -> Pixels:
     try:
         # imread crashes on names that are not UTF-8, and fails on the orientation of a TIFF.
         content = path.read_bytes()
-        # Many scans take minutes to decode. The other limits of read_header do not apply here:
-        # large pictures are scaled down.
+        # Decoding it would take minutes; read_header has the same limit.
         if content.startswith(_JPEG) and (scans := content.count(_SCAN)) > MAX_SCANS:
             raise UndecodableFrameError(f"{shown}: has {scans} scans, the limit is {MAX_SCANS}")
         pixels = (

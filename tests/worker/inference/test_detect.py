@@ -90,7 +90,7 @@ def test_faces_are_found_where_people_boxed_them(detector: Detector, shared: Pat
     assert false <= most_false
 
 
-def test_the_cascade_sees_one_face_in_every_picture_of_the_demo() -> None:
+def test_haar_detects_one_face_in_every_frame_of_the_demo() -> None:
     demo, detector = DemoSource(), Haar()
     demo.open()
     faces = []

@@ -1,5 +1,7 @@
-"""Haar cascades, which OpenCV carries: for machines that cannot get YuNet's file. Slower, and they
-miss faces that YuNet finds (32 against 43 on the same nine pictures)."""
+"""Haar cascades, which OpenCV includes: the detector if YuNet's file is unavailable.
+
+They are slower, and miss faces that YuNet finds: they find 32 of 43 on the same nine pictures.
+"""
 
 import math
 from collections.abc import Sequence
@@ -25,20 +27,22 @@ SCORE_THRESHOLD: Final = 0.7
 """The same as for YuNet. On the nine pictures it drops the one false detection and no true one."""
 
 CHECK_MARGIN: Final = 0.3
-"""What a second cascade sees around a detection, in its widths."""
+"""Border around a detection that the second cascade sees, as a fraction of its width."""
 
 CHECK_SIDE: Final = 40
-"""Pixels that a detection is scaled to for the second cascade, whose own window has 20: so that it
-sees it in several places and sizes, at a cost too small to measure beside the first one's."""
+"""Side in pixels to which a detection is scaled for the second cascade. Its window has 20, so it
+tests several positions and sizes; the cost is not measurable beside that of the first cascade."""
 
 CHECK_NEIGHBOURS: Final = 2
 CHECK_SIZES: Final = (0.6, 1.4)
-"""Sizes of the second cascade's detections, in the first one's."""
+"""Smallest and largest confirming detection, relative to the confirmed one."""
 
 
 class Haar:
-    """OpenCV's frontal face cascade (Viola and Jones, 2001), whose detections a cascade that was
-    trained otherwise confirms: alone it sees a second face in a third of the demo's pictures."""
+    """OpenCV's frontal face cascade (Viola and Jones, 2001), confirmed by a second cascade.
+
+    Alone, the first cascade detects a second face in a third of the demo's frames.
+    """
 
     name = "haar"
 
@@ -62,7 +66,8 @@ class Haar:
             minSize=(MIN_FACE, MIN_FACE),
             outputRejectLevels=True,
         )
-        # The cascade's last stage sums to about 0 to 10; a logistic makes it comparable.
+        # The sum of the cascade's last stage is about 0 to 10. A logistic function makes it
+        # comparable.
         scores = (1 / (1 + math.exp(-float(weight) / 2)) for weight in np.ravel(weights))
         found = [
             Detection(Box(*(float(value) / scale for value in box)), score)
@@ -72,7 +77,7 @@ class Haar:
         return sorted(found, key=lambda detection: -detection.score)
 
     def _confirms(self, grey: NDArray[np.uint8], box: Sequence[int]) -> bool:
-        """Whether the second cascade sees a face of about this size around the box's centre."""
+        """Return whether the second cascade detects a face of similar size at the box's centre."""
         x, y, width, height = map(int, box)
         margin = round(CHECK_MARGIN * width)
         left, top = max(0, x - margin), max(0, y - margin)
