@@ -20,7 +20,7 @@ def test_a_recipe_states_every_setting(name: str) -> None:
     assert recipe.read(name).stages
 
 
-@pytest.mark.parametrize(("name", "model"), [("rel2", "simpnet-v2-32"), ("rel4", "simpnet-v2")])
+@pytest.mark.parametrize(("name", "model"), [("long32", "simpnet-v2-32"), ("rel4", "simpnet-v2")])
 def test_the_recipe_of_a_release_is_what_its_card_records(name: str, model: str) -> None:
     recorded = release.load(model).card.training["config"]
     config = recipe.read(name)

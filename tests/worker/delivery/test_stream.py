@@ -316,7 +316,7 @@ def test_an_entry_of_something_else_is_given_out_without_a_frame(
     client.xadd(FRAMES, {"something": "else"}, "1-0")
 
     async def read(stream: CameraStream) -> None:
-        expected = QueuedFrame("1-0", 1, 13, None, "no field `frame`")
+        expected = QueuedFrame("1-0", 1, 0, None, "no field `frame`")
         assert await stream.read() == [expected]
         assert (await stream.claim(())).frames == [expected]
 

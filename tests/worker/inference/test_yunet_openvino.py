@@ -187,7 +187,7 @@ def test_overlaps_are_suppressed_as_opencv_does_it() -> None:
         scores = noise.permutation(np.linspace(SCORE_THRESHOLD + 0.01, 1, count))
         faces = np.column_stack([corners, sides, scores]).astype(np.float32)
         boxes = np.trunc(faces[:, :4]).astype(int).tolist()
-        kept = cv2.dnn.NMSBoxes(boxes, faces[:, 4].tolist(), 0.5, NMS_THRESHOLD, top_k=500)
+        kept = cv2.dnn.NMSBoxes(boxes, faces[:, 4].tolist(), 0.5, NMS_THRESHOLD, top_k=5000)
         assert np.array_equal(suppress(faces), faces[np.asarray(kept, int).ravel()])
 
 
