@@ -13,7 +13,7 @@ from emotion_streams.redaction import short_message
 from service.metrics import WorkerMetrics
 from worker.inference.batch import Batcher
 from worker.inference.find import FaceFinder, Found
-from worker.inference.permits import Slots
+from worker.inference.permits import Slot, Slots
 
 log = logging.getLogger(__name__)
 
@@ -63,12 +63,13 @@ class Workshop:
         """Return the current time, by the clock of the frames' capture times."""
         return self.clock.now_ms()
 
-    async def find(self, jpeg: bytes) -> Found:
+    async def find(self, jpeg: bytes, slot: Slot) -> Found:
         """Decode a picture, detect and crop faces, in a thread. Raises UnusablePictureError."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.threads, self._find, jpeg)
+        return await loop.run_in_executor(self.threads, self._find, jpeg, slot)
 
-    def _find(self, jpeg: bytes) -> Found:
+    def _find(self, jpeg: bytes, slot: Slot) -> Found:
+        slot.enter_thread()
         began = time.perf_counter()
         try:
             return self.finder.find(jpeg)

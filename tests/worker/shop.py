@@ -63,13 +63,14 @@ def stub_shop(
     slots: int = 4,
     engine: Indifferent | None = None,
     registry: CollectorRegistry | None = None,
+    threads: int = 4,
 ) -> Iterator[Workshop]:
     """To be made inside of a running loop; the batcher is still to be run."""
     metrics = WorkerMetrics(registry or CollectorRegistry())
-    with ThreadPoolExecutor(4) as threads, ThreadPoolExecutor(1) as engine_thread:
+    with ThreadPoolExecutor(threads) as pool, ThreadPoolExecutor(1) as engine_thread:
         yield Workshop(
             finder=cast("FaceFinder", finder or OneFace()),
-            threads=threads,
+            threads=pool,
             batcher=Batcher(cast("Any", engine or Indifferent()), engine_thread, metrics),
             labels=EMOTIONS,
             model=Model("stub", "1", "stub"),

@@ -50,11 +50,13 @@ class Crew:
         finder: OneFace | None = None,
         lease_ms: int = LEASE_MS,
         engine: Indifferent | None = None,
+        slots: int = 4,
+        threads: int = 4,
     ) -> None:
         leases = self.place(name, lease_ms)
         self.registries[name] = CollectorRegistry()
         shop = self._ends.enter_context(
-            stub_shop(finder, engine=engine, registry=self.registries[name])
+            stub_shop(finder, slots, engine, self.registries[name], threads)
         )
         self.health[name] = Health()
         self.workers[name] = Worker(
@@ -522,6 +524,33 @@ def test_one_that_cannot_finish_in_time_leaves_the_rest_to_its_successor(
         assert client.hget(keys.lease("lobby"), "epoch") == epoch
         gate.set()
         await until(lambda: client.xlen(keys.emotions("lobby")) == 1)
+
+    play(redis_url, client, act)
+
+
+def test_the_frame_that_hangs_is_named_and_not_those_that_wait_behind_it(
+    redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "STUCK_S", 2.0)
+    gate = threading.Event()
+    cameras = [f"camera{number}" for number in range(6)]
+    hanging: list[str] = []
+
+    def before(jpeg: bytes) -> None:
+        hanging.append(jpeg.decode())
+        assert gate.wait(30)
+
+    async def act(crew: Crew) -> None:
+        for camera in cameras:
+            frame = Frame(int(time.time() * 1000), 64, 48, camera.encode(), "boot", 0)
+            client.xadd(keys.frames(camera), {"frame": frame.pack()})
+        crew.attach(*cameras)
+        crew.join("a", OneFace(before), threads=1, slots=len(cameras))
+        with pytest.raises(ExceptionGroup) as hung:
+            await asyncio.wait_for(crew.tasks["a"], 30)
+        (camera,) = hanging
+        gate.set()
+        assert f"of camera {camera} has hung" in str(hung.value.exceptions[0])
 
     play(redis_url, client, act)
 

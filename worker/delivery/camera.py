@@ -196,7 +196,7 @@ class CameraPipeline:
         assert frame is not None  # entries without a frame are completed early
         began_ms = shop.clock_ms()
         try:
-            found = await shop.find(frame.jpeg)
+            found = await shop.find(frame.jpeg, slot)
         except UnusablePictureError as error:
             return [*skipped, dead(queued, str(error))]
         async with self._crowds(len(found.crops)):

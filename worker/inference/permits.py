@@ -30,20 +30,26 @@ class Slot:
 
     def __init__(self, slots: "Slots") -> None:
         self._slots = slots
-        self._in_flight = self._in_thread = True
+        self._in_flight = self._holds_thread = True
+        self._in_thread = False
         self._crowd_faces = 0
         self.camera = self.frame_id = ""
         slots.held.add(self)
 
     @property
     def in_thread(self) -> bool:
-        """Whether the frame is in a thread, or waits for one."""
+        """Whether a thread is at work on the frame. A frame that waits for a thread cannot hang."""
         return self._in_thread
+
+    def enter_thread(self) -> None:
+        """Record that a thread starts on the frame. Called in that thread."""
+        self._in_thread = True
 
     def leave_thread(self) -> None:
         """Free the thread for another frame."""
-        if self._in_thread:
-            self._in_thread = False
+        self._in_thread = False
+        if self._holds_thread:
+            self._holds_thread = False
             self._slots.threads_free.release()
 
     async def wait_for_engine(self, faces: int) -> None:

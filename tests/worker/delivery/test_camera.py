@@ -398,7 +398,7 @@ def test_a_camera_of_crowds_begins_one_at_a_time_and_leaves_the_engine_to_others
     async def act() -> None:
         async with running(redis_url, CrowdOrOne(), 4, engine) as scene:
             held = scene.shop.slots.held
-            await until(lambda: held and not any(slot.in_thread for slot in held))
+            await until(lambda: held and not any(slot._holds_thread for slot in held))
             for _ in range(20):  # another camera's frames find places
                 slot = await asyncio.wait_for(scene.shop.slots.take(), 5)
                 slot.leave()
