@@ -47,7 +47,6 @@ def main(argv: list[str] | None = None) -> int:
         sources = cameras(arguments.source, arguments.camera)
     except ValueError as error:
         parser.error(f"--camera: {error}")
-    end_with_make()
     try:
         return asyncio.run(_run(arguments, sources))
     except ServerUnavailableError as error:
@@ -287,4 +286,5 @@ def camera_name(source: str) -> str:
 
 
 if __name__ == "__main__":
+    end_with_make()
     sys.exit(main(conceal()))
