@@ -3,10 +3,12 @@
 from emotion_streams.cameras import CameraStatus, list_cameras
 from emotion_streams.client import AsyncClient, Client
 from emotion_streams.connection import connect_async
-from emotion_streams.emotions import EMOTIONS, Emotion
+from emotion_streams.emotions import EMOTIONS, Emotion, Label
+from emotion_streams.episodes import EndReason, Episode, EpisodeType
 from emotion_streams.events import Box, EmotionEvent, Face, Latency, Model
 from emotion_streams.frames import Frame
 from emotion_streams.ledger import Ledger, Outcome, read_ledger
+from emotion_streams.minutes import Minute, People
 from emotion_streams.redis_url import InvalidRedisUrlError
 from emotion_streams.subscribe import NOW, START, subscribe, subscribe_async
 from emotion_streams.wire import MalformedMessageError
@@ -23,14 +25,20 @@ __all__ = [
     "Client",
     "Emotion",
     "EmotionEvent",
+    "EndReason",
+    "Episode",
+    "EpisodeType",
     "Face",
     "Frame",
     "InvalidRedisUrlError",
+    "Label",
     "Latency",
     "Ledger",
     "MalformedMessageError",
+    "Minute",
     "Model",
     "Outcome",
+    "People",
     "connect_async",
     "list_cameras",
     "read_ledger",

@@ -2,8 +2,24 @@
 
 from typing import Final, Literal, get_args
 
+from emotion_streams import wire
+
 Emotion = Literal[
     "fear", "anger", "happiness", "disgust", "contempt", "neutral", "sadness", "surprise"
 ]
 
 EMOTIONS: Final[tuple[Emotion, ...]] = get_args(Emotion)
+
+UNCERTAIN: Final = "uncertain"
+"""The steady label of a face that shows no clear emotion, or is too small, blurred or turned."""
+
+Label = Emotion | Literal["uncertain"]
+
+
+def parse_emotion(text: str) -> Emotion:
+    """Return the emotion of this name. Raises MalformedMessageError."""
+    if text not in EMOTIONS:
+        raise wire.MalformedMessageError(
+            f"emotion {text[:40]!r} is not one of {', '.join(EMOTIONS)}"
+        )
+    return text

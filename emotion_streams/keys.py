@@ -71,6 +71,33 @@ def camera_info(camera: str) -> str:
     return f"camera:{{{camera}}}"
 
 
+def tracks(camera: str) -> str:
+    """Return the key of the hash of the tracking state after the last committed frame.
+
+    version: grows with each change. state: a packed TrackingState. open: 1 while a track or a
+    minute is open, so that the camera needs an owner that closes it.
+    """
+    return f"tracks:{{{camera}}}"
+
+
+def episodes(camera: str) -> str:
+    """Return the key of the stream of episodes; field `episode`: a packed Episode."""
+    return f"episodes:{{{camera}}}"
+
+
+def minutes(camera: str) -> str:
+    """Return the key of the stream of minutes; field `minute`: a packed Minute.
+
+    The id of an entry is the minute's start in milliseconds.
+    """
+    return f"minutes:{{{camera}}}"
+
+
+_CAMERA_KEYS: Final = (
+    frames, emotions, lease, ledger, dead, camera_info, tracks, episodes, minutes,
+)  # fmt: skip
+
+
 def camera_keys(camera: str) -> list[str]:
     """Return the KEYS of every script, in this order."""
-    return [key(camera) for key in (frames, emotions, lease, ledger, dead, camera_info)]
+    return [key(camera) for key in _CAMERA_KEYS]

@@ -11,7 +11,7 @@ _MAX_TEXT_BYTES: Final = 4096
 _MAX_ITEMS: Final = 4096
 _MAX_FIELDS: Final = 64
 _MAX_ITEMS_IN_ALL: Final = 65_536
-"""An event of up to 1,024 faces holds 29 items per face."""
+"""An event of up to 1,024 faces holds 60 items per face."""
 
 YEAR_2200_MS: Final = 7_258_118_400_000
 
@@ -179,6 +179,16 @@ class Fields:
         if len(values) != count:
             raise self._wrong(name, f"has {len(values)} items, not {count}")
         return [self._number(name, value, -math.inf, math.inf) for value in values]
+
+    def points(self, name: str, count: int) -> list[tuple[float, float]]:
+        """Return a list of exactly `count` pairs of finite numbers."""
+        values = self._list(name, count)
+        if len(values) != count or not all(isinstance(v, list) and len(v) == 2 for v in values):
+            raise self._wrong(name, f"is not a list of {count} pairs")
+        return [
+            (self._number(name, x, -math.inf, math.inf), self._number(name, y, -math.inf, math.inf))
+            for x, y in values
+        ]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)

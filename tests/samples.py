@@ -4,8 +4,22 @@ import cv2
 import numpy as np
 from hypothesis import strategies as st
 
-from emotion_streams import EMOTIONS, Box, EmotionEvent, Face, Frame, Latency, Model
-from emotion_streams.emotions import Emotion
+from emotion_streams import (
+    EMOTIONS,
+    Box,
+    Emotion,
+    EmotionEvent,
+    EndReason,
+    Episode,
+    EpisodeType,
+    Face,
+    Frame,
+    Latency,
+    Minute,
+    Model,
+    People,
+)
+from emotion_streams.emotions import UNCERTAIN
 
 
 def jpeg(width: int = 64, height: int = 48, grey: int = 127) -> bytes:
@@ -50,6 +64,11 @@ _share = st.floats(0, 1)
 _pixel = st.floats(-1e4, 1e4)
 _side = st.floats(0, 1e4)
 _ms = st.floats(0, 1e9)
+_moment = st.integers(0, 2**42)
+_count = st.integers(0, 2**40)
+_box = st.builds(Box, x=_pixel, y=_pixel, width=_side, height=_side)
+_shares = st.fixed_dictionaries(dict.fromkeys(EMOTIONS, _share))
+_counts = st.fixed_dictionaries(dict.fromkeys(EMOTIONS, _count))
 
 frames = st.builds(
     Frame,
@@ -66,11 +85,19 @@ frames = st.builds(
 
 faces = st.builds(
     Face,
-    box=st.builds(Box, x=_pixel, y=_pixel, width=_side, height=_side),
+    box=_box,
     score=_share,
     emotion=st.sampled_from(EMOTIONS),
     confidence=_share,
-    probabilities=st.fixed_dictionaries(dict.fromkeys(EMOTIONS, _share)),
+    probabilities=_shares,
+    track=st.none() | st.text(max_size=30),
+    label=st.none() | st.sampled_from([*EMOTIONS, UNCERTAIN]),
+    label_since_ms=st.none() | _moment,
+    smoothed=st.none() | _shares,
+    classified_ms=st.none() | _moment,
+    landmarks=st.none() | st.lists(st.tuples(_pixel, _pixel), min_size=5, max_size=5).map(tuple),
+    turn_degrees=st.none() | st.floats(-180, 180),
+    sharpness=st.none() | st.floats(0, 1e4),
 )
 
 events = st.builds(
@@ -85,3 +112,96 @@ events = st.builds(
     model=st.builds(Model, st.text(max_size=30), st.text(max_size=30), st.text(max_size=10)),
     schema=st.just(1),
 )
+
+episodes = st.builds(
+    Episode,
+    id=st.text(max_size=120),
+    type=st.sampled_from(EpisodeType),
+    camera=st.text(max_size=63),
+    track=st.text(max_size=30),
+    frame_id=st.text(max_size=20),
+    decided_ms=_moment,
+    start_ms=_moment,
+    end_ms=st.none() | _moment,
+    duration_ms=_moment,
+    frames=_count,
+    box=_box,
+    side_max=_side,
+    emotion=st.none() | st.sampled_from(EMOTIONS),
+    confidence_mean=st.none() | _share,
+    confidence_peak=st.none() | _share,
+    peak_ms=st.none() | _moment,
+    peak_frame_id=st.none() | st.text(max_size=20),
+    probabilities_mean=st.none() | _shares,
+    emotion_ms=st.none() | _counts,
+    reason=st.none() | st.sampled_from(EndReason),
+    schema=st.just(1),
+    entry_id=st.none(),
+)
+
+minutes = st.builds(
+    Minute,
+    camera=st.text(max_size=63),
+    start_ms=_moment,
+    frames=_count,
+    frames_lost=_count,
+    coverage=_share,
+    people=st.none()
+    | st.builds(
+        People,
+        faces_mean=st.floats(0, 64),
+        faces_max=_count,
+        tracks=_count,
+        entered=_count,
+        left=_count,
+        face_ms=_count,
+        emotion_ms=_counts,
+        probabilities_mean=st.none() | _shares,
+        episodes=_counts,
+        dwell_ms_p50=st.none() | _count,
+    ),
+    schema=st.just(1),
+)
+
+
+def episode(camera: str = "lobby", track: str = "1700000000000-0.0", **changed: object) -> Episode:
+    """A valid record: a happy person, still there."""
+    fields: dict[str, object] = {
+        "id": f"{camera}/{track}/1",
+        "type": EpisodeType.EMOTION_STARTED,
+        "camera": camera,
+        "track": track,
+        "frame_id": "1700000001000-0",
+        "decided_ms": 1_700_000_001_000,
+        "start_ms": 1_700_000_000_600,
+        "end_ms": None,
+        "duration_ms": 400,
+        "frames": 5,
+        "box": Box(10.0, 8.0, 20.0, 24.0),
+        "side_max": 24.0,
+        "emotion": "happiness",
+        "confidence_mean": 0.7,
+        "confidence_peak": 0.8,
+        "peak_ms": 1_700_000_000_900,
+        "peak_frame_id": "1700000000900-0",
+    }
+    return Episode(**{**fields, **changed})  # type: ignore[arg-type]  # tests choose the fields
+
+
+def minute(camera: str = "lobby", start_ms: int = 1_700_000_040_000) -> Minute:
+    """A valid minute: one person, happy for half of it."""
+    nothing: dict[Emotion, int] = dict.fromkeys(EMOTIONS, 0)
+    shares: dict[Emotion, float] = dict.fromkeys(EMOTIONS, 0.1)
+    people = People(
+        faces_mean=0.9,
+        faces_max=1,
+        tracks=1,
+        entered=1,
+        left=0,
+        face_ms=54_000,
+        emotion_ms=nothing | {"happiness": 30_000, "neutral": 20_000},
+        probabilities_mean=shares | {"happiness": 0.3},
+        episodes=nothing | {"happiness": 2},
+        dwell_ms_p50=None,
+    )
+    return Minute(camera, start_ms, frames=600, frames_lost=3, coverage=0.98, people=people)

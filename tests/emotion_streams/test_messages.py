@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emotion_streams import EmotionEvent, Frame, MalformedMessageError
+from emotion_streams import EmotionEvent, Episode, Frame, MalformedMessageError, Minute
 from emotion_streams.frames import MAX_FRAME_BYTES
 from tests import samples
 
@@ -22,6 +22,32 @@ def test_an_event_survives_the_wire(event: EmotionEvent) -> None:
     assert EmotionEvent.unpack(event.pack()) == event
 
 
+@given(samples.episodes)
+def test_an_episode_survives_the_wire(episode: Episode) -> None:
+    assert Episode.unpack(episode.pack()) == episode
+
+
+@given(samples.minutes)
+def test_a_minute_survives_the_wire(minute: Minute) -> None:
+    assert Minute.unpack(minute.pack()) == minute
+
+
+def test_an_episode_knows_the_entry_that_it_was_read_from() -> None:
+    episode = samples.episode("lobby")
+    read = Episode.from_stream_entry("lobby", b"17-3", {b"episode": episode.pack()})
+    assert read is not None
+    assert read.entry_id == "17-3"
+    assert Episode.from_stream_entry("hall", b"17-3", {b"episode": episode.pack()}) is None
+
+
+def test_a_minute_under_another_id_than_its_start_is_ignored() -> None:
+    minute = samples.minute("lobby", 1_700_000_040_000)
+    fields = {b"minute": minute.pack()}
+    assert Minute.from_stream_entry("lobby", b"1700000040000-0", fields) == minute
+    assert Minute.from_stream_entry("lobby", b"1700000040000-1", fields) is None
+    assert Minute.from_stream_entry("hall", b"1700000040000-0", fields) is None
+
+
 _values = st.recursive(
     st.none()
     | st.booleans()
@@ -32,29 +58,36 @@ _values = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=8,
 )
-_names = st.sampled_from([*vars(samples.frame()), "schema", *samples.event().to_dict()])
+_names = st.sampled_from(
+    [
+        *vars(samples.frame()),
+        *samples.event().to_dict(),
+        *samples.episode().to_dict(),
+        *samples.minute().to_dict(),
+    ]
+)
 
 
 @given(
     st.binary() | _values.map(msgpack.packb) | st.dictionaries(_names, _values).map(msgpack.packb)
 )
 def test_anything_else_is_one_malformed_message(blob: bytes) -> None:
-    for kind in (Frame, EmotionEvent):
+    for kind in (Frame, EmotionEvent, Episode, Minute):
         with pytest.raises(MalformedMessageError):
             kind.unpack(blob)
 
 
-@given(samples.events, st.data())
-def test_an_event_with_one_field_changed_parses_or_is_malformed(
-    event: EmotionEvent, data: st.DataObject
+@given(samples.events | samples.episodes | samples.minutes, st.data())
+def test_a_message_with_one_field_changed_parses_or_is_malformed(
+    message: EmotionEvent | Episode | Minute, data: st.DataObject
 ) -> None:
-    fields = event.to_dict()
+    fields = message.to_dict()
     fields[data.draw(st.sampled_from(list(fields)))] = data.draw(_values)
     try:
-        parsed = EmotionEvent.unpack(msgpack.packb(fields))
+        parsed = type(message).unpack(msgpack.packb(fields))
     except MalformedMessageError:
         return
-    assert isinstance(parsed, EmotionEvent)
+    assert isinstance(parsed, type(message))
 
 
 @pytest.mark.parametrize("field", sorted(vars(samples.frame()).keys() - {"max_age_ms"}))
