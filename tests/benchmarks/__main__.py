@@ -29,6 +29,7 @@ NAMES: Final = (
     "overload",
     "origin",
     "scale",
+    "tracking",
     "peers",
 )
 

@@ -18,12 +18,12 @@ SHARPNESS_SIDE: Final = 32
 model's input."""
 
 MIN_SHARPNESS: Final = 8.0
-"""Of FER+'s faces, blurred until their sharpness is 6 to 8, simpnet-v2-32 names 54 % right, at 10 to
-15 it names 73 %, and of the sharp ones 84 %."""
+"""FER+'s faces were blurred: simpnet-v2-32 names 54 % right at a sharpness of 6 to 8, 73 % at 10 to
+15, and 84 % of the sharp ones."""
 
 MAX_TURN_DEGREES: Final = 50.0
-"""Of FER+'s faces it names 86 % right up to this turn, and 64 % of those from 50 to 60 degrees, of
-which there are only 22."""
+"""Of FER+'s faces, simpnet-v2-32 names 86 % right up to this turn, and 64 % from 50 to 60 degrees,
+of which there are only 22."""
 
 
 def turn_degrees(landmarks: Landmarks | None) -> float | None:

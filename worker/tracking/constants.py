@@ -13,6 +13,10 @@ of a frame a minute neither."""
 MAX_TRACKS: Final = 64
 """Tracks of a camera at a time, the largest; as many faces of a frame are classified."""
 
+SIZE_WEIGHT: Final = 2.0
+"""Weight of the logarithm of the sizes' ratio beside the distance in sizes. From frame to frame
+YuNet's boxes vary by 2 to 5 %."""
+
 GATE: Final = 0.5
 GATE_PER_S: Final = 1.5
 """A face may be this far from a track's predicted place, in sizes: GATE, and GATE_PER_S for each
