@@ -36,8 +36,8 @@ SMOOTHING_TAU_S: Final = 0.25
 FULL_WEIGHT_SIDE: Final = 48
 """Side in pixels from which a face has full weight: that of the training pictures."""
 
-MIN_WEIGHT: Final = 0.01
-"""Weight of a face that is too small, blurred or turned: it decides only if nothing else does."""
+MIN_WEIGHT: Final = 0.001
+"""Weight of a face that is too small, blurred or turned: it decides only after seconds of them."""
 
 START_SHARE: Final = 0.5
 START_LEAD: Final = 0.15
