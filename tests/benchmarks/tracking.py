@@ -56,8 +56,10 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     for fps in FPS:
         scenes = [scene(_FIRST_SEED + seed, fps) for seed in range(arguments.seeds)]
         rows = {"ours": _scores(scenes, [tracked(frames) for frames in scenes])}
-        for name, (kind, chosen) in PEERS.items() if peers else ():
-            rows[name] = _scores(scenes, [peers.ids(kind, chosen, fps, each) for each in scenes])
+        for name, (kind, chosen) in PEERS.items():
+            if peers:
+                ids = [peers.ids(kind, chosen, fps, each) for each in scenes]
+                rows[name] = _scores(scenes, ids)
         table[f"{fps}fps"] = rows
     return {"scenes": arguments.seeds, "quality": table, "cost": frame_cost()}
 
@@ -137,4 +139,5 @@ class _Peers:
         question = {"tracker": kind, "options": dict(chosen), "fps": fps, "frames": rows}
         print(json.dumps(question), file=self._process.stdin, flush=True)
         answer = json.loads(self._process.stdout.readline())
-        return [tuple(row) for row in answer["ids"]]
+        found: Ids = answer["ids"]
+        return found

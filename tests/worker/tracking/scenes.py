@@ -123,17 +123,15 @@ def _frame(
     shown: list[tuple[int | None, float, float, float]] = []
     in_sight = [(n, *place) for n, visit in enumerate(visits) if (place := visit.place(now))]
     for n, x, y, size in sorted(in_sight, key=lambda each: -each[3]):  # nearest first
-        covered = any(math.hypot(x - a, y - b) < 0.5 * c for _, a, b, c in shown)
-        shown.append((n, x, y, size))
-        if covered:
-            shown[-1] = (-1, x, y, size)
+        is_covered = any(math.hypot(x - a, y - b) < 0.5 * c for _, a, b, c in shown)
+        shown.append((None if is_covered else n, x, y, size))
     boxes: list[Box] = []
     who: list[int | None] = []
-    for n, x, y, size in shown:
-        if n != -1 and 0 <= x < WIDTH and chance.random() >= missing:
+    for person, x, y, size in shown:
+        if person is not None and 0 <= x < WIDTH and chance.random() >= missing:
             seen_x, seen_y = chance.gauss(x, 0.03 * size), chance.gauss(y, 0.03 * size)
             boxes.append(_box(seen_x, seen_y, size * math.exp(chance.gauss(0, 0.04))))
-            who.append(n)
+            who.append(person)
     if chance.random() < false:
         boxes.append(_box(chance.uniform(0, WIDTH), chance.uniform(0, HEIGHT), 60))
         who.append(None)
@@ -145,13 +143,14 @@ def _box(x: float, y: float, size: float) -> Box:
     return Box(x - width / 2, y - height / 2, width, height)
 
 
-Ids = list[tuple[int | str | None, ...]]
+Ids = Sequence[Sequence[int | str | None]]
 """Per frame and box, the id that a tracker gave it."""
 
 
 def tracked(frames: Sequence[SceneFrame]) -> Ids:
     """What our tracker makes of a scene."""
-    tracks, ids = Tracks(), []
+    tracks = Tracks()
+    ids: list[tuple[str | None, ...]] = []
     for frame in frames:
         association = associate(tracks, frame.frame_id, frame.captured_ms, frame.sightings)
         tracks = association.after

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from emotion_streams.emotions import Emotion
 from emotion_streams.episodes import EndReason, EpisodeType
 from tests.worker.tracking.audit import Audit
 from tests.worker.tracking.walk import START_MS, Walk, rows, sighting
@@ -62,8 +63,9 @@ def test_a_change_ends_an_emotion_where_the_next_one_starts() -> None:
 def test_the_label_in_the_events_is_that_of_the_episodes() -> None:
     walk = Walk(Policy(neutral_episodes=True))
     labels = []
+    shows: list[Emotion | None] = ["happiness", "neutral", None]
     for ms in range(0, 6_000, 100):
-        shown = ("happiness", "neutral", None)[ms // 2_000]
+        shown = shows[ms // 2_000]
         walk.frame(ms, (0.0, shown))
         labels.append((ms, walk.faces[0]))
     assert labels[0][1] == TrackedFace(), "a first detection has no track"

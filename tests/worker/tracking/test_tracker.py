@@ -38,7 +38,7 @@ def test_a_camera_of_a_frame_a_minute_makes_no_tracks() -> None:
 
 def test_a_face_that_is_hidden_for_a_second_keeps_its_track() -> None:
     moving = [(n * 100, [face(10.0 * n)]) for n in range(10)]
-    hidden = [(n * 100, []) for n in range(10, 20)]
+    hidden: list[tuple[int, list[Sighting]]] = [(n * 100, []) for n in range(10, 20)]
     found = ids(*moving, *hidden, (2_000, [face(200)]))
     assert found[-1] == found[1] == (f"{START_MS}-0.0",)
 
