@@ -30,6 +30,7 @@ NAMES: Final = (
     "origin",
     "scale",
     "tracking",
+    "labels",
     "peers",
 )
 
