@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from training.augment import augment
 from training.datasets.entry import Faces
 from training.run_config import RunConfig, Stage
-from worker.inference.crop import prepare
+from worker.inference.crop import preprocess
 from worker.model.card import ModelCard
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -41,7 +41,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no typ
         chosen = rng.choice(len(self._faces), self._stage.batch, p=self._chances)
         how = self._config.augmentation
         pictures = np.stack(
-            [prepare(augment(self._faces.pictures[i], rng, how), self._card) for i in chosen]
+            [preprocess(augment(self._faces.pictures[i], rng, how), self._card) for i in chosen]
         )
         inputs = pictures.astype(np.float32) / np.float32(255)
         targets = self._faces.targets[chosen]

@@ -9,7 +9,7 @@ import numpy as np
 
 from emotion_streams.events import Box
 from training.datasets import Entry, UnreadablePictureError
-from worker.inference.crop import Image, cut, prepare
+from worker.inference.crop import Image, crop_face, preprocess
 from worker.inference.detect import Detector
 from worker.model.card import ModelCard
 
@@ -83,11 +83,13 @@ def crops(
             left_out(UNREADABLE, entry)
             continue
         if detector is None:
-            yield Crop(entry, prepare(entry.face(image), card))
+            yield Crop(entry, preprocess(entry.face(image), card))
             continue
         placed = place(image, entry.box)
         box = detect_labelled(placed, detector)
         if box is None:
             left_out("not detected", entry)
             continue
-        yield Crop(entry, prepare(cut(placed.image, box, card.crop_for(detector.name)), card))
+        yield Crop(
+            entry, preprocess(crop_face(placed.image, box, card.crop_for(detector.name)), card)
+        )

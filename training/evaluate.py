@@ -82,9 +82,9 @@ def classify(
     """Run an engine over prepared crops. `left_out` is read once they are exhausted."""
     names, winners = [], []
     probabilities: list[NDArray[np.float32]] = []
-    # No more at once than the lanes take: a data set need not fit into memory.
-    with ThreadPoolExecutor(engine.lanes) as threads:
-        for part in _batches(found, engine.max_batch * engine.lanes):
+    # No more at once than the instances take: a data set need not fit into memory.
+    with ThreadPoolExecutor(engine.instances) as threads:
+        for part in _batches(found, engine.max_batch * engine.instances):
             batches = _batches((crop.picture for crop in part), engine.max_batch)
             probabilities += threads.map(engine.classify, map(np.stack, batches))
             names += [crop.entry.name for crop in part]

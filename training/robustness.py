@@ -23,7 +23,7 @@ from training.crops import Crop
 from training.datasets import NO_WINNER, Entry, UnreadablePictureError
 from training.datasets.entry import at_source_size
 from training.evaluate import classify
-from worker.inference.crop import Image, prepare
+from worker.inference.crop import Image, preprocess
 from worker.inference.engines import Engine
 from worker.model.card import ModelCard
 
@@ -71,7 +71,7 @@ def robustness(
     scores = {}
     for name, corrupt in corruptions(card).items():
         say(f"scoring corrupted pictures: {name} ...")
-        found = (Crop(entry, prepare(corrupt(face), card)) for entry, face in faces)
+        found = (Crop(entry, preprocess(corrupt(face), card)) for entry, face in faces)
         predictions = classify(engine, card, found, Counter())
         scores[name] = round(metrics.accuracy(predictions.matrix()), 4)
     return scores

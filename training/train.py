@@ -15,7 +15,7 @@ from training.datasets import Faces
 from training.progress import Bar, Progress
 from training.run_config import DivergedError, Pace, Stage
 from training.run_folder import CHECKPOINT, RunFolder
-from worker.inference.crop import prepare
+from worker.inference.crop import preprocess
 
 CALIBRATION_PICTURES: Final = 768
 """Pictures that batch norm's statistics are gathered over for the averaged weights, where there
@@ -101,7 +101,7 @@ class Training:
         card = self._folder.card(stage.side)
         right = 0
         for first in range(0, len(valid), stage.batch):
-            pictures = [prepare(p, card) for p in valid.pictures[first : first + stage.batch]]
+            pictures = [preprocess(p, card) for p in valid.pictures[first : first + stage.batch]]
             logits = self._model.predict_on_batch(np.stack(pictures).astype(np.float32) / 255)
             truth = valid.winners[first : first + stage.batch]
             right += int((np.asarray(logits).argmax(axis=1) == truth).sum())

@@ -23,7 +23,7 @@ from training.export import MODEL_CARD
 from training.run_config import Pace, RunConfig, Stage
 from training.run_folder import CHECKPOINT, RUN, RunFolder
 from training.train import Training
-from worker.inference.crop import prepare
+from worker.inference.crop import preprocess
 from worker.inference.engines.choose import ENGINES, build_engine
 from worker.model import release
 
@@ -344,6 +344,6 @@ def served_accuracy(model: Path, data: Path, engine_name: str) -> float:
     engine = build_engine(engine_name, loaded, threads=1)
     right = []
     for entry in open_data(data).entries("valid"):
-        crop = prepare(entry.read(), loaded.card)
+        crop = preprocess(entry.read(), loaded.card)
         right.append(engine.classify(crop[np.newaxis])[0].argmax() == entry.winner)
     return float(np.mean(right))

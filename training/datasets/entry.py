@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from emotion_streams.emotions import EMOTIONS
 from emotion_streams.events import Box
-from worker.inference.crop import Image, cut, prepare
+from worker.inference.crop import Image, crop_face, preprocess
 from worker.model.card import CropGeometry, ModelCard
 
 NO_WINNER = -1
@@ -69,7 +69,7 @@ class Entry:
     def face(self, picture: Image) -> Image:
         """The square of the picture that is the labelled face: uint8 BGR (side, side, 3)."""
         height, width = picture.shape[:2]
-        return cut(picture, self.box or Box(0, 0, width, height), AS_IT_IS)
+        return crop_face(picture, self.box or Box(0, 0, width, height), AS_IT_IS)
 
 
 @dataclass(frozen=True)
@@ -167,11 +167,11 @@ def _parts(count: int, size: int = 1024) -> Iterator[range]:
 def at_source_size(crop: Image, card: ModelCard) -> Image:
     """A crop as it is kept in memory: uint8 (source_size, source_size), or BGR with a third axis.
 
-    It is the first half of `worker.inference.crop.prepare`, which later only scales it to the input
-    size.
+    It is the first half of `worker.inference.crop.preprocess`, which later only scales it to the
+    input size.
     """
     at_source = replace(card, input_size=card.source_size)
-    prepared = prepare(crop, at_source)
+    prepared = preprocess(crop, at_source)
     return np.ascontiguousarray(
         prepared[:, :, 0] if card.colour == "grey" else prepared[:, :, ::-1]
     )

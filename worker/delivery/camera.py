@@ -3,13 +3,12 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import nullcontext
 from typing import Final, TypeAlias
 
 from emotion_streams.backoff import REDIS_ERRORS, check_cancelled, create_task, retry_forever
 from emotion_streams.ledger import Outcome
-from worker.context import Workshop
+from worker.context import WorkerContext
 from worker.delivery.event import build_event
 from worker.delivery.queue import FrameQueue, dead
 from worker.delivery.stream import (
@@ -21,7 +20,7 @@ from worker.delivery.stream import (
     QueuedFrame,
 )
 from worker.inference.decode import UnusablePictureError
-from worker.inference.permits import USUAL_FACES, Slot
+from worker.inference.permits import CrowdLimiter, Permit
 
 BLOCK_MS: Final = 1_000
 """How long one read waits for a frame; shorter than the socket's timeout."""
@@ -30,7 +29,7 @@ SWEEP_S: Final = 1.0
 """Interval between claims of frames that a paused predecessor or a lost reply left pending."""
 
 _REFRESH_S: Final = 0.25
-"""Longest time to hold a slot while reading newer frames, so that a hung shard blocks no other
+"""Longest time to hold a permit while reading newer frames, so that a hung shard blocks no other
 camera."""
 
 _COMMIT_AT_ONCE: Final = 32
@@ -46,18 +45,16 @@ Work: TypeAlias = "asyncio.Future[list[Completion]]"
 class CameraPipeline:
     """Analyses the frames of one camera: reads them from Redis and commits their events."""
 
-    def __init__(self, stream: CameraStream, shop: Workshop) -> None:
+    def __init__(self, stream: CameraStream, context: WorkerContext) -> None:
         self._stream = stream
-        self._shop = shop
-        self._queue = FrameQueue(shop.clock_ms)
+        self._context = context
+        self._queue = FrameQueue(context.clock_ms)
         self._in_flight: asyncio.Queue[Work] = asyncio.Queue()
         self._commit_budget = asyncio.Semaphore(_MAX_UNCOMMITTED)
         self._uncommitted_ids: set[str] = set()
         self._stopping = asyncio.Event()
         self._claim_at = 0.0
-        self._crowds_in_flight = 0
-        self._no_crowd = asyncio.Event()
-        self._no_crowd.set()
+        self._crowds = CrowdLimiter()
 
     def stop(self) -> None:
         """Stop reading; run() returns when all frames that were read are committed."""
@@ -102,7 +99,7 @@ class CameraPipeline:
         if claimed.strikes == MAX_DELIVERIES > before:
             log.warning("set aside: its frames crash workers", extra={"camera": camera})
         if claimed.resets:
-            self._shop.metrics.resets.labels(camera).inc(claimed.resets)
+            self._context.metrics.resets.labels(camera).inc(claimed.resets)
             log.warning(
                 "reset %d of its keys: of another type, or an id too far ahead",
                 claimed.resets,
@@ -113,31 +110,31 @@ class CameraPipeline:
         self._uncommitted_ids.update(queued.frame_id for queued in frames)
         self._queue.add(frames, just_stored=just_stored)
         skew_s = self._queue.skew.ms / 1000
-        self._shop.metrics.clock_skew.labels(self._stream.camera).set(skew_s)
+        self._context.metrics.clock_skew.labels(self._stream.camera).set(skew_s)
 
     def _failed(self, error: Exception) -> None:
-        self._shop.redis_failed(self._stream.camera, error)
+        self._context.redis_failed(self._stream.camera, error)
         # Frames of a lost reply are pending and unknown here: claim them before the next read.
         self._claim_at = 0.0
 
     async def _start_next(self, tasks: asyncio.TaskGroup) -> None:
-        """Start the next frame to analyse, in a slot, and complete the frames before it."""
-        # This comes first, so that no camera holds a slot while Redis accepts no commits.
+        """Start the next frame to analyse, in a permit, and complete the frames before it."""
+        # This comes first, so that no camera holds a permit while Redis accepts no commits.
         await self._commit_budget.acquire()
-        had_to_wait = self._shop.slots.taken or not self._no_crowd.is_set()
-        await self._no_crowd.wait()
-        slot = await self._shop.slots.take()
+        had_to_wait = self._context.limiter.exhausted or self._crowds.is_blocked
+        await self._crowds.wait()
+        permit = await self._context.limiter.acquire()
         started = False
         try:
             if had_to_wait:
                 await self._refresh_if_behind()
             skipped, queued = self._queue.pop_next()
             if queued and self._queue.attempt(queued) == 1:
-                self._start(tasks, skipped, queued, slot)
+                self._start(tasks, skipped, queued, permit)
                 started = True
         finally:
             if not started:
-                slot.leave()
+                permit.release()
         if not queued:
             self._in_flight.put_nowait(_done(skipped))
         elif not started:
@@ -153,24 +150,28 @@ class CameraPipeline:
         """
         attempt = self._queue.attempt(queued)
         is_last = attempt >= MAX_DELIVERIES
-        async with self._shop.last_chance if is_last else nullcontext():
+        async with self._context.isolation_lock if is_last else nullcontext():
             if is_last:
                 await self._in_flight.join()
             await retry_forever(lambda: self._stream.begin(queued.frame_id, attempt), self._failed)
-            self._start(tasks, skipped, queued, await self._shop.slots.take())
+            self._start(tasks, skipped, queued, await self._context.limiter.acquire())
             if is_last:
                 await self._in_flight.join()
 
     def _start(
-        self, tasks: asyncio.TaskGroup, skipped: list[Completion], queued: QueuedFrame, slot: Slot
+        self,
+        tasks: asyncio.TaskGroup,
+        skipped: list[Completion],
+        queued: QueuedFrame,
+        permit: Permit,
     ) -> None:
         try:
-            work = create_task(tasks, self._analyse(skipped, queued, slot))
+            work = create_task(tasks, self._analyse(skipped, queued, permit))
         except asyncio.CancelledError:
-            slot.leave()
+            permit.release()
             raise
         # This is a callback, because a task that is cancelled before its first step never runs.
-        work.add_done_callback(lambda _: slot.leave())
+        work.add_done_callback(lambda _: permit.release())
         self._in_flight.put_nowait(work)
 
     async def _refresh_if_behind(self) -> None:
@@ -188,45 +189,20 @@ class CameraPipeline:
             self._failed(error)
 
     async def _analyse(
-        self, skipped: list[Completion], queued: QueuedFrame, slot: Slot
+        self, skipped: list[Completion], queued: QueuedFrame, permit: Permit
     ) -> list[Completion]:
-        """Decode, detect, crop, classify; return `skipped` and the completion of this frame."""
-        shop, frame_id, frame = self._shop, queued.frame_id, queued.frame
-        slot.camera, slot.frame_id = self._stream.camera, frame_id
+        """Return `skipped` and the completion of this frame."""
+        frame_id, frame = queued.frame_id, queued.frame
         assert frame is not None  # entries without a frame are completed early
-        began_ms = shop.clock_ms()
         try:
-            found = await shop.find(frame.jpeg, slot)
+            analysed = await self._context.pipeline.analyse(
+                self._stream.camera, frame_id, frame, permit, self._crowds
+            )
         except UnusablePictureError as error:
             return [*skipped, dead(queued, str(error))]
-        async with self._crowds(len(found.crops)):
-            await slot.wait_for_engine(len(found.crops))
-            classified = await shop.batcher.classify(self._stream.camera, found.crops, frame_id)
-        now_ms = shop.clock_ms()
-        self._queue.service_time.observe(now_ms - began_ms)
-        event = build_event(
-            self._stream.camera, frame_id, frame, found, classified,
-            labels=shop.labels, model=shop.model, began_ms=began_ms, now_ms=now_ms,
-        )  # fmt: skip
+        self._queue.service_time.observe(analysed.ended_ms - analysed.began_ms)
+        event = build_event(self._stream.camera, analysed, self._context.model)
         return [*skipped, Completion(frame_id, Outcome.ANALYSED, event.pack(), event=event)]
-
-    @asynccontextmanager
-    async def _crowds(self, faces: int) -> AsyncIterator[None]:
-        """Block further frames of this camera while the engine has one with a crowd.
-
-        A crowd holds no place among the frames in flight, so nothing else would limit how many
-        frames of this camera are processed.
-        """
-        is_crowd = faces > USUAL_FACES
-        self._crowds_in_flight += is_crowd
-        if is_crowd:
-            self._no_crowd.clear()
-        try:
-            yield
-        finally:
-            self._crowds_in_flight -= is_crowd
-            if not self._crowds_in_flight:
-                self._no_crowd.set()
 
     async def _commit_in_order(self) -> None:
         """Commit frames in the order in which they were read, all finished ones in one call."""
@@ -253,7 +229,7 @@ class CameraPipeline:
         if Outcome.ANALYSED in outcomes:  # commit.lua clears the strikes as well
             self._queue.strikes = 0
         events = [each.event for each in completions]
-        self._shop.record(self._stream.camera, events, outcomes, seconds)
+        self._context.record(self._stream.camera, events, outcomes, seconds)
 
 
 def _done(completions: list[Completion]) -> Work:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.inference.crop import cut, prepare
+from worker.inference.crop import crop_face, preprocess
 from worker.inference.decode import UnusablePictureError, decode
 from worker.inference.detect import Detection, Detector
 from worker.model.card import ModelCard
@@ -22,7 +22,7 @@ be late."""
 
 
 @dataclass(frozen=True)
-class Found:
+class DetectedFaces:
     """The faces of a picture.
 
     `crops` is uint8 (faces, size, size, 3), with a row per detection. `omitted` is the number of
@@ -39,8 +39,8 @@ class Found:
     detect_side: int | None = None
 
 
-class FaceFinder:
-    """Finds and crops faces, from any thread. Each thread gets its own detector."""
+class FaceDetectionStage:
+    """Decodes, detects and crops, from any thread. Each thread gets its own detector."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class FaceFinder:
         card: ModelCard,
         detect_side: int | None = None,
     ) -> None:
-        """Create a finder; events report `detect_side`, which is the detector's."""
+        """Create the stage; events report `detect_side`, which is the detector's."""
         self._new_detector = new_detector
         self._card = card
         self._detect_side = detect_side
@@ -56,7 +56,7 @@ class FaceFinder:
         self.detector = new_detector().name
         self._geometry = card.crop_for(self.detector)
 
-    def find(self, jpeg: bytes) -> Found:
+    def run(self, jpeg: bytes) -> DetectedFaces:
         """Decode a picture, detect faces and crop them. Raises UnusablePictureError."""
         start = time.perf_counter()
         image = decode(jpeg)
@@ -69,9 +69,9 @@ class FaceFinder:
         size = self._card.input_size
         crops = np.empty((len(detections), size, size, 3), np.uint8)
         for crop, detection in zip(crops, detections, strict=True):
-            crop[:] = prepare(cut(image, detection.box, self._geometry), self._card)
+            crop[:] = preprocess(crop_face(image, detection.box, self._geometry), self._card)
         height, width = image.shape[:2]
-        return Found(
+        return DetectedFaces(
             width=width,
             height=height,
             detections=tuple(detections),
