@@ -13,6 +13,7 @@ from service.metrics import WorkerMetrics
 from worker.inference.batch import Batcher
 from worker.inference.permits import InFlightLimiter
 from worker.inference.pipeline import FramePipeline
+from worker.tracking import Policy
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,11 @@ class RedisClock:
 
 @dataclass(frozen=True)
 class WorkerContext:
-    """The shared resources. `model` is what events say about the models."""
+    """The shared resources.
+
+    `model`: what events say about the models. `policy`: what episodes and minutes contain.
+    `reuse_ms`: under load, the greatest age of probabilities that are reused for a face.
+    """
 
     pipeline: FramePipeline
     batcher: Batcher
@@ -52,6 +57,8 @@ class WorkerContext:
     limiter: InFlightLimiter
     metrics: WorkerMetrics
     clock: RedisClock
+    policy: Policy = field(default_factory=Policy)
+    reuse_ms: int = 0
     isolation_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held during the final attempt at a frame, which two workers started without completing it. If
     two such frames ran at once, a crash could not be attributed to either."""

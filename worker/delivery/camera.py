@@ -6,21 +6,31 @@ import time
 from contextlib import nullcontext
 from typing import Final, TypeAlias
 
-from emotion_streams.backoff import REDIS_ERRORS, check_cancelled, create_task, retry_forever
+from redis.exceptions import ResponseError
+
+from emotion_streams.backoff import (
+    REDIS_ERRORS,
+    check_cancelled,
+    create_task,
+    is_wrong_type,
+    retry_forever,
+)
 from emotion_streams.ledger import Outcome
 from worker.context import WorkerContext
-from worker.delivery.event import build_event
+from worker.delivery.publish import Batch, build_batch, build_closing
 from worker.delivery.queue import FrameQueue, dead
 from worker.delivery.stream import (
     MAX_DELIVERIES,
     READ_AT_ONCE,
     CameraStream,
     Claimed,
+    Committed,
     Completion,
     QueuedFrame,
 )
 from worker.inference.decode import UnusablePictureError
 from worker.inference.permits import CrowdLimiter, Permit
+from worker.tracking.camera_tracker import CameraTracker, Turn
 
 BLOCK_MS: Final = 1_000
 """How long one read waits for a frame; shorter than the socket's timeout."""
@@ -31,6 +41,10 @@ SWEEP_S: Final = 1.0
 _REFRESH_S: Final = 0.25
 """Longest time to hold a permit while reading newer frames, so that a hung shard blocks no other
 camera."""
+
+SILENCE_S: Final = 3.0
+"""A camera that has sent nothing for this long is silent: its tracks are closed. This is twice the
+time that a track is kept, so that frames which are only late find theirs open."""
 
 _COMMIT_AT_ONCE: Final = 32
 _MAX_UNCOMMITTED: Final = 64
@@ -55,6 +69,8 @@ class CameraPipeline:
         self._stopping = asyncio.Event()
         self._claim_at = 0.0
         self._crowds = CrowdLimiter()
+        self._tracker = CameraTracker(stream.camera, context.policy, context.reuse_ms)
+        self._last_read_at = time.monotonic()
 
     def stop(self) -> None:
         """Stop reading; run() returns when all frames that were read are committed."""
@@ -67,11 +83,13 @@ class CameraPipeline:
         """
         async with asyncio.TaskGroup() as tasks:
             committing = tasks.create_task(self._commit_in_order())
+            await retry_forever(self._load_tracks, self._failed)
             while self._queue or not self._stopping.is_set():
                 if self._queue:
                     await self._start_next(tasks)
                 else:
                     await retry_forever(self._read_unless_stopping, self._failed)
+                    await self._close_if_silent()
             await self._in_flight.join()
             committing.cancel()
 
@@ -107,6 +125,8 @@ class CameraPipeline:
             )
 
     def _enqueue(self, frames: list[QueuedFrame], *, just_stored: bool) -> None:
+        if frames:
+            self._last_read_at = time.monotonic()
         self._uncommitted_ids.update(queued.frame_id for queued in frames)
         self._queue.add(frames, just_stored=just_stored)
         skew_s = self._queue.skew.ms / 1000
@@ -165,13 +185,19 @@ class CameraPipeline:
         queued: QueuedFrame,
         permit: Permit,
     ) -> None:
-        try:
-            work = create_task(tasks, self._analyse(skipped, queued, permit))
-        except asyncio.CancelledError:
+        turn = self._tracker.turn()
+
+        def end(_: object = None) -> None:
             permit.release()
+            turn.end()
+
+        try:
+            work = create_task(tasks, self._analyse(skipped, queued, permit, turn))
+        except asyncio.CancelledError:
+            end()
             raise
         # This is a callback, because a task that is cancelled before its first step never runs.
-        work.add_done_callback(lambda _: permit.release())
+        work.add_done_callback(end)
         self._in_flight.put_nowait(work)
 
     async def _refresh_if_behind(self) -> None:
@@ -189,20 +215,19 @@ class CameraPipeline:
             self._failed(error)
 
     async def _analyse(
-        self, skipped: list[Completion], queued: QueuedFrame, permit: Permit
+        self, skipped: list[Completion], queued: QueuedFrame, permit: Permit, turn: Turn
     ) -> list[Completion]:
         """Return `skipped` and the completion of this frame."""
         frame_id, frame = queued.frame_id, queued.frame
         assert frame is not None  # entries without a frame are completed early
         try:
             analysed = await self._context.pipeline.analyse(
-                self._stream.camera, frame_id, frame, permit, self._crowds
+                self._stream.camera, frame_id, frame, permit, self._crowds, turn
             )
         except UnusablePictureError as error:
             return [*skipped, dead(queued, str(error))]
         self._queue.service_time.observe(analysed.ended_ms - analysed.began_ms)
-        event = build_event(self._stream.camera, analysed, self._context.model)
-        return [*skipped, Completion(frame_id, Outcome.ANALYSED, event.pack(), event=event)]
+        return [*skipped, Completion(frame_id, Outcome.ANALYSED, analysed=analysed)]
 
     async def _commit_in_order(self) -> None:
         """Commit frames in the order in which they were read, all finished ones in one call."""
@@ -222,14 +247,55 @@ class CameraPipeline:
             work = following or await self._in_flight.get()
 
     async def _commit(self, completions: list[Completion]) -> None:
-        start = time.perf_counter()
-        outcomes = await retry_forever(lambda: self._stream.commit(completions), self._failed)
-        seconds = time.perf_counter() - start
+        batch = build_batch(completions, self._tracker, self._context.model)
+        committed = await self._store(batch)
         self._uncommitted_ids.difference_update(each.frame_id for each in completions)
-        if Outcome.ANALYSED in outcomes:  # commit.lua clears the strikes as well
+        if Outcome.ANALYSED in committed.outcomes:  # commit.lua clears the strikes as well
             self._queue.strikes = 0
-        events = [each.event for each in completions]
-        self._context.record(self._stream.camera, events, outcomes, seconds)
+        if committed.tracks_stored:
+            self._tracker.commit(batch.state, batch.tracks.version)
+        else:
+            await retry_forever(self._load_tracks, self._failed)
+
+    async def _store(self, batch: Batch) -> Committed:
+        start = time.perf_counter()
+        committed = await retry_forever(
+            lambda: self._stream.commit(batch.completions, batch.tracks), self._failed
+        )
+        camera, seconds = self._stream.camera, time.perf_counter() - start
+        self._context.record(camera, batch.events, committed.outcomes, seconds)
+        return committed
+
+    async def _load_tracks(self) -> None:
+        """Continue with the stored tracking state, after a takeover or if it is not as expected."""
+        try:
+            version, state = await self._stream.load_tracks()
+        except ResponseError as error:
+            if not is_wrong_type(error):
+                raise
+            version, state = b"", None  # claim() resets the key
+        if defect := self._tracker.load(version, state):
+            log.warning(
+                "tracks are lost, their state cannot be read: %s",
+                defect,
+                extra={"camera": self._stream.camera},
+            )
+
+    async def _close_if_silent(self) -> None:
+        """End the tracks and the minute if the camera has sent nothing for SILENCE_S."""
+        is_idle = not self._queue and not self._uncommitted_ids and self._in_flight.empty()
+        is_silent = time.monotonic() - self._last_read_at >= SILENCE_S
+        if not (is_idle and is_silent and self._tracker.state.is_open):
+            return
+        step = self._tracker.close_silent(round(self._context.clock_ms()))
+        if step.state is self._tracker.state:  # the minute is not over yet
+            return
+        batch = build_closing(step, self._tracker)
+        committed = await self._store(batch)
+        if committed.tracks_stored:
+            self._tracker.commit_closed(batch.state, batch.tracks.version)
+        else:
+            await retry_forever(self._load_tracks, self._failed)
 
 
 def _done(completions: list[Completion]) -> Work:

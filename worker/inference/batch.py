@@ -156,6 +156,11 @@ class Batcher:
         self.running: set[RunningBatch] = set()
         self._changed = asyncio.Event()
 
+    @property
+    def is_saturated(self) -> bool:
+        """Whether faces wait for the engine."""
+        return self._queue.faces > 0
+
     async def classify(
         self, camera: str, crops: NDArray[np.uint8], frame_id: str = ""
     ) -> Classified:

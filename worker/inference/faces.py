@@ -14,6 +14,7 @@ from worker.inference.crop import crop_face, preprocess
 from worker.inference.decode import UnusablePictureError, decode
 from worker.inference.detect import Detection, Detector
 from worker.model.card import ModelCard
+from worker.tracking import Sighting
 
 MAX_FACES: Final = 64
 """Maximum number of faces per frame that are classified: the largest ones. The other faces are only
@@ -37,6 +38,11 @@ class DetectedFaces:
     detect_s: float
     omitted: int = 0
     detect_side: int | None = None
+
+    @property
+    def sightings(self) -> tuple[Sighting, ...]:
+        """What the tracker needs of the detections."""
+        return tuple(Sighting(found.box, found.score) for found in self.detections)
 
 
 class FaceDetectionStage:

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,23 +12,38 @@ from numpy.typing import NDArray
 from emotion_streams.emotions import EMOTIONS
 from emotion_streams.frames import Frame
 from service.metrics import WorkerMetrics
-from worker.inference.batch import Batcher, Classified
+from worker.inference.batch import Batcher
 from worker.inference.faces import DetectedFaces, FaceDetectionStage
 from worker.inference.permits import CrowdLimiter, Permit
+from worker.tracking.camera_tracker import Reusable, TrackedFrame, Turn
+
+
+@dataclass(frozen=True)
+class ClassifiedFaces:
+    """The emotions of a frame's faces.
+
+    `probabilities` is float32 (faces, 8) in the order of EMOTIONS. `classified_ms`: per face, the
+    capture time of the earlier frame that its probabilities are from, None if it is this frame.
+    `seconds`: how long the engine worked on it.
+    """
+
+    probabilities: NDArray[np.float32]
+    classified_ms: tuple[int | None, ...]
+    seconds: float
 
 
 @dataclass(frozen=True)
 class AnalysedFrame:
     """What the stages found in a frame.
 
-    The columns of `classified` are EMOTIONS. `began_ms`, `ended_ms`: when the stages began and
-    ended, by the clock of `frame.captured_ms`.
+    `began_ms`, `ended_ms`: when the stages began and ended, by the clock of `frame.captured_ms`.
     """
 
     frame_id: str
     frame: Frame
     faces: DetectedFaces
-    classified: Classified
+    tracked: TrackedFrame
+    emotions: ClassifiedFaces
     began_ms: float
     ended_ms: float
 
@@ -57,25 +72,27 @@ class FramePipeline:
         self._clock_ms = clock_ms
 
     async def analyse(
-        self, camera: str, frame_id: str, frame: Frame, permit: Permit, crowds: CrowdLimiter
+        self,
+        camera: str,
+        frame_id: str,
+        frame: Frame,
+        permit: Permit,
+        crowds: CrowdLimiter,
+        turn: Turn,
     ) -> AnalysedFrame:
-        """Decode a frame, detect, crop and classify its faces.
+        """Decode a frame, detect and track its faces, classify them.
 
         Publishing follows in the order of the frames (CameraPipeline). Raises UnusablePictureError.
         """
         permit.camera, permit.frame_id = camera, frame_id
         began_ms = self._clock_ms()
         faces = await self._detect(frame.jpeg, permit)
+        permit.release_thread()  # the turn may come later, after frames that wait for a thread
+        tracked = await turn.associate(frame_id, frame.captured_ms, faces.sightings)
         with crowds.admit(len(faces.crops)):
             await permit.wait_for_engine(len(faces.crops))
-            classified = await self._classify(camera, faces.crops, frame_id)
-        return AnalysedFrame(frame_id, frame, faces, classified, began_ms, self._clock_ms())
-
-    async def _classify(self, camera: str, crops: NDArray[np.uint8], frame_id: str) -> Classified:
-        if not len(crops):
-            return Classified(np.empty((0, len(EMOTIONS)), np.float32), 0.0)
-        classified = await self._batcher.classify(camera, crops, frame_id)
-        return replace(classified, probabilities=classified.probabilities[:, self._columns])
+            emotions = await self._classify(camera, frame_id, faces, turn, tracked)
+        return AnalysedFrame(frame_id, frame, faces, tracked, emotions, began_ms, self._clock_ms())
 
     async def _detect(self, jpeg: bytes, permit: Permit) -> DetectedFaces:
         """Decode, detect and crop in a thread."""
@@ -89,3 +106,30 @@ class FramePipeline:
             return self._detection.run(jpeg)
         finally:
             self._metrics.threads_busy.inc((time.perf_counter() - began) / permit.threads)
+
+    async def _classify(
+        self, camera: str, frame_id: str, faces: DetectedFaces, turn: Turn, tracked: TrackedFrame
+    ) -> ClassifiedFaces:
+        """Classify the faces.
+
+        While faces wait for the engine, a face is not classified again whose track has a steady
+        label and recent probabilities.
+        """
+        count = len(faces.crops)
+        captured_ms = tracked.association.captured_ms
+        reused: list[Reusable | None] = [None] * count
+        if self._batcher.is_saturated:
+            reused = [turn.reusable(track, captured_ms) for track in tracked.association.tracks]
+        due = [n for n, known in enumerate(reused) if known is None]
+        probabilities = np.empty((count, len(EMOTIONS)), np.float32)
+        seconds = 0.0
+        if due:
+            crops = faces.crops if len(due) == count else faces.crops[due]
+            classified = await self._batcher.classify(camera, crops, frame_id)
+            probabilities[due] = classified.probabilities[:, self._columns]
+            seconds = classified.seconds
+        for n, known in enumerate(reused):
+            if known is not None:
+                probabilities[n] = known.probabilities
+        times = tuple(None if known is None else known.captured_ms for known in reused)
+        return ClassifiedFaces(probabilities, times, seconds)

@@ -7,7 +7,7 @@ from emotion_streams.emotions import Emotion, Label
 from emotion_streams.episodes import Episode
 from emotion_streams.events import Box
 from emotion_streams.minutes import Minute
-from worker.tracking.state import Tracks, TrackingState
+from worker.tracking.state import TrackingState, Tracks
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from tests.worker.stubs import OneFace, stub_context
 from worker.context import WorkerContext
 from worker.inference.decode import UnusablePictureError
 from worker.inference.permits import CrowdLimiter
+from worker.tracking import Policy
+from worker.tracking.camera_tracker import CameraTracker
 
 WORK_S = 0.05
 
@@ -21,10 +23,11 @@ def busy_s(context: WorkerContext) -> float:
 
 async def analyse(context: WorkerContext, jpeg: bytes) -> None:
     permit = await context.limiter.acquire()
+    turn = CameraTracker("lobby", Policy()).turn()
     batching = asyncio.create_task(context.batcher.run())
     try:
         await context.pipeline.analyse(
-            "lobby", "1-0", samples.frame(jpeg=jpeg), permit, CrowdLimiter()
+            "lobby", "1-0", samples.frame(jpeg=jpeg), permit, CrowdLimiter(), turn
         )
     finally:
         permit.release()

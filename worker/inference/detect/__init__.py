@@ -11,10 +11,14 @@ from emotion_streams.events import Box
 
 @dataclass(frozen=True)
 class Detection:
-    """A detected face: its box in pixels of the picture, and the detector's score, 0 to 1."""
+    """A detected face: its box in pixels of the picture, and the detector's score, 0 to 1.
+
+    `landmarks`: as in Face; None if the detector finds none.
+    """
 
     box: Box
     score: float
+    landmarks: tuple[tuple[float, float], ...] | None = None
 
 
 class Detector(Protocol):
