@@ -425,7 +425,8 @@ class Delivery(RuleBasedStateMachine):
             hand.version, version, b"state", 0, 1, version, 0,
         ]  # fmt: skip
         for frame_id, outcome in endings:
-            args += (frame_id, outcome.value, b"payload", 1, 1)
+            moves_tracks = int(outcome is Outcome.ANALYSED)
+            args += (frame_id, outcome.value, b"payload", 1, moves_tracks)
         return self.script["commit"](keys=self.keys, args=args)
 
     @invariant()
