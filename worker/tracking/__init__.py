@@ -10,7 +10,8 @@ The state after the last committed frame is stored with the records of that fram
 `step.minutes`) in one step, and travels with the camera. See docs/tracking.md.
 """
 
-from worker.tracking.state import TrackingState, Tracks
+from worker.tracking.parts import Tracks
+from worker.tracking.state import TrackingState
 from worker.tracking.step import advance, close_minute, close_silent, count_lost, steady
 from worker.tracking.tracker import associate
 from worker.tracking.types import Association, Policy, Sighting, Step, TrackedFace

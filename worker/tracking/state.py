@@ -1,125 +1,15 @@
 """What tracking knows of a camera after its last committed frame."""
 
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 
-from emotion_streams.emotions import Emotion, Label
-from emotion_streams.events import Box
+from emotion_streams import wire
+from worker.tracking import packing
+from worker.tracking.constants import MAX_STATE_BYTES, MAX_TRACKS
+from worker.tracking.parts import MinuteSums, Person, Tracks
 
-Eight = tuple[float, ...]
-"""One number per emotion, in the order of EMOTIONS."""
-
-ZEROS: Final[Eight] = (0.0,) * 8
-
-
-class Track(NamedTuple):
-    """Where a face is and how it moves; what the association of the next frame needs.
-
-    `id`: id of the frame in which it was first detected, a dot, and its index there. `is_born`:
-    whether it was detected twice. `first_ms`, `last_ms`: first and last detection. `x`, `y`: the
-    centre in pixels, `size`: mean of width and height, `vx`, `vy`: pixels per second.
-    """
-
-    id: str
-    is_born: bool
-    first_ms: int
-    last_ms: int
-    x: float
-    y: float
-    size: float
-    vx: float
-    vy: float
-
-
-@dataclass(frozen=True)
-class Tracks:
-    """The tracker's state after a frame: `last_frame_id` and the clock at it, and the tracks.
-
-    `clock_ms` is the largest capture time so far, except after a jump back beyond the gap.
-    """
-
-    last_frame_id: str = "0-0"
-    clock_ms: int = 0
-    items: tuple[Track, ...] = ()
-
-
-class Steady(NamedTuple):
-    """The smoothed probabilities of a track, and the label that follows them.
-
-    `weight`: of the average, 0 to 1. `raw`: the probabilities of its last frame, classified at
-    `raw_ms`. `rival`: the label that would follow, since `rival_ms`; equals `label` if none.
-    """
-
-    label: Label
-    since_ms: int
-    smoothed: Eight
-    weight: float
-    raw: Eight
-    raw_ms: int
-    rival: Label
-    rival_ms: int
-
-
-class Showing(NamedTuple):
-    """The emotion episode under way of a track; `sums`: smoothed probabilities x milliseconds."""
-
-    number: int
-    emotion: Emotion
-    start_ms: int
-    frames: int
-    side_max: float
-    sums: Eight
-    peak: float
-    peak_ms: int
-    peak_frame_id: str
-    reported_ms: int
-
-
-class Person(NamedTuple):
-    """A track that has entered and not left; the sums of its episode.
-
-    `emotion_ms`: milliseconds that the steady label showed each emotion. `counted_ms`: start of the
-    minute in which it was last counted. `next_number`: of its next emotion episode.
-    """
-
-    id: str
-    first_ms: int
-    last_ms: int
-    frames: int
-    box: Box
-    side_max: float
-    sums: Eight
-    emotion_ms: tuple[int, ...]
-    next_number: int
-    counted_ms: int
-    steady: Steady
-    showing: Showing | None
-
-
-@dataclass(frozen=True)
-class MinuteSums:
-    """The minute under way; `start_ms` is None between a closed minute and the next frame.
-
-    What is counted in between goes into the next minute. `from_ms`: end of the last closed minute.
-    `seen_ms`: time seen; `faces_ms`: faces x time; `faces`: faces in the last frame.
-    """
-
-    start_ms: int | None = None
-    from_ms: int = 0
-    frames: int = 0
-    frames_lost: int = 0
-    seen_ms: int = 0
-    faces: int = 0
-    faces_ms: int = 0
-    faces_max: int = 0
-    tracks: int = 0
-    entered: int = 0
-    left: int = 0
-    face_ms: int = 0
-    emotion_ms: tuple[int, ...] = (0,) * 8
-    sums: Eight = ZEROS
-    episodes: tuple[int, ...] = (0,) * 8
-    dwells: tuple[int, ...] = ()
+SCHEMA: Final = 1
+"""It is incremented when an existing worker would misinterpret a new state."""
 
 
 @dataclass(frozen=True)
@@ -142,10 +32,44 @@ class TrackingState:
         return bool(self.people) or self.minute.start_ms is not None
 
     def pack(self) -> bytes:
-        """Return the state as msgpack."""
-        raise NotImplementedError
+        """Return the state as msgpack. Every person needs a track of the same id."""
+        people = {person.id: person for person in self.people}
+        return wire.pack(
+            {
+                "schema": SCHEMA,
+                "camera": self.camera,
+                "frame_id": self.tracks.last_frame_id,
+                "clock_ms": self.tracks.clock_ms,
+                "tracks": [
+                    packing.pack_track(each) | {"person": packing.pack_person(people.get(each.id))}
+                    for each in self.tracks.items
+                ],
+                "minute": packing.pack_minute(self.minute),
+            }
+        )
 
     @classmethod
     def unpack(cls, camera: str, blob: bytes) -> "TrackingState":
-        """Parse a packed state. Raises MalformedMessageError, also for a newer schema."""
-        raise NotImplementedError
+        """Parse a packed state of this camera.
+
+        Raises MalformedMessageError, also for a newer schema.
+        """
+        fields = wire.unpack(blob, MAX_STATE_BYTES)
+        if (schema := fields.integer("schema", 1)) != SCHEMA:
+            raise wire.MalformedMessageError(f"schema {schema}, this worker understands {SCHEMA}")
+        if fields.text("camera") != camera:
+            raise wire.MalformedMessageError(f"the state of another camera than {camera}")
+        tracks = fields.maps("tracks", MAX_TRACKS)
+        items = tuple(map(packing.parse_track, tracks))
+        if len({track.id for track in items}) < len(items):
+            raise wire.MalformedMessageError("field tracks holds an id twice")
+        return cls(
+            camera,
+            Tracks(packing.frame_id(fields, "frame_id"), fields.moment("clock_ms"), items),
+            tuple(
+                packing.parse_person(track.id, each.map("person"))
+                for track, each in zip(items, tracks, strict=True)
+                if each.has("person")
+            ),
+            packing.parse_minute(fields.map("minute")),
+        )

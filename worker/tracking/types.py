@@ -7,7 +7,8 @@ from emotion_streams.emotions import Emotion, Label
 from emotion_streams.episodes import Episode
 from emotion_streams.events import Box
 from emotion_streams.minutes import Minute
-from worker.tracking.state import TrackingState, Tracks
+from worker.tracking.parts import Tracks
+from worker.tracking.state import TrackingState
 
 
 @dataclass(frozen=True)

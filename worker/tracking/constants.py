@@ -1,0 +1,64 @@
+"""Every constant of tracking, with its reason. docs/tracking.md has the measurements."""
+
+from typing import Final
+
+GAP_MS: Final = 1_500
+"""How long a track is kept without a detection, and the longest silence of a camera that counts as
+time seen. A face that is hidden for a second keeps its id."""
+
+BIRTH_MS: Final = 1_000
+"""A track needs a second detection within this time, so that a false face makes none, and a camera
+of a frame a minute neither."""
+
+MAX_TRACKS: Final = 64
+"""Tracks of a camera at a time, the largest; as many faces of a frame are classified."""
+
+GATE: Final = 0.5
+GATE_PER_S: Final = 1.5
+"""A face may be this far from a track's predicted place, in sizes: GATE, and GATE_PER_S for each
+second since its last detection."""
+
+VELOCITY_TAU_S: Final = 0.2
+"""Time over which a velocity is averaged: one frame at 2 fps, several at 25 fps, where the
+detector's noise would dominate."""
+
+COAST_S: Final = 1.0
+"""How far ahead a place is predicted by the velocity: for as long as a face is usually hidden."""
+
+SMOOTHING_TAU_S: Final = 0.7
+"""Time constant of the exponential average of the probabilities."""
+
+FULL_WEIGHT_SIDE: Final = 48
+"""Side in pixels from which a face has full weight: that of the training pictures."""
+
+MIN_WEIGHT: Final = 0.01
+"""Weight of a face that is too small, blurred or turned: it decides only if nothing else does."""
+
+START_SHARE: Final = 0.5
+START_LEAD: Final = 0.15
+START_HOLD_MS: Final = 400
+"""An emotion becomes the label after it held this smoothed probability, or this lead before the
+next emotion, for this time."""
+
+END_SHARE: Final = 0.35
+END_HOLD_MS: Final = 600
+"""A label becomes uncertain after its smoothed probability was below this for this time."""
+
+MIN_SIDE: Final = 20
+"""Side in pixels below which a face is too small for a label."""
+
+UPDATE_MS: Final = 5_000
+"""Least time between two reports of an emotion that lasts."""
+
+STEADY_MS: Final = 1_000
+"""A label that was held for this time is steady, if no other one is about to follow."""
+
+MINUTE_GRACE_MS: Final = 2_000
+"""Time after a minute's end at which the owner closes it without a frame: longer than GAP_MS, so
+that a silent camera's tracks are closed before."""
+
+MAX_DWELLS: Final = 256
+"""Times in view that a minute keeps for their median; of more, the first ones."""
+
+MAX_STATE_BYTES: Final = 64 << 10
+"""Limit of a packed state; MAX_TRACKS tracks take about half."""
