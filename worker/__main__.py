@@ -42,6 +42,7 @@ from worker.ownership.lease import Leases
 from worker.persistence import warn_if_persistent
 from worker.settings import WorkerSettings
 from worker.supervisor import PlacementError, supervise_workers
+from worker.tracking import Policy
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -142,6 +143,8 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
                     settings.in_flight or default_in_flight(settings.threads, engine),
                 ),
                 metrics=metrics,
+                policy=Policy(settings.min_people, settings.neutral_episodes),
+                reuse_ms=settings.reuse_ms,
             )
             worker = Worker(
                 client,
@@ -149,7 +152,9 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
                 context,
                 health,
                 Retention(
-                    events=settings.keep_events, age_ms=round(settings.keep_hours * 3_600_000)
+                    events=settings.keep_events,
+                    age_ms=round(settings.keep_hours * 3_600_000),
+                    minutes_age_ms=round(settings.keep_minutes_days * 86_400_000),
                 ),
             )
             _stop_on_signals(worker)

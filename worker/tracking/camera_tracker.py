@@ -113,8 +113,11 @@ class CameraTracker:
         return count_lost(state, frames)
 
     def close_silent(self, now_ms: int) -> Step:
-        """Return the step that ends what is open while the camera sends nothing."""
-        silent = close_silent(self.state, self._policy)
+        """Return the step that ends what is open while the camera sends nothing.
+
+        Its state is the current one if nothing ends: the minute may not be over yet.
+        """
+        silent = close_silent(self.state, self._policy) if self.state.people else Step(self.state)
         over = close_minute(silent.state, now_ms, self._policy)
         return Step(over.state, (), silent.episodes + over.episodes, silent.minutes + over.minutes)
 
