@@ -41,8 +41,7 @@ class TrackingState:
                 "frame_id": self.tracks.last_frame_id,
                 "clock_ms": self.tracks.clock_ms,
                 "tracks": [
-                    packing.pack_track(each) | {"person": packing.pack_person(people.get(each.id))}
-                    for each in self.tracks.items
+                    packing.pack_track(each, people.get(each.id)) for each in self.tracks.items
                 ],
                 "minute": packing.pack_minute(self.minute),
             }
@@ -66,10 +65,6 @@ class TrackingState:
         return cls(
             camera,
             Tracks(packing.frame_id(fields, "frame_id"), fields.moment("clock_ms"), items),
-            tuple(
-                packing.parse_person(track.id, each.map("person"))
-                for track, each in zip(items, tracks, strict=True)
-                if each.has("person")
-            ),
+            tuple(packing.parse_person(each) for each in tracks if each.has("person")),
             packing.parse_minute(fields.map("minute")),
         )

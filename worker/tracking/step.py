@@ -170,7 +170,7 @@ def _rows(probabilities: NDArray[np.float32]) -> list[Eight]:
     """Return the rows, every value from 0 to 1. NaN would stay in every average: it becomes 0."""
     return [
         tuple([value if 0.0 <= value <= 1.0 else float(value > 1.0) for value in row])
-        for row in probabilities.tolist()
+        for row in np.asarray(probabilities, np.float32).tolist()
     ]
 
 
