@@ -116,8 +116,8 @@ class StreamReader(Generic[Item]):
         for camera in cameras:
             self._last.setdefault(camera, "0-0")
         for camera in self._last.keys() - set(cameras):
-            # Keep the position while the stream has entries; otherwise they would be replayed if the
-            # camera returns.
+            # Keep the position while the stream has entries; otherwise they would be replayed if
+            # the camera returns.
             if await self._newest(camera) is None:
                 del self._last[camera]
                 self._aside.pop(camera, None)
