@@ -1,4 +1,4 @@
-"""A release's int8 file: made by NNCF after training, scored, and refused where it loses much."""
+"""A release's int8 file: computed by NNCF after training, scored, and refused if it loses much."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,22 +19,24 @@ from worker.model.int8 import LAYERS, Int8Layer, Int8Weights
 from worker.model.release import Release, save_int8
 
 PICTURES: Final = 300
-"""That the ranges are measured on; three times as many change nothing."""
+"""Number of pictures that the ranges are measured on. Three times as many change nothing."""
 
 MOST_LOST: Final = 0.005
-"""Of float32's accuracy: half a point."""
+"""The most that int8 may cost of float32's accuracy: half a point."""
 
 _LEVELS: Final = 256
 
 
 class Int8UnavailableError(Exception):
-    """No int8 file can be made here, or none that is good enough: why, and what to do."""
+    """No good int8 file can be made here; the message says why, and what to do."""
 
 
 def quantize(model: Release, train: Sequence[Entry]) -> Int8Weights:
-    """The model in int8, its ranges measured on PICTURES of the faces that it was trained on,
-    evenly over all of them. Raises Int8UnavailableError, and InvalidDataError where no picture can
-    be read."""
+    """Return the model in int8.
+
+    The ranges are measured on PICTURES faces of `train`, evenly spaced. Raises
+    Int8UnavailableError, and InvalidDataError if no picture can be read.
+    """
     nncf = _nncf()
     from worker.inference.engines.openvino import graph
 
@@ -60,9 +62,11 @@ def add_int8(
     float32: Predictions,
     threads: int,
 ) -> ModelCard:
-    """Add an int8 file to the release `model` in `folder`. `float32` are its predictions on
-    `valid`. Returns the card as written. Raises Int8UnavailableError, InvalidDataError, and
-    EngineUnavailableError without OpenVINO."""
+    """Add an int8 file to the release `model` in `folder`, and return the card as written.
+
+    `float32` are the predictions of `model` on `valid`. Raises Int8UnavailableError,
+    InvalidDataError, and EngineUnavailableError without OpenVINO.
+    """
     weights = quantize(model, train)
     engine = build_engine("openvino", replace(model, int8=weights), threads)
     scores = compare(float32, predict(engine, model.card, valid, None), model.card.temperature)
@@ -74,16 +78,19 @@ def add_int8(
     import nncf
     import openvino
 
-    made_with = {
+    environment = {
         "pictures": min(len(train), PICTURES),
         "nncf": nncf.__version__,
         "openvino": openvino.__version__,
     }
-    return save_int8(folder, weights, scores, made_with)
+    return save_int8(folder, weights, scores, environment)
 
 
 def compare(float32: Predictions, int8: Predictions, temperature: float) -> dict[str, Any]:
-    """The int8 scores of a card, of predictions on the same pictures."""
+    """Return the int8 scores of a card, from predictions on the same pictures.
+
+    Raises InvalidDataError if the pictures differ.
+    """
     if float32.names != int8.names:
         raise InvalidDataError("the pictures have changed since the model was scored")
     matrix, truth = int8.matrix(), int8.truth
@@ -110,8 +117,10 @@ def _nncf() -> Any:
 
 
 def _layers(model: Any) -> Iterator[tuple[str, Int8Layer]]:
-    """What NNCF made of the graph: of each convolution, and of the dense layer, an int8 kernel
-    times a scale per output, and before it its input rounded."""
+    """Yield the layers of NNCF's graph: the convolutions and the dense layer.
+
+    Each has an int8 kernel multiplied by a scale per output, and its input is rounded.
+    """
     kinds = Counter[str]()
     names = iter(LAYERS)
     for node in model.get_ordered_ops():
@@ -142,7 +151,7 @@ def _layers(model: Any) -> Iterator[tuple[str, Int8Layer]]:
 
 
 def _rounding(node: Any) -> Any:
-    """What rounds the node's input, before a pool or a transposition."""
+    """Return the node that rounds the node's input, before a pool or a transposition."""
     while node.get_type_name() != "FakeQuantize":
         node = node.input_value(0).get_node()
     return node

@@ -54,7 +54,7 @@ def test_a_release_is_quantized_on_training_pictures_and_scored_on_others(
     model = release.load(str(folder))
     assert model.int8 is not None
     assert model.card.int8 is not None
-    assert model.card.int8.made_with["pictures"] == len(entries(data, "train"))
+    assert model.card.int8.quantization["pictures"] == len(entries(data, "train"))
     assert model.card.int8.scores["count"] == len(entries(data, "valid"))
     assert (folder / "MODEL_CARD.md").read_text() == render(model.card)
     assert "## In int8" in render(model.card)
