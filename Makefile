@@ -1,6 +1,6 @@
 # The two commands of the README are `make run` and `make test`; each makes .venv when it is missing.
 PYTHON ?= python3
-# In the environment: what stands on a command line everybody can read.
+# In the environment, because every user can read the command lines of processes.
 export SOURCE ?= demo
 export ARGS ?=
 SECONDS ?= 600
@@ -14,7 +14,7 @@ ALONE := tests/worker/test_app.py
 
 .PHONY: help redis run test check lint bench chaos soak check-deploy check-deploy-full lock clean
 
-help: ## say what there is
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 redis: .venv/installed-run ## a server at 127.0.0.1:6379 that keeps frames in memory alone
@@ -22,10 +22,10 @@ redis: .venv/installed-run ## a server at 127.0.0.1:6379 that keeps frames in me
 
 run: .venv/installed-run ## analyse SOURCE (demo, 0, rtsp://..., a file) and print the events
 	@case "$(if $(filter command,$(origin SOURCE)),$$SOURCE)" in *://*@*|*://*\?*=*) \
-		echo "make: every user of this machine could read that password; write SOURCE before make:" >&2; \
+		echo "make: every user of this machine could read the password; write SOURCE before make:" >&2; \
 		echo "    SOURCE='rtsp://...' make run" >&2; exit 2;; esac
 	@case "$$ARGS" in *'$${'*) ;; *://*@*|*://*\?*=*) \
-		echo "make: every user of this machine could read that password; set NAME to it and write" >&2; \
+		echo "make: every user of this machine could read the password; set NAME to it and write" >&2; \
 		printf '%s\n' "    make run ARGS=\"--camera 'door=rtsp://user:"'\$$\$${NAME}'"@host/'\"" >&2; exit 2;; esac
 	@exec $(BIN)/python -m deploy.local $(ARGS)
 
@@ -59,7 +59,7 @@ check-deploy: .venv/installed-test ## the files under deploy/ alone
 check-deploy-full: .venv/installed-test ## and every image's install steps: gigabytes
 	EMOTION_CHECK_IMAGES=all $(BIN)/python -m pytest tests/deploy -s $(ARGS)
 
-lock: .venv/installed-test ## choose the newest versions anew
+lock: .venv/installed-test ## update constraints.txt to the newest versions
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --all-extras --upgrade --no-header --no-annotate \
 		--no-emit-index-url --no-emit-find-links --python-version 3.11 pyproject.toml -o constraints.txt

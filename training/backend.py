@@ -41,8 +41,8 @@ def require() -> None:
         import keras
     except (ImportError, ValueError) as error:  # ValueError: KERAS_BACKEND names none
         raise BackendUnavailableError(
-            f"Keras cannot run here: {error}. Install 'emotion-streams[training]' and one of "
-            f"{', '.join(TRAINING)}, and set KERAS_BACKEND to another only if it is installed"
+            f"Keras cannot run here: {error}. Run pip install 'emotion-streams[training]' torch (or "
+            f"another of {', '.join(TRAINING)}); set KERAS_BACKEND only to one that is installed"
         ) from error
     if (name := keras.backend.backend()) not in TRAINING:
         raise BackendUnavailableError(
@@ -58,7 +58,7 @@ def environment() -> dict[str, Any]:
 
     backend = keras.backend.backend()
     gpus = _gpus(backend)
-    # A module knows its version under whichever name it was installed: opencv-python-headless,
+    # The version is that of the module: its distribution may be opencv-python-headless or
     # tensorflow-cpu.
     return {
         "backend": backend,

@@ -48,7 +48,7 @@ def build(config: RunConfig, shift: NDArray[np.float32]) -> keras.Model:
     )
     # Decay draws weights to 0; biases and batch norm have no reason to be there.
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    # TensorFlow's XLA compiles anew for each input size, and gains a sixth on a CPU.
+    # TensorFlow's XLA compiles again for each input size, and gains a sixth on a CPU.
     jit = False if keras.backend.backend() == "tensorflow" else "auto"
     model.compile(optimizer=optimizer, loss=ShiftedCrossentropy(shift), jit_compile=jit)
     optimizer.build(model.trainable_variables)

@@ -50,7 +50,7 @@ def quantize(model: Release, train: Sequence[Entry]) -> Int8Weights:
         graph(replace(model, int8=None)), nncf.Dataset(pictures), subset_size=len(pictures)
     )
     layers = dict(_layers(quantized))
-    # Every byte of a picture stands for itself.
+    # The 256 steps from 0 to 1 are the values of a byte: a picture is not rounded.
     return {**layers, "conv1": replace(layers["conv1"], low=0.0, high=1.0)}
 
 
@@ -111,7 +111,7 @@ def _nncf() -> Any:
         import nncf
     except ImportError as error:
         raise Int8UnavailableError(
-            f"NNCF is needed: {error}. Install 'emotion-streams[training]'"
+            f"NNCF is needed: {error}. Run pip install 'emotion-streams[training]'"
         ) from error
     return nncf
 

@@ -119,8 +119,8 @@ class RunFolder:
         now = _start(self.config.start)
         if self.start and now and self.start["weights_sha256"] != now["weights_sha256"]:
             raise InvalidDataError(
-                f"{self.path} began from {self.start['name']} {self.start['version']}, which has "
-                "been replaced since: begin anew"
+                f"{self.path} started from {self.start['name']} {self.start['version']}, which has "
+                "been replaced since: start another run"
             )
 
     def last_stage(self) -> Path:

@@ -20,7 +20,7 @@ def trained_on(model: Path) -> DataSet:
         return open_data(Path(RunFolder.open(run).data["path"]))
     except InvalidDataError as error:
         raise InvalidDataError(
-            f"the data that {model} was trained on is needed, and not to be had: {error}"
+            f"the data that {model} was trained on is needed, but missing: {error}"
         ) from error
 
 
@@ -38,7 +38,7 @@ def recorded_shares(card: ModelCard, own: Callable[[], DataSet]) -> dict[str, fl
 def warn_if_trained_on(card: ModelCard, data: DataSet, entries: Sequence[Entry]) -> None:
     """Warn on stderr if a model is scored on the pictures that it was trained on.
 
-    The pictures are only read if the data is not divided; otherwise the split's name tells.
+    The pictures are only read if the data is not divided; otherwise the split's name shows it.
     """
     seen = card.training.get("data", {})
     if data.splits() != [WHOLE] or len(entries) < seen.get("pictures", math.inf):

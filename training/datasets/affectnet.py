@@ -141,7 +141,7 @@ def _label(value: str, where: str) -> int | None:
     try:
         number = float(value)
     except ValueError as error:
-        raise InvalidDataError(f"{where}: expression {value!r} is no number") from error
+        raise InvalidDataError(f"{where}: expression {value!r} is not a number") from error
     if number not in range(LAST_EXPRESSION + 1):
         raise InvalidDataError(f"{where}: expression {value} is not 0 to {LAST_EXPRESSION}")
     return EMOTIONS.index(EXPRESSIONS[int(number)]) if number < len(EXPRESSIONS) else None

@@ -34,11 +34,11 @@ SYNONYMS: Final[dict[str, Emotion]] = {
     "mad": "anger",
     "sad": "sadness",
     "scared": "fear",
-    "suprise": "surprise",
+    "suprise": "surprise",  # codespell:ignore
     "surprised": "surprise",
     **{emotion: emotion for emotion in EMOTIONS},
 }
-"""Folder names in public data sets, including the misspelt `suprise`. Digits and punctuation around
+"""Folder names in public data sets, some of them misspelt. Digits and punctuation around
 a name are ignored: `0_angry`, `7-neutral`."""
 
 
@@ -60,10 +60,10 @@ def missing(root: Traversable) -> str | None:
     names = sorted(child.name for child in below(root) if any(map(_is_picture, child.iterdir())))
     if not names:
         return None
-    told = ", ".join(names[:8])
+    listed = ", ".join(names[:8])
     if all(name.isdigit() for name in names):
-        return f"folders {told} are numbers, which mean something else in each data set: name them"
-    return f"none of the folders {told} names an emotion; the names are {', '.join(EMOTIONS)}"
+        return f"folders {listed} are numbers, which mean something else in each data set: name them"
+    return f"none of the folders {listed} names an emotion; the names are {', '.join(EMOTIONS)}"
 
 
 def entries(root: Traversable, split: str) -> list[Entry]:

@@ -135,12 +135,12 @@ class ModelCard:
         )
 
 
-def _int8(fields: Fields, told: Mapping[str, Any]) -> Int8Card:
+def _int8(fields: Fields, document: Mapping[str, Any]) -> Int8Card:
     if unknown := sorted(set(fields) - Int8Card.__dataclass_fields__.keys()):
         raise ValueError(f"fields unknown in int8: {', '.join(unknown)}")
     for for_people in ("scores", "quantization"):
         fields.map(for_people)
-    return Int8Card(fields.text("sha256"), told["scores"], told["quantization"])
+    return Int8Card(fields.text("sha256"), document["scores"], document["quantization"])
 
 
 def _geometry(fields: Fields) -> CropGeometry:
