@@ -52,7 +52,7 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
         type=_checked(_port),
         help="of the live page; without, 8080 or else a free one",
     )
-    parser.add_argument("--detector-model", help="YuNet's file, where it cannot be downloaded")
+    parser.add_argument("--detector-model", help="YuNet's file, if it cannot be downloaded")
     return parser
 
 

@@ -325,7 +325,9 @@ def _parser() -> argparse.ArgumentParser:
     add("cameras", _cameras, "Show every camera: state, rate, last frame, owner, backlog.")
     ledger = add("ledger", _ledger, "Show what became of every frame, and whether it adds up.")
     ledger.add_argument("cameras", nargs="*", help="cameras [all]")
-    dead = add("dead", _dead, "Show the dead letters, newest first: frames that could not be analysed.")
+    dead = add(
+        "dead", _dead, "Show the dead letters: frames that could not be analysed, newest first."
+    )
     dead.add_argument("cameras", nargs="*", help="cameras [all]")
     dead.add_argument("--count", type=_positive, default=100, help="maximum per camera [100]")
     dead.add_argument("--replay", action="store_true", help="not possible; says why")

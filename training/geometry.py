@@ -58,7 +58,7 @@ def build_detector(name: str, model: Path | None) -> Detector:
         return choose_detector(name, model)()
     except DetectorUnavailableError:
         raise
-    except RuntimeError as error:  # pathlib's, where an unknown user has no HOME
+    except RuntimeError as error:  # from pathlib: an unknown user without HOME
         raise DetectorUnavailableError(
             f"{name} cannot be looked up: {error} Set HOME or XDG_CACHE_HOME, or give its file "
             "with --detector-model"

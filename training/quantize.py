@@ -160,7 +160,7 @@ def _rounding(node: Any) -> Any:
 def _before(node: Any, number: int, kind: str) -> Any:
     found = node.input_value(number).get_node()
     if found.get_type_name() != kind:
-        raise Int8UnavailableError(f"NNCF left {found.get_type_name()} where {kind} is expected")
+        raise Int8UnavailableError(f"NNCF's graph has {found.get_type_name()} instead of {kind}")
     return found
 
 

@@ -111,7 +111,7 @@ class RunConfig:
     source_size: int = setting(48, "PIXELS", "side that every face is reduced to first")
     validations: int = setting(4, "N", "validations per stage")
     precision: Literal["float32", "mixed_bfloat16"] = setting(
-        "float32", "TYPE", "type of convolutions; bfloat16 is faster where the processor has it"
+        "float32", "TYPE", "type of convolutions; bfloat16 is faster if the processor has it"
     )
     augmentation: Augmentation = field(default_factory=Augmentation)
 

@@ -89,7 +89,7 @@ class TorchStep:
         scale = self._config.clip_norm / max(norm, self._config.clip_norm)
         for variable, gradient in zip(self._variables, gradients, strict=True):
             variable.grad = gradient.contiguous()
-            if scale != 1:  # also where it is not a number
+            if scale != 1:  # also if it is not a number
                 variable.grad.mul_(scale)
         for group in self._adam.param_groups:
             group["lr"] = float(self._keras.learning_rate.value)
@@ -141,7 +141,7 @@ class _Draw:
         """Return a copy of x with this share of its values 0 and the others scaled up."""
         if rate == 0:
             return x
-        if x.device.type == "cpu":  # where PyTorch's generator takes three times as long
+        if x.device.type == "cpu":  # PyTorch's generator takes three times as long there
             words = self._bits.random_raw(math.ceil(x.numel() / 4)).view(np.int16)
             numbers = torch.from_numpy(words).as_strided(x.size(), x.stride())
             kept = (numbers >= round(rate * 2**16) - 2**15).to(x.dtype)

@@ -96,8 +96,8 @@ class WorkerSettings(ServiceSettings):
         LEASE_MS,
         ge=500,
         le=MAX_LEASE_MS,
-        description="time after which a worker without a heartbeat loses its cameras: short for a quick "
-        "takeover, long if the network stalls; the same for all workers",
+        description="time after which a worker without a heartbeat loses its cameras: short for a "
+        "quick takeover, long if the network stalls; the same for all workers",
     )
     weight: float = Field(
         1.0, gt=0, le=1000, description="share of the cameras, against the other workers'"

@@ -120,7 +120,7 @@ def test_without_nncf_a_release_goes_without_an_int8_file_and_says_so(
         [*command, "quantize", str(out), str(data)], capture_output=True, text=True, check=False
     )
     assert asked.returncode == 2
-    assert "Install 'emotion-streams[training]'" in asked.stderr.splitlines()[-1]
+    assert "pip install 'emotion-streams[training]'" in asked.stderr.splitlines()[-1]
 
 
 def test_a_release_that_is_not_there_is_one_line(

@@ -62,7 +62,7 @@ def missing(root: Traversable) -> str | None:
         return None
     listed = ", ".join(names[:8])
     if all(name.isdigit() for name in names):
-        return f"folders {listed} are numbers, which mean something else in each data set: name them"
+        return f"folders {listed} are numbers, whose meaning depends on the data set: name them"
     return f"none of the folders {listed} names an emotion; the names are {', '.join(EMOTIONS)}"
 
 
