@@ -37,12 +37,14 @@ else
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 endif
 
-check: lint test ## what has to pass before a commit: format, lint, types, tests
+check: lint test ## what has to pass before a commit: format, lint, types, words, tests
 
-lint: .venv/installed-test
+lint: .venv/installed-test node_modules/.package-lock.json ## format, lint, types and words, without tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/codespell
 	$(BIN)/mypy
+	$(BIN)/node node_modules/typescript/bin/tsc
 
 chaos: .venv/installed-test ## break a running system at random for SECONDS, and audit it
 	$(BIN)/python -m tests.faults.chaos --seconds $(SECONDS) --seed $(SEED)
@@ -65,7 +67,7 @@ lock: .venv/installed-test ## update constraints.txt to the newest versions
 		--no-emit-index-url --no-emit-find-links --python-version 3.11 pyproject.toml -o constraints.txt
 
 clean:
-	rm -rf .venv
+	rm -rf .venv node_modules
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
@@ -79,3 +81,8 @@ clean:
 .venv/installed-test: pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
 	@touch $@ .venv/installed-run
+
+# TypeScript, which checks the types of the page's JavaScript.
+node_modules/.package-lock.json: package.json package-lock.json | .venv/installed-test
+	$(BIN)/npm ci --silent
+	@touch $@

@@ -41,8 +41,8 @@ def require() -> None:
         import keras
     except (ImportError, ValueError) as error:  # ValueError: KERAS_BACKEND names none
         raise BackendUnavailableError(
-            f"Keras cannot run here: {error}. Run pip install 'emotion-streams[training]' torch "
-            f"(or another of {', '.join(TRAINING)}); set KERAS_BACKEND only to one that is installed"
+            f"Keras cannot run here: {error}. Run pip install 'emotion-streams[training]' "
+            f"torch (or another of {', '.join(TRAINING)}); set KERAS_BACKEND only to one that is installed"
         ) from error
     if (name := keras.backend.backend()) not in TRAINING:
         raise BackendUnavailableError(
