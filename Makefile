@@ -1,4 +1,4 @@
-# The two commands of the README are `make run` and `make test`; each makes .venv when it is missing.
+# The two commands of the README are `make run` and `make test`; each creates .venv if it is missing.
 PYTHON ?= python3
 # In the environment, because every user can read the command lines of processes.
 export SOURCE ?= demo
@@ -6,8 +6,8 @@ export ARGS ?=
 SECONDS ?= 600
 SEED ?= 1
 BIN := .venv/bin
-# In a process of its own: after other files a pytest process died in it without a word, alone it
-# does not. The cause is not known yet.
+# Run in a separate process: after other files a pytest process died in it without a message, alone
+# it does not. The cause is unknown.
 ALONE := tests/worker/test_app.py
 
 .DEFAULT_GOAL := help

@@ -202,11 +202,6 @@ async def _ledger(arguments: argparse.Namespace) -> int:
 
 
 async def _dead(arguments: argparse.Namespace) -> int:
-    if arguments.replay:
-        raise ValueError(
-            "dead letters cannot be replayed: they hold no pixels, by design "
-            "(faces are never kept). Without --replay you see what is known of each"
-        )
     async with connect_async(arguments.redis) as client:
         names = await _known(client, arguments.cameras)
         letters, unreadable = [], 0
@@ -330,7 +325,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     dead.add_argument("cameras", nargs="*", help="cameras [all]")
     dead.add_argument("--count", type=_positive, default=100, help="maximum per camera [100]")
-    dead.add_argument("--replay", action="store_true", help="not possible; says why")
     return parser
 
 
