@@ -42,7 +42,8 @@ def require() -> None:
     except (ImportError, ValueError) as error:  # ValueError: KERAS_BACKEND names none
         raise BackendUnavailableError(
             f"Keras cannot run here: {error}. Run pip install 'emotion-streams[training]' "
-            f"torch (or another of {', '.join(TRAINING)}); set KERAS_BACKEND only to one that is installed"
+            f"torch (or another of {', '.join(TRAINING)}); KERAS_BACKEND must be one of those "
+            "installed"
         ) from error
     if (name := keras.backend.backend()) not in TRAINING:
         raise BackendUnavailableError(

@@ -8,7 +8,7 @@ from typing import Final
 from training import metrics
 from training.datasets import Entry, InvalidDataError
 from training.datasets.entry import warn
-from training.evaluate import predict, report
+from training.evaluate import Predictions, predict, report
 from training.geometry import Measurement, measure, sample
 from training.logit_adjustment import RECORD, adjust, crossfit, log_shares
 from training.model_card import render
@@ -54,14 +54,11 @@ def export(
     predictions = predict(engine, card, valid, None)
     scored, choice = predictions, {}
     if target_shares is not None:
-        shares = log_shares(card, target_shares)
-        found = crossfit(predictions.logits, predictions.truth, shares)
+        found = crossfit(predictions.logits, predictions.truth, log_shares(card, target_shares))
         scored = replace(predictions, logits=found.held_out)
-        predictions = replace(predictions, logits=predictions.logits - found.tau * shares)
         choice = {RECORD: {"tau": found.tau, "halves": list(found.halves)}}
-        if found.tau:
-            trained = adjust(trained, target_shares, found.tau)
-            engine = build_engine("auto", trained, threads)
+        trained, predictions = _adjusted(trained, predictions, target_shares, found.tau)
+        engine = build_engine("auto", trained, threads)
     temperature = round(metrics.fit_temperature(predictions.logits, predictions.truth), 4)
     scores = {"data": dict(about), **report(scored, temperature), **choice}
     crossfitted = metrics.crossfitted_error(scored.logits, scored.truth)
@@ -75,6 +72,17 @@ def export(
         warn(f"no int8 file: {error}")
     (out / MODEL_CARD).write_text(render(card))
     return card
+
+
+def _adjusted(
+    trained: Release, predictions: Predictions, target_shares: Shares, tau: float
+) -> tuple[Release, Predictions]:
+    """Return the model and its predictions after logit adjustment by tau, which may be 0."""
+    if tau == 0:
+        return trained, predictions
+    shares = log_shares(trained.card, target_shares)
+    logits = predictions.logits - tau * shares
+    return adjust(trained, target_shares, tau), replace(predictions, logits=logits)
 
 
 def quantize_release(
