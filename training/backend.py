@@ -39,7 +39,7 @@ def require() -> None:
     choose()
     try:
         import keras
-    except (ImportError, ValueError) as error:  # ValueError: KERAS_BACKEND names none
+    except (ImportError, ValueError) as error:  # ValueError: unknown KERAS_BACKEND
         raise BackendUnavailableError(
             f"Keras cannot run here: {error}. Run pip install 'emotion-streams[training]' "
             f"torch (or another of {', '.join(TRAINING)}); KERAS_BACKEND must be one of those "
@@ -74,7 +74,7 @@ def environment() -> dict[str, Any]:
 
 
 def _gpus(backend: str) -> int:
-    if backend == "torch":  # of its devices Keras lists none
+    if backend == "torch":  # Keras does not list its devices
         return int(sys.modules[backend].cuda.device_count())
     import keras
 

@@ -36,7 +36,7 @@ COLUMNS: Final = tuple(field.name for field in fields(Row))
 
 
 class Curves:
-    """curves.csv, open for appending. Rows after step `done` belong to a lost attempt; they go."""
+    """curves.csv, open for appending. Drops rows after step `done`."""
 
     def __init__(self, folder: Path, done: int) -> None:
         path = folder / CURVES

@@ -66,14 +66,14 @@ def predict(
 ) -> Predictions:
     """Classify every face that is not ambiguous. Raises InvalidDataError if none is left."""
     left_out: Counter[str] = Counter()
-    judged = (entry for entry in entries if entry.label != AMBIGUOUS)
+    labelled = (entry for entry in entries if entry.label != AMBIGUOUS)
 
     def leave_out(reason: str, entry: Entry) -> None:
         left_out.update([reason])
         if reason == UNREADABLE:
             print(f"skipped, {reason}: {entry.name}", file=sys.stderr)
 
-    return classify(engine, card, crops(judged, card, detector, leave_out), left_out)
+    return classify(engine, card, crops(labelled, card, detector, leave_out), left_out)
 
 
 def classify(
@@ -85,7 +85,7 @@ def classify(
     """
     names, labels = [], []
     probabilities: list[NDArray[np.float32]] = []
-    # No more at once than the instances take: a data set need not fit into memory.
+    # As many as the instances take, because a data set may not fit into memory.
     with ThreadPoolExecutor(engine.instances) as threads:
         for part in _batches(found, engine.max_batch * engine.instances):
             batches = _batches((crop.picture for crop in part), engine.max_batch)
@@ -93,7 +93,7 @@ def classify(
             names += [crop.entry.name for crop in part]
             labels += [_in_order(crop.entry.label, card) for crop in part]
     if not names:
-        raise InvalidDataError(f"no face to judge: {dict(left_out) or 'none has a label'}")
+        raise InvalidDataError(f"no face to score: {dict(left_out) or 'all are ambiguous'}")
     logits = np.log(np.concatenate(probabilities).astype(np.float64) + 1e-30) * card.temperature
     return Predictions(
         card.labels, logits, np.array(labels, np.int64), tuple(names), dict(left_out)

@@ -46,7 +46,7 @@ def build(config: RunConfig, shift: NDArray[np.float32]) -> keras.Model:
         use_ema=True,
         ema_momentum=config.ema,
     )
-    # Decay draws weights to 0; biases and batch norm have no reason to be there.
+    # Decay moves weights towards 0, which does not help biases and batch norm.
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     # TensorFlow's XLA compiles again for each input size, and gains a sixth on a CPU.
     jit = False if keras.backend.backend() == "tensorflow" else "auto"

@@ -73,7 +73,7 @@ def add_int8(
     if (lost := scores["accuracy_float32"] - scores["accuracy"]) > MOST_LOST:
         raise Int8UnavailableError(
             f"{folder}: int8 costs {100 * lost:.2f} points of accuracy, "
-            f"of {100 * MOST_LOST:g} that it may"
+            f"more than the allowed {100 * MOST_LOST:g}"
         )
     import nncf
     import openvino
@@ -135,7 +135,7 @@ def _layers(model: Any) -> Iterator[tuple[str, Int8Layer]]:
         rounding = _rounding(node)
         ends = [float(_constant(rounding, number).item()) for number in range(1, 5)]
         if ends[:2] != ends[2:] or rounding.get_attributes()["levels"] != _LEVELS:
-            raise Int8UnavailableError("NNCF rounds in a way that the int8 file cannot hold")
+            raise Int8UnavailableError("NNCF rounds in a way that the int8 file cannot represent")
         yield (
             next(names),
             Int8Layer(

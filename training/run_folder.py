@@ -47,7 +47,7 @@ class RunFolder:
     def create(cls, path: Path, config: RunConfig, data: Mapping[str, Any]) -> "RunFolder":
         """Create a run. Raises InvalidDataError if the folder already contains one."""
         if (path / RUN).exists():
-            raise InvalidDataError(f"{path} already holds a run: continue it with --resume")
+            raise InvalidDataError(f"{path} already contains a run: continue it with --resume")
         start = _start(config.start)
         run = {
             "config": asdict(config),
@@ -78,7 +78,7 @@ class RunFolder:
                 raise InvalidDataError(
                     f"{self.path}: another process is training this run"
                 ) from error
-            yield  # closing the file gives the lock back, as the process's end does
+            yield  # closing the file, or the end of the process, releases the lock
 
     def card(self, side: int) -> ModelCard:
         """Return the card of this run's model at that input size, before scoring.

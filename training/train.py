@@ -121,7 +121,7 @@ class Training:
 
     def _save(self, curves: Curves) -> None:
         self._check_weights()
-        curves.sync()  # first: a checkpoint of steps that they lack would leave a gap in them
+        curves.sync()  # first, so that they contain every step of the checkpoint
         checkpoint.save(self._folder.path, self._model, self._progress)
         self._saved_at = time.monotonic()
 
@@ -135,6 +135,6 @@ class Training:
 
     def _diverged(self, what: str) -> DivergedError:
         return DivergedError(
-            f"{self._folder.path}: {what} of {self._config.steps}, and no checkpoint was written "
-            "since it was finite. Begin another run, with a lower rate"
+            f"{self._folder.path}: {what} of {self._config.steps}, and the last checkpoint "
+            "is from before. Start another run with a lower rate"
         )

@@ -136,7 +136,7 @@ def test_a_second_run_never_overwrites_the_first(
     (tmp_path / "run" / "run.json").write_text("{}")
     arguments = ["train", data, "--out", str(tmp_path / "run"), "--stage", "28:1:1:1e-3"]
     assert main(arguments) == 2
-    assert "already holds a run" in capsys.readouterr().err
+    assert "already contains a run" in capsys.readouterr().err
 
 
 def test_the_summary_is_the_papers_table(capsys: pytest.CaptureFixture[str]) -> None:

@@ -92,7 +92,7 @@ def entries(root: Traversable, split: str) -> list[Entry]:
 def _pictures(folder: Traversable, path: str) -> Iterator[tuple[str, Traversable]]:
     """Yield the pictures in a folder and below it, with their paths."""
     for child in sorted(folder.iterdir(), key=lambda child: child.name):
-        if child.name.startswith("."):  # what other systems leave beside a picture
+        if child.name.startswith("."):  # files that other systems add
             continue
         if child.is_dir():
             yield from _pictures(child, f"{path}/{child.name}")
