@@ -89,7 +89,7 @@ def main(argv: list[str] | None = None) -> int:
         except (InvalidReleaseError, DetectorUnavailableError, EngineUnavailableError) as error:
             exit_with_error("worker", str(error))
         except SystemExit:
-            log.info("told to stop while starting")
+            log.info("stop requested during start-up")
             code = 0
         except Exception:
             log.critical("the worker falls", exc_info=True)

@@ -57,7 +57,7 @@ class WorkerSettings(ServiceSettings):
         None,
         ge=1,
         le=1024,
-        description="frames in flight at once, over all cameras; without, as few as keep the "
+        description="frames in flight at once, over all cameras; default: as few as keep the "
         "threads and the engine busy",
     )
     keep_events: int = Field(
@@ -96,8 +96,8 @@ class WorkerSettings(ServiceSettings):
         LEASE_MS,
         ge=500,
         le=MAX_LEASE_MS,
-        description="time after which a worker that is not heard of loses its cameras: short for a "
-        "quick takeover, long where the network stalls; the same for all workers",
+        description="time after which a worker without a heartbeat loses its cameras: short for a "
+        "quick takeover, long if the network stalls; the same for all workers",
     )
     weight: float = Field(
         1.0, gt=0, le=1000, description="share of the cameras, against the other workers'"

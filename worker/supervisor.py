@@ -163,7 +163,7 @@ class WorkerProcess:
                 backoff = delays(*BACKOFF_S)
             delay = next(backoff)
             log.error(
-                "a worker fell with code %s; starting it again in %.1f s",
+                "worker crashed with code %s; restarting it in %.1f s",
                 code,
                 delay,
                 extra=self._about(),

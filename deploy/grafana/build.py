@@ -243,7 +243,7 @@ CAMERA: Final = Dashboard(
                 ),
                 Panel(
                     "Reconnects and restarts",
-                    "The camera failed and was opened anew; its process hung or fell.",
+                    "The camera failed and was opened again; its process hung or crashed.",
                     (
                         Query(
                             "sum by (camera) "
@@ -283,8 +283,7 @@ CAMERA: Final = Dashboard(
                 ),
                 Panel(
                     "Backlog",
-                    "Frames that wait or are being worked on; a camera holds 20 unless told "
-                    "otherwise.",
+                    "Frames that are queued or in flight; by default at most 20 per camera.",
                     (Query(f"max by (camera) (emotion_backlog_frames{_CAMERA})", "{{camera}}"),),
                     bad_above=5,
                 ),

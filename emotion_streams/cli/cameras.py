@@ -77,11 +77,6 @@ async def ledger(arguments: argparse.Namespace) -> int:
 
 async def dead(arguments: argparse.Namespace) -> int:
     """Print the dead letters of the cameras. Returns 1 if some cannot be read."""
-    if arguments.replay:
-        raise ValueError(
-            "dead letters cannot be replayed: they hold no pixels, by design "
-            "(faces are never kept). Without --replay you see what is known of each"
-        )
     async with connect_async(arguments.redis) as client:
         names = await known_cameras(client, arguments.cameras)
         letters, unreadable = [], 0

@@ -93,11 +93,12 @@ def _add_cameras(add: _Add) -> None:
     )
     ledger.add_argument("cameras", nargs="*", help="cameras [all]")
     dead = add(
-        "dead", cameras.dead, "Show the dead letters, newest first: frames nobody could analyse."
+        "dead",
+        cameras.dead,
+        "Show the dead letters: frames that could not be analysed, newest first.",
     )
     dead.add_argument("cameras", nargs="*", help="cameras [all]")
     dead.add_argument("--count", type=_positive, default=100, help="maximum per camera [100]")
-    dead.add_argument("--replay", action="store_true", help="not possible; says why")
 
 
 def _redis_url(url: str) -> str:

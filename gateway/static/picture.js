@@ -1,7 +1,14 @@
-// A picture with the boxes of its own event upon it.
+// A picture with the boxes of its own event on it.
 import { face, percent } from "./emotions.js";
 
-// Faces from left to right: events list them in no order of ours, and numbers should stay.
+/** @typedef {import("./cameras.js").Camera} Camera */
+/** @typedef {import("./cameras.js").EmotionEvent} EmotionEvent */
+/** @typedef {import("./cameras.js").Face} Face */
+
+/**
+ * Faces from left to right: their order in events is arbitrary, and numbers should stay.
+ * @param {EmotionEvent} event
+ */
 export const ordered = (event) => [...event.faces].sort((a, b) => a.box[0] - b.box[0]);
 
 // The steady label if the face's track has one, else the emotion in this frame alone.
@@ -19,6 +26,11 @@ export class PictureView {
   #veil = document.createElement("div");
   #off = document.createElement("div");
 
+  /**
+   * @param {HTMLElement} element
+   * @param {Camera} camera
+   * @param {{ numbered?: boolean, withPictures?: boolean }} options
+   */
   constructor(element, camera, { numbered = false, withPictures = true } = {}) {
     this.element = element;
     this.camera = camera;
@@ -40,19 +52,20 @@ export class PictureView {
       ? [event.width, event.height]
       : [status?.width || 4, status?.height || 3];
     this.element.style.aspectRatio = `${width} / ${height}`;
-    this.element.style.setProperty("--ratio", width / height);
+    this.element.style.setProperty("--ratio", String(width / height));
     if (this.withPictures && shown) {
       this.#off.hidden = true;
       const { bitmap } = shown;
       if (this.#canvas.width !== bitmap.width || this.#canvas.height !== bitmap.height) {
         Object.assign(this.#canvas, { width: bitmap.width, height: bitmap.height });
       }
-      this.#canvas.getContext("2d").drawImage(bitmap, 0, 0);
+      /** @type {CanvasRenderingContext2D} */ (this.#canvas.getContext("2d")).drawImage(bitmap, 0, 0);
     }
     if (event) this.#drawBoxes(event);
     this.#canvas.setAttribute("aria-label", describe(this.camera.name, event, this.camera.health().stale));
   }
 
+  /** @param {EmotionEvent} event */
   #drawBoxes(event) {
     this.element.dataset.frame = event.frame_id;
     const boxes = ordered(event).map((found, index) => {
@@ -78,8 +91,13 @@ export class PictureView {
     this.#boxes.setAttribute("aria-hidden", "true"); // the canvas says it
   }
 
-  // Words of several faces would cover each other: in a tile the drawn faces stand alone, and
-  // large they carry their number while there is no room for more.
+  /**
+   * Words of several faces would cover each other: in a tile the drawn faces stand alone, and
+   * large they carry their number while there is no room for more.
+   * @param {Face} found
+   * @param {number} index
+   * @param {number} count
+   */
   #label(found, index, count) {
     const words = inWords(found);
     if (count === 1) return words;
@@ -87,12 +105,12 @@ export class PictureView {
     return count > 4 ? `${index + 1}` : `${index + 1}. ${words}`;
   }
 
-  // A camera whose pictures are not of now must not look live.
+  // A camera with old pictures must not look live.
   drawState() {
     const { word, why, stale } = this.camera.health();
     const live = word === "Live";
     this.element.classList.toggle("dim", stale || !live);
-    // Where new pictures come, however few, they are to be seen.
+    // Even a few new pictures are shown.
     this.#veil.hidden = live || !stale;
     this.#off.classList.toggle("mute", !live);
     if (this.#veil.hidden) return;
@@ -106,6 +124,10 @@ export class PictureView {
   }
 }
 
+/**
+ * @param {number | null | undefined} ms
+ * @param {number} now
+ */
 function since(ms, now) {
   if (!ms) return "no picture yet";
   const seconds = Math.max(0, Math.round((now - ms) / 1000));
@@ -114,6 +136,11 @@ function since(ms, now) {
   return `last picture ${new Date(ms).toLocaleString()}`;
 }
 
+/**
+ * @param {string} name
+ * @param {EmotionEvent | null | undefined} event
+ * @param {boolean} stale
+ */
 export function describe(name, event, stale) {
   if (!event) return `${name}: no picture yet`;
   if (stale) return `${name}: no current picture`;

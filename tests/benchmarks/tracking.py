@@ -85,7 +85,9 @@ def frame_cost(frames: int = 500) -> dict[str, float]:
         packed = time.perf_counter()
         chain, state = association.after, step.state
         for part, seconds in zip(
-            parts.values(), (associated - start, advanced - associated, packed - advanced), strict=True
+            parts.values(),
+            (associated - start, advanced - associated, packed - advanced),
+            strict=True,
         ):
             part.append(seconds)
     spent = {f"{name}_us": round(1e6 * median(part)) for name, part in parts.items()}

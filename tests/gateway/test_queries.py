@@ -61,7 +61,6 @@ def check(answer: httpx.Response) -> None:
 
 @pytest.mark.parametrize("path", [path for path in PATHS if not path.endswith("frame.jpg")])
 @settings(
-    max_examples=15, deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 @given(query=QUERIES, segment=SEGMENTS)
@@ -76,9 +75,7 @@ def test_no_query_makes_the_gateway_fail(
         check(answer)
 
 
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(raw=st.binary(max_size=60))
 def test_no_bytes_in_the_query_make_the_gateway_fail(fuzzed: Gateway, raw: bytes) -> None:
     text = "".join(chr(byte) if chr(byte).isalnum() else f"%{byte:02X}" for byte in raw)

@@ -44,7 +44,7 @@ OUTCOMES: Final = st.lists(
     max_size=6,
 )
 
-EXAMPLES: Final = 500
+EXAMPLES: Final = 2 * settings().max_examples
 STEPS: Final = 50
 
 FIRST_MS: Final = int(time.time() * 1000)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
@@ -166,7 +166,6 @@ def test_a_frame_that_is_given_up_does_not_disturb_the_others() -> None:
     run(engine, check)
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     requests=st.lists(
         st.tuples(st.sampled_from("abc"), st.lists(st.integers(0, 255), max_size=9)), max_size=20
@@ -284,7 +283,6 @@ moves = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
 @given(moves=moves, max_batch=st.integers(1, 16), instances=st.integers(1, 3))
 def test_whatever_happens_the_rule_holds(
     moves: list[tuple[Any, ...]], max_batch: int, instances: int
