@@ -193,6 +193,11 @@ def test_each_bad_frame_becomes_one_dead_letter_and_the_next_goes_on(
         (["producer", "--camera", "lobby", "--fps", "-1"], "fps"),
         (["producer", "--camera", "{lobby}"], "camera name"),
         (["producer", "--camera", "lobby", "--colour", "red"], "--colour"),
+        (
+            ["producer", "--camera", "a", "--source", "caf\udce9.avi"],
+            r"source: caf\xe9.avi is not UTF-8",
+        ),
+        (["worker", "--redis", "redis://caf\udce9"], "not a Redis URL: not UTF-8"),
     ],
 )
 def test_a_setting_that_is_wrong_is_one_line_and_exit_code_2(command: list[str], says: str) -> None:
