@@ -21,7 +21,7 @@ import redis
 from emotion_streams import EmotionEvent, Ledger, connect_async, keys, read_ledger
 from tests import samples
 from tests.faults.processes import ROOT, Running, start_producer, start_worker
-from tests.servers import RedisProcess, eventually, free_port
+from tests.servers import RedisProcess, Stopwatch, eventually, free_port
 
 
 def ledger_of(url: str, camera: str) -> Ledger:
@@ -295,13 +295,13 @@ def test_make_run_shows_events_and_ctrl_c_ends_all_of_it_within_3_seconds(
         assert list(Path(temporary).iterdir())
         below = descendants(launcher.process.pid)
         assert len(below) >= 3
-        began = time.monotonic()
+        watch = Stopwatch()
         launcher.process.send_signal(ending)
-        assert launcher.wait(10) == 0
-        took = time.monotonic() - began
+        assert launcher.wait(30) == 0
+        took_s = watch.read_s()
         assert list(Path(temporary).iterdir()) == []
     # What is promised; a launcher that waits for anything longer has to kill it.
-    assert took < 3.0
+    assert took_s < 3.0
     assert not [pid for pid in below if Path(f"/proc/{pid}").exists()]
 
 
