@@ -66,7 +66,7 @@ def test_the_faces_are_those_of_opencv_within_a_pixel(
         faces += len(found)
         assert len(found) == len(expected)
         for face in found:
-            same = min(expected, key=lambda other: apart(face, other))  # noqa: B023
+            same = min(expected, key=lambda other: apart(face, other))
             assert apart(face, same) < pixels
             assert landmarks_apart(face, same) < 2 * pixels
     assert faces == 43
