@@ -25,7 +25,7 @@ from worker.inference.detect import Detection
 from worker.inference.faces import DetectedFaces
 from worker.inference.pipeline import AnalysedFrame, ClassifiedFaces
 from worker.ownership.lease import Leases
-from worker.tracking import Policy
+from worker.tracking import Policy, Sighting
 from worker.tracking.camera_tracker import CameraTracker
 
 EXAMPLES: Final = 500
@@ -100,7 +100,7 @@ class Camera:
         stream = CameraStream(self._client, lease, Retention())
         claimed = await stream.claim([])
         tracker = CameraTracker(self.name, Policy())
-        assert tracker.load(*await stream.load_tracks()) is None
+        await _load(stream, tracker)
         self._owner = Owner(stream, tracker)
         for queued in claimed.frames:
             await stream.begin(queued.frame_id, queued.deliveries)
@@ -135,7 +135,7 @@ class Camera:
         tracker = self._owner.tracker
         step = tracker.close_silent(self.at_ms + 70_000)
         await self._store(build_closing(step, tracker), reply_is_lost=False)
-        tracker.load(*await self._owner.stream.load_tracks())
+        await _load(self._owner.stream, tracker)
 
     async def _store(self, batch: Batch, reply_is_lost: bool) -> None:
         assert self._owner
@@ -148,7 +148,8 @@ class Camera:
         faces = self._pictures[queued.frame_id]
         found = tuple(Detection(Box(200.0 * place, 50.0, 60.0, 60.0), 0.9) for place, _ in faces)
         crops = np.zeros((len(found), 8, 8, 3), np.uint8)
-        detected = DetectedFaces(800, 600, found, crops, 0.001, 0.001)
+        sightings = tuple(Sighting(each.box, each.score) for each in found)
+        detected = DetectedFaces(800, 600, found, crops, 0.001, 0.001, sightings)
         assert queued.frame
         tracked = tracker.associate(queued.frame_id, queued.frame.captured_ms, detected.sightings)
         rows = np.full((len(faces), 8), 0.05, np.float32)
@@ -157,6 +158,11 @@ class Camera:
         emotions = ClassifiedFaces(rows, (None,) * len(faces), 0.001)
         analysed = AnalysedFrame(queued.frame_id, queued.frame, detected, tracked, emotions, 0, 0)
         return Completion(queued.frame_id, Outcome.ANALYSED, analysed=analysed)
+
+
+async def _load(stream: CameraStream, tracker: CameraTracker) -> None:
+    stored = await stream.load_tracks()
+    assert tracker.load(stored.version, stored.state) is None
 
 
 def check(episodes: Sequence[Episode]) -> None:
