@@ -1,20 +1,20 @@
-# The two commands of the README are `make run` and `make test`; each makes .venv when it is missing.
+# The two commands of the README are `make run` and `make test`; each creates .venv if it is missing.
 PYTHON ?= python3
-# In the environment: what stands on a command line everybody can read.
+# In the environment, because every user can read the command lines of processes.
 export SOURCE ?= demo
 export ARGS ?=
 SECONDS ?= 600
 SEED ?= 1
 BIN := .venv/bin
-# In a process of its own: after other files a pytest process died in it without a word, alone it
-# does not. The cause is not known yet.
+# Run in a separate process: after other files a pytest process died in it without a message, alone
+# it does not. The cause is unknown.
 ALONE := tests/worker/test_app.py
 
 .DEFAULT_GOAL := help
 
 .PHONY: help redis run test check lint bench chaos soak check-deploy check-deploy-full lock clean
 
-help: ## say what there is
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 redis: .venv/installed-run ## a server at 127.0.0.1:6379 that keeps frames in memory alone
@@ -22,10 +22,10 @@ redis: .venv/installed-run ## a server at 127.0.0.1:6379 that keeps frames in me
 
 run: .venv/installed-run ## analyse SOURCE (demo, 0, rtsp://..., a file) and print the events
 	@case "$(if $(filter command,$(origin SOURCE)),$$SOURCE)" in *://*@*|*://*\?*=*) \
-		echo "make: every user of this machine could read that password; write SOURCE before make:" >&2; \
+		echo "make: every user of this machine could read the password; write SOURCE before make:" >&2; \
 		echo "    SOURCE='rtsp://...' make run" >&2; exit 2;; esac
 	@case "$$ARGS" in *'$${'*) ;; *://*@*|*://*\?*=*) \
-		echo "make: every user of this machine could read that password; set NAME to it and write" >&2; \
+		echo "make: every user of this machine could read the password; set NAME to it and write" >&2; \
 		printf '%s\n' "    make run ARGS=\"--camera 'door=rtsp://user:"'\$$\$${NAME}'"@host/'\"" >&2; exit 2;; esac
 	@exec $(BIN)/python -m deploy.local $(ARGS)
 
@@ -37,12 +37,14 @@ else
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 endif
 
-check: lint test ## what has to pass before a commit: format, lint, types, tests
+check: lint test ## what has to pass before a commit: format, lint, types, words, tests
 
-lint: .venv/installed-test
+lint: .venv/installed-test node_modules/.package-lock.json ## format, lint, types and words, without tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/codespell
 	$(BIN)/mypy
+	$(BIN)/node node_modules/typescript/bin/tsc
 
 chaos: .venv/installed-test ## break a running system at random for SECONDS, and audit it
 	$(BIN)/python -m tests.faults.chaos --seconds $(SECONDS) --seed $(SEED)
@@ -59,13 +61,13 @@ check-deploy: .venv/installed-test ## the files under deploy/ alone
 check-deploy-full: .venv/installed-test ## and every image's install steps: gigabytes
 	EMOTION_CHECK_IMAGES=all $(BIN)/python -m pytest tests/deploy -s $(ARGS)
 
-lock: .venv/installed-test ## choose the newest versions anew
+lock: .venv/installed-test ## update constraints.txt to the newest versions
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --all-extras --upgrade --no-header --no-annotate \
 		--no-emit-index-url --no-emit-find-links --python-version 3.11 pyproject.toml -o constraints.txt
 
 clean:
-	rm -rf .venv
+	rm -rf .venv node_modules
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
@@ -79,3 +81,8 @@ clean:
 .venv/installed-test: pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
 	@touch $@ .venv/installed-run
+
+# TypeScript, which checks the types of the page's JavaScript.
+node_modules/.package-lock.json: package.json package-lock.json | .venv/installed-test
+	$(BIN)/npm ci --silent
+	@touch $@

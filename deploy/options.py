@@ -39,20 +39,20 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--redis",
         type=_checked(_redis_url),
-        help="a server that runs already; without, one is started",
+        help="a running server [one is started]",
     )
     parser.add_argument(
         "--fps",
         type=_checked(_fps),
         default="10",
-        help="frames per second at most, of a camera [10]",
+        help="maximum frames per second of a camera [10]",
     )
     parser.add_argument(
         "--port",
         type=_checked(_port),
-        help="of the live page; without, 8080 or else a free one",
+        help="port of the live page [8080, or a free one]",
     )
-    parser.add_argument("--detector-model", help="YuNet's file, where it cannot be downloaded")
+    parser.add_argument("--detector-model", help="YuNet's file, if it cannot be downloaded")
     return parser
 
 

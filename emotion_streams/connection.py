@@ -1,5 +1,6 @@
 """Clients of Redis or Valkey for every process: one URL, the same timeouts, no hidden retries."""
 
+import inspect
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import redis
@@ -26,6 +27,13 @@ _MAX_CONNECTIONS: Final = 1024
 
 _READ_SIZE: Final = 1 << 20
 # redis-py reads 32 KB at a time; with 1 MB a 100 KB frame takes 90 microseconds instead of 400.
+
+_HAS_READ_SIZE: Final = "socket_read_size" in inspect.signature(redis.Redis).parameters
+_CHOOSES_NODE: Final = (
+    "last_failed_node_name" in inspect.signature(AsyncRedisCluster.initialize).parameters
+)
+# redis-py has both from version 8 on. The processes require it; for a client, which reads small
+# events and may wait, an older version is sufficient.
 
 Client: TypeAlias = Any
 """A redis-py client of any topology. The type is Any, because redis-py types each reply as a union
@@ -68,7 +76,7 @@ class _AsyncCluster(AsyncRedisCluster):
     """A cluster client that asks the failed node last for the cluster's layout.
 
     redis-py asks any node for the layout after each failure, while all other commands wait: a node
-    that hangs would delay them repeatedly.
+    that hangs would delay them repeatedly. Before redis-py 8 there is no way to choose the node.
     """
 
     async def initialize(
@@ -95,7 +103,7 @@ class _Kit(NamedTuple):
 
 _ASYNC: Final = _Kit(
     redis.asyncio.Redis,
-    _AsyncCluster,
+    _AsyncCluster if _CHOOSES_NODE else AsyncRedisCluster,
     AsyncClusterNode,
     AsyncSentinel,
     _AsyncSentinelPool,
@@ -110,7 +118,7 @@ def _connect(url: str, kit: _Kit) -> Client:
         **parsed.options,
         "socket_timeout": SOCKET_TIMEOUT_S,
         "socket_connect_timeout": CONNECT_TIMEOUT_S,
-        "socket_read_size": _READ_SIZE,
+        **({"socket_read_size": _READ_SIZE} if _HAS_READ_SIZE else {}),
         "max_connections": _MAX_CONNECTIONS,
         # Only the caller knows whether a command may be sent twice.
         "retry": kit.retry(NoBackoff(), 0),

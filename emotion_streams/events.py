@@ -194,7 +194,7 @@ def parse_box(fields: wire.Fields) -> Box:
     """Return the rectangle of the field `box`. Raises MalformedMessageError."""
     x, y, width, height = fields.numbers("box", 4)
     if min(width, height) < 0:
-        raise wire.MalformedMessageError(f"box {[x, y, width, height]} is no rectangle")
+        raise wire.MalformedMessageError(f"box {[x, y, width, height]} is not a rectangle")
     return Box(x, y, width, height)
 
 

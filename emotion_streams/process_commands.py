@@ -67,6 +67,9 @@ PROCESSES: Final = {
         "gateway",
         (*_SERVICE, "starlette", "uvicorn"),
     ),
+    "training": Process(
+        "Count data, train, score, release and quantize models.", "training", "training", _TRAINING
+    ),
     "train": Process("Train a model.", "training", "training", _TRAINING, ("train",)),
     "evaluate": Process(
         "Score a model on labelled faces.", "training", "training", _TRAINING, ("evaluate",)

@@ -24,7 +24,7 @@ off, and people recognise ears and hair."""
 _MIN_MARGIN: Final = 3
 """Pixels, for boxes of a few pixels."""
 _BLOCKS: Final = 6
-"""Blocks along the longer side of a face: too few to tell anybody by."""
+"""Blocks along the longer side of a face: too few to recognise a person."""
 _QUALITY: Final = 85
 
 _YUNET_SIDE: Final = 640

@@ -1,4 +1,4 @@
-"""Every answer that is no success: one JSON object with one field, `error`."""
+"""Error responses: a JSON object with one field, `error`."""
 
 import logging
 from collections.abc import Mapping

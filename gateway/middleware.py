@@ -1,4 +1,4 @@
-"""What stands before every handler: who may ask, how often, and what a browser may do with it."""
+"""Checks before every handler: access, rate, and the security headers for browsers."""
 
 import base64
 import binascii
@@ -20,7 +20,7 @@ from gateway.errors import error
 from service.metrics import GatewayMetrics
 
 OPEN_PATH: Final = "/healthz"
-"""Answers whoever asks: it says nothing but whether the process lives."""
+"""Needs no token: it only reports whether the process is alive."""
 
 MAX_QUERY_BYTES: Final = 8192
 
@@ -139,8 +139,8 @@ def _unauthorized() -> Response:
 def client_address(scope: Scope, headers: Headers, proxies: Collection[Network]) -> str:
     """Return the client's address: the peer's or, behind trusted proxies, that in X-Forwarded-For.
 
-    It is the last one there that is not a trusted proxy's; anybody could have written what comes
-    before it. What is not an address there counts as the proxy that wrote it.
+    It is the last address there that is not a trusted proxy's; a client can write anything before
+    it. If it is not an address, the proxy that wrote it counts as the client.
     """
     address: str = (scope.get("client") or ("unix",))[0]
     hops = ",".join(headers.getlist("x-forwarded-for")).split(",")

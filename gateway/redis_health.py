@@ -1,4 +1,4 @@
-"""What keeps a part of the gateway from reading Redis, told once for as long as it lasts."""
+"""Reports once, per outage, why a part of the gateway cannot read Redis."""
 
 import logging
 

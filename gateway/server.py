@@ -48,7 +48,7 @@ def listen(host: str, port: int) -> socket.socket:
 class _TimeoutProtocol(H11Protocol):
     """uvicorn's protocol with time limits and a limit of idle connections.
 
-    By itself it waits for ever for a request that is late or comes in part.
+    Without them it waits indefinitely for a late or incomplete request.
     """
 
     idle: IdleConnections
@@ -88,7 +88,7 @@ class _TimeoutProtocol(H11Protocol):
             self._late.cancel()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no request, which the application never sees, as all else is refused."""
+        """Answer an invalid request like other errors; the application never sees it."""
         answer = error(HTTPStatus.BAD_REQUEST, msg)
         answer.headers.update({**SECURITY_HEADERS, "Connection": "close"})
         self.transport.write(
@@ -119,7 +119,7 @@ class _TimeoutProtocol(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """uvicorn, told how streams end, and with signals that only ask it to."""
+    """uvicorn, which ends streams before it stops, and whose signals only request the stop."""
 
     def __init__(
         self,

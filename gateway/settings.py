@@ -1,4 +1,4 @@
-"""What the gateway is told, and what it refuses to start with."""
+"""The settings of the gateway, and the values that it rejects."""
 
 import ipaddress
 from typing import Annotated, Final
@@ -29,7 +29,7 @@ class GatewaySettings(ServiceSettings):
     token: Annotated[str, StringConstraints(strip_whitespace=True)] | None = Field(
         None,
         description="what clients show, as a bearer token or as a password; refused on the "
-        "command line, which anybody on the machine can read: set EMOTION_GATEWAY_TOKEN",
+        "command line, which every user of the machine can read: set EMOTION_GATEWAY_TOKEN",
     )
     pictures: bool = Field(True, description="whether pictures leave the gateway at all")
     blur_faces: bool = Field(False, description="make every face that was found unrecognisable")

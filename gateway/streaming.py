@@ -27,7 +27,7 @@ class LimitedStreamingResponse(StreamingResponse):
         headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(content, media_type=media_type, headers=headers)
-        # Proxies are told not to collect the stream before passing it on.
+        # Proxies must not buffer the stream.
         self.headers["X-Accel-Buffering"] = "no"
         self._content = content
         self._held = held

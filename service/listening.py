@@ -40,7 +40,7 @@ def _listen_everywhere(port: int) -> socket.socket:
 
 
 def _has_ipv6() -> bool:
-    """Return whether the kernel has IPv6. socket.has_ipv6 only tells how Python was built."""
+    """Return whether the kernel has IPv6. socket.has_ipv6 only says how Python was built."""
     try:
         with socket.socket(socket.AF_INET6) as probe:
             probe.bind((_EVERY_ADDRESS, 0))

@@ -6,10 +6,19 @@ from pathlib import Path
 
 import pytest
 import redis
+from hypothesis import settings
 
 import producer.opencv  # noqa: F401 - cv2 reads its limits once, and some test imports it first
 import worker.inference  # noqa: F401 - it silences OpenVINO, which some test imports first
 from tests.servers import RedisProcess
+
+# Few examples while developing, many in CI, where a failure has to repeat. Without a deadline: the
+# machine may be busy.
+settings.register_profile("dev", max_examples=25, deadline=None)
+settings.register_profile(
+    "ci", max_examples=250, deadline=None, derandomize=True, print_blob=True, database=None
+)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
 @pytest.fixture(scope="session")

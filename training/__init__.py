@@ -1,1 +1,1 @@
-"""Labelled faces into a released model."""
+"""Trains the emotion classifier: from labelled faces to a released model."""

@@ -1,4 +1,4 @@
-"""`python -m training`: labelled faces to a released model."""
+"""`python -m training`: the commands that train, score and release models."""
 
 import sys
 

@@ -1,5 +1,4 @@
-"""Which changes a run makes to its training pictures: numbers alone, as its configuration holds
-them. augment.py makes the changes."""
+"""The settings of augmentation, as a run's configuration contains them. augment.py applies them."""
 
 import math
 from dataclasses import dataclass, fields
@@ -7,15 +6,18 @@ from typing import Any
 
 
 class InvalidConfigError(Exception):
-    """A run that cannot be: what is wrong with its configuration."""
+    """The configuration of a run is invalid; the message says what is wrong."""
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far a picture may be changed; each change is drawn separately for every picture and step.
+    """How far a picture may be changed. Each change is drawn per picture and step.
 
-    Shifts are fractions of the side, `gain` and `offset` of the grey range; `p_` are probabilities.
-    0 switches a change off. Those from `p_low_light` on imitate webcams.
+    `scale`, `gain` are logarithms of factors, `shift` is in sides, `offset` in parts of the grey
+    range; `p_` are probabilities. 0 switches a change off. Those from `p_low_light` on imitate
+    webcams.
+
+    Raises InvalidConfigError if a value is out of range.
     """
 
     p_flip: float = 0.5
@@ -44,8 +46,11 @@ class Augmentation:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Augmentation":
-        """From a run's record. A change that it does not name was not made: it is off. A name that
-        is unknown here is ignored where its value says off, and InvalidConfigError otherwise."""
+        """Read the augmentation from a run's record. A change that is not in it is off.
+
+        Raises InvalidConfigError for a value that is not a number, and for an unknown name, unless
+        its value is 0 (off).
+        """
         known = {field.name: 0.0 for field in fields(cls)}
         for name, value in values.items():
             if not isinstance(value, int | float) or isinstance(value, bool):

@@ -1,5 +1,7 @@
-"""Keras and the backend it runs on. Nothing here imports them before it is called: only what
-trains needs them."""
+"""Keras and its backend.
+
+Nothing here imports them before it is called, because only training needs them.
+"""
 
 import importlib.util
 import os
@@ -8,17 +10,20 @@ import sys
 from typing import Any, Final
 
 TRAINING: Final = ("torch", "tensorflow", "jax")
-"""Keras' backends that have gradients, the fastest first."""
+"""Keras' backends that can train, the fastest first."""
 
 
 class BackendUnavailableError(Exception):
-    """Keras cannot train here: why, and what to do."""
+    """Keras cannot train here; the message says why, and what to do."""
 
 
 def choose() -> None:
-    """Set KERAS_BACKEND to the first of TRAINING that is installed, unless it is set or Keras is
-    running. Keras itself would take TensorFlow whether or not it is there; without a home directory
-    it would make a folder named `~` here for its settings, so then it gets none."""
+    """Set KERAS_BACKEND to the first backend of TRAINING that is installed.
+
+    Does nothing if it is set or Keras is imported. Keras itself would choose TensorFlow even if it
+    is not installed. Without a home directory, Keras would create a folder named `~` here for its
+    settings; KERAS_HOME is set so that it does not.
+    """
     if os.path.expanduser("~") == "~":  # noqa: PTH111 - pathlib raises RuntimeError
         os.environ.setdefault("KERAS_HOME", f"{os.devnull}/keras")
     installed = [name for name in TRAINING if importlib.util.find_spec(name)]
@@ -27,14 +32,18 @@ def choose() -> None:
 
 
 def require() -> None:
-    """Import Keras and its backend. BackendUnavailableError if one is missing, or cannot train."""
+    """Import Keras and its backend.
+
+    Raises BackendUnavailableError if one of them is not installed or cannot train.
+    """
     choose()
     try:
         import keras
-    except (ImportError, ValueError) as error:  # ValueError: KERAS_BACKEND names none
+    except (ImportError, ValueError) as error:  # ValueError: unknown KERAS_BACKEND
         raise BackendUnavailableError(
-            f"Keras cannot run here: {error}. Install 'emotion-streams[training]' and one of "
-            f"{', '.join(TRAINING)}, and set KERAS_BACKEND to another only if it is installed"
+            f"Keras cannot run here: {error}. Run pip install 'emotion-streams[training]' "
+            f"torch (or another of {', '.join(TRAINING)}); KERAS_BACKEND must be one of those "
+            "installed"
         ) from error
     if (name := keras.backend.backend()) not in TRAINING:
         raise BackendUnavailableError(
@@ -42,15 +51,15 @@ def require() -> None:
         )
 
 
-def made_with() -> dict[str, Any]:
-    """Versions, and the machine."""
+def environment() -> dict[str, Any]:
+    """Return the versions of Python and the libraries, and the device, for the run's record."""
     import cv2
     import keras
     import numpy as np
 
     backend = keras.backend.backend()
     gpus = _gpus(backend)
-    # A module knows its version under whichever name it was installed: opencv-python-headless,
+    # The version is that of the module: its distribution may be opencv-python-headless or
     # tensorflow-cpu.
     return {
         "backend": backend,
@@ -65,11 +74,11 @@ def made_with() -> dict[str, Any]:
 
 
 def _gpus(backend: str) -> int:
-    if backend == "torch":  # of its devices Keras lists none
+    if backend == "torch":  # Keras does not list its devices
         return int(sys.modules[backend].cuda.device_count())
     import keras
 
     try:
         return len(keras.distribution.list_devices("gpu"))
-    except RuntimeError:  # JAX, where it has no such platform
+    except RuntimeError:  # raised by JAX without such a platform
         return 0

@@ -1,5 +1,8 @@
-"""Batches of augmented faces: each a function of the run's seed and the step alone, so that a
-resumed run sees what an uninterrupted one would have seen."""
+"""Batches of augmented faces.
+
+Each is a function of the run's seed and the step, so that a resumed run computes the same batches
+as an uninterrupted one.
+"""
 
 from collections import deque
 from collections.abc import Iterator
@@ -13,14 +16,14 @@ from numpy.typing import NDArray
 from training.augment import augment
 from training.datasets.entry import Faces
 from training.run_config import RunConfig, Stage
-from worker.inference.crop import prepare
+from worker.inference.crop import preprocess
 from worker.model.card import ModelCard
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Pictures (n, side, side, 3), 0 to 1, and targets (n, 8) that sum to 1."""
 
 AHEAD: Final = 4
-"""Batches prepared before they are asked for: OpenCV frees the GIL while the model computes."""
+"""Batches prepared in advance per thread: OpenCV releases the GIL while the model computes."""
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no types
@@ -31,24 +34,24 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no typ
         self._faces, self._config, self.number = faces, config, stage
         self._stage: Stage = config.stages[stage]
         self._card = card
-        self._chances = chances(faces.targets, config.sampling)
+        self._sampling_weights = sampling_weights(faces.targets, config.sampling)
 
     def __len__(self) -> int:
         return self._stage.steps
 
     def __getitem__(self, step: int) -> Batch:
         rng = np.random.default_rng((self._config.seed, self.number, step))
-        chosen = rng.choice(len(self._faces), self._stage.batch, p=self._chances)
+        chosen = rng.choice(len(self._faces), self._stage.batch, p=self._sampling_weights)
         how = self._config.augmentation
         pictures = np.stack(
-            [prepare(augment(self._faces.pictures[i], rng, how), self._card) for i in chosen]
+            [preprocess(augment(self._faces.pictures[i], rng, how), self._card) for i in chosen]
         )
         inputs = pictures.astype(np.float32) / np.float32(255)
         targets = self._faces.targets[chosen]
         return _mixed(inputs, targets, rng, self._config.mixup)
 
     def from_step(self, first: int, workers: int) -> Iterator[Batch]:
-        """The batches from that step to the last, prepared ahead by this many threads."""
+        """Yield the batches from step `first` to the last, prepared in advance by threads."""
         waiting: deque[Future[Batch]] = deque()
         with ThreadPoolExecutor(workers) as pool:
             for step in range(first, len(self)):
@@ -59,11 +62,14 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no typ
                 yield waiting.popleft().result()
 
 
-def chances(targets: NDArray[np.float32], power: float) -> NDArray[np.float64]:
-    """How likely each picture is drawn, so that emotion k's share of what is drawn goes with its
-    share of the data to the `power` (Mahajan et al., arXiv:1805.00932, use 1/2).
+def sampling_weights(targets: NDArray[np.float32], power: float) -> NDArray[np.float64]:
+    """Return the probability of each picture to be drawn, float64 (n,).
 
-    A picture of several emotions weighs as its votes do.
+    Emotion k's share of the drawn pictures is proportional to its share of the data to the `power`.
+    A picture of several emotions counts as its targets, float32 (n, 8), do.
+
+    Source: Mahajan et al., "Exploring the Limits of Weakly Supervised Pretraining"
+    (arXiv:1805.00932), where the power is 1/2.
     """
     frequency = targets.mean(axis=0, dtype=np.float64)
     per_class = np.where(frequency > 0, np.maximum(frequency, 1e-12) ** (power - 1), 0.0)
@@ -71,12 +77,15 @@ def chances(targets: NDArray[np.float32], power: float) -> NDArray[np.float64]:
     return np.asarray(weights / weights.sum(), np.float64)
 
 
-def prior_shift(targets: NDArray[np.float32], power: float) -> NDArray[np.float32]:
-    """log(share among what is drawn / share of the data) per emotion, float32 (8,): added to the
-    logits in training, it leaves the model with the data's own frequencies
-    (Menon et al., "Long-tail learning via logit adjustment", arXiv:2007.07314)."""
+def logit_adjustment(targets: NDArray[np.float32], power: float) -> NDArray[np.float32]:
+    """Return log(share of the drawn pictures / share of the data) per emotion, float32 (8,).
+
+    Added to the logits in training, it makes the model learn the frequencies of the data itself.
+
+    Source: Menon et al., "Long-tail learning via logit adjustment" (arXiv:2007.07314).
+    """
     frequency = targets.mean(axis=0, dtype=np.float64)
-    drawn = chances(targets, power) @ targets
+    drawn = sampling_weights(targets, power) @ targets
     shift = np.log(np.maximum(drawn, 1e-6) / np.maximum(frequency, 1e-6))
     return np.asarray(np.where(frequency > 0, shift, 0.0), np.float32)
 
@@ -87,7 +96,10 @@ def _mixed(
     rng: np.random.Generator,
     alpha: float,
 ) -> Batch:
-    """Mixup (Zhang et al., arXiv:1710.09412): each picture blended with another of the batch."""
+    """Blend each picture and its target with another one of the batch (mixup).
+
+    Source: Zhang et al., "mixup: Beyond Empirical Risk Minimization" (arXiv:1710.09412).
+    """
     if alpha == 0:
         return inputs, targets
     share = np.float32(rng.beta(alpha, alpha))

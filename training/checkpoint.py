@@ -1,4 +1,4 @@
-"""A run's whole state on disk, written at once or not at all."""
+"""A run's whole state on disk, written atomically."""
 
 import json
 import os
@@ -26,8 +26,10 @@ def save(folder: Path, model: keras.Model, progress: Progress) -> None:
 
 
 def load(folder: Path, model: keras.Model) -> Progress:
-    """Set the model's and its optimizer's variables to a checkpoint's; InvalidDataError where there
-    is none, or one of another model."""
+    """Set the variables of the model and of its optimizer from a checkpoint.
+
+    Raises InvalidDataError if the checkpoint is missing, damaged or that of another model.
+    """
     path = folder / CHECKPOINT
     try:
         with np.load(path, allow_pickle=False) as arrays:

@@ -1,4 +1,4 @@
-"""Labelled faces as the worker would cut them: as they are, or through a face detector."""
+"""Labelled faces, cropped as the worker crops them: by their own box, or by a face detector."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -9,16 +9,17 @@ import numpy as np
 
 from emotion_streams.events import Box
 from training.datasets import Entry, UnreadablePictureError
-from worker.inference.crop import Image, cut, prepare
+from worker.inference.crop import Image, crop_face, preprocess
 from worker.inference.detect import Detector
 from worker.model.card import ModelCard
 
 SMALL: Final = 160
-"""Pictures with a shorter side are face crops of a data set rather than photographs: detectors need
-more pixels than they have, and a surrounding."""
+"""Pictures with a shorter side in pixels are face crops of a data set, not photographs: detectors
+need more pixels, and a background."""
 
 ENLARGED: Final = 4
-"""A 48 pixel face becomes 192 pixels of a 384 pixel picture: a face at a desk, seen in 720p."""
+"""Factor by which a small picture is enlarged: a 48 pixel face becomes 192 pixels of a 384 pixel
+picture, like a face at a desk in 720p."""
 
 
 UNREADABLE: Final = "unreadable"
@@ -34,15 +35,18 @@ class Crop:
 
 @dataclass(frozen=True)
 class Placed:
-    """A picture and where in it the labelled face is."""
+    """A picture, and the box of the labelled face in it."""
 
     image: Image
     face: Box
 
 
 def place(image: Image, face: Box | None) -> Placed:
-    """A picture as a detector can use it. A small one is enlarged and put in the middle of a
-    canvas of twice its side, its edge repeated and blurred outwards."""
+    """Return the picture in a form that a detector can use.
+
+    A small picture is enlarged and put in the middle of a canvas of twice its side, whose
+    background is the blurred edge of the picture.
+    """
     height, width = image.shape[:2]
     if min(height, width) >= SMALL:
         return Placed(image, face or Box(0, 0, width, height))
@@ -59,7 +63,10 @@ def place(image: Image, face: Box | None) -> Placed:
 
 
 def detect_labelled(placed: Placed, detector: Detector) -> Box | None:
-    """The surest detection whose centre lies on the labelled face, None where there is none."""
+    """Return the box of the detection on the labelled face that has the highest confidence.
+
+    A detection is on the face if its centre lies in the labelled box. None if there is no such one.
+    """
     face = placed.face
     for found in detector.detect(placed.image):
         x, y = found.box.x + found.box.width / 2, found.box.y + found.box.height / 2
@@ -74,8 +81,10 @@ def crops(
     detector: Detector | None,
     left_out: Callable[[str, Entry], None],
 ) -> Iterator[Crop]:
-    """Each face as the model's input. `left_out` hears of those that are not: `unreadable`, or
-    `not detected`."""
+    """Yield each face as the model's input.
+
+    `left_out` is called with the reason, `unreadable` or `not detected`, for each face that is not.
+    """
     for entry in entries:
         try:
             image = entry.read()
@@ -83,11 +92,13 @@ def crops(
             left_out(UNREADABLE, entry)
             continue
         if detector is None:
-            yield Crop(entry, prepare(entry.face(image), card))
+            yield Crop(entry, preprocess(entry.face(image), card))
             continue
         placed = place(image, entry.box)
         box = detect_labelled(placed, detector)
         if box is None:
             left_out("not detected", entry)
             continue
-        yield Crop(entry, prepare(cut(placed.image, box, card.crop_for(detector.name)), card))
+        yield Crop(
+            entry, preprocess(crop_face(placed.image, box, card.crop_for(detector.name)), card)
+        )

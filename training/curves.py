@@ -17,9 +17,12 @@ PLOT: Final = "curves.png"
 
 @dataclass(frozen=True)
 class Row:
-    """What a step did. `step` counts from 1 over all stages, `seconds` the run's time until then
-    without interruptions; `loss` is the batch's, augmented as it was. `valid_accuracy` is of the
-    weights at that step, not averaged, where the step was validated."""
+    """The result of one step.
+
+    `step` counts from 1 over all stages. `seconds` is the run's time until then without
+    interruptions. `loss` is that of the augmented batch. `valid_accuracy` is the accuracy of the
+    weights of that step, not of the averaged ones, if the step was validated.
+    """
 
     step: int
     side: int
@@ -33,7 +36,7 @@ COLUMNS: Final = tuple(field.name for field in fields(Row))
 
 
 class Curves:
-    """curves.csv, open for appending. Rows after step `done` are of a lost attempt, and go."""
+    """curves.csv, open for appending. Drops rows after step `done`."""
 
     def __init__(self, folder: Path, done: int) -> None:
         path = folder / CURVES
@@ -52,7 +55,7 @@ class Curves:
         self._writer.writerow("" if value is None else f"{value:.10g}" for value in astuple(row))
 
     def sync(self) -> None:
-        """Return once all rows are on the disk."""
+        """Wait until all rows are on disk."""
         self._file.flush()
         os.fsync(self._file.fileno())
 
@@ -69,8 +72,11 @@ class Curves:
 
 
 def read(folder: Path) -> list[Row]:
-    """The rows of a run's curves.csv. A last line without its end is left out: whoever wrote it was
-    stopped. InvalidDataError where another is no row."""
+    """Return the rows of a run's curves.csv.
+
+    A last line without a line end is ignored: its write was interrupted. Raises InvalidDataError
+    for any other line that is not a row.
+    """
     path = folder / CURVES
     whole, _, _ = path.read_text(encoding="utf-8", errors="replace").rpartition("\n")
     lines = csv.DictReader(whole.splitlines())
@@ -120,7 +126,7 @@ def plot(folder: Path) -> Path:
 
 
 def _smooth(values: list[float]) -> list[float]:
-    """An exponential mean over about fifty steps, without the pull of where it starts."""
+    """Return the exponential mean over about fifty steps, corrected for its start at 0."""
     mean, weight, smoothed = 0.0, 0.0, []
     for value in values:
         mean, weight = 0.98 * mean + 0.02 * value, 0.98 * weight + 0.02

@@ -1,4 +1,4 @@
-"""How good a model is, measured through the preprocessing and the engines that serve it."""
+"""Measures how good a model is, through the preprocessing and the engines that serve it."""
 
 import sys
 from collections import Counter
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from emotion_streams.emotions import EMOTIONS
 from training import metrics, plots
 from training.crops import UNREADABLE, Crop, crops
-from training.datasets import NO_WINNER, Entry, InvalidDataError
+from training.datasets import AMBIGUOUS, Entry, InvalidDataError
 from training.metrics import Indices
 from training.run_folder import RUN, RunFolder
 from worker.inference.detect import Detector
@@ -28,11 +28,11 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Predictions:
-    """What an engine says of the judged faces of a data set.
+    """The output of an engine for the labelled faces of a data set.
 
-    `logits` is float64 (n, 8), the log probabilities at temperature 1, in the order of `labels`;
-    `truth` int64 (n,) the winners' indices in it. `left_out` counts faces without a prediction, by
-    reason.
+    `logits` is float64 (n, 8), the log probabilities at temperature 1, in the order of `labels`.
+    `truth` is int64 (n,), the index of each face's label in it. `left_out` counts the faces without
+    a prediction, by reason.
     """
 
     labels: tuple[str, ...]
@@ -43,16 +43,16 @@ class Predictions:
 
     @property
     def predicted(self) -> Indices:
-        """The likeliest label's index, per face."""
+        """Return the index of the most probable label per face, int64 (n,)."""
         return np.asarray(self.logits.argmax(axis=1), np.int64)
 
     def matrix(self) -> Indices:
-        """The confusion matrix: rows the truth, columns the predictions."""
+        """Return the confusion matrix: a row per true label, a column per prediction."""
         return metrics.confusion(self.predicted, self.truth, len(self.labels))
 
 
 def locate(model: str) -> Path:
-    """The release folder of a run (its last finished stage), of a name, or a path to one.
+    """Return the release folder of a run (its last finished stage), of a name, or of a path.
 
     Raises InvalidDataError or InvalidReleaseError.
     """
@@ -64,43 +64,49 @@ def locate(model: str) -> Path:
 def predict(
     engine: Engine, card: ModelCard, entries: Iterable[Entry], detector: Detector | None
 ) -> Predictions:
-    """Classify every face that has a winner. InvalidDataError where none is left."""
+    """Classify every face that is not ambiguous. Raises InvalidDataError if none is left."""
     left_out: Counter[str] = Counter()
-    judged = (entry for entry in entries if entry.winner != NO_WINNER)
+    labelled = (entry for entry in entries if entry.label != AMBIGUOUS)
 
     def leave_out(reason: str, entry: Entry) -> None:
         left_out.update([reason])
         if reason == UNREADABLE:
             print(f"skipped, {reason}: {entry.name}", file=sys.stderr)
 
-    return classify(engine, card, crops(judged, card, detector, leave_out), left_out)
+    return classify(engine, card, crops(labelled, card, detector, leave_out), left_out)
 
 
 def classify(
     engine: Engine, card: ModelCard, found: Iterable[Crop], left_out: Counter[str]
 ) -> Predictions:
-    """Run an engine over prepared crops. `left_out` is read once they are exhausted."""
-    names, winners = [], []
+    """Run an engine on prepared crops.
+
+    `left_out` is read when `found` is exhausted. Raises InvalidDataError if there is no crop.
+    """
+    names, labels = [], []
     probabilities: list[NDArray[np.float32]] = []
-    # No more at once than the lanes take: a data set need not fit into memory.
-    with ThreadPoolExecutor(engine.lanes) as threads:
-        for part in _batches(found, engine.max_batch * engine.lanes):
+    # As many as the instances take, because a data set may not fit into memory.
+    with ThreadPoolExecutor(engine.instances) as threads:
+        for part in _batches(found, engine.max_batch * engine.instances):
             batches = _batches((crop.picture for crop in part), engine.max_batch)
             probabilities += threads.map(engine.classify, map(np.stack, batches))
             names += [crop.entry.name for crop in part]
-            winners += [_in_order(crop.entry.winner, card) for crop in part]
+            labels += [_in_order(crop.entry.label, card) for crop in part]
     if not names:
-        raise InvalidDataError(f"no face to judge: {dict(left_out) or 'none has a winner'}")
+        raise InvalidDataError(f"no face to score: {dict(left_out) or 'all are ambiguous'}")
     logits = np.log(np.concatenate(probabilities).astype(np.float64) + 1e-30) * card.temperature
     return Predictions(
-        card.labels, logits, np.array(winners, np.int64), tuple(names), dict(left_out)
+        card.labels, logits, np.array(labels, np.int64), tuple(names), dict(left_out)
     )
 
 
 def report(predictions: Predictions, temperature: float) -> dict[str, Any]:
-    """The scores as `--json` prints them. `macro_f1` is the mean over the emotions that the truth
-    holds; `ece` is with the model's temperature, `ece_before` without; the intervals are 95 % by
-    bootstrap."""
+    """Return the scores as `--json` prints them.
+
+    `macro_f1` is the mean over the emotions that occur in the truth. `ece` is the expected
+    calibration error with the model's temperature, `ece_before` without. Intervals are 95 % by
+    bootstrap.
+    """
     truth, labels = predictions.truth, predictions.labels
     matrix = predictions.matrix()
     before, after = (metrics.softmax(predictions.logits, t) for t in (1.0, temperature))
@@ -120,7 +126,7 @@ def report(predictions: Predictions, temperature: float) -> dict[str, Any]:
 
 
 def as_text(scores: Mapping[str, Any]) -> str:
-    """A report for people."""
+    """Return the scores as text for people."""
     low, high = scores["accuracy_interval"]
     f1_low, f1_high = scores["macro_f1_interval"]
     lines = [
@@ -149,7 +155,7 @@ def as_text(scores: Mapping[str, Any]) -> str:
 
 
 def write_plots(predictions: Predictions, temperature: float, folder: Path) -> None:
-    """confusion.png and reliability.png in `folder`."""
+    """Write confusion.png and reliability.png into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     plots.confusion(predictions.matrix(), predictions.labels, folder / "confusion.png")
     before, after = (
@@ -164,9 +170,9 @@ def _interval(score: Callable[[Indices], float], matrix: Indices) -> list[float]
     return [round(found.low, 4), round(found.high, 4)]
 
 
-def _in_order(winner: int, card: ModelCard) -> int:
-    """A winner's index among the card's labels: by name, since orders differ."""
-    return card.labels.index(EMOTIONS[winner])
+def _in_order(label: int, card: ModelCard) -> int:
+    """Return a label's index among the card's labels, whose order may differ from EMOTIONS."""
+    return card.labels.index(EMOTIONS[label])
 
 
 def _batches(found: Iterable[_T], size: int) -> Iterator[list[_T]]:

@@ -1,4 +1,4 @@
-"""Where each detector's box lies in the training pictures, and so how a crop is cut at serving."""
+"""Measures the position of a detector's boxes in the training pictures: the crop at serving."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,18 +20,18 @@ MEASURED: Final = {
         "haar": CropGeometry(1.013, 0.0, 0.0),
     }
 }
-"""Per data set and detector, on its Train, by `python -m training geometry`. A data set that is not
-here is measured when a model is exported."""
+"""Geometry per data set and detector, measured on its training split by `emotion-streams training
+geometry`. Other data sets are measured when a model is exported."""
 
 ENOUGH: Final = 500
-"""Faces whose median is exact to a hundredth."""
+"""Number of faces whose median is exact to a hundredth."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """The geometry that turns a detector's boxes into the data set's own crops, in the median.
+    """The geometry that turns a detector's boxes into the data set's own crops, as a median.
 
-    `spread` is the interquartile range of the scale that single pictures would want.
+    `spread` is the interquartile range of the scale over the pictures.
     """
 
     geometry: CropGeometry
@@ -41,7 +41,7 @@ class Measurement:
 
 
 def available_detectors(yunet: Path | None) -> Iterator[Detector]:
-    """Those that can be had here, YuNet from that file if given; stderr hears of the others."""
+    """Yield the detectors that are available, YuNet from `yunet` if given; warn of others."""
     for name, model in (("yunet", yunet), ("haar", None)):
         try:
             yield build_detector(name, model)
@@ -50,13 +50,15 @@ def available_detectors(yunet: Path | None) -> Iterator[Detector]:
 
 
 def build_detector(name: str, model: Path | None) -> Detector:
-    """The detector of that name, YuNet from that file if given. Raises DetectorUnavailableError,
-    also if there is no home directory to keep a download in."""
+    """Build the detector with this name, YuNet from the file `model` if given.
+
+    Raises DetectorUnavailableError, also without a home directory for a downloaded file.
+    """
     try:
         return choose_detector(name, model)()
     except DetectorUnavailableError:
         raise
-    except RuntimeError as error:  # pathlib's, where an unknown user has no HOME
+    except RuntimeError as error:  # from pathlib: an unknown user without HOME
         raise DetectorUnavailableError(
             f"{name} cannot be looked up: {error} Set HOME or XDG_CACHE_HOME, or give its file "
             "with --detector-model"
@@ -64,14 +66,14 @@ def build_detector(name: str, model: Path | None) -> Detector:
 
 
 def sample(entries: Sequence[Entry]) -> Sequence[Entry]:
-    """ENOUGH of the entries, evenly over all of them."""
+    """Return about ENOUGH of the entries, evenly spaced."""
     return entries[:: max(len(entries) // ENOUGH, 1)]
 
 
 def measure(entries: Iterable[Entry], detector: Detector) -> Measurement:
-    """Run the detector over labelled faces, each in a canvas, and compare its boxes with them.
+    """Run the detector on labelled faces, each in a canvas, and compare the boxes.
 
-    Raises InvalidDataError where no face is detected, or the boxes are of something else.
+    Raises InvalidDataError if no face is detected, or if the boxes do not fit the faces.
     """
     scales, shifts, pictures = [], [], 0
     for entry in entries:

@@ -1,8 +1,10 @@
-"""Logit adjustment after training (Menon et al., arXiv:2007.07314): rare emotions named more often.
+"""Logit adjustment after training: rare emotions are predicted more often.
 
 `tau` times the logarithm of each emotion's share of the training targets is subtracted from its
-logit. At 0 the likeliest emotion is named; at 1 the one whose likelihood rose most above its share,
-so that each emotion counts the same however rare it is.
+logit. At 0 the most probable emotion is predicted; at 1 the one whose probability is highest
+relative to its share, so that every emotion has the same weight, however rare it is.
+
+Source: Menon et al., "Long-tail learning via logit adjustment" (arXiv:2007.07314).
 """
 
 from collections.abc import Mapping
@@ -21,18 +23,18 @@ from worker.model.release import Release
 Logits = NDArray[np.float64]
 
 TAUS: Final = tuple(round(0.05 * step, 2) for step in range(21))
-"""What is chosen among."""
+"""The candidates for tau."""
 
 RECORD: Final = "logit_adjustment"
-"""Where a card's `training` says the tau that is in its weights; before, it was `favour_rare`."""
+"""The key in a card's `training` for the tau that is contained in its weights."""
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """A tau chosen on labelled pictures, and those pictures judged without their own choice.
+    """A tau chosen on labelled pictures, and their logits for cross-fitted scores.
 
-    `tau` is the best for all of them; `halves` the best for each half of them. `held_out` are the
-    logits (n, 8) of all, each half's adjusted by the other half's tau.
+    `tau` is the best one for all pictures, `halves` the best one for each half of them. `held_out`
+    are the logits (n, 8), each half adjusted by the tau of the other half.
     """
 
     tau: float
@@ -41,13 +43,15 @@ class Chosen:
 
 
 def log_shares(card: ModelCard, share_of: Mapping[str, float]) -> Logits:
-    """Of each of the card's labels; 0, no adjustment, for one without a training target."""
+    """Return the log share of each of the card's labels, float64 (8,); 0 without any target."""
     return np.log([share_of[label] or 1.0 for label in card.labels])
 
 
 def adjust(trained: Release, share_of: Mapping[str, float], tau: float) -> Release:
-    """The model with the adjustment in the bias of its last layer, recorded in its card.
-    InvalidConfigError if it is adjusted already."""
+    """Return the model with the adjustment in the bias of its last layer and in its card.
+
+    Raises InvalidConfigError if it is adjusted already.
+    """
     refuse_adjusted(trained.card)
     bias = trained.weights["dense/bias"] - tau * log_shares(trained.card, share_of)
     return Release(
@@ -65,13 +69,17 @@ def refuse_adjusted(card: ModelCard) -> None:
 
 
 def tau_of(training: Mapping[str, object]) -> float:
-    """The tau that a card's `training` records, 0 if none."""
-    tau = training.get(RECORD, training.get("favour_rare", 0.0))
+    """Return the tau that a card's `training` records, 0 if it records none."""
+    tau = training.get(RECORD, 0.0)
     return float(tau) if isinstance(tau, int | float) else 0.0
 
 
 def choose(logits: Logits, truth: Indices, shares: Logits) -> float:
-    """The tau of TAUS with the highest sum of accuracy and macro F1; the smallest of several."""
+    """Return the tau of TAUS with the highest sum of accuracy and macro F1.
+
+    `logits` is float64 (n, 8), `truth` int64 (n,), `shares` from `log_shares`. The smallest one
+    wins a tie.
+    """
 
     def score(tau: float) -> float:
         predicted = np.asarray((logits - tau * shares).argmax(axis=1), np.int64)
@@ -82,7 +90,7 @@ def choose(logits: Logits, truth: Indices, shares: Logits) -> float:
 
 
 def crossfit(logits: Logits, truth: Indices, shares: Logits) -> Chosen:
-    """Choose tau on each half of the pictures for the other, and on all for the release."""
+    """Choose tau on each half of the pictures for the other half, and on all for the release."""
     second = metrics.halves(truth)
     taus = tuple(choose(logits[part], truth[part], shares) for part in (~second, second))
     by_picture = np.where(second, taus[0], taus[1])

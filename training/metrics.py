@@ -1,6 +1,6 @@
-"""Scores of a classifier, from its probabilities and what is true. numpy alone.
+"""Scores of a classifier, from its probabilities and the true labels, with numpy only.
 
-`probabilities` and `logits` are float (n, 8), `truth` int (n,) indices into the labels.
+`probabilities` and `logits` are float (n, 8), `truth` int64 (n,) indices of labels.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,14 +14,14 @@ Floats = NDArray[np.float32] | NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 BINS: Final = 15
-"""As Guo et al., "On Calibration of Modern Neural Networks" (arXiv:1706.04599)."""
+"""As in Guo et al., "On Calibration of Modern Neural Networks" (arXiv:1706.04599)."""
 RESAMPLES: Final = 1000
 TEMPERATURES: Final = np.geomspace(0.2, 5.0, 321)
 
 
 @dataclass(frozen=True)
 class ClassScore:
-    """One emotion's scores; `count` pictures show it, `predicted` were taken for it."""
+    """The scores of one class; `count` is its pictures, `predicted` its predictions."""
 
     precision: float
     recall: float
@@ -40,7 +40,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """The pictures whose highest probability lies in one bin: how sure, and how often right."""
+    """The pictures whose highest probability is in one bin: mean confidence and accuracy."""
 
     confidence: float
     accuracy: float
@@ -48,18 +48,18 @@ class ReliabilityBin:
 
 
 def confusion(predicted: Indices, truth: Indices, classes: int) -> Indices:
-    """int64 (classes, classes): row is the truth, column what it was taken for."""
+    """Return the confusion matrix, int64 (classes, classes): row truth, column prediction."""
     flat = np.bincount(truth * classes + predicted, minlength=classes * classes)
     return np.asarray(flat.reshape(classes, classes), np.int64)
 
 
 def accuracy(matrix: Indices) -> float:
-    """The share on a confusion matrix's diagonal."""
+    """Return the share on a confusion matrix's diagonal."""
     return float(np.trace(matrix) / max(matrix.sum(), 1))
 
 
 def class_scores(matrix: Indices) -> list[ClassScore]:
-    """Per class, from a confusion matrix; what is undefined (nothing predicted) counts 0."""
+    """Return the scores per class from a confusion matrix; undefined scores are 0."""
     scores = []
     for k in range(len(matrix)):
         hits, count, predicted = matrix[k, k], matrix[k].sum(), matrix[:, k].sum()
@@ -72,20 +72,26 @@ def class_scores(matrix: Indices) -> list[ClassScore]:
 
 
 def macro_f1(matrix: Indices) -> float:
-    """The mean F1 of the classes that occur in the truth. One that is only predicted costs the
-    recall of others, and is not a class of the data (scikit-learn counts it, as 0)."""
+    """Return the mean F1 of the classes that occur in the truth.
+
+    A class that is only predicted already costs the recall of others and is not a class of the
+    data; scikit-learn counts it as 0.
+    """
     present = [score.f1 for score in class_scores(matrix) if score.count]
     return float(np.mean(present)) if present else 0.0
 
 
 def bootstrap(score: Callable[[Indices], float], matrix: Indices) -> Interval:
-    """The interval of a score of the confusion matrix, over pictures drawn with replacement."""
+    """Return the interval of a score of the confusion matrix over resampled pictures."""
     (interval,) = bootstrap_all(lambda cells: [score(cells)], matrix)
     return interval
 
 
 def bootstrap_all(scores: Callable[[Indices], list[float]], matrix: Indices) -> list[Interval]:
-    """The interval of each of several scores: the cells of a draw are multinomial."""
+    """Return the interval of each of several scores.
+
+    The cells of a resampled confusion matrix are multinomially distributed.
+    """
     rng, count = np.random.default_rng(0), matrix.sum()
     drawn = rng.multinomial(count, matrix.ravel() / count, RESAMPLES)
     found = [scores(cells.reshape(matrix.shape)) for cells in drawn]
@@ -94,7 +100,7 @@ def bootstrap_all(scores: Callable[[Indices], list[float]], matrix: Indices) -> 
 
 
 def reliability(probabilities: Floats, truth: Indices, bins: int = BINS) -> list[ReliabilityBin]:
-    """The reliability diagram's bins of equal width that hold a picture."""
+    """Return the bins of equal width of the reliability diagram that are not empty."""
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == truth
     number = np.minimum((confidence * bins).astype(int), bins - 1)
@@ -107,28 +113,36 @@ def reliability(probabilities: Floats, truth: Indices, bins: int = BINS) -> list
 
 
 def expected_calibration_error(probabilities: Floats, truth: Indices) -> float:
-    """The mean gap between confidence and accuracy over the bins, weighed by their pictures."""
+    """Return the mean gap between confidence and accuracy over the bins.
+
+    Bins are weighted by their pictures. Source: Guo et al. (see BINS).
+    """
     found = reliability(probabilities, truth)
     return sum(b.count * abs(b.confidence - b.accuracy) for b in found) / max(len(truth), 1)
 
 
 def softmax(logits: Floats, temperature: float) -> NDArray[np.float64]:
-    """Probabilities of logits divided by the temperature."""
+    """Return the probabilities, float64 (n, 8), of logits divided by the temperature."""
     scaled = np.asarray(logits, np.float64) / temperature
     exponentials = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True), np.float64)
 
 
 def fit_temperature(logits: Floats, truth: Indices) -> float:
-    """The temperature, 0.2 to 5 in steps of 1 %, under which the truth is likeliest."""
+    """Return the temperature with the highest likelihood of the truth.
+
+    It is searched from 0.2 to 5 in steps of 1 %. Source: Guo et al. (see BINS).
+    """
     rows = np.arange(len(truth))
     losses = [-np.log(softmax(logits, t)[rows, truth] + 1e-12).mean() for t in TEMPERATURES]
     return float(TEMPERATURES[int(np.argmin(losses))])
 
 
 def crossfitted_error(logits: Floats, truth: Indices) -> float:
-    """The calibration error after temperature scaling where no picture is judged by a temperature
-    that it helped to fit: each half is scaled by the other's."""
+    """Return the calibration error with cross-fitted temperature scaling.
+
+    Each half of the pictures is scaled by the temperature that was fitted on the other half.
+    """
     halves = np.random.default_rng(0).permutation(len(truth)) % 2
     calibrated = np.empty((len(truth), logits.shape[1]))
     for half in (0, 1):
@@ -138,7 +152,7 @@ def crossfitted_error(logits: Floats, truth: Indices) -> float:
 
 
 def halves(truth: Indices) -> NDArray[np.bool_]:
-    """Which pictures are of the second half: drawn at random, each class divided evenly."""
+    """Return a mask of the second half of the pictures: random, each class divided evenly."""
     rng, second = np.random.default_rng(0), np.zeros(len(truth), bool)
     order = rng.permutation(len(truth))
     by_class = order[np.argsort(truth[order], kind="stable")]
@@ -147,8 +161,10 @@ def halves(truth: Indices) -> NDArray[np.bool_]:
 
 
 def as_table(labels: Sequence[str], matrix: Indices) -> dict[str, dict[str, Any]]:
-    """Each class's scores by label, rounded, as JSON carries them. The intervals are 95 % by
-    bootstrap."""
+    """Return each class's scores by label, rounded, as JSON contains them.
+
+    Intervals are 95 % by bootstrap.
+    """
     recalls = _class_intervals(matrix, lambda score: score.recall)
     f1s = _class_intervals(matrix, lambda score: score.f1)
     return {
@@ -166,6 +182,6 @@ def as_table(labels: Sequence[str], matrix: Indices) -> dict[str, dict[str, Any]
 
 
 def _class_intervals(matrix: Indices, score: Callable[[ClassScore], float]) -> list[list[float]]:
-    """Per class, the interval's ends."""
+    """Return the two ends of the interval of a score, per class."""
     found = bootstrap_all(lambda cells: [score(s) for s in class_scores(cells)], matrix)
     return [[round(interval.low, 4), round(interval.high, 4)] for interval in found]

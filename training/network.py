@@ -1,4 +1,4 @@
-"""SimpNet V2 with what training adds to it: a loss, an optimizer, averaged weights."""
+"""SimpNet V2 for training: with a loss, an optimizer and averaged weights."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -14,22 +14,23 @@ from worker.model.release import load
 
 
 class ShiftedCrossentropy(keras.losses.Loss):  # type: ignore[misc] # Keras ships no types
-    """Cross-entropy of soft targets against logits to which `shift` (8,) is added."""
+    """The cross-entropy of soft targets and logits plus `shift`, float32 (8,)."""
 
     def __init__(self, shift: NDArray[np.float32]) -> None:
         super().__init__(name="crossentropy")
         self._shift = shift
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Per picture, (n,)."""
+        """Return the loss per picture, (n,)."""
         shifted = keras.ops.add(y_pred, self._shift)
         return keras.ops.categorical_crossentropy(y_true, shifted, from_logits=True)
 
 
 def build(config: RunConfig, shift: NDArray[np.float32]) -> keras.Model:
-    """The model compiled for training, with the start's weights where the config names one.
+    """Build and compile the model, with the weights of `config.start` if it names a release.
 
-    Its input's side is open. Sets Keras' dtype policy and seeds, which are process-wide.
+    The input has any side. Sets Keras' dtype policy and seeds, which are global in the process.
+    Raises InvalidReleaseError if the start is invalid.
     """
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
@@ -45,9 +46,9 @@ def build(config: RunConfig, shift: NDArray[np.float32]) -> keras.Model:
         use_ema=True,
         ema_momentum=config.ema,
     )
-    # Decay draws weights to 0; biases and batch norm have no reason to be there.
+    # Decay moves weights towards 0, which does not help biases and batch norm.
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    # TensorFlow's XLA compiles anew for each input size, and gains a sixth on a CPU.
+    # TensorFlow's XLA compiles again for each input size, and gains a sixth on a CPU.
     jit = False if keras.backend.backend() == "tensorflow" else "auto"
     model.compile(optimizer=optimizer, loss=ShiftedCrossentropy(shift), jit_compile=jit)
     optimizer.build(model.trainable_variables)
@@ -55,11 +56,11 @@ def build(config: RunConfig, shift: NDArray[np.float32]) -> keras.Model:
 
 
 Step = Callable[[NDArray[np.float32], NDArray[np.float32]], float]
-"""Train by one batch of pictures (n, side, side, 3) and targets (n, 8); return its loss."""
+"""Train on one batch of pictures (n, side, side, 3) and targets (n, 8); return its loss."""
 
 
 def training_step(model: keras.Model, config: RunConfig, shift: NDArray[np.float32]) -> Step:
-    """The fastest step of this backend for a model from `build`."""
+    """Return the fastest training step of the current backend for a model from `build`."""
     if keras.backend.backend() != "torch":
         return lambda pictures, targets: float(model.train_on_batch(pictures, targets))
     from training.torch_step import TorchStep
@@ -68,21 +69,23 @@ def training_step(model: keras.Model, config: RunConfig, shift: NDArray[np.float
 
 
 def is_finite(model: keras.Model) -> bool:
-    """Whether every variable of the model and of its optimizer is."""
+    """Return whether every variable of the model and of its optimizer is finite."""
     return all(np.isfinite(variable.numpy()).all() for variable in variables(model))
 
 
 def variables(model: keras.Model) -> list[Any]:
-    """The whole state of a model in training, in a fixed order."""
+    """Return the whole state of a model in training, in a fixed order."""
     return [*model.variables, *model.optimizer.variables]
 
 
 def averaged_weights(
     model: keras.Model, pictures: Iterable[NDArray[np.float32]]
 ) -> dict[str, NDArray[Any]]:
-    """A release's arrays of the averaged weights. Batch norm's statistics belong to the weights
-    that they were gathered with, so they are gathered anew over these batches (as training sees
-    them). The model itself is left as it was."""
+    """Return a release's arrays of the averaged weights.
+
+    Batch norm's statistics belong to the weights that they were measured with, so they are measured
+    again over `pictures`, batches of float32 (n, side, side, 3). The model itself is unchanged.
+    """
     before = [variable.numpy().copy() for variable in model.variables]
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
     momentum = [layer.momentum for layer in norms]

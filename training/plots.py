@@ -1,4 +1,4 @@
-"""Pictures of scores and data, as PNG files. None shows on a screen: servers have none."""
+"""Plots of scores and data, written as PNG files. No window is opened: servers have no screen."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,20 +11,23 @@ from training.metrics import Indices, ReliabilityBin
 
 
 def require() -> None:
-    """Load Matplotlib; ImportError before the work whose result it is to draw."""
+    """Import Matplotlib. Raises ImportError, before the work whose result is to be drawn."""
     new_figure((1, 1))
 
 
 def new_figure(figsize: tuple[float, float]) -> Any:
-    """An empty figure of this size in inches. Matplotlib is loaded here: commands that draw nothing
-    need neither its time nor a folder for its cache."""
+    """Return an empty figure of this size in inches.
+
+    Matplotlib is imported here: commands that draw nothing need neither its time nor its cache
+    folder.
+    """
     from matplotlib.figure import Figure
 
     return Figure(figsize=figsize, layout="constrained")
 
 
 def confusion(matrix: Indices, labels: Sequence[str], path: Path) -> None:
-    """A confusion matrix: counts, coloured by the share of each row."""
+    """Write a confusion matrix with counts, coloured by the share of each row."""
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     figure = new_figure(figsize=(6.5, 6))
     axes = figure.add_subplot(xlabel="predicted", ylabel="labelled")
@@ -40,7 +43,7 @@ def confusion(matrix: Indices, labels: Sequence[str], path: Path) -> None:
 def reliability(
     before: Sequence[ReliabilityBin], after: Sequence[ReliabilityBin], path: Path
 ) -> None:
-    """How often the model is right, by how sure it says it is; before and after temperature."""
+    """Write the accuracy by confidence, before and after temperature scaling."""
     figure = new_figure(figsize=(5.5, 5))
     axes = figure.add_subplot(
         xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1), aspect="equal"
@@ -53,7 +56,7 @@ def reliability(
 
 
 def contact_sheet(rows: Sequence[tuple[str, NDArray[np.uint8]]], path: Path) -> None:
-    """A row of pictures per label: each (n, side, side) grey or (n, side, side, 3) BGR."""
+    """Write a row of pictures per label, each (n, side, side) or (n, side, side, 3) BGR."""
     columns = max((len(pictures) for _, pictures in rows), default=1)
     figure = new_figure(figsize=(1 + columns * 0.8, 0.85 * len(rows)))
     grid = figure.subplots(len(rows), max(columns, 1), squeeze=False)

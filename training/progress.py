@@ -1,4 +1,4 @@
-"""How far a run is: a bar with the time left on a terminal, a line every half minute elsewhere."""
+"""Progress of a run: a bar with the remaining time on a terminal, otherwise a line per 30 s."""
 
 import sys
 import time
@@ -15,20 +15,22 @@ BAR_WIDTH: Final = 30
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is: steps done, seconds spent without interruptions."""
+    """The steps done, and the seconds spent without interruptions."""
 
     step: int = 0
     seconds: float = 0.0
 
 
 def say(text: str) -> None:
-    """Print a line about what is being done, at once."""
+    """Print a line about the current work immediately."""
     print(text, flush=True)
 
 
 class Bar:
-    """Progress over all stages. A stage's step weighs as its pictures' areas do, since that is
-    what its time goes with."""
+    """Progress over all stages.
+
+    A step is weighted by the area of its pictures, because its time is proportional to that.
+    """
 
     def __init__(self, config: RunConfig, done: int = 0) -> None:
         self._config = config
@@ -40,7 +42,7 @@ class Bar:
         self._seen = 0.0
 
     def show(self, step: int, loss: float) -> None:
-        """Steps done of the run, and the last one's loss."""
+        """Show the number of steps done of the run, and the loss of the last one."""
         self._loss, self._seen = 0.98 * self._loss + 0.02 * loss, 0.98 * self._seen + 0.02
         now = time.monotonic()
         if now - self._shown < (BAR_SECONDS if self._live else LINE_SECONDS):
@@ -61,7 +63,7 @@ class Bar:
         )
 
     def say(self, text: str) -> None:
-        """Print a line, below what a terminal shows of the bar."""
+        """Print a line below the bar."""
         if self._live:
             print()
         say(text)

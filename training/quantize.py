@@ -1,4 +1,4 @@
-"""A release's int8 file: made by NNCF after training, scored, and refused where it loses much."""
+"""A release's int8 file: computed by NNCF after training, scored, and refused if it loses much."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,22 +19,24 @@ from worker.model.int8 import LAYERS, Int8Layer, Int8Weights
 from worker.model.release import Release, save_int8
 
 PICTURES: Final = 300
-"""That the ranges are measured on; three times as many change nothing."""
+"""Number of pictures that the ranges are measured on. Three times as many change nothing."""
 
 MOST_LOST: Final = 0.005
-"""Of float32's accuracy: half a point."""
+"""The most that int8 may cost of float32's accuracy: half a point."""
 
 _LEVELS: Final = 256
 
 
 class Int8UnavailableError(Exception):
-    """No int8 file can be made here, or none that is good enough: why, and what to do."""
+    """No good int8 file can be made here; the message says why, and what to do."""
 
 
 def quantize(model: Release, train: Sequence[Entry]) -> Int8Weights:
-    """The model in int8, its ranges measured on PICTURES of the faces that it was trained on,
-    evenly over all of them. Raises Int8UnavailableError, and InvalidDataError where no picture can
-    be read."""
+    """Return the model in int8.
+
+    The ranges are measured on PICTURES faces of `train`, evenly spaced. Raises
+    Int8UnavailableError, and InvalidDataError if no picture can be read.
+    """
     nncf = _nncf()
     from worker.inference.engines.openvino import graph
 
@@ -48,7 +50,7 @@ def quantize(model: Release, train: Sequence[Entry]) -> Int8Weights:
         graph(replace(model, int8=None)), nncf.Dataset(pictures), subset_size=len(pictures)
     )
     layers = dict(_layers(quantized))
-    # Every byte of a picture stands for itself.
+    # The 256 steps from 0 to 1 are the values of a byte: a picture is not rounded.
     return {**layers, "conv1": replace(layers["conv1"], low=0.0, high=1.0)}
 
 
@@ -60,30 +62,35 @@ def add_int8(
     float32: Predictions,
     threads: int,
 ) -> ModelCard:
-    """Add an int8 file to the release `model` in `folder`. `float32` are its predictions on
-    `valid`. Returns the card as written. Raises Int8UnavailableError, InvalidDataError, and
-    EngineUnavailableError without OpenVINO."""
+    """Add an int8 file to the release `model` in `folder`, and return the card as written.
+
+    `float32` are the predictions of `model` on `valid`. Raises Int8UnavailableError,
+    InvalidDataError, and EngineUnavailableError without OpenVINO.
+    """
     weights = quantize(model, train)
     engine = build_engine("openvino", replace(model, int8=weights), threads)
     scores = compare(float32, predict(engine, model.card, valid, None), model.card.temperature)
     if (lost := scores["accuracy_float32"] - scores["accuracy"]) > MOST_LOST:
         raise Int8UnavailableError(
             f"{folder}: int8 costs {100 * lost:.2f} points of accuracy, "
-            f"of {100 * MOST_LOST:g} that it may"
+            f"more than the allowed {100 * MOST_LOST:g}"
         )
     import nncf
     import openvino
 
-    made_with = {
+    environment = {
         "pictures": min(len(train), PICTURES),
         "nncf": nncf.__version__,
         "openvino": openvino.__version__,
     }
-    return save_int8(folder, weights, scores, made_with)
+    return save_int8(folder, weights, scores, environment)
 
 
 def compare(float32: Predictions, int8: Predictions, temperature: float) -> dict[str, Any]:
-    """The int8 scores of a card, of predictions on the same pictures."""
+    """Return the int8 scores of a card, from predictions on the same pictures.
+
+    Raises InvalidDataError if the pictures differ.
+    """
     if float32.names != int8.names:
         raise InvalidDataError("the pictures have changed since the model was scored")
     matrix, truth = int8.matrix(), int8.truth
@@ -104,14 +111,16 @@ def _nncf() -> Any:
         import nncf
     except ImportError as error:
         raise Int8UnavailableError(
-            f"NNCF is needed: {error}. Install 'emotion-streams[training]'"
+            f"NNCF is needed: {error}. Run pip install 'emotion-streams[training]'"
         ) from error
     return nncf
 
 
 def _layers(model: Any) -> Iterator[tuple[str, Int8Layer]]:
-    """What NNCF made of the graph: of each convolution, and of the dense layer, an int8 kernel
-    times a scale per output, and before it its input rounded."""
+    """Yield the layers of NNCF's graph: the convolutions and the dense layer.
+
+    Each has an int8 kernel multiplied by a scale per output, and its input is rounded.
+    """
     kinds = Counter[str]()
     names = iter(LAYERS)
     for node in model.get_ordered_ops():
@@ -126,7 +135,7 @@ def _layers(model: Any) -> Iterator[tuple[str, Int8Layer]]:
         rounding = _rounding(node)
         ends = [float(_constant(rounding, number).item()) for number in range(1, 5)]
         if ends[:2] != ends[2:] or rounding.get_attributes()["levels"] != _LEVELS:
-            raise Int8UnavailableError("NNCF rounds in a way that the int8 file cannot hold")
+            raise Int8UnavailableError("NNCF rounds in a way that the int8 file cannot represent")
         yield (
             next(names),
             Int8Layer(
@@ -142,7 +151,7 @@ def _layers(model: Any) -> Iterator[tuple[str, Int8Layer]]:
 
 
 def _rounding(node: Any) -> Any:
-    """What rounds the node's input, before a pool or a transposition."""
+    """Return the node that rounds the node's input, before a pool or a transposition."""
     while node.get_type_name() != "FakeQuantize":
         node = node.input_value(0).get_node()
     return node
@@ -151,7 +160,7 @@ def _rounding(node: Any) -> Any:
 def _before(node: Any, number: int, kind: str) -> Any:
     found = node.input_value(number).get_node()
     if found.get_type_name() != kind:
-        raise Int8UnavailableError(f"NNCF left {found.get_type_name()} where {kind} is expected")
+        raise Int8UnavailableError(f"NNCF's graph has {found.get_type_name()} instead of {kind}")
     return found
 
 

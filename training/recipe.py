@@ -1,5 +1,7 @@
-"""Recipes: runs worth repeating, a YAML file each in recipes/, with every setting written out so
-that later defaults do not change them."""
+"""Recipes: runs that can be repeated, one YAML file each in recipes/.
+
+Each contains every setting, so that later defaults do not change it.
+"""
 
 from dataclasses import fields
 from pathlib import Path
@@ -11,13 +13,15 @@ FOLDER: Final = Path(__file__).parent / "recipes"
 
 
 def names() -> list[str]:
-    """The recipes that come with the project."""
+    """Return the names of the recipes that come with the project."""
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
 def read(recipe: str) -> RunConfig:
-    """The configuration in a recipe, by name or by a path to a YAML file. Raises
-    InvalidConfigError, and OSError for a file that cannot be read."""
+    """Return the configuration in a recipe, given by its name or the path of a YAML file.
+
+    Raises InvalidConfigError, and OSError if the file cannot be read.
+    """
     import yaml
 
     path = Path(recipe) if recipe.endswith((".yaml", ".yml")) else FOLDER / f"{recipe}.yaml"
@@ -37,7 +41,7 @@ def read(recipe: str) -> RunConfig:
 
 
 def _numbers(values: dict[str, Any]) -> dict[str, Any]:
-    """YAML 1.1 takes 1e-3 for a text: settings that are numbers are read as such."""
+    """Convert text to numbers for numeric settings: YAML 1.1 reads 1e-3 as text."""
     kinds = {field.name: field.type for field in fields(RunConfig)}
     read = dict(values)
     for name, value in values.items():

@@ -1,4 +1,4 @@
-"""What a model scores on pictures as bad cameras, light and glasses make them."""
+"""The accuracy of a model on corrupted pictures: bad cameras, bad light, glasses."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from training import metrics
-from training.augment import (
+from training.changes import (
     bar_over_eyes,
     colour_cast,
     jpeg,
@@ -20,10 +20,10 @@ from training.augment import (
     turn_head,
 )
 from training.crops import Crop
-from training.datasets import NO_WINNER, Entry, UnreadablePictureError
+from training.datasets import AMBIGUOUS, Entry, UnreadablePictureError
 from training.datasets.entry import at_source_size
 from training.evaluate import classify
-from worker.inference.crop import Image, prepare
+from worker.inference.crop import Image, preprocess
 from worker.inference.engines import Engine
 from worker.model.card import ModelCard
 
@@ -44,11 +44,11 @@ CORRUPTIONS: Final[dict[str, Callable[[Image], Image]]] = {
     "head turned by 20 degrees": lambda picture: turn_head(picture, 20, 0),
     COLOUR_CAST: lambda picture: colour_cast(picture, 0.3, 0),
 }
-"""Applied to the face crop at the training pictures' size, to the same effect each time."""
+"""Applied to the face crop at the training pictures' size. Each has the same effect every time."""
 
 
 def corruptions(card: ModelCard) -> dict[str, Callable[[Image], Image]]:
-    """Those that a model sees: the colour of light only one that sees colours."""
+    """Return the corruptions for a model; only a colour model has a colour cast."""
     return {
         name: corrupt
         for name, corrupt in CORRUPTIONS.items()
@@ -59,10 +59,10 @@ def corruptions(card: ModelCard) -> dict[str, Callable[[Image], Image]]:
 def robustness(
     engine: Engine, card: ModelCard, entries: Sequence[Entry], say: Callable[[str], None]
 ) -> dict[str, float]:
-    """The accuracy on the faces that have a winner, by what was done to them."""
+    """Return the accuracy on the faces that are not ambiguous, by corruption."""
     faces: list[tuple[Entry, Image]] = []
     for entry in entries:
-        if entry.winner == NO_WINNER:
+        if entry.label == AMBIGUOUS:
             continue
         try:
             faces.append((entry, at_source_size(entry.face(entry.read()), card)))
@@ -71,7 +71,7 @@ def robustness(
     scores = {}
     for name, corrupt in corruptions(card).items():
         say(f"scoring corrupted pictures: {name} ...")
-        found = (Crop(entry, prepare(corrupt(face), card)) for entry, face in faces)
+        found = (Crop(entry, preprocess(corrupt(face), card)) for entry, face in faces)
         predictions = classify(engine, card, found, Counter())
         scores[name] = round(metrics.accuracy(predictions.matrix()), 4)
     return scores

@@ -1,4 +1,4 @@
-"""What a training run is made of: everything that decides its result, written beside it."""
+"""The configuration of a training run. It decides the result, and is stored with it."""
 
 import json
 import math
@@ -10,26 +10,26 @@ from worker.model.architecture import MIN_INPUT_SIZE
 from worker.model.card import MAX_INPUT_SIZE
 
 MAX_SEED: Final = 2**32 - 1
-"""numpy's, which Keras seeds too."""
+"""The largest seed of numpy, which Keras seeds, too."""
 
 
 class DivergedError(InvalidConfigError):
-    """A run whose loss or weights are no longer finite: at which step, and what to do."""
+    """Loss or weights are no longer finite; the message says at which step, and what to do."""
 
 
-__all__ = ["DivergedError", "InvalidConfigError", "Pace", "RunConfig", "Stage", "setting"]
+__all__ = ["DivergedError", "InvalidConfigError", "RunConfig", "RuntimeOptions", "Stage", "setting"]
 
 
 def setting(default: Any, metavar: str, text: str) -> Any:
-    """A field of a configuration with what the command line says of it."""
+    """Return a dataclass field with its metavar and help text for the command line."""
     return field(default=default, metadata={"metavar": metavar, "help": text})
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of a run at one input size, with a warm-up and a cosine of its own.
+    """A part of a run at one input size, with its own warm-up and cosine schedule.
 
-    `rate` is the learning rate at its peak.
+    `side` is in pixels, `rate` is the peak learning rate. Raises InvalidConfigError.
     """
 
     side: int
@@ -50,7 +50,7 @@ class Stage:
 
     @classmethod
     def parse(cls, text: str) -> "Stage":
-        """From `SIDE:STEPS:BATCH:RATE`, such as 32:2000:48:1e-3."""
+        """Parse `SIDE:STEPS:BATCH:RATE`, such as 32:2000:48:1e-3. Raises InvalidConfigError."""
         try:
             side, steps, batch, rate = text.split(":")
             return cls(int(side), int(steps), int(batch), float(rate))
@@ -58,8 +58,13 @@ class Stage:
             raise InvalidConfigError(f"stage {text!r} is not SIDE:STEPS:BATCH:RATE") from error
 
     def rate_at(self, step: int) -> float:
-        """The learning rate of the stage's step 0 to steps - 1: a linear warm-up over its first
-        twentieth (at most 500 steps), then half a cosine down to a hundredth of the peak."""
+        """Return the learning rate of the stage's step, 0 to steps - 1.
+
+        It rises linearly over the first twentieth of the steps (at most 500), then falls as half a
+        cosine to a hundredth of the peak.
+
+        Source: Loshchilov and Hutter, "SGDR" (arXiv:1608.03983), without restarts.
+        """
         warm_up = min(math.ceil(self.steps / 20), 500)
         if step < warm_up:
             return self.rate * (step + 1) / (warm_up + 1)
@@ -68,8 +73,8 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Pace:
-    """What does not change a run's result: how often it is saved, threads that prepare batches."""
+class RuntimeOptions:
+    """Options that do not change the result of a run. Raises InvalidConfigError."""
 
     checkpoint_minutes: float = setting(5.0, "MINUTES", "time between checkpoints")
     workers: int = setting(2, "N", "threads that prepare batches")
@@ -81,12 +86,13 @@ class Pace:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """A training run.
+    """A training run. Raises InvalidConfigError.
 
-    `sampling` is the exponent by which rare emotions are drawn more often: 1 as they come, 0 all
-    equally often; the loss corrects for it, so that the model still learns how frequent each is.
-    `start` names the release whose weights a run begins from, None is from scratch. `ema` is the
-    decay of the averaged weights per step; `validations` how often each stage is validated.
+    `sampling` is the power of the emotions' shares by which they are drawn: 1 leaves them as they
+    are, 0 makes them equally frequent. The loss corrects for it, so that the model still learns the
+    frequencies of the data. `start` names the release whose weights the run starts from; None
+    starts from random weights. `ema` is the decay of the averaged weights per step. `validations`
+    is the number of validations per stage.
     """
 
     stages: tuple[Stage, ...]
@@ -105,7 +111,7 @@ class RunConfig:
     source_size: int = setting(48, "PIXELS", "side that every face is reduced to first")
     validations: int = setting(4, "N", "validations per stage")
     precision: Literal["float32", "mixed_bfloat16"] = setting(
-        "float32", "TYPE", "type of convolutions; bfloat16 is faster where the processor has it"
+        "float32", "TYPE", "type of convolutions; bfloat16 is faster if the processor has it"
     )
     augmentation: Augmentation = field(default_factory=Augmentation)
 
@@ -131,11 +137,11 @@ class RunConfig:
 
     @property
     def steps(self) -> int:
-        """Of all stages together."""
+        """Return the number of steps of all stages."""
         return sum(stage.steps for stage in self.stages)
 
     def at(self, step: int) -> tuple[int, int]:
-        """The number of the stage that a step of the run lies in, and the step's number in it."""
+        """Return the number of the stage of a step of the run, and the step's number in it."""
         for number, stage in enumerate(self.stages):
             if step < stage.steps:
                 return number, step
@@ -143,12 +149,12 @@ class RunConfig:
         raise InvalidConfigError(f"the run ends {step + 1} steps before that step")
 
     def to_json(self) -> str:
-        """The configuration as text."""
+        """Return the configuration as text."""
         return json.dumps(asdict(self), indent=2) + "\n"
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "RunConfig":
-        """From what `to_json` wrote; InvalidConfigError if it is of another kind."""
+        """Read what `to_json` wrote. Raises InvalidConfigError if it is anything else."""
         try:
             if unknown := sorted(values.keys() - {field.name for field in fields(cls)}):
                 raise InvalidConfigError(f"a run has no {', '.join(unknown)}")
@@ -164,5 +170,5 @@ class RunConfig:
 
 
 def _stage(value: Any) -> Stage:
-    """A stage as a run's record holds it, or in the words of a recipe."""
+    """Read a stage from a run's record, or from the notation of a recipe."""
     return Stage.parse(value) if isinstance(value, str) else Stage(**value)

@@ -1,4 +1,4 @@
-"""A run's folder: what it is made of, its curves, its checkpoint, and a release per finished stage.
+"""A run's folder: configuration, curves, checkpoint, and a release per finished stage.
 
 run.json          configuration, versions, data, device
 curves.csv, .png  loss and learning rate by step
@@ -17,7 +17,7 @@ from typing import Any, Final
 from numpy.typing import NDArray
 
 from emotion_streams.emotions import EMOTIONS
-from training.backend import made_with
+from training.backend import environment
 from training.datasets.entry import InvalidDataError
 from training.geometry import MEASURED
 from training.progress import Progress
@@ -31,9 +31,12 @@ CHECKPOINT: Final = "checkpoint.npz"
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A run on disk. `data` says what it is trained on: path, layout, split, pictures, sha256, and
-    each emotion's share of the targets; `start` what it began from, as it was then: name, version,
-    weights_sha256, training."""
+    """A run on disk.
+
+    `data` describes the training data: path, layout, split, pictures, sha256, and each emotion's
+    share of the targets. `start` describes the release that the run started from, as it was then:
+    name, version, weights_sha256, training.
+    """
 
     path: Path
     config: RunConfig
@@ -42,15 +45,15 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: Path, config: RunConfig, data: Mapping[str, Any]) -> "RunFolder":
-        """Begin a run; InvalidDataError where the folder already holds one."""
+        """Create a run. Raises InvalidDataError if the folder already contains one."""
         if (path / RUN).exists():
-            raise InvalidDataError(f"{path} already holds a run: continue it with --resume")
+            raise InvalidDataError(f"{path} already contains a run: continue it with --resume")
         start = _start(config.start)
         run = {
             "config": asdict(config),
             "data": dict(data),
             "start": start,
-            "made_with": made_with(),
+            "environment": environment(),
         }
         path.mkdir(parents=True, exist_ok=True)
         (path / RUN).write_text(json.dumps(run, indent=2) + "\n")
@@ -58,7 +61,7 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
-        """A run that was begun; InvalidDataError where there is none."""
+        """Open an existing run. Raises InvalidDataError if there is none."""
         try:
             run = json.loads((path / RUN).read_text())
             return cls(path, RunConfig.from_dict(run["config"]), run["data"], run["start"])
@@ -67,7 +70,7 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Only this process writes to the run meanwhile; InvalidDataError where another does."""
+        """Hold the lock of the run. Raises InvalidDataError if another process holds it."""
         with (self.path / RUN).open() as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -75,11 +78,13 @@ class RunFolder:
                 raise InvalidDataError(
                     f"{self.path}: another process is training this run"
                 ) from error
-            yield  # closing the file gives the lock back, as the process's end does
+            yield  # closing the file, or the end of the process, releases the lock
 
     def card(self, side: int) -> ModelCard:
-        """The card of this run's model at that input size, as far as it is known before scoring.
-        Its crop is empty for a data set that has not been measured."""
+        """Return the card of this run's model at that input size, before scoring.
+
+        Its crop is empty if the data set has not been measured.
+        """
         return ModelCard(
             name="simpnet-v2",
             version="0.0.0",
@@ -95,14 +100,14 @@ class RunFolder:
     def save_stage(
         self, number: int, side: int, weights: Mapping[str, NDArray[Any]], progress: Progress
     ) -> Path:
-        """Write the release of stage `number`, counted from 0."""
+        """Write the release of stage `number`, counted from 0, and return its folder."""
         folder = self.path / f"stage-{number + 1}-{side}"
         so_far = replace(self.config, start=None, stages=self.config.stages[: number + 1])
         training = {
             "start": self.start,
             "config": asdict(so_far),
             "data": {key: value for key, value in self.data.items() if key != "path"},
-            "made_with": made_with(),
+            "environment": environment(),
             "steps": progress.step,
             "hours": round(progress.seconds / 3600, 2),
         }
@@ -110,16 +115,19 @@ class RunFolder:
         return folder
 
     def check_start(self) -> None:
-        """InvalidDataError where what the run began from is no longer what it was."""
+        """Raise InvalidDataError if the release that the run started from has changed."""
         now = _start(self.config.start)
         if self.start and now and self.start["weights_sha256"] != now["weights_sha256"]:
             raise InvalidDataError(
-                f"{self.path} began from {self.start['name']} {self.start['version']}, which has "
-                "been replaced since: begin anew"
+                f"{self.path} started from {self.start['name']} {self.start['version']}, which has "
+                "been replaced since: start another run"
             )
 
     def last_stage(self) -> Path:
-        """The release of the last finished stage; InvalidDataError where none is finished."""
+        """Return the release folder of the last finished stage.
+
+        Raises InvalidDataError if no stage is finished.
+        """
         finished = sorted(
             self.path.glob("stage-*-*"), key=lambda stage: int(stage.name.split("-")[1])
         )
@@ -129,7 +137,7 @@ class RunFolder:
 
 
 def _start(model: str | None) -> dict[str, Any] | None:
-    """What a run began from: that release's identity, and how it was trained in its turn."""
+    """Return the record of the release that a run starts from, including its training."""
     if model is None:
         return None
     card = release.load(model).card

@@ -1,8 +1,8 @@
 """The training step in PyTorch, on the variables of the Keras model and of its optimizer.
 
-Keras' layers on PyTorch run batch norm and dropout as many small operations over whole activations.
-This step computes the same with PyTorch's own kernels in channels-last memory. Its state is Keras'
-state: checkpoints, averaging and validation do not know which of the two trained.
+With PyTorch, Keras' layers compute batch norm and dropout as many small operations over whole
+activations. This step computes the same with PyTorch's own kernels in channels-last memory. Its
+state is Keras' state, so checkpoints, averaging and validation do not depend on the step.
 """
 
 import math
@@ -22,11 +22,11 @@ Tensor: TypeAlias = torch.Tensor
 
 COMPUTE: Final = {"float32": torch.float32, "mixed_bfloat16": torch.bfloat16}
 """The type of convolutions and activations, by the run's precision. Variables, batch norm's
-statistics, the dense layer and the loss are float32 always."""
+statistics, the dense layer and the loss are always float32."""
 
 
 class TorchStep:
-    """Trains a model from `network.build` by one batch a call, as `train_on_batch` does.
+    """Trains a model from `network.build` on one batch per call, as `train_on_batch` does.
 
     Dropout is a function of the run's seed and the step, so that a resumed run repeats it.
     """
@@ -52,7 +52,7 @@ class TorchStep:
         self._adam = self._adamw(model)
 
     def __call__(self, pictures: NDArray[np.float32], targets: NDArray[np.float32]) -> float:
-        """The batch's loss; pictures are float32 (n, side, side, 3), targets (n, 8)."""
+        """Train on float32 pictures (n, side, side, 3) and targets (n, 8); return the loss."""
         device = self._shift.device
         inputs = torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2)
         step = int(self._keras.iterations.value)
@@ -66,7 +66,7 @@ class TorchStep:
         return float(loss.detach())
 
     def _forward(self, x: Tensor) -> Tensor:
-        """Logits, float32 (n, 8), of pictures (n, 3, side, side)."""
+        """Return the logits, float32 (n, 8), of pictures (n, 3, side, side)."""
         for block, convolution, norm in zip(BLOCKS, self._convolutions, self._norms, strict=True):
             kernel, bias = convolution
             kernel = kernel.permute(3, 2, 0, 1)
@@ -84,12 +84,12 @@ class TorchStep:
         return F.linear(x.float(), self._dense[0].T, self._dense[1])
 
     def _update(self, gradients: tuple[Tensor, ...], step: int) -> None:
-        """Keras' order: clip, decay, AdamW, average."""
+        """Apply the gradients in Keras' order: clip, decay, AdamW, average."""
         norm = float(torch.stack([gradient.norm() for gradient in gradients]).norm())
         scale = self._config.clip_norm / max(norm, self._config.clip_norm)
         for variable, gradient in zip(self._variables, gradients, strict=True):
             variable.grad = gradient.contiguous()
-            if scale != 1:  # also where it is not a number
+            if scale != 1:  # also if it is not a number
                 variable.grad.mul_(scale)
         for group in self._adam.param_groups:
             group["lr"] = float(self._keras.learning_rate.value)
@@ -104,7 +104,7 @@ class TorchStep:
         self._keras.iterations.value.add_(1)
 
     def _adamw(self, model: keras.Model) -> torch.optim.AdamW:
-        """PyTorch's AdamW whose moments are Keras' optimizer's."""
+        """Return PyTorch's AdamW, with the moments of Keras' optimizer as its state."""
         groups: dict[float, list[Tensor]] = {self._config.weight_decay: [], 0.0: []}
         for variable in model.trainable_variables:
             decays = self._keras._use_weight_decay(variable)
@@ -125,7 +125,7 @@ class TorchStep:
 
 
 class _Draw:
-    """The random numbers of dropout: a function of seed and step."""
+    """The random numbers of dropout, a function of seed and step."""
 
     def __init__(self, device: torch.device, seed: int) -> None:
         self._seed = seed
@@ -133,15 +133,15 @@ class _Draw:
         self._bits = np.random.SFC64(seed)
 
     def begin(self, step: int) -> None:
-        """Begin a step's numbers."""
+        """Start the random numbers of a step."""
         self._generator.manual_seed((self._seed << 32) + step)
         self._bits = np.random.SFC64((self._seed, step))
 
     def dropout(self, x: Tensor, rate: float) -> Tensor:
-        """A copy of x with this share of its values 0, the others enlarged to make up for it."""
+        """Return a copy of x with this share of its values 0 and the others scaled up."""
         if rate == 0:
             return x
-        if x.device.type == "cpu":  # where PyTorch's generator takes three times as long
+        if x.device.type == "cpu":  # PyTorch's generator takes three times as long there
             words = self._bits.random_raw(math.ceil(x.numel() / 4)).view(np.int16)
             numbers = torch.from_numpy(words).as_strided(x.size(), x.stride())
             kept = (numbers >= round(rate * 2**16) - 2**15).to(x.dtype)
@@ -151,8 +151,10 @@ class _Draw:
 
 
 def _batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
-    """Normalise by the batch, and move the running statistics: as in Keras they are of the
-    population, where `F.batch_norm` would keep the sample's variance."""
+    """Normalise by the batch, and update the running statistics as Keras does.
+
+    Keras stores the variance of the population; `F.batch_norm` would store that of the sample.
+    """
     normalised: Tensor
     normalised, batch_mean, batch_deviation = torch.native_batch_norm(
         x, gamma, beta, None, None, True, 0.0, BATCH_NORM_EPSILON
@@ -164,5 +166,5 @@ def _batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, mean: Tensor, variance: 
 
 
 def _values(layer: Any, *names: str) -> tuple[Tensor, ...]:
-    """PyTorch's tensors of a layer's variables; in-place changes are the variables' own."""
+    """Return PyTorch's tensors of a layer's variables. Changes in place change the variables."""
     return tuple(getattr(layer, name).value for name in names)

@@ -1,4 +1,4 @@
-"""A training run: stages of growing input size, resumable at any minute."""
+"""A training run: stages of growing input size, resumable after any interruption."""
 
 import math
 import time
@@ -9,41 +9,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training import checkpoint, network
-from training.batches import Batches, prior_shift
+from training.batches import Batches, logit_adjustment
 from training.curves import Curves, Row, plot
 from training.datasets import Faces
 from training.progress import Bar, Progress
-from training.run_config import DivergedError, Pace, Stage
+from training.run_config import DivergedError, RuntimeOptions, Stage
 from training.run_folder import CHECKPOINT, RunFolder
-from worker.inference.crop import prepare
+from worker.inference.crop import preprocess
 
 CALIBRATION_PICTURES: Final = 768
-"""Pictures that batch norm's statistics are gathered over for the averaged weights, where there
-are as many."""
+"""Number of pictures that batch norm's statistics are measured on for the averaged weights, if
+there are as many."""
 
 VALIDATED: Final = 1024
-"""Pictures of the validation split that a validation during training takes: it is for the eye."""
+"""Number of validation pictures of a validation during training, which is for orientation."""
 
 
 class Training:
-    """One process's share of a run: from where the folder stands until the end, or until asked to
-    stop (`stop` is set, by SIGTERM for instance), which leaves a checkpoint."""
+    """The part of a run that one process does.
 
-    def __init__(self, faces: Faces, valid: Faces | None, folder: RunFolder, pace: Pace) -> None:
+    It starts from the state of the folder. It ends with the run, or after `stop` is set (by
+    SIGTERM, for example), which leaves a checkpoint.
+    """
+
+    def __init__(
+        self, faces: Faces, valid: Faces | None, folder: RunFolder, options: RuntimeOptions
+    ) -> None:
         self.stop = Event()
-        self._faces, self._valid, self._folder, self._pace = faces, valid, folder, pace
+        self._faces, self._valid, self._folder, self._options = faces, valid, folder, options
         self._config = config = folder.config
-        shift = prior_shift(faces.targets, config.sampling)
+        shift = logit_adjustment(faces.targets, config.sampling)
         self._model = network.build(config, shift)
         self._step = network.training_step(self._model, config, shift)
         self._progress = Progress()
         self._saved_at = time.monotonic()
 
     def run(self, resume: bool) -> bool:
-        """Train; true when the run is complete. Each finished stage leaves a release in the run's
-        folder: the averaged weights at that stage's input size. A run that was ended before its
-        first checkpoint resumes from its beginning. Raises DivergedError, and leaves the last
-        checkpoint as it is."""
+        """Train, and return whether the run is complete.
+
+        Each finished stage leaves a release in the run's folder: the averaged weights at the
+        stage's input size. A run that stopped before its first checkpoint resumes from the
+        beginning. Raises DivergedError, and leaves the last checkpoint unchanged.
+        """
         if resume and (self._folder.path / CHECKPOINT).exists():
             self._progress = checkpoint.load(self._folder.path, self._model)
         done = self._progress.step
@@ -62,7 +69,7 @@ class Training:
         stage = self._config.stages[number]
         batches = Batches(self._faces, self._config, number, self._folder.card(stage.side))
         began, before = time.monotonic(), self._progress.seconds
-        prepared = batches.from_step(first, self._pace.workers)
+        prepared = batches.from_step(first, self._options.workers)
         for step, (pictures, targets) in enumerate(prepared, start=first):
             self._model.optimizer.learning_rate = rate = stage.rate_at(step)
             loss = self._step(pictures, targets)
@@ -79,7 +86,7 @@ class Training:
                 break  # saved once its release is written: a checkpoint is never between the two
             if self.stop.is_set():
                 return
-            if time.monotonic() - self._saved_at > 60 * self._pace.checkpoint_minutes:
+            if time.monotonic() - self._saved_at > 60 * self._options.checkpoint_minutes:
                 self._save(curves)
         self._check_weights()
         bar.say(f"stage {number + 1} is trained; averaging its weights ...")
@@ -88,7 +95,7 @@ class Training:
         bar.say(f"wrote {saved}")
 
     def _is_due(self, stage: Stage, step: int) -> bool:
-        """Whether the stage, cut into as many parts as it has validations, ends one here."""
+        """Return whether a validation is due: the stage has as many equal parts as those."""
         parts = self._config.validations
         return parts > 0 and (step + 1) * parts // stage.steps > step * parts // stage.steps
 
@@ -101,9 +108,9 @@ class Training:
         card = self._folder.card(stage.side)
         right = 0
         for first in range(0, len(valid), stage.batch):
-            pictures = [prepare(p, card) for p in valid.pictures[first : first + stage.batch]]
+            pictures = [preprocess(p, card) for p in valid.pictures[first : first + stage.batch]]
             logits = self._model.predict_on_batch(np.stack(pictures).astype(np.float32) / 255)
-            truth = valid.winners[first : first + stage.batch]
+            truth = valid.labels[first : first + stage.batch]
             right += int((np.asarray(logits).argmax(axis=1) == truth).sum())
         return right / len(valid)
 
@@ -114,17 +121,20 @@ class Training:
 
     def _save(self, curves: Curves) -> None:
         self._check_weights()
-        curves.sync()  # first: a checkpoint of steps that they lack would leave a gap in them
+        curves.sync()  # first, so that they contain every step of the checkpoint
         checkpoint.save(self._folder.path, self._model, self._progress)
         self._saved_at = time.monotonic()
 
     def _check_weights(self) -> None:
-        """A loss is of the weights before its step: the step itself may have spoilt them."""
+        """Raise DivergedError if a weight is not finite.
+
+        The loss is that of the weights before the step; only the step itself may have damaged them.
+        """
         if not network.is_finite(self._model):
             raise self._diverged(f"weights are not finite after step {self._progress.step}")
 
     def _diverged(self, what: str) -> DivergedError:
         return DivergedError(
-            f"{self._folder.path}: {what} of {self._config.steps}, and no checkpoint was written "
-            "since it was finite. Begin another run, with a lower rate"
+            f"{self._folder.path}: {what} of {self._config.steps}, and the last checkpoint "
+            "is from before. Start another run with a lower rate"
         )

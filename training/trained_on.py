@@ -1,4 +1,4 @@
-"""The data that a model was trained on: found again, and kept from judging it unnoticed."""
+"""The data that a model was trained on, and a warning if it is scored on the same pictures."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -14,28 +14,32 @@ from worker.model.card import ModelCard
 
 
 def trained_on(model: Path) -> DataSet:
-    """The data of a run, or of the run that a stage is of. InvalidDataError where it is gone."""
+    """Return the data of a run or of a stage of it. Raises InvalidDataError if it is missing."""
     run = model if (model / RUN).is_file() else model.resolve().parent
     try:
         return open_data(Path(RunFolder.open(run).data["path"]))
     except InvalidDataError as error:
         raise InvalidDataError(
-            f"the data that {model} was trained on is needed, and not to be had: {error}"
+            f"the data that {model} was trained on is needed, but missing: {error}"
         ) from error
 
 
 def recorded_shares(card: ModelCard, own: Callable[[], DataSet]) -> dict[str, float]:
-    """Each emotion's share of the targets that a model was trained on: from its card, or read from
-    its own data where the run was begun before they were recorded."""
+    """Return each emotion's share of the targets that a model was trained on.
+
+    It is in the card, or computed from `own` if the run started before it was recorded.
+    """
     recorded: dict[str, float] | None = card.training.get("data", {}).get("target_shares")
     if recorded:
         return recorded
     return target_shares(np.array([entry.target for entry in own().entries("train")], np.float32))
 
 
-def warn_of_seen(card: ModelCard, data: DataSet, entries: Sequence[Entry]) -> None:
-    """Say on stderr where a model is judged by the very pictures that it was trained on. Only data
-    that is not divided is read for it: elsewhere the split's name says so."""
+def warn_if_trained_on(card: ModelCard, data: DataSet, entries: Sequence[Entry]) -> None:
+    """Warn on stderr if a model is scored on the pictures that it was trained on.
+
+    The pictures are only read if the data is not divided; otherwise the split's name shows it.
+    """
     seen = card.training.get("data", {})
     if data.splits() != [WHOLE] or len(entries) < seen.get("pictures", math.inf):
         return

@@ -28,19 +28,21 @@ from service.listening import address_of
 from service.metrics import WorkerMetrics, build_info
 from service.settings import exit_with_error, load
 from worker.app import FrameHungError, Worker
-from worker.context import Workshop
+from worker.context import RedisClock, WorkerContext
 from worker.delivery.stream import Retention
 from worker.inference.batch import Batcher
 from worker.inference.detect.choose import DetectorUnavailableError, choose_detector
 from worker.inference.engines.choose import EngineUnavailableError, build_engine
-from worker.inference.find import FaceFinder
-from worker.inference.permits import Slots, enough_in_flight
+from worker.inference.faces import FaceDetectionStage
+from worker.inference.permits import InFlightLimiter, default_in_flight
+from worker.inference.pipeline import FramePipeline
 from worker.model import release
 from worker.model.card import InvalidReleaseError
 from worker.ownership.lease import Leases
-from worker.persistence import warn_if_kept
+from worker.persistence import warn_if_persistent
 from worker.settings import WorkerSettings
-from worker.supervisor import PlacementError, watch_workers
+from worker.supervisor import PlacementError, supervise_workers
+from worker.tracking import Policy
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -59,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
     logs.set_up(settings.log_level, settings.log_format)
     if settings.gpus or settings.processes > 1:
         try:
-            return watch_workers(settings, sys.argv[1:] if argv is None else argv)
+            return supervise_workers(settings, sys.argv[1:] if argv is None else argv)
         except PlacementError as error:
             exit_with_error("worker", str(error))
     # Exit at once during start-up. _stop_on_signals replaces these handlers before any camera is
@@ -87,7 +89,7 @@ def main(argv: list[str] | None = None) -> int:
         except (InvalidReleaseError, DetectorUnavailableError, EngineUnavailableError) as error:
             exit_with_error("worker", str(error))
         except SystemExit:
-            log.info("told to stop while starting")
+            log.info("stop requested during start-up")
             code = 0
         except Exception:
             log.critical("the worker falls", exc_info=True)
@@ -106,17 +108,17 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
         side=settings.detect_side,
         threads=settings.threads,
     )
-    finder = FaceFinder(new_detector, released.card, settings.detect_side)
+    detection = FaceDetectionStage(new_detector, released.card, settings.detect_side)
     engine = build_engine(settings.engine, released, settings.threads, settings.device)
     card = released.card
     del released  # 22 MB of weights; the engine has its own copy in another form
-    model = Model(card.name, card.version, finder.detector)
+    model = Model(card.name, card.version, detection.detector)
     build_info(registry, "worker", model=f"{model.name} {model.version}", engine=engine.name)
     # Unique per start, so that an earlier process of the same name is a different owner.
     owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     with (
         _pool(settings.threads, "frames") as threads,
-        _pool(engine.lanes, "engine") as engine_threads,
+        _pool(engine.instances, "engine") as engine_threads,
     ):
         await asyncio.get_running_loop().run_in_executor(engine_threads, engine.warm)
         log.info(
@@ -127,30 +129,37 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
         )
         # Not `async with client`: that requires a cluster to be reachable already.
         async with aclosing(connect_async(settings.redis)) as client:
-            shop = Workshop(
-                finder=finder,
-                threads=threads,
-                batcher=Batcher(engine, engine_threads, metrics),
-                labels=card.labels,
+            clock = RedisClock()
+            batcher = Batcher(engine, engine_threads, metrics)
+            context = WorkerContext(
+                pipeline=FramePipeline(
+                    detection, threads, batcher, card.labels, metrics, clock.now_ms
+                ),
+                batcher=batcher,
                 model=model,
-                slots=Slots(
+                clock=clock,
+                limiter=InFlightLimiter(
                     settings.threads,
-                    settings.in_flight or enough_in_flight(settings.threads, engine),
+                    settings.in_flight or default_in_flight(settings.threads, engine),
                 ),
                 metrics=metrics,
+                policy=Policy(settings.min_people, settings.neutral_episodes),
+                reuse_ms=settings.reuse_ms,
             )
             worker = Worker(
                 client,
                 Leases(client, owner, settings.weight, settings.lease_ms),
-                shop,
+                context,
                 health,
                 Retention(
-                    events=settings.keep_events, age_ms=round(settings.keep_hours * 3_600_000)
+                    events=settings.keep_events,
+                    age_ms=round(settings.keep_hours * 3_600_000),
+                    minutes_age_ms=round(settings.keep_minutes_days * 86_400_000),
                 ),
             )
             _stop_on_signals(worker)
             log.info("worker %s at %s", owner, redact_url(settings.redis))
-            warning = asyncio.create_task(warn_if_kept(client))
+            warning = asyncio.create_task(warn_if_persistent(client))
             try:
                 await worker.run()
             except* FrameHungError as stuck:

@@ -11,10 +11,10 @@ from emotion_streams.backoff import REDIS_ERRORS
 from emotion_streams.connection import Client
 from emotion_streams.redaction import short_message
 from service.health import Health
-from worker.context import Workshop
+from worker.context import WorkerContext
 from worker.delivery.stream import Retention
-from worker.inference.batch import Running
-from worker.inference.permits import Slot
+from worker.inference.batch import RunningBatch
+from worker.inference.permits import Permit
 from worker.ownership.failures import CameraFailures
 from worker.ownership.lease import Leases, Peer, assign
 from worker.ownership.owned import SIGN_OFF_S, OwnedCameras
@@ -27,10 +27,10 @@ DRAIN_S: Final = 7.5
 and are claimed by the camera's next owner. The process ends within eight seconds, less than the ten
 seconds that containers are given."""
 
-STUCK_S: Final = 30.0
+HUNG_S: Final = 30.0
 """A frame in its thread for this long is considered hung; normal frames take milliseconds."""
 
-_LOOK_S: Final = 1.0
+_HANG_CHECK_S: Final = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -49,18 +49,18 @@ class Worker:
         self,
         client: Client,
         leases: Leases,
-        shop: Workshop,
+        context: WorkerContext,
         health: Health,
         retention: Retention,
     ) -> None:
         self._client = client
         self._leases = leases
-        self._shop = shop
+        self._context = context
         self._health = health
-        self._periodic = PeriodicTasks(leases.tick_s, health, shop.metrics)
-        failures = CameraFailures(health, shop.metrics)
+        self._periodic = PeriodicTasks(leases.tick_s, health, context.metrics)
+        failures = CameraFailures(health, context.metrics)
         self._registry = CameraRegistry(client, retention, failures)
-        self._owned = OwnedCameras(client, leases, shop, retention, self._periodic, failures)
+        self._owned = OwnedCameras(client, leases, context, retention, self._periodic, failures)
         self._peers: Mapping[str, Peer] = {}
         self._free_since: dict[str, float] = {}
         self._stopping = asyncio.Event()
@@ -81,10 +81,13 @@ class Worker:
         async with asyncio.TaskGroup() as tasks:
             steps: dict[str, Callable[[], Awaitable[object]]] = {
                 "heartbeat": self._heartbeat,
-                "clock": lambda: self._shop.clock.adjust(self._client),
+                "clock": lambda: self._context.clock.adjust(self._client),
                 "cameras": lambda: self._rebalance(tasks),
             }
-            working = [tasks.create_task(self._shop.batcher.run()), tasks.create_task(self._look())]
+            working = [
+                tasks.create_task(self._context.batcher.run()),
+                tasks.create_task(self._watch_for_hangs()),
+            ]
             ticking = [
                 tasks.create_task(self._periodic.run(name, step, self._stopping))
                 for name, step in steps.items()
@@ -103,21 +106,23 @@ class Worker:
             self._peers = {}  # unknown: a worker may have crashed meanwhile
             raise
 
-    async def _look(self) -> None:
+    async def _watch_for_hangs(self) -> None:
         """Raise FrameHungError when a frame hangs in its thread, or a batch hangs in the engine.
 
         A frame that waits for the engine is not hung, however large the crowd before it. The method
-        counts its own looks rather than seconds, so that a pause of the process does not count.
+        counts its own checks rather than seconds, so that a pause of the process does not count.
         """
-        looks: dict[Slot | Running, int] = {}
+        checks: dict[Permit | RunningBatch, int] = {}
         while True:
-            await asyncio.sleep(_LOOK_S)
-            in_threads = {slot for slot in self._shop.slots.held if slot.in_thread}
-            looks = {it: looks.get(it, 0) + 1 for it in in_threads | self._shop.batcher.running}
-            longest = max(looks, key=looks.__getitem__, default=None)
-            if longest and looks[longest] * _LOOK_S >= STUCK_S:
+            await asyncio.sleep(_HANG_CHECK_S)
+            in_threads = {permit for permit in self._context.limiter.active if permit.in_thread}
+            checks = {
+                it: checks.get(it, 0) + 1 for it in in_threads | self._context.batcher.running
+            }
+            longest = max(checks, key=checks.__getitem__, default=None)
+            if longest and checks[longest] * _HANG_CHECK_S >= HUNG_S:
                 raise FrameHungError(
-                    f"{_describe(longest)} has hung for {STUCK_S:.0f} s; this worker exits"
+                    f"{_describe(longest)} has hung for {HUNG_S:.0f} s; this worker exits"
                 )
 
     async def _each(self, step: Callable[[str], Awaitable[None]], cameras: Iterable[str]) -> None:
@@ -134,11 +139,11 @@ class Worker:
 
     async def _rebalance(self, tasks: asyncio.TaskGroup) -> None:
         """Acquire the cameras that this worker should own, and release one that it should not."""
-        self._shop.metrics.owned.set(len(self._owned))
+        self._context.metrics.owned.set(len(self._owned))
         peers = self._peers
         if not peers:
             return
-        wanted = await self._registry.cameras_needing_owner(self._shop.clock_ms())
+        wanted = await self._registry.cameras_needing_owner(self._context.clock_ms())
         assigned = assign(wanted, {worker: peer.weight for worker, peer in peers.items()})
         self._owned.release_one(assigned, peers)
         missing = {name: owner for name, owner in assigned.items() if name not in self._owned}
@@ -150,7 +155,7 @@ class Worker:
         await self._each(
             acquire, await self._owned.admit([*mine, *await self._unclaimed_cameras(missing)])
         )
-        self._shop.metrics.owned.set(len(self._owned))
+        self._context.metrics.owned.set(len(self._owned))
         self._health.started()
 
     async def _unclaimed_cameras(self, missing: Mapping[str, str]) -> list[str]:
@@ -158,17 +163,17 @@ class Worker:
 
         Another worker should have acquired them; this worker acquires them instead.
         """
-        if self._shop.slots.taken:
+        if self._context.limiter.exhausted:
             self._free_since = {}
             return []
         others = [name for name, owner in missing.items() if owner != self._leases.owner]
-        now_ms, now = self._shop.clock_ms(), time.monotonic()
+        now_ms, now = self._context.clock_ms(), time.monotonic()
 
         async def is_free(camera: str) -> bool:
             try:
                 return await self._leases.is_free(camera, now_ms)
             except REDIS_ERRORS:  # unknown; the other cameras are still checked
-                self._shop.metrics.redis_errors.inc()
+                self._context.metrics.redis_errors.inc()
                 return False
 
         free = await asyncio.gather(*map(limit_per_shard(self._client, is_free), others))
@@ -210,7 +215,7 @@ class Worker:
             await self._owned.wait(self._leases.tick_s)
 
 
-def _describe(hanging: Slot | Running) -> str:
-    if isinstance(hanging, Running):
+def _describe(hanging: Permit | RunningBatch) -> str:
+    if isinstance(hanging, RunningBatch):
         return f"the engine, with frame {', '.join(hanging.frames)},"
     return f"frame {hanging.frame_id} of camera {hanging.camera}"

@@ -1,19 +1,20 @@
-"""Resources that a worker's cameras share: threads, batcher, slots, clock and metrics."""
+"""Resources that a worker's cameras share: pipeline, batcher, limiter, clock and metrics."""
 
 import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from emotion_streams.connection import Client
+from emotion_streams.episodes import Episode, EpisodeType
 from emotion_streams.events import EmotionEvent, Model
 from emotion_streams.redaction import short_message
 from service.metrics import WorkerMetrics
 from worker.inference.batch import Batcher
-from worker.inference.find import FaceFinder, Found
-from worker.inference.permits import Slot, Slots
+from worker.inference.permits import InFlightLimiter
+from worker.inference.pipeline import FramePipeline
+from worker.tracking import Policy
 
 log = logging.getLogger(__name__)
 
@@ -44,37 +45,28 @@ class RedisClock:
 
 
 @dataclass(frozen=True)
-class Workshop:
-    """The shared resources. `labels` name the engine's outputs in order."""
+class WorkerContext:
+    """The shared resources.
 
-    finder: FaceFinder
-    threads: Executor
+    `model`: what events say about the models. `policy`: what episodes and minutes contain.
+    `reuse_ms`: under load, the greatest age of probabilities that are reused for a face.
+    """
+
+    pipeline: FramePipeline
     batcher: Batcher
-    labels: tuple[str, ...]
     model: Model
-    slots: Slots
+    limiter: InFlightLimiter
     metrics: WorkerMetrics
-    clock: RedisClock = field(default_factory=RedisClock)
-    last_chance: asyncio.Lock = field(default_factory=asyncio.Lock)
+    clock: RedisClock
+    policy: Policy = field(default_factory=Policy)
+    reuse_ms: int = 0
+    isolation_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held during the final attempt at a frame, which two workers started without completing it. If
     two such frames ran at once, a crash could not be attributed to either."""
 
     def clock_ms(self) -> float:
         """Return the current time, by the clock of the frames' capture times."""
         return self.clock.now_ms()
-
-    async def find(self, jpeg: bytes, slot: Slot) -> Found:
-        """Decode a picture, detect and crop faces, in a thread. Raises UnusablePictureError."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.threads, self._find, jpeg, slot)
-
-    def _find(self, jpeg: bytes, slot: Slot) -> Found:
-        slot.enter_thread()
-        began = time.perf_counter()
-        try:
-            return self.finder.find(jpeg)
-        finally:
-            self.metrics.threads_busy.inc((time.perf_counter() - began) / self.slots.threads)
 
     def redis_failed(self, camera: str, error: Exception) -> None:
         """Count a failed call to Redis, and log it."""
@@ -104,3 +96,15 @@ class Workshop:
             self.metrics.end_to_end.observe(max(0.0, now_ms - event.captured_ms) / 1000)
             for face in event.faces:
                 self.metrics.faces.labels(camera, face.emotion).inc()
+            if reused := sum(face.classified_ms is not None for face in event.faces):
+                self.metrics.reused.labels(camera).inc(reused)
+
+    def record_tracks(self, camera: str, in_view: int, episodes: Sequence[Episode]) -> None:
+        """Count the records of a commit; `in_view` tracks are open after it."""
+        self.metrics.people_in_view.labels(camera).set(in_view)
+        for episode in episodes:
+            if episode.type is EpisodeType.FACE_LEFT:
+                self.metrics.tracks.labels(camera, "left").inc()
+                self.metrics.track_seconds.labels(camera).observe(episode.duration_ms / 1000)
+            elif episode.type is EpisodeType.EMOTION_STARTED:
+                self.metrics.episodes.labels(camera, episode.emotion).inc()

@@ -14,7 +14,7 @@ _MAY_ASK: Final = "return redis.acl_check_cmd('config', 'get', 'save') and 1 or 
 log = logging.getLogger(__name__)
 
 
-async def warn_if_kept(client: Client) -> None:
+async def warn_if_persistent(client: Client) -> None:
     """Warn if the server's settings write frames to disk, or let it evict keys.
 
     Does not warn if this user may not read the settings. Waits until the server is reachable.

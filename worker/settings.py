@@ -57,7 +57,7 @@ class WorkerSettings(ServiceSettings):
         None,
         ge=1,
         le=1024,
-        description="frames in the works at once, over all cameras; without, as few as keep the "
+        description="frames in flight at once, over all cameras; default: as few as keep the "
         "threads and the engine busy",
     )
     keep_events: int = Field(
@@ -73,12 +73,31 @@ class WorkerSettings(ServiceSettings):
         description="hours that events and dead letters are kept at most; keep_events ends it "
         "earlier at most rates",
     )
+    keep_minutes_days: float = Field(
+        30.0, gt=0, le=3_650, description="days that minutes are kept; one takes about 0.6 KB"
+    )
+    min_people: int = Field(
+        0,
+        ge=0,
+        le=1_000,
+        description="a minute with fewer people in view says nothing about them",
+    )
+    neutral_episodes: bool = Field(
+        False, description="whether a neutral face makes emotion episodes as well"
+    )
+    reuse_ms: int = Field(
+        500,
+        ge=0,
+        le=5_000,
+        description="while faces wait for the engine, a face with a steady label keeps "
+        "probabilities up to this old instead of being classified again; 0 classifies every face",
+    )
     lease_ms: int = Field(
         LEASE_MS,
         ge=500,
         le=MAX_LEASE_MS,
-        description="time after which a worker that is not heard of loses its cameras: short for a "
-        "quick takeover, long where the network stalls; the same for all workers",
+        description="time after which a worker without a heartbeat loses its cameras: short for a "
+        "quick takeover, long if the network stalls; the same for all workers",
     )
     weight: float = Field(
         1.0, gt=0, le=1000, description="share of the cameras, against the other workers'"

@@ -48,7 +48,7 @@ class PlacementError(ValueError):
 
 
 @dataclass(frozen=True)
-class Place:
+class Placement:
     """Where one of the workers runs.
 
     `number`: the worker's number. `gpu`: its GPU, None for a CPU. `options`: added to the given
@@ -60,8 +60,8 @@ class Place:
     options: tuple[str, ...]
 
 
-def places(settings: WorkerSettings, gpus: Sequence[str], cores: int) -> list[Place]:
-    """Return one place per worker. `gpus` are the visible ones. Raises PlacementError."""
+def plan_placements(settings: WorkerSettings, gpus: Sequence[str], cores: int) -> list[Placement]:
+    """Return one placement per worker. `gpus` are the visible ones. Raises PlacementError."""
     chosen: list[str | None]
     chosen = _chosen_gpus(settings, gpus) if settings.gpus else [None] * settings.processes
     last_port = settings.metrics_port + _PORT_STEP * (len(chosen) - 1)
@@ -84,7 +84,7 @@ def places(settings: WorkerSettings, gpus: Sequence[str], cores: int) -> list[Pl
         port = settings.metrics_port + _PORT_STEP * number if settings.metrics_port else 0
         return ("--gpus", "", "--processes", "1", "--metrics-port", str(port), *engine, *threads)
 
-    return [Place(number, gpu, options(number)) for number, gpu in enumerate(chosen)]
+    return [Placement(number, gpu, options(number)) for number, gpu in enumerate(chosen)]
 
 
 def _chosen_gpus(settings: WorkerSettings, visible: Sequence[str]) -> list[str | None]:
@@ -107,17 +107,17 @@ def _chosen_gpus(settings: WorkerSettings, visible: Sequence[str]) -> list[str |
     return [*chosen]
 
 
-def watch_workers(settings: WorkerSettings, argv: Sequence[str]) -> int:
+def supervise_workers(settings: WorkerSettings, argv: Sequence[str]) -> int:
     """Run the workers until SIGTERM or SIGINT, and return the exit code.
 
     The first signal is forwarded to each worker as SIGTERM; a second signal kills the workers at
     once. The exit code is 2 if a worker finds its settings invalid. Raises PlacementError.
     """
-    where = places(settings, visible_gpus(), len(os.sched_getaffinity(0)))
-    return asyncio.run(_watch([Supervised(place, argv) for place in where]))
+    where = plan_placements(settings, visible_gpus(), len(os.sched_getaffinity(0)))
+    return asyncio.run(_supervise([WorkerProcess(placement, argv) for placement in where]))
 
 
-async def _watch(workers: "list[Supervised]") -> int:
+async def _supervise(workers: "list[WorkerProcess]") -> int:
     loop = asyncio.get_running_loop()
     signals = 0
 
@@ -137,12 +137,12 @@ async def _watch(workers: "list[Supervised]") -> int:
     return max(task.result() for task in (*done, *running))
 
 
-class Supervised:
+class WorkerProcess:
     """The process of one worker: starts it, and restarts it when it crashes."""
 
-    def __init__(self, place: Place, argv: Sequence[str]) -> None:
-        self._place = place
-        self._command = [sys.executable, "-m", "worker", *argv, *place.options]
+    def __init__(self, placement: Placement, argv: Sequence[str]) -> None:
+        self._placement = placement
+        self._command = [sys.executable, "-m", "worker", *argv, *placement.options]
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
 
@@ -163,7 +163,7 @@ class Supervised:
                 backoff = delays(*BACKOFF_S)
             delay = next(backoff)
             log.error(
-                "a worker fell with code %s; starting it again in %.1f s",
+                "worker crashed with code %s; restarting it in %.1f s",
                 code,
                 delay,
                 extra=self._about(),
@@ -173,7 +173,7 @@ class Supervised:
         return 0
 
     async def _run_once(self) -> int:
-        gpu = self._place.gpu
+        gpu = self._placement.gpu
         self._process = await asyncio.create_subprocess_exec(
             *self._command,
             # Not by a working directory: the command line may name files relative to this one.
@@ -207,8 +207,8 @@ class Supervised:
                 self._process.send_signal(number)
 
     def _about(self) -> dict[str, object]:
-        gpu = self._place.gpu
-        return {"worker": self._place.number, **({} if gpu is None else {"gpu": gpu})}
+        gpu = self._placement.gpu
+        return {"worker": self._placement.number, **({} if gpu is None else {"gpu": gpu})}
 
 
 def _end_with_parent() -> None:

@@ -14,7 +14,7 @@ from gateway.services import Services, require_camera, services_of
 from gateway.streaming import BOUNDARY, LimitedStreamingResponse, part
 
 _FIRST_PICTURE_S: Final = 3.0
-"""How long frame.jpg waits where nobody has looked at the camera lately."""
+"""How long frame.jpg waits if the camera had no viewer recently."""
 _WAIT_S: Final = 10.0
 
 

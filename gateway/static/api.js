@@ -1,23 +1,54 @@
-// How the page talks to the gateway: JSON, events as they come, pictures as they come.
+// Access to the gateway: JSON, a stream of events, a stream of pictures.
 
-// Absolute, because a page that was opened with a password in its address may not fetch relatively.
+/** @typedef {import("./cameras.js").EmotionEvent} EmotionEvent */
+/** @typedef {import("./cameras.js").CameraStatus} CameraStatus */
+/** @typedef {(camera: string, frameId: string, jpeg: Uint8Array<ArrayBuffer>) => void} OnPart */
+/**
+ * @typedef {{
+ *   onEvent: (event: EmotionEvent) => void,
+ *   onStatus: (status: CameraStatus) => void,
+ *   onRemoved: (camera: string) => void,
+ *   onRedis: (readable: boolean) => void,
+ *   onGap: () => void,
+ *   onLink: (open: boolean) => void,
+ * }} Handlers
+ */
+
+/**
+ * Absolute, because a page that was opened with a password in its address may not fetch relatively.
+ * @param {string} path
+ */
 const url = (path) => new URL(path, location.origin);
+/**
+ * @param {number} ms
+ * @returns {Promise<void>}
+ */
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+/**
+ * @param {string} path
+ * @returns {Promise<any>} as docs/gateway.md describes it
+ */
 export async function fetchJson(path) {
   const answer = await fetch(url(path));
   if (!answer.ok) throw Object.assign(new Error(`${path}: ${answer.status}`), { status: answer.status });
   return answer.json();
 }
 
-// All cameras' events. The browser itself reconnects and resumes after the last event; where it
-// gives up (the gateway refused it), and after close(), a new stream resumes here. onGap tells that
-// what was before is not known: at the start, and where events were left out.
+/**
+ * All cameras' events. The browser itself reconnects and resumes after the last event; if it
+ * gives up (the gateway refused it), and after close(), a new stream resumes here. onGap reports that
+ * earlier events are unknown: at the start, and if events were left out.
+ */
 export class EventStream {
+  /** @type {EventSource | null} */
   #source = null;
+  /** @type {string | null} */
   #last = null;
+  /** @type {Handlers} */
   #handlers;
 
+  /** @param {Handlers} handlers */
   constructor(handlers) {
     this.#handlers = handlers;
   }
@@ -27,7 +58,7 @@ export class EventStream {
     const { onEvent, onStatus, onRemoved, onRedis, onGap, onLink } = this.#handlers;
     const address = url("/api/events/stream?figures=true");
     let resumes = this.#last !== null;
-    if (resumes) address.searchParams.set("after", this.#last);
+    if (resumes) address.searchParams.set("after", String(this.#last));
     const source = new EventSource(address);
     this.#source = source;
     source.onopen = () => {
@@ -61,13 +92,16 @@ export class EventStream {
     this.#source = null;
   }
 
-  // Begin with what comes next, whatever was missed.
+  // Continue with the next event; missed ones are skipped.
   forget() {
     this.#last = null;
   }
 }
 
-// Whether the gateway finds the request itself wrong, too long say: EventSource does not tell.
+/**
+ * Whether the gateway rejects the request itself, for its length, say: EventSource does not report it.
+ * @param {URL} address
+ */
 async function isRefused(address) {
   const ended = new AbortController();
   try {
@@ -82,15 +116,22 @@ async function isRefused(address) {
 
 // Pictures of the cameras named by watch(), one stream for all of them.
 export class PictureStream {
+  /** @type {AbortController | null} */
   #abort = null;
   #cameras = "";
+  /** @type {OnPart} */
   #onPicture;
 
+  /** @param {OnPart} onPicture */
   constructor(onPicture) {
     this.#onPicture = onPicture;
   }
 
-  // Watch these cameras instead of those before; none ends the stream.
+  /**
+   * Watch these cameras instead of those before; none ends the stream.
+   * @param {string[]} names
+   * @param {number} fps
+   */
   watch(names, fps) {
     const cameras = JSON.stringify([[...names].sort(), fps]);
     if (cameras === this.#cameras) return;
@@ -103,23 +144,32 @@ export class PictureStream {
     }
   }
 
+  /**
+   * @param {string[]} names
+   * @param {number} fps
+   * @param {AbortSignal} signal
+   */
   async #run(names, fps, signal) {
     const address = url("/api/pictures/stream");
     for (const name of names) address.searchParams.append("camera", name);
-    address.searchParams.set("fps", fps);
+    address.searchParams.set("fps", String(fps));
     while (!signal.aborted) {
       try {
         const answer = await fetch(address, { signal });
-        if (answer.ok) await readParts(answer.body.getReader(), this.#onPicture);
+        if (answer.ok && answer.body) await readParts(answer.body.getReader(), this.#onPicture);
       } catch {
-        // The gateway is away, or the cameras changed; the first is shown by the event stream.
+        // The gateway is unreachable, which the event stream shows, or the cameras changed.
       }
       if (!signal.aborted) await pause(1000);
     }
   }
 }
 
-// Split a multipart stream: per part its X-Camera, X-Frame-Id and its bytes.
+/**
+ * Split a multipart stream: per part its X-Camera, X-Frame-Id and its bytes.
+ * @param {ReadableStreamDefaultReader<Uint8Array>} reader
+ * @param {OnPart} onPart
+ */
 async function readParts(reader, onPart) {
   const text = new TextDecoder();
   let held = new Uint8Array(0);
@@ -130,16 +180,22 @@ async function readParts(reader, onPart) {
     joined.set(held);
     joined.set(value, held.length);
     held = joined;
-    for (let part; (part = takePart(held, text)); ) {
+    for (let part = takePart(held, text); part; part = takePart(held, text)) {
       onPart(part.headers["x-camera"], part.headers["x-frame-id"], part.body);
       held = held.subarray(part.end);
     }
   }
 }
 
-function takePart(bytes, text) {
+/**
+ * The first part of a multipart stream, null if it is incomplete. `end` is its length with the line end.
+ * @param {Uint8Array} bytes
+ * @param {TextDecoder} text
+ */
+export function takePart(bytes, text) {
   const end = endOfHead(bytes);
   if (end < 0) return null;
+  /** @type {Record<string, string>} */
   const headers = {};
   for (const line of text.decode(bytes.subarray(0, end)).split("\r\n")) {
     const colon = line.indexOf(":");
@@ -150,6 +206,7 @@ function takePart(bytes, text) {
   return { headers, body: bytes.slice(end, stop), end: stop + 2 };
 }
 
+/** @param {Uint8Array} bytes */
 function endOfHead(bytes) {
   for (let i = 0; i + 3 < bytes.length && i < 2000; i += 1) {
     if (bytes[i] === 13 && bytes[i + 1] === 10 && bytes[i + 2] === 13 && bytes[i + 3] === 10) {

@@ -1,4 +1,4 @@
-// The wall of cameras: which there are, which of them is looked at, and what is drawn when.
+// The wall of cameras: which cameras exist, which is open, and what is drawn when.
 import { EventStream, PictureStream, fetchJson, pause } from "./api.js";
 import { cameraOf, cameras, clock, link } from "./cameras.js";
 import { PageVisibility } from "./connection.js";
@@ -10,17 +10,27 @@ import { say, sayMood } from "./speech.js";
 import { changeLink, drawBanner, drawTotals } from "./status.js";
 import { Tile } from "./tile.js";
 
+/** @typedef {import("./cameras.js").Camera} Camera */
+/** @typedef {import("./cameras.js").CameraStatus} CameraStatus */
+/** @typedef {import("./cameras.js").Link} Link */
+
 const [GRID_FPS, LARGE_FPS] = [10, 25];
 const MAX_WATCHED = 64;
 const WATCH_AFTER_MS = 150; // scrolling passes many by
 
 export class App {
+  /** @type {Map<string, Tile>} */
   #tiles = new Map();
+  /** @type {Set<string>} */
   #inView = new Set();
+  /** @type {Detail | null} */
   #detail = null;
+  /** @type {boolean | null} */
   #withPictures = null; // not known before the list of cameras is loaded
   #loadingHistories = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
   #watchTimer;
+  /** @type {FrameScheduler<Camera>} */
   #frames = new FrameScheduler((camera) => this.#drawPicture(camera));
 
   #pictures = new PictureStream(async (name, frameId, jpeg) => {
@@ -37,7 +47,7 @@ export class App {
     onRedis: (redis) => (redis ? this.#loadCameras() : this.#setLink({ redis })),
     onLink: (gateway) => {
       this.#setLink({ gateway });
-      this.#loadCameras(); // what was not told meanwhile; or why the stream does not open
+      this.#loadCameras(); // changes in the meantime, or the reason why the stream does not open
     },
   });
 
@@ -55,8 +65,9 @@ export class App {
 
   #observer = new IntersectionObserver((entries) => {
     for (const { target, isIntersecting } of entries) {
-      if (isIntersecting) this.#inView.add(target.dataset.camera);
-      else this.#inView.delete(target.dataset.camera);
+      const name = /** @type {HTMLElement} */ (target).dataset.camera ?? "";
+      if (isIntersecting) this.#inView.add(name);
+      else this.#inView.delete(name);
     }
     this.#watchSoon();
   }, { rootMargin: "100px" });
@@ -78,7 +89,8 @@ export class App {
     let answer;
     try {
       answer = await fetchJson("/api/cameras");
-    } catch ({ status }) {
+    } catch (error) {
+      const { status } = /** @type {{ status?: number }} */ (error);
       // 503: the gateway cannot read Redis. Else it is away, which the event stream shows.
       this.#setLink({ redis: status !== 503 });
       return;
@@ -86,12 +98,13 @@ export class App {
     this.#setLink({ redis: true });
     clock.ahead_ms = answer.now_ms - Date.now();
     this.#withPictures = answer.pictures !== "off";
-    for (const status of answer.cameras) this.#setStatus(status);
-    const names = new Set(answer.cameras.map((status) => status.camera));
+    for (const status of /** @type {CameraStatus[]} */ (answer.cameras)) this.#setStatus(status);
+    const names = new Set(answer.cameras.map((/** @type {CameraStatus} */ status) => status.camera));
     for (const name of [...this.#tiles.keys()]) if (!names.has(name)) this.#remove(name);
     this.#route();
   }
 
+  /** @param {CameraStatus} status */
   #setStatus(status) {
     const camera = cameraOf(status.camera);
     camera.status = status;
@@ -100,11 +113,12 @@ export class App {
     this.#updateHealth(camera);
   }
 
+  /** @param {Camera} camera */
   #add(camera) {
-    const tile = new Tile(camera, this.#withPictures);
+    const tile = new Tile(camera, Boolean(this.#withPictures));
     this.#tiles.set(camera.name, tile);
     const next = this.#names().find((name) => name > camera.name);
-    byId("cameras").insertBefore(tile.element, next ? this.#tiles.get(next).element : null);
+    byId("cameras").insertBefore(tile.element, (next && this.#tiles.get(next)?.element) || null);
     this.#observer.observe(tile.element);
     camera.onPicture = () => this.#frames.schedule(camera);
     camera.onEvent = () => { if (!this.#withPictures) this.#frames.schedule(camera); };
@@ -112,6 +126,7 @@ export class App {
     this.#route();
   }
 
+  /** @param {string} name */
   #remove(name) {
     const tile = this.#tiles.get(name);
     if (!tile) return;
@@ -125,7 +140,10 @@ export class App {
     this.#route();
   }
 
-  // A change is shown, and announced, at once.
+  /**
+   * A change is shown, and announced, at once.
+   * @param {Camera} camera
+   */
   #updateHealth(camera) {
     const { word, stale } = camera.health();
     const before = camera.shownHealth;
@@ -138,6 +156,7 @@ export class App {
     drawTotals();
   }
 
+  /** @param {Partial<Link>} change */
   #setLink(change) {
     if (!changeLink(change)) return;
     for (const camera of cameras.values()) if (camera.status) this.#updateHealth(camera);
@@ -153,7 +172,9 @@ export class App {
   async #loadHistories() {
     if (this.#loadingHistories) return;
     this.#loadingHistories = true;
-    for (let camera; (camera = this.#seen().find(({ stale }) => stale)); ) {
+    for (;;) {
+      const camera = this.#seen().find(({ stale }) => stale);
+      if (!camera) break;
       camera.stale = false; // before loading: what is missed from here on sets it again
       try {
         camera.load(await fetchJson(`/api/cameras/${camera.name}/history`));
@@ -178,11 +199,13 @@ export class App {
 
   // Drawing
 
+  /** @param {Camera} camera */
   #drawPicture(camera) {
     if (this.#detail?.camera === camera) this.#detail.drawPicture();
     else if (!this.#detail) this.#tiles.get(camera.name)?.drawPicture();
   }
 
+  /** @param {Camera} camera */
   #draw(camera) {
     if (this.#detail?.camera === camera) this.#detail.draw();
     else if (!this.#detail) this.#tiles.get(camera.name)?.draw();
@@ -223,11 +246,12 @@ export class App {
     else if (!open && this.#detail) this.#showGrid();
   }
 
+  /** @param {string} name */
   #showDetail(name) {
     const neighbours = neighboursOf(name, this.#names());
     byId("grid").hidden = true;
     byId("detail").hidden = false;
-    this.#detail = new Detail(byId("detail"), cameraOf(name), neighbours, this.#withPictures);
+    this.#detail = new Detail(byId("detail"), cameraOf(name), neighbours, Boolean(this.#withPictures));
     document.title = `${name} – emotion-streams`;
     this.#detail.draw();
     this.#detail.title.focus({ preventScroll: true });
@@ -236,7 +260,7 @@ export class App {
   }
 
   #showGrid() {
-    const { name } = this.#detail.camera;
+    const name = this.#detail?.camera.name ?? "";
     this.#detail = null;
     byId("detail").hidden = true;
     byId("detail").replaceChildren();

@@ -1,6 +1,10 @@
 // One line above the cameras: what they have in common that a viewer must know.
 
-// link: { gateway, redis }, whether each can be reached; all: the known cameras.
+/**
+ * `link` says what can be reached; `all` are the known cameras.
+ * @param {import("./cameras.js").Link} link
+ * @param {import("./cameras.js").Camera[]} all
+ */
 export function commonCause(link, all) {
   if (!link.redis) return "No data from Redis: the gateway cannot read it. What is shown is old.";
   if (!link.gateway) return "The gateway cannot be reached. What is shown is old.";

@@ -1,50 +1,114 @@
-// What the page knows of each camera: its status, its last events, its minutes, its picture.
+// The data of each camera: its status, its last events, its minutes, its picture.
 import { WIRE } from "./emotions.js";
+
+/** @typedef {{ gateway: boolean, redis: boolean }} Link what can be reached */
+/**
+ * @typedef {{
+ *   emotion: string, confidence: number, box: number[], probabilities: Record<string, number>,
+ * }} Face
+ */
+/**
+ * @typedef {{
+ *   total_ms: number, queue_ms: number, wait_ms: number,
+ *   decode_ms: number, detect_ms: number, classify_ms: number,
+ * }} Latency
+ */
+/**
+ * @typedef {{
+ *   camera: string, frame_id: string, width: number, height: number, faces: Face[],
+ *   latency: Latency, model: { name: string, version: string, detector: string },
+ * }} EmotionEvent
+ */
+/**
+ * @typedef {{
+ *   camera: string, width: number, height: number, fps: number, analysed_fps: number,
+ *   last_frame_ms: number | null, owner: string | null, backlog: number | null,
+ *   verdict: string, reason: string, stale: boolean,
+ * }} CameraStatus
+ */
+/**
+ * The faces of one second: counts and sums of probabilities in the order of WIRE.
+ * @typedef {{
+ *   at: number, events: number, faces: number, counts: number[], sums: number[],
+ * }} Second
+ */
+/** @typedef {Omit<Second, "sums"> & { means: number[] }} WireSecond as the API has it */
 
 export const SPAN_S = 300;
 const KEPT_EVENTS = 200; // for pictures, and until the minutes are loaded
 
 export const MEDIAN_OF = 20; // events
 
+/** @type {Map<string, Camera>} */
 export const cameras = new Map();
+/** @type {Link} */
 export const link = { gateway: false, redis: true }; // whether each can be reached
 export const clock = { ahead_ms: 0, now: () => Date.now() + clock.ahead_ms };
 
+/**
+ * @param {string} name
+ * @returns {Camera}
+ */
 export function cameraOf(name) {
-  if (!cameras.has(name)) cameras.set(name, new Camera(name));
-  return cameras.get(name);
+  const camera = cameras.get(name) ?? new Camera(name);
+  cameras.set(name, camera);
+  return camera;
 }
 
+/** @param {string} id */
 const timeOf = (id) => Number(id.split("-")[0]);
 
-// Ids are "<milliseconds>-<n>"; as texts they do not sort.
-const later = (a, b) => {
+/**
+ * Ids are "<milliseconds>-<n>"; as texts they do not sort.
+ * @param {string} a
+ * @param {string} b
+ * @returns {number} positive if a is later
+ */
+export const later = (a, b) => {
   const [am, an] = a.split("-").map(Number);
   const [bm, bn] = b.split("-").map(Number);
   return am - bm || an - bn;
 };
 
-class Camera {
+/**
+ * A rate as text; a camera with one picture in three seconds must not have "0.0".
+ * @param {number} fps
+ */
+export const rate = (fps) => `${fps.toFixed(fps < 1 ? 2 : 1)} fps`;
+
+export class Camera {
+  /** @param {string} name */
   constructor(name) {
     this.name = name;
+    /** @type {CameraStatus | null} */
     this.status = null;
+    /** @type {Map<string, EmotionEvent>} */
     this.events = new Map(); // by frame id, oldest first
+    /** @type {EmotionEvent | null} */
     this.newest = null;
     this.lastEventAt = 0; // when the newest event came, by this page's own clock
-    this.shown = null; // { event, bitmap }: a picture and the event of that very frame
+    /** @type {{ event: EmotionEvent, bitmap: ImageBitmap } | null} */
+    this.shown = null; // a picture and the event of the same frame
+    /** @type {Second[]} */
     this.seconds = [];
     this.count = 0; // events seen since the page was opened
     this.onPicture = () => {};
     this.onEvent = () => {};
-    this.waiting = null;
+    /** @type {{ frameId: string, bitmap: ImageBitmap } | null} */
+    this.waiting = null; // a picture whose event has not arrived
+    /** @type {string | null} */
     this.historyUpTo = null; // the last event in the history that was loaded
-    this.stale = true; // whether events are missing in the minutes, which are to be loaded (anew)
-    this.latestTimestamp = null; // { ms, at }: the newest time of the camera's clock, and when it came
+    /** @type {{ word: string, stale: boolean } | null} */
+    this.shownHealth = null; // what was announced last
+    this.stale = true; // whether events are missing in the minutes, which have to be loaded (again)
+    /** @type {{ ms: number, at: number } | null} */
+    this.latestTimestamp = null; // the newest time of the camera's clock, and when it came
   }
 
+  /** @param {EmotionEvent} event */
   add(event) {
     this.events.set(event.frame_id, event);
-    if (this.events.size > KEPT_EVENTS) this.events.delete(this.events.keys().next().value);
+    if (this.events.size > KEPT_EVENTS) this.events.delete(String(this.events.keys().next().value));
     this.newest = event;
     this.lastEventAt = performance.now();
     this.latestTimestamp = { ms: timeOf(event.frame_id), at: this.lastEventAt };
@@ -54,8 +118,12 @@ class Camera {
     this.onEvent();
   }
 
-  // A picture is shown with its own event and never with another's: one whose event is not here
-  // yet waits for it. One that is no newer is let go: decoding may bring them out of order.
+  /**
+   * A picture is shown with its own event only: if that has not arrived, the picture waits for it.
+   * One that is not newer is dropped, because decoding may finish out of order.
+   * @param {string} frameId
+   * @param {ImageBitmap} bitmap
+   */
   offer(frameId, bitmap) {
     const newest = this.waiting?.frameId ?? this.shown?.event.frame_id;
     if (newest && later(frameId, newest) <= 0) return bitmap.close();
@@ -65,6 +133,10 @@ class Camera {
     this.waiting = { frameId, bitmap };
   }
 
+  /**
+   * @param {ImageBitmap} bitmap
+   * @param {EmotionEvent} event
+   */
   #show(bitmap, event) {
     this.waiting = null;
     if (this.shown?.bitmap && this.shown.bitmap !== bitmap) this.shown.bitmap.close();
@@ -72,6 +144,7 @@ class Camera {
     this.onPicture();
   }
 
+  /** @param {{ seconds: WireSecond[], last: string, age_ms: number }} history */
   load(history) {
     this.seconds = history.seconds.map(fromWire);
     this.historyUpTo = history.last;
@@ -82,6 +155,7 @@ class Camera {
     }
   }
 
+  /** @param {EmotionEvent} event */
   #count(event) {
     const at = Math.floor(timeOf(event.frame_id) / 1000);
     let second = this.seconds.at(-1);
@@ -108,13 +182,19 @@ class Camera {
     return this.status?.analysed_fps ?? 0;
   }
 
-  // The median of a figure over the last twenty events, null without any.
+  /**
+   * The median of a figure over the last twenty events, null without any.
+   * @param {(event: EmotionEvent) => number} of
+   */
   median(of) {
     const last = [...this.events.values()].slice(-MEDIAN_OF).map(of);
     return last.length ? last.sort((a, b) => a - b)[Math.floor(last.length / 2)] : null;
   }
 
-  // Shares of each emotion (in WIRE order) among the faces of the last minute, null without any.
+  /**
+   * Shares of each emotion (in WIRE order) among the faces of the last minute, null without any.
+   * @param {number} span_s
+   */
   recentShares(span_s = 60) {
     const since = this.now() / 1000 - span_s;
     const sums = WIRE.map(() => 0);
@@ -127,8 +207,11 @@ class Camera {
     return faces ? sums.map((sum) => sum / faces) : null;
   }
 
-  // What a viewer is to think of the camera: a word, and why; stale: what is shown is not of now.
-  // The gateway judges; here its words are shown, and what cuts the page off from them.
+  /**
+   * The state of the camera as a word, its reason, and whether the page shows old data. The gateway
+   * decides it; the page adds that it cannot reach the gateway, or the gateway Redis.
+   * @returns {{ word: string, why: string, stale: boolean }}
+   */
   health() {
     if (!link.redis) return { word: "No data", why: "Redis cannot be read", stale: true };
     if (!link.gateway) return { word: "Unknown", why: "the gateway cannot be reached", stale: true };
@@ -136,13 +219,20 @@ class Camera {
     return { word: verdict[0].toUpperCase() + verdict.slice(1), why: reason, stale };
   }
 
-  // Whether any picture was analysed in the last minute.
+  /**
+   * Whether any picture was analysed in the last minute.
+   * @param {number} span_s
+   */
   analysed(span_s = 60) {
     const since = this.now() / 1000 - span_s;
     return this.seconds.some((second) => second.at >= since && second.events);
   }
 }
 
+/**
+ * @param {WireSecond} second
+ * @returns {Second}
+ */
 const fromWire = ({ at, events, faces, counts, means }) => ({
   at, events, faces, counts: [...counts], sums: means.map((mean) => mean * faces),
 });

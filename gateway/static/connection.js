@@ -1,14 +1,20 @@
-// Whether the page can be seen, and so whether it keeps connections. A browser has six for all its
-// pages of one gateway, and it keeps pages that were left.
+// Whether the page is visible, and so whether it keeps its connections. A browser has six for all its
+// pages of one gateway, and keeps pages in its cache.
 
 const RELOAD_AFTER_MS = 60000; // after a longer absence the minutes are loaded again instead
 
 export class PageVisibility {
+  /** @type {number | null} */
   #leftAt = null;
+  /** @type {(how: { reload: boolean }) => void} */
   #onConnect;
+  /** @type {() => void} */
   #onDisconnect;
 
-  // onConnect({ reload }): the page is seen again, and whether it was away for long.
+  /**
+   * onConnect({ reload }): the page is seen again, and whether it was away for long.
+   * @param {{ onConnect: (how: { reload: boolean }) => void, onDisconnect: () => void }} handlers
+   */
   constructor({ onConnect, onDisconnect }) {
     this.#onConnect = onConnect;
     this.#onDisconnect = onDisconnect;

@@ -1,40 +1,50 @@
 // One camera, large: its picture, each face's probabilities as bars, its last minutes as a chart.
-import { MEDIAN_OF, SPAN_S } from "./cameras.js";
+import { MEDIAN_OF, SPAN_S, rate } from "./cameras.js";
+import { cloned, find, findCanvas, findLink } from "./dom.js";
 import { LANES, WIRE_INDEX, face, percent } from "./emotions.js";
 import { drawChart, secondAt } from "./paint.js";
 import { PictureView, ordered } from "./picture.js";
-import { rate } from "./tile.js";
 
-const template = document.getElementById("detail-template");
-const BARS_EVERY_MS = 200; // faster than this nobody reads
+/** @typedef {import("./cameras.js").Camera} Camera */
+/** @typedef {import("./cameras.js").Face} Face */
+/** @typedef {import("./cameras.js").Latency} Latency */
+/** @typedef {import("./cameras.js").Second} Second */
+
+const BARS_EVERY_MS = 200; // faster changes cannot be read
 
 export class Detail {
   #chosen = 0;
   #barsDrawn = 0;
+  /** @type {number | null} */
   #cursor = null;
 
+  /**
+   * @param {HTMLElement} section
+   * @param {Camera} camera
+   * @param {{ previous: string, next: string }} neighbours
+   * @param {boolean} withPictures
+   */
   constructor(section, camera, neighbours, withPictures) {
     this.camera = camera;
-    section.replaceChildren(template.content.cloneNode(true));
-    const find = (selector) => section.querySelector(selector);
-    this.title = find("h1");
+    section.replaceChildren(cloned("detail-template"));
+    this.title = find(section, "h1");
     this.title.textContent = camera.name;
-    this.state = find(".state");
-    this.chips = find(".chips");
-    this.bars = find(".bars");
-    this.noface = find(".noface");
-    this.facts = find(".facts");
-    this.canvas = find(".lanes canvas");
-    this.readout = find(".readout");
-    find(".previous").href = `#/${neighbours.previous}`;
-    find(".next").href = `#/${neighbours.next}`;
-    find(".steps").hidden = neighbours.next === camera.name;
+    this.state = find(section, ".state");
+    this.chips = find(section, ".chips");
+    this.bars = find(section, ".bars");
+    this.noface = find(section, ".noface");
+    this.facts = find(section, ".facts");
+    this.canvas = findCanvas(section, ".lanes canvas");
+    this.readout = find(section, ".readout");
+    findLink(section, ".previous").href = `#/${neighbours.previous}`;
+    findLink(section, ".next").href = `#/${neighbours.next}`;
+    find(section, ".steps").hidden = neighbours.next === camera.name;
     for (const format of ["csv", "jsonl"]) {
-      find(`.${format}`).href = `/api/cameras/${camera.name}/export?format=${format}`;
+      findLink(section, `.${format}`).href = `/api/cameras/${camera.name}/export?format=${format}`;
     }
-    find(".lanes ul").append(...LANES.map(laneLabel));
+    find(section, ".lanes ul").append(...LANES.map(laneLabel));
     this.bars.append(...LANES.map(bar));
-    this.picture = new PictureView(find(".picture"), camera, { numbered: true, withPictures });
+    this.picture = new PictureView(find(section, ".picture"), camera, { numbered: true, withPictures });
     this.canvas.addEventListener("pointermove", ({ offsetX }) => {
       this.#point(secondAt(this.canvas, camera.now(), offsetX));
     });
@@ -62,18 +72,19 @@ export class Detail {
     const { stale } = this.camera.health();
     this.noface.textContent = event && !stale ? "No face in the picture" : "No picture analysed now";
     if (!chosen) return;
-    for (const row of this.bars.children) {
-      const share = chosen.probabilities[row.dataset.emotion];
+    for (const row of /** @type {Iterable<HTMLElement>} */ (this.bars.children)) {
+      const share = chosen.probabilities[row.dataset.emotion ?? ""];
       row.classList.toggle("first", row.dataset.emotion === chosen.emotion);
-      row.querySelector(".fill").style.width = `${100 * share}%`;
-      row.querySelector(".percent").textContent = percent(share);
-      row.querySelector(".track").setAttribute("aria-valuenow", Math.round(100 * share));
+      find(row, ".fill").style.width = `${100 * share}%`;
+      find(row, ".percent").textContent = percent(share);
+      find(row, ".track").setAttribute("aria-valuenow", String(Math.round(100 * share)));
     }
   }
 
+  /** @param {Face[]} faces */
   #drawChips(faces) {
     const count = faces.length > 1 ? faces.length : 0;
-    while (this.chips.children.length > count) this.chips.lastChild.remove();
+    while (this.chips.children.length > count) this.chips.lastElementChild?.remove();
     while (this.chips.children.length < count) {
       const index = this.chips.children.length;
       const chip = document.createElement("button");
@@ -85,7 +96,8 @@ export class Detail {
       });
       this.chips.append(chip);
     }
-    [...this.chips.children].forEach((chip, index) => {
+    const chips = /** @type {HTMLElement[]} */ ([...this.chips.children]);
+    chips.forEach((chip, index) => {
       const { emotion } = faces[index];
       chip.setAttribute("aria-pressed", String(index === Math.min(this.#chosen, count - 1)));
       if (chip.dataset.shows === emotion) return;
@@ -103,13 +115,12 @@ export class Detail {
     this.picture.drawState();
     this.#drawFacts();
     this.#drawChart();
-    const lately = camera.recentShares(300);
-    const shares = lately
-      ? LANES.map((name, i) => [name, lately[WIRE_INDEX[i]]]).filter(([, share]) => share >= 0.005)
-      : [];
-    const text = shares.map(([name, share]) => `${name} ${percent(share)}`).join(", ");
+    const recent = camera.recentShares(SPAN_S) ?? WIRE_INDEX.map(() => 0);
+    const shares = LANES.map((name, i) => ({ name, share: recent[WIRE_INDEX[i]] }));
+    const text = shares.filter(({ share }) => share >= 0.005)
+      .map(({ name, share }) => `${name} ${percent(share)}`).join(", ");
     this.canvas.setAttribute("aria-label", `Faces of the last five minutes: ${text || "none"}`);
-    this.canvas.dataset.seconds = camera.seconds.length;
+    this.canvas.dataset.seconds = String(camera.seconds.length);
   }
 
   #drawFacts() {
@@ -120,11 +131,16 @@ export class Detail {
       ["Backlog", String(status?.backlog ?? "unknown")],
     ];
     if (newest) {
+      /** @param {(latency: Latency) => number} of */
       const median = (of) => {
-        const ms = this.camera.median(({ latency }) => of(latency));
+        const ms = this.camera.median(({ latency }) => of(latency)) ?? 0;
         return ms.toFixed(ms < 10 ? 1 : 0);
       };
-      const parts = ["decode_ms", "detect_ms", "classify_ms"].map((part) => median((latency) => latency[part]));
+      const parts = [
+        median(({ decode_ms }) => decode_ms),
+        median(({ detect_ms }) => detect_ms),
+        median(({ classify_ms }) => classify_ms),
+      ];
       rows.unshift(
         [`Capture to event, median of ${MEDIAN_OF}`, `${median(({ total_ms }) => total_ms)} ms`],
         [`Queue and waiting, median of ${MEDIAN_OF}`, `${median(({ queue_ms, wait_ms }) => queue_ms + wait_ms)} ms`],
@@ -140,21 +156,30 @@ export class Detail {
     this.facts.replaceChildren(...rows.flatMap(([name, value]) => [cell("dt", name), cell("dd", value)]));
   }
 
-  // Keys move from one second with a face to the next.
+  /**
+   * Keys move from one second with a face to the next.
+   * @param {KeyboardEvent} press
+   */
   #step(press) {
     const seconds = this.camera.seconds.filter((second) => second.faces);
-    const index = this.#cursor === null
+    const cursor = this.#cursor;
+    const index = cursor === null
       ? seconds.length
-      : seconds.findLastIndex((second) => second.at <= this.#cursor);
+      : seconds.findLastIndex((second) => second.at <= cursor);
     const last = seconds.length - 1;
-    const target = { ArrowLeft: index - 1, ArrowRight: index + 1, Home: 0, End: last }[press.key];
+    /** @type {Record<string, number>} */
+    const targets = { ArrowLeft: index - 1, ArrowRight: index + 1, Home: 0, End: last };
+    const target = targets[press.key];
     if (target === undefined) return;
     press.preventDefault();
     press.stopPropagation(); // elsewhere arrows lead to other cameras
     if (seconds.length) this.#point(seconds[Math.min(Math.max(target, 0), last)].at);
   }
 
-  // The second that is read out; null for none.
+  /**
+   * The second that is read out; null for none.
+   * @param {number | null} at
+   */
   #point(at) {
     this.#cursor = at;
     this.#drawChart();
@@ -167,37 +192,44 @@ export class Detail {
     const now = this.camera.now();
     drawChart(this.canvas, this.camera.seconds, now, this.#cursor);
     const ago = this.#cursor === null ? 0 : Math.max(0, Math.round(now / 1000 - this.#cursor));
-    this.canvas.setAttribute("aria-valuenow", Math.max(-SPAN_S, -ago));
+    this.canvas.setAttribute("aria-valuenow", String(Math.max(-SPAN_S, -ago)));
   }
 }
 
+/** @param {Second} second */
 function describeSecond(second) {
-  const [name, mean] = LANES.map((lane, i) => [lane, second.sums[WIRE_INDEX[i]] / second.faces])
-    .sort((a, b) => b[1] - a[1])[0];
+  const means = LANES.map((name, i) => ({ name, mean: second.sums[WIRE_INDEX[i]] / second.faces }));
+  const { name, mean } = means.sort((a, b) => b.mean - a.mean)[0];
   const time = new Date(second.at * 1000).toLocaleTimeString();
   const faces = second.faces / second.events;
   const count = `${Number(faces.toFixed(1))} face${faces === 1 ? "" : "s"} a picture`;
   return `${time}: ${name} ${percent(mean)}, ${count}`;
 }
 
+/**
+ * @param {string} kind
+ * @param {string} text
+ */
 function cell(kind, text) {
   const element = document.createElement(kind);
   element.textContent = text;
   return element;
 }
 
+/** @param {string} name */
 function laneLabel(name) {
   const row = document.createElement("li");
   row.append(face(name), cell("span", name));
   return row;
 }
 
+/** @param {string} name */
 function bar(name) {
   const row = document.createElement("li");
   row.dataset.emotion = name;
   const track = document.createElement("div");
   track.className = "track";
-  for (const [key, value] of [["role", "meter"], ["aria-label", name], ["aria-valuemin", 0], ["aria-valuemax", 100]]) {
+  for (const [key, value] of [["role", "meter"], ["aria-label", name], ["aria-valuemin", "0"], ["aria-valuemax", "100"]]) {
     track.setAttribute(key, value);
   }
   const fill = document.createElement("div");

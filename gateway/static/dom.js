@@ -1,2 +1,37 @@
-// The page's fixed elements.
-export const byId = (id) => document.getElementById(id);
+// Typed access to the elements of the page.
+
+/**
+ * A fixed element of the page.
+ * @param {string} id
+ */
+export const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+/**
+ * The first element below `root` that matches; the page's templates contain it.
+ * @param {ParentNode} root
+ * @param {string} selector
+ */
+export const find = (root, selector) => /** @type {HTMLElement} */ (root.querySelector(selector));
+
+/**
+ * A link below `root` that matches.
+ * @param {ParentNode} root
+ * @param {string} selector
+ */
+export const findLink = (root, selector) => /** @type {HTMLAnchorElement} */ (root.querySelector(selector));
+
+/**
+ * A canvas below `root` that matches.
+ * @param {ParentNode} root
+ * @param {string} selector
+ */
+export const findCanvas = (root, selector) => /** @type {HTMLCanvasElement} */ (root.querySelector(selector));
+
+/**
+ * A copy of a template's content.
+ * @param {string} id
+ */
+export function cloned(id) {
+  const template = /** @type {HTMLTemplateElement} */ (document.getElementById(id));
+  return /** @type {DocumentFragment} */ (template.content.cloneNode(true));
+}

@@ -11,6 +11,7 @@ export const WIRE = [
 export const WIRE_INDEX = LANES.map((name) => WIRE.indexOf(name));
 
 const EYES = [["dot", "M7.2 10a1.3 1.3 0 1 0 2.6 0a1.3 1.3 0 1 0-2.6 0z"], ["dot", "M14.2 10a1.3 1.3 0 1 0 2.6 0a1.3 1.3 0 1 0-2.6 0z"]];
+/** @type {Record<string, string[][]>} */
 const FEATURES = {
   happiness: [...EYES, ["line", "M7.3 14.2c.9 2.6 2.6 3.8 4.7 3.8s3.8-1.2 4.7-3.8"]],
   surprise: [...EYES, ["line", "M6.8 6.9q1.6-1.4 3.2-.3M14 6.6q1.6-1.1 3.2.3"], ["line", "M12 13.9a2.2 2.4 0 1 0 .01 0z"]],
@@ -24,7 +25,10 @@ const FEATURES = {
 
 const SVG = "http://www.w3.org/2000/svg";
 
-// A drawn face, decoration beside the emotion's name.
+/**
+ * A drawn face, decoration beside the emotion's name.
+ * @param {string} emotion
+ */
 export function face(emotion) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", "0 0 24 24");
@@ -32,7 +36,7 @@ export function face(emotion) {
   svg.setAttribute("aria-hidden", "true");
   svg.dataset.emotion = emotion;
   const head = document.createElementNS(SVG, "circle");
-  for (const [name, value] of [["cx", 12], ["cy", 12], ["r", 11], ["class", "head"]]) {
+  for (const [name, value] of [["cx", "12"], ["cy", "12"], ["r", "11"], ["class", "head"]]) {
     head.setAttribute(name, value);
   }
   svg.append(head);
@@ -45,8 +49,10 @@ export function face(emotion) {
   return svg;
 }
 
+/** @param {string} emotion */
 export function color(emotion) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${emotion}`).trim();
 }
 
+/** @param {number} share */
 export const percent = (share) => `${Math.round(share * 100)} %`;

@@ -1,5 +1,10 @@
-// Keys: arrows walk the grid and from camera to camera, Escape goes back.
+// Keys: arrows move in the grid and from camera to camera, Escape goes back.
+import { findLink } from "./dom.js";
 
+/**
+ * @param {HTMLElement} list the grid of cameras
+ * @param {HTMLElement} section the large view of one camera
+ */
 export function listenToKeys(list, section) {
   addEventListener("keydown", (press) => {
     if (press.altKey || press.ctrlKey || press.metaKey) return;
@@ -8,20 +13,32 @@ export function listenToKeys(list, section) {
   });
 }
 
+/**
+ * @param {HTMLElement} section
+ * @param {KeyboardEvent} press
+ */
 function step(section, press) {
-  const selector = { Escape: ".back", ArrowLeft: ".previous", ArrowRight: ".next" }[press.key];
-  const link = selector && section.querySelector(selector);
+  /** @type {Record<string, string>} */
+  const selectors = { Escape: ".back", ArrowLeft: ".previous", ArrowRight: ".next" };
+  const selector = selectors[press.key];
+  const link = selector ? findLink(section, selector) : null;
   if (!link || link.closest("[hidden]")) return;
   press.preventDefault();
   link.click();
 }
 
+/**
+ * @param {HTMLElement} list
+ * @param {KeyboardEvent} press
+ */
 function walk(list, press) {
   const links = [...list.querySelectorAll("a")];
-  const index = links.indexOf(document.activeElement);
+  const index = links.findIndex((link) => link === document.activeElement);
   if (index < 0) return;
   const columns = getComputedStyle(list).gridTemplateColumns.split(" ").length;
-  const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[press.key];
+  /** @type {Record<string, number>} */
+  const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns };
+  const by = steps[press.key];
   if (!by || !links[index + by]) return;
   press.preventDefault();
   links[index + by].focus();

@@ -1,8 +1,24 @@
-// A picture with the boxes of its own event upon it.
+// A picture with the boxes of its own event on it.
 import { face, percent } from "./emotions.js";
 
-// Faces from left to right: events list them in no order of ours, and numbers should stay.
+/** @typedef {import("./cameras.js").Camera} Camera */
+/** @typedef {import("./cameras.js").EmotionEvent} EmotionEvent */
+/** @typedef {import("./cameras.js").Face} Face */
+
+/**
+ * Faces from left to right: their order in events is arbitrary, and numbers should stay.
+ * @param {EmotionEvent} event
+ */
 export const ordered = (event) => [...event.faces].sort((a, b) => a.box[0] - b.box[0]);
+
+// The steady label if the face's track has one, else the emotion in this frame alone.
+const shownBy = (found) => found.label ?? found.emotion;
+
+function inWords(found) {
+  if (found.label === "uncertain") return found.label;
+  const share = found.label ? found.smoothed?.[found.label] : found.confidence;
+  return share === undefined ? found.label : `${shownBy(found)} ${percent(share)}`;
+}
 
 export class PictureView {
   #canvas = document.createElement("canvas");
@@ -10,6 +26,11 @@ export class PictureView {
   #veil = document.createElement("div");
   #off = document.createElement("div");
 
+  /**
+   * @param {HTMLElement} element
+   * @param {Camera} camera
+   * @param {{ numbered?: boolean, withPictures?: boolean }} options
+   */
   constructor(element, camera, { numbered = false, withPictures = true } = {}) {
     this.element = element;
     this.camera = camera;
@@ -31,26 +52,27 @@ export class PictureView {
       ? [event.width, event.height]
       : [status?.width || 4, status?.height || 3];
     this.element.style.aspectRatio = `${width} / ${height}`;
-    this.element.style.setProperty("--ratio", width / height);
+    this.element.style.setProperty("--ratio", String(width / height));
     if (this.withPictures && shown) {
       this.#off.hidden = true;
       const { bitmap } = shown;
       if (this.#canvas.width !== bitmap.width || this.#canvas.height !== bitmap.height) {
         Object.assign(this.#canvas, { width: bitmap.width, height: bitmap.height });
       }
-      this.#canvas.getContext("2d").drawImage(bitmap, 0, 0);
+      /** @type {CanvasRenderingContext2D} */ (this.#canvas.getContext("2d")).drawImage(bitmap, 0, 0);
     }
     if (event) this.#drawBoxes(event);
     this.#canvas.setAttribute("aria-label", describe(this.camera.name, event, this.camera.health().stale));
   }
 
+  /** @param {EmotionEvent} event */
   #drawBoxes(event) {
     this.element.dataset.frame = event.frame_id;
     const boxes = ordered(event).map((found, index) => {
       const [x, y, width, height] = found.box;
       const box = document.createElement("div");
       box.className = "box";
-      box.dataset.emotion = found.emotion;
+      box.dataset.emotion = shownBy(found);
       box.style.left = `${(100 * x) / event.width}%`;
       box.style.top = `${(100 * y) / event.height}%`;
       box.style.width = `${(100 * width) / event.width}%`;
@@ -59,7 +81,9 @@ export class PictureView {
       tag.className = "tag";
       if (y / event.height < 0.13) tag.classList.add("inside");
       if (x / event.width > 0.6) tag.classList.add("leftwards");
-      tag.append(face(found.emotion), this.#label(found, index, event.faces.length));
+      const label = this.#label(found, index, event.faces.length);
+      if (found.label === "uncertain") tag.append(label || "?");
+      else tag.append(face(shownBy(found)), label);
       box.append(tag);
       return box;
     });
@@ -67,21 +91,26 @@ export class PictureView {
     this.#boxes.setAttribute("aria-hidden", "true"); // the canvas says it
   }
 
-  // Words of several faces would cover each other: in a tile the drawn faces stand alone, and
-  // large they carry their number while there is no room for more.
+  /**
+   * Words of several faces would cover each other: in a tile the drawn faces stand alone, and
+   * large they carry their number while there is no room for more.
+   * @param {Face} found
+   * @param {number} index
+   * @param {number} count
+   */
   #label(found, index, count) {
-    const words = `${found.emotion} ${percent(found.confidence)}`;
+    const words = inWords(found);
     if (count === 1) return words;
     if (!this.numbered) return "";
     return count > 4 ? `${index + 1}` : `${index + 1}. ${words}`;
   }
 
-  // A camera whose pictures are not of now must not look live.
+  // A camera with old pictures must not look live.
   drawState() {
     const { word, why, stale } = this.camera.health();
     const live = word === "Live";
     this.element.classList.toggle("dim", stale || !live);
-    // Where new pictures come, however few, they are to be seen.
+    // Even a few new pictures are shown.
     this.#veil.hidden = live || !stale;
     this.#off.classList.toggle("mute", !live);
     if (this.#veil.hidden) return;
@@ -95,6 +124,10 @@ export class PictureView {
   }
 }
 
+/**
+ * @param {number | null | undefined} ms
+ * @param {number} now
+ */
 function since(ms, now) {
   if (!ms) return "no picture yet";
   const seconds = Math.max(0, Math.round((now - ms) / 1000));
@@ -103,10 +136,14 @@ function since(ms, now) {
   return `last picture ${new Date(ms).toLocaleString()}`;
 }
 
+/**
+ * @param {string} name
+ * @param {EmotionEvent | null | undefined} event
+ * @param {boolean} stale
+ */
 export function describe(name, event, stale) {
   if (!event) return `${name}: no picture yet`;
   if (stale) return `${name}: no current picture`;
   if (!event.faces.length) return `${name}: no face`;
-  const faces = ordered(event).map((found) => `${found.emotion} ${percent(found.confidence)}`);
-  return `${name}: ${faces.join(", ")}`;
+  return `${name}: ${ordered(event).map(inWords).join(", ")}`;
 }

@@ -2,15 +2,22 @@
 
 const REDRAW_EVERY_MS = 1000;
 
-// Draws each item at most once per screen refresh, however often it changes.
+/**
+ * Draws each item at most once per screen refresh.
+ * @template T
+ */
 export class FrameScheduler {
+  /** @type {Set<T>} */
   #due = new Set();
+  /** @type {(item: T) => void} */
   #draw;
 
+  /** @param {(item: T) => void} draw */
   constructor(draw) {
     this.#draw = draw;
   }
 
+  /** @param {T} item */
   schedule(item) {
     if (!this.#due.size) requestAnimationFrame(() => this.#drawAll());
     this.#due.add(item);
@@ -23,7 +30,10 @@ export class FrameScheduler {
   }
 }
 
-// Calls back once a second while the page can be seen.
+/**
+ * Calls back once a second while the page can be seen.
+ * @param {() => void} callback
+ */
 export function eachSecond(callback) {
   setInterval(() => { if (!document.hidden) callback(); }, REDRAW_EVERY_MS);
 }

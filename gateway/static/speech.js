@@ -1,15 +1,18 @@
-// What a screen reader is told unasked: states, and in the large view a lasting change of mood.
+// Announcements for screen readers: states, and in the large view a lasting change of mood.
+import { byId } from "./dom.js";
 import { ordered } from "./picture.js";
 
 const EVERY_MS = 6000; // it needs time to say it
 
-const announcer = document.getElementById("announcer");
+const announcer = byId("announcer");
 let spoken = { at: 0, mood: "" };
 
+/** @param {string} text */
 export function say(text) {
   announcer.textContent = text;
 }
 
+/** @param {import("./cameras.js").Camera} camera */
 export function sayMood(camera) {
   const mood = camera.newest && ordered(camera.newest)[0]?.emotion;
   if (!mood || mood === spoken.mood || Date.now() - spoken.at < EVERY_MS) return;

@@ -1,10 +1,14 @@
-// What stands above the cameras: the link, the totals, a banner for what they have in common.
+// The line above the cameras: the link, the totals, a banner for what they have in common.
 import { commonCause } from "./banner.js";
 import { cameras, link } from "./cameras.js";
-import { byId } from "./dom.js";
+import { byId, find } from "./dom.js";
 import { say } from "./speech.js";
 
-// Whether anything changed.
+/**
+ * Whether anything changed.
+ * @param {Partial<import("./cameras.js").Link>} change
+ * @returns {boolean}
+ */
 export function changeLink(change) {
   const before = JSON.stringify(link);
   Object.assign(link, change);
@@ -12,7 +16,7 @@ export function changeLink(change) {
   const [state, text] = !link.redis ? ["away", "No data from Redis"]
     : link.gateway ? ["live", "Connected"] : ["away", "Reconnecting"];
   byId("link").dataset.state = state;
-  byId("link").lastElementChild.textContent = text;
+  find(byId("link"), ":last-child").textContent = text;
   return true;
 }
 

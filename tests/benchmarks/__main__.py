@@ -13,8 +13,8 @@ import cv2
 
 from tests.benchmarks import machine
 from tests.benchmarks.material import BadInputError
+from training.commands.evaluate import stdout_to_stderr
 from training.datasets import InvalidDataError
-from training.quiet import stdout_to_stderr
 from worker.inference.detect.choose import DetectorUnavailableError
 from worker.inference.engines.choose import EngineUnavailableError
 from worker.model import release

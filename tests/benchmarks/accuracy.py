@@ -10,7 +10,7 @@ import cv2
 from emotion_streams.emotions import EMOTIONS
 from tests.benchmarks.material import detector_file
 from training.crops import place
-from training.datasets import NO_WINNER, UnreadablePictureError, open_data
+from training.datasets import AMBIGUOUS, UnreadablePictureError, open_data
 from training.evaluate import predict
 from worker.inference.detect.choose import choose_detector
 from worker.inference.engines.choose import build_engine
@@ -29,17 +29,17 @@ class Judged:
 
 
 def faces_in_canvases(data: Path, folder: Path) -> dict[str, str]:
-    """Write each face that has a winner in the middle of a picture, EMOTION-NUMBER.png: what our
+    """Write each face that has a label in the middle of a picture, EMOTION-NUMBER.png: what our
     detectors are given too. Returns the face's name by that of its file."""
     names = {}
     for number, entry in enumerate(open_data(data).entries(_SPLIT)):
-        if entry.winner == NO_WINNER:
+        if entry.label == AMBIGUOUS:
             continue
         try:
             image = place(entry.read(), entry.box).image
         except UnreadablePictureError:
             continue
-        file = f"{EMOTIONS[entry.winner]}-{number}.png"
+        file = f"{EMOTIONS[entry.label]}-{number}.png"
         cv2.imwrite(str(folder / file), image)
         names[file] = entry.name
     return names

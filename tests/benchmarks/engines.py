@@ -78,9 +78,11 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def whole_rounds(faces: int, engine: Engine) -> int:
-    """So many faces or a few more that no batch is cut short and no lane ends before the others,
-    six batches at least."""
-    round_of_all = math.lcm(engine.lanes * engine.max_batch, _BATCHES[-1])
+    """Return at least `faces`, so that every batch is full and all instances end together.
+
+    There are six batches at least.
+    """
+    round_of_all = math.lcm(engine.instances * engine.max_batch, _BATCHES[-1])
     return round_of_all * math.ceil(max(faces, 6 * engine.max_batch) / round_of_all)
 
 
@@ -140,9 +142,9 @@ def _batched(engine: Engine, batch: int) -> Callable[[Crops], None]:
 
 
 def _bare(release: Release, threads: int, engine: Engine) -> Callable[[Crops], None]:
-    """MNN's runSession in every lane, over and over a full batch that it was given before: what
+    """MNN's runSession in every instance, over and over a full batch that it was given before: what
     MNN itself needs for so many faces."""
-    sessions = open_sessions(release, threads, engine.lanes)
+    sessions = open_sessions(release, threads, engine.instances)
     side = release.card.input_size
     for interpreter, session in sessions:
         picture = interpreter.getSessionInput(session)
@@ -153,15 +155,15 @@ def _bare(release: Release, threads: int, engine: Engine) -> Callable[[Crops], N
         picture.copyFrom(MNN.Tensor(given.shape, MNN.Halide_Type_Float, given, layout))
 
     def classify(crops: Crops) -> None:
-        times = len(crops) // (engine.lanes * engine.max_batch)
+        times = len(crops) // (engine.instances * engine.max_batch)
 
         def run(opened: tuple[Any, Any]) -> None:
             interpreter, session = opened
             for _ in range(times):
                 interpreter.runSession(session)
 
-        with ThreadPoolExecutor(engine.lanes) as lanes:
-            list(lanes.map(run, sessions))
+        with ThreadPoolExecutor(engine.instances) as instances:
+            list(instances.map(run, sessions))
 
     return classify
 
@@ -170,8 +172,8 @@ def _through_the_batcher(engine: Engine) -> Callable[[Crops], None]:
     """Frames of four faces of eight cameras, as the worker gives them."""
 
     async def feed(crops: Crops) -> None:
-        with ThreadPoolExecutor(engine.lanes) as lanes:
-            batcher = Batcher(engine, lanes, WorkerMetrics(CollectorRegistry()))
+        with ThreadPoolExecutor(engine.instances) as instances:
+            batcher = Batcher(engine, instances, WorkerMetrics(CollectorRegistry()))
             running = asyncio.create_task(batcher.run())
             await asyncio.gather(
                 *(

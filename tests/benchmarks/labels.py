@@ -23,8 +23,8 @@ from emotion_streams.emotions import EMOTIONS
 from emotion_streams.events import Box
 from tests.benchmarks import options
 from tests.benchmarks.material import SHARED, YUNET, images
-from training.datasets import NO_WINNER, open_data
-from worker.inference.crop import cut, prepare
+from training.datasets import AMBIGUOUS, open_data
+from worker.inference.crop import crop_face, preprocess
 from worker.inference.detect.yunet import YuNet
 from worker.inference.engines import Engine
 from worker.inference.engines.choose import build_engine
@@ -93,12 +93,12 @@ class _Model:
 
     def named_rightly(self, data: Path) -> list[tuple[int, Shares]]:
         """The emotion and the probabilities of FER+'s valid faces that the model names rightly."""
-        entries = [e for e in open_data(data).entries("valid") if e.winner != NO_WINNER]
-        shares = self.shares([prepare(entry.read(), self.card) for entry in entries])
+        entries = [e for e in open_data(data).entries("valid") if e.label != AMBIGUOUS]
+        shares = self.shares([preprocess(entry.read(), self.card) for entry in entries])
         return [
-            (entry.winner, row)
+            (entry.label, row)
             for entry, row in zip(entries, shares, strict=True)
-            if row.argmax() == entry.winner
+            if row.argmax() == entry.label
         ]
 
 
@@ -128,7 +128,7 @@ def _watch(name: str, model: _Model) -> _Watched:
     for number, image in enumerate(images(SHARED / "clips" / f"{name}.avi")):
         faces = detector.detect(image)
         geometry = model.card.crop_for("yunet")
-        crops = [prepare(cut(image, face.box, geometry), model.card) for face in faces]
+        crops = [preprocess(crop_face(image, face.box, geometry), model.card) for face in faces]
         shares = model.shares(crops)
         sightings = [
             Sighting(face.box, face.score, turn_degrees(face.landmarks), sharpness(crop))

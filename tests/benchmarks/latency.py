@@ -62,7 +62,7 @@ def summary(
     total_ms: Sequence[float], service_ms: Sequence[float], single_thread_ms: Sequence[float]
 ) -> dict[str, Any]:
     """The figures, from the ages of events, and from what the stages of a frame take alone: as the
-    worker runs them, its faces shared out over the lanes, and on one thread."""
+    worker runs them, its faces shared out over the instances, and on one thread."""
     p50, p95, p99 = percentiles(total_ms)
     alone50, _, alone99 = percentiles(service_ms)
     single50 = percentiles(single_thread_ms)[0]

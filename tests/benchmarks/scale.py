@@ -18,9 +18,9 @@ from tests.benchmarks.feed import Feed
 from tests.benchmarks.material import Picture, pictures, released
 from tests.benchmarks.system import System
 from tests.servers import RedisProcess
-from tests.worker.shop import stub_shop
+from tests.worker.stubs import stub_context
 from worker.app import Worker
-from worker.context import Workshop
+from worker.context import WorkerContext
 from worker.delivery.stream import Retention
 from worker.ownership.lease import Leases, assign
 
@@ -100,13 +100,13 @@ async def simulate(arguments: argparse.Namespace) -> dict[str, Any]:
     with (
         patch("worker.ownership.owned.CameraPipeline", _IdlePipeline),
         RedisProcess() as server,
-        stub_shop() as shop,
+        stub_context() as context,
     ):
         # One pool for all: by themselves they would open more files than a process may.
         pool = BlockingConnectionPool.from_url(server.url, max_connections=200, timeout=None)
         async with AsyncExitStack() as ends:
             client = await ends.enter_async_context(aclosing(Redis.from_pool(pool)))
-            site = _Site(client, cameras, arguments.lease_ms, shop)
+            site = _Site(client, cameras, arguments.lease_ms, context)
             ends.push_async_callback(site.close)
             start_s, _ = await site.settle(join=names)
             loss_s, moved_by_loss = await site.settle(lose=names[0])
@@ -144,12 +144,12 @@ class _Site:
         client: Client,
         cameras: list[str],
         lease_ms: int,
-        shop: Workshop,
+        context: WorkerContext,
     ) -> None:
         self._client = client
         self._cameras = cameras
         self._lease_ms = lease_ms
-        self._shop = shop
+        self._context = context
         self._running: dict[str, asyncio.Task[None]] = {}
 
     async def settle(self, join: Iterable[str] = (), lose: str = "") -> tuple[float, int]:
@@ -185,7 +185,7 @@ class _Site:
 
     async def _run(self, name: str) -> None:
         leases = Leases(self._client, name, 1.0, self._lease_ms)
-        await Worker(self._client, leases, self._shop, Health(), Retention()).run()
+        await Worker(self._client, leases, self._context, Health(), Retention()).run()
 
     async def _owners(self) -> dict[str, str]:
         async with self._client.pipeline(transaction=False) as pipe:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.benchmarks.material import Picture, detector_file
-from worker.inference.crop import cut, prepare
+from worker.inference.crop import crop_face, preprocess
 from worker.inference.decode import decode
 from worker.inference.detect.choose import choose_detector
 from worker.inference.engines import Engine
@@ -28,7 +28,7 @@ class Cost:
 
 class Stages:
     """Decode, detect (crops included) and classify, as the worker does them for a lone frame: its
-    faces shared out over the lanes that the engine has with so many threads."""
+    faces shared out over the instances that the engine has with so many threads."""
 
     def __init__(self, detector: str, engine: str, release: Release, threads: int) -> None:
         self._detector = choose_detector(detector, detector_file(detector))()
@@ -36,7 +36,7 @@ class Stages:
         self._geometry = release.card.crop_for(self._detector.name)
         self._engine: Engine = build_engine(engine, release, threads)
         self._engine.warm()
-        self._lanes = ThreadPoolExecutor(self._engine.lanes)
+        self._instances = ThreadPoolExecutor(self._engine.instances)
 
     def once(self, picture: Picture) -> tuple[dict[str, Cost], int]:
         """Each stage's cost for one frame by itself, and how many faces it has."""
@@ -44,11 +44,11 @@ class Stages:
         image = decode(picture.jpeg)
         marks.append(_now())
         boxes = [detection.box for detection in self._detector.detect(image)]
-        crops = [prepare(cut(image, box, self._geometry), self._card) for box in boxes]
+        crops = [preprocess(crop_face(image, box, self._geometry), self._card) for box in boxes]
         marks.append(_now())
         if crops:
             parts = shared_out(np.stack(crops), self._engine)
-            list(self._lanes.map(self._engine.classify, parts))
+            list(self._instances.map(self._engine.classify, parts))
         marks.append(_now())
         names = ("decode", "detect", "classify")
         pairs = zip(names, marks[:-1], marks[1:], strict=True)
@@ -73,7 +73,7 @@ class Stages:
 def shared_out(crops: NDArray[np.uint8], engine: Engine) -> list[NDArray[np.uint8]]:
     """One frame's crops as the batcher gives them to an engine that has nothing else to do."""
     full = -(-len(crops) // engine.max_batch)
-    return np.array_split(crops, max(full, min(engine.lanes, len(crops))))
+    return np.array_split(crops, max(full, min(engine.instances, len(crops))))
 
 
 def _now() -> tuple[float, float]:

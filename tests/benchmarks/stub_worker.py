@@ -10,7 +10,7 @@ from emotion_streams.connection import connect_async
 from service import logs
 from service.health import Health, HealthServer
 from service.settings import load
-from tests.worker.shop import stub_shop
+from tests.worker.stubs import stub_context
 from worker.app import Worker
 from worker.delivery.stream import Retention
 from worker.ownership.lease import Leases
@@ -19,10 +19,10 @@ from worker.settings import WorkerSettings
 
 async def run(settings: WorkerSettings, health: Health) -> None:
     """As the worker's own main, but for its stages: each frame has one face at once."""
-    with stub_shop(slots=settings.in_flight or 8) as shop:
+    with stub_context(in_flight=settings.in_flight or 8) as context:
         async with aclosing(connect_async(settings.redis)) as client:
             retention = Retention(events=settings.keep_events)
-            await Worker(client, Leases(client, "stub"), shop, health, retention).run()
+            await Worker(client, Leases(client, "stub"), context, health, retention).run()
 
 
 def main() -> None:

@@ -97,24 +97,24 @@ def test_memory_that_cannot_be_read_any_more_is_no_flat_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("faces", "lanes", "parts"), [(1, 2, [1]), (3, 2, [2, 1]), (3, 1, [3]), (20, 2, [7, 7, 6])]
+    ("faces", "instances", "parts"), [(1, 2, [1]), (3, 2, [2, 1]), (3, 1, [3]), (20, 2, [7, 7, 6])]
 )
 def test_a_lone_frames_faces_are_shared_out_as_the_worker_does(
-    faces: int, lanes: int, parts: list[int]
+    faces: int, instances: int, parts: list[int]
 ) -> None:
-    engine = cast("Any", SimpleNamespace(lanes=lanes, max_batch=8))
+    engine = cast("Any", SimpleNamespace(instances=instances, max_batch=8))
     crops = np.zeros((faces, 4, 4, 3), np.uint8)
     assert [len(part) for part in shared_out(crops, engine)] == parts
 
 
 @pytest.mark.parametrize(
-    ("asked", "lanes", "max_batch", "faces"),
+    ("asked", "instances", "max_batch", "faces"),
     [(16, 2, 8, 48), (24, 2, 8, 48), (49, 2, 8, 64), (24, 2, 4, 32), (48, 3, 8, 48), (8, 4, 8, 64)],
 )
 def test_engines_are_given_whole_rounds_of_full_batches(
-    asked: int, lanes: int, max_batch: int, faces: int
+    asked: int, instances: int, max_batch: int, faces: int
 ) -> None:
-    engine = cast("Any", SimpleNamespace(lanes=lanes, max_batch=max_batch))
+    engine = cast("Any", SimpleNamespace(instances=instances, max_batch=max_batch))
     assert whole_rounds(asked, engine) == faces
 
 

@@ -14,7 +14,7 @@ import trackers  # type: ignore[import-not-found]
 
 
 def main() -> None:
-    """Answer until there are no more questions."""
+    """Answer each question."""
     for line in sys.stdin:
         question = json.loads(line)
         kind = getattr(trackers, question["tracker"])

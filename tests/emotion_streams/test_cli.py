@@ -200,13 +200,6 @@ def test_dead_shows_reason_size_and_deliveries(
     assert json.loads(capsys.readouterr().out) == [{"camera": "lobby", **letter}]
 
 
-def test_dead_letters_cannot_be_replayed_and_it_says_why(
-    redis_url: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["dead", "--replay", "--redis", redis_url]) == 2
-    assert "no pixels" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("kind", ["redis", "redis+cluster"])
 def test_an_unreachable_redis_is_one_line_and_exit_code_1(
     kind: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

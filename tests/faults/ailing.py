@@ -10,13 +10,13 @@ from typing import Final
 import worker.app
 from tests.faults.feed import picture
 from worker.__main__ import main
-from worker.inference.find import FaceFinder, Found
+from worker.inference.faces import DetectedFaces, FaceDetectionStage
 
 HANGS: Final = b"hangs"
 KILLS: Final = b"kills"
-STUCK_S: Final = float(os.environ.get("STUCK_S", "3"))
+HUNG_S: Final = float(os.environ.get("HUNG_S", "3"))
 
-_find = FaceFinder.find
+_run = FaceDetectionStage.run
 
 
 def ailing(mark: bytes = b"") -> bytes:
@@ -24,15 +24,15 @@ def ailing(mark: bytes = b"") -> bytes:
     return picture(face=False).jpeg + mark
 
 
-def _ailing_find(self: FaceFinder, jpeg: bytes) -> Found:
+def _run_ailing(self: FaceDetectionStage, jpeg: bytes) -> DetectedFaces:
     if jpeg.endswith(HANGS):
         threading.Event().wait()
     if jpeg.endswith(KILLS):
         os.kill(os.getpid(), signal.SIGKILL)
-    return _find(self, jpeg)
+    return _run(self, jpeg)
 
 
 if __name__ == "__main__":
-    FaceFinder.find = _ailing_find  # type: ignore[method-assign]
-    worker.app.STUCK_S = STUCK_S  # type: ignore[misc]
+    FaceDetectionStage.run = _run_ailing  # type: ignore[method-assign]
+    worker.app.HUNG_S = HUNG_S  # type: ignore[misc]
     sys.exit(main())

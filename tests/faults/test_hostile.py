@@ -21,7 +21,7 @@ from tests.faults.ailing import KILLS, ailing
 from tests.faults.feed import picture
 from tests.faults.processes import YUNET, Running, start_worker
 from tests.servers import RedisProcess, eventually, free_port
-from worker.inference.find import MAX_FACES
+from worker.inference.faces import MAX_FACES
 from worker.ownership.owned import MAX_CAMERAS
 
 CONF: Final = Path(__file__).parent.parent.parent / "deploy/valkey/valkey.conf"

@@ -8,7 +8,7 @@ import pytest
 
 from tests.training.generated import face
 from tests.training.test_datasets import CARD
-from training import augment as changes
+from training import changes
 from training.augment import augment
 from training.augmentation import Augmentation, InvalidConfigError
 from training.robustness import COLOUR_CAST, CORRUPTIONS, corruptions

@@ -6,7 +6,7 @@ import numpy as np
 from emotion_streams.emotions import EMOTIONS
 from tests.training.generated import face
 from tests.training.test_datasets import CARD
-from training.batches import Batches, chances, prior_shift
+from training.batches import Batches, logit_adjustment, sampling_weights
 from training.datasets import Faces
 from training.run_config import RunConfig, Stage
 
@@ -14,9 +14,9 @@ CONFIG = RunConfig(stages=(Stage(32, 6, 5, 1e-3),), mixup=0.2)
 
 
 def faces(counts: list[int]) -> Faces:
-    winners = np.repeat(np.arange(len(counts)), counts)
-    pictures = np.stack([face(emotion, n) for n, emotion in enumerate(winners.tolist())])
-    return Faces(tuple(map(str, winners)), pictures, np.eye(8, dtype=np.float32)[winners], winners)
+    labels = np.repeat(np.arange(len(counts)), counts)
+    pictures = np.stack([face(emotion, n) for n, emotion in enumerate(labels.tolist())])
+    return Faces(tuple(map(str, labels)), pictures, np.eye(8, dtype=np.float32)[labels], labels)
 
 
 def test_a_batch_depends_on_its_step_and_the_seed_alone() -> None:
@@ -40,19 +40,19 @@ def test_inputs_are_what_the_engines_feed_the_network() -> None:
 
 def test_rare_emotions_are_drawn_by_the_square_root_of_their_share() -> None:
     targets = faces([81, 9]).targets
-    drawn = chances(targets, 0.5) @ targets
+    drawn = sampling_weights(targets, 0.5) @ targets
     np.testing.assert_allclose(drawn[:2], [0.75, 0.25], rtol=1e-6)
 
 
 def test_the_loss_is_shifted_by_how_much_oftener_an_emotion_is_drawn() -> None:
-    shift = prior_shift(faces([81, 9]).targets, 0.5)
+    shift = logit_adjustment(faces([81, 9]).targets, 0.5)
     np.testing.assert_allclose(shift[:2], np.log([0.75 / 0.9, 0.25 / 0.1]), rtol=1e-5)
     assert (shift[2:] == 0).all(), "emotions without a picture have no prior to correct"
     assert len(shift) == len(EMOTIONS)
 
 
 def test_the_sheet_and_counts_of_a_small_set(tmp_path: Path) -> None:
-    from training.inspect_data import counts, write_sheet
+    from training.commands.data import counts, write_sheet
 
     data = faces([2, 1])
     write_sheet(data, tmp_path / "sheet.png")

@@ -7,11 +7,12 @@ import pytest
 
 from tests.training import generated
 from training import recipe
-from training.cli import _parser, main, settings
-from training.commands import _config
+from training.cli import main, parser
+from training.commands.train import run_config
 from training.datasets.ferplus import LABELS, SPLITS
 from training.geometry import available_detectors
-from training.run_config import Pace, RunConfig, Stage
+from training.options import settings
+from training.run_config import RunConfig, RuntimeOptions, Stage
 
 ONE_STEP = ("train", "DATA", "--stage", "28:1:1:1e-3")
 
@@ -35,18 +36,18 @@ def data(tmp_path: Path) -> str:
         ([*ONE_STEP, "--out", "OUT", "--mixup", "nan"], "are finite"),
         (["train", "DATA", "--out", "OUT", "--stage", "600:1:1:1e-3"], "28 to 512"),
         ([*ONE_STEP, "--out", "OUT", "--source-size", "600"], "28 to 512"),
-        (["evaluate", "released", "DATA", "--plots", "FILE"], "File exists"),
-        (["export", "released", "--data", "DATA", "--out", "FILE"], "File exists"),
+        (["evaluate", "simpnet-v2", "DATA", "--plots", "FILE"], "File exists"),
+        (["export", "simpnet-v2", "--data", "DATA", "--out", "FILE"], "File exists"),
         (
-            ["export", "released", "--out", "OUT", "--logit-adjust", "nan"],
+            ["export", "simpnet-v2", "--out", "OUT", "--logit-adjust", "nan"],
             "--logit-adjust is 0 to 1",
         ),
-        (["export", "released", "--out", "OUT", "--logit-adjust", "auto"], "adjusted already"),
+        (["export", "simpnet-v2", "--out", "OUT", "--logit-adjust", "auto"], "adjusted already"),
         (["train", "DATA", "--out", "OUT", "--recipe", "none"], "no recipe 'none', only ft32"),
         (["inspect", "DATA", "--sheet", "FOLDER"], "Is a directory"),
         (["evaluate", "no-such-model", "DATA"], "no model 'no-such-model'"),
-        (["evaluate", "released", "DATA", "--split", "test"], "no split 'test'"),
-        (["evaluate", "released", "DATA", "--detect", "yunet", "--detector-model", "x"], "YuNet"),
+        (["evaluate", "simpnet-v2", "DATA", "--split", "test"], "no split 'test'"),
+        (["evaluate", "simpnet-v2", "DATA", "--detect", "yunet", "--detector-model", "x"], "YuNet"),
         (["export", "no-such-run", "--out", "OUT"], "no model 'no-such-run'"),
         (["geometry", "DATA", "--detect", "haar", "--every", "0"], "--every is 1 or more"),
     ],
@@ -83,7 +84,7 @@ def test_an_unknown_option_is_exit_code_2_too() -> None:
     "command", ["inspect", "train", "evaluate", "export", "geometry", "summary"]
 )
 def test_every_option_has_help_and_shows_its_default(command: str) -> None:
-    commands = next(a for a in _parser()._actions if isinstance(a.choices, dict))
+    commands = next(a for a in parser()._actions if isinstance(a.choices, dict))
     assert commands.choices is not None
     shown = cast("dict[str, ArgumentParser]", commands.choices)[command]
     for action in shown._actions:
@@ -96,16 +97,16 @@ def test_every_option_has_help_and_shows_its_default(command: str) -> None:
 
 def test_options_beside_a_recipe_take_precedence() -> None:
     given = ["train", "DATA", "--out", "RUN", "--recipe", "rel4"]
-    assert _config(_parser().parse_args(given)) == recipe.read("rel4")
-    changed = _config(_parser().parse_args([*given, "--seed", "9", "--stage", "32:1:1:1e-3"]))
+    assert run_config(parser().parse_args(given)) == recipe.read("rel4")
+    changed = run_config(parser().parse_args([*given, "--seed", "9", "--stage", "32:1:1:1e-3"]))
     expected = replace(recipe.read("rel4"), seed=9, stages=(Stage(32, 1, 1, 1e-3),))
     assert changed == expected
 
 
 def test_options_have_the_defaults_of_the_configuration() -> None:
-    options = _parser().parse_args(["train", "DATA", "--out", "RUN", "--stage", "32:1:1:1e-3"])
-    assert _config(options) == RunConfig(stages=(Stage(32, 1, 1, 1e-3),))
-    assert Pace(options.checkpoint_minutes, options.workers) == Pace()
+    options = parser().parse_args(["train", "DATA", "--out", "RUN", "--stage", "32:1:1:1e-3"])
+    assert run_config(options) == RunConfig(stages=(Stage(32, 1, 1, 1e-3),))
+    assert RuntimeOptions(options.checkpoint_minutes, options.workers) == RuntimeOptions()
 
 
 def test_inspect_counts_and_draws(
@@ -135,7 +136,7 @@ def test_a_second_run_never_overwrites_the_first(
     (tmp_path / "run" / "run.json").write_text("{}")
     arguments = ["train", data, "--out", str(tmp_path / "run"), "--stage", "28:1:1:1e-3"]
     assert main(arguments) == 2
-    assert "already holds a run" in capsys.readouterr().err
+    assert "already contains a run" in capsys.readouterr().err
 
 
 def test_the_summary_is_the_papers_table(capsys: pytest.CaptureFixture[str]) -> None:
@@ -155,7 +156,7 @@ def test_a_user_without_a_home_folder_is_told_in_one_line_where_yunet_goes(
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr("pwd.getpwuid", no_entry)
-    for arguments in (["geometry", data], ["evaluate", "released", data, "--detect", "yunet"]):
+    for arguments in (["geometry", data], ["evaluate", "simpnet-v2", data, "--detect", "yunet"]):
         assert main(arguments) == 2
         (line,) = capsys.readouterr().err.splitlines()
         assert "set XDG_CACHE_HOME" in line

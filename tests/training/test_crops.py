@@ -10,7 +10,7 @@ from tests.training.test_datasets import CARD
 from training.crops import crops, detect_labelled, place
 from training.datasets import Entry, InvalidDataError, open_data
 from training.geometry import measure
-from worker.inference.crop import cut
+from worker.inference.crop import crop_face
 from worker.inference.detect import Detection
 
 
@@ -47,7 +47,7 @@ def test_the_measured_geometry_leads_back_to_the_labelled_face(entries: list[Ent
     placed = place(entries[0].read(), None)
     box = detect_labelled(placed, Offset())
     assert box is not None
-    crop = cut(placed.image, box, found.geometry)
+    crop = crop_face(placed.image, box, found.geometry)
     face = placed.face
     whole = placed.image[int(face.y) : int(face.y) + 192, int(face.x) : int(face.x) + 192]
     np.testing.assert_array_equal(crop, whole)

@@ -9,7 +9,7 @@ import pytest
 
 from emotion_streams.emotions import EMOTIONS
 from tests.training import generated
-from training.datasets import NO_WINNER, Entry, InvalidDataError, open_data, read_faces
+from training.datasets import AMBIGUOUS, Entry, InvalidDataError, open_data, read_faces
 from training.datasets.affectnet import EXPRESSIONS, IMAGES, LISTS
 from training.datasets.entry import hard_target
 from training.datasets.ferplus import COLUMNS, EXCLUDED, LABELS
@@ -28,8 +28,8 @@ CARD = ModelCard(
 )
 
 
-def winners(entries: list[Entry]) -> list[str]:
-    return ["-" if e.winner == NO_WINNER else EMOTIONS[e.winner] for e in entries]
+def labels(entries: list[Entry]) -> list[str]:
+    return ["-" if e.label == AMBIGUOUS else EMOTIONS[e.label] for e in entries]
 
 
 class TestFerPlus:
@@ -41,7 +41,7 @@ class TestFerPlus:
         assert target == {**dict.fromkeys(EMOTIONS, 0.0), "anger": 0.75, "disgust": 0.25}
 
     @pytest.mark.parametrize(
-        ("votes", "winner"),
+        ("votes", "label"),
         [
             ({"sadness": 5, "neutral": 4, "unknown": 1}, "sadness"),
             ({"sadness": 5, "neutral": 5}, "-"),
@@ -50,10 +50,10 @@ class TestFerPlus:
         ],
     )
     def test_a_winner_is_unique_and_has_five_votes(
-        self, tmp_path: Path, votes: dict[str, int], winner: str
+        self, tmp_path: Path, votes: dict[str, int], label: str
     ) -> None:
         generated.write_ferplus(tmp_path, "valid", [("a.png", votes)])
-        assert winners(open_data(tmp_path).entries("valid")) == [winner]
+        assert labels(open_data(tmp_path).entries("valid")) == [label]
 
     @pytest.mark.parametrize(
         "votes", [{"NF": 8, "fear": 2}, {"unknown": 6, "fear": 4}, {"fear": 1}]
@@ -86,7 +86,7 @@ class TestFerPlus:
         lines = ("\ufeff" + header, "a.png,box,0,0,9,0,0,0,0,0,0,1")
         (tmp_path / "FER2013Valid" / LABELS).write_text("\n".join(lines))
         data = open_data(tmp_path)
-        assert winners(data.entries("valid")) == ["contempt"]
+        assert labels(data.entries("valid")) == ["contempt"]
         (tmp_path / "FER2013Valid" / LABELS).write_text("Image name,Box,joy\n")
         with pytest.raises(InvalidDataError, match="line 1: the columns are neutral, happiness"):
             data.entries("valid")
@@ -154,7 +154,7 @@ class TestAffectNet:
     def test_the_lists_numbers_are_mapped_by_name(self, tmp_path: Path) -> None:
         data = open_data(generated.affectnet_listed(tmp_path / "a", range(11)))
         assert data.splits() == ["train", "valid"]
-        assert winners(data.entries("train")) == list(EXPRESSIONS)
+        assert labels(data.entries("train")) == list(EXPRESSIONS)
 
     def test_the_lists_box_is_the_crop(self, tmp_path: Path) -> None:
         data = open_data(generated.affectnet_listed(tmp_path / "a", [1]))
@@ -181,7 +181,7 @@ class TestAffectNet:
         changed = listing.read_text().replace('"1;2",1,', "1;2,1.0,").replace("1;2,1,", "1;2,1.0,")
         listing.write_text(changed, encoding="utf-8-sig")
         assert "1;2,1.0," in changed
-        assert winners(open_data(root).entries("train")) == ["happiness"]
+        assert labels(open_data(root).entries("train")) == ["happiness"]
 
     @pytest.mark.parametrize("box", ["nan,20,60,60", "10,20,inf,60", "10,20,-5,60", "10,20,60,0"])
     def test_a_box_that_is_none_is_named(self, tmp_path: Path, box: str) -> None:
@@ -203,7 +203,7 @@ class TestAffectNet:
 
     def test_the_export_reads_expressions_and_leaves_out_what_is_none(self, tmp_path: Path) -> None:
         data = open_data(generated.affectnet_exported(tmp_path, [7, 8, 0]))
-        assert winners(data.entries("valid")) == ["contempt", "neutral"]
+        assert labels(data.entries("valid")) == ["contempt", "neutral"]
 
     def test_an_unknown_column_is_one_error(self, tmp_path: Path) -> None:
         root = generated.affectnet_listed(tmp_path / "a", [0])
@@ -239,14 +239,14 @@ class TestFolders:
         data = open_data(generated.folders(tmp_path, names))
         expected = {"happiness", "sadness", "anger", "contempt"}
         expected |= {"fear", "neutral", "surprise", "disgust"}
-        assert set(winners(data.entries("valid"))) == expected
+        assert set(labels(data.entries("valid"))) == expected
 
     def test_splits_are_folders_above(self, tmp_path: Path) -> None:
         generated.folders(tmp_path / "training", ["happy"], per_folder=3)
         generated.folders(tmp_path / "val", ["sad"], per_folder=2)
         data = open_data(tmp_path)
         assert data.splits() == ["train", "valid"]
-        assert Counter(winners(data.entries("valid"))) == {"sadness": 2}
+        assert Counter(labels(data.entries("valid"))) == {"sadness": 2}
 
     def test_a_data_set_that_is_not_divided_is_any_split(self, tmp_path: Path) -> None:
         data = open_data(generated.folders(tmp_path, ["fear", "anger"]))
@@ -257,7 +257,7 @@ class TestFolders:
         names = ["0_angry", "01-Happy", "sad ", "(4) joy", "neutral_7"]
         data = open_data(generated.folders(tmp_path, names))
         expected = {"anger": 1, "happiness": 2, "sadness": 1, "neutral": 1}
-        assert Counter(winners(data.entries("test"))) == expected
+        assert Counter(labels(data.entries("test"))) == expected
 
     def test_a_folder_of_no_emotion_is_an_error(self, tmp_path: Path) -> None:
         data = open_data(generated.folders(tmp_path, ["fear", "boredom"]))
@@ -268,7 +268,7 @@ class TestFolders:
         data = open_data(generated.folders(tmp_path, ["fear"]))
         (tmp_path / "annotations").mkdir()
         (tmp_path / "annotations" / "fear.csv").write_text("a.png,fear")
-        assert winners(data.entries("valid")) == ["fear"]
+        assert labels(data.entries("valid")) == ["fear"]
 
     def test_pictures_are_found_below_an_emotion_and_in_any_usual_format(
         self, tmp_path: Path
@@ -284,7 +284,7 @@ class TestFolders:
         generated.folders(tmp_path / "set" / "__MACOSX", ["happy"])
         generated.folders(tmp_path / "set" / "photos", ["fear"])
         archive = Path(shutil.make_archive(str(tmp_path / "set"), "zip", tmp_path / "set"))
-        assert winners(open_data(archive).entries("valid")) == ["fear"]
+        assert labels(open_data(archive).entries("valid")) == ["fear"]
 
     def test_an_unreadable_picture_is_named_and_skipped(self, tmp_path: Path) -> None:
         generated.folders(tmp_path, ["fear", "anger"])

@@ -103,7 +103,7 @@ def test_a_card_says_nothing_that_is_true_of_ferplus_only(exported: Path) -> Non
         "Pictures of 96 pixels",
         "Each picture has one label",
         "haar found 4 of 4 faces",
-        "Not scored, for want of a picture: happiness",
+        "Not scored, because the data has no picture: happiness",
     ):
         assert fact in document
 

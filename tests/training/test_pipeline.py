@@ -20,10 +20,10 @@ from training.cli import main
 from training.curves import CURVES, PLOT, Row, read
 from training.datasets import open_data, read_faces
 from training.export import MODEL_CARD
-from training.run_config import Pace, RunConfig, Stage
+from training.run_config import RunConfig, RuntimeOptions, Stage
 from training.run_folder import CHECKPOINT, RUN, RunFolder
 from training.train import Training
-from worker.inference.crop import prepare
+from worker.inference.crop import preprocess
 from worker.inference.engines.choose import ENGINES, build_engine
 from worker.model import release
 
@@ -31,7 +31,7 @@ STAGES = (Stage(28, 3, 4, 1e-3), Stage(32, 2, 4, 1e-3))
 CONFIG = RunConfig(stages=STAGES, validations=1, mixup=0.1, seed=3)
 # Three runs on a machine that is busy with other tests.
 pytestmark = pytest.mark.timeout(300)
-NO_CHECKPOINTS = Pace(checkpoint_minutes=60, workers=1)
+NO_CHECKPOINTS = RuntimeOptions(checkpoint_minutes=60, workers=1)
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def begin(folder: Path, data: Path) -> Training:
         "sha256": faces.sha256(),
     }
     run = RunFolder.create(folder, CONFIG, about)
-    return Training(faces, valid.judged(), run, NO_CHECKPOINTS)
+    return Training(faces, valid.labelled(), run, NO_CHECKPOINTS)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -119,7 +119,7 @@ def test_a_run_says_what_it_does_how_good_it_is_and_what_comes_next(
         f"wrote {run / 'stage-1-28'}",
         "drawing the curves ...",
         f"{run}: finished",
-        f"next: python -m training export {run} --out NAME",
+        f"next: emotion-streams export {run} --out NAME",
     ]
 
 
@@ -146,7 +146,7 @@ def test_an_export_that_chooses_its_adjustment_scores_by_the_other_halfs_choice(
         == 0
     )
     said = capsys.readouterr()
-    assert f"next: python -m worker --model {out}" in said.out
+    assert f"next: emotion-streams worker --model {out}" in said.out
     card = release.load(str(out)).card
     chosen = card.scores["logit_adjustment"]
     assert card.training.get("logit_adjustment", 0.0) == chosen["tau"]
@@ -344,6 +344,6 @@ def served_accuracy(model: Path, data: Path, engine_name: str) -> float:
     engine = build_engine(engine_name, loaded, threads=1)
     right = []
     for entry in open_data(data).entries("valid"):
-        crop = prepare(entry.read(), loaded.card)
-        right.append(engine.classify(crop[np.newaxis])[0].argmax() == entry.winner)
+        crop = preprocess(entry.read(), loaded.card)
+        right.append(engine.classify(crop[np.newaxis])[0].argmax() == entry.label)
     return float(np.mean(right))

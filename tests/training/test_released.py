@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from training import metrics
-from training.datasets import NO_WINNER, Entry, open_data
+from training.datasets import AMBIGUOUS, Entry, open_data
 from training.evaluate import predict
 from training.export import MODEL_CARD
 from training.model_card import render
@@ -27,7 +27,7 @@ def valid(shared: Path) -> list[Entry]:
     archive = shared / "data" / "ferplus-train-valid.zip"
     if not archive.is_file():
         pytest.skip(f"{archive} is missing")
-    judged = [e for e in open_data(archive).entries("valid") if e.winner != NO_WINNER]
+    judged = [e for e in open_data(archive).entries("valid") if e.label != AMBIGUOUS]
     return judged[:: len(judged) // JUDGED]
 
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from training.run_config import InvalidConfigError, Pace, RunConfig, Stage
+from training.run_config import InvalidConfigError, RunConfig, RuntimeOptions, Stage
 
 STAGE = Stage(side=32, steps=400, batch=48, rate=1e-3)
 
@@ -60,7 +60,7 @@ def test_a_stage_that_cannot_be_is_refused_wherever_it_comes_from(
         Stage(*stage)
 
 
-@pytest.mark.parametrize("pace", [(5.0, 0), (-1.0, 2), (float("nan"), 2)])
-def test_a_pace_that_cannot_be_is_refused(pace: tuple[float, int]) -> None:
+@pytest.mark.parametrize("options", [(5.0, 0), (-1.0, 2), (float("nan"), 2)])
+def test_a_pace_that_cannot_be_is_refused(options: tuple[float, int]) -> None:
     with pytest.raises(InvalidConfigError):
-        Pace(*pace)
+        RuntimeOptions(*options)

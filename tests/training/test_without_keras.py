@@ -11,7 +11,7 @@ import keras
 import pytest
 
 from tests.training import generated
-from training.backend import made_with
+from training.backend import environment
 from training.curves import read
 
 BLOCKED = """
@@ -178,7 +178,7 @@ def test_jax_trains_where_there_is_no_gpu(data: str, tmp_path: Path) -> None:
     result = python("-m", "training", "train", data, *arguments, KERAS_BACKEND="jax")
     assert result.returncode == 0, result.stderr
     assert len(read(tmp_path / "run")) == 1
-    about = json.loads((tmp_path / "run" / "run.json").read_text())["made_with"]
+    about = json.loads((tmp_path / "run" / "run.json").read_text())["environment"]
     assert about["backend"] == "jax"
     assert about["device"].startswith(f"{os.cpu_count()} CPU cores")
 
@@ -187,7 +187,7 @@ def test_a_run_records_pytorchs_gpus_too(monkeypatch: pytest.MonkeyPatch) -> Non
     torch = SimpleNamespace(__version__="2.9", cuda=SimpleNamespace(device_count=lambda: 2))
     monkeypatch.setitem(sys.modules, "torch", torch)
     monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
-    about = made_with()
+    about = environment()
     assert about["torch"] == "2.9"
     assert about["device"].startswith("2 GPUs, ")
 
@@ -196,4 +196,4 @@ def test_versions_are_known_whatever_the_packages_are_called(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("importlib.metadata.version", lambda name: {}[name])
-    assert {"keras", "numpy", "opencv", keras.backend.backend()} <= set(made_with())
+    assert {"keras", "numpy", "opencv", keras.backend.backend()} <= set(environment())

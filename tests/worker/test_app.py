@@ -20,7 +20,7 @@ from emotion_streams.connection import Client, connect_async
 from emotion_streams.frames import Frame
 from service.health import Health
 from tests.servers import RedisProcess
-from tests.worker.shop import Indifferent, OneFace, stub_shop, until
+from tests.worker.stubs import Indifferent, OneFace, stub_context, until
 from worker import app
 from worker.app import FrameHungError, Worker
 from worker.delivery.stream import Lease, Retention
@@ -50,19 +50,19 @@ class Crew:
         finder: OneFace | None = None,
         lease_ms: int = LEASE_MS,
         engine: Indifferent | None = None,
-        slots: int = 4,
+        in_flight: int = 4,
         threads: int = 4,
     ) -> None:
         leases = self.place(name, lease_ms)
         self.registries[name] = CollectorRegistry()
-        shop = self._ends.enter_context(
-            stub_shop(finder, slots, engine, self.registries[name], threads)
+        context = self._ends.enter_context(
+            stub_context(finder, in_flight, engine, self.registries[name], threads)
         )
         self.health[name] = Health()
         self.workers[name] = Worker(
             self._connections[-1],
             leases,
-            shop,
+            context,
             self.health[name],
             Retention(age_ms=3_600_000),
         )
@@ -531,7 +531,7 @@ def test_one_that_cannot_finish_in_time_leaves_the_rest_to_its_successor(
 def test_the_frame_that_hangs_is_named_and_not_those_that_wait_behind_it(
     redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "STUCK_S", 2.0)
+    monkeypatch.setattr(app, "HUNG_S", 2.0)
     gate = threading.Event()
     cameras = [f"camera{number}" for number in range(6)]
     hanging: list[str] = []
@@ -545,7 +545,7 @@ def test_the_frame_that_hangs_is_named_and_not_those_that_wait_behind_it(
             frame = Frame(int(time.time() * 1000), 64, 48, camera.encode(), "boot", 0)
             client.xadd(keys.frames(camera), {"frame": frame.pack()})
         crew.attach(*cameras)
-        crew.join("a", OneFace(before), threads=1, slots=len(cameras))
+        crew.join("a", OneFace(before), threads=1, in_flight=len(cameras))
         with pytest.raises(ExceptionGroup) as hung:
             await asyncio.wait_for(crew.tasks["a"], 30)
         (camera,) = hanging
@@ -558,7 +558,7 @@ def test_the_frame_that_hangs_is_named_and_not_those_that_wait_behind_it(
 def test_of_a_batch_that_hangs_in_the_engine_every_frame_is_named(
     redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "STUCK_S", 2.0)
+    monkeypatch.setattr(app, "HUNG_S", 2.0)
     engine = Indifferent()
     engine.gate.clear()
 
@@ -615,7 +615,7 @@ def test_the_account_of_owned_cameras_is_in_the_metrics(
     async def act(crew: Crew) -> None:
         crew.attach("lobby")
         crew.join("a")
-        metrics = crew.workers["a"]._shop.metrics
+        metrics = crew.workers["a"]._context.metrics
 
         def shown(state: str) -> float:
             return float(metrics.ledger.labels("lobby", state)._value.get())

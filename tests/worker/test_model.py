@@ -85,7 +85,7 @@ def test_weights_survive_export_and_import(model: keras.Model) -> None:
 
 
 def test_the_released_model_is_small_and_knows_all_emotions() -> None:
-    folder = release.locate("released")
+    folder = release.locate("simpnet-v2")
     released = release.load()
     assert set(released.card.labels) == set(EMOTIONS)
     assert (folder / release.WEIGHTS_FILE).stat().st_size <= 12e6
@@ -94,7 +94,7 @@ def test_the_released_model_is_small_and_knows_all_emotions() -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    source = release.locate("released")
+    source = release.locate("simpnet-v2")
     for name in ("weights.npz", "int8.npz", "card.json"):
         (tmp_path / name).write_bytes((source / name).read_bytes())
     return tmp_path
@@ -195,7 +195,7 @@ def released_with(**changed: np.ndarray[Any, Any]) -> bytes:
 
 
 def damaged() -> bytes:
-    blob = bytearray((release.locate("released") / "weights.npz").read_bytes())
+    blob = bytearray((release.locate("simpnet-v2") / "weights.npz").read_bytes())
     blob[len(blob) // 2] ^= 0xFF
     return bytes(blob)
 
@@ -237,7 +237,7 @@ def test_an_int8_file_survives_saving_and_loading_and_is_the_same_each_time(fold
     again = release.load(str(folder))
     assert again.card == card
     assert again.card.int8 == replace(
-        loaded.card.int8, scores={"accuracy": 0.5}, made_with={"nncf": "3"}
+        loaded.card.int8, scores={"accuracy": 0.5}, quantization={"nncf": "3"}
     )
 
 

@@ -8,7 +8,7 @@ import redis
 
 from emotion_streams.connection import connect_async
 from tests.servers import RedisProcess
-from worker.persistence import warn_if_kept
+from worker.persistence import warn_if_persistent
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def server() -> Iterator[RedisProcess]:
 def warnings(url: str, caplog: pytest.LogCaptureFixture) -> list[str]:
     async def ask() -> None:
         async with asyncio.timeout(15), connect_async(url) as client:
-            await warn_if_kept(client)
+            await warn_if_persistent(client)
 
     asyncio.run(ask())
     return caplog.messages

@@ -17,61 +17,61 @@ from tests.faults.processes import Running, start_worker
 from tests.servers import eventually, free_port
 from worker.model.release import locate
 from worker.settings import WorkerSettings
-from worker.supervisor import Place, PlacementError, places
+from worker.supervisor import Placement, PlacementError, plan_placements
 
 
 def given(**values: Any) -> WorkerSettings:
     return WorkerSettings(**values)
 
 
-def started(place: Place, *argv: str) -> WorkerSettings:
+def started(placement: Placement, *argv: str) -> WorkerSettings:
     """The settings of the worker that is started there."""
-    return load(WorkerSettings, "worker", [*argv, *place.options])
+    return load(WorkerSettings, "worker", [*argv, *placement.options])
 
 
 def test_a_worker_per_gpu_each_with_a_port_of_its_own() -> None:
-    found = places(given(gpus="0,2", metrics_port=9101), ("0", "1", "2"), cores=16)
-    assert [place.gpu for place in found] == ["0", "2"]
+    found = plan_placements(given(gpus="0,2", metrics_port=9101), ("0", "1", "2"), cores=16)
+    assert [placement.gpu for placement in found] == ["0", "2"]
     # Between them are the producer's and the gateway's.
-    assert [started(place).metrics_port for place in found] == [9101, 9111]
+    assert [started(placement).metrics_port for placement in found] == [9101, 9111]
 
 
 def test_a_worker_for_a_gpu_has_the_engine_that_runs_on_it_or_not_at_all() -> None:
-    (place,) = places(given(gpus="0"), ("0",), cores=2)
-    assert started(place, "--gpus", "0").engine == "keras"
-    assert started(place, "--gpus", "0").gpus == ""
-    (place,) = places(given(processes=1), (), cores=2)
-    assert started(place).engine == "auto"
+    (placement,) = plan_placements(given(gpus="0"), ("0",), cores=2)
+    assert started(placement, "--gpus", "0").engine == "keras"
+    assert started(placement, "--gpus", "0").gpus == ""
+    (placement,) = plan_placements(given(processes=1), (), cores=2)
+    assert started(placement).engine == "auto"
 
 
 def test_all_gpus_are_those_visible() -> None:
-    found = places(given(gpus="all"), ("3", "GPU-8f2383e4"), cores=4)
-    assert [place.gpu for place in found] == ["3", "GPU-8f2383e4"]
+    found = plan_placements(given(gpus="all"), ("3", "GPU-8f2383e4"), cores=4)
+    assert [placement.gpu for placement in found] == ["3", "GPU-8f2383e4"]
 
 
 def test_workers_share_the_cores_unless_threads_are_given() -> None:
-    (first, *_) = places(given(processes=2), (), cores=8)
+    (first, *_) = plan_placements(given(processes=2), (), cores=8)
     assert first.gpu is None
     assert first.options[-2:] == ("--threads", "4")
-    (first, *_) = places(given(processes=2, threads=3), (), cores=8)
+    (first, *_) = plan_placements(given(processes=2, threads=3), (), cores=8)
     assert "--threads" not in first.options
 
 
 def test_free_ports_stay_free_ports() -> None:
-    found = places(given(processes=3, metrics_port=0), (), cores=8)
-    assert [started(place).metrics_port for place in found] == [0] * 3
+    found = plan_placements(given(processes=3, metrics_port=0), (), cores=8)
+    assert [started(placement).metrics_port for placement in found] == [0] * 3
 
 
 def test_a_port_beyond_the_last_is_refused_before_anything_is_started() -> None:
-    assert len(places(given(processes=3, metrics_port=65_515), (), cores=2)) == 3
+    assert len(plan_placements(given(processes=3, metrics_port=65_515), (), cores=2)) == 3
     with pytest.raises(PlacementError, match=r"--metrics-port 65516: 3 workers .* up to 65536"):
-        places(given(processes=3, metrics_port=65_516), (), cores=2)
+        plan_placements(given(processes=3, metrics_port=65_516), (), cores=2)
 
 
 @pytest.mark.parametrize(("asked", "visible"), [("all", ()), ("1", ("0",)), ("0,7", ("0", "1"))])
 def test_a_gpu_that_is_not_there_is_named(asked: str, visible: tuple[str, ...]) -> None:
     with pytest.raises(PlacementError, match=f"--gpus {asked}.*visible"):
-        places(given(gpus=asked), visible, cores=2)
+        plan_placements(given(gpus=asked), visible, cores=2)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_what_does_not_go_with_a_worker_per_gpu_is_refused(
     settings: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(PlacementError, match=complaint):
-        places(given(**settings), ("0", "1"), cores=2)
+        plan_placements(given(**settings), ("0", "1"), cores=2)
 
 
 def test_without_a_gpu_the_process_says_so_and_ends(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_two_processes_are_started_watched_restarted_and_stopped(
         assert supervisor.wait() == 0
         # It waits until they have signed off in good order. The fallen one's entry runs out.
         eventually(lambda: client.zcard(keys.WORKERS) <= 1)
-        assert "a worker fell with code -9" in supervisor.logged()
+        assert "worker crashed with code -9" in supervisor.logged()
         assert not ready(port)
 
 

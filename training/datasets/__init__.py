@@ -1,7 +1,7 @@
 """Labelled faces in the layouts that the public data sets come in."""
 
 from training.datasets.entry import (
-    NO_WINNER,
+    AMBIGUOUS,
     Entry,
     Faces,
     InvalidDataError,
@@ -12,7 +12,7 @@ from training.datasets.entry import (
 from training.datasets.layouts import DataSet, open_data
 
 __all__ = [
-    "NO_WINNER",
+    "AMBIGUOUS",
     "DataSet",
     "Entry",
     "Faces",

@@ -26,12 +26,13 @@ from training.datasets.listing import path, rows
 EXPRESSIONS: Final[tuple[Emotion, ...]] = (
     *("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt"),
 )
-"""What AffectNet's numbers 0 to 7 mean; 8 to 10 (none, uncertain, no face) are left out."""
+"""The meaning of AffectNet's numbers 0 to 7. Pictures with 8 to 10 (none, uncertain, no face) are
+skipped."""
 LAST_EXPRESSION: Final = 10
 
 IMAGES: Final = "Manually_Annotated_Images"
 UNPACKED: Final = ("", "Manually_Annotated", "Manually_Annotated_compressed")
-"""The folders that the archives of pictures make."""
+"""The folders that the archives of pictures unpack to."""
 LISTS: Final = ("", "Manually_Annotated_file_lists")
 LISTED: Final = {"train": "training.csv", "valid": "validation.csv"}
 COLUMNS: Final = (
@@ -42,13 +43,13 @@ EXPORTED: Final = {"train": "train_set", "valid": "val_set"}
 SUFFIX: Final = "_exp.npy"
 
 
-def recognises(root: Traversable) -> bool:
-    """Whether the folder is in one of the two layouts."""
+def matches(root: Traversable) -> bool:
+    """Return whether the folder is in one of the two layouts."""
     return bool(splits(root))
 
 
 def splits(root: Traversable) -> list[str]:
-    """The splits that are there."""
+    """Return the splits that exist."""
     listed = [split for split in LISTED if _listing(root, split)] if _images(root) else []
     return listed or [
         split for split, folder in EXPORTED.items() if (root / folder / "annotations").is_dir()
@@ -56,7 +57,7 @@ def splits(root: Traversable) -> list[str]:
 
 
 def missing(root: Traversable) -> str | None:
-    """What a folder lacks that AffectNet has, None where it has nothing of AffectNet."""
+    """Return what the folder lacks to be AffectNet, or None if it contains nothing of it."""
     lists = " or ".join(LISTED.values())
     if _images(root):
         return f"{IMAGES} is here, but no {lists} beside it or in {LISTS[1]}"
@@ -69,7 +70,7 @@ def missing(root: Traversable) -> str | None:
 
 
 def entries(root: Traversable, split: str) -> list[Entry]:
-    """The split's pictures of the eight emotions."""
+    """Return the split's pictures of the eight emotions. Raises InvalidDataError."""
     images, listing = _images(root), _listing(root, split)
     return list(
         _listed(images, listing) if images and listing else _exported(root / EXPORTED[split])
@@ -77,7 +78,7 @@ def entries(root: Traversable, split: str) -> list[Entry]:
 
 
 def _images(root: Traversable) -> Traversable | None:
-    """The folder of the first layout's pictures."""
+    """Return the folder of the first layout's pictures."""
     candidates = (root / folder / IMAGES for folder in UNPACKED if (root / folder).is_dir())
     return next((images for images in candidates if images.is_dir()), None)
 
@@ -96,11 +97,11 @@ def _listed(images: Traversable, listing: Traversable) -> Iterator[Entry]:
         where, row = f"{listing.name} line {number}", dict(zip(header, cells, strict=False))
         if not row:
             continue
-        winner = _winner(row.get("expression", ""), where)
-        if winner is None:  # such rows have no box either
+        label = _label(row.get("expression", ""), where)
+        if label is None:  # such rows have no box either
             continue
         name = path(row["subDirectory_filePath"])
-        yield Entry(name, images / name, hard_target(winner), winner, _box(row, where))
+        yield Entry(name, images / name, hard_target(label), label, _box(row, where))
 
 
 def _box(row: Mapping[str, str], where: str) -> Box:
@@ -123,8 +124,8 @@ def _exported(folder: Traversable) -> Iterator[Entry]:
         where = f"{folder.name}/annotations/{name}"
         stem = name.removesuffix(SUFFIX)
         picture = pictures.get(stem, images / f"{stem}.jpg")
-        if (winner := _winner(_expression(annotations[name], where), where)) is not None:
-            yield Entry(f"{folder.name}/{picture.name}", picture, hard_target(winner), winner)
+        if (label := _label(_expression(annotations[name], where), where)) is not None:
+            yield Entry(f"{folder.name}/{picture.name}", picture, hard_target(label), label)
 
 
 def _expression(file: Traversable, where: str) -> str:
@@ -135,12 +136,12 @@ def _expression(file: Traversable, where: str) -> str:
         raise InvalidDataError(f"{where}: not an array of one expression") from error
 
 
-def _winner(value: str, where: str) -> int | None:
-    """The index in EMOTIONS of an expression's number, None for those that are left out."""
+def _label(value: str, where: str) -> int | None:
+    """Return the index in EMOTIONS of an expression number, None for those that are skipped."""
     try:
         number = float(value)
     except ValueError as error:
-        raise InvalidDataError(f"{where}: expression {value!r} is no number") from error
+        raise InvalidDataError(f"{where}: expression {value!r} is not a number") from error
     if number not in range(LAST_EXPRESSION + 1):
         raise InvalidDataError(f"{where}: expression {value} is not 0 to {LAST_EXPRESSION}")
     return EMOTIONS.index(EXPRESSIONS[int(number)]) if number < len(EXPRESSIONS) else None

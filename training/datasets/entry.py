@@ -1,4 +1,4 @@
-"""What every layout of labelled faces is read into: entries, and then pictures in memory."""
+"""The form into which every layout of labelled faces is read: entries, and pictures in memory."""
 
 import hashlib
 import sys
@@ -16,46 +16,45 @@ from numpy.typing import NDArray
 
 from emotion_streams.emotions import EMOTIONS
 from emotion_streams.events import Box
-from worker.inference.crop import Image, cut, prepare
+from worker.inference.crop import Image, crop_face, preprocess
 from worker.model.card import CropGeometry, ModelCard
 
-NO_WINNER = -1
-"""The winner of a picture whose annotators do not agree: it trains, but is not judged."""
+AMBIGUOUS = -1
+"""The label of a picture whose annotators do not agree. It is trained on, but not scored."""
 
 AS_IT_IS = CropGeometry(scale=1.0)
-"""A data set's own face box (or the whole picture, where it has none) is the crop."""
+"""The crop is the data set's own face box, or the whole picture if it has none."""
 
 
 class InvalidDataError(Exception):
-    """A data set that cannot be used: what is wrong, where, and what was expected."""
+    """A data set cannot be used; the message says what is wrong, where, and what was expected."""
 
 
 class UnreadablePictureError(Exception):
-    """A file that is no picture, or not there: it is named and skipped."""
+    """A file is missing or is not a picture. The caller reports and skips it."""
 
 
 UNREADABLE: Final = (OSError, KeyError, zipfile.BadZipFile, zlib.error, RuntimeError, cv2.error)
-"""A file that is not there, or damaged or encrypted in its zip."""
+"""The errors of a file that is missing, damaged, or encrypted in its zip."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A labelled face that is not read yet.
+    """A labelled face whose picture has not been read yet.
 
-    `target` holds the eight emotions' shares in the order of EMOTIONS and sums to 1; `winner` is
-    the index of the emotion that the picture is judged by, or NO_WINNER. `box` is the face in
-    the picture's pixels, None where the picture is the face.
+    `target` holds the shares of the eight emotions in the order of EMOTIONS and sums to 1. `label`
+    is the index of the emotion that a prediction is compared with, or AMBIGUOUS. `box` is the face
+    in the picture's pixels; None means that the whole picture is the face.
     """
 
     name: str
     file: Traversable
     target: tuple[float, ...]
-    winner: int
+    label: int
     box: Box | None = None
 
     def read(self) -> Image:
-        """The picture, uint8 BGR (height, width, 3); UnreadablePictureError names what cannot
-        be."""
+        """Return the picture, uint8 BGR (height, width, 3). Raises UnreadablePictureError."""
         try:
             blob = self.file.read_bytes()
             data = np.frombuffer(blob, np.uint8)
@@ -67,67 +66,66 @@ class Entry:
         return np.asarray(picture, np.uint8)
 
     def face(self, picture: Image) -> Image:
-        """The square of the picture that is the labelled face: uint8 BGR (side, side, 3)."""
+        """Return the square of the picture that is the labelled face: uint8 BGR (side, side, 3)."""
         height, width = picture.shape[:2]
-        return cut(picture, self.box or Box(0, 0, width, height), AS_IT_IS)
+        return crop_face(picture, self.box or Box(0, 0, width, height), AS_IT_IS)
 
 
 @dataclass(frozen=True)
 class Faces:
     """Labelled faces of one split, small and in memory.
 
-    `pictures` is uint8 (n, side, side) grey or (n, side, side, 3) BGR; `targets` float32 (n, 8)
-    and `winners` int64 (n,) are as in Entry.
+    `pictures` is uint8 (n, side, side) grey or (n, side, side, 3) BGR. `targets` float32 (n, 8) and
+    `labels` int64 (n,) are as in Entry.
     """
 
     names: tuple[str, ...]
     pictures: NDArray[np.uint8]
     targets: NDArray[np.float32]
-    winners: NDArray[np.int64]
+    labels: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.names)
 
     def take(self, where: NDArray[np.int64] | NDArray[np.bool_]) -> "Faces":
-        """The faces at these indices, or where this mask is true."""
+        """Return the faces at these indices, or those for which this mask is true."""
         names = np.array(self.names, dtype=object)[where]
-        return Faces(tuple(names), self.pictures[where], self.targets[where], self.winners[where])
+        return Faces(tuple(names), self.pictures[where], self.targets[where], self.labels[where])
 
-    def judged(self) -> "Faces":
-        """Those with a winner: the ones that accuracy is measured on."""
-        return self.take(self.winners != NO_WINNER)
+    def labelled(self) -> "Faces":
+        """Return the faces that are not ambiguous: those that accuracy is measured on."""
+        return self.take(self.labels != AMBIGUOUS)
 
     def sha256(self) -> str:
-        """Identifies the data that a run was trained on: pictures and targets, in order."""
+        """Return a digest of the pictures and targets in order, which identifies the data."""
         digest = hashlib.sha256(np.ascontiguousarray(self.pictures).data.cast("B"))
         digest.update(np.ascontiguousarray(self.targets).data.cast("B"))
         return digest.hexdigest()
 
 
 def target_shares(targets: NDArray[np.float32]) -> dict[str, float]:
-    """Each emotion's share of targets (n, 8)."""
+    """Return each emotion's share of the targets, float32 (n, 8)."""
     shares = targets.mean(axis=0, dtype=np.float64)
     return {emotion: float(share) for emotion, share in zip(EMOTIONS, shares, strict=True)}
 
 
-def hard_target(winner: int) -> tuple[float, ...]:
-    """The target of a picture with one label."""
-    return tuple(float(index == winner) for index in range(len(EMOTIONS)))
+def hard_target(label: int) -> tuple[float, ...]:
+    """Return the target of a picture with one label."""
+    return tuple(float(index == label) for index in range(len(EMOTIONS)))
 
 
 def warn(message: str) -> None:
-    """Say on stderr what was skipped and why."""
+    """Print a message on stderr about something that was skipped."""
     print(message, file=sys.stderr)
 
 
 def read_faces(
     entries: Sequence[Entry], card: ModelCard, skipped: Callable[[str], None] = warn
 ) -> Faces:
-    """Read every face at the card's `source_size` and colour, in the order of the entries; what is
-    unreadable is reported to `skipped` by name and left out. InvalidDataError where nothing
-    remains.
+    """Read every face at the card's `source_size` and colour, in the order of the entries.
 
-    Memory is taken once, for the pictures as they are kept.
+    An unreadable picture is reported to `skipped` by name and left out. Memory is allocated once,
+    for the pictures in their final form. Raises InvalidDataError if no picture remains.
     """
     side = (card.source_size, card.source_size)
     pictures = np.empty((len(entries), *side, *(() if card.colour == "grey" else (3,))), np.uint8)
@@ -155,23 +153,23 @@ def read_faces(
         tuple(entry.name for entry in kept),
         pictures[: len(kept)],
         np.array([entry.target for entry in kept], np.float32),
-        np.array([entry.winner for entry in kept], np.int64),
+        np.array([entry.label for entry in kept], np.int64),
     )
 
 
 def _parts(count: int, size: int = 1024) -> Iterator[range]:
-    """0 to count - 1 in parts: what waits for a thread takes memory too."""
+    """Return 0 to count - 1 in parts, because pictures that wait for a thread need memory, too."""
     return (range(first, min(first + size, count)) for first in range(0, count, size))
 
 
 def at_source_size(crop: Image, card: ModelCard) -> Image:
-    """A crop as it is kept in memory: uint8 (source_size, source_size), or BGR with a third axis.
+    """Return a crop as it is kept: uint8 (source_size, source_size), or BGR with a third axis.
 
-    It is the first half of `worker.inference.crop.prepare`, which later only scales it to the input
-    size.
+    This is the first half of `worker.inference.crop.preprocess`, which then only scales it to the
+    input size.
     """
     at_source = replace(card, input_size=card.source_size)
-    prepared = prepare(crop, at_source)
+    prepared = preprocess(crop, at_source)
     return np.ascontiguousarray(
         prepared[:, :, 0] if card.colour == "grey" else prepared[:, :, ::-1]
     )

@@ -1,15 +1,17 @@
-"""FER+ in its public layout: folders FER2013Train, FER2013Valid and FER2013Test, each with a
-label.csv of ten annotators' votes, and exclude.txt with pictures that stand in two splits.
+"""FER+ in its public layout.
 
-Source: Barsoum et al., "Training Deep Networks for Facial Expression Recognition with
-Crowd-Sourced Label Distribution" (arXiv:1608.01041).
+It has folders FER2013Train, FER2013Valid and FER2013Test, each with a label.csv of the votes of ten
+annotators, and exclude.txt with pictures that are in two splits.
+
+Source: Barsoum et al., "Training Deep Networks for Facial Expression Recognition with Crowd-Sourced
+Label Distribution" (arXiv:1608.01041).
 """
 
 from importlib.resources.abc import Traversable
 from typing import Final
 
 from emotion_streams.emotions import EMOTIONS
-from training.datasets.entry import NO_WINNER, Entry, InvalidDataError
+from training.datasets.entry import AMBIGUOUS, Entry, InvalidDataError
 from training.datasets.listing import path, rows
 
 SPLITS: Final = {"train": "FER2013Train", "valid": "FER2013Valid", "test": "FER2013Test"}
@@ -20,31 +22,31 @@ COLUMNS: Final[tuple[str, ...]] = (
     *("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"),
     *("unknown", "NF"),
 )
-"""Whose votes the columns of label.csv count, after the file's name and the face's box."""
+"""The columns of votes in label.csv, after the file's name and the face's box."""
 
 HEADS: Final = ("image name", "image", "name", "file")
-"""What the first cell of a header says."""
+"""The first cell of a header, in lower case."""
 
 LEAST_VOTES: Final = 2
-"""A single annotator's vote is taken for a slip, as the authors do."""
+"""A single annotator's vote is treated as an error, as in the paper."""
 
 WINNING_VOTES: Final = 5
-"""A picture is judged by its most voted emotion where that has at least half of the ten votes."""
+"""A picture is labelled with its most voted emotion if that has at least half of the ten votes."""
 
 
-def recognises(root: Traversable) -> bool:
-    """Whether the folder holds FER+ splits."""
+def matches(root: Traversable) -> bool:
+    """Return whether the folder contains FER+ splits."""
     return bool(splits(root))
 
 
 def splits(root: Traversable) -> list[str]:
-    """The splits that are there."""
+    """Return the splits that exist."""
     there = _folders(root)
     return [name for name, folder in SPLITS.items() if folder.lower() in there]
 
 
 def missing(root: Traversable) -> str | None:
-    """What a folder lacks that FER+ has, None where it has nothing of FER+."""
+    """Return what the folder lacks to be FER+, or None if it contains nothing of it."""
     if (root / LABELS).is_file():
         return (
             f"{LABELS} belongs into a folder {' or '.join(SPLITS.values())}; name the one above it"
@@ -57,7 +59,10 @@ def missing(root: Traversable) -> str | None:
 
 
 def entries(root: Traversable, split: str) -> list[Entry]:
-    """The split's pictures but the excluded ones and those whose votes name no emotion."""
+    """Return the split's pictures, without the excluded ones and those without an emotion.
+
+    Raises InvalidDataError.
+    """
     folder = _folders(root)[SPLITS[split].lower()]
     excluded = _excluded(root)
     found, columns = [], COLUMNS
@@ -80,12 +85,14 @@ def entries(root: Traversable, split: str) -> list[Entry]:
     return found
 
 
-def winner(votes: dict[str, int]) -> int:
-    """The index in EMOTIONS of the one with more votes than any other emotion, and at least
-    WINNING_VOTES; NO_WINNER otherwise."""
+def label(votes: dict[str, int]) -> int:
+    """Return the index in EMOTIONS of the emotion with the most votes, or AMBIGUOUS.
+
+    It must have more votes than any other emotion, and at least WINNING_VOTES.
+    """
     counted = [votes[emotion] for emotion in EMOTIONS]
     first, second = sorted(counted, reverse=True)[:2]
-    return NO_WINNER if first < WINNING_VOTES or first == second else counted.index(first)
+    return AMBIGUOUS if first < WINNING_VOTES or first == second else counted.index(first)
 
 
 def _entry(name: str, file: Traversable, votes: dict[str, int]) -> Entry | None:
@@ -93,18 +100,20 @@ def _entry(name: str, file: Traversable, votes: dict[str, int]) -> Entry | None:
     total = sum(counted)
     if total == 0 or max(votes["unknown"], votes["NF"]) > max(counted):
         return None
-    return Entry(name, file, tuple(count / total for count in counted), winner(votes))
+    return Entry(name, file, tuple(count / total for count in counted), label(votes))
 
 
 def _folders(root: Traversable) -> dict[str, Traversable]:
-    """The folders with labels in them, by their names in lower case."""
+    """Return the folders that contain a label.csv, by their names in lower case."""
     folders = (child for child in root.iterdir() if child.is_dir())
     return {child.name.lower(): child for child in folders if (child / LABELS).is_file()}
 
 
 def _columns(header: list[str], where: str) -> tuple[str, ...]:
-    """Whose votes the columns count: as the header names them, or the usual order where it only
-    numbers them."""
+    """Return the columns of votes as the header names them.
+
+    A header that only numbers them means the usual order.
+    """
     names = [name.strip().lower() for name in header[2:]]
     if all(name.isdigit() for name in names):
         return COLUMNS

@@ -1,4 +1,4 @@
-"""A folder per emotion, holding its pictures; a folder per split above them, or none."""
+"""A folder of pictures per emotion; above these, one folder per split, or none."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from emotion_streams.emotions import EMOTIONS, Emotion
 from training.datasets.entry import Entry, InvalidDataError, hard_target
 
 WHOLE: Final = "all"
-"""The one split of a data set that is not divided."""
+"""The only split of a data set that is not divided."""
 
 SPLITS: Final = {
     "train": ("train", "training"),
@@ -34,21 +34,21 @@ SYNONYMS: Final[dict[str, Emotion]] = {
     "mad": "anger",
     "sad": "sadness",
     "scared": "fear",
-    "suprise": "surprise",
+    "suprise": "surprise",  # codespell:ignore
     "surprised": "surprise",
     **{emotion: emotion for emotion in EMOTIONS},
 }
-"""Names that such folders have in public data sets, `suprise` among them. Numbers and punctuation
-around a name count for nothing: `0_angry`, `7-neutral`."""
+"""Folder names in public data sets, some of them misspelt. Digits and punctuation around
+a name are ignored: `0_angry`, `7-neutral`."""
 
 
-def recognises(root: Traversable) -> bool:
-    """Whether a folder of an emotion's name is there, in a split's or at the top."""
+def matches(root: Traversable) -> bool:
+    """Return whether there is a folder with an emotion's name, at the top or in a split."""
     return bool(splits(root))
 
 
 def splits(root: Traversable) -> list[str]:
-    """The splits that are there, `all` where emotions stand at the top."""
+    """Return the splits that exist: `all` if the emotions are at the top."""
     children = below(root)
     if any(map(_emotion, children)):
         return [WHOLE]
@@ -56,19 +56,21 @@ def splits(root: Traversable) -> list[str]:
 
 
 def missing(root: Traversable) -> str | None:
-    """What is wrong with folders of pictures that name no emotion, None where there are none."""
+    """Return what is wrong with folders of pictures that name no emotion, None without any."""
     names = sorted(child.name for child in below(root) if any(map(_is_picture, child.iterdir())))
     if not names:
         return None
-    told = ", ".join(names[:8])
+    listed = ", ".join(names[:8])
     if all(name.isdigit() for name in names):
-        return f"folders {told} are numbers, which mean something else in each data set: name them"
-    return f"none of the folders {told} names an emotion; the names are {', '.join(EMOTIONS)}"
+        return f"folders {listed} are numbers, whose meaning depends on the data set: name them"
+    return f"none of the folders {listed} names an emotion; the names are {', '.join(EMOTIONS)}"
 
 
 def entries(root: Traversable, split: str) -> list[Entry]:
-    """The pictures of a split, or all, in the emotions' folders and those below them.
-    InvalidDataError where another folder has pictures: a misspelt emotion must not go unnoticed."""
+    """Return the pictures of a split, or all, in the emotions' folders and those below them.
+
+    Raises InvalidDataError if another folder contains pictures: a misspelt emotion must be noticed.
+    """
     folder = root if split == WHOLE else _split(below(root), split)
     if folder is None:
         raise InvalidDataError(f"no folder of split {split!r}")
@@ -82,15 +84,15 @@ def entries(root: Traversable, split: str) -> list[Entry]:
             raise InvalidDataError(
                 f"folder {child.name!r} names no emotion; the names are {', '.join(EMOTIONS)}"
             )
-        winner = EMOTIONS.index(emotion)
-        found += [Entry(name, file, hard_target(winner), winner) for name, file in files]
+        label = EMOTIONS.index(emotion)
+        found += [Entry(name, file, hard_target(label), label) for name, file in files]
     return found
 
 
 def _pictures(folder: Traversable, path: str) -> Iterator[tuple[str, Traversable]]:
-    """The pictures in a folder and below it, with their paths."""
+    """Yield the pictures in a folder and below it, with their paths."""
     for child in sorted(folder.iterdir(), key=lambda child: child.name):
-        if child.name.startswith("."):  # what other systems leave beside a picture
+        if child.name.startswith("."):  # files that other systems add
             continue
         if child.is_dir():
             yield from _pictures(child, f"{path}/{child.name}")
@@ -107,7 +109,7 @@ def _emotion(folder: Traversable) -> Emotion | None:
 
 
 def below(root: Traversable) -> list[Traversable]:
-    """The folders in a folder that somebody made; not `__MACOSX` and the like."""
+    """Return the folders in a folder, without those that programs create, such as `__MACOSX`."""
     return [
         child
         for child in root.iterdir()
@@ -116,7 +118,7 @@ def below(root: Traversable) -> list[Traversable]:
 
 
 def _split(children: list[Traversable], split: str) -> Traversable | None:
-    """The split's folder where it holds a folder of an emotion."""
+    """Return the split's folder if it contains a folder of an emotion."""
     for child in children:
         if child.name.lower() in SPLITS[split] and any(map(_emotion, below(child))):
             return child

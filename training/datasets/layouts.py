@@ -1,4 +1,4 @@
-"""Which layout a data set is in, and its splits."""
+"""Detects the layout of a data set, and lists its splits."""
 
 import zipfile
 from dataclasses import dataclass
@@ -13,18 +13,17 @@ from training.datasets.entry import Entry, InvalidDataError
 class Layout(Protocol):
     """A module that reads one public layout."""
 
-    def recognises(self, root: Traversable) -> bool:
-        """Whether the folder is in this layout."""
+    def matches(self, root: Traversable) -> bool:
+        """Return whether the folder is in this layout."""
 
     def splits(self, root: Traversable) -> list[str]:
-        """The splits that are there, of train, valid and test."""
+        """Return the splits that exist, of train, valid and test."""
 
     def missing(self, root: Traversable) -> str | None:
-        """What a folder lacks that looks as if it were meant to be in this layout, None for one
-        that does not."""
+        """Return what a folder lacks to be in this layout, None if nothing suggests it."""
 
     def entries(self, root: Traversable, split: str) -> list[Entry]:
-        """The labelled pictures of a split; InvalidDataError says what is wrong with its labels."""
+        """Return the labelled pictures of a split. Raises InvalidDataError for wrong labels."""
 
 
 LAYOUTS: Final[dict[str, Layout]] = {
@@ -35,7 +34,7 @@ LAYOUTS: Final[dict[str, Layout]] = {
 
 
 _DEEPEST: Final = 3
-"""Folders that are looked into, one below the other."""
+"""Levels of folders that are searched."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +46,15 @@ class DataSet:
     root: Traversable
 
     def splits(self) -> list[str]:
-        """The splits that are there, of train, valid and test."""
+        """Return the splits that exist: of train, valid and test, or `all`."""
         return LAYOUTS[self.layout].splits(self.root)
 
     def split(self, asked: str) -> str:
-        """The split that is meant by one asked for: itself, or `all` of a data set that is not
-        divided. InvalidDataError where it is not there."""
+        """Return the split to use for the requested one.
+
+        This is the same one, or `all` of a data set that is not divided. Raises InvalidDataError if
+        it does not exist.
+        """
         there = self.splits()
         if there == [folders.WHOLE]:
             return folders.WHOLE
@@ -61,13 +63,15 @@ class DataSet:
         return asked
 
     def entries(self, split: str) -> list[Entry]:
-        """The labelled pictures of a split, as `split` takes it."""
+        """Return the labelled pictures of a split, as `split` resolves it."""
         return LAYOUTS[self.layout].entries(self.root, self.split(split))
 
 
 def open_data(path: Path) -> DataSet:
-    """The data set in a folder or a zip, at its top or below it; InvalidDataError where it is
-    missing, in no layout that is known, or where there are several."""
+    """Return the data set in a folder or a zip, at its top or below it.
+
+    Raises InvalidDataError if it is missing, in no known layout, or if there are several.
+    """
     if path.is_dir():
         top: Traversable = path
     elif zipfile.is_zipfile(path):
@@ -89,8 +93,11 @@ def open_data(path: Path) -> DataSet:
 
 
 def _zip(path: Path) -> Traversable:
-    """The top of a zip. Some programs on Windows write backslashes between folders, which the
-    format forbids: they separate folders too."""
+    """Return the top folder of a zip.
+
+    Some programs on Windows write backslashes between folders, which the format forbids; they
+    separate folders, too. Raises InvalidDataError.
+    """
     try:
         archive = zipfile.ZipFile(path)
     except (OSError, zipfile.BadZipFile) as error:
@@ -106,4 +113,4 @@ def _missing(root: Traversable) -> str | None:
 
 
 def _layout(root: Traversable) -> str | None:
-    return next((name for name, layout in LAYOUTS.items() if layout.recognises(root)), None)
+    return next((name for name, layout in LAYOUTS.items() if layout.matches(root)), None)

@@ -9,8 +9,10 @@ from training.datasets.entry import UNREADABLE, InvalidDataError
 
 
 def rows(file: Traversable, where: str) -> Iterator[list[str]]:
-    """The rows of a CSV file in UTF-8, with a byte order mark or without, read as they are asked
-    for. InvalidDataError, which names the file as `where`, for what is none."""
+    """Yield the rows of a CSV file in UTF-8, with or without a byte order mark.
+
+    Raises InvalidDataError, which names the file as `where`, if it cannot be read.
+    """
     try:
         with io.TextIOWrapper(file.open("rb"), encoding="utf-8-sig", newline="") as text:
             yield from csv.reader(text)
@@ -21,5 +23,5 @@ def rows(file: Traversable, where: str) -> Iterator[list[str]]:
 
 
 def path(cell: str) -> str:
-    """The path in a cell, with slashes: lists made on Windows separate folders by backslashes."""
+    """Return the path in a cell, with slashes: lists from Windows have backslashes."""
     return cell.strip().replace("\\", "/")

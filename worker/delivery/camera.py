@@ -3,25 +3,35 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import nullcontext
 from typing import Final, TypeAlias
 
-from emotion_streams.backoff import REDIS_ERRORS, check_cancelled, create_task, retry_forever
+from redis.exceptions import ResponseError
+
+from emotion_streams.backoff import (
+    REDIS_ERRORS,
+    check_cancelled,
+    create_task,
+    is_wrong_type,
+    retry_forever,
+)
 from emotion_streams.ledger import Outcome
-from worker.context import Workshop
-from worker.delivery.event import build_event
+from worker.context import WorkerContext
+from worker.delivery.publish import Batch, build_batch, build_closing
 from worker.delivery.queue import FrameQueue, dead
 from worker.delivery.stream import (
     MAX_DELIVERIES,
     READ_AT_ONCE,
     CameraStream,
     Claimed,
+    Committed,
     Completion,
     QueuedFrame,
+    StoredTracks,
 )
 from worker.inference.decode import UnusablePictureError
-from worker.inference.permits import USUAL_FACES, Slot
+from worker.inference.permits import CrowdLimiter, Permit
+from worker.tracking.camera_tracker import CameraTracker, Turn
 
 BLOCK_MS: Final = 1_000
 """How long one read waits for a frame; shorter than the socket's timeout."""
@@ -30,8 +40,12 @@ SWEEP_S: Final = 1.0
 """Interval between claims of frames that a paused predecessor or a lost reply left pending."""
 
 _REFRESH_S: Final = 0.25
-"""Longest time to hold a slot while reading newer frames, so that a hung shard blocks no other
+"""Longest time to hold a permit while reading newer frames, so that a hung shard blocks no other
 camera."""
+
+SILENCE_S: Final = 3.0
+"""A camera that has sent nothing for this long is silent: its tracks are closed. This is twice the
+time that a track is kept, so that frames which are only late find theirs open."""
 
 _COMMIT_AT_ONCE: Final = 32
 _MAX_UNCOMMITTED: Final = 64
@@ -46,18 +60,18 @@ Work: TypeAlias = "asyncio.Future[list[Completion]]"
 class CameraPipeline:
     """Analyses the frames of one camera: reads them from Redis and commits their events."""
 
-    def __init__(self, stream: CameraStream, shop: Workshop) -> None:
+    def __init__(self, stream: CameraStream, context: WorkerContext) -> None:
         self._stream = stream
-        self._shop = shop
-        self._queue = FrameQueue(shop.clock_ms)
+        self._context = context
+        self._queue = FrameQueue(context.clock_ms)
         self._in_flight: asyncio.Queue[Work] = asyncio.Queue()
         self._commit_budget = asyncio.Semaphore(_MAX_UNCOMMITTED)
         self._uncommitted_ids: set[str] = set()
         self._stopping = asyncio.Event()
         self._claim_at = 0.0
-        self._crowds_in_flight = 0
-        self._no_crowd = asyncio.Event()
-        self._no_crowd.set()
+        self._crowds = CrowdLimiter()
+        self._tracker = CameraTracker(stream.camera, context.policy, context.reuse_ms)
+        self._last_read_at = time.monotonic()
 
     def stop(self) -> None:
         """Stop reading; run() returns when all frames that were read are committed."""
@@ -70,11 +84,13 @@ class CameraPipeline:
         """
         async with asyncio.TaskGroup() as tasks:
             committing = tasks.create_task(self._commit_in_order())
+            await retry_forever(self._load_tracks, self._failed)
             while self._queue or not self._stopping.is_set():
                 if self._queue:
                     await self._start_next(tasks)
                 else:
                     await retry_forever(self._read_unless_stopping, self._failed)
+                    await self._close_if_silent()
             await self._in_flight.join()
             committing.cancel()
 
@@ -102,7 +118,7 @@ class CameraPipeline:
         if claimed.strikes == MAX_DELIVERIES > before:
             log.warning("set aside: its frames crash workers", extra={"camera": camera})
         if claimed.resets:
-            self._shop.metrics.resets.labels(camera).inc(claimed.resets)
+            self._context.metrics.resets.labels(camera).inc(claimed.resets)
             log.warning(
                 "reset %d of its keys: of another type, or an id too far ahead",
                 claimed.resets,
@@ -110,34 +126,36 @@ class CameraPipeline:
             )
 
     def _enqueue(self, frames: list[QueuedFrame], *, just_stored: bool) -> None:
+        if frames:
+            self._last_read_at = time.monotonic()
         self._uncommitted_ids.update(queued.frame_id for queued in frames)
         self._queue.add(frames, just_stored=just_stored)
         skew_s = self._queue.skew.ms / 1000
-        self._shop.metrics.clock_skew.labels(self._stream.camera).set(skew_s)
+        self._context.metrics.clock_skew.labels(self._stream.camera).set(skew_s)
 
     def _failed(self, error: Exception) -> None:
-        self._shop.redis_failed(self._stream.camera, error)
+        self._context.redis_failed(self._stream.camera, error)
         # Frames of a lost reply are pending and unknown here: claim them before the next read.
         self._claim_at = 0.0
 
     async def _start_next(self, tasks: asyncio.TaskGroup) -> None:
-        """Start the next frame to analyse, in a slot, and complete the frames before it."""
-        # This comes first, so that no camera holds a slot while Redis accepts no commits.
+        """Start the next frame to analyse, in a permit, and complete the frames before it."""
+        # This comes first, so that no camera holds a permit while Redis accepts no commits.
         await self._commit_budget.acquire()
-        had_to_wait = self._shop.slots.taken or not self._no_crowd.is_set()
-        await self._no_crowd.wait()
-        slot = await self._shop.slots.take()
+        had_to_wait = self._context.limiter.exhausted or self._crowds.is_blocked
+        await self._crowds.wait()
+        permit = await self._context.limiter.acquire()
         started = False
         try:
             if had_to_wait:
                 await self._refresh_if_behind()
             skipped, queued = self._queue.pop_next()
             if queued and self._queue.attempt(queued) == 1:
-                self._start(tasks, skipped, queued, slot)
+                self._start(tasks, skipped, queued, permit)
                 started = True
         finally:
             if not started:
-                slot.leave()
+                permit.release()
         if not queued:
             self._in_flight.put_nowait(_done(skipped))
         elif not started:
@@ -153,24 +171,34 @@ class CameraPipeline:
         """
         attempt = self._queue.attempt(queued)
         is_last = attempt >= MAX_DELIVERIES
-        async with self._shop.last_chance if is_last else nullcontext():
+        async with self._context.isolation_lock if is_last else nullcontext():
             if is_last:
                 await self._in_flight.join()
             await retry_forever(lambda: self._stream.begin(queued.frame_id, attempt), self._failed)
-            self._start(tasks, skipped, queued, await self._shop.slots.take())
+            self._start(tasks, skipped, queued, await self._context.limiter.acquire())
             if is_last:
                 await self._in_flight.join()
 
     def _start(
-        self, tasks: asyncio.TaskGroup, skipped: list[Completion], queued: QueuedFrame, slot: Slot
+        self,
+        tasks: asyncio.TaskGroup,
+        skipped: list[Completion],
+        queued: QueuedFrame,
+        permit: Permit,
     ) -> None:
+        turn = self._tracker.turn()
+
+        def end(_: object = None) -> None:
+            permit.release()
+            turn.end()
+
         try:
-            work = create_task(tasks, self._analyse(skipped, queued, slot))
+            work = create_task(tasks, self._analyse(skipped, queued, permit, turn))
         except asyncio.CancelledError:
-            slot.leave()
+            end()
             raise
         # This is a callback, because a task that is cancelled before its first step never runs.
-        work.add_done_callback(lambda _: slot.leave())
+        work.add_done_callback(end)
         self._in_flight.put_nowait(work)
 
     async def _refresh_if_behind(self) -> None:
@@ -188,45 +216,19 @@ class CameraPipeline:
             self._failed(error)
 
     async def _analyse(
-        self, skipped: list[Completion], queued: QueuedFrame, slot: Slot
+        self, skipped: list[Completion], queued: QueuedFrame, permit: Permit, turn: Turn
     ) -> list[Completion]:
-        """Decode, detect, crop, classify; return `skipped` and the completion of this frame."""
-        shop, frame_id, frame = self._shop, queued.frame_id, queued.frame
-        slot.camera, slot.frame_id = self._stream.camera, frame_id
+        """Return `skipped` and the completion of this frame."""
+        frame_id, frame = queued.frame_id, queued.frame
         assert frame is not None  # entries without a frame are completed early
-        began_ms = shop.clock_ms()
         try:
-            found = await shop.find(frame.jpeg, slot)
+            analysed = await self._context.pipeline.analyse(
+                self._stream.camera, frame_id, frame, permit, self._crowds, turn
+            )
         except UnusablePictureError as error:
             return [*skipped, dead(queued, str(error))]
-        async with self._crowds(len(found.crops)):
-            await slot.wait_for_engine(len(found.crops))
-            classified = await shop.batcher.classify(self._stream.camera, found.crops, frame_id)
-        now_ms = shop.clock_ms()
-        self._queue.service_time.observe(now_ms - began_ms)
-        event = build_event(
-            self._stream.camera, frame_id, frame, found, classified,
-            labels=shop.labels, model=shop.model, began_ms=began_ms, now_ms=now_ms,
-        )  # fmt: skip
-        return [*skipped, Completion(frame_id, Outcome.ANALYSED, event.pack(), event=event)]
-
-    @asynccontextmanager
-    async def _crowds(self, faces: int) -> AsyncIterator[None]:
-        """Block further frames of this camera while the engine has one with a crowd.
-
-        A crowd holds no place among the frames in flight, so nothing else would limit how many
-        frames of this camera are processed.
-        """
-        is_crowd = faces > USUAL_FACES
-        self._crowds_in_flight += is_crowd
-        if is_crowd:
-            self._no_crowd.clear()
-        try:
-            yield
-        finally:
-            self._crowds_in_flight -= is_crowd
-            if not self._crowds_in_flight:
-                self._no_crowd.set()
+        self._queue.service_time.observe(analysed.ended_ms - analysed.began_ms)
+        return [*skipped, Completion(frame_id, Outcome.ANALYSED, analysed=analysed)]
 
     async def _commit_in_order(self) -> None:
         """Commit frames in the order in which they were read, all finished ones in one call."""
@@ -246,14 +248,59 @@ class CameraPipeline:
             work = following or await self._in_flight.get()
 
     async def _commit(self, completions: list[Completion]) -> None:
-        start = time.perf_counter()
-        outcomes = await retry_forever(lambda: self._stream.commit(completions), self._failed)
-        seconds = time.perf_counter() - start
+        batch = build_batch(completions, self._tracker, self._context.model)
+        committed = await self._store(batch)
         self._uncommitted_ids.difference_update(each.frame_id for each in completions)
-        if Outcome.ANALYSED in outcomes:  # commit.lua clears the strikes as well
+        if Outcome.ANALYSED in committed.outcomes:  # commit.lua clears the strikes as well
             self._queue.strikes = 0
-        events = [each.event for each in completions]
-        self._shop.record(self._stream.camera, events, outcomes, seconds)
+        if committed.tracks_stored:
+            self._tracker.commit(batch.state, batch.tracks.version)
+        else:
+            await retry_forever(self._load_tracks, self._failed)
+
+    async def _store(self, batch: Batch) -> Committed:
+        start = time.perf_counter()
+        committed = await retry_forever(
+            lambda: self._stream.commit(batch.completions, batch.tracks), self._failed
+        )
+        camera, seconds = self._stream.camera, time.perf_counter() - start
+        self._context.record(camera, batch.events, committed.outcomes, seconds)
+        if committed.tracks_stored:
+            self._context.record_tracks(camera, len(batch.state.people), batch.episodes)
+        return committed
+
+    async def _load_tracks(self) -> None:
+        """Continue with the stored tracking state, after a takeover or if it is not as expected."""
+        try:
+            stored = await self._stream.load_tracks()
+        except ResponseError as error:
+            if not is_wrong_type(error):
+                raise
+            stored = StoredTracks()  # claim() resets the key
+        if defect := self._tracker.load(stored.version, stored.state):
+            self._context.metrics.tracks.labels(self._stream.camera, "lost").inc(stored.people)
+            log.warning(
+                "%d tracks are lost, their state cannot be read: %s",
+                stored.people,
+                defect,
+                extra={"camera": self._stream.camera},
+            )
+
+    async def _close_if_silent(self) -> None:
+        """End the tracks and the minute if the camera has sent nothing for SILENCE_S."""
+        is_idle = not self._queue and not self._uncommitted_ids and self._in_flight.empty()
+        is_silent = time.monotonic() - self._last_read_at >= SILENCE_S
+        if not (is_idle and is_silent and self._tracker.state.is_open):
+            return
+        step = self._tracker.close_silent(round(self._context.clock_ms()))
+        if step.state is self._tracker.state:  # the minute is not over yet
+            return
+        batch = build_closing(step, self._tracker)
+        committed = await self._store(batch)
+        if committed.tracks_stored:
+            self._tracker.commit_closed(batch.state, batch.tracks.version)
+        else:
+            await retry_forever(self._load_tracks, self._failed)
 
 
 def _done(completions: list[Completion]) -> Work:

@@ -8,8 +8,8 @@
 -- KEYS: camera_keys().
 -- ARGV: owner, epoch, group, consumer, entries at most, bytes at most, bytes of one entry at most (a
 --   larger entry is returned without its fields), age of events (ms), how far the clock that dates the
---   frames is behind (ms; '' if unknown), deliveries at most, how far ahead an id may be (ms), known
---   ids...
+--   frames is behind (ms; '' if unknown), deliveries at most, how far ahead an id may be (ms), age of
+--   minutes (ms), known ids...
 -- Returns 'FENCED', or {strikes, keys reset, whether these are all, {{id, fields, size, deliveries}...}},
 -- with the deliveries including this one.
 local lease = redis.pcall('HMGET', KEYS[3],
@@ -47,6 +47,9 @@ end
 delete_unless_right(KEYS[2], 'XLEN', KEYS[2])
 delete_unless_right(KEYS[5], 'XLEN', KEYS[5])
 delete_unless_right(KEYS[4], 'HMGET', KEYS[4], 'lost')
+delete_unless_right(KEYS[7], 'HMGET', KEYS[7], 'version')
+delete_unless_right(KEYS[8], 'XLEN', KEYS[8])
+delete_unless_right(KEYS[9], 'XLEN', KEYS[9])
 if delete_unless_right(KEYS[1], 'XLEN', KEYS[1]) then
   local ended = 0
   for _, count in ipairs(redis.call('HMGET', KEYS[4], 'analysed', 'expired', 'superseded', 'dead', 'lost')) do
@@ -63,7 +66,7 @@ local function count(outcome)
 end
 
 local known = {}
-for i = 12, #ARGV do known[ARGV[i]] = true end
+for i = 13, #ARGV do known[ARGV[i]] = true end
 
 local entries, bytes, largest = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local found, total, complete, left, worst = {}, 0, 1, 0, 0
@@ -137,7 +140,10 @@ end
 -- current time. The offset is stored with the lease, which outlives its owners. While the offset is
 -- unknown, no event is dropped.
 local oldest = now - ARGV[8]
-redis.call('XTRIM', KEYS[5], 'MINID', string.format('%.0f', math.max(0, oldest)))
+for _, key in ipairs({ KEYS[5], KEYS[8] }) do
+  redis.call('XTRIM', key, 'MINID', string.format('%.0f', math.max(0, oldest)))
+end
+redis.call('XTRIM', KEYS[9], 'MINID', string.format('%.0f', math.max(0, now - ARGV[12])))
 local behind = ARGV[9] ~= '' and ARGV[9] or lease[3]
 if behind then
   behind = bounded(behind, now)

@@ -1,11 +1,17 @@
 #!lua flags=allow-oom
 -- Ends frames, in the given order: acknowledges and deletes each frame, publishes its event or its dead
--- letter, and counts its outcome. Does this only for the lease's current owner, and once per frame.
+-- letter, and counts its outcome. Then stores the tracking state after them with its episodes and
+-- minutes. Does this only for the lease's current owner, and once per frame and version of the state.
 -- KEYS: camera_keys().
 -- ARGV: owner, epoch, group, events kept, dead letters kept, how far ahead an id may be (ms): an event
---   with a later id would make Redis refuse all later events, so its frame is dead; then for each frame
---   its id, its outcome, the event (analysed) or the reason (dead) or '', and its size in bytes.
--- Returns 'FENCED', or the outcome of each frame: 'repeated' if an earlier attempt ended it.
+--   with a later id would make Redis refuse all later events, so its frame is dead; episodes kept, their
+--   age (ms), age of minutes (ms); expected version of the tracking state, its new version ('' to leave the
+--   state alone), the state,
+--   its open tracks, whether it is open; number of episodes, episodes...; number of minutes, id and minute...; then for
+--   each frame its id, its outcome, the event (analysed) or the reason (dead) or '', its size in bytes,
+--   and 1 if the tracking state depends on its event.
+-- Returns 'FENCED', or {outcomes, 1 if the tracking state is stored}. The outcome of a frame is
+-- 'repeated' if an earlier attempt ended it.
 local lease = redis.pcall('HMGET', KEYS[3], 'owner', 'epoch', 'strikes')
 if lease.err or lease[1] ~= ARGV[1] or lease[2] ~= ARGV[2] then return 'FENCED' end
 local group = ARGV[3]
@@ -18,8 +24,11 @@ local function failed(...)
   return type(reply) == 'table' and reply.err
 end
 
-local ends = {}
-for i = 7, #ARGV, 4 do
+local expected, version = ARGV[10], ARGV[11]
+local episodes = tonumber(ARGV[15])
+local minutes = tonumber(ARGV[16 + episodes])
+local ends, is_valid = {}, true
+for i = 17 + episodes + 2 * minutes, #ARGV, 5 do
   local id, outcome, payload, size = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local pending = redis.pcall('XPENDING', KEYS[1], group, id, id, 1)
   if pending.err or #pending == 0 or redis.call('XACK', KEYS[1], group, id) == 0 then
@@ -43,6 +52,23 @@ for i = 7, #ARGV, 4 do
     end
     if failed('HINCRBY', KEYS[4], outcome, 1) then failed('HSET', KEYS[4], outcome, 1) end
   end
+  if ARGV[i + 4] == '1' and outcome ~= 'analysed' and outcome ~= 'repeated' then is_valid = false end
   ends[#ends + 1] = outcome
 end
-return ends
+
+if version == '' then return { ends, 1 } end
+local stored = redis.pcall('HGET', KEYS[7], 'version') or ''
+if stored == version then return { ends, 1 } end -- an earlier attempt, whose reply was lost
+if not is_valid or stored ~= expected then return { ends, 0 } end
+redis.call('HSET', KEYS[7], 'version', version, 'state', ARGV[12], 'people', ARGV[13],
+  'open', ARGV[14])
+for i = 16, 15 + episodes do
+  failed('XADD', KEYS[8], 'MAXLEN', '~', ARGV[7], '*', 'episode', ARGV[i])
+end
+for i = 17 + episodes, 16 + episodes + 2 * minutes, 2 do
+  failed('XADD', KEYS[9], ARGV[i], 'minute', ARGV[i + 1]) -- refused if that minute is there already
+end
+-- Unlike the camera's other keys these outlive it, so that its past can be read.
+if episodes > 0 then redis.call('PEXPIRE', KEYS[8], ARGV[8]) end
+if minutes > 0 then redis.call('PEXPIRE', KEYS[9], ARGV[9]) end
+return { ends, 1 }

@@ -1,16 +1,17 @@
 """A camera's streams as its owner uses them: read, claim, begin, commit."""
 
 import asyncio
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from emotion_streams import keys
 from emotion_streams.connection import Client
-from emotion_streams.events import EmotionEvent
 from emotion_streams.frames import MAX_AHEAD_MS, MAX_FRAME_BYTES, Frame
 from emotion_streams.ledger import Outcome
 from emotion_streams.wire import MalformedMessageError
+from worker.inference.pipeline import AnalysedFrame
 from worker.redis_scripts import load_script
 
 MAX_DELIVERIES: Final = 3
@@ -66,14 +67,57 @@ class QueuedFrame:
 class Completion:
     """How a frame ends.
 
-    `payload`: the packed event if analysed, the reason if dead. `event`: the event in `payload`.
+    `payload`: the packed event if analysed, the reason if dead. `size`: of the frame in bytes.
+    `analysed`: what the event is made of. `moves_tracks`: whether the tracking state after this
+    frame is wrong if its event is not published.
     """
 
     frame_id: str
     outcome: Outcome
     payload: bytes = b""
     size: int = 0
-    event: EmotionEvent | None = None
+    analysed: AnalysedFrame | None = None
+    moves_tracks: bool = False
+
+
+@dataclass(frozen=True)
+class TracksUpdate:
+    """The tracking state after a commit, and the records that led to it.
+
+    It is stored if the stored version is `expected` (empty if there is none). `state`, `episodes`:
+    packed. `minutes`: entry id and packed record. `people`: open tracks. `is_open`: whether the
+    state needs an owner that closes it.
+    """
+
+    expected: bytes
+    version: bytes
+    state: bytes
+    people: int = 0
+    is_open: bool = False
+    episodes: Sequence[bytes] = ()
+    minutes: Sequence[tuple[str, bytes]] = ()
+
+
+@dataclass(frozen=True)
+class StoredTracks:
+    """A camera's stored tracking state; empty, None and 0 without one. `people`: open tracks."""
+
+    version: bytes = b""
+    state: bytes | None = None
+    people: int = 0
+
+
+@dataclass(frozen=True)
+class Committed:
+    """The result of a commit.
+
+    `outcomes`: what the ledger counts for each frame, "repeated" if an earlier attempt counted it.
+    `tracks_stored`: whether the tracking state is stored as well. It is not if another version is
+    stored than expected, or if a frame that it depends on has no event.
+    """
+
+    outcomes: list[str]
+    tracks_stored: bool
 
 
 @dataclass(frozen=True)
@@ -94,13 +138,15 @@ class Claimed:
 class Retention:
     """How much is kept for subscribers and operators, per camera.
 
-    `events` and `dead_letters` are approximate maximum numbers of entries. Entries older than
-    `age_ms` are dropped.
+    `events`, `dead_letters` and `episodes` are approximate maximum numbers of entries. Entries
+    older than `age_ms` are dropped, minutes when they are older than `minutes_age_ms`.
     """
 
     events: int = 10_000
     dead_letters: int = 1_000
+    episodes: int = 10_000
     age_ms: int = 86_400_000
+    minutes_age_ms: int = 30 * 86_400_000
 
 
 @dataclass(frozen=True)
@@ -122,8 +168,11 @@ class CameraStream:
         # The owner is unique per process start: a restarted worker is a different consumer.
         self._consumer = lease.owner
         self._proof = [lease.owner, lease.epoch, keys.GROUP]
-        self._limits = [retention.events, retention.dead_letters, MAX_AHEAD_MS]
-        self._age_ms = retention.age_ms
+        self._limits = [
+            retention.events, retention.dead_letters, MAX_AHEAD_MS,
+            retention.episodes, retention.age_ms, retention.minutes_age_ms,
+        ]  # fmt: skip
+        self._age_ms, self._minutes_age_ms = retention.age_ms, retention.minutes_age_ms
         self._read = load_script(client, __file__, "read")
         self._claim = load_script(client, __file__, "claim")
         self._begin = load_script(client, __file__, "begin")
@@ -177,7 +226,7 @@ class CameraStream:
             keys=self._keys,
             args=[
                 *self._proof, self._consumer, _CLAIM_AT_ONCE, READ_BYTES, _MAX_ENTRY_BYTES,
-                self._age_ms, behind, MAX_DELIVERIES, MAX_AHEAD_MS, *known,
+                self._age_ms, behind, MAX_DELIVERIES, MAX_AHEAD_MS, self._minutes_age_ms, *known,
             ],
         )  # fmt: skip
         strikes, resets, complete, found = _unless_fenced(reply, self.camera)
@@ -197,17 +246,35 @@ class CameraStream:
         )
         _unless_fenced(reply, self.camera)
 
-    async def commit(self, completions: Sequence[Completion]) -> list[str]:
-        """End frames, oldest first; return the outcome that the ledger counts for each.
+    async def load_tracks(self) -> StoredTracks:
+        """Return the stored tracking state."""
+        version, state, people = await self._client.hmget(
+            keys.tracks(self.camera), ["version", "state", "people"]
+        )
+        is_count = people and people.isdigit() and len(people) < 4
+        return StoredTracks(version or b"", state, int(people) if is_count else 0)
 
-        The outcome is "repeated" if an earlier attempt counted it, so that a call is safe to repeat
-        after a lost reply. Raises FencedError.
+    async def commit(
+        self, completions: Sequence[Completion], tracks: TracksUpdate | None = None
+    ) -> Committed:
+        """End frames, oldest first, and store the tracking state.
+
+        Safe to repeat after a lost reply. Raises FencedError.
         """
-        args: list[Any] = [*self._proof, *self._limits]
+        update = tracks or TracksUpdate(b"", b"", b"")
+        args: list[Any] = [
+            *self._proof, *self._limits,
+            update.expected, update.version, update.state,
+            update.people, int(update.is_open),
+            len(update.episodes), *update.episodes,
+            len(update.minutes), *itertools.chain.from_iterable(update.minutes),
+        ]  # fmt: skip
         for each in completions:
-            args += (each.frame_id, each.outcome.value, each.payload, each.size)
+            moves = int(each.moves_tracks)
+            args += (each.frame_id, each.outcome.value, each.payload, each.size, moves)
         reply = await self._commit(keys=self._keys, args=args)
-        return [outcome.decode() for outcome in _unless_fenced(reply, self.camera)]
+        outcomes, tracks_stored = _unless_fenced(reply, self.camera)
+        return Committed([outcome.decode() for outcome in outcomes], bool(tracks_stored))
 
 
 def parse_entry(frame_id: str, blob: bytes | None, deliveries: int, size: int) -> QueuedFrame:

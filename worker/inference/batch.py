@@ -17,12 +17,12 @@ from worker.inference.engines import Engine
 DEADLINE_S: Final = 0.01
 """A face that waited this long joins the next batch that can be queued, full or not."""
 
-TURN: Final = 4
+FAIR_QUANTUM: Final = 4
 """Faces that a camera may add to a batch before the other cameras get their turn. A usual frame
 fits into one turn, and a crowd does not displace other cameras."""
 
-QUEUED_PER_LANE: Final = 1
-"""Batches that may queue behind a busy lane, so that it does not wait for the event loop."""
+QUEUED_PER_INSTANCE: Final = 1
+"""Batches that may queue behind a busy instance, so that it does not wait for the event loop."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class Request:
 
     frame: str
     crops: NDArray[np.uint8]
-    answer: "asyncio.Future[Classified]"
+    result: "asyncio.Future[Classified]"
     since: float
-    given: int = 0
-    answered: int = 0
+    dispatched: int = 0
+    completed: int = 0
     rows: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
     seconds: float = 0.0
     worked_until: float = 0.0
@@ -65,24 +65,24 @@ Batch: TypeAlias = list[Part]
 
 
 @dataclass(frozen=True, eq=False)
-class Running:
+class RunningBatch:
     """A batch that was given to the engine: the frames whose faces are in it."""
 
     frames: tuple[str, ...]
 
 
-class Gathering:
+class BatchQueue:
     """Faces that wait for a batch, and the rule that forms batches of them.
 
-    If lanes of the engine are idle, waiting faces leave at once, spread over the idle lanes. If
-    all lanes are busy, a batch may queue behind each lane when it is full, or when its oldest face
-    has waited for `deadline_s`. So a single face does not wait for others while a lane is idle, and
-    batches fill up under load. Cameras take turns of at most TURN faces.
+    If instances of the engine are idle, waiting faces leave at once, spread over these instances.
+    If all are busy, a batch may queue behind each instance when it is full, or when its oldest face
+    has waited for `deadline_s`. So a single face does not wait for others while an instance is
+    idle, and batches fill up under load. Cameras take turns of at most FAIR_QUANTUM faces.
     """
 
-    def __init__(self, max_batch: int, lanes: int, deadline_s: float) -> None:
+    def __init__(self, max_batch: int, instances: int, deadline_s: float) -> None:
         self._max_batch = max_batch
-        self._lanes = lanes
+        self._instances = instances
         self._deadline_s = deadline_s
         self._waiting: OrderedDict[str, deque[Request]] = OrderedDict()
         self.faces = 0
@@ -97,7 +97,7 @@ class Gathering:
 
         `working` is the number of batches that the engine works on or that are queued.
         """
-        idle = self._lanes - working
+        idle = self._instances - working
         if idle > 0:
             return self._take(min(self._max_batch, math.ceil(self.faces / idle)))
         full = self.faces >= self._max_batch
@@ -116,22 +116,24 @@ class Gathering:
         return max(0.0, oldest + self._deadline_s - now)
 
     def _may_queue(self, working: int) -> bool:
-        return working < self._lanes * (1 + QUEUED_PER_LANE)
+        return working < self._instances * (1 + QUEUED_PER_INSTANCE)
 
     def _take(self, room: int) -> Batch:
         batch = []
         while room and self._waiting:
             camera, requests = self._waiting.popitem(last=False)
             request = requests[0]
-            stop = request.given + min(room, TURN, len(request.crops) - request.given)
-            if not request.answer.done():  # it is done if its frame was cancelled
-                batch.append(Part(request, request.given, stop))
-                room -= stop - request.given
+            stop = request.dispatched + min(
+                room, FAIR_QUANTUM, len(request.crops) - request.dispatched
+            )
+            if not request.result.done():  # it is done if its frame was cancelled
+                batch.append(Part(request, request.dispatched, stop))
+                room -= stop - request.dispatched
             else:
                 stop = len(request.crops)
-            self.faces -= stop - request.given
-            request.given = stop
-            if request.given == len(request.crops):
+            self.faces -= stop - request.dispatched
+            request.dispatched = stop
+            if request.dispatched == len(request.crops):
                 requests.popleft()
             if requests:
                 self._waiting[camera] = requests  # at the end, so that the other cameras come first
@@ -141,18 +143,23 @@ class Gathering:
 class Batcher:
     """Gives batches of faces to the engine.
 
-    `executor` has one thread for each lane of the engine. `running` are the batches that the engine
-    works on, or that wait for its threads.
+    `executor` has one thread for each instance of the engine. `running` are the batches that the
+    engine works on, or that wait for its threads.
     """
 
     def __init__(self, engine: Engine, executor: Executor, metrics: WorkerMetrics) -> None:
         self._engine = engine
         self._executor = executor
         self._metrics = metrics
-        self._gathering = Gathering(engine.max_batch, engine.lanes, DEADLINE_S)
+        self._queue = BatchQueue(engine.max_batch, engine.instances, DEADLINE_S)
         self._working = 0
-        self.running: set[Running] = set()
+        self.running: set[RunningBatch] = set()
         self._changed = asyncio.Event()
+
+    @property
+    def is_saturated(self) -> bool:
+        """Whether faces wait for the engine."""
+        return self._queue.faces > 0
 
     async def classify(
         self, camera: str, crops: NDArray[np.uint8], frame_id: str = ""
@@ -165,7 +172,7 @@ class Batcher:
             return Classified(np.empty((0, 0), np.float32), 0.0)
         answer: asyncio.Future[Classified] = asyncio.get_running_loop().create_future()
         frame = f"{frame_id} of camera {camera}"
-        self._gathering.add(camera, Request(frame, crops, answer, time.monotonic()))
+        self._queue.add(camera, Request(frame, crops, answer, time.monotonic()))
         self._changed.set()
         return await answer
 
@@ -174,9 +181,9 @@ class Batcher:
         loop = asyncio.get_running_loop()
         while True:
             self._changed.clear()
-            while batch := self._gathering.next_batch(self._working, time.monotonic()):
+            while batch := self._queue.next_batch(self._working, time.monotonic()):
                 self._begin(batch)
-            due_in = self._gathering.due_in(self._working, time.monotonic())
+            due_in = self._queue.due_in(self._working, time.monotonic())
             timer = None if due_in is None else loop.call_later(due_in, self._changed.set)
             await self._changed.wait()
             if timer:
@@ -184,7 +191,7 @@ class Batcher:
 
     def _begin(self, batch: Batch) -> None:
         self._working += 1
-        running = Running(tuple(sorted({part.request.frame for part in batch})))
+        running = RunningBatch(tuple(sorted({part.request.frame for part in batch})))
         self.running.add(running)
         work = asyncio.get_running_loop().run_in_executor(self._executor, self._work, batch)
 
@@ -195,7 +202,7 @@ class Batcher:
             if work.cancelled():  # the loop is being closed
                 return
             if error := work.exception():
-                _refuse(batch, error)
+                _fail(batch, error)
             else:
                 self._end(batch, *work.result())
 
@@ -212,29 +219,29 @@ class Batcher:
         return rows, began, time.perf_counter()
 
     def _end(self, batch: Batch, rows: NDArray[np.float32], began: float, ended: float) -> None:
-        self._metrics.engine_busy.inc((ended - began) / self._engine.lanes)
+        self._metrics.engine_busy.inc((ended - began) / self._engine.instances)
         self._metrics.batch.observe(len(rows))
         at = 0
         for part in batch:
             count = part.stop - part.start
-            _answer(part, rows[at : at + count], began, ended)
+            _resolve(part, rows[at : at + count], began, ended)
             at += count
 
 
-def _answer(part: Part, rows: NDArray[np.float32], began: float, ended: float) -> None:
+def _resolve(part: Part, rows: NDArray[np.float32], began: float, ended: float) -> None:
     request = part.request
-    if not request.answered:
+    if not request.completed:
         request.rows = np.empty((len(request.crops), rows.shape[1]), np.float32)
     request.rows[part.start : part.stop] = rows
-    request.answered += len(rows)
-    # If lanes worked on two parts of a frame at the same time, that time counts once.
+    request.completed += len(rows)
+    # If instances worked on two parts of a frame at the same time, that time counts once.
     request.seconds += max(0.0, ended - max(began, request.worked_until))
     request.worked_until = max(ended, request.worked_until)
-    if request.answered == len(request.crops) and not request.answer.done():
-        request.answer.set_result(Classified(request.rows, request.seconds))
+    if request.completed == len(request.crops) and not request.result.done():
+        request.result.set_result(Classified(request.rows, request.seconds))
 
 
-def _refuse(batch: Batch, error: BaseException) -> None:
+def _fail(batch: Batch, error: BaseException) -> None:
     for part in batch:
-        if not part.request.answer.done():
-            part.request.answer.set_exception(error)
+        if not part.request.result.done():
+            part.request.result.set_exception(error)

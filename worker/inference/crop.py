@@ -10,7 +10,7 @@ from worker.model.card import CropGeometry, ModelCard
 Image = NDArray[np.uint8]
 
 
-def cut(image: Image, box: Box, geometry: CropGeometry) -> Image:
+def crop_face(image: Image, box: Box, geometry: CropGeometry) -> Image:
     """Return the square around a face that the model was trained on: uint8 (side, side, 3).
 
     `image` is uint8 BGR (height, width, 3), `box` is in its pixels. The result is a view of `image`
@@ -30,7 +30,7 @@ def cut(image: Image, box: Box, geometry: CropGeometry) -> Image:
     return square
 
 
-def prepare(crop: Image, card: ModelCard) -> Image:
+def preprocess(crop: Image, card: ModelCard) -> Image:
     """Return a face crop as model input: uint8 (input_size, input_size, 3), RGB or replicated grey.
 
     `crop` is uint8 BGR (any, any, 3) or grey (any, any). It is first resized to the size of the

@@ -1,6 +1,8 @@
 """Limits how many frames are in flight, so that none becomes old in the pipeline."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from worker.inference.engines import Engine
@@ -13,28 +15,28 @@ MAX_CROWD_FACES: Final = 512
 at 64 pixels, and a few seconds of work for a small machine."""
 
 
-def enough_in_flight(threads: int, engine: Engine) -> int:
+def default_in_flight(threads: int, engine: Engine) -> int:
     """Return the smallest number of frames in flight that keeps everything busy.
 
     This is one frame for each thread, one more that waits for a thread, and as many as fill a batch
-    in each lane of the engine. A greater number only delays every result.
+    in each instance of the engine. A greater number only delays every result.
     """
-    return threads + 1 + engine.lanes * max(1, engine.max_batch // USUAL_FACES)
+    return threads + 1 + engine.instances * max(1, engine.max_batch // USUAL_FACES)
 
 
-class Slot:
+class Permit:
     """The place of one frame: in a thread until its faces are found, in flight until it ends.
 
     `camera` and `frame_id` identify the frame in messages about a hung frame.
     """
 
-    def __init__(self, slots: "Slots") -> None:
-        self._slots = slots
+    def __init__(self, limiter: "InFlightLimiter") -> None:
+        self._limiter = limiter
         self._in_flight = self._holds_thread = True
         self._in_thread = False
         self._crowd_faces = 0
         self.camera = self.frame_id = ""
-        slots.held.add(self)
+        limiter.active.add(self)
 
     @property
     def in_thread(self) -> bool:
@@ -45,12 +47,17 @@ class Slot:
         """Record that a thread starts on the frame. Called in that thread."""
         self._in_thread = True
 
-    def leave_thread(self) -> None:
+    def release_thread(self) -> None:
         """Free the thread for another frame."""
         self._in_thread = False
         if self._holds_thread:
             self._holds_thread = False
-            self._slots.threads_free.release()
+            self._limiter.threads_free.release()
+
+    @property
+    def threads(self) -> int:
+        """Number of threads that the frames share."""
+        return self._limiter.threads
 
     async def wait_for_engine(self, faces: int) -> None:
         """Free the thread, and if this frame is a crowd also its place in flight.
@@ -58,33 +65,33 @@ class Slot:
         The engine serves cameras in turns of a few faces, so a crowd may wait for long. Crowds must
         not hold the places of all other frames. Waits while MAX_CROWD_FACES faces wait already.
         """
-        self.leave_thread()
+        self.release_thread()
         if faces <= USUAL_FACES or self._crowd_faces:
             return
-        await self._slots.crowds.acquire(faces)
+        await self._limiter.crowds.acquire(faces)
         self._crowd_faces = faces
         self._leave_flight()
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Free everything that the frame holds, because it has ended or was cancelled."""
-        self.leave_thread()
+        self.release_thread()
         self._leave_flight()
-        self._slots.crowds.release(self._crowd_faces)
+        self._limiter.crowds.release(self._crowd_faces)
         self._crowd_faces = 0
-        self._slots.held.discard(self)
+        self._limiter.active.discard(self)
 
     def _leave_flight(self) -> None:
         if self._in_flight:
             self._in_flight = False
-            self._slots.in_flight_free.release()
+            self._limiter.in_flight_free.release()
 
 
-class Slots:
+class InFlightLimiter:
     """Places for `in_flight` frames.
 
     Of these, one more than `threads` may be in threads or wait for one. Further frames stay in
     Redis, where newer frames can replace them. Places are granted in the order of the requests, so
-    that no camera starves another. `held` are the slots in use.
+    that no camera starves another. `active` are the permits in use.
     """
 
     def __init__(self, threads: int, in_flight: int) -> None:
@@ -93,22 +100,58 @@ class Slots:
         self.threads_free = asyncio.Semaphore(threads + 1)
         self.in_flight_free = asyncio.Semaphore(in_flight)
         self.crowds = Budget(MAX_CROWD_FACES)
-        self.held: set[Slot] = set()
+        self.active: set[Permit] = set()
 
     @property
-    def taken(self) -> bool:
+    def exhausted(self) -> bool:
         """Whether the next frame would have to wait."""
         return self.in_flight_free.locked() or self.threads_free.locked()
 
-    async def take(self) -> Slot:
-        """Wait for a free place, in the order of the requests, and return its slot."""
+    async def acquire(self) -> Permit:
+        """Wait for a free place, in the order of the requests, and return its permit."""
         await self.in_flight_free.acquire()
         try:
             await self.threads_free.acquire()
         except BaseException:
             self.in_flight_free.release()
             raise
-        return Slot(self)
+        return Permit(self)
+
+
+class CrowdLimiter:
+    """Lets a camera have no further frame in flight while the engine has a crowd of it.
+
+    A crowd holds no place in flight, so nothing else would limit how many frames of the camera are
+    processed.
+    """
+
+    def __init__(self) -> None:
+        self._crowds = 0
+        self._no_crowd = asyncio.Event()
+        self._no_crowd.set()
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the camera's next frame has to wait."""
+        return not self._no_crowd.is_set()
+
+    async def wait(self) -> None:
+        """Wait until the engine has no crowd of this camera."""
+        await self._no_crowd.wait()
+
+    @contextmanager
+    def admit(self, faces: int) -> Iterator[None]:
+        """Block further frames of the camera meanwhile, if this frame is a crowd."""
+        is_crowd = faces > USUAL_FACES
+        self._crowds += is_crowd
+        if is_crowd:
+            self._no_crowd.clear()
+        try:
+            yield
+        finally:
+            self._crowds -= is_crowd
+            if not self._crowds:
+                self._no_crowd.set()
 
 
 class Budget:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from worker.inference.detect import Landmarks
 
 NOSE_DEPTH: Final = 0.45
-"""How far the nose tip stands out from the line between the eyes, as a part of the distance between
+"""How far the nose tip protrudes from the line between the eyes, as a part of the distance between
 the eyes: about 28 of 63 mm. People differ by a fifth, and so does the tangent of the turn."""
 
 SHARPNESS_SIDE: Final = 32
@@ -49,7 +49,7 @@ def turn_degrees(landmarks: Landmarks | None) -> float | None:
 def sharpness(crop: NDArray[np.uint8]) -> float:
     """Return the standard deviation of a crop's Laplacian; a blurred face has a small one.
 
-    `crop` is uint8 (size, size, 3) from worker.inference.crop.prepare.
+    `crop` is uint8 (size, size, 3) from worker.inference.crop.preprocess.
     """
     grey = np.ascontiguousarray(crop[:, :, 1])
     if grey.shape[0] > SHARPNESS_SIDE:

@@ -1,4 +1,4 @@
-"""Keep native libraries from writing to standard output, which belongs to whoever started us."""
+"""Keep native libraries from writing to standard output, which belongs to our caller."""
 
 import ctypes
 import os

@@ -40,13 +40,13 @@ class CropGeometry:
 class Int8Card:
     """The part of a card about the release's int8 file.
 
-    `sha256` is that of the file. `scores` and `made_with` are for people and are not interpreted:
-    its scores on the same pictures as the float32 scores, and how it was made.
+    `sha256` is that of the file. `scores` and `quantization` are for people and are not
+    interpreted: its scores on the same pictures as the float32 scores, and how it was made.
     """
 
     sha256: str
     scores: Mapping[str, Any]
-    made_with: Mapping[str, Any]
+    quantization: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -135,12 +135,12 @@ class ModelCard:
         )
 
 
-def _int8(fields: Fields, told: Mapping[str, Any]) -> Int8Card:
+def _int8(fields: Fields, document: Mapping[str, Any]) -> Int8Card:
     if unknown := sorted(set(fields) - Int8Card.__dataclass_fields__.keys()):
         raise ValueError(f"fields unknown in int8: {', '.join(unknown)}")
-    for for_people in ("scores", "made_with"):
+    for for_people in ("scores", "quantization"):
         fields.map(for_people)
-    return Int8Card(fields.text("sha256"), told["scores"], told["made_with"])
+    return Int8Card(fields.text("sha256"), document["scores"], document["quantization"])
 
 
 def _geometry(fields: Fields) -> CropGeometry:

@@ -120,4 +120,4 @@ def _check(arrays: Mapping[str, NDArray[Any]]) -> None:
         if name.endswith("scale") and array.min() <= 0:
             raise ValueError(f"{name} holds a scale that is not above 0")
         if name.endswith("input") and array[0] >= array[1]:
-            raise ValueError(f"{name} is no range: {array[0]} to {array[1]}")
+            raise ValueError(f"{name} is not a range: {array[0]} to {array[1]}")

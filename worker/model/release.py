@@ -66,12 +66,10 @@ def shapes(classes: int = 8) -> dict[str, tuple[int, ...]]:
 
 
 def locate(model: str) -> Path:
-    """Return the release folder for a name (`simpnet-v2`), for `released`, or for a path.
+    """Return the release folder for a name such as `simpnet-v2`, or for a path.
 
     Raises InvalidReleaseError if there is no such folder.
     """
-    if model == "released":
-        model = DEFAULT_RELEASE
     named = RELEASED / model
     if Path(model).name == model and named.is_dir():
         return named
@@ -128,16 +126,16 @@ def save(folder: Path, card: ModelCard, weights: Mapping[str, NDArray[Any]]) -> 
 
 
 def save_int8(
-    folder: Path, weights: Int8Weights, scores: Mapping[str, Any], made_with: Mapping[str, Any]
+    folder: Path, weights: Int8Weights, scores: Mapping[str, Any], quantization: Mapping[str, Any]
 ) -> ModelCard:
     """Add the int8 file to the release in `folder`, and return the card as written.
 
-    The card includes the file's sha256, `scores` and `made_with`. Raises InvalidReleaseError, or
+    The card includes the file's sha256, `scores` and `quantization`. Raises InvalidReleaseError, or
     ValueError if a layer is misshapen.
     """
     card = read_card(folder)
     sha256 = int8.write(folder / INT8_FILE, weights)
-    card = replace(card, int8=Int8Card(sha256, scores, made_with))
+    card = replace(card, int8=Int8Card(sha256, scores, quantization))
     (folder / CARD_FILE).write_text(card.to_json())
     return card
 

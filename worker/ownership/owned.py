@@ -14,7 +14,7 @@ from emotion_streams.backoff import REDIS_ERRORS, check_cancelled, create_task, 
 from emotion_streams.connection import Client
 from emotion_streams.ledger import read_ledger
 from emotion_streams.redaction import short_message
-from worker.context import Workshop
+from worker.context import WorkerContext
 from worker.delivery.camera import CameraPipeline
 from worker.delivery.stream import CameraStream, FencedError, Lease, Retention
 from worker.ownership.failures import CameraFailures
@@ -55,14 +55,14 @@ class OwnedCameras:
         self,
         client: Client,
         leases: Leases,
-        shop: Workshop,
+        context: WorkerContext,
         retention: Retention,
         periodic: PeriodicTasks,
         failures: CameraFailures,
     ) -> None:
         self._client = client
         self._leases = leases
-        self._shop = shop
+        self._context = context
         self._retention = retention
         self._periodic = periodic
         self._failures = failures
@@ -85,7 +85,7 @@ class OwnedCameras:
         registered names do not displace them.
         """
         places = max(0, MAX_CAMERAS - len(self._owned))
-        self._shop.metrics.over_limit.set(max(0, len(cameras) - places))
+        self._context.metrics.over_limit.set(max(0, len(cameras) - places))
         if len(cameras) <= places:
             return list(cameras)
         log.warning(
@@ -113,9 +113,9 @@ class OwnedCameras:
         if lease is None:
             return
         log.info("lease acquired", extra={"camera": camera, "epoch": lease.epoch})
-        self._shop.metrics.init_camera(camera)
+        self._context.metrics.init_camera(camera)
         stream = CameraStream(self._client, lease, self._retention)
-        pipeline = CameraPipeline(stream, self._shop)
+        pipeline = CameraPipeline(stream, self._context)
         task = create_task(tasks, self._run(camera, pipeline, lease))
         renewing = create_task(
             tasks,
@@ -134,7 +134,7 @@ class OwnedCameras:
         if not owned:  # released since the step began
             return
         if not await self._leases.renew(owned.lease):
-            self._shop.metrics.fenced.inc()
+            self._context.metrics.fenced.inc()
             log.warning("the lease has moved on", extra={"camera": camera})
             owned.task.cancel()
             return
@@ -147,7 +147,7 @@ class OwnedCameras:
             return
         if camera in self._owned:  # it may have been released meanwhile, and its gauges removed
             self._failures.succeeded(camera)
-            self._shop.metrics.observe_ledger(ledger)
+            self._context.metrics.observe_ledger(ledger)
 
     def release_one(self, assigned: Mapping[str, str], peers: Mapping[str, Peer]) -> None:
         """Stop at most one camera that another worker should own, or that needs no owner.
@@ -195,14 +195,14 @@ class OwnedCameras:
     def _remove(self, camera: str) -> None:
         self._owned.pop(camera).renewing.cancel()
         self._failures.succeeded(camera)
-        self._shop.metrics.remove_camera(camera)
+        self._context.metrics.remove_camera(camera)
 
     async def _run(self, camera: str, pipeline: CameraPipeline, lease: Lease) -> None:
         """Run a camera's pipeline until it is stopped, fenced or cancelled."""
         try:
             await pipeline.run()
         except* FencedError:
-            self._shop.metrics.fenced.inc()
+            self._context.metrics.fenced.inc()
             log.warning("fenced: another worker owns it", extra={"camera": camera})
         else:
             await self._release(lease)

@@ -31,23 +31,28 @@ class CameraRegistry:
         self._retire_at = 0.0
 
     async def cameras_needing_owner(self, now_ms: float) -> set[str]:
-        """Return the cameras with a recent heartbeat or with queued frames: each needs an owner.
+        """Return the cameras with a recent heartbeat, queued frames or open tracks.
+
+        Each of them needs an owner.
 
         `now_ms` is by the clock of Redis. Expired data of the other cameras is dropped
         periodically.
         """
         names = await registered(self._client, now_ms)
         silent = [name for name, heard_ms in names.items() if now_ms - heard_ms > SILENT_MS]
-        waits = await asyncio.gather(*map(limit_per_shard(self._client, self._has_frames), silent))
+        waits = await asyncio.gather(*map(limit_per_shard(self._client, self._has_work), silent))
         retired = {camera for camera, waiting in zip(silent, waits, strict=True) if not waiting}
         if time.monotonic() >= self._retire_at:
             self._retire_at = time.monotonic() + _RETIRE_EVERY_S
             await asyncio.gather(*map(limit_per_shard(self._client, self._retire), retired))
         return names.keys() - retired
 
-    async def _has_frames(self, camera: str) -> bool:
+    async def _has_work(self, camera: str) -> bool:
+        """Return whether frames are queued, or tracks open that an owner has to close."""
         try:
-            return bool(await self._client.xlen(keys.frames(camera)))
+            if await self._client.xlen(keys.frames(camera)):
+                return True
+            return bool(await self._client.hget(keys.tracks(camera), "open") == b"1")
         except REDIS_ERRORS as error:
             # While its shard is unreachable the answer is unknown, and the camera is kept. A key of
             # another type has no frames.

@@ -18,6 +18,9 @@ local lease = redis.pcall('HMGET', KEYS[3], 'owner', 'expires_ms', 'clock_offset
 if lease.err then lease = {} end
 if lease[1] and lease[1] ~= '' and bounded(lease[2], 2 ^ 53) > now then return 0 end
 
+local open = redis.pcall('HGET', KEYS[7], 'open')
+if open == '1' then return 0 end -- its next owner closes the tracks
+
 -- Frames and events are dated by a clock that may be behind, dead letters by Redis.
 local behind = bounded(lease[3], now)
 for _, key in ipairs({ KEYS[1], KEYS[2], KEYS[5] }) do
@@ -33,5 +36,6 @@ for _, key in ipairs({ KEYS[1], KEYS[2], KEYS[5] }) do
     if stream['length'] > 0 or is_recent then return 0 end
   end
 end
-redis.call('DEL', KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6])
+-- Its episodes and minutes expire.
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[7])
 return 1

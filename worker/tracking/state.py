@@ -14,12 +14,17 @@ SCHEMA: Final = 1
 
 @dataclass(frozen=True)
 class TrackingState:
-    """The state of a camera, which travels with it from worker to worker."""
+    """The state of a camera, which travels with it from worker to worker.
+
+    `session_id`, `seq`: those of the last frame (see Frame); empty and -1 before the first.
+    """
 
     camera: str
     tracks: Tracks = field(default_factory=Tracks)
     people: tuple[Person, ...] = ()
     minute: MinuteSums = field(default_factory=MinuteSums)
+    session_id: str = ""
+    seq: int = -1
 
     @classmethod
     def empty(cls, camera: str) -> "TrackingState":
@@ -28,7 +33,7 @@ class TrackingState:
 
     @property
     def is_open(self) -> bool:
-        """Whether a track or a minute is open, which somebody has to close."""
+        """Whether a track or a minute is open, which the owner has to close."""
         return bool(self.people) or self.minute.start_ms is not None
 
     def pack(self) -> bytes:
@@ -44,6 +49,8 @@ class TrackingState:
                     packing.pack_track(each, people.get(each.id)) for each in self.tracks.items
                 ],
                 "minute": packing.pack_minute(self.minute),
+                "session_id": self.session_id,
+                "seq": self.seq,
             }
         )
 
@@ -67,4 +74,6 @@ class TrackingState:
             Tracks(packing.frame_id(fields, "frame_id"), fields.moment("clock_ms"), items),
             tuple(packing.parse_person(each) for each in tracks if each.has("person")),
             packing.parse_minute(fields.map("minute")),
+            fields.text("session_id"),
+            fields.integer("seq", -1),
         )

@@ -63,11 +63,11 @@ def advance(
         present[track.id] = person
         faces[n] = _face(person)
     return Step(
-        TrackingState(
-            state.camera,
-            Tracks(association.frame_id, now_ms, tuple(tracks.values())),
-            tuple([present[each] for each in tracks if each in present]),
-            minutes.now.frozen(),
+        replace(
+            state,
+            tracks=Tracks(association.frame_id, now_ms, tuple(tracks.values())),
+            people=tuple([present[each] for each in tracks if each in present]),
+            minute=minutes.now.frozen(),
         ),
         tuple(faces),
         tuple(people.records),
@@ -92,7 +92,7 @@ def close_silent(state: TrackingState, policy: Policy) -> Step:
     people = People(Moment(state.camera, last.last_frame_id, last.clock_ms), policy, minutes)
     for person in state.people:
         people.leave(person, EndReason.CAMERA_DOWN)
-    after = TrackingState(state.camera, replace(last, items=()), (), minutes.now.frozen())
+    after = replace(state, tracks=replace(last, items=()), people=(), minute=minutes.now.frozen())
     return Step(after, episodes=tuple(people.records))
 
 

@@ -19,8 +19,8 @@ from emotion_streams.connection import Client, connect_async
 from emotion_streams.events import EmotionEvent
 from emotion_streams.frames import Frame
 from emotion_streams.ledger import Ledger, read_ledger
-from tests.worker.shop import Indifferent, OneFace, stub_shop, until
-from worker.context import Workshop
+from tests.worker.stubs import Indifferent, OneFace, stub_context, until
+from worker.context import WorkerContext
 from worker.delivery.camera import CameraPipeline
 from worker.delivery.stream import (
     READ_AT_ONCE,
@@ -29,7 +29,7 @@ from worker.delivery.stream import (
     QueuedFrame,
     Retention,
 )
-from worker.inference.find import Found
+from worker.inference.faces import DetectedFaces
 from worker.ownership.lease import Leases
 
 CAMERA = "lobby"
@@ -60,7 +60,7 @@ class Scene:
     """A pipeline that runs, and what it works with."""
 
     connection: Client
-    shop: Workshop
+    context: WorkerContext
     pipeline: CameraPipeline
     task: "asyncio.Task[None]"
 
@@ -81,18 +81,18 @@ class Scene:
 async def running(
     url: str,
     finder: OneFace | None = None,
-    slots: int = 4,
+    in_flight: int = 4,
     engine: Indifferent | None = None,
 ) -> AsyncIterator[Scene]:
     connection = connect_async(url)
     lease = await Leases(connection, "me").acquire(CAMERA)
     assert lease
-    with stub_shop(finder, slots, engine) as shop:
-        batching = asyncio.create_task(shop.batcher.run())
-        pipeline = CameraPipeline(CameraStream(connection, lease, Retention()), shop)
+    with stub_context(finder, in_flight, engine) as context:
+        batching = asyncio.create_task(context.batcher.run())
+        pipeline = CameraPipeline(CameraStream(connection, lease, Retention()), context)
         task = asyncio.create_task(pipeline.run())
         try:
-            yield Scene(connection, shop, pipeline, task)
+            yield Scene(connection, context, pipeline, task)
         finally:
             for each in (task, batching):
                 each.cancel()
@@ -104,10 +104,10 @@ def play(
     url: str,
     act: Callable[[Scene], Coroutine[Any, Any, None]],
     finder: OneFace | None = None,
-    slots: int = 4,
+    in_flight: int = 4,
 ) -> None:
     async def main() -> None:
-        async with running(url, finder, slots) as scene:
+        async with running(url, finder, in_flight) as scene:
             await act(scene)
 
     asyncio.run(main())
@@ -244,7 +244,7 @@ def test_stopping_finishes_what_was_read_and_reads_no_more(
         ledger = await scene.ledger()
         assert (ledger.analysed, ledger.in_flight, ledger.queued) == (10, 0, 1)
 
-    play(redis_url, act, OneFace(before), slots=2)
+    play(redis_url, act, OneFace(before), in_flight=2)
 
 
 def test_stopping_while_the_last_frame_is_in_the_works_waits_for_it(
@@ -262,9 +262,9 @@ def test_stopping_while_the_last_frame_is_in_the_works_waits_for_it(
     play(redis_url, act, finder)
 
 
-@pytest.mark.parametrize("slots", [1, 3])
+@pytest.mark.parametrize("in_flight", [1, 3])
 def test_however_a_pipeline_ends_its_slots_come_back(
-    redis_url: str, client: redis.Redis, slots: int
+    redis_url: str, client: redis.Redis, in_flight: int
 ) -> None:
     gate, begun = threading.Event(), threading.Event()
 
@@ -279,10 +279,10 @@ def test_however_a_pipeline_ends_its_slots_come_back(
         scene.task.cancel()
         await asyncio.gather(scene.task, return_exceptions=True)
         gate.set()
-        for _ in range(slots):
-            await asyncio.wait_for(scene.shop.slots.take(), 5)
+        for _ in range(in_flight):
+            await asyncio.wait_for(scene.context.limiter.acquire(), 5)
 
-    play(redis_url, act, OneFace(before), slots)
+    play(redis_url, act, OneFace(before), in_flight)
 
 
 def test_a_fenced_pipeline_ends_and_publishes_nothing(redis_url: str, client: redis.Redis) -> None:
@@ -374,18 +374,20 @@ def test_a_camera_that_falls_behind_holds_few_frames(redis_url: str, client: red
         await scene.until_ended(analysed=200)
         assert max(held) <= 2 * READ_AT_ONCE
 
-    play(redis_url, act, OneFace(before), slots=1)
+    play(redis_url, act, OneFace(before), in_flight=1)
 
 
 class CrowdOrOne(OneFace):
     """Finds 60 faces in b"crowd", and one in every other picture."""
 
-    def find(self, jpeg: bytes) -> Found:
-        found = super().find(jpeg)
+    def run(self, jpeg: bytes) -> DetectedFaces:
+        found = super().run(jpeg)
         if jpeg != b"crowd":
             return found
         crops = np.zeros((60, 8, 8, 3), np.uint8)
-        return replace(found, detections=found.detections * 60, crops=crops)
+        return replace(
+            found, detections=found.detections * 60, crops=crops, sightings=found.sightings * 60
+        )
 
 
 def test_a_camera_of_crowds_begins_one_at_a_time_and_leaves_the_engine_to_others(
@@ -397,11 +399,11 @@ def test_a_camera_of_crowds_begins_one_at_a_time_and_leaves_the_engine_to_others
 
     async def act() -> None:
         async with running(redis_url, CrowdOrOne(), 4, engine) as scene:
-            held = scene.shop.slots.held
-            await until(lambda: held and not any(slot._holds_thread for slot in held))
+            held = scene.context.limiter.active
+            await until(lambda: held and not any(permit._holds_thread for permit in held))
             for _ in range(20):  # another camera's frames find places
-                slot = await asyncio.wait_for(scene.shop.slots.take(), 5)
-                slot.leave()
+                permit = await asyncio.wait_for(scene.context.limiter.acquire(), 5)
+                permit.release()
             assert len(held) <= 5  # of 12: as many as the threads had at once
             engine.gate.set()
             await scene.until_ended(analysed=12)
@@ -518,7 +520,7 @@ def test_a_pipeline_that_is_fenced_while_redis_loses_its_cancellation_ends_clean
         with pytest.RaisesGroup(FencedError):
             await asyncio.wait_for(scene.task, 10)
         for _ in range(2):
-            await asyncio.wait_for(scene.shop.slots.take(), 5)
+            await asyncio.wait_for(scene.context.limiter.acquire(), 5)
 
-    play(redis_url, act, OneFace(before), slots=2)
+    play(redis_url, act, OneFace(before), in_flight=2)
     gc.collect()

@@ -44,7 +44,7 @@ OUTCOMES: Final = st.lists(
     max_size=6,
 )
 
-EXAMPLES: Final = 500
+EXAMPLES: Final = 2 * settings().max_examples
 STEPS: Final = 50
 
 FIRST_MS: Final = int(time.time() * 1000)
@@ -55,13 +55,14 @@ _names = itertools.count()
 
 @dataclass
 class Hand:
-    """A worker as it sees itself: the lease that it believes to have, and the frames it holds, with
-    the deliveries of each."""
+    """A worker as it sees itself: the lease that it believes to have, the frames it holds, with the
+    deliveries of each, and the version of the tracking state that it continues from."""
 
     owner: str
     epoch: int = 0
     held: dict[str, int] = field(default_factory=dict)
     strikes: int = 0
+    version: bytes = b""
 
     @property
     def given_before(self) -> list[str]:
@@ -91,6 +92,8 @@ class Delivery(RuleBasedStateMachine):
         self.ledger_key, self.camera = keys.ledger(camera), camera
         self.keys = keys.camera_keys(camera)
         self.but_the_lease = [key for key in self.keys if key != self.lease]
+        self.episodes_key = keys.episodes(camera)
+        self.outlive_it = (self.episodes_key, keys.minutes(camera))
         self.script = {
             name: load_script(self.client, folder, name)
             for folder, names in (
@@ -120,6 +123,8 @@ class Delivery(RuleBasedStateMachine):
         self.expected: Counter[str] = Counter()
         self.dropped = 0
         self.events: set[str] = set()
+        self.version = b""
+        self.episodes: list[bytes] = []
 
     def _new_hand(self) -> Hand:
         return Hand(f"worker{next(_names)}")
@@ -170,6 +175,7 @@ class Delivery(RuleBasedStateMachine):
         self.right, self.running = (hand.owner, epoch), True
         if hand.epoch != epoch:  # a camera taken anew is taken with empty hands
             hand.epoch, hand.held = epoch, {}
+            hand.version = self.version
 
     @rule()
     def lease_runs_out(self) -> None:
@@ -225,8 +231,10 @@ class Delivery(RuleBasedStateMachine):
             assert not (self.right and self.running), "of a camera that has an owner"
             assert not self.stored, "with frames that nobody saw"
             assert age_ms == 0 or not self.events, "with events that are not past their age"
-            assert not self.client.exists(*self.but_the_lease)
+            assert not self.client.exists(*set(self.but_the_lease) - set(self.outlive_it))
+            episodes = self.episodes
             self._no_frames()
+            self.episodes = episodes
         elif not (self.right and self.running) and age_ms == 0 and not self.stored:
             self.events &= set(self._events())
 
@@ -266,7 +274,7 @@ class Delivery(RuleBasedStateMachine):
                 keys=self.keys,
                 args=[
                     *self._proof(hand), hand.owner, most, READ_BYTES, READ_BYTES, LONG_MS, 0,
-                    MAX_DELIVERIES, MAX_AHEAD_MS, *hand.held,
+                    MAX_DELIVERIES, MAX_AHEAD_MS, LONG_MS, *hand.held,
                 ],
             )  # fmt: skip
         if not self._may(hand):
@@ -359,11 +367,23 @@ class Delivery(RuleBasedStateMachine):
     def commit(self, number: int | None, outcomes: list[Outcome], reply_is_lost: bool) -> None:
         hand = self._holder(number)
         endings = list(zip(hand.held, outcomes, strict=False))
-        reply = self._commit(hand, endings)
+        version = b"%d" % next(_names)
+        reply = self._commit(hand, endings, version)
         if not self._may(hand):
             assert reply == b"FENCED"
             hand.held = {}
             return
+        reply, tracks_stored = reply
+        superseded = (Outcome.ANALYSED, b"superseded")
+        is_valid = superseded not in {(o, r) for (_, o), r in zip(endings, reply, strict=True)}
+        assert tracks_stored == (is_valid and hand.version == self.version)
+        if tracks_stored:
+            self.version = version
+            self.episodes.append(version)
+        if reply_is_lost:  # the same call again changes nothing
+            again = self._commit(hand, endings, version)
+            assert again == [[b"repeated"] * len(endings), int(tracks_stored)]
+        hand.version = self.version
         for (frame_id, wanted), said in zip(endings, reply, strict=True):
             outcome = said.decode()
             if outcome == "repeated":
@@ -376,7 +396,7 @@ class Delivery(RuleBasedStateMachine):
             self._end(frame_id, outcome)
             if outcome == Outcome.ANALYSED:
                 self.events.add(frame_id)
-        if not reply_is_lost:  # otherwise it holds on to them, and sends them again
+        if not reply_is_lost:  # otherwise it holds on to them, and ends them once more
             for frame_id, _ in endings:
                 del hand.held[frame_id]
 
@@ -399,10 +419,14 @@ class Delivery(RuleBasedStateMachine):
         if any(hand.held for hand in self.hands):
             self.commit(None, outcomes, reply_is_lost)
 
-    def _commit(self, hand: Hand, endings: list[tuple[str, Outcome]]) -> Any:
-        args: list[Any] = [*self._proof(hand), 10_000, 1_000, MAX_AHEAD_MS]
+    def _commit(self, hand: Hand, endings: list[tuple[str, Outcome]], version: bytes) -> Any:
+        args: list[Any] = [
+            *self._proof(hand), 10_000, 1_000, MAX_AHEAD_MS, 10_000, LONG_MS, LONG_MS,
+            hand.version, version, b"state", 0, 0, 1, version, 0,
+        ]  # fmt: skip
         for frame_id, outcome in endings:
-            args += (frame_id, outcome.value, b"payload", 1)
+            moves_tracks = int(outcome is Outcome.ANALYSED)
+            args += (frame_id, outcome.value, b"payload", 1, moves_tracks)
         return self.script["commit"](keys=self.keys, args=args)
 
     @invariant()
@@ -424,6 +448,12 @@ class Delivery(RuleBasedStateMachine):
         ids = self._events()
         assert ids == sorted(set(ids), key=_order)
         assert set(ids) == self.events
+
+    @invariant()
+    def each_step_of_the_tracks_is_stored_once_with_its_records(self) -> None:
+        assert (self.client.hget(self.keys[6], "version") or b"") == self.version
+        entries: Any = self.client.xrange(self.episodes_key)
+        assert [fields[b"episode"] for _, fields in entries] == self.episodes
 
     def _events(self) -> list[str]:
         entries: Any = self.client.xrange(self.emotions)

@@ -99,8 +99,8 @@ def test_an_end_is_counted_once_however_often_it_is_sent(
 
     async def commit(stream: CameraStream) -> None:
         endings = [analysed(1), Completion("2-0", Outcome.EXPIRED)]
-        assert await stream.commit(endings) == ["analysed", "expired"]
-        assert await stream.commit(endings) == ["repeated", "repeated"]
+        assert (await stream.commit(endings)).outcomes == ["analysed", "expired"]
+        assert (await stream.commit(endings)).outcomes == ["repeated", "repeated"]
 
     ledger = own(redis_url, start, read_all, commit)
     assert (ledger.analysed, ledger.expired, ledger.events) == (1, 1, 1)
@@ -112,7 +112,10 @@ def test_an_event_older_than_the_newest_is_late(redis_url: str, client: redis.Re
     store(client, 1, 2)
 
     async def commit(stream: CameraStream) -> None:
-        assert await stream.commit([analysed(2), analysed(1)]) == ["analysed", "superseded"]
+        assert (await stream.commit([analysed(2), analysed(1)])).outcomes == [
+            "analysed",
+            "superseded",
+        ]
 
     ledger = own(redis_url, start, read_all, commit)
     assert (ledger.analysed, ledger.superseded, ledger.balanced) == (1, 1, True)
@@ -169,7 +172,7 @@ def test_a_frame_trimmed_before_it_is_begun_again_is_lost(
         (delivery,) = (await stream.claim(())).frames
         client.xtrim(FRAMES, 0)
         await stream.begin(delivery.frame_id, delivery.deliveries)
-        assert await stream.commit([analysed(1)]) == ["repeated"]
+        assert (await stream.commit([analysed(1)])).outcomes == ["repeated"]
         client.delete(FRAMES)  # nor does it matter that all is gone
         await stream.begin(delivery.frame_id, delivery.deliveries)
 
@@ -255,7 +258,7 @@ def test_at_the_memory_limit_frames_still_end(redis_url: str, client: redis.Redi
 
     async def commit(stream: CameraStream) -> None:
         endings = [analysed(1), Completion("2-0", Outcome.DEAD, b"why", 1)]
-        assert await stream.commit(endings) == ["analysed", "dead"]
+        assert (await stream.commit(endings)).outcomes == ["analysed", "dead"]
 
     try:
         ledger = own(redis_url, start, read_all, fill, commit, start)
@@ -332,7 +335,7 @@ def test_scripts_that_the_server_forgot_are_loaded_again(
         client.script_flush()
 
     async def commit(stream: CameraStream) -> None:
-        assert await stream.commit([analysed(1)]) == ["analysed"]
+        assert (await stream.commit([analysed(1)])).outcomes == ["analysed"]
 
     own(redis_url, start, read_all, flush, commit)
 
@@ -432,7 +435,7 @@ def test_a_clock_behind_all_of_time_stops_no_claim(
         ):  # as of a clock that begins at 1970
             await stream.claim((), clock_offset_ms=clock_offset_ms)
         await stream.read()
-        assert await stream.commit([analysed(1)]) == ["analysed"]
+        assert (await stream.commit([analysed(1)])).outcomes == ["analysed"]
 
     own(redis_url, start, spoil, claim, start)
     assert (
@@ -461,7 +464,7 @@ def test_a_key_that_holds_something_else_is_reset_by_the_cameras_owner(
         assert (await stream.claim(())).resets == 0
         store(client, 2)
         await stream.read()
-        assert await stream.commit([analysed(2)]) == ["analysed"]
+        assert (await stream.commit([analysed(2)])).outcomes == ["analysed"]
 
     ledger = own(redis_url, start, commit_one, spoil, claim)
     assert (ledger.added, ledger.analysed, ledger.trimmed) == (2, 2, 0)
@@ -475,7 +478,7 @@ def test_a_ledger_of_nonsense_is_an_account_that_does_not_balance(
     client.hset(keys.ledger(CAMERA), "expired", value)
 
     async def commit(stream: CameraStream) -> None:
-        assert await stream.commit([Completion("1-0", Outcome.EXPIRED)]) == ["expired"]
+        assert (await stream.commit([Completion("1-0", Outcome.EXPIRED)])).outcomes == ["expired"]
 
     ledger = own(redis_url, start, read_all, commit)
     assert ledger.in_flight == 0
@@ -502,7 +505,7 @@ def test_a_lease_of_nonsense_can_be_acquired(
     store(client, 1)
 
     async def commit(stream: CameraStream) -> None:
-        assert await stream.commit([analysed(1)]) == ["analysed"]
+        assert (await stream.commit([analysed(1)])).outcomes == ["analysed"]
 
     own(redis_url, start, read_all, commit)
 
@@ -533,11 +536,11 @@ def test_a_stream_that_the_largest_id_blocks_is_reset_and_its_account_goes_on(
         await stream.read()
         assert (await stream.claim(["1-0", largest])).resets == 0  # not while frames are there
         endings = [analysed(1), Completion(largest, Outcome.ANALYSED, b"event", 5)]
-        assert await stream.commit(endings) == ["analysed", "dead"]
+        assert (await stream.commit(endings)).outcomes == ["analysed", "dead"]
         assert (await stream.claim(())).resets == 1
         store(client, 2)
         await stream.read()
-        assert await stream.commit([analysed(2)]) == ["analysed"]
+        assert (await stream.commit([analysed(2)])).outcomes == ["analysed"]
 
     ledger = own(redis_url, start, work)
     assert (ledger.added, ledger.analysed, ledger.dead, ledger.trimmed) == (3, 2, 1, 0)

@@ -10,24 +10,24 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 
 from service.metrics import WorkerMetrics
-from worker.inference.batch import DEADLINE_S, TURN, Batch, Batcher, Gathering, Request
+from worker.inference.batch import DEADLINE_S, FAIR_QUANTUM, Batch, Batcher, BatchQueue, Request
 
 
 class GatedEngine:
     """Answers each crop with its own first pixel, when the test opens the gate."""
 
     name = "gated"
-    lanes = 1
+    instances = 1
 
-    def __init__(self, max_batch: int = 8, lanes: int = 1) -> None:
+    def __init__(self, max_batch: int = 8, instances: int = 1) -> None:
         self.max_batch = max_batch
-        self.lanes = lanes
+        self.instances = instances
         self.gate = threading.Event()
         self.gate.set()
         self.batches: list[list[int]] = []
@@ -51,7 +51,7 @@ def crops(*values: int) -> NDArray[np.uint8]:
 
 def run(engine: GatedEngine, check: Callable[[Batcher], Awaitable[None]]) -> None:
     async def main() -> None:
-        with ThreadPoolExecutor(engine.lanes) as threads:
+        with ThreadPoolExecutor(engine.instances) as threads:
             batcher = Batcher(engine, threads, WorkerMetrics(CollectorRegistry()))
             task = asyncio.create_task(batcher.run())
             await check(batcher)
@@ -166,18 +166,17 @@ def test_a_frame_that_is_given_up_does_not_disturb_the_others() -> None:
     run(engine, check)
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     requests=st.lists(
         st.tuples(st.sampled_from("abc"), st.lists(st.integers(0, 255), max_size=9)), max_size=20
     ),
     max_batch=st.integers(1, 8),
-    lanes=st.integers(1, 3),
+    instances=st.integers(1, 3),
 )
 def test_every_face_gets_its_own_answer_and_no_batch_is_too_large(
-    requests: list[tuple[str, list[int]]], max_batch: int, lanes: int
+    requests: list[tuple[str, list[int]]], max_batch: int, instances: int
 ) -> None:
-    engine = GatedEngine(max_batch, lanes)
+    engine = GatedEngine(max_batch, instances)
 
     async def check(batcher: Batcher) -> None:
         answers = await asyncio.gather(
@@ -204,10 +203,10 @@ def test_an_engine_that_loses_a_face_is_not_trusted() -> None:
 
 
 @contextmanager
-def gathering(max_batch: int = 8, lanes: int = 1) -> Iterator[tuple[Gathering, "Arrive"]]:
+def batch_queue(max_batch: int = 8, instances: int = 1) -> Iterator[tuple[BatchQueue, "Arrive"]]:
     """What waits, and a way to add to it at a moment that the test chooses."""
     loop = asyncio.new_event_loop()
-    waiting = Gathering(max_batch, lanes, DEADLINE_S)
+    waiting = BatchQueue(max_batch, instances, DEADLINE_S)
 
     def arrive(camera: str, faces: int, now: float = 0.0) -> Request:
         request = Request(
@@ -228,13 +227,13 @@ def sizes(batch: Batch) -> list[int]:
 
 
 def test_while_the_engine_is_idle_nothing_waits() -> None:
-    with gathering() as (waiting, arrive):
+    with batch_queue() as (waiting, arrive):
         arrive("a", 2)
         assert sizes(waiting.next_batch(working=0, now=0.0)) == [2]
 
 
 def test_while_the_engine_works_a_batch_queues_once_it_is_full() -> None:
-    with gathering(max_batch=4) as (waiting, arrive):
+    with batch_queue(max_batch=4) as (waiting, arrive):
         arrive("a", 3)
         assert waiting.next_batch(working=1, now=0.0) == []
         arrive("b", 3)
@@ -243,7 +242,7 @@ def test_while_the_engine_works_a_batch_queues_once_it_is_full() -> None:
 
 
 def test_while_the_engine_works_a_batch_queues_once_its_oldest_face_is_due() -> None:
-    with gathering() as (waiting, arrive):
+    with batch_queue() as (waiting, arrive):
         arrive("a", 1, now=5.0)
         arrive("b", 1, now=5.006)
         assert waiting.due_in(working=1, now=5.008) == pytest.approx(0.002)
@@ -252,14 +251,14 @@ def test_while_the_engine_works_a_batch_queues_once_its_oldest_face_is_due() -> 
 
 
 def test_behind_a_queued_batch_nothing_queues_and_no_timer_runs() -> None:
-    with gathering(max_batch=2) as (waiting, arrive):
+    with batch_queue(max_batch=2) as (waiting, arrive):
         arrive("a", 5)
         assert waiting.next_batch(working=2, now=99.0) == []
         assert waiting.due_in(working=2, now=99.0) is None
 
 
-def test_a_frame_is_shared_out_over_idle_lanes() -> None:
-    with gathering(lanes=2) as (waiting, arrive):
+def test_a_frame_is_shared_out_over_idle_instances() -> None:
+    with batch_queue(instances=2) as (waiting, arrive):
         arrive("a", 3)
         first = waiting.next_batch(working=0, now=0.0)
         second = waiting.next_batch(working=1, now=0.0)
@@ -267,8 +266,8 @@ def test_a_frame_is_shared_out_over_idle_lanes() -> None:
 
 
 def test_a_frame_that_was_given_up_takes_no_room() -> None:
-    with gathering(max_batch=4) as (waiting, arrive):
-        arrive("a", 4).answer.cancel()
+    with batch_queue(max_batch=4) as (waiting, arrive):
+        arrive("a", 4).result.cancel()
         arrive("b", 2)
         assert sizes(waiting.next_batch(working=0, now=0.0)) == [2]
         assert waiting.faces == 0
@@ -284,14 +283,13 @@ moves = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
-@given(moves=moves, max_batch=st.integers(1, 16), lanes=st.integers(1, 3))
+@given(moves=moves, max_batch=st.integers(1, 16), instances=st.integers(1, 3))
 def test_whatever_happens_the_rule_holds(
-    moves: list[tuple[Any, ...]], max_batch: int, lanes: int
+    moves: list[tuple[Any, ...]], max_batch: int, instances: int
 ) -> None:
     """Nothing is lost or given twice, frames of a camera go in order, no batch is too large, no
-    lane is idle while a face waits, and none waits beyond its deadline where a batch may queue."""
-    with gathering(max_batch, lanes) as (waiting, arrive):
+    instance is idle while a face waits, and none waits beyond its deadline if a batch may queue."""
+    with batch_queue(max_batch, instances) as (waiting, arrive):
         now, working, came = 0.0, 0, []
         given: dict[str, list[tuple[int, int]]] = {}
         numbers: dict[int, tuple[str, int]] = {}
@@ -301,13 +299,13 @@ def test_whatever_happens_the_rule_holds(
             while batch := waiting.next_batch(working, now):
                 working += 1
                 assert sum(sizes(batch)) <= max_batch
-                assert all(size <= TURN for size in sizes(batch))
+                assert all(size <= FAIR_QUANTUM for size in sizes(batch))
                 for part in batch:
                     camera, number = numbers[id(part.request)]
                     faces = range(part.start, part.stop)
                     given.setdefault(camera, []).extend((number, face) for face in faces)
-            assert working >= lanes or waiting.faces == 0
-            assert waiting.faces < max_batch or working == 2 * lanes
+            assert working >= instances or waiting.faces == 0
+            assert waiting.faces < max_batch or working == 2 * instances
 
         for move in moves:
             if move[0] == "arrive":
@@ -334,12 +332,12 @@ def test_whatever_happens_the_rule_holds(
 def test_a_quiet_camera_waits_one_turn_of_each_other_at_most(
     crowd: int, cameras: int, max_batch: int
 ) -> None:
-    with gathering(max_batch) as (waiting, arrive):
+    with batch_queue(max_batch) as (waiting, arrive):
         for camera in range(cameras):
             arrive(f"crowd{camera}", crowd)
         quiet = arrive("quiet", 1)
         before = 0
-        while quiet.given == 0:
+        while quiet.dispatched == 0:
             batch = waiting.next_batch(working=0, now=0.0)
             before += sum(part.stop - part.start for part in batch if part.request is not quiet)
-        assert before <= cameras * TURN + max_batch
+        assert before <= cameras * FAIR_QUANTUM + max_batch

@@ -320,7 +320,7 @@ def answering(*parts: bytes, pause_s: float = 0.0) -> Iterator[str]:
         b"",
         b"HELLO\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\nabc",
-        b"HTTP/1.1 302 Found\r\nLocation: http://[bad/\r\n\r\n",
+        b"HTTP/1.1 302 DetectedFaces\r\nLocation: http://[bad/\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nA: " + b"x" * 70_000,
     ],
 )

@@ -23,7 +23,7 @@ from worker.inference.devices import has_bfloat16, has_int8, visible_gpus
 from worker.inference.engines import Engine, probabilities
 from worker.inference.engines.choose import ENGINES, EngineUnavailableError, build_engine, prefer
 from worker.inference.engines.keras import KerasEngine
-from worker.inference.engines.mnn import MAX_LANES, MnnEngine, open_sessions
+from worker.inference.engines.mnn import MAX_INSTANCES, MnnEngine, open_sessions
 from worker.inference.engines.openvino import OpenVinoEngine
 from worker.inference.openvino_core import OpenVinoUnavailableError, compile_on
 from worker.model import simpnet
@@ -139,7 +139,7 @@ def test_every_thread_that_was_granted_computes(
     monkeypatch.setattr(
         "worker.inference.engines.mnn._open", lambda _, share: granted.append(share)
     )
-    open_sessions(release, threads, min(threads, MAX_LANES))
+    open_sessions(release, threads, min(threads, MAX_INSTANCES))
     assert sum(granted) == threads
     assert max(granted) - min(granted) <= 1
 
@@ -166,7 +166,7 @@ def test_lanes_work_side_by_side_and_do_not_mix_faces_up(
     engine: Engine, sample: NDArray[np.uint8], expected: NDArray[np.float32]
 ) -> None:
     parts = [sample[start : start + 5] for start in range(0, 100, 5)]
-    with ThreadPoolExecutor(engine.lanes) as threads:
+    with ThreadPoolExecutor(engine.instances) as threads:
         found = np.concatenate(list(threads.map(engine.classify, parts)))
     assert np.abs(expected[:100] - found).max() < tolerance(engine)
 
@@ -180,7 +180,7 @@ def test_a_face_in_one_lane_does_not_wait_for_a_batch_in_another(release: Releas
         ended.append(count)
 
     engine.warm()
-    with ThreadPoolExecutor(engine.lanes) as threads:
+    with ThreadPoolExecutor(engine.instances) as threads:
         threads.submit(classify, 256)
         time.sleep(0.1)  # it computes for more than a second
         threads.submit(classify, 1)

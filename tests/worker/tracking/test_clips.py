@@ -11,7 +11,7 @@ import pytest
 from emotion_streams.emotions import EMOTIONS
 from tests.benchmarks.material import images
 from tests.worker.tracking.walk import Walk
-from worker.inference.crop import cut, prepare
+from worker.inference.crop import crop_face, preprocess
 from worker.inference.detect.choose import YUNET_FILE
 from worker.inference.detect.yunet import YuNet
 from worker.inference.engines.choose import build_engine
@@ -38,7 +38,7 @@ def test_each_person_keeps_one_id_and_labels_flip_a_tenth_as_often(
     for number, image in enumerate(images(shared / "clips" / clip)):
         found = detector.detect(image)
         crops = np.stack(
-            [prepare(cut(image, face.box, card.crop_for("yunet")), card) for face in found]
+            [preprocess(crop_face(image, face.box, card.crop_for("yunet")), card) for face in found]
         )
         shares = engine.classify(crops)[:, order]
         sightings = [

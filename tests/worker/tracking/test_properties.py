@@ -1,4 +1,4 @@
-"""Whatever comes, and however often a worker hands over: the records of a camera pair up."""
+"""The records of a camera pair up, for any frames, losses and takeovers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,7 +31,7 @@ START_MS = 1_795_346_599_061
 CAMERA = "door"
 
 people = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 8)), max_size=8)
-"""Faces of a frame: where each stands, and what it shows; 8 is nothing in particular."""
+"""Faces of a frame: where each is, and what it shows; 8 is nothing in particular."""
 
 steps_ms = st.one_of(
     st.integers(0, 600), st.sampled_from([40, 500, 1_000, 1_500, 1_501, -40, -5_000, 61_000])

@@ -80,7 +80,7 @@ def test_garbage_is_refused(blob: bytes) -> None:
 
 @given(data=st.data())
 def test_a_damaged_state_is_refused_or_can_be_gone_on_with(data: st.DataObject) -> None:
-    """Whatever is accepted packs again, closes, and makes records that readers accept."""
+    """A state that is accepted packs again, closes, and makes records that readers accept."""
     walk = Walk()
     walk.frames(0, 2_000, (0.0, "happiness"), (300.0, None))
     blob = bytearray(walk.state.pack())

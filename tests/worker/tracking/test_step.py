@@ -23,7 +23,7 @@ def test_a_person_enters_shows_an_emotion_and_leaves() -> None:
     walk = Walk()
     walk.frames(0, 1_000, (0.0, "happiness"))
     walk.frames(1_000, 3_000)
-    assert walk.told == [
+    assert walk.story == [
         ("face.entered", None, 0, None),
         ("emotion.started", "happiness", 300, None),
         ("emotion.ended", "happiness", 300, 900),
@@ -88,7 +88,7 @@ def test_neutral_makes_episodes_only_if_asked_for() -> None:
         walk = Walk(Policy(neutral_episodes=wanted))
         walk.frames(0, 2_000, (0.0, "neutral"))
         walk.take(close_silent(walk.state, walk.policy))
-        assert ("emotion.started" in {each[0] for each in walk.told}) == wanted
+        assert ("emotion.started" in {each[0] for each in walk.story}) == wanted
         left = walk.episodes[-1]
         assert left.emotion_ms
         assert left.emotion_ms["neutral"] == 1_600
@@ -167,7 +167,7 @@ def test_a_frame_that_dies_after_its_association_costs_no_track() -> None:
         if n not in (1, 2):
             step = advance(walk.state, association, sightings, rows(["anger"]), walk.policy)
             walk.take(step)
-    assert walk.told[0] == ("face.entered", None, 0, None)
+    assert walk.story[0] == ("face.entered", None, 0, None)
     assert walk.faces[0].track == TRACK
 
 
@@ -184,7 +184,7 @@ def test_a_track_that_was_closed_never_enters_again() -> None:
         assert association.tracks == (TRACK,)
         walk.take(advance(walk.state, association, sightings, rows(["anger"]), walk.policy))
         assert walk.faces == (TrackedFace(),)
-    assert [each[0] for each in walk.told].count("face.entered") == 1
+    assert [each[0] for each in walk.story].count("face.entered") == 1
 
 
 def test_one_track_for_two_faces_counts_for_the_first() -> None:

@@ -72,7 +72,7 @@ class Walk:
         return step
 
     @property
-    def told(self) -> list[tuple[str, str | None, int, int | None]]:
+    def story(self) -> list[tuple[str, str | None, int, int | None]]:
         """Type, emotion, start and end of each record, in milliseconds from START_MS."""
         return [
             (

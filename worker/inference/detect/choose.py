@@ -57,11 +57,11 @@ def choose_detector(
     except (OSError, cv2.error, ValueError) as error:
         if name == "yunet" or model:
             raise DetectorUnavailableError(
-                f"YuNet cannot be had: {error}. Give its file with --detector-model, "
+                f"YuNet is unavailable: {error}. Give its file with --detector-model, "
                 "or take --detector haar"
             ) from error
         log.warning(
-            "YuNet cannot be had, so the Haar cascade runs instead: several times slower, and it "
+            "YuNet is unavailable, so the Haar cascade runs instead: several times slower, and it "
             "misses about one face in four. Give YuNet's file with --detector-model",
             extra={"reason": str(error)},
         )

@@ -13,7 +13,7 @@ class Engine(Protocol):
     max_batch: int
     """Maximum number of crops in one call of classify."""
 
-    lanes: int
+    instances: int
     """Number of batches that it processes concurrently; as many threads call classify at once."""
 
     def warm(self) -> None:
@@ -22,7 +22,7 @@ class Engine(Protocol):
     def classify(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the probabilities (n, 8) of crops, in the order of the card's labels.
 
-        `crops` is (n, size, size, 3), from worker.inference.crop.prepare; n is 1 to max_batch.
+        `crops` is (n, size, size, 3), from worker.inference.crop.preprocess; n is 1 to max_batch.
         """
 
 

@@ -52,7 +52,7 @@ class KerasEngine:
         self.on_gpu = self._backend.gpus() > 0
         self.max_batch = MAX_BATCH_GPU if self.on_gpu else MAX_BATCH_CPU
         # On a GPU, one batch is transferred while another is processed. A CPU has no such overlap.
-        self.lanes = 2 if self.on_gpu else 1
+        self.instances = 2 if self.on_gpu else 1
         self.traces = 0
         self._card = release.card
         self._compiled: dict[int, Compiled] = {}

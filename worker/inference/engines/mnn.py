@@ -23,8 +23,8 @@ with quiet_stdout():  # it says there what the CPU supports
     import MNN
     from MNN import expr, nn
 
-MAX_LANES: Final = 4
-"""Each lane has its own weights, 120 MB. Beyond four, lanes get more threads instead."""
+MAX_INSTANCES: Final = 4
+"""Each instance has its own weights, 120 MB. Beyond four, instances get more threads instead."""
 
 _BATCH_PIXELS: Final = 4 * 64 * 64
 _MAX_BATCH: Final = 8
@@ -36,11 +36,11 @@ Tiles for larger faces are up to a tenth faster, and take 50 % more memory."""
 
 
 class MnnEngine:
-    """MNN on the CPU, with `threads` threads in total, spread over lanes.
+    """MNN on the CPU, with `threads` threads in total, spread over instances.
 
-    Several lanes of one thread are faster than one lane of many threads. A batch that is split over
-    threads waits for the slowest thread at every layer, and decoding and detection always slow one
-    of them down.
+    Several instances of one thread are faster than one instance of many threads. A batch that is
+    split over threads waits for the slowest thread at every layer, and decoding and detection
+    always slow one of them down.
     """
 
     name = "mnn"
@@ -48,16 +48,16 @@ class MnnEngine:
     def __init__(self, release: Release, threads: int) -> None:
         self._card = release.card
         self.max_batch = max(1, min(_MAX_BATCH, _BATCH_PIXELS // release.card.input_size**2))
-        self.lanes = min(threads, MAX_LANES)
-        self._idle: queue.SimpleQueue[_Lane] = queue.SimpleQueue()
-        for interpreter, session in open_sessions(release, threads, self.lanes):
-            self._idle.put(_Lane(interpreter, session))
+        self.instances = min(threads, MAX_INSTANCES)
+        self._idle: queue.SimpleQueue[_Instance] = queue.SimpleQueue()
+        for interpreter, session in open_sessions(release, threads, self.instances):
+            self._idle.put(_Instance(interpreter, session))
 
     def warm(self) -> None:
-        """Run the largest batch in every lane, so that its buffers are allocated."""
+        """Run the largest batch in every instance, so that its buffers are allocated."""
         side = self._card.input_size
         crops = np.zeros((self.max_batch, side, side, 3), np.uint8)
-        for _ in range(self.lanes):  # the queue returns the lanes in turn
+        for _ in range(self.instances):  # the queue returns the instances in turn
             self.classify(crops)
         _give_back_memory()
 
@@ -65,24 +65,24 @@ class MnnEngine:
         """Return the probabilities of crops, as Engine.classify describes."""
         pictures = np.ascontiguousarray(crops.transpose(0, 3, 1, 2), np.float32)
         pictures *= np.float32(1 / 255)
-        lane = self._idle.get()
+        instance = self._idle.get()
         try:
-            logits = lane.run(pictures)
+            logits = instance.run(pictures)
         finally:
-            self._idle.put(lane)
+            self._idle.put(instance)
         return probabilities(logits, self._card.temperature)
 
 
-def open_sessions(release: Release, threads: int, lanes: int) -> list[tuple[Any, Any]]:
-    """Create an interpreter and its session for each lane; `threads` are spread over the lanes.
+def open_sessions(release: Release, threads: int, instances: int) -> list[tuple[Any, Any]]:
+    """Create an interpreter and its session for each instance; `threads` are spread over them.
 
-    Each lane has its own interpreter, because sessions of one interpreter share its lock and
+    Each instance has its own interpreter, because sessions of one interpreter share its lock and
     compute in turn. It is not a module of MNN's nn, because that holds the GIL while it computes.
     """
     with quiet_stdout(), _memory_file() as path:  # each session says its precision
         expr.save([_graph(release)], path)
-        # The last lanes get the threads that remain.
-        return [_open(path, (threads + lane) // lanes) for lane in range(lanes)]
+        # The last instances get the threads that remain.
+        return [_open(path, (threads + instance) // instances) for instance in range(instances)]
 
 
 def _open(path: str, threads: int) -> tuple[Any, Any]:
@@ -93,7 +93,7 @@ def _open(path: str, threads: int) -> tuple[Any, Any]:
     )
 
 
-class _Lane:
+class _Instance:
     """A session, which one thread uses at a time."""
 
     def __init__(self, interpreter: Any, session: Any) -> None:

@@ -22,15 +22,15 @@ from worker.model.architecture import BLOCKS
 from worker.model.int8 import Int8Weights
 from worker.model.release import Release, fold
 
-MAX_LANES: Final = 16
-"""Lanes share the weights, so each takes about 10 MB. Beyond 16, lanes get more threads instead."""
+MAX_INSTANCES: Final = 16
+"""Instances share the weights; each takes about 10 MB. Beyond 16 they get more threads instead."""
 
 _BATCH_PIXELS: Final = 4 * 64 * 64
 _MAX_BATCH: Final = 8
 """On a CPU, larger batches are not faster, and make the first face wait for the last."""
 
 _MAX_BATCH_GPU: Final = 32
-_LANES_GPU: Final = 2
+_INSTANCES_GPU: Final = 2
 """One batch is transferred while another is processed."""
 
 _LEVELS: Final = 256
@@ -41,8 +41,8 @@ log = logging.getLogger(__name__)
 class OpenVinoEngine:
     """OpenVINO on a device: the CPU, with `threads` threads, or another device.
 
-    `device` is OpenVINO's name, such as `CPU`, `GPU`, `GPU.1` or `NPU`. On a CPU, lanes have one
-    thread each, for the same reason as in MnnEngine. `precision` is `int8` or `float32`. Raises
+    `device` is OpenVINO's name, such as `CPU`, `GPU`, `GPU.1` or `NPU`. On a CPU, instances have
+    one thread each, for the same reason as in MnnEngine. `precision` is `int8` or `float32`. Raises
     OpenVinoUnavailableError if this OpenVINO is too old, or has no such device.
     """
 
@@ -54,13 +54,13 @@ class OpenVinoEngine:
         self.precision = "int8" if release.int8 else "float32"
         per_batch = _BATCH_PIXELS // release.card.input_size**2
         if device == "CPU":
-            self.lanes = min(threads, MAX_LANES)
+            self.instances = min(threads, MAX_INSTANCES)
             self.max_batch = max(1, min(_MAX_BATCH, per_batch))
-            options = cpu_options(threads, self.lanes, "f32")
+            options = cpu_options(threads, self.instances, "f32")
             # Any number of faces: on a CPU a change of the number costs almost no time.
             self._batches: tuple[int, ...] = ()
         else:
-            self.lanes = _LANES_GPU
+            self.instances = _INSTANCES_GPU
             self.max_batch = _MAX_BATCH_GPU
             options = {"PERFORMANCE_HINT": "THROUGHPUT"}
             # A GPU rebuilds its kernels for each number of faces, an NPU accepts only one number.
@@ -69,18 +69,18 @@ class OpenVinoEngine:
         for batch in self._batches or (0,):
             compiled = compile_on(core, graph(release, batch), device, options)
             self._idle[batch] = queue.SimpleQueue()
-            for _ in range(self.lanes):
+            for _ in range(self.instances):
                 self._idle[batch].put(compiled.create_infer_request())
         log.info("OpenVINO computes in %s on device %s", self.precision, device)
 
     def warm(self) -> None:
-        """Run one face and the largest batch in every lane, so that buffers are allocated.
+        """Run one face and the largest batch in every instance, so that buffers are allocated.
 
         On a device with fixed batch sizes, run each of them.
         """
         side = self._card.input_size
         for count in self._batches or (1, self.max_batch):
-            for _ in range(self.lanes):  # the queue returns the lanes in turn
+            for _ in range(self.instances):  # the queue returns the instances in turn
                 self.classify(np.zeros((count, side, side, 3), np.uint8))
 
     def classify(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -91,12 +91,12 @@ class OpenVinoEngine:
             padding = np.zeros((batch - count, *crops.shape[1:]), np.uint8)
             crops = np.concatenate([crops, padding])
         idle = self._idle[batch]
-        lane = idle.get()
+        instance = idle.get()
         try:
-            lane.infer([np.ascontiguousarray(crops)], share_inputs=True)
-            logits = np.array(lane.get_output_tensor(0).data[:count], np.float32)
+            instance.infer([np.ascontiguousarray(crops)], share_inputs=True)
+            logits = np.array(instance.get_output_tensor(0).data[:count], np.float32)
         finally:
-            idle.put(lane)
+            idle.put(instance)
         return probabilities(logits, self._card.temperature)
 
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from emotion_streams.events import Box
 from tests import samples
 from worker.inference.detect import Detection
-from worker.inference.find import MAX_FACES, FaceFinder
+from worker.inference.faces import MAX_FACES, FaceDetectionStage
 from worker.model.release import load
 
 
@@ -23,12 +23,12 @@ class Crowd:
 
 
 def test_of_a_crowd_the_largest_faces_are_kept_and_the_others_counted() -> None:
-    finder = FaceFinder(lambda: Crowd(MAX_FACES + 36), load().card)
-    found = finder.find(samples.jpeg(640, 480))
+    stage = FaceDetectionStage(lambda: Crowd(MAX_FACES + 36), load().card)
+    found = stage.run(samples.jpeg(640, 480))
     assert (len(found.detections), len(found.crops), found.omitted) == (MAX_FACES, MAX_FACES, 36)
     assert min(detection.box.width for detection in found.detections) == 10 + 36
 
 
 def test_a_usual_frame_omits_no_face() -> None:
-    found = FaceFinder(lambda: Crowd(MAX_FACES), load().card).find(samples.jpeg(640, 480))
+    found = FaceDetectionStage(lambda: Crowd(MAX_FACES), load().card).run(samples.jpeg(640, 480))
     assert (len(found.detections), found.omitted) == (MAX_FACES, 0)

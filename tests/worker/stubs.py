@@ -1,4 +1,4 @@
-"""A workshop whose finder and engine cost nothing, for tests of what goes on around them."""
+"""A worker context whose detector and engine cost nothing, for tests of everything around them."""
 
 import asyncio
 import threading
@@ -14,12 +14,14 @@ from prometheus_client import CollectorRegistry
 from emotion_streams.emotions import EMOTIONS
 from emotion_streams.events import Box, Model
 from service.metrics import WorkerMetrics
-from worker.context import Workshop
+from worker.context import RedisClock, WorkerContext
 from worker.inference.batch import Batcher
 from worker.inference.decode import UnusablePictureError
 from worker.inference.detect import Detection
-from worker.inference.find import FaceFinder, Found
-from worker.inference.permits import Slots
+from worker.inference.faces import DetectedFaces, FaceDetectionStage
+from worker.inference.permits import InFlightLimiter
+from worker.inference.pipeline import FramePipeline
+from worker.tracking import Sighting
 
 
 class OneFace:
@@ -30,12 +32,13 @@ class OneFace:
     def __init__(self, before: Callable[[bytes], object] = lambda _: None) -> None:
         self.before = before
 
-    def find(self, jpeg: bytes) -> Found:
+    def run(self, jpeg: bytes) -> DetectedFaces:
         self.before(jpeg)
         if jpeg == b"bad":
             raise UnusablePictureError("bad")
         face = Detection(Box(1, 2, 3, 4), 0.9)
-        return Found(64, 48, (face,), np.zeros((1, 8, 8, 3), np.uint8), 0.001, 0.001)
+        crops = np.zeros((1, 8, 8, 3), np.uint8)
+        return DetectedFaces(64, 48, (face,), crops, 0.001, 0.001, (Sighting(face.box, 0.9),))
 
 
 class Indifferent:
@@ -47,7 +50,7 @@ class Indifferent:
 
     name = "stub"
     max_batch = 8
-    lanes = 1
+    instances = 1
 
     def warm(self) -> None:
         pass
@@ -58,23 +61,25 @@ class Indifferent:
 
 
 @contextmanager
-def stub_shop(
+def stub_context(
     finder: OneFace | None = None,
-    slots: int = 4,
+    in_flight: int = 4,
     engine: Indifferent | None = None,
     registry: CollectorRegistry | None = None,
     threads: int = 4,
-) -> Iterator[Workshop]:
+) -> Iterator[WorkerContext]:
     """To be made inside of a running loop; the batcher is still to be run."""
     metrics = WorkerMetrics(registry or CollectorRegistry())
     with ThreadPoolExecutor(threads) as pool, ThreadPoolExecutor(1) as engine_thread:
-        yield Workshop(
-            finder=cast("FaceFinder", finder or OneFace()),
-            threads=pool,
-            batcher=Batcher(cast("Any", engine or Indifferent()), engine_thread, metrics),
-            labels=EMOTIONS,
+        batcher = Batcher(cast("Any", engine or Indifferent()), engine_thread, metrics)
+        clock = RedisClock()
+        detection = cast("FaceDetectionStage", finder or OneFace())
+        yield WorkerContext(
+            pipeline=FramePipeline(detection, pool, batcher, EMOTIONS, metrics, clock.now_ms),
+            batcher=batcher,
+            clock=clock,
             model=Model("stub", "1", "stub"),
-            slots=Slots(slots, slots),
+            limiter=InFlightLimiter(in_flight, in_flight),
             metrics=metrics,
         )
 

@@ -10,10 +10,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.inference.crop import cut, prepare
+from worker.inference.crop import crop_face, preprocess
 from worker.inference.decode import UnusablePictureError, decode
 from worker.inference.detect import Detection, Detector
+from worker.inference.quality import sharpness, turn_degrees
 from worker.model.card import ModelCard
+from worker.tracking import Sighting
 
 MAX_FACES: Final = 64
 """Maximum number of faces per frame that are classified: the largest ones. The other faces are only
@@ -22,11 +24,12 @@ be late."""
 
 
 @dataclass(frozen=True)
-class Found:
+class DetectedFaces:
     """The faces of a picture.
 
-    `crops` is uint8 (faces, size, size, 3), with a row per detection. `omitted` is the number of
-    detected faces beyond MAX_FACES, which are left out.
+    `crops` is uint8 (faces, size, size, 3), with a row per detection. `sightings` are the
+    detections as the tracker needs them. `omitted` is the number of detected faces beyond
+    MAX_FACES, which are left out.
     """
 
     width: int
@@ -35,12 +38,13 @@ class Found:
     crops: NDArray[np.uint8]
     decode_s: float
     detect_s: float
+    sightings: tuple[Sighting, ...]
     omitted: int = 0
     detect_side: int | None = None
 
 
-class FaceFinder:
-    """Finds and crops faces, from any thread. Each thread gets its own detector."""
+class FaceDetectionStage:
+    """Decodes, detects and crops, from any thread. Each thread gets its own detector."""
 
     def __init__(
         self,
@@ -48,7 +52,7 @@ class FaceFinder:
         card: ModelCard,
         detect_side: int | None = None,
     ) -> None:
-        """Create a finder; events report `detect_side`, which is the detector's."""
+        """Create the stage; events report `detect_side`, which is the detector's."""
         self._new_detector = new_detector
         self._card = card
         self._detect_side = detect_side
@@ -56,7 +60,7 @@ class FaceFinder:
         self.detector = new_detector().name
         self._geometry = card.crop_for(self.detector)
 
-    def find(self, jpeg: bytes) -> Found:
+    def run(self, jpeg: bytes) -> DetectedFaces:
         """Decode a picture, detect faces and crop them. Raises UnusablePictureError."""
         start = time.perf_counter()
         image = decode(jpeg)
@@ -69,15 +73,16 @@ class FaceFinder:
         size = self._card.input_size
         crops = np.empty((len(detections), size, size, 3), np.uint8)
         for crop, detection in zip(crops, detections, strict=True):
-            crop[:] = prepare(cut(image, detection.box, self._geometry), self._card)
+            crop[:] = preprocess(crop_face(image, detection.box, self._geometry), self._card)
         height, width = image.shape[:2]
-        return Found(
+        return DetectedFaces(
             width=width,
             height=height,
             detections=tuple(detections),
             crops=crops,
             decode_s=decoded - start,
             detect_s=time.perf_counter() - decoded,
+            sightings=tuple(map(_sighting, detections, crops)),
             omitted=len(detected) - len(detections),
             detect_side=self._detect_side,
         )
@@ -87,6 +92,11 @@ class FaceFinder:
         if detector is None:
             detector = self._local.detector = self._new_detector()
         return detector
+
+
+def _sighting(detection: Detection, crop: NDArray[np.uint8]) -> Sighting:
+    turn = turn_degrees(detection.landmarks)
+    return Sighting(detection.box, detection.score, turn, sharpness(crop))
 
 
 def _largest(detections: Sequence[Detection], count: int) -> list[Detection]:

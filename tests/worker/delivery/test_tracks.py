@@ -1,0 +1,243 @@
+"""Tracks, episodes and minutes on their way to Redis, over takeovers, damage and silence."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import redis
+
+from emotion_streams import EndReason, Episode, EpisodeType, Minute, keys
+from emotion_streams.connection import connect_async
+from emotion_streams.events import EmotionEvent
+from tests import samples
+from tests.worker.stubs import stub_context, until
+from worker.delivery import camera as delivery
+from worker.delivery.camera import CameraPipeline
+from worker.delivery.stream import CameraStream, Retention
+from worker.ownership.lease import Leases
+
+CAMERA = "lobby"
+ENTERED, LEFT = EpisodeType.FACE_ENTERED, EpisodeType.FACE_LEFT
+
+
+@asynccontextmanager
+async def worker(url: str, name: str) -> AsyncIterator[CameraPipeline]:
+    """A worker that owns the camera until the block ends, then stops without releasing it."""
+    connection = connect_async(url)
+    await connection.hset(keys.lease(CAMERA), "expires_ms", 0)
+    lease = await Leases(connection, name).acquire(CAMERA)
+    assert lease
+    with stub_context() as context:
+        pipeline = CameraPipeline(CameraStream(connection, lease, Retention()), context)
+        tasks = [asyncio.create_task(context.batcher.run()), asyncio.create_task(pipeline.run())]
+        try:
+            yield pipeline
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await connection.aclose()
+
+
+def play(url: str, act: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    asyncio.run(act())
+
+
+class Film:
+    """Frames of one person, 100 ms apart, stored one after the other."""
+
+    def __init__(self, client: redis.Redis, ago_ms: int = 0) -> None:
+        self.client = client
+        self.at_ms = int(time.time() * 1000) - ago_ms
+        self.seq = self.lost = 0
+
+    async def show(self, frames: int) -> None:
+        """Store frames, and wait until their events are there."""
+        for _ in range(frames):
+            frame = samples.frame(self.at_ms, self.seq, jpeg=b"face")
+            self.client.xadd(keys.frames(CAMERA), {"frame": frame.pack()}, id=f"{self.at_ms}-0")
+            self.at_ms += 100
+            self.seq += 1
+        await until(lambda: len(events(self.client)) == self.seq - self.lost)
+
+
+def events(client: redis.Redis) -> list[EmotionEvent]:
+    entries: Any = client.xrange(keys.emotions(CAMERA))
+    return [EmotionEvent.unpack(fields[b"event"]) for _, fields in entries]
+
+
+def episodes(client: redis.Redis) -> list[Episode]:
+    entries: Any = client.xrange(keys.episodes(CAMERA))
+    return [Episode.unpack(fields[b"episode"]) for _, fields in entries]
+
+
+def minutes(client: redis.Redis) -> list[Minute]:
+    entries: Any = client.xrange(keys.minutes(CAMERA))
+    return [Minute.unpack(fields[b"minute"]) for _, fields in entries]
+
+
+def faces(client: redis.Redis) -> list[Episode]:
+    return [each for each in episodes(client) if each.type in (ENTERED, LEFT)]
+
+
+def test_a_person_has_one_track_from_the_second_frame_on(
+    redis_url: str, client: redis.Redis
+) -> None:
+    async def act() -> None:
+        async with worker(redis_url, "one"):
+            await Film(client).show(6)
+        first, *others = [event.faces[0].track for event in events(client)]
+        assert first is None
+        assert set(others) == {f"{events(client)[0].frame_id}.0"}
+        (entered,) = faces(client)
+        assert (entered.type, entered.track) == (ENTERED, others[0])
+        assert entered.frame_id == events(client)[1].frame_id
+
+    play(redis_url, act)
+
+
+def test_the_next_owner_continues_with_the_same_track(redis_url: str, client: redis.Redis) -> None:
+    async def act() -> None:
+        film = Film(client)
+        async with worker(redis_url, "one"):
+            await film.show(5)
+        async with worker(redis_url, "two"):
+            await film.show(5)
+        assert len({event.faces[0].track for event in events(client)[1:]}) == 1
+        assert [each.type for each in faces(client)] == [ENTERED]
+
+    play(redis_url, act)
+
+
+def test_a_silent_camera_has_its_tracks_closed_by_its_owner_when_last_seen(
+    redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "SILENCE_S", 0.3)
+    monkeypatch.setattr(delivery, "BLOCK_MS", 100)
+
+    async def act() -> None:
+        film = Film(client)
+        async with worker(redis_url, "one"):
+            await film.show(5)
+            await until(lambda: len(faces(client)) == 2)
+            left = faces(client)[1]
+            assert (left.type, left.reason) == (LEFT, EndReason.CAMERA_DOWN)
+            assert left.end_ms == film.at_ms - 100
+            await film.show(2)  # who comes back is another track
+            await until(lambda: len(faces(client)) == 3)
+        entered = faces(client)[2]
+        assert entered.track != left.track
+
+    play(redis_url, act)
+
+
+def test_a_crashed_owners_tracks_are_closed_by_the_next_although_no_frame_comes(
+    redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "SILENCE_S", 0.3)
+    monkeypatch.setattr(delivery, "BLOCK_MS", 100)
+
+    async def act() -> None:
+        async with worker(redis_url, "one"):
+            await Film(client).show(5)
+        assert client.hget(keys.tracks(CAMERA), "open") == b"1"
+        async with worker(redis_url, "two"):
+            await until(lambda: [each.type for each in faces(client)] == [ENTERED, LEFT])
+
+    play(redis_url, act)
+
+
+def test_the_minute_is_closed_while_nothing_comes_and_no_owner_is_needed_then(
+    redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "SILENCE_S", 0.3)
+    monkeypatch.setattr(delivery, "BLOCK_MS", 100)
+
+    async def act() -> None:
+        film = Film(client, ago_ms=130_000)
+        async with worker(redis_url, "one"):
+            await film.show(5)
+            await until(lambda: client.hget(keys.tracks(CAMERA), "open") == b"0")
+        assert sum(minute.frames for minute in minutes(client)) == 5
+        people = [minute.people for minute in minutes(client) if minute.people]
+        assert sum(each.entered for each in people) == sum(each.left for each in people) == 1
+        assert client.ttl(keys.minutes(CAMERA)) > 29 * 86_400
+
+    play(redis_url, act)
+
+
+@pytest.mark.parametrize("state", [b"nonsense", b"\x81\xa6schema\xcd\x03\xe7"])
+def test_a_state_that_cannot_be_read_is_replaced_and_one_warning_says_so(
+    redis_url: str, client: redis.Redis, caplog: pytest.LogCaptureFixture, state: bytes
+) -> None:
+    async def act() -> None:
+        film = Film(client)
+        async with worker(redis_url, "one"):
+            await film.show(3)
+        client.hset(keys.tracks(CAMERA), "state", state)
+        async with worker(redis_url, "two"):
+            await film.show(3)
+        tracks = [event.faces[0].track for event in events(client)]
+        assert tracks[2] not in (None, tracks[5])
+        assert tracks[5] is not None
+        assert tracks[5] != tracks[2]
+        warnings = [each for each in caplog.records if "tracks are lost" in each.message]
+        assert len(warnings) == 1
+
+    play(redis_url, act)
+
+
+def test_a_key_of_another_type_is_reset_and_tracking_starts_anew(
+    redis_url: str, client: redis.Redis
+) -> None:
+    for key in (keys.tracks, keys.episodes, keys.minutes):
+        client.set(key(CAMERA), "text")
+
+    async def act() -> None:
+        async with worker(redis_url, "one"):
+            await Film(client).show(3)
+            await until(lambda: len(faces(client)) == 1)
+
+    play(redis_url, act)
+
+
+def test_a_state_that_another_hand_replaced_is_continued_from_and_not_overwritten(
+    redis_url: str, client: redis.Redis
+) -> None:
+    """A failover may roll back the last commits: starts without an end would be left."""
+
+    async def act() -> None:
+        film = Film(client)
+        async with worker(redis_url, "one"):
+            await film.show(1)
+            before = client.hgetall(keys.tracks(CAMERA))
+            await film.show(1)
+            assert len(faces(client)) == 1
+            client.hset(keys.tracks(CAMERA), mapping=before)  # type: ignore[arg-type]
+            client.delete(keys.episodes(CAMERA))
+            await film.show(1)  # finds another version than its own, and loads it
+            await film.show(2)
+            await until(lambda: len(faces(client)) == 1)
+        assert faces(client)[0].type == ENTERED
+
+    play(redis_url, act)
+
+
+def test_frames_of_a_session_without_an_event_are_lost_frames_of_their_minute(
+    redis_url: str, client: redis.Redis
+) -> None:
+    async def act() -> None:
+        film = Film(client, ago_ms=130_000)
+        async with worker(redis_url, "one"):
+            await film.show(2)
+            film.seq += 2
+            film.lost += 2
+            await film.show(2)
+            film.at_ms += 60_000
+            await film.show(1)
+        assert minutes(client)[0].frames_lost == 2
+
+    play(redis_url, act)

@@ -1,0 +1,140 @@
+"""The stages of a frame, from its JPEG to the probabilities of its faces."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion_streams.emotions import EMOTIONS
+from emotion_streams.frames import Frame
+from service.metrics import WorkerMetrics
+from worker.inference.batch import Batcher, Classified
+from worker.inference.faces import DetectedFaces, FaceDetectionStage
+from worker.inference.permits import CrowdLimiter, Permit
+from worker.tracking.camera_tracker import Reusable, TrackedFrame, Turn
+
+
+@dataclass(frozen=True)
+class ClassifiedFaces:
+    """The emotions of a frame's faces.
+
+    `probabilities` is float32 (faces, 8) in the order of EMOTIONS. `classified_ms`: per face, the
+    capture time of the earlier frame that its probabilities are from, None if it is this frame.
+    `seconds`: how long the engine worked on it.
+    """
+
+    probabilities: NDArray[np.float32]
+    classified_ms: tuple[int | None, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class AnalysedFrame:
+    """What the stages found in a frame.
+
+    `began_ms`, `ended_ms`: when the stages began and ended, by the clock of `frame.captured_ms`.
+    """
+
+    frame_id: str
+    frame: Frame
+    faces: DetectedFaces
+    tracked: TrackedFrame
+    emotions: ClassifiedFaces
+    began_ms: float
+    ended_ms: float
+
+
+class FramePipeline:
+    """Runs the stages of frames of all cameras, many frames at a time.
+
+    `threads` run decoding and detection. `labels` name the engine's outputs in order. `clock_ms` is
+    the clock of the frames' capture times.
+    """
+
+    def __init__(
+        self,
+        detection: FaceDetectionStage,
+        threads: Executor,
+        batcher: Batcher,
+        labels: Sequence[str],
+        metrics: WorkerMetrics,
+        clock_ms: Callable[[], float],
+    ) -> None:
+        self._detection = detection
+        self._threads = threads
+        self._batcher = batcher
+        self._columns = [labels.index(emotion) for emotion in EMOTIONS]
+        self._metrics = metrics
+        self._clock_ms = clock_ms
+
+    async def analyse(
+        self,
+        camera: str,
+        frame_id: str,
+        frame: Frame,
+        permit: Permit,
+        crowds: CrowdLimiter,
+        turn: Turn,
+    ) -> AnalysedFrame:
+        """Decode a frame, detect and track its faces, classify them.
+
+        Publishing follows in the order of the frames (CameraPipeline). Raises UnusablePictureError.
+        """
+        permit.camera, permit.frame_id = camera, frame_id
+        began_ms = self._clock_ms()
+        faces = await self._detect(frame.jpeg, permit)
+        permit.release_thread()  # the turn may come later, after frames that wait for a thread
+        tracked = await turn.associate(frame_id, frame.captured_ms, faces.sightings)
+        with crowds.admit(len(faces.crops)):
+            await permit.wait_for_engine(len(faces.crops))
+            emotions = await self._classify(camera, frame_id, faces, turn, tracked)
+        return AnalysedFrame(frame_id, frame, faces, tracked, emotions, began_ms, self._clock_ms())
+
+    async def _detect(self, jpeg: bytes, permit: Permit) -> DetectedFaces:
+        """Decode, detect and crop in a thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._detect_now, jpeg, permit)
+
+    def _detect_now(self, jpeg: bytes, permit: Permit) -> DetectedFaces:
+        permit.enter_thread()
+        began = time.perf_counter()
+        try:
+            return self._detection.run(jpeg)
+        finally:
+            self._metrics.threads_busy.inc((time.perf_counter() - began) / permit.threads)
+
+    async def _classify(
+        self, camera: str, frame_id: str, faces: DetectedFaces, turn: Turn, tracked: TrackedFrame
+    ) -> ClassifiedFaces:
+        """Classify the faces.
+
+        While faces wait for the engine, a face is not classified again whose track has a steady
+        label and recent probabilities.
+        """
+        count, tracks = len(faces.crops), tracked.association.tracks
+        reused: list[Reusable | None] = [None] * count
+        if self._batcher.is_saturated:
+            captured_ms = tracked.association.captured_ms
+            reused = [turn.reusable(track, captured_ms) for track in tracks]
+        if not any(reused):
+            classified = await self._batcher.classify(camera, faces.crops, frame_id)
+            return ClassifiedFaces(self._ordered(classified), (None,) * count, classified.seconds)
+        due = [n for n, known in enumerate(reused) if known is None]
+        classified = await self._batcher.classify(camera, faces.crops[due], frame_id)
+        probabilities = np.empty((count, len(EMOTIONS)), np.float32)
+        probabilities[due] = self._ordered(classified)
+        for n, known in enumerate(reused):
+            if known is not None:
+                probabilities[n] = known.probabilities
+        times = tuple(None if known is None else known.captured_ms for known in reused)
+        return ClassifiedFaces(probabilities, times, classified.seconds)
+
+    def _ordered(self, classified: Classified) -> NDArray[np.float32]:
+        """Return the probabilities in the order of EMOTIONS."""
+        if not len(classified.probabilities):
+            return np.empty((0, len(EMOTIONS)), np.float32)
+        return classified.probabilities[:, self._columns]

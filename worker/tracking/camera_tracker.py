@@ -1,0 +1,168 @@
+"""The tracking of one owned camera: orders the associations, and holds what is committed."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion_streams.frames import Frame
+from emotion_streams.wire import MalformedMessageError
+from worker.tracking.state import TrackingState
+from worker.tracking.step import advance, close_minute, close_silent, count_lost, steady
+from worker.tracking.tracker import associate
+from worker.tracking.types import Association, Policy, Sighting, Step
+
+
+@dataclass(frozen=True)
+class TrackedFrame:
+    """The faces of a frame with their tracks, until the frame is committed.
+
+    `epoch`: how often the tracker had been loaded when the frame was associated.
+    """
+
+    association: Association
+    sightings: tuple[Sighting, ...]
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Reusable:
+    """Probabilities (eight, in the order of EMOTIONS) that stand for classifying a face again.
+
+    `captured_ms`: capture time of the frame that they are from.
+    """
+
+    probabilities: tuple[float, ...]
+    captured_ms: int
+
+
+class CameraTracker:
+    """The tracking state of a camera while this worker owns it.
+
+    Frames are associated in the order of their turns, which may be ahead of the commits. `state` is
+    the state after the last committed frame, stored as `version`.
+    """
+
+    def __init__(self, camera: str, policy: Policy, reuse_ms: int = 0) -> None:
+        self.state = TrackingState.empty(camera)
+        self.version = b""
+        self._camera = camera
+        self._policy = policy
+        self._reuse_ms = reuse_ms
+        self._ahead = self.state.tracks
+        self._epoch = 0
+        self._last_turn: asyncio.Event | None = None
+
+    def load(self, version: bytes, blob: bytes | None) -> str | None:
+        """Continue with a stored state. Returns why it could not be read, if it could not."""
+        defect = None
+        self.version, self.state = version, TrackingState.empty(self._camera)
+        if blob is not None:
+            try:
+                self.state = TrackingState.unpack(self._camera, blob)
+            except MalformedMessageError as error:
+                defect = str(error)
+        self._restart()
+        return defect
+
+    def turn(self) -> "Turn":
+        """Return the next frame's place in the order of associations."""
+        turn = Turn(self, self._last_turn)
+        self._last_turn = turn.ended
+        return turn
+
+    def associate(
+        self, frame_id: str, captured_ms: int, sightings: Sequence[Sighting]
+    ) -> TrackedFrame:
+        """Associate the faces of a frame with tracks, after the previous frame's."""
+        association = associate(self._ahead, frame_id, captured_ms, sightings)
+        self._ahead = association.after
+        return TrackedFrame(association, tuple(sightings), self._epoch)
+
+    def reusable(self, track: str | None, now_ms: int) -> Reusable | None:
+        """Return recent probabilities of a track whose label is steady; None if there are none."""
+        found = steady(self.state, track, now_ms) if track and self._reuse_ms else None
+        if found is None or now_ms - found[2] > self._reuse_ms:
+            return None
+        return Reusable(found[1], found[2])
+
+    def advance(
+        self,
+        state: TrackingState,
+        frame: Frame,
+        tracked: TrackedFrame,
+        probabilities: NDArray[np.float32],
+        classified_ms: Sequence[int | None],
+    ) -> Step:
+        """Return the step from `state` over an analysed frame.
+
+        `probabilities` is (faces, 8) in the order of EMOTIONS. `classified_ms`: per face, as in
+        Face.
+        """
+        association = tracked.association
+        if tracked.epoch != self._epoch:  # it was associated with tracks that were never committed
+            association = associate(
+                state.tracks, association.frame_id, association.captured_ms, tracked.sightings
+            )
+        step = advance(
+            state, association, tracked.sightings, probabilities, self._policy, classified_ms
+        )
+        if step.state is state:
+            return step
+        after = replace(step.state, session_id=frame.session_id, seq=frame.seq)
+        # Between two events of a producer's session, each frame that is missing ended otherwise.
+        if frame.session_id == state.session_id and frame.seq > state.seq + 1:
+            after = count_lost(after, frame.seq - state.seq - 1)
+        return replace(step, state=after)
+
+    def close_silent(self, now_ms: int) -> Step:
+        """Return the step that ends what is open while the camera sends nothing.
+
+        Its state is the current one if nothing ends: the minute may not be over yet.
+        """
+        silent = close_silent(self.state, self._policy) if self.state.people else Step(self.state)
+        over = close_minute(silent.state, now_ms, self._policy)
+        return Step(over.state, (), silent.episodes + over.episodes, silent.minutes + over.minutes)
+
+    def commit(self, state: TrackingState, version: bytes) -> None:
+        """Continue after `state`, which was stored with the frames that led to it."""
+        self.state, self.version = state, version
+
+    def commit_closed(self, state: TrackingState, version: bytes) -> None:
+        """Continue after `state`, which was stored while no frame was in flight."""
+        self.commit(state, version)
+        self._restart()
+
+    def _restart(self) -> None:
+        self._ahead = self.state.tracks
+        self._epoch += 1
+
+
+class Turn:
+    """A frame's place in the order in which the frames of a camera are associated."""
+
+    def __init__(self, tracker: CameraTracker, previous: asyncio.Event | None) -> None:
+        self._tracker = tracker
+        self._previous = previous
+        self.ended = asyncio.Event()
+
+    async def associate(
+        self, frame_id: str, captured_ms: int, sightings: Sequence[Sighting]
+    ) -> TrackedFrame:
+        """Wait until the frames before this one are associated or have ended, then associate it."""
+        if self._previous is not None:
+            await self._previous.wait()
+            self._previous = None  # a chain of all frames would never be freed
+        tracked = self._tracker.associate(frame_id, captured_ms, sightings)
+        self.end()
+        return tracked
+
+    def reusable(self, track: str | None, now_ms: int) -> Reusable | None:
+        """Return what CameraTracker.reusable returns."""
+        return self._tracker.reusable(track, now_ms)
+
+    def end(self) -> None:
+        """Let the next frame follow. Safe to repeat."""
+        self.ended.set()
