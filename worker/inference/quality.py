@@ -17,14 +17,6 @@ SHARPNESS_SIDE: Final = 32
 """Side in pixels of the crop in which sharpness is measured, so that it does not depend on the
 model's input."""
 
-MIN_SHARPNESS: Final = 8.0
-"""FER+'s faces were blurred: simpnet-v2-32 names 54 % right at a sharpness of 6 to 8, 73 % at 10 to
-15, and 84 % of the sharp ones."""
-
-MAX_TURN_DEGREES: Final = 50.0
-"""Of FER+'s faces, simpnet-v2-32 names 86 % right up to this turn, and 64 % from 50 to 60 degrees,
-of which there are only 22."""
-
 
 def turn_degrees(landmarks: Landmarks | None) -> float | None:
     """Return how far a head is turned to the side, -90 to 90; None without landmarks.
@@ -57,10 +49,3 @@ def sharpness(crop: NDArray[np.uint8]) -> float:
         grey = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
     _, deviation = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))
     return float(deviation[0, 0])
-
-
-def is_clear(turn: float | None, sharp: float | None) -> bool:
-    """Return whether a face is neither too far turned nor too blurred for a label."""
-    return (turn is None or abs(turn) <= MAX_TURN_DEGREES) and (
-        sharp is None or sharp >= MIN_SHARPNESS
-    )

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from worker.inference.detect import Landmarks
-from worker.inference.quality import MIN_SHARPNESS, NOSE_DEPTH, is_clear, sharpness, turn_degrees
+from worker.inference.quality import NOSE_DEPTH, sharpness, turn_degrees
 
 EYES = 63.0
 HEAD = {  # x to the picture's right, y down, z towards the camera, in millimetres
@@ -63,7 +63,7 @@ def picture(side: int, blur: float) -> np.ndarray:
 def test_the_more_a_face_is_blurred_the_less_sharp_it_is() -> None:
     found = [sharpness(picture(32, blur)) for blur in (0, 1, 2, 4)]
     assert found == sorted(found, reverse=True)
-    assert found[0] > MIN_SHARPNESS > found[-1]
+    assert found[0] > 8 > found[-1]
     assert sharpness(np.full((32, 32, 3), 90, np.uint8)) == 0
 
 
@@ -72,11 +72,3 @@ def test_sharpness_hardly_depends_on_the_size_of_the_models_input() -> None:
     large = np.asarray(cv2.resize(grey, (96, 96), interpolation=cv2.INTER_LINEAR), np.uint8)
     small = np.asarray(cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA), np.uint8)
     assert sharpness(large) == pytest.approx(sharpness(small), rel=0.15)
-
-
-def test_a_face_is_clear_unless_it_is_known_to_be_turned_or_blurred() -> None:
-    assert is_clear(None, None)
-    assert is_clear(-30.0, 20.0)
-    assert not is_clear(60.0, 20.0)
-    assert not is_clear(-60.0, None)
-    assert not is_clear(0.0, 2.0)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from emotion_streams.emotions import EMOTIONS, Emotion
 from tests.worker.tracking.walk import Walk, rows, sighting
+from worker.tracking import Sighting
 from worker.tracking.constants import MIN_SIDE
 
 
@@ -69,16 +70,23 @@ def test_a_face_that_shows_nothing_clear_becomes_uncertain() -> None:
     assert 600 <= 100 * found.index("uncertain") <= 1_200
 
 
-@pytest.mark.parametrize(("size", "turn"), [(MIN_SIDE - 1.0, None), (60.0, 60.0), (60.0, -60.0)])
-def test_a_face_that_is_too_small_or_turned_becomes_uncertain(
-    size: float, turn: float | None
-) -> None:
+@pytest.mark.parametrize(
+    "unclear",
+    [
+        sighting(0.0, MIN_SIDE - 1.0),
+        sighting(0.0, turn=60.0, sharpness=30.0),
+        sighting(0.0, turn=-60.0),
+        sighting(0.0, turn=0.0, sharpness=4.0),
+    ],
+)
+def test_a_face_that_is_too_small_turned_or_blurred_becomes_uncertain(unclear: Sighting) -> None:
     walk = Walk()
+    clear = sighting(0.0, unclear.box.width + 2, turn=30.0, sharpness=20.0)
     for ms in range(0, 2_000, 100):
-        walk.see(ms, [sighting(0.0, max(size, 15.0))], rows(["happiness"]))
+        walk.see(ms, [clear], rows(["happiness"]))
     assert [face.label for face in walk.faces] == ["happiness"]
     for ms in range(2_000, 3_000, 100):
-        walk.see(ms, [sighting(0.0, size, turn)], rows(["anger"]))
+        walk.see(ms, [unclear], rows(["anger"]))
     assert [face.label for face in walk.faces] == ["uncertain"]
     assert walk.faces[0].smoothed
     assert walk.faces[0].smoothed["happiness"] > 0.5, "it decides little about the average"

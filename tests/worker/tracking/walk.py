@@ -38,8 +38,10 @@ def rows(shown: Sequence[Emotion | None], share: float = 0.86) -> NDArray[np.flo
     return found
 
 
-def sighting(x: float, size: float = 60.0, turn: float | None = None) -> Sighting:
-    return Sighting(Box(x, 100.0, size, size), 0.9, turn, None)
+def sighting(
+    x: float, size: float = 60.0, turn: float | None = None, sharpness: float | None = None
+) -> Sighting:
+    return Sighting(Box(x, 100.0, size, size), 0.9, turn, sharpness)
 
 
 @dataclass
