@@ -63,6 +63,9 @@ def parse_person(fields: wire.Fields) -> Person:
     if not is_sound:
         raise wire.MalformedMessageError("field person holds a value out of its bounds")
     label, rival = _LABELS[label], _LABELS[rival]
+    showing = _parse_showing(fields) if fields.has("showing") else None
+    if showing and not first_ms <= showing.start_ms <= last_ms:
+        raise wire.MalformedMessageError("field showing begins outside of its track")
     return Person(
         id=fields.text("id"),
         first_ms=first_ms,
@@ -75,7 +78,7 @@ def parse_person(fields: wire.Fields) -> Person:
         next_number=number,
         counted_ms=counted_ms,
         steady=Steady(label, since_ms, smoothed, weight, raw, raw_ms, rival, rival_ms),
-        showing=_parse_showing(fields) if fields.has("showing") else None,
+        showing=showing,
     )
 
 
