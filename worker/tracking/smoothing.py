@@ -3,11 +3,12 @@
 import math
 
 from emotion_streams.emotions import EMOTIONS, UNCERTAIN, Label
-from worker.inference.quality import is_clear
 from worker.tracking.constants import (
     END_HOLD_MS,
     END_SHARE,
     FULL_WEIGHT_SIDE,
+    MAX_TURN_DEGREES,
+    MIN_SHARPNESS,
     MIN_SIDE,
     MIN_WEIGHT,
     SMOOTHING_TAU_S,
@@ -63,6 +64,9 @@ def _target(label: Label, smoothed: Eight) -> Label:
 def _weight(sighting: Sighting) -> tuple[float, bool]:
     """Return the weight of a face in the average, and whether it is clear enough for a label."""
     side = max(sighting.box.width, sighting.box.height)
-    if side < MIN_SIDE or not is_clear(sighting.turn_degrees, sighting.sharpness):
+    turn, sharpness = sighting.turn_degrees, sighting.sharpness
+    is_turned = turn is not None and abs(turn) > MAX_TURN_DEGREES
+    is_blurred = sharpness is not None and sharpness < MIN_SHARPNESS
+    if side < MIN_SIDE or is_turned or is_blurred:
         return MIN_WEIGHT, False
     return max(MIN_WEIGHT, min(1.0, sighting.score) * min(1.0, side / FULL_WEIGHT_SIDE)), True

@@ -37,7 +37,7 @@ def advance(
     every start has one end, and none twice. Raises ValueError if the lengths differ.
     """
     if not len(association.tracks) == len(sightings) == len(probabilities):
-        raise ValueError("a track, a sighting and a row of probabilities per face are needed")
+        raise ValueError("a track, a sighting and a row of probabilities are needed per face")
     if frame_key(association.frame_id) <= frame_key(state.tracks.last_frame_id):
         return Step(state, (TrackedFace(),) * len(sightings))
     last_ms = state.tracks.clock_ms
@@ -46,14 +46,12 @@ def advance(
     minutes.add_frame(last_ms, now_ms, len(sightings))
     people = People(Moment(state.camera, association.frame_id, now_ms), policy, minutes)
     tracks = _admitted(state, association)
-    present = {}
+    present = {} if has_jumped else {each.id: each for each in state.people if each.id in tracks}
     for person in state.people:
-        if person.id in tracks and not has_jumped:
-            present[person.id] = person
-            continue
-        is_down = has_jumped or (person.last_ms == last_ms and now_ms - last_ms > GAP_MS)
-        people.leave(person, EndReason.CAMERA_DOWN if is_down else EndReason.GONE)
-        tracks.pop(person.id, None)
+        if person.id not in present:
+            is_down = has_jumped or (person.last_ms == last_ms and now_ms - last_ms > GAP_MS)
+            people.leave(person, EndReason.CAMERA_DOWN if is_down else EndReason.GONE)
+            tracks.pop(person.id, None)
     faces = [TrackedFace()] * len(sightings)
     rows = _rows(probabilities)
     for n, track in _first_of_each(association.tracks, tracks):
