@@ -51,8 +51,8 @@ def short_track(track: str) -> str:
 
     The name is `<milliseconds>-<number>.<index>`; the number is left out if it is 0.
     """
-    milliseconds, _, rest = track.partition("-")
-    return "#" + printable(f"{milliseconds[-_TRACK_DIGITS:]}-{rest[:20]}".replace("-0.", "."))
+    milliseconds, dash, rest = track.partition("-")
+    return printable(f"#{milliseconds[-_TRACK_DIGITS:]}{dash}{rest[:20]}").replace("-0.", ".")
 
 
 def local_time(milliseconds: int) -> str:
