@@ -38,7 +38,7 @@ def describe(event: EmotionEvent) -> str:
 
 def _describe_face(face: Face) -> str:
     shown = f"{face.emotion} {face.confidence:.0%}"
-    if face.label is not None:
+    if face.label not in (None, face.emotion):
         shown = f"{face.label} ({shown})"
     if face.track is not None:
         shown = f"{short_track(face.track)} {shown}"

@@ -63,7 +63,7 @@ def test_a_row_per_episode_says_from_when_to_when_an_emotion_showed(
         "camera", "track", "shows", "from", "to", "for", "confidence", "ended",
     ]  # fmt: skip
     assert [" ".join(row.split()) for row in rows] == [
-        "lobby #000000.0 in view 2023-11-14 22:13:20 - 0.4 s - -",
+        "lobby #000000.0 in view 2023-11-14 22:13:20 - - - -",
         "lobby #000000.0 happiness 2023-11-14 22:13:20 2023-11-14 22:13:25 5.0 s 70% gone",
         "lobby #123456-2.1 happiness 2023-11-14 22:13:20 - 0.4 s 70% -",
     ]
@@ -234,4 +234,5 @@ def test_a_line_of_an_event_shows_the_track_and_the_steady_label() -> None:
     assert "  #599061-3.2 uncertain (surprise 70%) at 10,8 20x24  " in shown(
         track="1795346599061-3.2", label="uncertain"
     )
+    assert "  #599061.0 surprise 70% at " in shown(track="1795346599061-0.0", label="surprise")
     assert shown(track="\x1b[2J\x07").isprintable()
