@@ -24,7 +24,7 @@ from deploy.redis_server import IN_MEMORY, ServerUnavailableError, find_server
 from deploy.status import Status
 from emotion_streams import connect_async, local_instance, read_ledger, subscribe_async
 from emotion_streams.backoff import REDIS_ERRORS
-from emotion_streams.cli import describe, printable
+from emotion_streams.cli.output import describe, printable
 from emotion_streams.local_instance import LocalInstance
 from emotion_streams.redaction import short_message
 from service.command_line import conceal

@@ -9,8 +9,21 @@ from emotion_streams.events import Box, EmotionEvent, Face, Latency, Model
 from emotion_streams.frames import Frame
 from emotion_streams.ledger import Ledger, Outcome, read_ledger
 from emotion_streams.minutes import Minute, People
+from emotion_streams.ranges import (
+    read_episodes,
+    read_episodes_async,
+    read_minutes,
+    read_minutes_async,
+)
 from emotion_streams.redis_url import InvalidRedisUrlError
-from emotion_streams.subscribe import NOW, START, subscribe, subscribe_async
+from emotion_streams.subscribe import (
+    NOW,
+    START,
+    subscribe,
+    subscribe_async,
+    subscribe_episodes,
+    subscribe_episodes_async,
+)
 from emotion_streams.wire import MalformedMessageError
 
 __version__ = "0.1.0"
@@ -41,7 +54,13 @@ __all__ = [
     "People",
     "connect_async",
     "list_cameras",
+    "read_episodes",
+    "read_episodes_async",
     "read_ledger",
+    "read_minutes",
+    "read_minutes_async",
     "subscribe",
     "subscribe_async",
+    "subscribe_episodes",
+    "subscribe_episodes_async",
 ]

@@ -1,4 +1,4 @@
-"""Client and AsyncClient: one object per Redis for events, cameras and ledgers."""
+"""Client and AsyncClient: one object per Redis for events, episodes, minutes and cameras."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
@@ -10,15 +10,27 @@ from typing import Any, Self, TypeVar
 from emotion_streams import keys
 from emotion_streams.cameras import CameraStatus, list_cameras
 from emotion_streams.connection import connect_async
+from emotion_streams.episodes import Episode
 from emotion_streams.events import EmotionEvent
 from emotion_streams.ledger import Ledger, read_ledger
-from emotion_streams.subscribe import NOW, After, Cameras, subscribe, subscribe_async
+from emotion_streams.minutes import Minute
+from emotion_streams.ranges import Time, read_episodes, read_minutes, read_range
+from emotion_streams.stream_kinds import EPISODES, MINUTES
+from emotion_streams.subscribe import (
+    NOW,
+    After,
+    Cameras,
+    subscribe,
+    subscribe_async,
+    subscribe_episodes,
+    subscribe_episodes_async,
+)
 
 Result = TypeVar("Result")
 
 
 class AsyncClient:
-    """Reads events, cameras and ledgers from one Redis, for asyncio.
+    """Reads events, episodes, minutes, cameras and ledgers from one Redis, for asyncio.
 
         async with AsyncClient("redis://localhost:6379") as client:
             async for event in client.subscribe("lobby"):
@@ -36,6 +48,24 @@ class AsyncClient:
     ) -> AsyncGenerator[EmotionEvent, None]:
         """Yield events as `subscribe_async` does, over a separate connection."""
         return subscribe_async(self._url, cameras, after)
+
+    def subscribe_episodes(
+        self, cameras: Cameras = None, after: After = NOW
+    ) -> AsyncGenerator[Episode, None]:
+        """Yield records as `subscribe_episodes_async` does, over a separate connection."""
+        return subscribe_episodes_async(self._url, cameras, after)
+
+    def read_episodes(
+        self, camera: str, start: Time = None, end: Time = None
+    ) -> AsyncGenerator[Episode, None]:
+        """Yield the records written in a range of times, as `read_episodes_async` does."""
+        return read_range(self._connection, EPISODES, camera, start, end)
+
+    def read_minutes(
+        self, camera: str, start: Time = None, end: Time = None
+    ) -> AsyncGenerator[Minute, None]:
+        """Yield the minutes that began in a range of times, as `read_minutes_async` does."""
+        return read_range(self._connection, MINUTES, camera, start, end)
 
     async def cameras(self) -> list[CameraStatus]:
         """Return the status of every camera, by name. Raises redis-py's errors."""
@@ -87,6 +117,24 @@ class Client:
     ) -> Generator[EmotionEvent, None, None]:
         """Yield events as the function `subscribe` does, over a separate connection."""
         return subscribe(self._url, cameras, after)
+
+    def subscribe_episodes(
+        self, cameras: Cameras = None, after: After = NOW
+    ) -> Generator[Episode, None, None]:
+        """Yield records as the function `subscribe_episodes` does, over a separate connection."""
+        return subscribe_episodes(self._url, cameras, after)
+
+    def read_episodes(
+        self, camera: str, start: Time = None, end: Time = None
+    ) -> Generator[Episode, None, None]:
+        """Yield records as the function `read_episodes` does, over a separate connection."""
+        return read_episodes(self._url, camera, start, end)
+
+    def read_minutes(
+        self, camera: str, start: Time = None, end: Time = None
+    ) -> Generator[Minute, None, None]:
+        """Yield minutes as the function `read_minutes` does, over a separate connection."""
+        return read_minutes(self._url, camera, start, end)
 
     def cameras(self) -> list[CameraStatus]:
         """Return the status of every camera, by name. Raises redis-py's errors."""

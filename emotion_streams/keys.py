@@ -74,8 +74,8 @@ def camera_info(camera: str) -> str:
 def tracks(camera: str) -> str:
     """Return the key of the hash of the tracking state after the last committed frame.
 
-    version: grows with each change. state: a packed TrackingState. open: 1 while a track or a
-    minute is open, so that the camera needs an owner that closes it.
+    version: grows with each change. state: a packed TrackingState. people: its open tracks. open: 1
+    while a track or a minute is open, so that the camera needs an owner that closes it.
     """
     return f"tracks:{{{camera}}}"
 

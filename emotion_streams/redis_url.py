@@ -59,6 +59,10 @@ def parse_url(url: str, environ: Mapping[str, str] = os.environ) -> RedisUrl:
     EMOTION_REDIS_SENTINEL_USERNAME and EMOTION_REDIS_SENTINEL_PASSWORD. Line breaks at their end
     are removed. Raises InvalidRedisUrlError, whose text holds no password.
     """
+    try:
+        url.encode()
+    except UnicodeEncodeError:  # bytes of the command line or the environment
+        raise InvalidRedisUrlError(f"{redact_url(url)!r} is not a Redis URL: not UTF-8") from None
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in _SCHEMES:
         raise InvalidRedisUrlError(

@@ -14,9 +14,10 @@ from gateway.app import build
 from gateway.connections import limit_accept_errors, reserve_files
 from gateway.feed import Feed
 from gateway.history import History
-from gateway.hub import Hub, Published
+from gateway.hub import Hub
 from gateway.monitor import CameraMonitor
 from gateway.pictures import FrameCache, PostProcess, passthrough
+from gateway.published import Published
 from gateway.server import Server, listen
 from gateway.services import ConnectionLimit, Services
 from gateway.settings import GatewaySettings, check
@@ -81,7 +82,9 @@ async def run(
             pictures.on_event(item)
 
         feed = Feed(settings.redis, client, hub, history, on_event, health, metrics)
-        readers = [group.create_task(monitor.run()), group.create_task(feed.run())]
+        readers = [
+            group.create_task(task) for task in (monitor.run(), feed.run(), feed.run_episodes())
+        ]
         services = Services(
             client=client,
             monitor=monitor,

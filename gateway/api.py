@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway import queries
-from gateway.routes import cameras, events, export, page, pictures
+from gateway.routes import cameras, events, export, page, people, pictures
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -33,6 +33,16 @@ API: Final = (
     Endpoint("/api/cameras", cameras.list_cameras, _JSON, schema="Cameras"),
     Endpoint(
         "/api/cameras/{name}/events", events.list_events, _JSON, queries.EventsQuery, "Events"
+    ),
+    Endpoint(
+        "/api/cameras/{name}/episodes",
+        people.list_episodes,
+        _JSON,
+        queries.EpisodesQuery,
+        "Episodes",
+    ),
+    Endpoint(
+        "/api/cameras/{name}/minutes", people.list_minutes, _JSON, queries.MinutesQuery, "Minutes"
     ),
     Endpoint(
         "/api/cameras/{name}/history", cameras.history, _JSON, queries.HistoryQuery, "History"

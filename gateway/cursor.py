@@ -1,17 +1,25 @@
 """Where a client stands in the cameras' streams, as one text that it hands back to resume."""
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Final, TypeAlias
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias, get_args
 
 from emotion_streams import keys
 
 StreamId: TypeAlias = tuple[int, int]
-"""An event's id as numbers, which compare as Redis orders ids."""
+"""An entry's id as numbers, which compare as Redis orders ids."""
+
+Kind = Literal["emotion", "episode"]
+"""A kind of stream that clients follow, by the name of its messages."""
+
+KINDS: Final = frozenset[Kind](get_args(Kind))
 
 ZERO: Final[StreamId] = (0, 0)
 MAX_CAMERAS: Final = 256
 """Cameras in one resume id, which stays below 24 kB with names of usual length."""
+
+MAX_CHARACTERS: Final = MAX_CAMERAS * 148
+"""Of a resume id: of each camera a name of 63 characters, two ids and what separates them."""
 
 MOST: Final = 2**64 - 1
 """Of each number: whatever Redis takes for an id can be a position."""
@@ -32,25 +40,63 @@ def format_id(position: StreamId) -> str:
     return f"{position[0]}-{position[1]}"
 
 
-def parse(text: str) -> dict[str, StreamId]:
-    """Parse what `format_positions` wrote: `lobby=1700000000000-0,door=...`. Raises ValueError."""
+@dataclass(frozen=True)
+class Positions:
+    """By camera, the last event and the last episode that a client has."""
+
+    emotion: dict[str, StreamId] = field(default_factory=dict)
+    episode: dict[str, StreamId] = field(default_factory=dict)
+
+    @classmethod
+    def after_event(cls, camera: str, event_id: StreamId) -> "Positions":
+        """Return the position of a client that names an event alone.
+
+        Of the episodes, those follow that were written after the capture of the event's frame.
+        """
+        return cls({camera: event_id}, {camera: (event_id[0], 0)})
+
+    def of(self, kind: Kind) -> dict[str, StreamId]:
+        """Return the positions in the streams of this kind, by camera."""
+        return self.emotion if kind == "emotion" else self.episode
+
+    def only(self, cameras: frozenset[str]) -> "Positions":
+        """Return a copy with these cameras alone."""
+        return Positions(
+            {camera: at for camera, at in self.emotion.items() if camera in cameras},
+            {camera: at for camera, at in self.episode.items() if camera in cameras},
+        )
+
+
+def parse(text: str) -> Positions:
+    """Parse what `format_positions` wrote: `lobby=1700000000000-0/1700000000003-1,door=...`.
+
+    The second id, of the episode, may be missing. Raises ValueError.
+    """
     parts = text.split(",") if text else []
     if len(parts) > MAX_CAMERAS:
         raise ValueError(f"it names {len(parts)} cameras, the limit is {MAX_CAMERAS}")
-    positions = {}
+    positions = Positions()
     for part in parts:
-        camera, _, entry_id = part.partition("=")
-        positions[keys.check_camera(camera)] = parse_id(entry_id)
+        camera, _, ids = part.partition("=")
+        event, separator, episode = ids.partition("/")
+        one = Positions.after_event(keys.check_camera(camera), parse_id(event))
+        positions.emotion.update(one.emotion)
+        positions.episode.update({camera: parse_id(episode)} if separator else one.episode)
     return positions
 
 
-def format_positions(positions: Mapping[str, StreamId]) -> str:
+def format_positions(positions: Positions) -> str:
     """Format all positions as one text.
 
     Beyond MAX_CAMERAS the furthest behind are left out; a client that resumes gets those cameras
     from the start of what is kept, so it may see events twice, and misses none.
     """
-    items: Iterable[tuple[str, StreamId]] = positions.items()
-    if len(positions) > MAX_CAMERAS:
-        items = sorted(items, key=lambda item: item[1], reverse=True)[:MAX_CAMERAS]
-    return ",".join(f"{camera}={format_id(position)}" for camera, position in items)
+    emotion, episode = positions.emotion, positions.episode
+    cameras = list(dict.fromkeys((*emotion, *episode)))
+    if len(cameras) > MAX_CAMERAS:
+        cameras.sort(key=lambda camera: emotion.get(camera, ZERO), reverse=True)
+        del cameras[MAX_CAMERAS:]
+    return ",".join(
+        f"{camera}={format_id(emotion.get(camera, ZERO))}/{format_id(episode.get(camera, ZERO))}"
+        for camera in cameras
+    )

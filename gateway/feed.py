@@ -1,23 +1,25 @@
-"""The one reader of the emotions streams: into the history, the pictures and the hub."""
+"""The one reader of events and episodes: into the history, the pictures and the hub."""
 
+import asyncio
 from collections.abc import Callable
 
 from redis.exceptions import ResponseError
 
-from emotion_streams import keys, subscribe_async
+from emotion_streams import keys, subscribe_async, subscribe_episodes_async
 from emotion_streams.backoff import is_wrong_type, retry_forever
 from emotion_streams.cameras import registered
 from emotion_streams.connection import Client
 from gateway.cursor import ZERO, StreamId, format_id, parse_id
 from gateway.history import SPAN_S, History
-from gateway.hub import Hub, Published
+from gateway.hub import Hub
+from gateway.published import Published, PublishedEpisode
 from gateway.redis_health import RedisHealth
 from service.health import Health
 from service.metrics import GatewayMetrics
 
 
 class Feed:
-    """Reads all events from SPAN_S before each camera's newest.
+    """Reads all events from SPAN_S before each camera's newest, and the episodes from now on.
 
     So the history is complete before the first client comes. Events older than the start go into
     the history alone.
@@ -40,13 +42,18 @@ class Feed:
         self._on_event = on_event
         self._health = health
         self._redis_health = RedisHealth("the events", health, metrics)
+        self._episode_tips: dict[str, StreamId] = {}
+        self._has_tips = asyncio.Event()
 
     async def run(self) -> None:
         """Never returns; keeps its place and waits where Redis is away."""
-        tips = await retry_forever(self._tips, self._redis_health.failed)
+        tips, self._episode_tips = await retry_forever(self._tips, self._redis_health.failed)
         self._redis_health.recovered()
         for camera, tip in tips.items():
             self._hub.advance(camera, tip)
+        for camera, tip in self._episode_tips.items():
+            self._hub.advance(camera, tip, "episode")
+        self._has_tips.set()
         self._health.started()
         # Back from each camera's own newest event: its clock may differ from everybody else's.
         after = {camera: format_id(_before(tip)) for camera, tip in tips.items()}
@@ -58,18 +65,29 @@ class Feed:
                 self._hub.publish(item)
                 self._on_event(item)
 
-    async def _tips(self) -> dict[str, StreamId]:
-        """Return the id of each camera's newest event."""
-        tips = {}
-        for camera in await registered(self._client):
-            try:
-                newest = await self._client.xrevrange(keys.emotions(camera), count=1)
-            except ResponseError as error:
-                if not is_wrong_type(error):
-                    raise
-                newest = []  # the subscription names the camera in a warning
-            tips[camera] = parse_id(newest[0][0].decode()) if newest else ZERO
-        return tips
+    async def run_episodes(self) -> None:
+        """Beside `run`, after its start. Never returns."""
+        await self._has_tips.wait()
+        after = {camera: format_id(tip) for camera, tip in self._episode_tips.items()}
+        async for episode in subscribe_episodes_async(self._url, after=after):
+            self._hub.publish(PublishedEpisode.of(episode))
+
+    async def _tips(self) -> tuple[dict[str, StreamId], dict[str, StreamId]]:
+        """Return the id of each camera's newest event, and of its newest episode."""
+        cameras = list(await registered(self._client))
+        return (
+            {camera: await self._tip(keys.emotions(camera)) for camera in cameras},
+            {camera: await self._tip(keys.episodes(camera)) for camera in cameras},
+        )
+
+    async def _tip(self, key: str) -> StreamId:
+        try:
+            newest = await self._client.xrevrange(key, count=1)
+        except ResponseError as error:
+            if not is_wrong_type(error):
+                raise
+            newest = []  # the subscription names the camera in a warning
+        return parse_id(newest[0][0].decode()) if newest else ZERO
 
 
 def _before(tip: StreamId) -> StreamId:

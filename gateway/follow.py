@@ -1,17 +1,19 @@
-"""A client's way through the events: first what it missed, from Redis, then what comes, live."""
+"""A client's way through events and episodes: first what it missed, from Redis, then live."""
 
 import re
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from redis.exceptions import ResponseError
 
-from emotion_streams import Emotion, EmotionEvent, keys
+from emotion_streams import Emotion, EmotionEvent, Episode, keys
 from emotion_streams.backoff import is_wrong_type
 from emotion_streams.connection import Client
-from gateway.cursor import StreamId, format_id, parse_id
-from gateway.hub import Batch, Hub, Notice, Published
+from emotion_streams.stream_kinds import EVENTS, StreamKind
+from gateway.cursor import KINDS, Kind, Positions, StreamId, format_id, parse_id
+from gateway.hub import Batch, Hub, Notice
+from gateway.published import Item, Published, PublishedEpisode
 
 HEARTBEAT_S: Final = 10.0
 """A client hears something at least this often, so that both sides notice a dead connection."""
@@ -26,10 +28,10 @@ _NOTHING: Final = Batch()
 class Started:
     """From here on nothing is missed.
 
-    `seen`: the client's position with each camera, kept up to date with each event yielded.
+    `seen`: the client's position with each camera, kept up to date with each item yielded.
     """
 
-    seen: Mapping[str, StreamId]
+    seen: Positions
 
 
 @dataclass(frozen=True)
@@ -49,40 +51,40 @@ async def follow_events(
     client: Client,
     cameras: frozenset[str] | None,
     known: Collection[str],
-    resumed: Mapping[str, StreamId] | None,
+    resumed: Positions | None,
     figures: bool = False,
-) -> AsyncIterator[Started | Published | Notice | EventsDropped | Heartbeat]:
-    """Yield Started, then the events of the cameras in id order per camera, each once.
+    kinds: frozenset[Kind] = KINDS,
+) -> AsyncIterator[Started | Item | Notice | EventsDropped | Heartbeat]:
+    """Yield Started, then events and episodes of the cameras, each kind in id order, each once.
 
     It ends when the hub closes. `cameras`: None for all, also those to come.
-    `known`: those of them that are registered now.
+    `known`: those of them that are registered now. `kinds`: events, episodes or both.
 
     `resumed` is None for a new client, which gets what comes from now on. Of one that resumes it
     says where each camera stood; what Redis keeps after that comes first, of the known cameras that
     it does not name from the start. Raises any of REDIS_ERRORS during that.
     """
     missed = () if resumed is None else tuple(known)
-    seen = {camera: resumed[camera] for camera in known if camera in resumed} if resumed else {}
+    seen = resumed.only(frozenset(known)) if resumed else Positions()
     if resumed is not None:
         yield Started(seen)
     # Twice: the queue is opened only when little is missing, so that it cannot overflow meanwhile.
-    async for item in _missed(client, missed, seen):
+    async for item in _missed(client, missed, kinds, seen):
         yield item
-    with hub.subscribe(cameras, figures) as subscription:
+    with hub.subscribe(cameras, figures, kinds) as subscription:
         if resumed is None:
             # Only now: an event between the tips and the subscription would be nobody's.
-            seen.update((camera, hub.tip(camera)) for camera in known)
+            for kind in KINDS:
+                seen.of(kind).update((camera, hub.tip(camera, kind)) for camera in known)
             yield Started(seen)
-        async for item in _missed(client, missed, seen):
+        async for item in _missed(client, missed, kinds, seen):
             yield item
         while not subscription.closed:
             for news in _news(await subscription.take(HEARTBEAT_S), seen):
                 yield news
 
 
-def _news(
-    taken: Batch, seen: dict[str, StreamId]
-) -> Iterator[Published | Notice | EventsDropped | Heartbeat]:
+def _news(taken: Batch, seen: Positions) -> Iterator[Item | Notice | EventsDropped | Heartbeat]:
     if taken == _NOTHING:
         yield Heartbeat()
     yield from taken.notices
@@ -92,25 +94,28 @@ def _news(
 
 
 async def _missed(
-    client: Client, cameras: Iterable[str], seen: dict[str, StreamId]
-) -> AsyncIterator[Published]:
+    client: Client, cameras: Iterable[str], kinds: frozenset[Kind], seen: Positions
+) -> AsyncIterator[Item]:
     for camera in cameras:
-        try:
-            async for item in read_events(client, camera, after=seen.get(camera)):
-                if _advance(seen, item):
-                    yield item
-        except ResponseError as error:
-            # One camera's key that holds something else must not end the others' stream.
-            if not is_wrong_type(error):
-                raise
+        for kind, read in _READERS.items():
+            if kind not in kinds:
+                continue
+            try:
+                async for item in read(client, camera, seen.of(kind).get(camera)):
+                    if _advance(seen, item):
+                        yield item
+            except ResponseError as error:
+                # One camera's key that holds something else must not end the others' stream.
+                if not is_wrong_type(error):
+                    raise
 
 
-def _advance(seen: dict[str, StreamId], item: Published) -> bool:
-    """Whether the event is new to the client, which then has seen it."""
-    camera = item.event.camera
-    if camera in seen and item.position <= seen[camera]:
+def _advance(seen: Positions, item: Item) -> bool:
+    """Whether the item is new to the client, which then has seen it."""
+    positions = seen.of(item.kind)
+    if item.camera in positions and item.position <= positions[item.camera]:
         return False
-    seen[camera] = item.position
+    positions[item.camera] = item.position
     return True
 
 
@@ -136,9 +141,9 @@ class EventFilter:
         return self._emotion is None or any(face.emotion == self._emotion for face in event.faces)
 
 
-async def oldest_ms(client: Client, camera: str) -> int | None:
-    """Return the time of the oldest event that Redis keeps of the camera, None without one."""
-    entries = await client.xrange(keys.emotions(camera), count=1)
+async def oldest_ms(client: Client, camera: str, kind: StreamKind[Any] = EVENTS) -> int | None:
+    """Return the time of the oldest entry that Redis keeps of the camera, None without one."""
+    entries = await client.xrange(kind.key(camera), count=1)
     return parse_id(entries[0][0].decode())[0] if entries else None
 
 
@@ -149,14 +154,14 @@ async def read_events(
     before_ms: int | None = None,
     emotion: Emotion | None = None,
 ) -> AsyncIterator[Published]:
-    """Yield the camera's kept events after an id, up to and including a millisecond, oldest first.
+    """Yield the camera's kept events after an id and captured before a time, oldest first.
 
     If an emotion is given, only those with a face that shows it. Entries that this version cannot
     read are skipped.
     """
     wanted = EventFilter(emotion)
     start = "-" if after is None else f"({format_id(after)}"
-    end = "+" if before_ms is None else str(before_ms)
+    end = "+" if before_ms is None else f"({before_ms}-0"
     while True:
         entries = await client.xrange(keys.emotions(camera), start, end, count=STEP)
         for entry_id, fields in entries:
@@ -165,3 +170,29 @@ async def read_events(
         if len(entries) < STEP:
             return
         start = f"({entries[-1][0].decode()}"
+
+
+async def read_episodes(
+    client: Client, camera: str, after: StreamId | None = None
+) -> AsyncIterator[PublishedEpisode]:
+    """Yield the camera's kept records after an id, oldest first.
+
+    Entries that this version cannot read are skipped.
+    """
+    key = keys.episodes(camera)
+    start = "-" if after is None else f"({format_id(after)}"
+    while True:
+        entries = await client.xrange(key, start, count=STEP)
+        for entry_id, fields in entries:
+            episode = Episode.from_stream_entry(camera, entry_id, fields)
+            if episode is not None:
+                yield PublishedEpisode.of(episode)
+        if len(entries) < STEP:
+            return
+        start = f"({entries[-1][0].decode()}"
+
+
+_READERS: Final[dict[Kind, Callable[[Client, str, StreamId | None], AsyncIterator[Item]]]] = {
+    "emotion": read_events,
+    "episode": read_episodes,
+}

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from emotion_streams import EMOTIONS, EmotionEvent
 from gateway.cursor import ZERO, StreamId
-from gateway.hub import Published
+from gateway.published import Published
 
 SPAN_S: Final = 300
 

@@ -6,48 +6,32 @@ from collections import deque
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final
 
-from emotion_streams import EmotionEvent
-from gateway.cursor import ZERO, StreamId, parse_id
+from gateway.cursor import KINDS, ZERO, Kind, StreamId
+from gateway.published import Item
 from service.metrics import GatewayMetrics
 
 _QUEUE: Final = 512
 """Events held for a client: some seconds of many cameras, or a garbage collection in a browser."""
 
 
-@dataclass(frozen=True)
-class Published:
-    """An event with what each client needs of it, worked out once."""
-
-    event: EmotionEvent
-    position: StreamId
-
-    @classmethod
-    def of(cls, event: EmotionEvent) -> "Published":
-        """Make one of an event from a stream: with its id as numbers."""
-        return cls(event, parse_id(event.frame_id))
-
-    @cached_property
-    def data(self) -> bytes:
-        """The event as compact JSON."""
-        return json.dumps(self.event.to_dict(), separators=(",", ":")).encode()
-
-
 class Subscription:
     """A client's queue. When it is full all of it gives way to the newest event."""
 
-    def __init__(self, cameras: frozenset[str] | None, figures: bool) -> None:
+    def __init__(
+        self, cameras: frozenset[str] | None, figures: bool, kinds: frozenset[Kind]
+    ) -> None:
         self.cameras = cameras
         self.figures = figures
-        self._queue: deque[Published] = deque()
+        self.kinds = kinds
+        self._queue: deque[Item] = deque()
         self._dropped = 0
         self._notices: dict[tuple[str, str], Notice] = {}
         self._closed = False
         self._news = asyncio.Event()
 
-    def offer(self, item: Published) -> int:
+    def offer(self, item: Item) -> int:
         """Queue the event; how many older ones were dropped for it."""
         dropped = 0
         if len(self._queue) >= _QUEUE:
@@ -104,7 +88,7 @@ class Notice:
 class Batch:
     """What a subscription held: events, how many were dropped before them, notices."""
 
-    items: tuple[Published, ...] = ()
+    items: tuple[Item, ...] = ()
     dropped: int = 0
     notices: tuple[Notice, ...] = ()
 
@@ -115,27 +99,30 @@ class Hub:
     def __init__(self, metrics: GatewayMetrics) -> None:
         self._metrics = metrics
         self._subscriptions: set[Subscription] = set()
-        self._tips: dict[str, StreamId] = {}
+        self._tips: dict[Kind, dict[str, StreamId]] = {kind: {} for kind in KINDS}
         self._closed = False
 
-    def tip(self, camera: str) -> StreamId:
-        """Return the newest event of the camera that was published."""
-        return self._tips.get(camera, ZERO)
+    def tip(self, camera: str, kind: Kind = "emotion") -> StreamId:
+        """Return the newest event, or episode, of the camera that was published."""
+        return self._tips[kind].get(camera, ZERO)
 
-    def advance(self, camera: str, position: StreamId) -> None:
+    def advance(self, camera: str, position: StreamId, kind: Kind = "emotion") -> None:
         """Take the position as the camera's newest without telling anybody: it is old news."""
-        self._tips[camera] = max(self.tip(camera), position)
+        self._tips[kind][camera] = max(self.tip(camera, kind), position)
 
     def keep(self, cameras: Collection[str]) -> None:
         """Forget where every other camera stands."""
-        for camera in self._tips.keys() - set(cameras):
-            del self._tips[camera]
+        for tips in self._tips.values():
+            for camera in tips.keys() - set(cameras):
+                del tips[camera]
 
-    def publish(self, item: Published) -> None:
-        """Hand the event to every subscription that wants its camera."""
-        camera = item.event.camera
-        self.advance(camera, item.position)
+    def publish(self, item: Item) -> None:
+        """Hand the event or episode to every subscription that wants its camera and kind."""
+        camera = item.camera
+        self.advance(camera, item.position, item.kind)
         for subscription in self._subscriptions:
+            if item.kind not in subscription.kinds:
+                continue
             if subscription.cameras is None or camera in subscription.cameras:
                 self._metrics.dropped_events.inc(subscription.offer(item))
 
@@ -167,13 +154,17 @@ class Hub:
 
     @contextmanager
     def subscribe(
-        self, cameras: frozenset[str] | None, figures: bool = False
+        self,
+        cameras: frozenset[str] | None,
+        figures: bool = False,
+        kinds: frozenset[Kind] = KINDS,
     ) -> Iterator[Subscription]:
         """Subscribe to these cameras, or to all, for as long as the context lasts.
 
-        `figures`: whether statuses are wanted of which only figures changed.
+        `figures`: whether statuses are wanted of which only figures changed. `kinds`: whether
+        events, episodes or both are wanted.
         """
-        subscription = Subscription(cameras, figures)
+        subscription = Subscription(cameras, figures, kinds)
         if self._closed:
             subscription.close()
         self._subscriptions.add(subscription)

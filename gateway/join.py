@@ -5,7 +5,7 @@ from typing import Final
 
 from emotion_streams import EmotionEvent
 from gateway.cursor import StreamId
-from gateway.hub import Published
+from gateway.published import Published
 
 _MAX_WAITING: Final = 64
 """Pictures waiting for their events: twice what a frames stream holds."""

@@ -12,7 +12,7 @@ from emotion_streams import CameraStatus, list_cameras
 from emotion_streams.backoff import REDIS_ERRORS
 from emotion_streams.connection import Client
 from emotion_streams.redaction import redact
-from gateway.hub import Published
+from gateway.published import Published
 from gateway.redis_health import RedisHealth
 from gateway.verdicts import CameraHealth, Judgement
 from service.health import Health

@@ -16,8 +16,8 @@ from emotion_streams import EmotionEvent, Frame, MalformedMessageError, keys
 from emotion_streams.backoff import create_task, retry_forever
 from emotion_streams.connection import Client
 from gateway.cursor import ZERO, StreamId, parse_id
-from gateway.hub import Published
 from gateway.join import Join
+from gateway.published import Published
 from service.metrics import GatewayMetrics
 
 LINGER_S: Final = 3.0

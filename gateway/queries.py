@@ -12,11 +12,11 @@ from emotion_streams import Emotion, keys
 from gateway import cursor
 from gateway.history import SPAN_S
 
-_EVENT_ID = r"^\d{1,20}-\d{1,20}$"
+_ENTRY_ID = r"^\d{1,20}-\d{1,20}$"
 _CAMERAS_AT_ONCE = 64
 
 
-def _event_id(text: str) -> str:
+def _entry_id(text: str) -> str:
     cursor.parse_id(text)
     return text
 
@@ -41,8 +41,8 @@ def _moment(text: Any) -> int:
 
 
 CameraName = Annotated[str, AfterValidator(keys.check_camera)]
-EventId = Annotated[
-    str, AfterValidator(_event_id), JsonSchema({"type": "string", "pattern": _EVENT_ID})
+EntryId = Annotated[
+    str, AfterValidator(_entry_id), JsonSchema({"type": "string", "pattern": _ENTRY_ID})
 ]
 Moment = Annotated[
     int,
@@ -60,12 +60,42 @@ class Query(BaseModel):
 class EventsQuery(Query):
     """Of a page of events."""
 
-    after: EventId | Literal["start"] | None = Field(
+    after: EntryId | Literal["start"] | None = Field(
         None,
         description="Events after this id, or from the start of what is kept; the newest without.",
     )
     limit: int = Field(100, ge=1, le=1000, description="At most so many events.")
     emotion: Emotion | None = Field(None, description="Only events with a face that shows it.")
+
+
+class TimesQuery(Query):
+    """Of a range of times."""
+
+    since: Moment | None = Field(None, alias="from", description="From this time on.")
+    until: Moment | None = Field(None, alias="to", description="Before this time.")
+
+
+class RangeQuery(TimesQuery):
+    """Of a page of what a camera's stream holds, in a range of times."""
+
+    after: EntryId | Literal["start"] | None = Field(
+        None,
+        description="After this id, the `next` of the page before, or from the start of what is "
+        "kept; without, the newest, or with `from` the first of the range.",
+    )
+
+
+class EpisodesQuery(RangeQuery):
+    """Of a page of episodes."""
+
+    limit: int = Field(100, ge=1, le=1000, description="At most so many records.")
+    emotion: Emotion | None = Field(None, description="Only records about it.")
+
+
+class MinutesQuery(RangeQuery):
+    """Of a page of minutes."""
+
+    limit: int = Field(60, ge=1, le=1440, description="At most so many minutes.")
 
 
 class StreamQuery(Query):
@@ -77,7 +107,10 @@ class StreamQuery(Query):
         description="Cameras to include; omit for all, including later ones.",
     )
     after: str | None = Field(
-        None, max_length=cursor.MAX_CAMERAS * 105, description="As the header Last-Event-ID."
+        None, max_length=cursor.MAX_CHARACTERS, description="As the header Last-Event-ID."
+    )
+    kind: tuple[cursor.Kind, ...] = Field(
+        (), description="Kinds of messages: emotion (events), episode; omit for both."
     )
     figures: bool = Field(
         False, description="Also each camera's status once a second, with its figures."
@@ -90,15 +123,19 @@ class HistoryQuery(Query):
     seconds: int = Field(SPAN_S, ge=1, le=SPAN_S, description="How far back from the newest event.")
 
 
-class ExportQuery(Query):
+class ExportQuery(TimesQuery):
     """Of an export."""
 
-    format: Literal["csv", "jsonl"] = Field(
-        "csv", description="CSV with a row per face, or JSON Lines."
+    kind: Literal["events", "episodes", "minutes"] = Field(
+        "events", description="What to export: events, records of episodes, or minutes."
     )
-    since: Moment | None = Field(None, alias="from", description="From this time on.")
-    until: Moment | None = Field(None, alias="to", description="Up to and including this time.")
-    emotion: Emotion | None = Field(None, description="Only events with a face that shows it.")
+    format: Literal["csv", "jsonl"] = Field(
+        "csv", description="CSV (of events with a row per face), or JSON Lines."
+    )
+    emotion: Emotion | None = Field(
+        None,
+        description="Only events with a face that shows it, or records about it. Not of minutes.",
+    )
 
 
 class MjpegQuery(Query):

@@ -61,15 +61,18 @@ def services_of(request: Request) -> Services:
 async def require_camera(request: Request) -> str:
     """Return the name of the camera in the path.
 
-    Raises HTTPException 404 if there is no such camera, nor any events of it.
+    Raises HTTPException 404 if there is no such camera, nor any event, episode or minute of it.
     """
     name: str = request.path_params["name"]
     services = services_of(request)
     if name in services.monitor.statuses():
         return name
     try:
-        if await services.client.xrevrange(keys.emotions(keys.check_camera(name)), count=1):
-            return name
+        keys.check_camera(name)
     except ValueError:
         pass
+    else:
+        for key in (keys.emotions(name), keys.episodes(name), keys.minutes(name)):
+            if await services.client.xrevrange(key, count=1):
+                return name
     raise HTTPException(404, f"no camera {name[:80]!r}; /api/cameras lists them")

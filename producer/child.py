@@ -107,6 +107,7 @@ class CameraProcess:
                 picture = self._shape(captured.picture)
                 if not self._motion.admits(picture, captured.arrived_s):
                     self._counts.motion_skipped += 1
+                    self._refused_in_a_row = 0  # not needed, but valid
                     continue
                 encoded = encode(picture, self._quality)
             except UndecodableFrameError as error:

@@ -9,6 +9,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 import emotion_streams
+from emotion_streams.emotions import EMOTIONS
 from emotion_streams.ledger import Ledger, Outcome
 
 # From one millisecond (a fast GPU) to ten seconds (a stalled pipeline).
@@ -16,6 +17,8 @@ _SECONDS: Final = (
     0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0,
 )  # fmt: skip
 _FACES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+# From a face that flickers (a track is kept for 1.5 s without one) to a person who stays.
+_TRACK_SECONDS: Final = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 
 
 def build_info(registry: CollectorRegistry, process: str, **about: str) -> None:
@@ -120,6 +123,38 @@ class WorkerMetrics:
             ("camera",),
             registry=registry,
         )
+        self.people_in_view = Gauge(
+            "emotion_people_in_view",
+            "Tracks of an owned camera that are open after its last committed frame.",
+            ("camera",),
+            registry=registry,
+        )
+        self.tracks = Counter(
+            "emotion_tracks",
+            "Tracks that ended: left (with its episodes), or lost with a tracking state that could "
+            "not be read.",
+            ("camera", "outcome"),
+            registry=registry,
+        )
+        self.track_seconds = Histogram(
+            "emotion_track_seconds",
+            "From the first to the last sighting of a track that left.",
+            ("camera",),
+            buckets=_TRACK_SECONDS,
+            registry=registry,
+        )
+        self.episodes = Counter(
+            "emotion_episodes",
+            "Emotion episodes that started, by emotion.",
+            ("camera", "emotion"),
+            registry=registry,
+        )
+        self.reused = Counter(
+            "emotion_classifications_reused",
+            "Faces published with the probabilities of an earlier frame, not classified again.",
+            ("camera",),
+            registry=registry,
+        )
 
     def observe_ledger(self, ledger: Ledger) -> None:
         """Set an owned camera's gauges to its ledger."""
@@ -132,10 +167,18 @@ class WorkerMetrics:
         """Initialise an owned camera's counters to 0, so that `rate()` has data from the start."""
         for outcome in Outcome:
             self.frames.labels(camera, outcome.value)
+        for ended in ("left", "lost"):
+            self.tracks.labels(camera, ended)
+        for emotion in EMOTIONS:
+            self.episodes.labels(camera, emotion)
+        for metric in (self.people_in_view, self.track_seconds, self.reused):
+            metric.labels(camera)
 
     def remove_camera(self, camera: str) -> None:
         """Remove the gauges of a camera that the worker no longer owns."""
-        for gauge in (self.backlog, self.clock_skew, self.ledger, self.balanced):
+        for gauge in (
+            self.backlog, self.clock_skew, self.ledger, self.balanced, self.people_in_view,
+        ):  # fmt: skip
             gauge.remove_by_labels({"camera": camera})
 
 
@@ -225,9 +268,9 @@ class GatewayMetrics:
 
         self.requests = counter("requests", "Requests answered.", "route", "status")
         self.streams = gauge("streams", "Streams and exports open now.", "route")
-        self.sent_events = counter("sent_events", "Events sent to clients that follow them.")
+        self.sent_events = counter("sent_events", "Events and episodes sent to clients.")
         self.dropped_events = counter(
-            "dropped_events", "Events left out for clients that were too slow."
+            "dropped_events", "Events and episodes left out for clients that were too slow."
         )
         self.sent_pictures = counter("sent_pictures", "Pictures sent.")
         self.watched = gauge("watched_cameras", "Cameras whose frames are read for pictures.")

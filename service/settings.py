@@ -174,6 +174,9 @@ def explain(
             lines.append(f"{name}: no such setting")
         elif item["type"] == "missing":
             lines.append(f"--{key.replace('_', '-')} is missing")
+        elif item["type"] == "string_unicode":
+            shown = os.fsencode(redact_url(str(item["input"]))).decode(errors="backslashreplace")
+            lines.append(f"{name}: {shown[:80]} is not UTF-8; rename it")
         else:
             lines.append(f"{name}: {reason} (got {redact_url(str(item['input']))[:80]!r})")
     return lines

@@ -24,6 +24,28 @@ def eventually(
         time.sleep(every_s)
 
 
+class Stopwatch:
+    """Seconds since it was made, without those in which some process waited for a processor.
+
+    A promise in seconds supposes a machine that has time. The kernel's account of pressure tells
+    how long it had none; where the kernel keeps no account, nothing is subtracted.
+    """
+
+    def __init__(self) -> None:
+        self._began, self._waited = time.monotonic(), _waited_s()
+
+    def read_s(self) -> float:
+        return time.monotonic() - self._began - (_waited_s() - self._waited)
+
+
+def _waited_s() -> float:
+    try:
+        some = Path("/proc/pressure/cpu").read_text().splitlines()[0]
+    except OSError:
+        return 0.0
+    return int(some.rpartition("total=")[2]) / 1e6
+
+
 def free_port() -> int:
     """A TCP port of the loopback that nobody has at this moment."""
     with socket.socket() as probe:

@@ -40,6 +40,27 @@ def test_a_folder_imports_only_what_is_upstream(folder: str) -> None:
         assert imports(module) <= MAY_IMPORT[folder] | {folder}, module
 
 
+WORKER_ROOMS = {
+    "model": set(),
+    "tracking": set(),
+    "inference": {"model", "tracking"},
+    "delivery": {"inference", "tracking"},
+    "ownership": {"delivery"},
+}
+
+
+@pytest.mark.parametrize("room", WORKER_ROOMS)
+def test_a_room_of_the_worker_imports_only_what_is_below_it(room: str) -> None:
+    modules = list((ROOT / "worker" / room).rglob("*.py"))
+    assert modules
+    for module in modules:
+        for node in ast.walk(ast.parse(module.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("worker."):
+                other = str(node.module).split(".")[1]
+                if (ROOT / "worker" / other).is_dir():
+                    assert other in WORKER_ROOMS[room] | {room}, module
+
+
 def test_the_client_needs_nothing_but_redis_and_msgpack() -> None:
     script = (
         "import sys; import emotion_streams, emotion_streams.cli; "

@@ -21,7 +21,7 @@ import redis
 from emotion_streams import EmotionEvent, Ledger, connect_async, keys, read_ledger
 from tests import samples
 from tests.faults.processes import ROOT, Running, start_producer, start_worker
-from tests.servers import RedisProcess, eventually, free_port
+from tests.servers import RedisProcess, Stopwatch, eventually, free_port
 
 
 def ledger_of(url: str, camera: str) -> Ledger:
@@ -193,6 +193,11 @@ def test_each_bad_frame_becomes_one_dead_letter_and_the_next_goes_on(
         (["producer", "--camera", "lobby", "--fps", "-1"], "fps"),
         (["producer", "--camera", "{lobby}"], "camera name"),
         (["producer", "--camera", "lobby", "--colour", "red"], "--colour"),
+        (
+            ["producer", "--camera", "a", "--source", "caf\udce9.avi"],
+            r"source: caf\xe9.avi is not UTF-8",
+        ),
+        (["worker", "--redis", "redis://caf\udce9"], "not a Redis URL: not UTF-8"),
     ],
 )
 def test_a_setting_that_is_wrong_is_one_line_and_exit_code_2(command: list[str], says: str) -> None:
@@ -290,13 +295,13 @@ def test_make_run_shows_events_and_ctrl_c_ends_all_of_it_within_3_seconds(
         assert list(Path(temporary).iterdir())
         below = descendants(launcher.process.pid)
         assert len(below) >= 3
-        began = time.monotonic()
+        watch = Stopwatch()
         launcher.process.send_signal(ending)
-        assert launcher.wait(10) == 0
-        took = time.monotonic() - began
+        assert launcher.wait(30) == 0
+        took_s = watch.read_s()
         assert list(Path(temporary).iterdir()) == []
     # What is promised; a launcher that waits for anything longer has to kill it.
-    assert took < 3.0
+    assert took_s < 3.0
     assert not [pid for pid in below if Path(f"/proc/{pid}").exists()]
 
 

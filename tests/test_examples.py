@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +13,11 @@ from pathlib import Path
 import pytest
 import redis
 
-from emotion_streams import keys
+from emotion_streams import EpisodeType, keys
 from tests import samples
 from tests.emotion_streams.test_subscribe import publish
 from tests.faults.processes import start_worker
+from tests.people import write_episode, write_minutes
 from tests.servers import RedisProcess, eventually
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -72,6 +74,22 @@ def test_resume_goes_on_behind_the_last_event_that_it_saved(
     publish(client, "3-0")
     with running("resume.py", str(positions), redis_url) as process:
         assert lines(process, 1) == ["lobby 3-0 1"]
+
+
+def test_people_sums_up_the_last_hour_and_follows_emotions_until_ctrl_c(
+    client: redis.Redis, redis_url: str
+) -> None:
+    minute_ms = time.time_ns() // 60_000_000_000 * 60_000
+    write_minutes(client, samples.minute("lobby", minute_ms - 2 * 3_600_000))
+    write_minutes(client, samples.minute("lobby", minute_ms))
+    with running("people.py", "lobby", redis_url) as process:
+        assert lines(process, 1)[0].endswith("  0.9 people, mostly happiness")
+        eventually(lambda: any(c["cmd"] == "xread" for c in client.client_list()), timeout_s=30)
+        write_episode(client, samples.episode())
+        ended = samples.episode(type=EpisodeType.EMOTION_ENDED, end_ms=1, duration_ms=2500)
+        write_episode(client, ended)
+        assert lines(process, 1) == ["1700000000000-0.0 showed happiness for 2.5 s"]
+        assert interrupt(process) == (0, "")
 
 
 def test_a_worker_analyses_every_frame_of_the_example_producer(tmp_path: Path) -> None:

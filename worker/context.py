@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from emotion_streams.connection import Client
+from emotion_streams.episodes import Episode, EpisodeType
 from emotion_streams.events import EmotionEvent, Model
 from emotion_streams.redaction import short_message
 from service.metrics import WorkerMetrics
@@ -95,3 +96,15 @@ class WorkerContext:
             self.metrics.end_to_end.observe(max(0.0, now_ms - event.captured_ms) / 1000)
             for face in event.faces:
                 self.metrics.faces.labels(camera, face.emotion).inc()
+            if reused := sum(face.classified_ms is not None for face in event.faces):
+                self.metrics.reused.labels(camera).inc(reused)
+
+    def record_tracks(self, camera: str, in_view: int, episodes: Sequence[Episode]) -> None:
+        """Count the records of a commit; `in_view` tracks are open after it."""
+        self.metrics.people_in_view.labels(camera).set(in_view)
+        for episode in episodes:
+            if episode.type is EpisodeType.FACE_LEFT:
+                self.metrics.tracks.labels(camera, "left").inc()
+                self.metrics.track_seconds.labels(camera).observe(episode.duration_ms / 1000)
+            elif episode.type is EpisodeType.EMOTION_STARTED:
+                self.metrics.episodes.labels(camera, episode.emotion).inc()

@@ -10,6 +10,7 @@ FOLDER: Final = Path(__file__).parent / "dashboards"
 
 _CAMERA: Final = '{camera=~"$camera"}'
 _WORKER: Final = '{instance=~"$worker"}'
+_SHORT_TRACKS: Final = 'emotion_track_seconds_bucket{camera=~"$camera", le="2.0"}'
 _ENGINE_BUSY: Final = 'emotion_busy_seconds_total{instance=~"$worker", part="engine"}'
 
 
@@ -99,6 +100,11 @@ FLEET: Final = Dashboard(
                         ),
                     ),
                     unit="cps",
+                ),
+                Panel(
+                    "People in view",
+                    "Tracks that are open, over all cameras.",
+                    (Query("sum(max by (camera) (emotion_people_in_view))", "people"),),
                 ),
                 Panel(
                     "Backlog",
@@ -312,6 +318,52 @@ CAMERA: Final = Dashboard(
                 ),
             ),
         ),
+        (
+            "People",
+            (
+                Panel(
+                    "People in view",
+                    "Tracks that are open.",
+                    (Query(f"max by (camera) (emotion_people_in_view{_CAMERA})", "{{camera}}"),),
+                ),
+                Panel(
+                    "Emotion episodes",
+                    "That started, per minute, by emotion.",
+                    (
+                        Query(
+                            "60 * sum by (emotion) "
+                            f"(rate(emotion_episodes_total{_CAMERA}[5m]))",
+                            "{{emotion}}",
+                        ),
+                    ),
+                    stacked=True,
+                ),
+                Panel(
+                    "Tracks",
+                    "That ended, per minute. Lost: with a tracking state that could not be read.",
+                    (
+                        Query(
+                            "60 * sum by (outcome) "
+                            f"(rate(emotion_tracks_total{_CAMERA}[5m]))",
+                            "{{outcome}}",
+                        ),
+                    ),
+                ),
+                Panel(
+                    "Short tracks",
+                    "Share of those of two seconds or less. Above a half, people lose their names.",
+                    (
+                        Query(
+                            "sum by (camera) "
+                            f"(rate({_SHORT_TRACKS}[15m])) / sum by (camera) "
+                            f"(rate(emotion_track_seconds_count{_CAMERA}[15m]) > 0)",
+                            "{{camera}}",
+                        ),
+                    ),
+                    unit="percentunit", most=1, bad_above=0.5,
+                ),
+            ),
+        ),
     ),
     ("camera", "label_values(emotion_camera_up, camera)"),
 )  # fmt: skip
@@ -359,6 +411,23 @@ WORKER: Final = Dashboard(
                         ),
                     ),
                     kind="heatmap",
+                ),
+                Panel(
+                    "Classifications reused",
+                    "Share of faces that kept an earlier frame's probabilities since faces waited "
+                    "for the engine; see --reuse-ms.",
+                    (
+                        Query(
+                            "sum by (instance) "
+                            f"(rate(emotion_classifications_reused_total{_WORKER}[2m])) / ("
+                            "sum by (instance) "
+                            f"(rate(emotion_classifications_reused_total{_WORKER}[2m])) + "
+                            "sum by (instance) "
+                            f"(rate(emotion_batch_faces_sum{_WORKER}[2m])) > 0)",
+                            "{{instance}}",
+                        ),
+                    ),
+                    unit="percentunit", most=1,
                 ),
                 Panel(
                     "Time per face",

@@ -12,9 +12,10 @@ from starlette.responses import Response
 from emotion_streams import keys
 from emotion_streams.backoff import REDIS_ERRORS
 from gateway import cursor
-from gateway.cursor import StreamId
+from gateway.cursor import Kind, Positions
 from gateway.follow import STEP, EventFilter, EventsDropped, Heartbeat, Started, follow_events
-from gateway.hub import Notice, Published
+from gateway.hub import Notice
+from gateway.published import Published
 from gateway.queries import EventsQuery, StreamQuery, parse
 from gateway.services import Services, require_camera, services_of
 from gateway.streaming import LimitedStreamingResponse, sse
@@ -76,10 +77,11 @@ async def stream_events(request: Request) -> LimitedStreamingResponse:
     """Stream events as server-sent events.
 
     `id` is opaque: shown again as Last-Event-ID (or `after`) it resumes after it without a gap, as
-    far back as Redis keeps events. `event: emotion` carries an event, `event: camera` a camera
-    whose state or verdict has changed (with `figures` each second), `event: removed` one that is
-    not registered any more, `event: redis` whether Redis can be read, `event: dropped` how many
-    events were left out because the client was too slow.
+    far back as Redis keeps events. `event: emotion` carries an event, `event: episode` a record of
+    an episode, `event: camera` a camera whose state or verdict has changed (with `figures` each
+    second), `event: removed` one that is not registered any more, `event: redis` whether Redis can
+    be read, `event: dropped` how many events and records were left out because the client was too
+    slow.
     """
     query = parse(StreamQuery, request)
     services = services_of(request)
@@ -88,13 +90,14 @@ async def stream_events(request: Request) -> LimitedStreamingResponse:
         raise HTTPException(404, f"no camera {unknown[0]!r}; /api/cameras lists them")
     cameras = frozenset(query.camera) or None
     wanted = query.camera or tuple(known)
-    content = _messages(services, cameras, wanted, _seen(request, query), query.figures)
+    kinds = frozenset(query.kind) or cursor.KINDS
+    content = _messages(services, cameras, wanted, _seen(request, query), query.figures, kinds)
     return LimitedStreamingResponse(
         content, services.stream_limit.acquire("stream_events"), "text/event-stream"
     )
 
 
-def _seen(request: Request, query: StreamQuery) -> dict[str, StreamId] | None:
+def _seen(request: Request, query: StreamQuery) -> Positions | None:
     """Where a client that resumes stands; None of a new one."""
     text = request.headers.get("last-event-id") or query.after
     if text is None:
@@ -102,7 +105,7 @@ def _seen(request: Request, query: StreamQuery) -> dict[str, StreamId] | None:
     try:
         # One camera's own event id will do where only one is asked for.
         if len(query.camera) == 1 and "=" not in text:
-            return {query.camera[0]: cursor.parse_id(text)}
+            return Positions.after_event(query.camera[0], cursor.parse_id(text))
         return cursor.parse(text)
     except ValueError as error:
         raise HTTPException(400, f"after: {error}") from None
@@ -112,12 +115,13 @@ async def _messages(
     services: Services,
     cameras: frozenset[str] | None,
     wanted: tuple[str, ...],
-    seen: dict[str, StreamId] | None,
+    seen: Positions | None,
     figures: bool,
+    kinds: frozenset[Kind],
 ) -> AsyncGenerator[bytes, None]:
     try:
         async for item in follow_events(
-            services.hub, services.client, cameras, wanted, seen, figures
+            services.hub, services.client, cameras, wanted, seen, figures, kinds
         ):
             if isinstance(item, Started):
                 stands = item.seen
@@ -131,6 +135,6 @@ async def _messages(
                 yield sse("dropped", b'{"count":%d}' % item.count)
             else:
                 services.metrics.sent_events.inc()
-                yield sse("emotion", item.data, cursor.format_positions(stands))
+                yield sse(item.kind, item.data, cursor.format_positions(stands))
     except REDIS_ERRORS:
         services.metrics.redis_errors.inc()  # the stream ends; the client comes back and resumes

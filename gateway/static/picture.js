@@ -11,6 +11,15 @@ import { face, percent } from "./emotions.js";
  */
 export const ordered = (event) => [...event.faces].sort((a, b) => a.box[0] - b.box[0]);
 
+// The steady label if the face's track has one, else the emotion in this frame alone.
+const shownBy = (found) => found.label ?? found.emotion;
+
+function inWords(found) {
+  if (found.label === "uncertain") return found.label;
+  const share = found.label ? found.smoothed?.[found.label] : found.confidence;
+  return share === undefined ? found.label : `${shownBy(found)} ${percent(share)}`;
+}
+
 export class PictureView {
   #canvas = document.createElement("canvas");
   #boxes = document.createElement("div");
@@ -63,7 +72,7 @@ export class PictureView {
       const [x, y, width, height] = found.box;
       const box = document.createElement("div");
       box.className = "box";
-      box.dataset.emotion = found.emotion;
+      box.dataset.emotion = shownBy(found);
       box.style.left = `${(100 * x) / event.width}%`;
       box.style.top = `${(100 * y) / event.height}%`;
       box.style.width = `${(100 * width) / event.width}%`;
@@ -72,7 +81,9 @@ export class PictureView {
       tag.className = "tag";
       if (y / event.height < 0.13) tag.classList.add("inside");
       if (x / event.width > 0.6) tag.classList.add("leftwards");
-      tag.append(face(found.emotion), this.#label(found, index, event.faces.length));
+      const label = this.#label(found, index, event.faces.length);
+      if (found.label === "uncertain") tag.append(label || "?");
+      else tag.append(face(shownBy(found)), label);
       box.append(tag);
       return box;
     });
@@ -88,7 +99,7 @@ export class PictureView {
    * @param {number} count
    */
   #label(found, index, count) {
-    const words = `${found.emotion} ${percent(found.confidence)}`;
+    const words = inWords(found);
     if (count === 1) return words;
     if (!this.numbered) return "";
     return count > 4 ? `${index + 1}` : `${index + 1}. ${words}`;
@@ -134,6 +145,5 @@ export function describe(name, event, stale) {
   if (!event) return `${name}: no picture yet`;
   if (stale) return `${name}: no current picture`;
   if (!event.faces.length) return `${name}: no face`;
-  const faces = ordered(event).map((found) => `${found.emotion} ${percent(found.confidence)}`);
-  return `${name}: ${faces.join(", ")}`;
+  return `${name}: ${ordered(event).map(inWords).join(", ")}`;
 }

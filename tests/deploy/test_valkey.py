@@ -20,6 +20,7 @@ from redis.retry import Retry
 
 from emotion_streams import (
     CameraStatus,
+    Client,
     EmotionEvent,
     Ledger,
     connect_async,
@@ -29,14 +30,17 @@ from emotion_streams import (
     subscribe_async,
 )
 from emotion_streams.connection import connect
+from tests import samples
 from tests.deploy.processes import CAMERA, ROOT, Process, start
 from tests.deploy.programs import need
 from tests.deploy.valkey import FOLDER, ROLES, Valkey, password, passwords
+from tests.people import write_episode
 from tests.servers import eventually, free_port
 
 FRAMES, EVENTS = keys.frames(CAMERA), keys.emotions(CAMERA)
 LEASE, LEDGER, DEAD = keys.lease(CAMERA), keys.ledger(CAMERA), keys.dead(CAMERA)
 INFO = keys.camera_info(CAMERA)
+TRACKS, EPISODES, MINUTES = keys.tracks(CAMERA), keys.episodes(CAMERA), keys.minutes(CAMERA)
 
 NEVER = Retry(NoBackoff(), 0)
 CALL = re.compile(r"redis\.p?call\('([A-Z]+)'(?:, '([A-Z]+)')?")
@@ -63,6 +67,19 @@ class TestRealProcesses:
         (camera,) = asyncio.run(_cameras(valkey.url))
         assert camera.camera == CAMERA
         assert camera.owner is not None
+
+    def test_a_subscriber_reads_episodes_and_minutes(
+        self, valkey: Valkey, fleet: dict[str, Process], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        episode, minute = samples.episode("past"), samples.minute("past")
+        with valkey.client("worker") as worker:
+            write_episode(worker, episode)
+            worker.xadd(keys.minutes("past"), {"minute": minute.pack()}, id=f"{minute.start_ms}-0")
+        _become("subscriber", monkeypatch)
+        with Client(valkey.url) as client:
+            assert [each.id for each in client.read_episodes("past")] == [episode.id]
+            assert list(client.read_minutes("past")) == [minute]
+            assert next(client.subscribe_episodes("past", after="start")).id == episode.id
 
     def test_what_a_producer_says_of_a_camera_holds_up_no_gateway(
         self,
@@ -134,9 +151,24 @@ MAY = [
     ("worker", ("XADD", EVENTS, "*", "event", "x")),
     ("worker", ("ZRANGE", keys.CAMERAS, "0", "-1")),
     ("worker", ("HGETALL", LEDGER)),
+    ("worker", ("HGET", TRACKS, "open")),
+    ("worker", ("HSET", TRACKS, "version", "1", "state", "x", "open", "1")),
+    ("worker", ("XADD", EPISODES, "MAXLEN", "~", "9", "*", "episode", "x")),
+    ("worker", ("XADD", MINUTES, "60000-0", "minute", "x")),
+    ("worker", ("XTRIM", MINUTES, "MINID", "60000")),
+    ("worker", ("PEXPIRE", EPISODES, "86400000")),
     ("subscriber", ("XRANGE", EVENTS, "-", "+")),
     ("subscriber", ("HGETALL", INFO)),
     ("subscriber", ("XLEN", FRAMES)),
+    *(
+        (role, command)
+        for role in ("subscriber", "gateway")
+        for command in (
+            ("XREAD", "COUNT", "1", "STREAMS", EPISODES, "0"),
+            ("XREVRANGE", EPISODES, "+", "-", "COUNT", "1"),
+            ("XRANGE", MINUTES, "-", "+", "COUNT", "1"),
+        )
+    ),
     ("gateway", ("XREAD", "COUNT", "1", "STREAMS", FRAMES, "0")),
     ("gateway", ("XREVRANGE", EVENTS, "+", "-", "COUNT", "1")),
     ("operator", ("XRANGE", DEAD, "-", "+")),
@@ -181,6 +213,16 @@ MAY_NOT = [
     ("metrics", ("SLOWLOG", "GET")),
     ("metrics", ("CONFIG", "GET", "*")),
     ("replica", ("GET", "x")),
+    *((role, ("XRANGE", EPISODES, "-", "+")) for role in ("producer", "metrics", "replica")),
+    *((role, ("XRANGE", MINUTES, "-", "+")) for role in ("producer", "metrics", "replica")),
+    *(
+        (role, ("XADD", key, "*", "episode", "x"))
+        for role in ROLES
+        if role not in ("worker", "admin")
+        for key in (EPISODES, MINUTES)
+    ),
+    *((role, ("HSET", TRACKS, "open", "1")) for role in ROLES if role not in ("worker", "admin")),
+    *((role, ("HGETALL", TRACKS)) for role in ("producer", "subscriber", "gateway")),
     *((role, ("CLIENT", "LIST")) for role in ROLES if role != "admin"),
     *((role, ("ACL", "LIST")) for role in ROLES if role != "admin"),
     *((role, ("CLIENT", "TRACKING", "ON")) for role in ROLES if role != "admin"),

@@ -70,7 +70,8 @@ def test_each_kind_of_url_is_understood(url: str, parsed: RedisUrl) -> None:
      "redis+sentinel://box", "redis+cluster://a,,b", "unix://run/redis.sock", "unix://",
      "redis://box/-1", "redis://box?db=x", "redis://box?db=-1", "redis+cluster://a:1/3",
      "redis+cluster://a?db=3", "redis://box?pasword=x", "redis://box?ssl_ca_certs=/ca.pem",
-     "rediss://box?ssl_cert_reqs=maybe", "redis://box?db=1&colour=red", "redis://box?colour"],
+     "rediss://box?ssl_cert_reqs=maybe", "redis://box?db=1&colour=red", "redis://box?colour",
+     "redis://caf\udce9"],
 )  # fmt: skip
 def test_what_is_no_redis_url_is_one_clear_error(url: str) -> None:
     with pytest.raises(InvalidRedisUrlError, match="not a Redis URL"):

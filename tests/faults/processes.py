@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Final, Self
 
+from tests.servers import Stopwatch
 from worker.inference.detect.choose import YUNET_FILE
 
 ROOT: Final = Path(__file__).parent.parent.parent
@@ -49,6 +50,13 @@ class Running:
 
     def wait(self, timeout_s: float = 20.0) -> int:
         return self.process.wait(timeout_s)
+
+    def wait_at_most(self, limit_s: float) -> int:
+        """As wait, but not longer than this on a machine that has time (Stopwatch)."""
+        watch = Stopwatch()
+        code = self.wait(90)
+        assert watch.read_s() <= limit_s, f"{watch.read_s():.1f} s"
+        return code
 
     def kill(self) -> None:
         """At once, with its children, as when the machine dies."""

@@ -14,6 +14,7 @@ from tests.peers.pictures import jpeg
 from tests.peers.producer import PASSWORD, Producer, within
 from tests.peers.rtsp import RtspServer, require_gstreamer
 from tests.peers.tcp import BlackHole
+from tests.servers import Stopwatch
 
 READ_TIMEOUT_S = 1.0
 BACKOFF_S = 1.0
@@ -24,10 +25,11 @@ OPTIONS = (
 CREDENTIALS = "joe:p%40ss%2Fw0rd-Zq7"
 
 
-def seconds_until(predicate: Callable[[], object], timeout_s: float = 30) -> float:
-    started = time.monotonic()
+def seconds_until(predicate: Callable[[], object], timeout_s: float = 60) -> float:
+    """How long it takes, in seconds of a machine that has time (Stopwatch)."""
+    watch = Stopwatch()
     within(predicate, timeout_s)
-    return time.monotonic() - started
+    return watch.read_s()
 
 
 def stored(client: Client) -> int:

@@ -85,7 +85,7 @@ def test_a_worker_in_which_a_frame_hangs_says_so_and_ends_and_another_goes_on(
     stuck = place.worker()
     eventually(lambda: "lease acquired" in stuck.logged(), 30)
     assert healthy(stuck)
-    assert stuck.wait(HUNG_S + 2 + SCHEDULING_S) == 1
+    assert stuck.wait_at_most(HUNG_S + 2 + SCHEDULING_S) == 1
     frame_id = place.client.xpending_range(keys.frames("file"), keys.GROUP, "-", "+", 1)
     assert f"frame {frame_id[0]['message_id'].decode()} of camera file has hung" in stuck.logged()
     assert "most recent call first" in stuck.logged()  # every thread's stack
@@ -107,7 +107,7 @@ def test_a_worker_in_which_a_frame_hangs_stops_when_it_is_told_to(place: Place) 
 
     eventually(begun, 30)
     worker.terminate()
-    assert worker.wait(STOP_S + SCHEDULING_S) == 0
+    assert worker.wait_at_most(STOP_S + SCHEDULING_S) == 0
     assert "not finished in time" in worker.logged()
     assert place.client.hget(keys.lease("file"), "owner") == b""
     assert begun()
@@ -121,7 +121,7 @@ def test_a_worker_stops_in_time_while_redis_hangs(place: Place) -> None:
     time.sleep(1)  # calls hang
     worker.terminate()
     try:
-        assert worker.wait(STOP_S + SCHEDULING_S) == 0
+        assert worker.wait_at_most(STOP_S + SCHEDULING_S) == 0
     finally:
         place.server.resume()
 
@@ -143,5 +143,5 @@ def test_a_worker_that_is_still_starting_stops_at_once(place: Place) -> None:
     worker = place.worker()
     eventually(lambda: "metrics at" in worker.logged(), 30)
     worker.terminate()
-    assert worker.wait(STOP_S + SCHEDULING_S) == 0
+    assert worker.wait_at_most(STOP_S + SCHEDULING_S) == 0
     assert "lease acquired" not in worker.logged()

@@ -50,7 +50,12 @@ class Gateway:
         process = subprocess.Popen(
             self._command, cwd=ROOT, env=self._environment, stderr=self._log, stdout=self._log
         )
-        eventually(self._ready, timeout_s=30)
+        try:
+            eventually(self._ready, timeout_s=90)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
         return process
 
     def _ready(self) -> bool:
@@ -89,7 +94,7 @@ class Gateway:
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(10) == 0, self.log()
+        assert self.process.wait(30) == 0, self.log()
         assert "Traceback" not in self.log(), self.log()
 
     def start(self) -> None:

@@ -35,6 +35,10 @@ def listed(gateway: Gateway) -> dict[str, Any]:
     return {item["camera"]: item for item in gateway.get("/api/cameras").json()["cameras"]}
 
 
+def stamp(ms: int) -> str:
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y%m%dT%H%M%SZ}"
+
+
 def ids(answer: Any) -> list[str]:
     return [item["frame_id"] for item in answer.json()["events"]]
 
@@ -116,9 +120,10 @@ def test_the_history_sums_up_seconds(
 def test_json_lines_hold_exactly_the_events_of_the_range(
     gateway: Gateway, events: list[EmotionEvent], camera: str
 ) -> None:
-    since, until = events[3].captured_ms, events[6].captured_ms
+    since, until = events[3].captured_ms, events[7].captured_ms
     answer = gateway.get(f"/api/cameras/{camera}/export?format=jsonl&from={since}&to={until}")
-    assert answer.headers["content-disposition"] == f'attachment; filename="{camera}.jsonl"'
+    name = f"{camera}-events-from-{stamp(since)}-to-{stamp(until)}.jsonl"
+    assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'
     lines = [json.loads(line) for line in answer.text.splitlines()]
     assert lines == [each.to_dict() for each in events[3:7]]
 

@@ -1,14 +1,18 @@
 """The description of the API is valid, and the answers are as it describes them."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
+from emotion_streams import EMOTIONS, EndReason
 from gateway.api import API
+from tests import samples
 from tests.gateway.feeder import event, face, now_ms, publish, register
 from tests.gateway.processes import Gateway
+from tests.people import write_episode, write_minutes
 from tests.servers import eventually
 
 DESCRIBED = [endpoint for endpoint in API if endpoint.schema]
@@ -17,7 +21,21 @@ DESCRIBED = [endpoint for endpoint in API if endpoint.schema]
 @pytest.fixture
 def described(gateway: Gateway, store: Any, camera: str) -> str:
     register(store, camera)
-    publish(store, event(camera, now_ms(), face("anger"), face()))
+    seen = replace(face(), track="1-0.0", label="uncertain", label_since_ms=1, turn_degrees=3.0)
+    landmarks = ((1.0, 2.0),) * 5
+    seen = replace(seen, smoothed=seen.probabilities, landmarks=landmarks)
+    publish(store, event(camera, now_ms(), face("anger"), seen))
+    write_episode(store, samples.episode(camera))
+    write_episode(
+        store,
+        samples.episode(
+            camera, end_ms=1, reason=EndReason.GONE, probabilities_mean=seen.probabilities,
+            emotion=None, emotion_ms=dict.fromkeys(EMOTIONS, 1),
+        ),
+    )  # fmt: skip
+    write_minutes(
+        store, replace(samples.minute(camera, 60_000), people=None), samples.minute(camera)
+    )
     eventually(lambda: f'"{camera}"' in gateway.get("/api/cameras").text)
     return camera
 

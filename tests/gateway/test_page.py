@@ -19,11 +19,11 @@ from emotion_streams import Box, Emotion, keys
 from tests.gateway.browser import Browser, require
 from tests.gateway.feeder import Feeder, Scene, event, face, now_ms, publish, register
 from tests.gateway.processes import Gateway
-from tests.servers import RedisProcess
+from tests.servers import RedisProcess, Stopwatch
 
 AXE = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text()
 SLACK_S = 0.7
-"""What a busy machine's scheduling, and asking the browser, may add to the page's promise."""
+"""What asking the browser may add to the page's promise."""
 
 
 @pytest.fixture(scope="module")
@@ -159,9 +159,9 @@ def runs(browser: Browser) -> None:
 
 def stopped(browser: Browser) -> float:
     """Seconds until the page says so."""
-    began = time.monotonic()
+    watch = Stopwatch()
     browser.wait(lambda: browser.text("[data-camera=lobby] .state") == "Down")
-    return time.monotonic() - began
+    return watch.read_s()
 
 
 @contextmanager
@@ -460,12 +460,12 @@ def test_a_picture_that_comes_late_is_not_shown_after_a_newer_one(
 def test_a_place_that_is_none_shows_the_grid_and_lives(
     browser: Browser, page: Gateway, store: Any, place: str
 ) -> None:
-    register(store, "lobby")
-    browser.open(f"{page.base}/{place}")
-    if place == "#/nobody":
-        browser.wait(lambda: "no camera “nobody”" in browser.text("#unknown"))
-    browser.wait(lambda: browser.text("#link") == "Connected")
-    browser.wait(lambda: browser.text("[data-camera=lobby] .state") == "Live")
+    with registering(store, "lobby"):
+        browser.open(f"{page.base}/{place}")
+        if place == "#/nobody":
+            browser.wait(lambda: "no camera “nobody”" in browser.text("#unknown"))
+        browser.wait(lambda: browser.text("#link") == "Connected")
+        browser.wait(lambda: browser.text("[data-camera=lobby] .state") == "Live")
     assert browser.errors() == []
 
 

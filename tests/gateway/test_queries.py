@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from emotion_streams import EMOTIONS
 from gateway import cursor
 from gateway.api import API
+from gateway.cursor import Positions
 from tests.gateway.feeder import event, face, now_ms, publish, register
 from tests.gateway.processes import Gateway
 from tests.servers import RedisProcess, eventually
@@ -111,16 +112,33 @@ camera_names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", fullmatch=True)
 numbers = st.integers(0, cursor.MOST)
 
 
-@given(st.dictionaries(camera_names, st.tuples(numbers, numbers), max_size=20))
+stream_ids = st.tuples(numbers, numbers)
+
+
+@given(st.dictionaries(camera_names, st.tuples(stream_ids, stream_ids), max_size=20))
 def test_positions_survive_the_way_through_a_client(found: dict[str, Any]) -> None:
-    assert cursor.parse(cursor.format_positions(found)) == found
+    positions = Positions(
+        {camera: event for camera, (event, _) in found.items()},
+        {camera: episode for camera, (_, episode) in found.items()},
+    )
+    assert cursor.parse(cursor.format_positions(positions)) == positions
 
 
 def test_a_position_of_very_many_cameras_is_bounded() -> None:
-    text = cursor.format_positions({f"camera-{n}": (n, 0) for n in range(1000)})
-    kept = cursor.parse(text)
+    text = cursor.format_positions(Positions({f"camera-{n}": (n, 0) for n in range(1000)}))
+    kept = cursor.parse(text).emotion
     assert len(kept) == cursor.MAX_CAMERAS
     assert min(kept.values()) == (1000 - cursor.MAX_CAMERAS, 0), "those furthest behind are out"
+
+
+def test_the_longest_position_is_accepted() -> None:
+    names = [f"{n:063d}" for n in range(cursor.MAX_CAMERAS)]
+    far = dict.fromkeys(names, (cursor.MOST, cursor.MOST))
+    assert len(cursor.format_positions(Positions(far, far))) <= cursor.MAX_CHARACTERS
+
+
+def test_the_place_of_an_event_alone_is_that_of_the_episodes_since_its_capture() -> None:
+    assert cursor.parse("lobby=7-1") == Positions({"lobby": (7, 1)}, {"lobby": (7, 0)})
 
 
 @given(st.text(max_size=100))

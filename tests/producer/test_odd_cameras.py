@@ -294,16 +294,33 @@ def test_a_camera_of_refused_pictures_is_down_with_the_reason_and_sends_nothing(
         assert client.xlen(keys.frames("door")) == 0
 
 
-def test_a_camera_whose_tables_are_damaged_is_down_with_the_reason_and_sends_nothing(
-    client: Client, redis_url: str
-) -> None:
-    # A sound header; but its pixels refer to a table of quantization that is not there.
+def without_its_table_of_quantization() -> bytes:
+    """A picture with a sound header, whose pixels refer to a table that is not there."""
     at = PICTURE.find(b"\xff\xdb")
     length = int.from_bytes(PICTURE[at + 2 : at + 4])
     tableless = PICTURE[:at] + PICTURE[at + 2 + length :]
     assert read_header(tableless).width == 64
+    return tableless
+
+
+def test_refused_pictures_between_still_ones_are_not_refused_in_a_row(
+    client: Client, redis_url: str
+) -> None:
+    own = ("--camera", "door", "--min-motion", "0.5", "--fps", "60")
     with (
-        MjpegServer([tableless], fps=100) as camera,
+        MjpegServer([PICTURE, without_its_table_of_quantization()], fps=60) as camera,
+        Producer(redis_url, *own, "--source", camera.url) as producer,
+    ):
+        within(lambda: producer.metric("emotion_capture_decode_errors_total", "door") >= 60, 30)
+        assert producer.metric("emotion_skipped_frames_total", "door", reason="motion") >= 10
+        assert not producer.entries("its pictures cannot be sent")
+
+
+def test_a_camera_whose_tables_are_damaged_is_down_with_the_reason_and_sends_nothing(
+    client: Client, redis_url: str
+) -> None:
+    with (
+        MjpegServer([without_its_table_of_quantization()], fps=100) as camera,
         Producer(redis_url, "--camera", "door", "--source", camera.url) as producer,
     ):
         within(

@@ -21,6 +21,7 @@ from worker.inference.detect import Detection
 from worker.inference.faces import DetectedFaces, FaceDetectionStage
 from worker.inference.permits import InFlightLimiter
 from worker.inference.pipeline import FramePipeline
+from worker.tracking import Sighting
 
 
 class OneFace:
@@ -36,7 +37,8 @@ class OneFace:
         if jpeg == b"bad":
             raise UnusablePictureError("bad")
         face = Detection(Box(1, 2, 3, 4), 0.9)
-        return DetectedFaces(64, 48, (face,), np.zeros((1, 8, 8, 3), np.uint8), 0.001, 0.001)
+        crops = np.zeros((1, 8, 8, 3), np.uint8)
+        return DetectedFaces(64, 48, (face,), crops, 0.001, 0.001, (Sighting(face.box, 0.9),))
 
 
 class Indifferent:

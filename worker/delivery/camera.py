@@ -27,6 +27,7 @@ from worker.delivery.stream import (
     Committed,
     Completion,
     QueuedFrame,
+    StoredTracks,
 )
 from worker.inference.decode import UnusablePictureError
 from worker.inference.permits import CrowdLimiter, Permit
@@ -264,19 +265,23 @@ class CameraPipeline:
         )
         camera, seconds = self._stream.camera, time.perf_counter() - start
         self._context.record(camera, batch.events, committed.outcomes, seconds)
+        if committed.tracks_stored:
+            self._context.record_tracks(camera, len(batch.state.people), batch.episodes)
         return committed
 
     async def _load_tracks(self) -> None:
         """Continue with the stored tracking state, after a takeover or if it is not as expected."""
         try:
-            version, state = await self._stream.load_tracks()
+            stored = await self._stream.load_tracks()
         except ResponseError as error:
             if not is_wrong_type(error):
                 raise
-            version, state = b"", None  # claim() resets the key
-        if defect := self._tracker.load(version, state):
+            stored = StoredTracks()  # claim() resets the key
+        if defect := self._tracker.load(stored.version, stored.state):
+            self._context.metrics.tracks.labels(self._stream.camera, "lost").inc(stored.people)
             log.warning(
-                "tracks are lost, their state cannot be read: %s",
+                "%d tracks are lost, their state cannot be read: %s",
+                stored.people,
                 defect,
                 extra={"camera": self._stream.camera},
             )

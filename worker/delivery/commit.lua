@@ -7,7 +7,7 @@
 --   with a later id would make Redis refuse all later events, so its frame is dead; episodes kept, their
 --   age (ms), age of minutes (ms); expected version of the tracking state, its new version ('' to leave the
 --   state alone), the state,
---   whether it is open; number of episodes, episodes...; number of minutes, id and minute...; then for
+--   its open tracks, whether it is open; number of episodes, episodes...; number of minutes, id and minute...; then for
 --   each frame its id, its outcome, the event (analysed) or the reason (dead) or '', its size in bytes,
 --   and 1 if the tracking state depends on its event.
 -- Returns 'FENCED', or {outcomes, 1 if the tracking state is stored}. The outcome of a frame is
@@ -25,10 +25,10 @@ local function failed(...)
 end
 
 local expected, version = ARGV[10], ARGV[11]
-local episodes = tonumber(ARGV[14])
-local minutes = tonumber(ARGV[15 + episodes])
+local episodes = tonumber(ARGV[15])
+local minutes = tonumber(ARGV[16 + episodes])
 local ends, is_valid = {}, true
-for i = 16 + episodes + 2 * minutes, #ARGV, 5 do
+for i = 17 + episodes + 2 * minutes, #ARGV, 5 do
   local id, outcome, payload, size = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local pending = redis.pcall('XPENDING', KEYS[1], group, id, id, 1)
   if pending.err or #pending == 0 or redis.call('XACK', KEYS[1], group, id) == 0 then
@@ -60,11 +60,12 @@ if version == '' then return { ends, 1 } end
 local stored = redis.pcall('HGET', KEYS[7], 'version') or ''
 if stored == version then return { ends, 1 } end -- an earlier attempt, whose reply was lost
 if not is_valid or stored ~= expected then return { ends, 0 } end
-redis.call('HSET', KEYS[7], 'version', version, 'state', ARGV[12], 'open', ARGV[13])
-for i = 15, 14 + episodes do
+redis.call('HSET', KEYS[7], 'version', version, 'state', ARGV[12], 'people', ARGV[13],
+  'open', ARGV[14])
+for i = 16, 15 + episodes do
   failed('XADD', KEYS[8], 'MAXLEN', '~', ARGV[7], '*', 'episode', ARGV[i])
 end
-for i = 16 + episodes, 15 + episodes + 2 * minutes, 2 do
+for i = 17 + episodes, 16 + episodes + 2 * minutes, 2 do
   failed('XADD', KEYS[9], ARGV[i], 'minute', ARGV[i + 1]) -- refused if that minute is there already
 end
 -- Unlike the camera's other keys these outlive it, so that its past can be read.

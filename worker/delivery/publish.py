@@ -17,12 +17,13 @@ from worker.tracking.camera_tracker import CameraTracker
 class Batch:
     """Frames that are committed in one call.
 
-    `events` has an event for each analysed frame, else None. `state` is the tracking state after
-    them, and `tracks` what is to be stored of it.
+    `events` has an event for each analysed frame, else None. `episodes` are the records that they
+    led to, `state` is the tracking state after them, and `tracks` what is to be stored of both.
     """
 
     completions: list[Completion]
     events: list[EmotionEvent | None]
+    episodes: Sequence[Episode]
     state: TrackingState
     tracks: TracksUpdate
 
@@ -40,15 +41,12 @@ def build_batch(completions: Sequence[Completion], tracker: CameraTracker, model
     for completion in completions:
         analysed = completion.analysed
         if analysed is None:
-            state = tracker.count_lost(state, 1)
             built.append(completion)
             events.append(None)
             continue
+        emotions = analysed.emotions
         step = tracker.advance(
-            state,
-            analysed.tracked,
-            analysed.emotions.probabilities,
-            analysed.emotions.classified_ms,
+            state, analysed.frame, analysed.tracked, emotions.probabilities, emotions.classified_ms
         )
         event = build_event(state.camera, analysed, step.faces, model)
         # An old frame changes no track, and Redis may refuse its event.
@@ -58,13 +56,13 @@ def build_batch(completions: Sequence[Completion], tracker: CameraTracker, model
         state = step.state
         episodes += step.episodes
         minutes += step.minutes
-    return Batch(built, events, state, _update(tracker, state, episodes, minutes))
+    return Batch(built, events, episodes, state, _update(tracker, state, episodes, minutes))
 
 
 def build_closing(step: Step, tracker: CameraTracker) -> Batch:
     """Build what ends without a frame, because the camera sends none."""
     update = _update(tracker, step.state, step.episodes, step.minutes)
-    return Batch([], [], step.state, update)
+    return Batch([], [], step.episodes, step.state, update)
 
 
 def _update(
@@ -77,6 +75,7 @@ def _update(
         expected=tracker.version,
         version=b"%d" % (_number(tracker.version) + 1),
         state=state.pack(),
+        people=len(state.people),
         is_open=state.is_open,
         episodes=[episode.pack() for episode in episodes],
         minutes=[(f"{minute.start_ms}-0", minute.pack()) for minute in minutes],

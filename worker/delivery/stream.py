@@ -85,16 +85,26 @@ class TracksUpdate:
     """The tracking state after a commit, and the records that led to it.
 
     It is stored if the stored version is `expected` (empty if there is none). `state`, `episodes`:
-    packed. `minutes`: entry id and packed record. `is_open`: whether the state needs an owner that
-    closes it.
+    packed. `minutes`: entry id and packed record. `people`: open tracks. `is_open`: whether the
+    state needs an owner that closes it.
     """
 
     expected: bytes
     version: bytes
     state: bytes
-    is_open: bool
+    people: int = 0
+    is_open: bool = False
     episodes: Sequence[bytes] = ()
     minutes: Sequence[tuple[str, bytes]] = ()
+
+
+@dataclass(frozen=True)
+class StoredTracks:
+    """A camera's stored tracking state; empty, None and 0 without one. `people`: open tracks."""
+
+    version: bytes = b""
+    state: bytes | None = None
+    people: int = 0
 
 
 @dataclass(frozen=True)
@@ -236,10 +246,13 @@ class CameraStream:
         )
         _unless_fenced(reply, self.camera)
 
-    async def load_tracks(self) -> tuple[bytes, bytes | None]:
-        """Return the stored tracking state's version and the state; empty and None without one."""
-        version, state = await self._client.hmget(keys.tracks(self.camera), ["version", "state"])
-        return version or b"", state
+    async def load_tracks(self) -> StoredTracks:
+        """Return the stored tracking state."""
+        version, state, people = await self._client.hmget(
+            keys.tracks(self.camera), ["version", "state", "people"]
+        )
+        is_count = people and people.isdigit() and len(people) < 4
+        return StoredTracks(version or b"", state, int(people) if is_count else 0)
 
     async def commit(
         self, completions: Sequence[Completion], tracks: TracksUpdate | None = None
@@ -248,10 +261,11 @@ class CameraStream:
 
         Safe to repeat after a lost reply. Raises FencedError.
         """
-        update = tracks or TracksUpdate(b"", b"", b"", is_open=False)
+        update = tracks or TracksUpdate(b"", b"", b"")
         args: list[Any] = [
             *self._proof, *self._limits,
-            update.expected, update.version, update.state, int(update.is_open),
+            update.expected, update.version, update.state,
+            update.people, int(update.is_open),
             len(update.episodes), *update.episodes,
             len(update.minutes), *itertools.chain.from_iterable(update.minutes),
         ]  # fmt: skip

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from worker.inference.crop import crop_face, preprocess
 from worker.inference.decode import UnusablePictureError, decode
 from worker.inference.detect import Detection, Detector
+from worker.inference.quality import sharpness, turn_degrees
 from worker.model.card import ModelCard
 from worker.tracking import Sighting
 
@@ -26,8 +27,9 @@ be late."""
 class DetectedFaces:
     """The faces of a picture.
 
-    `crops` is uint8 (faces, size, size, 3), with a row per detection. `omitted` is the number of
-    detected faces beyond MAX_FACES, which are left out.
+    `crops` is uint8 (faces, size, size, 3), with a row per detection. `sightings` are the
+    detections as the tracker needs them. `omitted` is the number of detected faces beyond
+    MAX_FACES, which are left out.
     """
 
     width: int
@@ -36,13 +38,9 @@ class DetectedFaces:
     crops: NDArray[np.uint8]
     decode_s: float
     detect_s: float
+    sightings: tuple[Sighting, ...]
     omitted: int = 0
     detect_side: int | None = None
-
-    @property
-    def sightings(self) -> tuple[Sighting, ...]:
-        """What the tracker needs of the detections."""
-        return tuple(Sighting(found.box, found.score) for found in self.detections)
 
 
 class FaceDetectionStage:
@@ -84,6 +82,7 @@ class FaceDetectionStage:
             crops=crops,
             decode_s=decoded - start,
             detect_s=time.perf_counter() - decoded,
+            sightings=tuple(map(_sighting, detections, crops)),
             omitted=len(detected) - len(detections),
             detect_side=self._detect_side,
         )
@@ -93,6 +92,11 @@ class FaceDetectionStage:
         if detector is None:
             detector = self._local.detector = self._new_detector()
         return detector
+
+
+def _sighting(detection: Detection, crop: NDArray[np.uint8]) -> Sighting:
+    turn = turn_degrees(detection.landmarks)
+    return Sighting(detection.box, detection.score, turn, sharpness(crop))
 
 
 def _largest(detections: Sequence[Detection], count: int) -> list[Detection]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from emotion_streams.emotions import EMOTIONS
 from emotion_streams.frames import Frame
 from service.metrics import WorkerMetrics
-from worker.inference.batch import Batcher
+from worker.inference.batch import Batcher, Classified
 from worker.inference.faces import DetectedFaces, FaceDetectionStage
 from worker.inference.permits import CrowdLimiter, Permit
 from worker.tracking.camera_tracker import Reusable, TrackedFrame, Turn
@@ -115,21 +115,26 @@ class FramePipeline:
         While faces wait for the engine, a face is not classified again whose track has a steady
         label and recent probabilities.
         """
-        count = len(faces.crops)
-        captured_ms = tracked.association.captured_ms
+        count, tracks = len(faces.crops), tracked.association.tracks
         reused: list[Reusable | None] = [None] * count
         if self._batcher.is_saturated:
-            reused = [turn.reusable(track, captured_ms) for track in tracked.association.tracks]
+            captured_ms = tracked.association.captured_ms
+            reused = [turn.reusable(track, captured_ms) for track in tracks]
+        if not any(reused):
+            classified = await self._batcher.classify(camera, faces.crops, frame_id)
+            return ClassifiedFaces(self._ordered(classified), (None,) * count, classified.seconds)
         due = [n for n, known in enumerate(reused) if known is None]
+        classified = await self._batcher.classify(camera, faces.crops[due], frame_id)
         probabilities = np.empty((count, len(EMOTIONS)), np.float32)
-        seconds = 0.0
-        if due:
-            crops = faces.crops if len(due) == count else faces.crops[due]
-            classified = await self._batcher.classify(camera, crops, frame_id)
-            probabilities[due] = classified.probabilities[:, self._columns]
-            seconds = classified.seconds
+        probabilities[due] = self._ordered(classified)
         for n, known in enumerate(reused):
             if known is not None:
                 probabilities[n] = known.probabilities
         times = tuple(None if known is None else known.captured_ms for known in reused)
-        return ClassifiedFaces(probabilities, times, seconds)
+        return ClassifiedFaces(probabilities, times, classified.seconds)
+
+    def _ordered(self, classified: Classified) -> NDArray[np.float32]:
+        """Return the probabilities in the order of EMOTIONS."""
+        if not len(classified.probabilities):
+            return np.empty((0, len(EMOTIONS)), np.float32)
+        return classified.probabilities[:, self._columns]

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emotion_streams.frames import Frame
 from emotion_streams.wire import MalformedMessageError
 from worker.tracking.state import TrackingState
 from worker.tracking.step import advance, close_minute, close_silent, count_lost, steady
@@ -90,6 +91,7 @@ class CameraTracker:
     def advance(
         self,
         state: TrackingState,
+        frame: Frame,
         tracked: TrackedFrame,
         probabilities: NDArray[np.float32],
         classified_ms: Sequence[int | None],
@@ -104,13 +106,16 @@ class CameraTracker:
             association = associate(
                 state.tracks, association.frame_id, association.captured_ms, tracked.sightings
             )
-        return advance(
+        step = advance(
             state, association, tracked.sightings, probabilities, self._policy, classified_ms
         )
-
-    def count_lost(self, state: TrackingState, frames: int) -> TrackingState:
-        """Return `state` after `frames` frames that ended without an event."""
-        return count_lost(state, frames)
+        if step.state is state:
+            return step
+        after = replace(step.state, session_id=frame.session_id, seq=frame.seq)
+        # Between two events of a producer's session, each frame that is missing ended otherwise.
+        if frame.session_id == state.session_id and frame.seq > state.seq + 1:
+            after = count_lost(after, frame.seq - state.seq - 1)
+        return replace(step, state=after)
 
     def close_silent(self, now_ms: int) -> Step:
         """Return the step that ends what is open while the camera sends nothing.

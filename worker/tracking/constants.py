@@ -25,8 +25,9 @@ detector's noise would dominate."""
 COAST_S: Final = 1.0
 """How far ahead a place is predicted by the velocity: for as long as a face is usually hidden."""
 
-SMOOTHING_TAU_S: Final = 0.7
-"""Time constant of the exponential average of the probabilities."""
+SMOOTHING_TAU_S: Final = 0.25
+"""Time constant of the exponential average of the probabilities. With 0.7 a true change shows after
+0.9 s (median) instead of 0.3 s, and labels flip hardly less."""
 
 FULL_WEIGHT_SIDE: Final = 48
 """Side in pixels from which a face has full weight: that of the training pictures."""
@@ -36,7 +37,7 @@ MIN_WEIGHT: Final = 0.01
 
 START_SHARE: Final = 0.5
 START_LEAD: Final = 0.15
-START_HOLD_MS: Final = 400
+START_HOLD_MS: Final = 150
 """An emotion becomes the label after it held this smoothed probability, or this lead before the
 next emotion, for this time."""
 
@@ -44,8 +45,9 @@ END_SHARE: Final = 0.35
 END_HOLD_MS: Final = 600
 """A label becomes uncertain after its smoothed probability was below this for this time."""
 
-MIN_SIDE: Final = 20
-"""Side in pixels below which a face is too small for a label."""
+MIN_SIDE: Final = 14
+"""Side in pixels below which a face is too small for a label: of FER+'s faces at this size the
+model names 65 % right, of those at 48 pixels 85 %, at 10 pixels 49 %."""
 
 UPDATE_MS: Final = 5_000
 """Least time between two reports of an emotion that lasts."""

@@ -1,20 +1,27 @@
 """The parts of a tracking state to and from plain values.
 
-Numbers are exact, so that a reader continues as the writer would have.
+Numbers are exact, so that a reader continues as the writer would have. Those of a track take one
+binary field each, because the state is written with every frame.
 """
 
 import math
-import struct
+from struct import Struct
 from typing import Any, Final
 
 from emotion_streams import wire
-from emotion_streams.emotions import EMOTIONS, UNCERTAIN, Label, parse_emotion
+from emotion_streams.emotions import EMOTIONS, UNCERTAIN, Label
 from emotion_streams.events import Box
 from worker.tracking.constants import MAX_DWELLS
 from worker.tracking.parts import Eight, MinuteSums, Person, Showing, Steady, Track, frame_key
 
+_TRACK: Final = Struct("<?2q5d")
+_PERSON: Final = Struct("<2B8q6d8d8d8f")
+_SHOWING: Final = Struct("<B5q2d8d")
+
 _LARGEST: Final = 2**53
 """Bound of every number: far beyond any sum, and an exact float."""
+
+_LABELS: Final[tuple[Label, ...]] = (*EMOTIONS, UNCERTAIN)
 
 _MINUTE_COUNTS: Final = (
     "from_ms", "frames", "frames_lost", "seen_ms", "faces", "faces_ms", "faces_max", "tracks",
@@ -22,121 +29,76 @@ _MINUTE_COUNTS: Final = (
 )  # fmt: skip
 
 
-def pack_track(track: Track) -> dict[str, Any]:
-    """Return a track as plain values."""
-    return {
-        "id": track.id,
-        "born": int(track.is_born),
-        "first": track.first_ms,
-        "last": track.last_ms,
-        "place": _doubles((track.x, track.y, track.size, track.vx, track.vy)),
-    }
+def pack_track(track: Track, person: Person | None) -> dict[str, Any]:
+    """Return a track, and its person if it has entered, as plain values."""
+    values = {"id": track.id, "track": _TRACK.pack(*track[1:])}
+    if person:
+        values |= _pack_person(person)
+    return values
 
 
 def parse_track(fields: wire.Fields) -> Track:
     """Return a track. Raises MalformedMessageError."""
-    return Track(
-        fields.text("id"),
-        bool(fields.integer("born", 0, 1)),
-        fields.moment("first"),
-        fields.moment("last"),
-        *_numbers(fields, "place", 5),
+    track = Track(fields.text("id"), *_unpacked(_TRACK, fields, "track"))
+    _check_times(track.first_ms, track.last_ms)
+    if track.size < 1:
+        raise wire.MalformedMessageError("field track holds a value out of its bounds")
+    return track
+
+
+def parse_person(fields: wire.Fields) -> Person:
+    """Return the person of a track that has entered. Raises MalformedMessageError."""
+    label, rival, *values = _unpacked(_PERSON, fields, "person")
+    first_ms, last_ms, frames, number, counted_ms, since_ms, raw_ms, rival_ms = values[:8]
+    x, y, width, height, side_max, weight = values[8:14]
+    smoothed, sums, raw = (tuple(values[n : n + 8]) for n in (14, 22, 30))
+    _check_times(first_ms, last_ms, since_ms, raw_ms, rival_ms)
+    is_sound = (
+        max(label, rival) < len(_LABELS)
+        and min(frames, number, side_max, width, height, *sums) >= 0
+        and first_ms <= last_ms
+        and 0 < weight <= 1
+        and _are_shares((*smoothed, *raw))
     )
-
-
-def pack_person(person: Person | None) -> dict[str, Any] | None:
-    """Return a person as plain values, without its id."""
-    if person is None:
-        return None
-    box, steady, showing = person.box, person.steady, person.showing
-    return {
-        "first": person.first_ms,
-        "last": person.last_ms,
-        "frames": person.frames,
-        "box": _doubles((box.x, box.y, box.width, box.height)),
-        "side": person.side_max,
-        "sums": _doubles(person.sums),
-        "shown": person.emotion_ms,
-        "next": person.next_number,
-        "minute": person.counted_ms,
-        "label": steady.label,
-        "since": steady.since_ms,
-        "smoothed": _doubles(steady.smoothed),
-        "weight": steady.weight,
-        "raw": _doubles(steady.raw),
-        "raw_ms": steady.raw_ms,
-        "rival": steady.rival,
-        "rival_ms": steady.rival_ms,
-        "showing": showing and showing._asdict() | {"sums": _doubles(showing.sums)},
-    }
-
-
-def parse_person(track_id: str, fields: wire.Fields) -> Person:
-    """Return a person. Raises MalformedMessageError."""
-    x, y, width, height = _numbers(fields, "box", 4)
+    if not is_sound:
+        raise wire.MalformedMessageError("field person holds a value out of its bounds")
+    label, rival = _LABELS[label], _LABELS[rival]
     return Person(
-        id=track_id,
-        first_ms=fields.moment("first"),
-        last_ms=fields.moment("last"),
-        frames=fields.integer("frames", 0),
+        id=fields.text("id"),
+        first_ms=first_ms,
+        last_ms=last_ms,
+        frames=frames,
         box=Box(x, y, width, height),
-        side_max=fields.number("side", 0, _LARGEST),
-        sums=_numbers(fields, "sums", 8, 0.0),
-        emotion_ms=_counts(fields, "shown"),
-        next_number=fields.integer("next", 1),
-        counted_ms=fields.integer("minute", -1),
-        steady=Steady(
-            label=_label(fields.text("label")),
-            since_ms=fields.moment("since"),
-            smoothed=_numbers(fields, "smoothed", 8, 0.0, 1.0),
-            weight=fields.number("weight", 1e-9, 1),
-            raw=_numbers(fields, "raw", 8, 0.0, 1.0),
-            raw_ms=fields.moment("raw_ms"),
-            rival=_label(fields.text("rival")),
-            rival_ms=fields.moment("rival_ms"),
-        ),
-        showing=_showing(fields.map("showing")) if fields.has("showing") else None,
-    )
-
-
-def _showing(fields: wire.Fields) -> Showing:
-    return Showing(
-        number=fields.integer("number", 1),
-        emotion=parse_emotion(fields.text("emotion")),
-        start_ms=fields.moment("start_ms"),
-        frames=fields.integer("frames", 1),
-        side_max=fields.number("side_max", 0, _LARGEST),
-        sums=_numbers(fields, "sums", 8, 0.0),
-        peak=fields.number("peak", 0, 1),
-        peak_ms=fields.moment("peak_ms"),
-        peak_frame_id=frame_id(fields, "peak_frame_id"),
-        reported_ms=fields.moment("reported_ms"),
+        side_max=side_max,
+        sums=sums,
+        emotion_ms=_counts(fields, "shown_ms"),
+        next_number=number,
+        counted_ms=counted_ms,
+        steady=Steady(label, since_ms, smoothed, weight, raw, raw_ms, rival, rival_ms),
+        showing=_parse_showing(fields) if fields.has("showing") else None,
     )
 
 
 def pack_minute(minute: MinuteSums) -> dict[str, Any]:
     """Return the minute under way as plain values."""
-    dwells = struct.pack(f"<{len(minute.dwells)}q", *minute.dwells)
-    return vars(minute) | {"sums": _doubles(minute.sums), "dwells": dwells}
+    dwells = Struct(f"<{len(minute.dwells)}q").pack(*minute.dwells)
+    return vars(minute) | {"dwells": dwells}
 
 
 def parse_minute(fields: wire.Fields) -> MinuteSums:
     """Return the minute under way. Raises MalformedMessageError."""
-    dwells = fields.binary("dwells")
-    if len(dwells) % 8 or len(dwells) > 8 * MAX_DWELLS:
-        raise wire.MalformedMessageError(f"field dwells has {len(dwells)} bytes")
+    count = min(len(fields.binary("dwells")) // 8, MAX_DWELLS)
+    sums = tuple(fields.numbers("sums", len(EMOTIONS)))
+    if not 0 <= min(sums) <= max(sums) <= _LARGEST:
+        raise wire.MalformedMessageError("field sums holds a number out of its bounds")
     return MinuteSums(
         start_ms=fields.moment("start_ms") if fields.has("start_ms") else None,
-        sums=_numbers(fields, "sums", 8, 0.0),
+        sums=sums,
         emotion_ms=_counts(fields, "emotion_ms"),
         episodes=_counts(fields, "episodes"),
-        dwells=struct.unpack(f"<{len(dwells) // 8}q", dwells),
+        dwells=_unpacked(Struct(f"<{count}q"), fields, "dwells"),
         **{name: fields.integer(name, 0, _LARGEST) for name in _MINUTE_COUNTS},
     )
-
-
-def _label(text: str) -> Label:
-    return "uncertain" if text == UNCERTAIN else parse_emotion(text)
 
 
 def frame_id(fields: wire.Fields, name: str) -> str:
@@ -149,24 +111,86 @@ def frame_id(fields: wire.Fields, name: str) -> str:
     return text
 
 
+def _pack_person(person: Person) -> dict[str, Any]:
+    box, steady, showing = person.box, person.steady, person.showing
+    values: dict[str, Any] = {
+        "person": _PERSON.pack(
+            _LABELS.index(steady.label),
+            _LABELS.index(steady.rival),
+            person.first_ms,
+            person.last_ms,
+            person.frames,
+            person.next_number,
+            person.counted_ms,
+            steady.since_ms,
+            steady.raw_ms,
+            steady.rival_ms,
+            box.x,
+            box.y,
+            box.width,
+            box.height,
+            person.side_max,
+            steady.weight,
+            *steady.smoothed,
+            *person.sums,
+            *steady.raw,
+        ),
+        "shown_ms": person.emotion_ms,
+    }
+    if showing:
+        number, emotion, start_ms, frames, side_max, sums, peak, peak_ms, peak_id, reported = (
+            showing
+        )
+        counts = (number, start_ms, frames, peak_ms, reported)
+        emotion_number = _LABELS.index(emotion)
+        values["showing"] = _SHOWING.pack(emotion_number, *counts, side_max, peak, *sums)
+        values["peak"] = peak_id
+    return values
+
+
+def _parse_showing(fields: wire.Fields) -> Showing:
+    emotion, number, start_ms, frames, peak_ms, reported_ms, side_max, peak, *sums = _unpacked(
+        _SHOWING, fields, "showing"
+    )
+    _check_times(start_ms, peak_ms, reported_ms)
+    is_sound = emotion < len(EMOTIONS) and min(frames, number, side_max, *sums) >= 0
+    if not is_sound or not _are_shares((peak,)):
+        raise wire.MalformedMessageError("field showing holds a value out of its bounds")
+    return Showing(
+        number=number,
+        emotion=EMOTIONS[emotion],
+        start_ms=start_ms,
+        frames=frames,
+        side_max=side_max,
+        sums=tuple(sums),
+        peak=peak,
+        peak_ms=peak_ms,
+        peak_frame_id=frame_id(fields, "peak"),
+        reported_ms=reported_ms,
+    )
+
+
+def _unpacked(layout: Struct, fields: wire.Fields, name: str) -> tuple[Any, ...]:
+    blob = fields.binary(name)
+    if len(blob) != layout.size:
+        raise wire.MalformedMessageError(f"field {name} has {len(blob)} bytes, not {layout.size}")
+    values = layout.unpack(blob)
+    if not all(math.isfinite(value) and abs(value) <= _LARGEST for value in values):
+        raise wire.MalformedMessageError(f"field {name} holds a number out of its bounds")
+    return values
+
+
+def _check_times(*times: int) -> None:
+    if not 0 <= min(times) <= max(times) <= wire.YEAR_2200_MS:
+        raise wire.MalformedMessageError("a track holds a time that is not from 1970 to 2200")
+
+
+def _are_shares(values: Eight) -> bool:
+    return all(0.0 <= value <= 1.0 for value in values)
+
+
 def _counts(fields: wire.Fields, name: str) -> tuple[int, ...]:
     values = fields.numbers(name, len(EMOTIONS))
     if not all(value.is_integer() and 0 <= value <= _LARGEST for value in values):
         raise wire.MalformedMessageError(f"field {name} holds more than counts")
     return tuple(map(int, values))
-
-
-def _doubles(values: tuple[float, ...]) -> bytes:
-    return struct.pack(f"<{len(values)}d", *values)
-
-
-def _numbers(
-    fields: wire.Fields, name: str, count: int, least: float = -_LARGEST, most: float = _LARGEST
-) -> Eight:
-    blob = fields.binary(name)
-    if len(blob) != 8 * count:
-        raise wire.MalformedMessageError(f"field {name} has {len(blob)} bytes, not {8 * count}")
-    values = struct.unpack(f"<{count}d", blob)
-    if not all(math.isfinite(value) and least <= value <= most for value in values):
-        raise wire.MalformedMessageError(f"field {name} holds a number out of its bounds")
-    return values

@@ -14,12 +14,17 @@ SCHEMA: Final = 1
 
 @dataclass(frozen=True)
 class TrackingState:
-    """The state of a camera, which travels with it from worker to worker."""
+    """The state of a camera, which travels with it from worker to worker.
+
+    `session_id`, `seq`: those of the last frame (see Frame); empty and -1 before the first.
+    """
 
     camera: str
     tracks: Tracks = field(default_factory=Tracks)
     people: tuple[Person, ...] = ()
     minute: MinuteSums = field(default_factory=MinuteSums)
+    session_id: str = ""
+    seq: int = -1
 
     @classmethod
     def empty(cls, camera: str) -> "TrackingState":
@@ -41,10 +46,11 @@ class TrackingState:
                 "frame_id": self.tracks.last_frame_id,
                 "clock_ms": self.tracks.clock_ms,
                 "tracks": [
-                    packing.pack_track(each) | {"person": packing.pack_person(people.get(each.id))}
-                    for each in self.tracks.items
+                    packing.pack_track(each, people.get(each.id)) for each in self.tracks.items
                 ],
                 "minute": packing.pack_minute(self.minute),
+                "session_id": self.session_id,
+                "seq": self.seq,
             }
         )
 
@@ -66,10 +72,8 @@ class TrackingState:
         return cls(
             camera,
             Tracks(packing.frame_id(fields, "frame_id"), fields.moment("clock_ms"), items),
-            tuple(
-                packing.parse_person(track.id, each.map("person"))
-                for track, each in zip(items, tracks, strict=True)
-                if each.has("person")
-            ),
+            tuple(packing.parse_person(each) for each in tracks if each.has("person")),
             packing.parse_minute(fields.map("minute")),
+            fields.text("session_id"),
+            fields.integer("seq", -1),
         )

@@ -65,11 +65,11 @@ def advance(
         present[track.id] = person
         faces[n] = _face(person)
     return Step(
-        TrackingState(
-            state.camera,
-            Tracks(association.frame_id, now_ms, tuple(tracks.values())),
-            tuple([present[each] for each in tracks if each in present]),
-            minutes.now.frozen(),
+        replace(
+            state,
+            tracks=Tracks(association.frame_id, now_ms, tuple(tracks.values())),
+            people=tuple([present[each] for each in tracks if each in present]),
+            minute=minutes.now.frozen(),
         ),
         tuple(faces),
         tuple(people.records),
@@ -94,7 +94,7 @@ def close_silent(state: TrackingState, policy: Policy) -> Step:
     people = People(Moment(state.camera, last.last_frame_id, last.clock_ms), policy, minutes)
     for person in state.people:
         people.leave(person, EndReason.CAMERA_DOWN)
-    after = TrackingState(state.camera, replace(last, items=()), (), minutes.now.frozen())
+    after = replace(state, tracks=replace(last, items=()), people=(), minute=minutes.now.frozen())
     return Step(after, episodes=tuple(people.records))
 
 
@@ -170,7 +170,7 @@ def _rows(probabilities: NDArray[np.float32]) -> list[Eight]:
     """Return the rows, every value from 0 to 1. NaN would stay in every average: it becomes 0."""
     return [
         tuple([value if 0.0 <= value <= 1.0 else float(value > 1.0) for value in row])
-        for row in probabilities.tolist()
+        for row in np.asarray(probabilities, np.float32).tolist()
     ]
 
 

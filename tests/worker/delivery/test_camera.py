@@ -385,7 +385,9 @@ class CrowdOrOne(OneFace):
         if jpeg != b"crowd":
             return found
         crops = np.zeros((60, 8, 8, 3), np.uint8)
-        return replace(found, detections=found.detections * 60, crops=crops)
+        return replace(
+            found, detections=found.detections * 60, crops=crops, sightings=found.sightings * 60
+        )
 
 
 def test_a_camera_of_crowds_begins_one_at_a_time_and_leaves_the_engine_to_others(

@@ -422,7 +422,7 @@ class Delivery(RuleBasedStateMachine):
     def _commit(self, hand: Hand, endings: list[tuple[str, Outcome]], version: bytes) -> Any:
         args: list[Any] = [
             *self._proof(hand), 10_000, 1_000, MAX_AHEAD_MS, 10_000, LONG_MS, LONG_MS,
-            hand.version, version, b"state", 0, 1, version, 0,
+            hand.version, version, b"state", 0, 0, 1, version, 0,
         ]  # fmt: skip
         for frame_id, outcome in endings:
             moves_tracks = int(outcome is Outcome.ANALYSED)

@@ -90,6 +90,21 @@ def test_faces_are_found_where_people_boxed_them(detector: Detector, shared: Pat
     assert false <= most_false
 
 
+def test_landmarks_lie_in_the_face_with_the_eyes_above_the_mouth(
+    detector: Detector, shared: Path
+) -> None:
+    for image, _ in boxed_faces(shared):
+        for face in detector.detect(image):
+            if detector.name == "haar":
+                assert face.landmarks is None
+                continue
+            assert face.landmarks
+            right_eye, left_eye, nose, right_mouth, left_mouth = face.landmarks
+            assert right_eye[0] < left_eye[0], "the person's right is the picture's left"
+            assert max(right_eye[1], left_eye[1]) < min(right_mouth[1], left_mouth[1])
+            assert centre_lies_in(Box(*nose, 0, 0), face.box)
+
+
 def test_haar_detects_one_face_in_every_frame_of_the_demo() -> None:
     demo, detector = DemoSource(), Haar()
     demo.open()

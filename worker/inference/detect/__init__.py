@@ -8,17 +8,21 @@ from numpy.typing import NDArray
 
 from emotion_streams.events import Box
 
+Landmarks = tuple[tuple[float, float], ...]
+"""Five points."""
+
 
 @dataclass(frozen=True)
 class Detection:
     """A detected face: its box in pixels of the picture, and the detector's score, 0 to 1.
 
-    `landmarks`: as in Face; None if the detector finds none.
+    `landmarks`: right eye, left eye, nose tip, right and left corner of the mouth, as (x, y) in
+    pixels of the picture; None if the detector finds none. Right and left are the person's own.
     """
 
     box: Box
     score: float
-    landmarks: tuple[tuple[float, float], ...] | None = None
+    landmarks: Landmarks | None = None
 
 
 class Detector(Protocol):

@@ -30,6 +30,10 @@ half the time of a frame's detection. Each network takes 10 to 25 MB at a side o
 that in proportion to its pixels. Each thread has a detector, so fewer networks are kept if they are
 larger."""
 
+SCORE: Final = 14
+FACE_NUMBERS: Final = 15
+"""Numbers per face: the box, five landmarks, and the score as the last one."""
+
 MIN_SIDE: Final = 64
 """Smallest side in pixels: twice the network's largest stride. Smaller pictures are padded, because
 OpenCV 4.14 reads uninitialised memory for them, and finds faces in it."""
@@ -43,6 +47,23 @@ def reduced(image: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], flo
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     return image, scale
+
+
+def to_detections(faces: NDArray[np.float32], scale: float) -> list[Detection]:
+    """Return the detections in a picture that was reduced by `scale`, in its pixels.
+
+    `faces` is (n, FACE_NUMBERS): left, top, width, height, five landmarks x and y in the order of
+    Detection, in pixels of the reduced picture, and the score.
+    """
+    pixels = (faces[:, :SCORE].astype(np.float64) / scale).tolist()
+    return [
+        Detection(
+            Box(*numbers[:4]),
+            min(1.0, max(0.0, score)),
+            tuple(zip(numbers[4::2], numbers[5::2], strict=True)),
+        )
+        for numbers, score in zip(pixels, faces[:, SCORE].tolist(), strict=True)
+    ]
 
 
 class YuNet:
@@ -66,14 +87,8 @@ class YuNet:
             border = cv2.copyMakeBorder(image, 0, down, 0, right, cv2.BORDER_CONSTANT)
             image = np.asarray(border, np.uint8)
         _, rows = self._net((image.shape[1], image.shape[0])).detect(image)
-        found = [
-            Detection(
-                Box(*(float(value) / scale for value in (row[0], row[1], row[2], row[3]))),
-                score=min(1.0, max(0.0, float(row[14]))),
-            )
-            for row in (rows if rows is not None else ())
-        ]
-        return sorted(found, key=lambda detection: -detection.score)
+        faces = rows if rows is not None else np.empty((0, FACE_NUMBERS), np.float32)
+        return sorted(to_detections(faces, scale), key=lambda detection: -detection.score)
 
     def _net(self, size: tuple[int, int]) -> Any:
         """Return a network set up for pictures of (width, height).

@@ -13,14 +13,14 @@ STRIDES: Final = (8, 16, 32)
 
 OUTPUTS: Final = {
     f"{kind}_{stride}": numbers
-    for kind, numbers in (("cls", 1), ("obj", 1), ("bbox", 4))
+    for kind, numbers in (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10))
     for stride in STRIDES
 }
-"""The outputs of the network that are read, by name, with the numbers per cell. Landmarks are not
-read."""
+"""The outputs of the network, by name, with the numbers per cell."""
 
 Faces = NDArray[np.float32]
-"""(n, 5): left, top, width, height in pixels of the input, and the score, 0 to 1."""
+"""(n, FACE_NUMBERS): left, top, width, height and the landmarks in pixels of the input, and the
+score, 0 to 1."""
 
 
 def decode(outputs: Mapping[str, NDArray[np.float32]], width: int) -> Faces:
@@ -38,7 +38,7 @@ def suppress(faces: Faces) -> Faces:
     The overlap is the intersection over union in whole pixels. Returns the remaining faces of the
     MAX_CANDIDATES with the highest scores, highest score first.
     """
-    faces = faces[np.argsort(-faces[:, 4], kind="stable")[:MAX_CANDIDATES]]
+    faces = faces[np.argsort(-faces[:, -1], kind="stable")[:MAX_CANDIDATES]]
     left, top, width, height = np.trunc(faces[:, :4].astype(np.float64)).T
     right, bottom, area = left + width, top + height, width * height
     waiting, kept = np.arange(len(faces)), []
@@ -54,13 +54,14 @@ def suppress(faces: Faces) -> Faces:
 
 def _level(outputs: Mapping[str, NDArray[np.float32]], stride: int, width: int) -> Faces:
     """Return the candidates of one level."""
-    cls, obj, bbox = (outputs[f"{kind}_{stride}"] for kind in ("cls", "obj", "bbox"))
+    cls, obj, bbox, kps = (outputs[f"{kind}_{stride}"] for kind in ("cls", "obj", "bbox", "kps"))
     scores = np.sqrt(np.clip(cls[:, 0], 0, 1) * np.clip(obj[:, 0], 0, 1))
     cells = np.flatnonzero(scores >= SCORE_THRESHOLD)
     boxes = bbox[cells]
     row, column = np.divmod(cells, width // stride)
     sides = np.exp(boxes[:, 2:]) * stride
-    centres = (np.stack([column, row], axis=1) + boxes[:, :2]) * stride
-    return np.concatenate([centres - sides / 2, sides, scores[cells, np.newaxis]], axis=1).astype(
-        np.float32
-    )
+    corners = np.stack([column, row], axis=1)
+    centres = (corners + boxes[:, :2]) * stride
+    points = (np.tile(corners, 5) + kps[cells]) * stride
+    numbers = [centres - sides / 2, sides, points, scores[cells, np.newaxis]]
+    return np.concatenate(numbers, axis=1).astype(np.float32)

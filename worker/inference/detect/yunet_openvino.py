@@ -9,9 +9,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_streams.events import Box
 from worker.inference.detect import Detection
-from worker.inference.detect.yunet import DETECT_SIDE, MIN_SIDE, reduced
+from worker.inference.detect.yunet import DETECT_SIDE, MIN_SIDE, reduced, to_detections
 from worker.inference.detect.yunet_decode import OUTPUTS, decode
 from worker.inference.devices import has_bfloat16
 from worker.inference.openvino_core import (
@@ -193,10 +192,7 @@ class YuNetOpenVino:
         """Return the faces in a uint8 BGR picture (height, width, 3), highest score first."""
         picture, scale = reduced(image, self.networks.side)
         outputs, columns = self.networks.run(picture)
-        return [
-            Detection(Box(*(float(value) / scale for value in face[:4])), score=float(face[4]))
-            for face in decode(outputs, columns)
-        ]
+        return to_detections(decode(outputs, columns), scale)
 
 
 def _padded(side: int) -> int:

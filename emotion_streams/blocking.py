@@ -1,0 +1,79 @@
+"""Iterate over an async generator without asyncio: in any thread, and beside a running loop."""
+
+import asyncio
+import atexit
+import threading
+from collections.abc import AsyncGenerator, Generator
+from contextlib import suppress
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+
+
+def iterate(items: AsyncGenerator[Item, None]) -> Generator[Item, None, None]:
+    """Yield what `items` yields, and block until the next item."""
+    background = _Background(items)
+    try:
+        while True:
+            try:
+                item = background.next_item()
+            except StopAsyncIteration:
+                return
+            yield item
+    finally:
+        background.close()
+
+
+class _Background(Generic[Item]):
+    """Reads `items` in a separate event loop, in a separate thread.
+
+    The caller's thread may already run a loop. The reader is closed at program exit, because
+    nothing can be awaited any more when Python finalises objects that were not closed.
+    """
+
+    def __init__(self, items: AsyncGenerator[Item, None]) -> None:
+        self._items = items
+        self._loop = asyncio.new_event_loop()
+        self._reading: asyncio.Task[Item] | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._thread = threading.Thread(target=self._serve, name="subscribe", daemon=True)
+        self._thread.start()
+        atexit.register(self.close)
+
+    def next_item(self) -> Item:
+        """Return the next item; block until it arrives. Raises StopAsyncIteration at the end."""
+        return asyncio.run_coroutine_threadsafe(self._next(), self._loop).result()
+
+    def close(self) -> None:
+        """Stop the thread, and a read that an interrupted `next_item` left running."""
+        atexit.unregister(self.close)
+        if self._loop.is_closed():
+            return
+        with suppress(RuntimeError):  # it was closed meanwhile
+            self._loop.call_soon_threadsafe(self._start_closing)
+        # The garbage collector may call this in any thread; this thread cannot join itself.
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _serve(self) -> None:
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
+
+    async def _next(self) -> Item:
+        self._reading = asyncio.ensure_future(anext(self._items))
+        return await self._reading
+
+    def _start_closing(self) -> None:
+        if self._closing is None:
+            self._closing = self._loop.create_task(self._close())
+
+    async def _close(self) -> None:
+        try:
+            if self._reading is not None:
+                self._reading.cancel()
+                await asyncio.gather(self._reading, return_exceptions=True)
+            await self._items.aclose()
+        finally:
+            self._loop.stop()

@@ -1,0 +1,43 @@
+"""People over time: pages of a camera's episodes and minutes."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from emotion_streams.stream_kinds import EPISODES, MINUTES
+from gateway.pages import read_page
+from gateway.queries import EpisodesQuery, MinutesQuery, parse
+from gateway.services import require_camera, services_of
+
+
+async def list_episodes(request: Request) -> JSONResponse:
+    """List the records of a camera's episodes in the order in which they were written.
+
+    `next` is where to go on, as `after`. `from` and `to` are times at which records were written, a
+    moment after the frames that decided them.
+    """
+    query = parse(EpisodesQuery, request)
+    camera = await require_camera(request)
+    page = await read_page(
+        services_of(request).client,
+        EPISODES,
+        camera,
+        query,
+        query.limit,
+        lambda episode: query.emotion in (None, episode.emotion),
+    )
+    episodes = [episode.to_dict() for episode in page.items]
+    return JSONResponse({"camera": camera, "episodes": episodes, "next": page.next})
+
+
+async def list_minutes(request: Request) -> JSONResponse:
+    """List a camera's minutes, oldest first: people and emotions, weighted by time.
+
+    `next` is where to go on, as `after`. A minute without any frame is not listed; `people` is null
+    in a minute with fewer people than the worker's `--min-people`.
+    """
+    query = parse(MinutesQuery, request)
+    camera = await require_camera(request)
+    client = services_of(request).client
+    page = await read_page(client, MINUTES, camera, query, query.limit)
+    minutes = [minute.to_dict() for minute in page.items]
+    return JSONResponse({"camera": camera, "minutes": minutes, "next": page.next})
