@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from worker.inference.detect import Landmarks
 
 NOSE_DEPTH: Final = 0.45
-"""How far the nose tip stands out from the line between the eyes, as a part of the distance between
+"""How far the nose tip is in front of the line between the eyes, as a part of the distance between
 the eyes: about 28 of 63 mm. People differ by a fifth, and so does the tangent of the turn."""
 
 SHARPNESS_SIDE: Final = 32
@@ -18,8 +18,8 @@ SHARPNESS_SIDE: Final = 32
 model's input."""
 
 MIN_SHARPNESS: Final = 8.0
-"""Of FER+'s faces, blurred until their sharpness is 6 to 8, simpnet-v2-32 names 54 % right, at 10 to
-15 it names 73 %, and of the sharp ones 84 %."""
+"""On FER+'s faces, blurred until their sharpness is 6 to 8, the accuracy of simpnet-v2-32 is 54 %. At
+10 to 15 it is 73 %, and on the sharp faces 84 %."""
 
 MAX_TURN_DEGREES: Final = 50.0
 """Of FER+'s faces it names 86 % right up to this turn, and 64 % of those from 50 to 60 degrees, of

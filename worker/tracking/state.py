@@ -33,7 +33,7 @@ class TrackingState:
 
     @property
     def is_open(self) -> bool:
-        """Whether a track or a minute is open, which somebody has to close."""
+        """Whether a track or a minute is open, and so has to be closed."""
         return bool(self.people) or self.minute.start_ms is not None
 
     def pack(self) -> bytes:
