@@ -21,7 +21,7 @@ const shownBy = (found) => found.label ?? found.emotion;
 function inWords(found) {
   if (found.label === "uncertain") return found.label;
   const share = found.label ? found.smoothed?.[found.label] : found.confidence;
-  return share === undefined ? found.label : `${shownBy(found)} ${percent(share)}`;
+  return share === undefined ? shownBy(found) : `${shownBy(found)} ${percent(share)}`;
 }
 
 export class PictureView {

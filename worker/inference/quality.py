@@ -18,7 +18,7 @@ SHARPNESS_SIDE: Final = 32
 model's input."""
 
 MIN_SHARPNESS: Final = 8.0
-"""On FER+'s faces, blurred until their sharpness is 6 to 8, the accuracy of simpnet-v2-32 is 54 %. At
+"""On FER+'s faces, blurred to a sharpness of 6 to 8, the accuracy of simpnet-v2-32 is 54 %. At
 10 to 15 it is 73 %, and on the sharp faces 84 %."""
 
 MAX_TURN_DEGREES: Final = 50.0
