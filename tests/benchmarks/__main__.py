@@ -25,6 +25,7 @@ NAMES: Final = (
     "detectors",
     "pipeline",
     "dataplane",
+    "reuse",
     "latency",
     "overload",
     "origin",

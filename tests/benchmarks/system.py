@@ -107,9 +107,9 @@ class System:
 
     def watch(self, seconds: float) -> Published:
         """What is published in so many seconds from now."""
-        before, cpu_before, began = self._events(), self._worker_cpu_s(), time.perf_counter()
+        before, cpu_before, began = self._events(), self.worker_cpu_s(), time.perf_counter()
         time.sleep(seconds)
-        after, cpu_after = self._events(), self._worker_cpu_s()
+        after, cpu_after = self._events(), self.worker_cpu_s()
         elapsed = time.perf_counter() - began
         faces = 0
         for camera, start, stop in zip(self.cameras, before, after, strict=True):
@@ -142,7 +142,8 @@ class System:
         """CPU seconds that Redis used so far."""
         return cpu_s(self._redis.process.pid)
 
-    def _worker_cpu_s(self) -> float:
+    def worker_cpu_s(self) -> float:
+        """CPU seconds that the workers used so far."""
         return sum(cpu_s(worker.process.pid) for worker in self.workers)
 
     def _events(self) -> list[int]:

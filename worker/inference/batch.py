@@ -158,8 +158,8 @@ class Batcher:
 
     @property
     def is_saturated(self) -> bool:
-        """Whether faces wait for the engine."""
-        return self._queue.faces > 0
+        """Whether the next face has to wait: every instance of the engine is busy."""
+        return self._working >= self._engine.instances
 
     async def classify(
         self, camera: str, crops: NDArray[np.uint8], frame_id: str = ""
