@@ -75,7 +75,8 @@ def test_a_redis_that_was_never_read_is_told_once_and_with_the_reason(
 
 def test_without_pictures_it_needs_no_right_to_frames(client: Any, redis_url: str) -> None:
     rights = (
-        "reset on >secret -@all +@connection +time %R~emotions:* +xread +xrange +xrevrange "
+        "reset on >secret -@all +@connection +time +xread +xrange +xrevrange "
+        "%R~emotions:* %R~episodes:* %R~minutes:* "
         "%R~cameras %R~camera:* %R~lease:* +zrange +hgetall"
     )
     client.execute_command("ACL", "SETUSER", "events", *rights.split())

@@ -82,7 +82,7 @@ def count_lost(state: TrackingState, frames: int) -> TrackingState:
 
 
 def close_silent(state: TrackingState, policy: Policy) -> Step:
-    """Return the step of a camera that fell silent: every track left when it was last seen.
+    """Return the step of a camera without new frames: every track left when it was last seen.
 
     The caller decides that no frame came for longer than GAP_MS and none is in flight. The next
     association starts from the new state's tracks.
