@@ -11,8 +11,7 @@ from pydantic import ValidationError
 
 from emotion_streams import keys
 from emotion_streams.redaction import register_secret
-from producer.camera_settings import CameraOptions, CameraSettings
-from producer.settings import ProducerSettings
+from producer.settings import CameraOptions, CameraSettings, ProducerSettings
 from service import settings as service
 from service.settings_file import InvalidSettingsError, expand, read_yaml, values_for
 
@@ -40,7 +39,7 @@ class Config:
         """
         now = _resolve(self.given, self.path)
         if now.path is None:
-            raise InvalidSettingsError(f"{self.path}: cameras: it names none any more")
+            raise InvalidSettingsError(f"{self.path}: no cameras in the file any longer")
         return now.cameras
 
 
@@ -72,7 +71,7 @@ def _resolve(given: Mapping[str, Any], path: Path | None) -> Config:
         if about_camera:
             names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(about_camera))
             raise InvalidSettingsError(
-                f"{names}: {path} names the cameras; say it there, under the camera or defaults"
+                f"{names}: {path} defines the cameras; set it there, under the camera or defaults"
             )
         return Config(process, _cameras(content, path, os.environ), path, given)
     if process.camera is None:
@@ -116,7 +115,7 @@ def _cameras(
             raise InvalidSettingsError(f"{where}: {error}") from None
         cameras[name] = parse_camera({**defaults, **own}, environ, f"{where}.")
     if not cameras:
-        raise InvalidSettingsError(f"{path}: cameras: there is none in it")
+        raise InvalidSettingsError(f"{path}: cameras: the file contains no camera")
     return cameras
 
 

@@ -29,7 +29,7 @@ from producer.messages import Counts
 from producer.picture import EncodedPicture
 
 # Either it is unknown whether the entry was stored, or another node may store it soon.
-_UNANSWERED: Final = (
+_NO_REPLY: Final = (
     ConnectionError, TimeoutError, OSError, ReadOnlyError, ClusterDownError, MasterDownError,
     TryAgainError, RedisClusterException,
 )  # fmt: skip
@@ -68,7 +68,7 @@ class Publisher:
         self._max_queued = max_queued
         self._max_age_ms = max_age_ms
         self._counts = counts
-        self._waited_out = _UNANSWERED if max_age_ms is not None else REDIS_ERRORS
+        self._retried = _NO_REPLY if max_age_ms is not None else REDIS_ERRORS
         self._stop = stop
         self._connect = connect
         self._client: Client | None = None
@@ -80,7 +80,7 @@ class Publisher:
     def wait_for_room(self) -> bool:
         """Wait until the stream can take a frame without dropping one. Return False if stopped."""
         while not self._stop.is_set():
-            backlog = self._persist(lambda client: int(client.xlen(self._key)))
+            backlog = self._retry(lambda client: int(client.xlen(self._key)))
             if backlog is not None and backlog < self._max_queued:
                 return True
             self._stop.wait(_POLL_ROOM_S)
@@ -106,7 +106,7 @@ class Publisher:
         self._last_id = max((captured_ms, 0), (self._last_id[0], self._last_id[1] + 1))
         sending = _Sending(blob)
         try:
-            if not self._persist(lambda client: self._send(client, sending)):
+            if not self._retry(lambda client: self._send(client, sending)):
                 return False
         except OutOfMemoryError:
             self._counts.dropped_full += 1
@@ -138,8 +138,8 @@ class Publisher:
         except ResponseError as error:
             if _ID_TAKEN not in str(error):
                 raise
-            if not sending.unanswered:
-                self._move_past_what_is_there(client, sending)
+            if not sending.no_reply:
+                self._skip_past_newest_id(client, sending)
         return True
 
     def _add(self, client: Client, sending: "_Sending") -> None:
@@ -147,11 +147,11 @@ class Publisher:
         fields = {"frame": sending.blob}
         try:
             client.xadd(self._key, fields, entry_id, maxlen=self._max_queued, approximate=False)
-        except _UNANSWERED:
-            sending.unanswered = True
+        except _NO_REPLY:
+            sending.no_reply = True
             raise
 
-    def _move_past_what_is_there(self, client: Client, sending: "_Sending") -> None:
+    def _skip_past_newest_id(self, client: Client, sending: "_Sending") -> None:
         """Find an id above the newest one, after the clock was set back since the last start.
 
         A producer has no permission to read the stream, so it searches in steps that double, up to
@@ -170,7 +170,7 @@ class Publisher:
                     raise
             jump_ms *= 2
 
-    def _persist(self, step: Callable[[Client], Result]) -> Result | None:
+    def _retry(self, step: Callable[[Client], Result]) -> Result | None:
         """Run a step with backoff while Redis is unavailable. Return its result, None if stopped.
 
         Raises RedisError if Redis refuses the step and not every frame counts.
@@ -182,7 +182,7 @@ class Publisher:
                 if self._client is None:
                     self._client = self._connect(self._url)
                 result = step(self._client)
-            except self._waited_out as error:
+            except self._retried as error:
                 self._failed(error)
             except RedisError as error:
                 self._failed(error)
@@ -198,13 +198,13 @@ class Publisher:
     def _failed(self, error: Exception) -> None:
         self._counts.redis_errors += 1
         if not self.error:
-            _log.warning("Redis stores no frames, trying again: %s", short_message(error))
+            _log.warning("Redis does not store frames, retrying: %s", short_message(error))
         self.error = short_message(error)
 
 
 @dataclass
 class _Sending:
-    """A frame that is being sent. `unanswered`: an earlier attempt may have stored it."""
+    """A frame that is being sent. `no_reply`: an earlier attempt may have stored it."""
 
     blob: bytes
-    unanswered: bool = False
+    no_reply: bool = False

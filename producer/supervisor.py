@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import Final
 
 from emotion_streams.backoff import check_cancelled, delays
-from producer.messages import EXIT_NO_SUCH_SOURCE, Order, Report, State
+from producer.messages import EXIT_NO_SUCH_SOURCE, CameraSpec, Report, State
 from producer.registry import CameraRecord
 from service.metrics import ProducerMetrics
 
 # Imports take a second, and many seconds if twenty processes start at once on a small machine.
-_START_MAY_TAKE_S: Final = 30.0
+_START_TIMEOUT_S: Final = 30.0
 # Reports come twice a second.
-_SILENCE_S: Final = 10.0
+_REPORT_TIMEOUT_S: Final = 10.0
 # Extra time for a read after a timeout. If this process was suspended itself, the timeout has
 # expired although reports wait in the pipe.
-_SECOND_LOOK_S: Final = 0.5
+_SECOND_READ_S: Final = 0.5
 # The source's own timeout should have ended the call. After this much longer it is considered hung.
 _OVERDUE_S: Final = 1.0
-_STOP_MAY_TAKE_S: Final = 0.5
+_STOP_GRACE_S: Final = 0.5
 _COMMAND: Final = (sys.executable, "-m", "producer.child")
 _BACKOFF_S: Final = (0.5, 30.0)
 _ROOT: Final = Path(__file__).parent.parent
@@ -37,7 +37,7 @@ class SourceMissingError(Exception):
 
 
 class ProcessFailedError(Exception):
-    """The camera's process is unusable. The text gives the reason, for example "it hung"."""
+    """The camera's process is unusable. The text gives the reason, for example "process hung"."""
 
 
 class CameraSupervisor:
@@ -52,13 +52,13 @@ class CameraSupervisor:
 
     def __init__(
         self,
-        order: Order,
+        spec: CameraSpec,
         record: CameraRecord,
         metrics: ProducerMetrics,
         command: Sequence[str] = _COMMAND,
         backoff: Callable[[], Iterator[float]] = lambda: delays(*_BACKOFF_S),
     ) -> None:
-        self._order = order
+        self._spec = spec
         self._record = record
         self._metrics = metrics
         self._command = command
@@ -68,7 +68,7 @@ class CameraSupervisor:
     async def run(self) -> None:
         """Run the camera's process, and return when its source has ended.
 
-        Raises SourceMissingError if the source does not exist and the order is not `patient`.
+        Raises SourceMissingError if the source does not exist and `wait_for_source` is off.
         """
         backoff = self._backoff()
         while True:
@@ -83,16 +83,16 @@ class CameraSupervisor:
                 if code == 0 and report.state is State.ENDED:
                     return
                 if code == EXIT_NO_SUCH_SOURCE:
-                    raise SourceMissingError(f"{self._order.camera}: {report.error}")
-                why = f"its process fell ({_exit_text(code)})"
+                    raise SourceMissingError(f"{self._spec.camera}: {report.error}")
+                why = f"process crashed ({_exit_text(code)})"
             if self._was_stable:
                 backoff = self._backoff()
-            self._record.process_fell(why)
-            self._metrics.restarts.labels(self._order.camera).inc()
+            self._record.process_crashed(why)
+            self._metrics.restarts.labels(self._spec.camera).inc()
             _log.warning(
-                "the camera's process is started anew: %s",
+                "restarting camera process: %s",
                 why,
-                extra={"camera": self._order.camera},
+                extra={"camera": self._spec.camera},
             )
             await asyncio.sleep(next(backoff))
 
@@ -104,7 +104,7 @@ class CameraSupervisor:
         process = await self._start_process()
         assert process.stdin is not None
         try:
-            process.stdin.write(self._order.to_line().encode())
+            process.stdin.write(self._spec.to_line().encode())
             with contextlib.suppress(ConnectionError):
                 await process.stdin.drain()
             await self._follow(process)
@@ -124,7 +124,7 @@ class CameraSupervisor:
         try:
             return await asyncio.create_subprocess_exec(
                 *self._command,
-                self._order.camera,
+                self._spec.camera,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 # Its own process group, so that the terminal's Ctrl-C does not reach it. The
@@ -133,7 +133,7 @@ class CameraSupervisor:
                 env={**os.environ, "PYTHONPATH": _python_path()},
             )
         except (OSError, RuntimeError) as error:  # out of descriptors, processes, memory or threads
-            raise ProcessFailedError(f"its process could not be started: {error}") from error
+            raise ProcessFailedError(f"process could not be started: {error}") from error
 
     async def _follow(self, process: asyncio.subprocess.Process) -> None:
         """Read reports until the end of the output.
@@ -141,31 +141,31 @@ class CameraSupervisor:
         Raises ProcessFailedError if the process hangs, or if a line is not a report.
         """
         assert process.stdout is not None
-        patience_s = _START_MAY_TAKE_S
+        timeout_s = _START_TIMEOUT_S
         while True:
             try:
-                line = await _next_line(process.stdout, patience_s)
+                line = await _next_line(process.stdout, timeout_s)
                 if not line.endswith(b"\n"):
                     return
                 report = Report.from_line(line)
             except TimeoutError:
-                raise ProcessFailedError(f"it hung: no report for {patience_s:.0f} s") from None
+                raise ProcessFailedError(f"process hung: no report for {timeout_s:.0f} s") from None
             except ValueError:  # from readline too, if a line is too long
-                raise ProcessFailedError("its process said what is no report") from None
-            self._record.take(report)
+                raise ProcessFailedError("process sent an invalid report") from None
+            self._record.update(report)
             self._was_stable = self._was_stable or report.stable
             if report.overdue_s > _OVERDUE_S:
                 raise ProcessFailedError(
-                    f"it hung: a call into the source outstays its time by {report.overdue_s:.1f} s"
+                    f"process hung: a call exceeds its time limit by {report.overdue_s:.1f} s"
                 )
-            patience_s = _SILENCE_S
+            timeout_s = _REPORT_TIMEOUT_S
 
     async def _end(self, process: asyncio.subprocess.Process) -> None:
         """End the process and reap it. A cancellation in the meantime is not lost."""
         assert process.stdin is not None
         process.stdin.close()  # asks it to end
         try:
-            async with asyncio.timeout(_STOP_MAY_TAKE_S):
+            async with asyncio.timeout(_STOP_GRACE_S):
                 with contextlib.suppress(ProcessFailedError):
                     await self._follow(process)  # its final reports
                 await process.wait()
@@ -177,14 +177,14 @@ class CameraSupervisor:
             await process.wait()
 
 
-async def _next_line(stream: asyncio.StreamReader, patience_s: float) -> bytes:
+async def _next_line(stream: asyncio.StreamReader, timeout_s: float) -> bytes:
     """Read a line. Raises TimeoutError, and ValueError for a line that is too long."""
     try:
         # asyncio.wait_for can lose a cancellation in Python 3.11.
-        async with asyncio.timeout(patience_s):
+        async with asyncio.timeout(timeout_s):
             return await stream.readline()
     except TimeoutError:
-        async with asyncio.timeout(_SECOND_LOOK_S):
+        async with asyncio.timeout(_SECOND_READ_S):
             return await stream.readline()
 
 

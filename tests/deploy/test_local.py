@@ -26,7 +26,7 @@ from deploy.options import MAX_FPS, build_parser
 from deploy.redis_server import ServerUnavailableError, find_server
 from deploy.status import Status
 from emotion_streams import keys
-from producer.camera_settings import CameraOptions
+from producer.settings import CameraOptions
 from tests import samples
 from tests.servers import RedisProcess, eventually, free_port
 

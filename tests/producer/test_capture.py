@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from producer.capture import Capture, Captured, Limits, Pace
+from producer.capture import Capture, Captured, Limits, RateSettings
+from producer.latest_value import LatestValue
 from producer.messages import Counts, State
-from producer.slot import Slot
 from producer.source import (
     EndOfSourceError,
     Format,
@@ -67,14 +67,15 @@ class Run:
         script: Script,
         fps: float | None = None,
         *,
-        patient: bool = False,
+        wait_for_source: bool = False,
         on_demand: bool = False,
     ) -> None:
-        self.counts, self.slot, self.stop = Counts(), Slot[Captured](), threading.Event()
+        self.counts, self.latest, self.stop = Counts(), LatestValue[Captured](), threading.Event()
         self.taken: list[Captured] = []
         self.capture = Capture(
-            script, Pace(fps, on_demand), Limits(1, 1, 0.01), self.slot, self.counts, self.stop,
-            threading.Event(), patient=patient, clock=iter(self._clock()).__next__,
+            script, RateSettings(fps, on_demand), Limits(1, 1, 0.01), self.latest, self.counts,
+            self.stop, threading.Event(), wait_for_source=wait_for_source,
+            clock=iter(self._clock()).__next__,
         )  # fmt: skip
         self.thread = threading.Thread(target=self.capture.run)
         self.thread.start()
@@ -85,8 +86,8 @@ class Run:
             yield 103.0
 
     def take_all(self) -> "Run":
-        while not self.slot.finished:
-            if (captured := self.slot.take(0.05)) is not None:
+        while not self.latest.finished:
+            if (captured := self.latest.take(0.05)) is not None:
                 self.taken.append(captured)
         self.thread.join(5)
         return self
@@ -122,11 +123,11 @@ def test_what_does_not_exist_ends_the_capture_unless_it_is_patient() -> None:
     run = Run(Script()).take_all()
     assert run.capture.failed
     assert run.capture.error == "it is over"
-    patient = Run(Script(), patient=True)
-    eventually(lambda: patient.counts.reconnects >= 3)
-    patient.stop.set()
-    patient.thread.join(5)
-    assert not patient.capture.failed
+    wait_for_source = Run(Script(), wait_for_source=True)
+    eventually(lambda: wait_for_source.counts.reconnects >= 3)
+    wait_for_source.stop.set()
+    wait_for_source.thread.join(5)
+    assert not wait_for_source.capture.failed
 
 
 def test_damaged_frames_are_counted_and_many_in_a_row_are_a_broken_stream() -> None:
@@ -161,14 +162,14 @@ def test_a_frame_has_the_time_of_its_arrival_by_a_clock_that_nobody_sets() -> No
 
 
 def test_a_fault_that_nobody_foresaw_does_not_look_like_an_end() -> None:
-    slot, stop = Slot[Captured](), threading.Event()
+    mailbox, stop = LatestValue[Captured](), threading.Event()
     capture = Capture(
-        Script([RuntimeError("a bug")]), Pace(None, False), Limits(1, 1, 0.01), slot, Counts(),
-        stop, threading.Event(), patient=True,
+        Script([RuntimeError("a bug")]), RateSettings(None, False), Limits(1, 1, 0.01), mailbox,
+        Counts(), stop, threading.Event(), wait_for_source=True,
     )  # fmt: skip
     with pytest.raises(RuntimeError):
         capture.run()
-    assert not slot.finished
+    assert not mailbox.finished
 
 
 def test_a_file_with_many_damaged_frames_is_read_to_its_end() -> None:

@@ -8,8 +8,8 @@ from typing import TypeAlias
 import pytest
 
 from emotion_streams.redaction import redact
-from producer.camera_settings import SourceKind, source_kind
 from producer.config import load, parse_camera, read_cameras
+from producer.settings import SourceKind, source_kind
 from service.settings_file import InvalidSettingsError
 from tests.peers.producer import PASSWORD
 
@@ -124,8 +124,8 @@ def test_cameras_are_named_as_written(write: Write) -> None:
         ("cameras: [door]", "cameras: not a mapping"),
         ("defaults: 3\ncameras: {door: {}}", "defaults: not a mapping"),
         ("defaults: {fps: 0}\ncameras: {door: {}}", "defaults.fps: .*greater than 0"),
-        ("cameras: {}", "cameras: there is none"),
-        ("", "cameras: there is none"),
+        ("cameras: {}", "cameras: the file contains no camera"),
+        ("", "cameras: the file contains no camera"),
         ("cameras: {door: {fps: 0, width: 1}}", "cameras.door.fps.*; .*: cameras.door.width"),
         ("cameras: {~: {source: demo}}", "cameras.~: camera name '~'"),
         ("cameras: {12:30: {source: demo}}", "cameras.12:30: camera name '12:30'"),
@@ -182,7 +182,7 @@ def test_a_file_gives_the_defaults_of_a_single_camera(write: Write) -> None:
         ("--camera lobby --source rtsp://x --policy every", "producer: policy: .*does not wait"),
         ("--camera lobby --source rtsp://a:hun@ter2/x@b/", "producer: source: .*%40"),
         ("--camera lobby --redis nonsense", "not a Redis URL"),
-        ("--config {file} --fps 3", "--fps: .*names the cameras"),
+        ("--config {file} --fps 3", "--fps: .*defines the cameras"),
         ("--config /does/not/exist.yaml", "No such file"),
     ],
 )
@@ -207,7 +207,7 @@ def test_an_impossible_call_is_one_line_and_exit_code_2(
         ("", "cameras is missing"),
         ("camras: {a: {source: demo}}", "cameras.yaml: camras: no such setting"),
         ("cameras: {a: {source: demo}}\ncolour: red", "cameras.yaml: colour: no such setting"),
-        ("producer: {camera: a}", "cameras: it names none any more"),
+        ("producer: {camera: a}", "no cameras in the file any longer"),
     ],
 )
 def test_a_file_that_changed_is_held_to_what_the_start_holds_it_to(

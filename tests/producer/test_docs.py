@@ -8,8 +8,8 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from emotion_streams import keys
-from producer.camera_settings import CameraSettings
 from producer.config import read_cameras
+from producer.settings import CameraSettings
 from service.metrics import ProducerMetrics
 from tests.peers.pictures import write_video
 from tests.peers.producer import PASSWORD, Producer

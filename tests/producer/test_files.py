@@ -106,7 +106,7 @@ def test_a_file_whose_tail_is_cut_off_gives_what_is_there_and_says_so(
 def test_a_file_without_its_index_is_refused(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", "mp4v", frames=30)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(SourceUnavailableError, match="no video in this file"):
+    with pytest.raises(SourceUnavailableError, match="not a video that FFmpeg can read"):
         read(path)
 
 

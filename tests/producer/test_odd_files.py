@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from producer.gates import Pacer
+from producer.filters import Pacer
 from producer.picture import decode
 from producer.source import (
     EndOfSourceError,
@@ -25,7 +25,7 @@ from producer.sources.demo import DemoSource
 from producer.sources.file import FileSource
 from producer.sources.folder import FolderSource
 from tests.peers.pictures import interlaced_avi, jpeg, picture, turned_tiff, write_video
-from tests.producer.test_probe import probe
+from tests.producer.test_probe import run_probe
 
 NOT_UTF8 = os.fsdecode(b"caf\xe9")
 
@@ -163,7 +163,7 @@ def test_a_probe_looks_at_more_than_the_first_frame_of_a_short_file(tmp_path: Pa
     for frame in (np.zeros_like(shown), np.zeros_like(shown), shown):
         writer.write(frame)
     writer.release()
-    assert "face seen    yes" in probe(str(tmp_path / "a.avi")).stdout
+    assert "face seen    yes" in run_probe(str(tmp_path / "a.avi")).stdout
 
 
 def test_a_fifo_named_like_a_picture_does_not_hang_the_folder(tmp_path: Path) -> None:

@@ -4,20 +4,20 @@ import numpy as np
 import pytest
 
 from emotion_streams.jpeg import read_header
-from producer.picture import Shaper, decode, encode
+from producer.picture import FrameTransform, decode, encode
 from producer.source import Pixels, UndecodableFrameError
 from tests.peers.pictures import jpeg, picture, with_orientation
 
 
 def shaped(content: "Pixels | bytes", **options: object) -> Pixels:
-    shaper = Shaper(**{"width": 640, "rotate": 0, "roi": None, **options})  # type: ignore[arg-type]
+    shaper = FrameTransform(**{"width": 640, "rotate": 0, "roi": None, **options})  # type: ignore[arg-type]
     result = shaper(content)
     return decode(result) if isinstance(result, bytes) else result
 
 
 def test_a_cameras_jpeg_passes_through_byte_for_byte() -> None:
     content = jpeg(640, 480)
-    result = Shaper(640, 0, None)(content)
+    result = FrameTransform(640, 0, None)(content)
     assert result == content
     assert encode(result, 10) == (content, 640, 480)
 
@@ -52,7 +52,7 @@ def test_the_picture_is_turned_clockwise(
 
 
 def test_exif_in_a_jpeg_is_honoured_and_then_gone() -> None:
-    result = Shaper(640, 0, None)(with_orientation(jpeg(64, 48), 6))
+    result = FrameTransform(640, 0, None)(with_orientation(jpeg(64, 48), 6))
     encoded = encode(result, 85)
     assert (encoded.width, encoded.height) == (48, 64)
     assert decode(encoded.jpeg).shape[:2] == (64, 48)
@@ -71,4 +71,4 @@ def test_the_smallest_region_is_still_a_picture() -> None:
 
 def test_what_is_no_jpeg_is_refused() -> None:
     with pytest.raises(UndecodableFrameError):
-        Shaper(640, 0, None)(b"no picture")
+        FrameTransform(640, 0, None)(b"no picture")

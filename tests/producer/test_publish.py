@@ -213,16 +213,16 @@ def test_where_every_frame_counts_a_full_redis_is_waited_out(server: RedisProces
 
 
 def test_where_every_frame_counts_room_is_not_taken_for_granted(setup: Setup) -> None:
-    patient = Setup(setup.client, setup.url, max_age_ms=None)
+    wait_for_source = Setup(setup.client, setup.url, max_age_ms=None)
     setup.client.set(KEY, "not a stream")
-    waiting = threading.Thread(target=patient.publisher.wait_for_room)
+    waiting = threading.Thread(target=wait_for_source.publisher.wait_for_room)
     waiting.start()
-    eventually(lambda: "WRONGTYPE" in patient.publisher.error)
+    eventually(lambda: "WRONGTYPE" in wait_for_source.publisher.error)
     assert waiting.is_alive()
     setup.client.delete(KEY)
     waiting.join(10)
     assert not waiting.is_alive()
-    patient.publisher.close()
+    wait_for_source.publisher.close()
 
 
 def test_a_right_that_is_missing_costs_the_frame_and_is_counted(server: RedisProcess) -> None:

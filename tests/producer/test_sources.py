@@ -13,8 +13,9 @@ import pytest
 
 import producer.sources
 from emotion_streams.jpeg import read_header
-from producer.camera_settings import SourceKind, source_kind
 from producer.config import parse_camera
+from producer.native import NativeStderr
+from producer.settings import SourceKind, source_kind
 from producer.source import (
     EndOfSourceError,
     Format,
@@ -25,7 +26,6 @@ from producer.source import (
 )
 from producer.sources import make_source
 from producer.sources.v4l2 import V4l2Source
-from producer.stderr import NativeErrors
 from tests.peers.mjpeg_server import MjpegServer
 from tests.peers.pictures import jpeg, write_video
 from tests.peers.producer import PASSWORD
@@ -97,7 +97,7 @@ CASES = [demo, file, mjpeg_file, folder, v4l2, http, rtsp_h264, rtsp_h264_over_u
 
 
 def source(where: str | Path, **settings: object) -> Source:
-    return make_source(parse_camera({"source": str(where), **settings}, {}), NativeErrors())
+    return make_source(parse_camera({"source": str(where), **settings}, {}), NativeStderr())
 
 
 @pytest.fixture(scope="module")
@@ -230,7 +230,7 @@ def test_what_has_an_end_starts_again_where_it_loops(
         ("{tmp}", "no picture in this folder"),
         ("9", "/dev/video9: no such device"),
         ("/dev/v4l/by-id/usb-none", "no such device .present: "),
-        ("{tmp}/text.mp4", "no video"),
+        ("{tmp}/text.mp4", "not a video"),
         (f"http://joe:{quote(PASSWORD, safe='')}@127.0.0.1:1/x", "127.0.0.1:1/x: "),
         (f"rtsp://joe:{quote(PASSWORD, safe='')}@127.0.0.1:1/x", "127.0.0.1:1/x: "),
     ],
