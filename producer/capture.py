@@ -4,7 +4,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from emotion_streams.backoff import delays
@@ -33,15 +33,9 @@ _log = logging.getLogger(__name__)
 
 
 class Captured(NamedTuple):
-    """A picture and its capture time.
-
-    `captured_ms` is Unix time in milliseconds. It never decreases: if the clock is set back, it
-    stays the same until the clock has caught up. `arrived_s` is the time of the monotonic clock in
-    seconds.
-    """
+    """A picture, and its time of arrival by the monotonic clock in seconds."""
 
     picture: Picture
-    captured_ms: int
     arrived_s: float
 
 
@@ -75,10 +69,10 @@ class _SessionState(NamedTuple):
 class Capture:
     """Reads a source into a mailbox. Runs in its own thread; others may read its public attributes.
 
-    `state`, `error`, `last_frame_ms`: as in Report. `format`: the format that the source reported
-    at its last opening. `failed`: the source does not exist and `wait_for_source` is off.
-    `wait_for_source`: retry a source that does not exist. `state_changed` is set when `state`
-    changes.
+    `state`, `error`: as in Report. `format`: the format that the source reported at its last
+    opening. `last_arrival_s`: when the newest frame arrived, by the monotonic clock; None before
+    the first. `failed`: the source does not exist and `wait_for_source` is off. `wait_for_source`:
+    retry a source that does not exist. `state_changed` is set when `state` changes.
     """
 
     def __init__(
@@ -92,7 +86,6 @@ class Capture:
         state_changed: threading.Event,
         *,
         wait_for_source: bool,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         self._source = source
         self._rate = rate
@@ -102,15 +95,14 @@ class Capture:
         self._stop = stop
         self._state_changed = state_changed
         self._wait_for_source = wait_for_source
-        self._clock = clock
         self._in_a_row = 0
         self._deadline: float | None = None
-        self._last_arrival_s = time.monotonic()
+        self._started_s = time.monotonic()
         self.state = State.DOWN
         self.error = ""
         self.failed = False
         self.format = Format(0, 0, 0, "")
-        self.last_frame_ms = 0
+        self.last_arrival_s: float | None = None
 
     @property
     def stable(self) -> bool:
@@ -118,8 +110,8 @@ class Capture:
         return self._in_a_row >= STABLE_FRAMES
 
     def silent_s(self) -> float:
-        """Return the seconds since the newest frame arrived."""
-        return time.monotonic() - self._last_arrival_s
+        """Return the seconds since the newest frame arrived, or since the start."""
+        return time.monotonic() - (self.last_arrival_s or self._started_s)
 
     def overdue_s(self) -> float:
         """Return the seconds by which a call into the source exceeds its limit; cv2 can hang."""
@@ -186,7 +178,7 @@ class Capture:
                     continue
                 undecodable = 0
                 self._count_valid_frame()
-                self._put(Captured(picture, self.last_frame_ms, arrived_s))
+                self._put(Captured(picture, arrived_s))
         finally:
             with self._time_limit(self._limits.read_s):
                 self._source.close()
@@ -203,9 +195,7 @@ class Capture:
 
     def _count_arrival(self, arrived_s: float) -> None:
         self._counts.captured += 1
-        # The time never goes back, even if the clock is set back.
-        self.last_frame_ms = max(self.last_frame_ms, int(self._clock() * 1000))
-        self._last_arrival_s = arrived_s
+        self.last_arrival_s = arrived_s
 
     def _count_valid_frame(self) -> None:
         self._in_a_row += 1

@@ -20,6 +20,7 @@ from producer.messages import EXIT_CRASHED, EXIT_NO_SUCH_SOURCE, CameraSpec, Cou
 from producer.native import NativeStderr, limit_memory
 from producer.picture import FrameTransform, encode
 from producer.publish import Publisher
+from producer.redis_clock import RedisClock
 from producer.settings import DEFAULT_FPS
 from producer.source import UndecodableFrameError
 from producer.sources import make_source
@@ -43,6 +44,7 @@ class CameraProcess:
         self._state_changed = threading.Event()
         self._every = every
         self._counts = Counts()
+        self._clock = RedisClock()
         self._refused_in_a_row, self._refusal = 0, ""
         self._latest: LatestValue[Captured] = LatestValue()
         self._transform = FrameTransform(settings.width, settings.rotate, settings.roi)
@@ -67,6 +69,7 @@ class CameraProcess:
             None if every else settings.max_age_ms,
             self._counts,
             stop,
+            self._clock,
         )
 
     def run(self) -> int:
@@ -114,7 +117,7 @@ class CameraProcess:
                 self._count_refused(str(error))
                 continue
             self._refused_in_a_row = 0
-            self._publisher.store(encoded, captured.captured_ms)
+            self._publisher.publish(encoded, captured.arrived_s)
 
     def _count_refused(self, why: str) -> None:
         """Count a picture that was read but cannot be sent.
@@ -130,6 +133,7 @@ class CameraProcess:
         capture = self._capture
         state, error = capture.state, capture.error
         silent_s = capture.silent_s()
+        age_s = silent_s if capture.last_arrival_s else None
         if state is State.UP and silent_s > self._silence_limit_s:
             state, error = State.DOWN, f"no frame for {silent_s:.0f} s"
         if state is State.UP and self._refused_in_a_row >= _REFUSED_IN_A_ROW:
@@ -140,7 +144,8 @@ class CameraProcess:
             width=capture.format.width,
             height=capture.format.height,
             codec=capture.format.codec,
-            last_frame_ms=capture.last_frame_ms,
+            last_frame_ms=0 if age_s is None else self._clock.unix_ms(age_s),
+            last_frame_age_s=age_s,
             overdue_s=capture.overdue_s(),
             redis_error=self._publisher.error,
             stable=capture.stable,

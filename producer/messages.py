@@ -98,9 +98,10 @@ class Counts:
 class Report:
     """Report of a camera's process, sent as one line.
 
-    `last_frame_ms`: Unix time of the newest frame in milliseconds, 0 before the first.
-    `overdue_s`: for how long a call into the source has exceeded its time limit; the process cannot
-    recover from that by itself. `redis_error`: why Redis does not store frames, or empty.
+    `last_frame_ms`: Unix time of the newest frame in milliseconds by Redis' clock, 0 before the
+    first. `last_frame_age_s`: its age when the report was made, None before the first. `overdue_s`:
+    for how long a call into the source has exceeded its time limit; the process cannot recover from
+    that by itself. `redis_error`: why Redis does not store frames, or empty.
     """
 
     state: State = State.DOWN
@@ -109,6 +110,7 @@ class Report:
     height: int = 0
     codec: str = ""
     last_frame_ms: int = 0
+    last_frame_age_s: float | None = None
     overdue_s: float = 0.0
     redis_error: str = ""
     stable: bool = False

@@ -3,6 +3,7 @@
 import logging
 import secrets
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -27,6 +28,7 @@ from emotion_streams.frames import MAX_AHEAD_MS, Frame
 from emotion_streams.redaction import short_message
 from producer.messages import Counts
 from producer.picture import EncodedPicture
+from producer.redis_clock import RedisClock
 
 # Either it is unknown whether the entry was stored, or another node may store it soon.
 _NO_REPLY: Final = (
@@ -49,8 +51,8 @@ class Publisher:
 
     `max_queued`: maximum number of frames in the stream. `max_age_ms`: limit that is written into
     each frame; None if every frame counts. Then no frame is trimmed, and a frame is retried after
-    every error of Redis. `stop` ends every wait. `error` is the reason why Redis does not store
-    frames at the moment, and is empty if it does.
+    every error of Redis. `stop` ends every wait. `clock` is synchronised by the publisher. `error`
+    is the reason why Redis does not store frames at the moment, and is empty if it does.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Publisher:
         max_age_ms: int | None,
         counts: Counts,
         stop: threading.Event,
+        clock: RedisClock | None = None,
         connect: Callable[[str], Client] = connect,
     ) -> None:
         self._url = redis_url
@@ -70,11 +73,13 @@ class Publisher:
         self._counts = counts
         self._retried = _NO_REPLY if max_age_ms is not None else REDIS_ERRORS
         self._stop = stop
+        self._clock = clock or RedisClock()
         self._connect = connect
         self._client: Client | None = None
         self._session_id = secrets.token_hex(8)
         self._seq = 0
         self._last_id = (0, 0)
+        self._captured_ms = 0
         self.error = ""
 
     def wait_for_room(self) -> bool:
@@ -85,6 +90,21 @@ class Publisher:
                 return True
             self._stop.wait(_POLL_ROOM_S)
         return False
+
+    def publish(self, picture: EncodedPicture, arrived_s: float) -> bool:
+        """Store a frame that arrived at this time of the monotonic clock. As `store`.
+
+        Its capture time is in Redis' time, whatever this machine's clock says, and never decreases.
+        """
+        try:
+            if self._clock.is_due and not self._retry(self._sync):
+                return False
+        except RedisError:
+            self._counts.dropped_refused += 1
+            return False
+        now_ms = self._clock.unix_ms(time.monotonic() - arrived_s)
+        self._captured_ms = max(self._captured_ms, now_ms)
+        return self.store(picture, self._captured_ms)
 
     def store(self, picture: EncodedPicture, captured_ms: int) -> bool:
         """Store a frame, and retry without a time limit. Return False if refused or stopped.
@@ -124,6 +144,10 @@ class Publisher:
         if self._client is not None:
             self._client.close()
             self._client = None
+
+    def _sync(self, client: Client) -> bool:
+        self._clock.sync(client)
+        return True
 
     def _send(self, client: Client, sending: "_Sending") -> bool:
         try:

@@ -34,6 +34,7 @@ class CameraRecord:
         self.report = Report()
         self.policy = ""
         self._updated_s = 0.0
+        self._last_frame_s: float | None = None
         self._metrics = metrics
         self._counted = Counts()
         self._published = 0
@@ -47,6 +48,8 @@ class CameraRecord:
         self._counted = report.counts
         self.report = report
         self._updated_s = time.monotonic()
+        if report.last_frame_age_s is not None:
+            self._last_frame_s = self._updated_s - report.last_frame_age_s
         self.export_metrics()
 
     def process_ended(self) -> None:
@@ -69,7 +72,9 @@ class CameraRecord:
         self._metrics.up.labels(self.camera).set(self.report.state is State.UP)
         if last_s:
             self._metrics.last_frame.labels(self.camera).set(last_s)
-            self._metrics.frame_age.labels(self.camera).set(max(0.0, time.time() - last_s))
+        if self._last_frame_s is not None:
+            age_s = time.monotonic() - self._last_frame_s
+            self._metrics.frame_age.labels(self.camera).set(max(0.0, age_s))
 
     def to_hash(self) -> dict[str, Any]:
         """Return the fields of the camera's hash in the registry."""

@@ -75,15 +75,9 @@ class Run:
         self.capture = Capture(
             script, RateSettings(fps, on_demand), Limits(1, 1, 0.01), self.latest, self.counts,
             self.stop, threading.Event(), wait_for_source=wait_for_source,
-            clock=iter(self._clock()).__next__,
         )  # fmt: skip
         self.thread = threading.Thread(target=self.capture.run)
         self.thread.start()
-
-    def _clock(self) -> Iterator[float]:
-        yield from (100.0, 101.0, 50.0, 102.0)
-        while True:
-            yield 103.0
 
     def take_all(self) -> "Run":
         while not self.latest.finished:
@@ -176,11 +170,6 @@ def test_a_file_with_many_damaged_frames_is_read_to_its_end() -> None:
     run = Run(Script([*[None] * 60, 7.0, EndOfSourceError()]), on_demand=True).take_all()
     assert (run.counts.undecodable, len(run.taken)) == (60, 1)
     assert run.capture.state is State.ENDED
-
-
-def test_capture_times_never_go_back_whatever_is_done_to_the_clock() -> None:
-    run = Run(Script([0.0, 0.01, 0.02, 0.03, EndOfSourceError()]), on_demand=True).take_all()
-    assert [captured.captured_ms for captured in run.taken] == [100_000, 101_000, 101_000, 102_000]
 
 
 def test_a_frame_that_nobody_took_gives_way_to_the_next() -> None:
