@@ -20,11 +20,12 @@ class Frame:
     """One picture of a camera.
 
     `captured_ms`: capture time by the clock of the Redis server (Unix, milliseconds). `width`,
-    `height`: size in pixels. `jpeg`: the picture. `session_id`: a random text, new at each start of the camera's producer. `seq`: number
-    of the frame among those stored since that start, from 0. `capture_drops`: frames captured since
-    that start that never reached Redis (replaced by a newer one, or Redis was unreachable).
-    `skipped`: frames left out on purpose since that start. `max_age_ms`: an older frame expires
-    instead of being analysed; None if every frame must be analysed.
+    `height`: size in pixels. `jpeg`: the picture. `session_id`: a random text, new at each start of
+    the camera's producer. `seq`: number of the frame among those stored since that start, from 0.
+    `capture_drops`: frames captured since that start that never reached Redis (replaced by a newer
+    one, or Redis was unreachable). `skipped`: frames left out on purpose since that start.
+    `max_age_ms`: an older frame expires instead of being analysed; None if every frame must be
+    analysed.
     """
 
     captured_ms: int

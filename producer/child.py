@@ -144,7 +144,7 @@ class CameraProcess:
             width=capture.format.width,
             height=capture.format.height,
             codec=capture.format.codec,
-            last_frame_ms=0 if age_s is None else self._clock.unix_ms(age_s),
+            last_frame_ms=(self._clock.unix_ms(age_s) if age_s is not None else None) or 0,
             last_frame_age_s=age_s,
             overdue_s=capture.overdue_s(),
             redis_error=self._publisher.error,

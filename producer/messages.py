@@ -99,9 +99,10 @@ class Report:
     """Report of a camera's process, sent as one line.
 
     `last_frame_ms`: Unix time of the newest frame in milliseconds by Redis' clock, 0 before the
-    first. `last_frame_age_s`: its age when the report was made, None before the first. `overdue_s`:
-    for how long a call into the source has exceeded its time limit; the process cannot recover from
-    that by itself. `redis_error`: why Redis does not store frames, or empty.
+    first frame and before Redis was reached. `last_frame_age_s`: its age when the report was made,
+    None before the first. `overdue_s`: for how long a call into the source has exceeded its time
+    limit; the process cannot recover from that by itself. `redis_error`: why Redis does not store
+    frames, or empty.
     """
 
     state: State = State.DOWN

@@ -102,8 +102,9 @@ class Publisher:
         except RedisError:
             self._counts.dropped_refused += 1
             return False
-        now_ms = self._clock.unix_ms(time.monotonic() - arrived_s)
-        self._captured_ms = max(self._captured_ms, now_ms)
+        captured_ms = self._clock.unix_ms(time.monotonic() - arrived_s)
+        assert captured_ms is not None
+        self._captured_ms = max(self._captured_ms, captured_ms)
         return self.store(picture, self._captured_ms)
 
     def store(self, picture: EncodedPicture, captured_ms: int) -> bool:

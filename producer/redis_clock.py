@@ -19,8 +19,7 @@ class RedisClock:
     """Redis' time without a request for each reading. Synchronised by one thread, read by any.
 
     Between two readings of Redis' clock, the time since boot is counted. This machine's time of day
-    is used only for `unix_ms` before the first `sync`. `clock` returns the time since boot in
-    seconds.
+    is never used. `clock` returns the time since boot in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = _boot_time_s) -> None:
@@ -46,8 +45,11 @@ class RedisClock:
         self._offset_s = min(max(offset_s, least), most)
         self._synced_s = received_s
 
-    def unix_ms(self, age_s: float) -> int:
-        """Return the Unix time in milliseconds of what happened `age_s` seconds ago."""
+    def unix_ms(self, age_s: float) -> int | None:
+        """Return the Unix time in milliseconds of what happened `age_s` seconds ago.
+
+        None before the first `sync`.
+        """
         if self._offset_s is None:
-            return int((time.time() - age_s) * 1000)
+            return None
         return int((self._clock() + self._offset_s - age_s) * 1000)
