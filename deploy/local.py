@@ -24,6 +24,7 @@ from deploy.redis_server import IN_MEMORY, ServerUnavailableError, find_server
 from deploy.status import Status
 from emotion_streams import connect_async, local_instance, read_ledger, subscribe_async
 from emotion_streams.backoff import REDIS_ERRORS
+from emotion_streams.cancellation import cancel_and_wait
 from emotion_streams.cli.output import describe, printable
 from emotion_streams.local_instance import LocalInstance
 from emotion_streams.redaction import short_message
@@ -202,10 +203,7 @@ async def follow(
                 settling = {asyncio.create_task(_settle(url, cameras))}
     finally:
         status.clear()
-        tasks = (printing, stop, *settling, *ends)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_and_wait(printing, stop, *settling, *ends)
 
 
 async def _settle(url: str, cameras: list[str]) -> None:
@@ -230,7 +228,7 @@ async def _print_events(url: str, cameras: list[str], status: Status) -> None:
             print(describe(event), flush=True)
             status.note(event)
     finally:
-        ticking.cancel()
+        await cancel_and_wait(ticking)
 
 
 async def _end_all(children: list[Child]) -> None:

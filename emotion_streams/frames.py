@@ -49,7 +49,7 @@ class Frame:
         if (schema := fields.integer("schema", 1)) != SCHEMA:
             raise wire.MalformedMessageError(f"schema {schema}, this reader understands {SCHEMA}")
         return cls(
-            captured_ms=fields.moment("captured_ms"),
+            captured_ms=fields.timestamp_ms("captured_ms"),
             width=fields.integer("width", 1, MAX_SIDE),
             height=fields.integer("height", 1, MAX_SIDE),
             jpeg=fields.binary("jpeg"),

@@ -4,11 +4,12 @@ import asyncio
 import json
 import logging
 import socket
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from emotion_streams.cancellation import cancel_and_wait
 from emotion_streams.connection import connect_async
 from gateway.app import build
 from gateway.connections import limit_accept_errors, reserve_files
@@ -104,7 +105,7 @@ async def run(
 
         server = Server(build(settings, services), settings.max_clients, end_streams)
         await server.serve(sockets=[listener])
-        await _cancel(readers)
+        await cancel_and_wait(*readers)
 
 
 class _Announcer:
@@ -122,17 +123,6 @@ class _Announcer:
 
     def on_change(self, status: dict[str, Any], figures_only: bool) -> None:
         self._hub.announce(status["camera"], json.dumps(status).encode(), figures_only)
-
-
-async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Cancel the tasks until they have ended.
-
-    redis-py loses a cancellation that comes together with a reply (seen with 8.1).
-    """
-    while pending := [task for task in tasks if not task.done()]:
-        for task in pending:
-            task.cancel()
-        await asyncio.wait(pending, timeout=0.1)
 
 
 def _finish(settings: GatewaySettings) -> PostProcess:

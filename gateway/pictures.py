@@ -13,7 +13,8 @@ from functools import partial
 from typing import Final
 
 from emotion_streams import EmotionEvent, Frame, MalformedMessageError, keys
-from emotion_streams.backoff import create_task, retry_forever
+from emotion_streams.backoff import retry_forever
+from emotion_streams.cancellation import create_task
 from emotion_streams.connection import Client
 from gateway.cursor import ZERO, StreamId, parse_id
 from gateway.join import Join
@@ -107,7 +108,7 @@ class _CameraFeed:
 
     async def _read(self, client: Client) -> None:
         key, last = keys.frames(self.camera), "0-0"
-        # redis-py may lose a cancellation, hence the flag.
+        # The flag, because redis-py may lose a cancellation (see `check_cancelled`).
         while not self._closed:
             step = partial(client.xread, {key: last}, count=_BATCH, block=_BLOCK_MS)
             reply = await retry_forever(step, lambda _: self._metrics.redis_errors.inc())

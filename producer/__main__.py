@@ -15,6 +15,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
+from emotion_streams.cancellation import cancel_and_wait
 from producer.config import Config, load
 from producer.fleet import Fleet, Reloader
 from producer.registry import Registry
@@ -88,8 +89,7 @@ async def _run(config: Config, health: Health, metrics: ProducerMetrics) -> None
         by_signal = running.cancelled()
         running.cancel()
         await fleet.close()
-        publishing.cancel()
-        await asyncio.wait([publishing])
+        await cancel_and_wait(publishing)
         # Publish the final state, for example "ended", but wait only for a short time.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(

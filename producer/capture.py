@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from emotion_streams.backoff import delays
+from emotion_streams.backoff import Retries, delays
 from producer.filters import LateFrameFilter, Pacer, RateLimiter
 from producer.latest_value import LatestValue
 from producer.messages import Counts, State
@@ -124,28 +124,28 @@ class Capture:
         Closes the mailbox on normal completion only. After a crash it stays open, so that the
         process does not look finished.
         """
-        self._run()
+        try:
+            self._run()
+        except EndOfSourceError:
+            self._set_state(State.ENDED)
+        except NoSuchSourceError:
+            self.failed = True
         self._latest.close()
 
     def _run(self) -> None:
-        backoff = self._delays()
-        while not self._stop.is_set():
+        longest_s = self._limits.reconnect_s
+        retries = Retries(
+            SourceUnavailableError,
+            self._on_unavailable,
+            lambda: delays(min(_FIRST_DELAY_S, longest_s), longest_s),
+            wait=self._stop.wait,
+        )
+        for attempt in retries:
             self._in_a_row = 0
-            try:
+            with attempt:
                 self._session()
-            except EndOfSourceError:
-                self._set_state(State.ENDED)
-                return
-            except SourceUnavailableError as error:
-                self._on_unavailable(error)
-                if self.failed:
-                    return
             if self.stable:
-                backoff = self._delays()
-            self._stop.wait(next(backoff))
-
-    def _delays(self) -> Iterator[float]:
-        return delays(min(_FIRST_DELAY_S, self._limits.reconnect_s), self._limits.reconnect_s)
+                retries.reset()
 
     def _session(self) -> None:
         """Open the source and read it until it ends or fails.
@@ -223,12 +223,14 @@ class Capture:
             self._counts.dropped_newer += 1
 
     def _on_unavailable(self, error: SourceUnavailableError) -> None:
-        self.failed = isinstance(error, NoSuchSourceError) and not self._wait_for_source
-        if str(error) != self.error and not self.failed:
+        final = isinstance(error, NoSuchSourceError) and not self._wait_for_source
+        if str(error) != self.error and not final:
             _log.warning("camera down, retrying: %s", error)
         self.error = str(error)
         self._counts.reconnects += 1
         self._set_state(State.DOWN)
+        if final:
+            raise error
 
     def _set_state(self, state: State) -> None:
         self.state = state

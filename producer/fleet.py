@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from emotion_streams.cancellation import cancel_and_wait
 from emotion_streams.redaction import registered_secrets
 from producer.config import Config
 from producer.messages import CameraSpec
@@ -17,6 +18,8 @@ from service.metrics import ProducerMetrics
 from service.settings_file import InvalidSettingsError
 
 _POLL_EVERY_S: Final = 1.0
+# Longer than a supervisor takes to stop its process.
+_STOP_TIMEOUT_S: Final = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -91,9 +94,7 @@ class Fleet:
 
     async def _stop(self, names: set[str]) -> None:
         tasks = [self._running.pop(name)[1] for name in names]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_and_wait(*tasks, repeat_s=_STOP_TIMEOUT_S)
 
 
 class Reloader:

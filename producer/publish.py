@@ -22,7 +22,7 @@ from redis.exceptions import (
 )
 
 from emotion_streams import keys
-from emotion_streams.backoff import REDIS_ERRORS, delays
+from emotion_streams.backoff import REDIS_ERRORS, Retries
 from emotion_streams.connection import Client, connect
 from emotion_streams.frames import MAX_AHEAD_MS, Frame
 from emotion_streams.redaction import short_message
@@ -200,31 +200,24 @@ class Publisher:
 
         Raises RedisError if Redis refuses the step and not every frame counts.
         """
-        for delay in delays():
-            if self._stop.is_set():
-                return None
-            try:
+        for attempt in Retries(REDIS_ERRORS, self._failed, wait=self._stop.wait):
+            with attempt:
                 if self._client is None:
                     self._client = self._connect(self._url)
                 result = step(self._client)
-            except self._retried as error:
-                self._failed(error)
-            except RedisError as error:
-                self._failed(error)
-                raise
-            else:
                 if self.error:
                     _log.info("Redis stores frames again")
                 self.error = ""
                 return result
-            self._stop.wait(delay)
-        raise AssertionError("delays() is endless")
+        return None
 
     def _failed(self, error: Exception) -> None:
         self._counts.redis_errors += 1
         if not self.error:
             _log.warning("Redis does not store frames, retrying: %s", short_message(error))
         self.error = short_message(error)
+        if not isinstance(error, self._retried):
+            raise error
 
 
 @dataclass

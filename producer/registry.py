@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from emotion_streams import keys
-from emotion_streams.backoff import REDIS_ERRORS, check_cancelled
+from emotion_streams.backoff import REDIS_ERRORS
+from emotion_streams.cancellation import check_cancelled
 from emotion_streams.connection import connect_async
 from emotion_streams.redaction import redact, short_message
 from producer.messages import Counts, Report, State

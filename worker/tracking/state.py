@@ -71,7 +71,7 @@ class TrackingState:
             raise wire.MalformedMessageError("field tracks holds an id twice")
         return cls(
             camera,
-            Tracks(packing.frame_id(fields, "frame_id"), fields.moment("clock_ms"), items),
+            Tracks(packing.frame_id(fields, "frame_id"), fields.timestamp_ms("clock_ms"), items),
             tuple(packing.parse_person(each) for each in tracks if each.has("person")),
             packing.parse_minute(fields.map("minute")),
             fields.text("session_id"),
