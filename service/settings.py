@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, Final, NoReturn, TypeVar
 
 from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -29,6 +29,9 @@ from service.settings_file import (
 )
 
 Settings = TypeVar("Settings", bound="ServiceSettings")
+
+# Passes the values of the file to one instance; not the name of a setting.
+_FROM_FILE: Final = "=file"
 
 
 def split_list(value: object) -> object:
@@ -73,6 +76,20 @@ class ServiceSettings(BaseSettings):
             "addresses, localhost and the machine's own name always may",
         )
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic names them
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - and we use neither
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return the sources of one instance in order of precedence."""
+        assert isinstance(init_settings, InitSettingsSource)
+        from_file = init_settings.init_kwargs.pop(_FROM_FILE, {})
+        return init_settings, env_settings, InitSettingsSource(settings_cls, from_file)
 
     @field_validator("redis")
     @classmethod
@@ -123,25 +140,11 @@ def resolve(
         return f"{path}: {key}" if in_file else key
 
     _check_environment(kind)
-
-    class WithFile(kind):  # type: ignore[valid-type,misc]  # a class per file: sources belong to a class
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic names them
-            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - and we use neither
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            file = InitSettingsSource(settings_cls, init_kwargs=dict(from_file))
-            return init_settings, env_settings, file
-
+    values: dict[str, Any] = {**given, _FROM_FILE: dict(from_file)}
     try:
-        settings: Settings = WithFile(**given)
+        return kind(**values)
     except ValidationError as error:
         raise InvalidSettingsError("; ".join(explain(error, named))) from None
-    return settings
 
 
 def _check_environment(kind: type[Settings]) -> None:
