@@ -34,11 +34,11 @@ log = logging.getLogger("gateway")
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Parse, listen, run until a signal."""
+    """Parse the settings, listen, and run until a signal."""
     if any(argument.partition("=")[0] == "--token" for argument in argv or ()):
         exit_with_error(
             "gateway",
-            "token: not taken from the command line, which any user of the machine can read; "
+            "token: not accepted on the command line, which other users can read; "
             "set EMOTION_GATEWAY_TOKEN, or `token: ${NAME}` in the file of --config",
         )
     settings = load(GatewaySettings, "gateway", argv, "The live page, and events over HTTP.")
@@ -53,12 +53,12 @@ def main(argv: list[str] | None = None) -> None:
     except (InvalidSettingsError, OSError) as error:
         exit_with_error("gateway", str(error))
     logs.set_up(settings.log_level, settings.log_format)
-    # Its warnings are of requests that anybody can send, as often as they like.
+    # Its warnings are about requests, which any client can send as often as it likes.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
-    # It warns of every write to a client that has just left.
+    # It warns about every write to a client that has just disconnected.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     address = address_of(*listener.getsockname()[:2])
-    log.info("the live page is at http://%s/", address, extra={"metrics_port": probes.port})
+    log.info("live page: http://%s/", address, extra={"metrics_port": probes.port})
     with probes:
         asyncio.run(run(settings, listener, finish, GatewayMetrics(registry), health))
 
@@ -98,7 +98,7 @@ async def run(
         )
 
         def end_streams() -> None:
-            # First of all: the server waits for open answers, and streams have no end.
+            # First, because the server waits for open responses, and streams do not end.
             health.set("stop", "stopping")
             hub.close()
             pictures.close()
@@ -109,7 +109,7 @@ async def run(
 
 
 class _Announcer:
-    """Passes changes of the cameras on to the clients, and lets the history forget."""
+    """Passes changes of the cameras on to the clients and to the history."""
 
     def __init__(self, hub: Hub, history: History) -> None:
         self._hub = hub
@@ -126,7 +126,7 @@ class _Announcer:
 
 
 def _finish(settings: GatewaySettings) -> PostProcess:
-    """Return what is done to pictures before they leave.
+    """Return the processing of pictures before they are sent.
 
     OpenCV is imported only if it is needed.
     """
@@ -136,7 +136,7 @@ def _finish(settings: GatewaySettings) -> PostProcess:
         from gateway.blur import blur_faces
     except ImportError as error:
         raise InvalidSettingsError(
-            f"blur_faces: {error}; pip install 'emotion-streams[blur]' installs what it needs"
+            f"blur_faces: {error}; install it with pip install 'emotion-streams[blur]'"
         ) from error
     return blur_faces
 
