@@ -60,7 +60,7 @@ class Subscription:
         return self._closed
 
     async def take(self, timeout_s: float) -> "Batch":
-        """Return all that is queued. Wait for the first item; return an empty batch on a timeout."""
+        """Wait for the first item and return all that is queued; nothing on a timeout."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._news.wait()

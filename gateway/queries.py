@@ -34,7 +34,7 @@ def _moment(text: Any) -> int:
         milliseconds = -1
     if milliseconds < 0:
         raise ValueError(
-            "must be Unix milliseconds or ISO 8601 with a time zone, for example 2026-01-31T12:00:00Z "
+            "must be Unix milliseconds or ISO 8601 with a zone, for example 2026-01-31T12:00:00Z "
             "(write a + as %2B)"
         )
     return milliseconds

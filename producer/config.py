@@ -51,8 +51,8 @@ def load(argv: list[str]) -> Config:
     parser = service.build_parser(
         ProducerSettings,
         "producer",
-        "Cameras into frames streams: one by --source, or many by --config. "
-        "`python -m producer probe SOURCE` tells what is wrong with a camera.",
+        "Publish cameras to frames streams: one by --source, or many by --config. "
+        "`python -m producer probe SOURCE` tests one camera.",
     )
     given = vars(parser.parse_args(argv))
     config = given.pop("config", None) or os.environ.get("EMOTION_CONFIG")

@@ -42,7 +42,7 @@ def source_kind(source: str) -> SourceKind:
         # Otherwise FFmpeg takes a part of the password for the host name and looks it up in DNS.
         if authority.count("@") > 1 or "@" in rest.removeprefix(authority):
             raise ValueError(
-                "write / as %2F, ? as %3F, # as %23 and @ as %40 in a password and behind the host"
+                "write / as %2F, ? as %3F, # as %23 and @ as %40 in a password and after the host"
             )
         return SourceKind.NETWORK
     if source == "demo":
@@ -61,57 +61,60 @@ class CameraOptions(BaseModel):
         "demo",
         min_length=1,
         description="demo, a USB index, a path in /dev, rtsp(s):// or http(s)://, a video file, or "
-        "a folder of pictures; ${NAME} in it is taken from the environment",
+        "a folder of pictures; ${NAME} is replaced from the environment",
     )
     fps: float | None = Field(
         None,
         gt=0,
         le=240,
-        description="frames per second at most [10; all of them with policy every]",
+        description="maximum frames per second [10; with policy every: no limit]",
     )
-    width: int = Field(640, ge=32, le=8192, description="wider pictures are scaled down to it")
+    width: int = Field(
+        640, ge=32, le=8192, description="maximum width in pixels; wider pictures are scaled down"
+    )
     roi: tuple[float, float, float, float] | None = Field(
         None,
-        description="region of interest: x,y,width,height as shares of the picture, as in "
-        "0.25,0,0.5,1 for the middle half; all else is cut off before anything is sent",
+        description="region of interest: x,y,width,height as shares of the picture, for example "
+        "0.25,0,0.5,1 for the middle half; the rest is never sent",
     )
-    rotate: Literal[0, 90, 180, 270] = Field(
-        0, description="degrees clockwise, for a camera that hangs askew"
-    )
+    rotate: Literal[0, 90, 180, 270] = Field(0, description="rotation in degrees clockwise")
     capture_size: tuple[int, int] | None = Field(
-        None, description="width,height asked of a USB camera [width and three quarters of it]"
+        None,
+        description="width,height requested from a USB camera [width and three quarters of it]",
     )
     min_motion: float = Field(
         0,
         ge=0,
         lt=1,
-        description="leave out frames in which less than this share of the picture changed since "
-        "the last one sent, as 0.005; one a second is always sent; 0 turns it off",
+        description="skip frames in which less than this share of the picture changed since the "
+        "last one sent, for example 0.005; one frame a second is always sent; 0 disables it",
     )
-    quality: int = Field(85, ge=1, le=100, description="of the JPEG")
+    quality: int = Field(85, ge=1, le=100, description="quality of the JPEG")
     policy: Literal["newest", "every"] = Field(
         "newest",
-        description="newest: what is not taken in time is dropped; every: wait for the workers, as "
-        "only files, folders and the demo can",
+        description="newest: drop frames that are not processed in time; every: wait for the "
+        "workers (files, folders and the demo only)",
     )
     max_age_ms: int = Field(
-        1000, ge=1, description="workers expire older frames; with policy every they never do"
+        1000,
+        ge=1,
+        description="maximum age of a frame; workers expire older ones, except with policy every",
     )
-    loop: bool = Field(False, description="start a file or a folder again at its end")
+    loop: bool = Field(False, description="restart a file or a folder at its end")
     max_queued: int = Field(
-        20, ge=10, le=30, description="frames that wait in Redis at most; older ones are dropped"
+        20, ge=10, le=30, description="maximum frames in Redis; older ones are dropped"
     )
-    transport: Literal["tcp", "udp"] = Field("tcp", description="of RTSP")
+    transport: Literal["tcp", "udp"] = Field("tcp", description="transport of RTSP")
     tls_verify: bool = Field(
         True,
-        description="check the certificate of https:// and rtsps:// cameras; false for cameras "
-        "with a certificate of their own, which a stranger on the network can then stand in for",
+        description="check the certificate of https:// and rtsps:// cameras; false accepts any "
+        "certificate, and so any host on the network that impersonates the camera",
     )
-    open_timeout_s: float = Field(5, gt=0, le=60, description="time to open the camera")
-    read_timeout_s: float = Field(5, gt=0, le=60, description="time between two frames")
+    open_timeout_s: float = Field(5, gt=0, le=60, description="time limit for opening the camera")
+    read_timeout_s: float = Field(5, gt=0, le=60, description="time limit between two frames")
 
     reconnect_max_s: float = Field(
-        10, gt=0, le=300, description="a camera that is down is tried again at least this often"
+        10, gt=0, le=300, description="maximum delay before a camera that is down is retried"
     )
 
     @field_validator("roi", "capture_size", mode="before")
@@ -154,14 +157,14 @@ class CameraOptions(BaseModel):
         source = info.data.get("source")  # absent if it is invalid itself
         live = source and source_kind(source) in (SourceKind.V4L2, SourceKind.NETWORK)
         if policy == "every" and live:
-            raise ValueError("a live camera does not wait; leave it at newest")
+            raise ValueError("every is for files, folders and the demo; a live camera cannot wait")
         return policy
 
 
 class CameraSettings(CameraOptions):
     """Settings of one camera that a file accepts."""
 
-    enabled: bool = Field(True, description="whether the camera runs")
+    enabled: bool = Field(True, description="run this camera")
 
 
 class ProducerSettings(service.ServiceSettings, CameraOptions):
@@ -171,9 +174,9 @@ class ProducerSettings(service.ServiceSettings, CameraOptions):
         extra="forbid", frozen=True, coerce_numbers_to_str=True, env_prefix="EMOTION_PRODUCER_"
     )
 
-    camera: str | None = Field(None, description="name of the camera, as it stands in Redis")
+    camera: str | None = Field(None, description="name of the camera in Redis")
     metrics_port: int = Field(
-        9102, ge=0, le=65535, description="port of /metrics, /healthz, /readyz; 0 takes a free one"
+        9102, ge=0, le=65535, description="port of /metrics, /healthz, /readyz; 0 for a free one"
     )
 
     @field_validator("camera")

@@ -50,7 +50,7 @@ class ServiceSettings(BaseSettings):
         "redis://localhost:6379",
         validation_alias=AliasChoices("redis", "EMOTION_REDIS"),
         description="Redis or Valkey: redis://, rediss://, unix://, redis+cluster:// or "
-        "redis+sentinel://; ${NAME} in it is taken from the environment. EMOTION_REDIS_USERNAME "
+        "redis+sentinel://; ${NAME} is replaced from the environment. EMOTION_REDIS_USERNAME "
         "and EMOTION_REDIS_PASSWORD add credentials",
     )
     log_level: str = Field(
@@ -63,17 +63,17 @@ class ServiceSettings(BaseSettings):
         "auto",
         validation_alias=AliasChoices("log_format", "EMOTION_LOG_FORMAT"),
         pattern="^(auto|text|json)$",
-        description="text, json, or auto: text on a terminal, json elsewhere",
+        description="text, json, or auto: text on a terminal, else json",
     )
     metrics_host: str = Field(
         "127.0.0.1",
-        description="address of /metrics, /healthz and /readyz; :: is every address of the machine",
+        description="address of /metrics, /healthz and /readyz; :: for every address",
     )
     metrics_allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_list)] = (
         Field(
             (),
-            description="names, with commas between, by which /metrics may be asked for; IP "
-            "addresses, localhost and the machine's own name always may",
+            description="comma-separated host names accepted by /metrics; IP addresses, localhost "
+            "and the machine's own name are always accepted",
         )
     )
 
@@ -157,7 +157,7 @@ def _check_environment(kind: type[Settings]) -> None:
     }
     mine = (name for name in os.environ if prefix and name.upper().startswith(prefix))
     if unknown := sorted(name for name in mine if name.upper() not in settings):
-        raise InvalidSettingsError("; ".join(f"{name}: no such setting" for name in unknown))
+        raise InvalidSettingsError("; ".join(f"{name}: unknown setting" for name in unknown))
 
 
 def explain(
@@ -174,9 +174,9 @@ def explain(
         name = named(key, item["input"])
         reason = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
-            lines.append(f"{name}: no such setting")
+            lines.append(f"{name}: unknown setting")
         elif item["type"] == "missing":
-            lines.append(f"--{key.replace('_', '-')} is missing")
+            lines.append(f"--{key.replace('_', '-')} is required")
         elif item["type"] == "string_unicode":
             shown = os.fsencode(redact_url(str(item["input"]))).decode(errors="backslashreplace")
             lines.append(f"{name}: {shown[:80]} is not UTF-8; rename it")
@@ -211,7 +211,7 @@ def build_parser(
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
-    parser.add_argument("--config", metavar="FILE", help="a YAML file with settings")
+    parser.add_argument("--config", metavar="FILE", help="YAML file with settings")
     parser.add_argument(
         "--version", action="version", version=f"emotion-streams {emotion_streams.__version__}"
     )

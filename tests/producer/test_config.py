@@ -117,7 +117,7 @@ def test_cameras_are_named_as_written(write: Write) -> None:
     ("text", "complaint"),
     [
         ("cameras: {door: {fps: fast}}", "cameras.door.fps: .*number.*'fast'"),
-        ("cameras: {door: {speed: 3}}", "cameras.door.speed: no such setting"),
+        ("cameras: {door: {speed: 3}}", "cameras.door.speed: unknown setting"),
         ("cameras: {door: {fps: 0}}", "cameras.door.fps: .*greater than 0"),
         ("cameras: {'a b': {source: demo}}", "cameras.a b: camera name 'a b'"),
         ("cameras: {door: demo}", "cameras.door: not a mapping"),
@@ -135,7 +135,7 @@ def test_cameras_are_named_as_written(write: Write) -> None:
         ("cameras: {a: {}, a: {}}", "'a' is here twice at line 1, column 18"),
         ("cameras: {door: {source: '${NOT_SET}'}}", r"cameras.door.source: \$\{NOT_SET\} is not"),
         ("cameras: {door: {source: 'ftp://x/y'}}", "cameras.door.source: .*ftp"),
-        ("cameras: {door: {source: 0, policy: every}}", "cameras.door.policy: .*does not wait"),
+        ("cameras: {door: {source: 0, policy: every}}", "cameras.door.policy: .*cannot wait"),
         ("cameras: {door: {roi: [0, 0, 2, 1]}}", "cameras.door.roi: .*shares"),
         ("cameras: {door: {rotate: 45}}", "cameras.door.rotate"),
         ("cameras: {door: {max_queued: 99}}", "cameras.door.max_queued"),
@@ -179,7 +179,7 @@ def test_a_file_gives_the_defaults_of_a_single_camera(write: Write) -> None:
         ("", "--camera is missing"),
         ("--camera a/b", "camera name"),
         ("--camera lobby --fps -1", "fps: Input should be greater than 0"),
-        ("--camera lobby --source rtsp://x --policy every", "producer: policy: .*does not wait"),
+        ("--camera lobby --source rtsp://x --policy every", "producer: policy: .*cannot wait"),
         ("--camera lobby --source rtsp://a:hun@ter2/x@b/", "producer: source: .*%40"),
         ("--camera lobby --redis nonsense", "not a Redis URL"),
         ("--config {file} --fps 3", "--fps: .*defines the cameras"),
@@ -205,8 +205,8 @@ def test_an_impossible_call_is_one_line_and_exit_code_2(
     ("text", "complaint"),
     [
         ("", "cameras is missing"),
-        ("camras: {a: {source: demo}}", "cameras.yaml: camras: no such setting"),
-        ("cameras: {a: {source: demo}}\ncolour: red", "cameras.yaml: colour: no such setting"),
+        ("camras: {a: {source: demo}}", "cameras.yaml: camras: unknown setting"),
+        ("cameras: {a: {source: demo}}\ncolour: red", "cameras.yaml: colour: unknown setting"),
         ("producer: {camera: a}", "no cameras in the file any longer"),
     ],
 )

@@ -257,7 +257,7 @@ def test_cameras_of_a_file_come_and_go_while_the_others_stay(
             (
                 ("", "cameras is missing"),
                 ("cameras: {a: {source: demo, f", "not YAML"),
-                ("camras: {a: {source: demo}}", "camras: no such setting"),
+                ("camras: {a: {source: demo}}", "camras: unknown setting"),
                 ("cameras: {a: {source: demo, fps: fast}}", "cameras.a.fps"),
                 ("cameras: {a: {source: demo, fps: 2024-13-45}}", "cameras.a.fps"),
                 ("cameras: {a: {source: demo, fps: !!int 0x_}}", "does not fit its tag"),
