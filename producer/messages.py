@@ -73,12 +73,12 @@ class Counts:
 
     @property
     def skipped(self) -> int:
-        """Frames left out on purpose."""
+        """Frames skipped on purpose."""
         return self.rate_skipped + self.motion_skipped
 
     @property
     def lost(self) -> int:
-        """Captured frames that were lost, not left out on purpose."""
+        """Captured frames that were lost, not skipped on purpose."""
         return (
             self.dropped_stale
             + self.dropped_newer

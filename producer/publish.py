@@ -94,7 +94,7 @@ class Publisher:
     def publish(self, picture: EncodedPicture, arrived_s: float) -> bool:
         """Store a frame that arrived at this time of the monotonic clock. As `store`.
 
-        Its capture time is in Redis' time, whatever this machine's clock says, and never decreases.
+        Its capture time is Redis time, independent of this machine's clock, and never decreases.
         """
         try:
             if self._clock.is_due and not self._retry(self._sync):

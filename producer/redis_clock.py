@@ -11,7 +11,7 @@ SYNC_EVERY_S: Final = 1.0
 
 
 def _boot_time_s() -> float:
-    """Return seconds since the machine was booted. Nobody sets this clock; it counts sleep too."""
+    """Return the seconds since boot. This clock is never set, and includes suspension."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 

@@ -82,14 +82,14 @@ def parts(kind: str) -> Answer:
 
 
 @pytest.mark.parametrize("kind", ["image/jpeg", "image/jpg", "IMAGE/JPEG", ""])
-def test_parts_of_any_type_are_read_as_browsers_do(kind: str) -> None:
+def test_multipart_stream_with_any_content_type_is_read(kind: str) -> None:
     with serving(Camera({"/video": parts(kind)})) as camera:
         done = run_probe(f"http://127.0.0.1:{camera.port}/video", "--json", "--seconds", "0.05")
     found = json.loads(done.stdout)
     assert (found.get("width"), found.get("height")) == (64, 48), found
 
 
-def test_the_url_of_a_snapshot_is_said_to_be_one() -> None:
+def test_snapshot_url_is_reported_as_such() -> None:
     snapshot = (200, {"Content-Type": "image/jpeg", "Content-Length": str(len(PICTURE))}, PICTURE)
     with serving(Camera({"/snap.jpg": snapshot})) as camera:
         done = run_probe(f"http://127.0.0.1:{camera.port}/snap.jpg")
@@ -98,7 +98,7 @@ def test_the_url_of_a_snapshot_is_said_to_be_one() -> None:
 
 
 @pytest.mark.parametrize("kind", ["application/vnd.apple.mpegurl", "video/mp4"])
-def test_a_playlist_makes_the_producer_ask_nothing_of_other_hosts(kind: str) -> None:
+def test_playlist_causes_no_request_to_other_hosts(kind: str) -> None:
     with serving(Camera({})) as inner:
         playlist = (
             "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n"
@@ -112,7 +112,7 @@ def test_a_playlist_makes_the_producer_ask_nothing_of_other_hosts(kind: str) -> 
         assert inner.asked == []
 
 
-def test_a_redirect_to_another_host_is_not_followed_but_named() -> None:
+def test_redirect_is_reported_and_not_followed() -> None:
     with serving(Camera({"/video": parts("image/jpeg")})) as inner:
         to = {"Location": f"http://127.0.0.1:{inner.port}/video"}
         with serving(Camera({"/video": (302, to, b"")})) as camera:
@@ -169,7 +169,7 @@ def serving_tls(camera: Camera, certificate: Path) -> Iterator[Camera]:
         yield camera
 
 
-def test_a_strangers_certificate_gets_no_password_unless_that_is_asked_for(
+def test_untrusted_certificate_gets_no_password_unless_verification_is_off(
     certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     camera = Camera({"/video": parts("image/jpeg")})
@@ -185,7 +185,7 @@ def test_a_strangers_certificate_gets_no_password_unless_that_is_asked_for(
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_a_trusted_certificate_for_another_host_gets_no_password(
+def test_trusted_certificate_of_another_host_gets_no_password(
     host: str, foreign: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(foreign.with_name("certificate.pem")))
@@ -196,7 +196,7 @@ def test_a_trusted_certificate_for_another_host_gets_no_password(
         assert camera.asked == []
 
 
-def test_a_certificate_that_is_trusted_by_itself_may_name_anything(
+def test_certificate_that_is_itself_an_authority_may_have_any_name(
     foreign: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trusted = foreign.with_name("trusted.pem")
@@ -210,7 +210,7 @@ def test_a_certificate_that_is_trusted_by_itself_may_name_anything(
         assert run_probe(url, "--seconds", "0.05").returncode == 0
 
 
-def test_a_proxys_refusal_is_not_the_cameras(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refusal_by_a_proxy_names_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(Camera({})) as proxy:
         monkeypatch.setenv("http_proxy", f"http://joe:w0rd-Zq7@127.0.0.1:{proxy.port}")
         monkeypatch.delenv("no_proxy", raising=False)
@@ -233,7 +233,7 @@ class _Sha256Only(BaseRequestHandler):
             )
 
 
-def test_a_camera_that_asks_for_digest_sha_256_is_not_a_wrong_password() -> None:
+def test_unsupported_digest_algorithm_is_not_reported_as_a_wrong_password() -> None:
     with ThreadingTCPServer(("127.0.0.1", 0), _Sha256Only) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
@@ -246,7 +246,7 @@ def test_a_camera_that_asks_for_digest_sha_256_is_not_a_wrong_password() -> None
     assert "password is" not in done.stderr
 
 
-def test_an_encrypted_rtsp_camera_is_asked_for_its_certificate_first(certificate: Path) -> None:
+def test_certificate_of_an_rtsps_camera_is_checked_first(certificate: Path) -> None:
     said: list[bytes] = []
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
@@ -270,7 +270,7 @@ def test_an_encrypted_rtsp_camera_is_asked_for_its_certificate_first(certificate
         thread.join()
 
 
-def test_pictures_that_workers_would_refuse_are_told_by_the_producer() -> None:
+def test_probe_reports_pictures_that_workers_would_refuse() -> None:
     huge = cv2.imencode(".jpg", np.zeros((5000, 9000), np.uint8))[1].tobytes()
     with MjpegServer([huge], fps=20) as camera:
         done = run_probe(camera.url)
@@ -279,7 +279,7 @@ def test_pictures_that_workers_would_refuse_are_told_by_the_producer() -> None:
     assert "claims 9000x5000 pixels, the limit is 36,000,000" in done.stderr
 
 
-def test_a_camera_of_refused_pictures_is_down_with_the_reason_and_sends_nothing(
+def test_camera_with_refused_pictures_is_down_and_sends_nothing(
     client: Client, redis_url: str
 ) -> None:
     many_scans = PICTURE[:-2] + 65 * PICTURE[PICTURE.find(b"\xff\xda") : -2] + PICTURE[-2:]
@@ -316,7 +316,7 @@ def test_refused_pictures_between_still_ones_are_not_refused_in_a_row(
         assert not producer.entries("its pictures cannot be sent")
 
 
-def test_a_camera_whose_tables_are_damaged_is_down_with_the_reason_and_sends_nothing(
+def test_camera_with_damaged_jpeg_tables_is_down_and_sends_nothing(
     client: Client, redis_url: str
 ) -> None:
     with (
@@ -330,7 +330,7 @@ def test_a_camera_whose_tables_are_damaged_is_down_with_the_reason_and_sends_not
         assert client.xlen(keys.frames("door")) == 0
 
 
-def test_no_stream_takes_the_machines_memory(redis_url: str) -> None:
+def test_memory_of_a_camera_process_is_limited(redis_url: str) -> None:
     with Producer(redis_url, "--camera", "lobby") as producer:
         within(lambda: producer.metric("emotion_camera_up", "lobby") == 1, 20)
         (child,) = producer.children().values()
