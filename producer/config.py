@@ -7,16 +7,35 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import SettingsConfigDict
 
 from emotion_streams import keys
 from emotion_streams.redaction import register_secret
-from producer.settings import CameraOptions, CameraSettings, ProducerSettings
+from producer.settings import CameraOptions, CameraSettings
 from service import settings as service
 from service.settings_file import InvalidSettingsError, expand, read_yaml, values_for
 
 # The texts that pydantic reads as False; values in a file are text.
 _NO: Final = ("false", "no", "off", "n", "f", "0")
+
+
+class ProducerSettings(service.ServiceSettings, CameraOptions):
+    """Settings of `python -m producer`: those of the process, and those of one camera."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, coerce_numbers_to_str=True, env_prefix="EMOTION_PRODUCER_"
+    )
+
+    camera: str | None = Field(None, description="name of the camera in Redis")
+    metrics_port: int = Field(
+        9102, ge=0, le=65535, description="port of /metrics, /healthz, /readyz; 0 for a free one"
+    )
+
+    @field_validator("camera")
+    @classmethod
+    def _camera_is_a_name(cls, camera: str | None) -> str | None:
+        return camera if camera is None else keys.check_camera(camera)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Settings of a camera, and of the producer's process."""
+"""Settings of a camera."""
 
 import re
 from enum import StrEnum
@@ -6,11 +6,8 @@ from pathlib import Path
 from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
-from pydantic_settings import SettingsConfigDict
 
-from emotion_streams import keys
 from emotion_streams.redaction import redact_url
-from service import settings as service
 
 DEFAULT_FPS: Final = 10.0
 _NETWORK_SCHEMES: Final = frozenset({"rtsp", "rtsps", "http", "https"})
@@ -165,21 +162,3 @@ class CameraSettings(CameraOptions):
     """Settings of one camera that a file accepts."""
 
     enabled: bool = Field(True, description="run this camera")
-
-
-class ProducerSettings(service.ServiceSettings, CameraOptions):
-    """Settings of `python -m producer`: those of the process, and those of one camera."""
-
-    model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, coerce_numbers_to_str=True, env_prefix="EMOTION_PRODUCER_"
-    )
-
-    camera: str | None = Field(None, description="name of the camera in Redis")
-    metrics_port: int = Field(
-        9102, ge=0, le=65535, description="port of /metrics, /healthz, /readyz; 0 for a free one"
-    )
-
-    @field_validator("camera")
-    @classmethod
-    def _camera_is_a_name(cls, camera: str | None) -> str | None:
-        return camera if camera is None else keys.check_camera(camera)

@@ -287,7 +287,9 @@ def test_camera_with_refused_pictures_is_down_and_sends_nothing(
         MjpegServer([many_scans], fps=100) as camera,
         Producer(redis_url, "--camera", "door", "--source", camera.url) as producer,
     ):
-        within(lambda: b"has 66 scans" in (client.hget(keys.camera_info("door"), "error") or b""))
+        within(
+            lambda: b"has 66 scans" in (client.hget(keys.camera_info("door"), "error") or b""), 20
+        )
         assert client.hget(keys.camera_info("door"), "state") == b"down"
         within(lambda: producer.entries("66 scans, the limit is 64"))
         assert producer.metric("emotion_camera_up", "door") == 0
@@ -324,7 +326,8 @@ def test_camera_with_damaged_jpeg_tables_is_down_and_sends_nothing(
         Producer(redis_url, "--camera", "door", "--source", camera.url) as producer,
     ):
         within(
-            lambda: b"cannot be decoded" in (client.hget(keys.camera_info("door"), "error") or b"")
+            lambda: b"cannot be decoded" in (client.hget(keys.camera_info("door"), "error") or b""),
+            20,
         )
         within(lambda: producer.metric("emotion_capture_decode_errors_total", "door") > 5)
         assert client.xlen(keys.frames("door")) == 0
