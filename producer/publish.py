@@ -1,46 +1,25 @@
-"""Store frames in a camera's stream: explicit ids, idempotent resends, bounded memory."""
+"""Publish frames: stamp them in Redis time, and store them with retries and counts."""
 
 import logging
 import secrets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from redis.exceptions import (
-    ClusterDownError,
-    ConnectionError,  # noqa: A004 - redis-py's own name
-    MasterDownError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisClusterException,
-    RedisError,
-    ResponseError,
-    TimeoutError,  # noqa: A004 - redis-py's own name
-    TryAgainError,
-)
+from redis.exceptions import OutOfMemoryError, RedisError
 
-from emotion_streams import keys
 from emotion_streams.backoff import REDIS_ERRORS, Retries
 from emotion_streams.connection import Client, connect
-from emotion_streams.frames import MAX_AHEAD_MS, Frame
+from emotion_streams.frames import Frame
 from emotion_streams.redaction import short_message
 from producer.messages import Counts
 from producer.picture import EncodedPicture
 from producer.redis_clock import RedisClock
+from producer.stream import NO_REPLY, FrameStream
 
-# Either it is unknown whether the entry was stored, or another node may store it soon.
-_NO_REPLY: Final = (
-    ConnectionError, TimeoutError, OSError, ReadOnlyError, ClusterDownError, MasterDownError,
-    TryAgainError, RedisClusterException,
-)  # fmt: skip
 Result = TypeVar("Result")
 
-_ID_TAKEN: Final = "equal or smaller"
-_FIRST_JUMP_MS: Final = 1000
-# One hour is left for a clock that is ahead: entries beyond MAX_AHEAD_MS are dead-lettered.
-_LONGEST_JUMP_MS: Final = MAX_AHEAD_MS - 3_600_000
 _POLL_ROOM_S: Final = 0.02
 
 _log = logging.getLogger(__name__)
@@ -67,26 +46,23 @@ class Publisher:
         connect: Callable[[str], Client] = connect,
     ) -> None:
         self._url = redis_url
-        self._key = keys.frames(camera)
-        self._max_queued = max_queued
+        self._stream = FrameStream(camera, max_queued, trims=max_age_ms is not None)
         self._max_age_ms = max_age_ms
         self._counts = counts
-        self._retried = _NO_REPLY if max_age_ms is not None else REDIS_ERRORS
+        self._retried = NO_REPLY if max_age_ms is not None else REDIS_ERRORS
         self._stop = stop
         self._clock = clock or RedisClock()
         self._connect = connect
         self._client: Client | None = None
         self._session_id = secrets.token_hex(8)
         self._seq = 0
-        self._last_id = (0, 0)
         self._captured_ms = 0
         self.error = ""
 
     def wait_for_room(self) -> bool:
         """Wait until the stream can take a frame without dropping one. Return False if stopped."""
         while not self._stop.is_set():
-            backlog = self._retry(lambda client: int(client.xlen(self._key)))
-            if backlog is not None and backlog < self._max_queued:
+            if self._retry(self._stream.has_room):
                 return True
             self._stop.wait(_POLL_ROOM_S)
         return False
@@ -124,10 +100,9 @@ class Publisher:
             skipped=self._counts.skipped,
             max_age_ms=self._max_age_ms,
         ).pack()
-        self._last_id = max((captured_ms, 0), (self._last_id[0], self._last_id[1] + 1))
-        sending = _Sending(blob)
+        entry = self._stream.next_entry(blob, captured_ms)
         try:
-            if not self._retry(lambda client: self._send(client, sending)):
+            if not self._retry(lambda client: self._stream.send(client, entry)):
                 return False
         except OutOfMemoryError:
             self._counts.dropped_full += 1
@@ -135,6 +110,9 @@ class Publisher:
         except RedisError:
             self._counts.dropped_refused += 1
             return False
+        if self.error:
+            _log.info("Redis stores frames again")
+        self.error = ""
         self._seq += 1
         self._counts.published += 1
         self._counts.published_bytes += len(blob)
@@ -150,51 +128,6 @@ class Publisher:
         self._clock.sync(client)
         return True
 
-    def _send(self, client: Client, sending: "_Sending") -> bool:
-        try:
-            self._add(client, sending)
-        except OutOfMemoryError:
-            if self._max_age_ms is None:
-                raise
-            # Trimming is allowed even when XADD is refused. Retry once; if it still fails, other
-            # keys use the memory.
-            client.xtrim(self._key, maxlen=self._max_queued - 1, approximate=False)
-            self._add(client, sending)
-        except ResponseError as error:
-            if _ID_TAKEN not in str(error):
-                raise
-            if not sending.no_reply:
-                self._skip_past_newest_id(client, sending)
-        return True
-
-    def _add(self, client: Client, sending: "_Sending") -> None:
-        entry_id = "{}-{}".format(*self._last_id)
-        fields = {"frame": sending.blob}
-        try:
-            client.xadd(self._key, fields, entry_id, maxlen=self._max_queued, approximate=False)
-        except _NO_REPLY:
-            sending.no_reply = True
-            raise
-
-    def _skip_past_newest_id(self, client: Client, sending: "_Sending") -> None:
-        """Find an id above the newest one, after the clock was set back since the last start.
-
-        A producer has no permission to read the stream, so it searches in steps that double, up to
-        _LONGEST_JUMP_MS ahead. An id further ahead was not made from a clock. The camera's worker
-        resets such a stream, and ids continue from the clock. Raises ResponseError in that case.
-        """
-        own_id, jump_ms = self._last_id, _FIRST_JUMP_MS
-        furthest_ms = own_id[0] + _LONGEST_JUMP_MS
-        while True:
-            self._last_id = (min(self._last_id[0] + jump_ms, furthest_ms), 0)
-            try:
-                return self._add(client, sending)
-            except ResponseError as error:
-                if _ID_TAKEN not in str(error) or self._last_id[0] == furthest_ms:
-                    self._last_id = own_id
-                    raise
-            jump_ms *= 2
-
     def _retry(self, step: Callable[[Client], Result]) -> Result | None:
         """Run a step with backoff while Redis is unavailable. Return its result, None if stopped.
 
@@ -204,11 +137,7 @@ class Publisher:
             with attempt:
                 if self._client is None:
                     self._client = self._connect(self._url)
-                result = step(self._client)
-                if self.error:
-                    _log.info("Redis stores frames again")
-                self.error = ""
-                return result
+                return step(self._client)
         return None
 
     def _failed(self, error: Exception) -> None:
@@ -218,11 +147,3 @@ class Publisher:
         self.error = short_message(error)
         if not isinstance(error, self._retried):
             raise error
-
-
-@dataclass
-class _Sending:
-    """A frame that is being sent. `no_reply`: an earlier attempt may have stored it."""
-
-    blob: bytes
-    no_reply: bool = False

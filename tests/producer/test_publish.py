@@ -13,6 +13,7 @@ from emotion_streams.frames import Frame
 from producer.messages import Counts
 from producer.picture import EncodedPicture
 from producer.publish import Publisher
+from producer.redis_clock import SYNC_EVERY_S
 from tests.peers.pictures import jpeg
 from tests.peers.tcp import TcpProxy
 from tests.servers import RedisProcess, eventually, free_port
@@ -192,6 +193,23 @@ def test_redis_filled_by_others_drops_frames_without_waiting(server: RedisProces
         setup.publisher.close()
         assert setup.publisher.error == ""
         assert setup.frames()["2000-0"].capture_drops == 1
+
+
+def test_full_redis_is_reported_once_until_a_frame_is_stored(
+    server: RedisProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    with redis.Redis(port=server.port) as client:
+        setup = Setup(client, server.url)
+        client.config_set("maxmemory", "1")
+        assert not setup.publisher.publish(BIG, time.monotonic())
+        time.sleep(SYNC_EVERY_S)  # the clock is read again, which a full Redis allows
+        assert not setup.publisher.publish(BIG, time.monotonic())
+        assert [record.levelname for record in caplog.records] == ["WARNING"]
+        assert "maxmemory" in setup.publisher.error
+        client.config_set("maxmemory", "0")
+        assert setup.publisher.publish(BIG, time.monotonic())
+        assert setup.publisher.error == ""
+        setup.publisher.close()
 
 
 def test_policy_every_waits_for_a_full_redis(server: RedisProcess) -> None:
