@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Generator, Iterable
 from typing import Final, NoReturn, TypeVar
 
 from emotion_streams import blocking, keys
+from emotion_streams.cancellation import cancel_and_wait
 from emotion_streams.connection import connect_async
 from emotion_streams.episodes import Episode
 from emotion_streams.events import EmotionEvent
@@ -114,11 +115,7 @@ async def _items(
                 _raise_first(task)
             yield get.result()
     finally:
-        # More than once: a cancellation that meets a reply is lost in redis-py (seen with 8.1.0).
-        while not task.done():
-            task.cancel()
-            await asyncio.wait([task], timeout=0.1)
-        await asyncio.gather(task, return_exceptions=True)
+        await cancel_and_wait(task)
         await client.aclose()
         if url.startswith("rediss"):
             await asyncio.sleep(_FAREWELL_S)

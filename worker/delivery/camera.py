@@ -8,13 +8,8 @@ from typing import Final, TypeAlias
 
 from redis.exceptions import ResponseError
 
-from emotion_streams.backoff import (
-    REDIS_ERRORS,
-    check_cancelled,
-    create_task,
-    is_wrong_type,
-    retry_forever,
-)
+from emotion_streams.backoff import REDIS_ERRORS, is_wrong_type, retry_forever
+from emotion_streams.cancellation import check_cancelled, create_task
 from emotion_streams.ledger import Outcome
 from worker.context import WorkerContext
 from worker.delivery.publish import Batch, build_batch, build_closing

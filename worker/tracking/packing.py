@@ -95,7 +95,7 @@ def parse_minute(fields: wire.Fields) -> MinuteSums:
     if not 0 <= min(sums) <= max(sums) <= _LARGEST:
         raise wire.MalformedMessageError("field sums holds a number out of its bounds")
     return MinuteSums(
-        start_ms=fields.moment("start_ms") if fields.has("start_ms") else None,
+        start_ms=fields.timestamp_ms("start_ms") if fields.has("start_ms") else None,
         sums=sums,
         emotion_ms=_counts(fields, "emotion_ms"),
         episodes=_counts(fields, "episodes"),

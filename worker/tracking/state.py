@@ -68,7 +68,7 @@ class TrackingState:
         tracks = fields.maps("tracks", MAX_TRACKS)
         items = tuple(map(packing.parse_track, tracks))
         people = tuple(packing.parse_person(each) for each in tracks if each.has("person"))
-        clock_ms = fields.moment("clock_ms")
+        clock_ms = fields.timestamp_ms("clock_ms")
         if len({track.id for track in items}) < len(items):
             raise wire.MalformedMessageError("field tracks holds an id twice")
         last = [*(track.last_ms for track in items), *(person.last_ms for person in people)]
