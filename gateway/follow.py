@@ -61,7 +61,7 @@ async def follow_events(
     `known`: those of them that are registered now. `kinds`: events, episodes or both.
 
     `resumed` is None for a new client, which gets what comes from now on. Of one that resumes it
-    says where each camera stood; what Redis keeps after that comes first, of the known cameras that
+    says where each camera was; what Redis keeps after that comes first, of the known cameras that
     it does not name from the start. Raises any of REDIS_ERRORS during that.
     """
     missed = () if resumed is None else tuple(known)
