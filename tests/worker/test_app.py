@@ -342,34 +342,15 @@ def test_of_a_camera_long_gone_nothing_is_kept_but_its_epoch(
     play(redis_url, client, act)
 
 
-def test_of_a_camera_whose_clock_is_behind_events_are_kept_as_long(
-    redis_url: str, client: redis.Redis
-) -> None:
-    clock_offset_ms = 7_200_000  # the crew keeps an hour
-    for camera, said_ms in {"one": clock_offset_ms, "other": 0}.items():
-        event_ms = round(time.time() * 1000) - clock_offset_ms
-        client.xadd(keys.emotions(camera), {"a": "b"}, f"{event_ms}-0")
-        client.hset(keys.lease(camera), "clock_offset_ms", said_ms)
-        client.zadd(keys.CAMERAS, {camera: 1})
-
-    async def act(crew: Crew) -> None:
-        crew.join("a")
-        await until(lambda: client.zrange(keys.CAMERAS, 0, -1) == [b"one"])
-        assert client.xlen(keys.emotions("one")) == 1
-
-    play(redis_url, client, act)
-
-
 def test_a_camera_whose_keys_cannot_be_retired_keeps_no_other_from_it(
     redis_url: str, client: redis.Redis
 ) -> None:
-    """A clock at 1970 and keys of other types among cameras that are long gone."""
+    """Leases without a time and keys of other types among cameras that are long gone."""
     gone = [f"gone{number}" for number in range(5)]
     for camera in gone:
         client.hset(keys.ledger(camera), "analysed", 1)
         client.hset(keys.lease(camera), mapping={"owner": "", "epoch": 1, "expires_ms": 0})
-    client.hset(keys.lease("gone0"), "clock_offset_ms", int(time.time() * 1000) + 10**9)
-    client.hset(keys.lease("gone1"), mapping={"expires_ms": "soon", "clock_offset_ms": "nan"})
+    client.hset(keys.lease("gone1"), mapping={"expires_ms": "soon"})
     client.set(keys.frames("gone2"), "of a foreign type")
     client.set(keys.emotions("gone3"), "of a foreign type")
     client.xadd(keys.frames("gone4"), {"a": "b"}, f"{2**64 - 1}-1")

@@ -96,9 +96,7 @@ class CameraPipeline:
     async def _read(self, block_ms: int | None) -> None:
         """Queue new frames, or once per SWEEP_S the frames that were left pending."""
         if time.monotonic() >= self._claim_at:
-            claimed = await self._stream.claim(
-                self._uncommitted_ids, self._queue.skew.clock_offset_ms
-            )
+            claimed = await self._stream.claim(self._uncommitted_ids)
             self._claim_at = time.monotonic() + SWEEP_S if claimed.complete else 0.0
             self._apply(claimed)
             self._enqueue(claimed.frames, just_stored=False)

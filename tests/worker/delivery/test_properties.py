@@ -273,7 +273,7 @@ class Delivery(RuleBasedStateMachine):
             reply = self.script["claim"](
                 keys=self.keys,
                 args=[
-                    *self._proof(hand), hand.owner, most, READ_BYTES, READ_BYTES, LONG_MS, 0,
+                    *self._proof(hand), hand.owner, most, READ_BYTES, READ_BYTES, LONG_MS,
                     MAX_DELIVERIES, MAX_AHEAD_MS, LONG_MS, *hand.held,
                 ],
             )  # fmt: skip
