@@ -266,6 +266,14 @@ def test_keras_says_what_to_do_on_a_backend_that_it_cannot_serve_on(
     assert "pip install" not in str(refused.value)  # it is installed
 
 
+def test_keras_leaves_no_folder_behind_for_a_user_without_a_home_folder(tmp_path: Path) -> None:
+    require_homeless()
+    command = [*HOMELESS, sys.executable, "-c", "import worker.inference.engines.keras"]
+    environ = {**os.environ, "KERAS_BACKEND": "tensorflow", "PYTHONPATH": str(ROOT)}
+    subprocess.run(command, check=True, cwd=tmp_path, env=environ)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_keras_runs_on_jax_as_well(
     release: Release,
     sample: NDArray[np.uint8],
