@@ -19,6 +19,7 @@ import pytest
 from numpy.typing import NDArray
 
 import worker.inference.engines
+from tests.homeless import HOMELESS, require_homeless
 from worker.inference.devices import has_bfloat16, has_int8, visible_gpus
 from worker.inference.engines import Engine, probabilities
 from worker.inference.engines.choose import ENGINES, EngineUnavailableError, build_engine, prefer
