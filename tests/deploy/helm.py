@@ -1,8 +1,7 @@
 """Helm's own library, in a process of its own: `python -m tests.deploy.helm CHART`.
 
 The library is written in Go. Go's runtime takes over signals of the process that loads it, SIGPIPE
-among them, which Python ignores: a pytest process that had it died in the first test that wrote to
-a server that was gone.
+among them, which Python ignores: each write to a server that is gone would run its handler.
 """
 
 import json
