@@ -18,7 +18,8 @@ from worker.context import RedisClock, WorkerContext
 from worker.inference.batch import Batcher
 from worker.inference.decode import UnusablePictureError
 from worker.inference.detect import Detection
-from worker.inference.faces import DetectedFaces, FaceDetectionStage
+from worker.inference.detection import FrameThreads, ThreadedDetection
+from worker.inference.faces import DetectedFaces
 from worker.inference.permits import InFlightLimiter
 from worker.inference.pipeline import FramePipeline
 from worker.tracking import Sighting
@@ -68,15 +69,14 @@ def stub_context(
     registry: CollectorRegistry | None = None,
     threads: int = 4,
 ) -> Iterator[WorkerContext]:
-    """To be made inside of a running loop; the batcher is still to be run."""
+    """To be made inside of a running loop; its runners are still to be run."""
     metrics = WorkerMetrics(registry or CollectorRegistry())
     with ThreadPoolExecutor(threads) as pool, ThreadPoolExecutor(1) as engine_thread:
         batcher = Batcher(cast("Any", engine or Indifferent()), engine_thread, metrics)
         clock = RedisClock()
-        detection = cast("FaceDetectionStage", finder or OneFace())
+        detection = ThreadedDetection(finder or OneFace(), FrameThreads(pool, metrics))
         yield WorkerContext(
-            pipeline=FramePipeline(detection, pool, batcher, EMOTIONS, metrics, clock.now_ms),
-            batcher=batcher,
+            pipeline=FramePipeline(detection, batcher, EMOTIONS, clock.now_ms),
             clock=clock,
             model=Model("stub", "1", "stub"),
             limiter=InFlightLimiter(in_flight, in_flight),
