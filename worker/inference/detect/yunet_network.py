@@ -68,8 +68,9 @@ def parameters(convolutions: Sequence[Convolution]) -> Parameters:
     shapes: list[tuple[int, ...]] = [(16, 3, 3, 3)]
     for into, out in zip(inputs, outputs, strict=True):
         shapes += [(out, into, 1, 1), (out, 1, 3, 3)]
-    found = [kernel.shape for kernel, bias in convolutions if bias.shape == kernel.shape[:1]]
-    if found != shapes:
+    found = [kernel.shape for kernel, _ in convolutions]
+    biases = [bias.shape for _, bias in convolutions]
+    if found != shapes or biases != [shape[:1] for shape in shapes]:
         raise ValueError(f"not YuNet's network: {_difference(found, shapes)}")
     (stem, stem_bias), *rest = convolutions
     pairs = iter(zip(rest[::2], rest[1::2], strict=True))
@@ -81,7 +82,9 @@ def parameters(convolutions: Sequence[Convolution]) -> Parameters:
 def _difference(found: Sequence[Sequence[int]], expected: Sequence[Sequence[int]]) -> str:
     if len(found) != len(expected):
         return f"{len(found)} convolutions instead of {len(expected)}"
-    number = next(n for n, shape in enumerate(expected) if found[n] != shape)
+    number = next((n for n, shape in enumerate(expected) if found[n] != shape), None)
+    if number is None:
+        return "a bias has another shape than its convolution"
     return f"convolution {number} has shape {found[number]} instead of {expected[number]}"
 
 
