@@ -1,6 +1,7 @@
 """Detection in batches across cameras, with a detector of the test's own."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -67,7 +68,7 @@ def test_pictures_of_several_cameras_and_sizes_share_a_batch_and_keep_their_face
     play(check, detector)
     # One went at once, one batch was queued behind it, and the others waited for a place.
     assert 2 <= len(detector.batches) <= 4
-    assert sorted(sum(detector.batches, [])) == [10 * n for n in range(1, 9)]
+    assert sorted(itertools.chain(*detector.batches)) == [10 * n for n in range(1, 9)]
 
 
 def test_a_picture_that_waits_for_its_batch_holds_no_thread() -> None:

@@ -136,7 +136,7 @@ def replaced(weights: bytes, old: bytes, new: bytes, times: int) -> bytes:
         (
             # The first pair of dimensions of a 1x1 convolution from 16 to 32 channels, swapped.
             lambda weights: replaced(weights, b"\x08\x20\x08\x10", b"\x08\x10\x08\x20", 1),
-            r"convolution 7 has shape \(16, 32, 1, 1\) instead of \(32, 16, 1, 1\)",
+            r"convolution 5 has shape \(16, 32, 1, 1\) instead of \(32, 16, 1, 1\)",
         ),
         (
             lambda weights: replaced(weights, b"\x08\x10\x08\x10", b"\x08\x10\x08\x11", 1),

@@ -29,7 +29,7 @@ from worker.inference.keras_backend import Compiled, Tensor, open_backend
 
 MAX_BATCH: Final = 16
 """Pictures per batch at a side of DETECT_SIDE; fewer at larger sides, in proportion to the pixels.
-A batch takes about 500 MB of the GPU's memory."""
+A batch is estimated to take 500 MB of the GPU's memory; no GPU was measured."""
 
 BUCKET_FACTOR: Final = 4
 """Each bucket is so many times as large as the one before."""
