@@ -11,7 +11,7 @@ CAMERAS: Final = "cameras"
 """Sorted set: camera name, scored by its producer's last heartbeat (Unix, milliseconds)."""
 
 WORKERS: Final = "workers"
-"""Sorted set: worker id, scored by the expiry of its heartbeat (Unix, milliseconds)."""
+"""Sorted set: `weight@worker`, scored by the expiry of its heartbeat (Unix, milliseconds)."""
 
 GROUP: Final = "workers"
 """The consumer group of every frames stream."""
@@ -60,13 +60,16 @@ def ledger(camera: str) -> str:
 def dead(camera: str) -> str:
     """Return the key of the stream of dead letters.
 
-    An entry holds id, reason, size and deliveries of a frame; never its pixels.
+    An entry holds frame id, reason, size and deliveries of a frame; never its pixels.
     """
     return f"dead:{{{camera}}}"
 
 
 def camera_info(camera: str) -> str:
-    """Return the key of the hash of the producer's reports (state, fps, size, policy, counts)."""
+    """Return the key of the hash of the producer's reports.
+
+    state, fps, width, height, codec, policy, last_frame_ms, error.
+    """
     return f"camera:{{{camera}}}"
 
 
@@ -98,5 +101,5 @@ _CAMERA_KEYS: Final = (
 
 
 def camera_keys(camera: str) -> list[str]:
-    """Return the KEYS of every script, in this order."""
+    """Return the KEYS of every script about a camera, in this order."""
     return [key(camera) for key in _CAMERA_KEYS]

@@ -63,7 +63,7 @@ class WorkerSettings(ServiceSettings):
     keep_events: int = Field(
         10_000,
         ge=1,
-        description="events kept per camera: 10000 are 17 minutes at 10 fps and 6 MB with a face "
+        description="events, and episodes, kept per camera: 10000 are 17 minutes at 10 fps and 6 MB with a face "
         "each, 864000 are 24 hours and 515 MB",
     )
     keep_hours: float = Field(
