@@ -103,3 +103,24 @@ _CAMERA_KEYS: Final = (
 def camera_keys(camera: str) -> list[str]:
     """Return the KEYS of every script about a camera, in this order."""
     return [key(camera) for key in _CAMERA_KEYS]
+
+
+def sink_places(sink: str) -> str:
+    """Return the key of the hash of a sink's places: per stream, the id of the last entry done.
+
+    Sinks into a database store their places there.
+    """
+    return f"sink:{{{sink}}}"
+
+
+def sink_cameras(sink: str) -> str:
+    """Return the key of the set of cameras that a sink has announced to its target."""
+    return f"sink-cameras:{{{sink}}}"
+
+
+def sink_dead(sink: str) -> str:
+    """Return the key of the stream of records that the sink's target refused.
+
+    An entry holds kind, id, camera, reason and the record as JSON.
+    """
+    return f"sink-dead:{{{sink}}}"
