@@ -9,7 +9,7 @@ if __name__ == "__main__":
 import asyncio
 import logging
 import sys
-from typing import Final
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
 
@@ -65,9 +65,11 @@ async def _run(config: Config, health: Health, metrics: SinkMetrics) -> None:
         reloader = Reloader(config.path, config.sinks_now, fleet.apply, metrics.config_valid)
         metrics.config_valid.set(1)
         await fleet.apply(config.sinks)
-        tasks = [
-            asyncio.create_task(work)
-            for work in (board.run(), reloader.run(), fleet.wait_for_failure(), stopping.wait())
+        tasks: list[asyncio.Task[Any]] = [
+            asyncio.create_task(board.run()),
+            asyncio.create_task(reloader.run()),
+            asyncio.create_task(fleet.wait_for_failure()),
+            asyncio.create_task(stopping.wait()),
         ]
         health.started()
         try:
@@ -81,7 +83,7 @@ async def _run(config: Config, health: Health, metrics: SinkMetrics) -> None:
             await _cancel(tasks)
 
 
-async def _cancel(tasks: "list[asyncio.Task[None] | asyncio.Task[bool]]") -> None:
+async def _cancel(tasks: "list[asyncio.Task[Any]]") -> None:
     """Cancel the tasks until they have ended: redis-py may lose a cancellation."""
     while pending := [task for task in tasks if not task.done()]:
         for task in pending:

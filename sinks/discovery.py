@@ -9,7 +9,6 @@ import emotion_streams
 from emotion_streams import EMOTIONS, EpisodeType
 from emotion_streams.emotions import UNCERTAIN
 
-
 EVENT_TYPES: Final = {
     EpisodeType.FACE_ENTERED: "face_entered",
     EpisodeType.FACE_LEFT: "face_left",

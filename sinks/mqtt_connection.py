@@ -2,16 +2,16 @@
 
 import asyncio
 import ssl
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
 
 from sinks.options import MqttOptions
 from sinks.sink import TargetError
+from sinks.threads import run_detached
 
 _CONNECT_S: Final = 10.0
 _KEEPALIVE_S: Final = 15
@@ -43,8 +43,6 @@ class MqttConnection:
         self._options = options
         self._status = status
         self._loop = asyncio.get_running_loop()
-        # Name resolution may take long, and must not take a thread from other sinks.
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix=client_id)
         self._connected: asyncio.Future[None] = self._loop.create_future()
         self._lost: asyncio.Future[None] = self._loop.create_future()
         self._acknowledgements: dict[int, asyncio.Future[None]] = {}
@@ -55,11 +53,10 @@ class MqttConnection:
         """Connect, and publish `online`. Raises TargetError."""
         host, port = self._options.address
         try:
-            self._client.tls_set_context(self._tls()) if self._options.tls else None
+            if self._options.tls:
+                self._client.tls_set_context(self._tls())
             async with asyncio.timeout(_CONNECT_S):
-                await self._loop.run_in_executor(
-                    self._executor, lambda: self._client.connect(host, port, _KEEPALIVE_S)
-                )
+                await run_detached(lambda: self._client.connect(host, port, _KEEPALIVE_S))
                 self._client.loop_start()
                 await self._connected
         except TimeoutError:
@@ -106,17 +103,16 @@ class MqttConnection:
     async def close(self) -> None:
         """Publish `offline` if it is possible, and disconnect."""
         if self._connected.done() and not self._connected.exception() and not self._lost.done():
-            try:
+            with suppress(TimeoutError, TargetError, MessageRefusedError):
                 async with asyncio.timeout(_FAREWELL_S):
                     await self.publish(self._status, b"offline", retain=True)
-            except (TimeoutError, TargetError, MessageRefusedError):
-                pass
             self._client.disconnect()
         for future in (self._connected, self._lost, *self._acknowledgements.values()):
             future.cancel()
         # It joins paho's thread, which may be waiting in the network for some seconds.
-        self._loop.run_in_executor(self._executor, self._client.loop_stop)
-        self._executor.shutdown(wait=False)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FAREWELL_S):
+                await run_detached(self._client.loop_stop)
 
     def _make_client(self, client_id: str) -> paho.Client:
         client = paho.Client(
@@ -125,7 +121,7 @@ class MqttConnection:
             protocol=paho.MQTTv5,
             reconnect_on_failure=False,
         )
-        client.connect_timeout = _CONNECT_S
+        client.connect_timeout = _CONNECT_S / 2
         client.max_inflight_messages_set(_IN_FLIGHT)
         user, password = self._options.credentials
         if user is not None:
@@ -146,30 +142,25 @@ class MqttConnection:
 
     # These run in paho's thread.
 
-    def _on_connect(
-        self, client: Any, userdata: Any, flags: Any, code: ReasonCode, properties: Properties
-    ) -> None:
+    def _on_connect(self, *arguments: Any) -> None:
+        *_, code, properties = arguments
         limit = getattr(properties, "MaximumPacketSize", None)
         self._post(self._on_connected, code.value, str(code), limit)
 
-    def _on_connect_fail(self, client: Any, userdata: Any) -> None:
+    def _on_connect_fail(self, *_: Any) -> None:
         self._post(self._on_lost, "the connection failed")
 
-    def _on_disconnect(
-        self, client: Any, userdata: Any, flags: Any, code: ReasonCode, properties: Any
-    ) -> None:
+    def _on_disconnect(self, *arguments: Any) -> None:
+        *_, code, _properties = arguments
         self._post(self._on_lost, f"the connection ended: {code}")
 
-    def _on_publish(
-        self, client: Any, userdata: Any, mid: int, code: ReasonCode, properties: Any
-    ) -> None:
+    def _on_publish(self, *arguments: Any) -> None:
+        *_, mid, code, _properties = arguments
         self._post(self._on_answer, mid, code.value, str(code))
 
-    def _post(self, callback: Any, *arguments: Any) -> None:
-        try:
+    def _post(self, callback: Callable[..., None], *arguments: Any) -> None:
+        with suppress(RuntimeError):  # the loop was closed meanwhile
             self._loop.call_soon_threadsafe(callback, *arguments)
-        except RuntimeError:  # the loop was closed meanwhile
-            pass
 
     # These run in the event loop.
 

@@ -29,6 +29,11 @@ _KEYS: Final[Mapping[Kind, Callable[[str], str]]] = {
     Kind.MINUTES: keys.minutes,
     Kind.EVENTS: keys.emotions,
 }
+_PARSERS: Final[Mapping[Kind, Callable[[str, bytes, Mapping[bytes, bytes]], Body | None]]] = {
+    Kind.EPISODES: Episode.from_stream_entry,
+    Kind.MINUTES: Minute.from_stream_entry,
+    Kind.EVENTS: EmotionEvent.from_stream_entry,
+}
 _PREFIXES: Final = {"episodes": Kind.EPISODES, "minutes": Kind.MINUTES, "emotions": Kind.EVENTS}
 
 
@@ -102,6 +107,5 @@ class Record:
 
 def parse(stream: Stream, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Record | None:
     """Return the record of a stream's entry; None if it cannot be parsed."""
-    kinds = {Kind.EPISODES: Episode, Kind.MINUTES: Minute, Kind.EVENTS: EmotionEvent}
-    body = kinds[stream.kind].from_stream_entry(stream.camera, entry_id, fields)
+    body = _PARSERS[stream.kind](stream.camera, entry_id, fields)
     return None if body is None else Record(stream, entry_id.decode(), body)

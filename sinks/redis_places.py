@@ -38,7 +38,11 @@ class PlacedSink:
         return places if places.pop(_STARTED, None) else None
 
     async def deliver(
-        self, records: Sequence[Record], before: Places, after: Places, refuse: Refuse
+        self,
+        records: Sequence[Record],
+        before: Places,  # noqa: ARG002 - one writer alone has the hash
+        after: Places,
+        refuse: Refuse,
     ) -> None:
         """Send what is not yet confirmed, then store the places."""
         left = [record for record in records if _key(record) not in self._confirmed]

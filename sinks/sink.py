@@ -11,11 +11,15 @@ class TargetError(Exception):
     """The target cannot be reached, or cannot take anything at present; to be tried again.
 
     The text says why, without credentials. `retry_after_s`: the time that the target asked to wait.
+    `concerns_all`: False if it may concern only the one record that was sent.
     """
 
-    def __init__(self, reason: str, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, reason: str, retry_after_s: float | None = None, concerns_all: bool = True
+    ) -> None:
         super().__init__(reason)
         self.retry_after_s = retry_after_s
+        self.concerns_all = concerns_all
 
 
 Refuse: TypeAlias = Callable[[Record, str], Awaitable[None]]

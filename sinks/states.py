@@ -69,7 +69,9 @@ def observe(event: EmotionEvent, before: Faces | None) -> Faces:
     labels = [face.label or face.emotion for face in faces]
     counts = Counter(labels)  # ties are in the order of the first occurrence
     emotion = counts.most_common(1)[0][0] if counts else None
-    shares = {name: round(count / len(labels), 3) for name, count in counts.items()}
+    shares: dict[str, float] = {
+        name: round(count / len(labels), 3) for name, count in counts.items()
+    }
     now = Faces(len(labels), emotion, shares, event.captured_ms)
     if before is not None and replace(before, since_ms=now.since_ms) == now:
         return before
@@ -133,7 +135,7 @@ class StateBoard:
             status.height,
             # To the full frame: the last digits change with every look.
             float(round(status.fps)),
-            None if event is None else observe(event, earlier and earlier.shows),
+            None if event is None else observe(event, earlier.shows if earlier else None),
         )
 
     async def _newest(self, cameras: list[str]) -> dict[str, EmotionEvent]:
