@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from emotion_streams import Episode
 from sinks import discovery
-from sinks.mqtt_connection import MessageRefusedError, MqttConnection
+from sinks.mqtt_connection import ConnectionLostError, MessageRefusedError, MqttConnection
 from sinks.options import MqttOptions
 from sinks.records import Kind, Record
 from sinks.redis_places import AnnouncedCameras
@@ -18,6 +18,9 @@ from sinks.states import CameraState
 RETIRE_AFTER_S: Final = 60.0
 """How long a camera is missing from the registry before it is removed from the broker. A server
 that keeps nothing on disk has an empty registry after a restart."""
+
+_LOSSES: Final = 3
+"""How often the connection ends at the same message before the message is refused."""
 
 
 class MqttTarget:
@@ -43,6 +46,7 @@ class MqttTarget:
         self._shown: dict[str, CameraState] = {}
         self._announced: set[str] = set()
         self._missing_since: dict[str, float] = {}
+        self._last_loss = ("", 0)
 
     async def open(self) -> None:
         """Connect; afterwards every camera is published again."""
@@ -72,10 +76,24 @@ class MqttTarget:
                     await connection.wait_for(answer)
                 except MessageRefusedError as error:
                     await refuse(record, f"MQTT: {error}")
+                except ConnectionLostError as error:
+                    if self._is_cause(record):
+                        await refuse(record, f"MQTT: {error}, each time after this message")
+                    raise
                 else:
                     confirm(record)
         finally:
             await _drop(answers)
+
+    def _is_cause(self, record: Record) -> bool:
+        """Return whether the connection has ended at this record several times in a row.
+
+        Some brokers answer a message that they refuse in a way that ends the connection. Answers
+        come in order, so that the first record without one is the cause.
+        """
+        again = self._last_loss[0] == record.id
+        self._last_loss = (record.id, self._last_loss[1] + 1 if again else 1)
+        return self._last_loss[1] >= _LOSSES
 
     async def show(self, cameras: Mapping[str, CameraState]) -> None:
         """Publish each state that has changed; remove cameras that have been missing for long."""

@@ -33,6 +33,10 @@ class MessageRefusedError(Exception):
     """The broker does not accept this message; the text says why."""
 
 
+class ConnectionLostError(TargetError):
+    """The connection ended while something was sent."""
+
+
 class MqttConnection:
     """A connection that ends with its first fault: nothing is queued for a later one.
 
@@ -174,7 +178,7 @@ class MqttConnection:
             self._connected.set_result(None)
 
     def _on_lost(self, reason: str) -> None:
-        error = TargetError(reason)
+        error = ConnectionLostError(reason)
         for future in (self._connected, self._lost, *self._acknowledgements.values()):
             if not future.done():
                 future.set_exception(error)
