@@ -136,10 +136,13 @@ class PostgresDatabase:
 
 async def _migrate(connection: psycopg.AsyncConnection[tuple[Any, ...]]) -> None:
     """Apply the migrations that the database lacks. Raises TargetError if it is of a later one."""
-    await connection.execute(
-        "CREATE TABLE IF NOT EXISTS sink_schema "
-        "(version bigint PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
-    )
+    cursor = await connection.execute("SELECT to_regclass('sink_schema') IS NULL")
+    # A user without the right to create tables may use those that are there.
+    if await cursor.fetchone() == (True,):
+        await connection.execute(
+            "CREATE TABLE sink_schema "
+            "(version bigint PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
+        )
     cursor = await connection.execute("SELECT coalesce(max(version), 0) FROM sink_schema")
     row = await cursor.fetchone()
     assert row is not None

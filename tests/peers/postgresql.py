@@ -77,7 +77,6 @@ class PostgreSql:
             ],
             cwd=self.folder,
             user=self._user,
-            start_new_session=True,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )  # fmt: skip
@@ -93,9 +92,13 @@ class PostgreSql:
 
     def kill(self) -> None:
         """End it and its processes at once, as a crash would."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        # Each of its processes has a session of its own.
+        children = _children(self.process.pid)
+        self.process.kill()
         self.process.wait()
+        for child in children:
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
 
     def _run(self, program: str, *arguments: str) -> None:
         subprocess.run(
@@ -109,3 +112,8 @@ class PostgreSql:
     def __exit__(self, *_: object) -> None:
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _children(parent: int) -> list[int]:
+    tasks = Path(f"/proc/{parent}/task/{parent}/children")
+    return [int(child) for child in tasks.read_text().split()] if tasks.exists() else []
