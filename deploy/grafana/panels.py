@@ -1,5 +1,6 @@
 """Concise definitions of panels and dashboards, and their conversion to Grafana's JSON."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -15,7 +16,7 @@ class Query:
     expr: str
     legend: str = ""
 
-    datasource: ClassVar = _PROMETHEUS
+    datasource: ClassVar[Mapping[str, str]] = _PROMETHEUS
 
     def to_json(self, kind: str) -> dict[str, Any]:
         """Return the query for a panel of this kind, as Grafana reads it."""
@@ -38,7 +39,7 @@ class SqlQuery:
 
     sql: str
 
-    datasource: ClassVar = _POSTGRESQL
+    datasource: ClassVar[Mapping[str, str]] = _POSTGRESQL
 
     def to_json(self, kind: str) -> dict[str, Any]:
         """Return the query for a panel of this kind, as Grafana reads it."""
@@ -61,7 +62,7 @@ class Panel:
 
     title: str
     about: str
-    queries: tuple[Query, ...] | tuple[SqlQuery, ...]
+    queries: tuple[Query | SqlQuery, ...]
     unit: str = "short"
     kind: str = "timeseries"
     width: int = 12

@@ -160,3 +160,11 @@ def add(client: "redis.Redis", *records: Episode | Minute) -> None:
 def minutes(camera: str, count: int) -> list[Minute]:
     """Consecutive minutes."""
     return [minute(camera, START_MS // 60_000 * 60_000 + n * 60_000) for n in range(count)]
+
+
+def dead_letters(client: "redis.Redis", sink: str) -> list[dict[str, str]]:
+    """The fields of the sink's dead letters."""
+    entries: Any = client.xrange(keys.sink_dead(sink))
+    return [
+        {name.decode(): text.decode() for name, text in fields.items()} for _, fields in entries
+    ]

@@ -134,8 +134,10 @@ def test_a_cluster_is_read_like_one_server(tmp_path: Path, receiver: Receiver) -
             attach(client, camera)
         with Sinks(cluster.url, {"a": hook(receiver, records=["episodes", "minutes"])}, tmp_path):
             for camera in ("lobby", "yard", "gate"):
-                for record in (*visit(0, camera), *minutes(camera, 2)):
-                    add(client, record)
+                for episode in visit(0, camera):
+                    add(client, episode)
+                for minute in minutes(camera, 2):
+                    add(client, minute)
             within(lambda: len(receiver.accepted) == 24, 20)
         for camera in ("lobby", "yard", "gate"):
             ids = [one["id"] for one in receiver.accepted if one["source"] == f"/cameras/{camera}"]

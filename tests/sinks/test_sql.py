@@ -16,7 +16,7 @@ from emotion_streams import EMOTIONS, keys
 from sinks.migrations import migrations
 from tests.peers.postgresql import PostgreSql
 from tests.peers.producer import within
-from tests.peers.sinks import Sinks, add, attach, minutes, visit
+from tests.peers.sinks import Sinks, add, attach, dead_letters, minutes, visit
 from tests.proxy import CuttingProxy
 from tests.samples import event
 
@@ -259,8 +259,8 @@ def test_a_row_that_the_database_refuses_is_a_dead_letter_and_the_others_are_the
     with Sinks(redis_url, options(postgres.url), tmp_path) as process:
         within(lambda: count(postgres) == 2 * ROWS_OF_A_VISIT)
         within(lambda: process.metric("emotion_sink_dead_letters_total", "archive") == 1)
-    ((_, letter),) = client.xrange(keys.sink_dead("archive"))
-    assert letter[b"reason"] == b"PostgreSQL text fields cannot contain NUL (0x00) bytes"
+    (letter,) = dead_letters(client, "archive")
+    assert letter["reason"] == "PostgreSQL text fields cannot contain NUL (0x00) bytes"
 
 
 def test_a_backlog_of_ten_thousand_is_there_in_order(

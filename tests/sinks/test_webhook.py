@@ -18,7 +18,7 @@ from emotion_streams import keys
 from sinks.webhook import retry_after
 from tests.peers.producer import within
 from tests.peers.receiver import Answer, Receiver, Request
-from tests.peers.sinks import PASSWORD, Sinks, add, attach, minutes, visit
+from tests.peers.sinks import PASSWORD, Sinks, add, attach, dead_letters, minutes, visit
 from tests.servers import free_port
 
 
@@ -124,10 +124,10 @@ def test_a_refused_record_is_a_dead_letter_with_the_reason_and_the_others_arrive
         within(lambda: receiver.ids() == [one for one in ids_of(0, 1) if one != refused])
         within(lambda: process.metric("emotion_sink_dead_letters_total", "hook") == 1)
         assert [request.event["id"] for request in receiver.requests].count(refused) == 1
-    ((_, letter),) = client.xrange(keys.sink_dead("hook"))
-    assert letter[b"id"].decode() == refused
-    assert letter[b"reason"].startswith(b"HTTP 400: no such emotion: happiness")
-    assert len(letter[b"reason"]) < 300
+    (letter,) = dead_letters(client, "hook")
+    assert letter["id"] == refused
+    assert letter["reason"].startswith("HTTP 400: no such emotion: happiness")
+    assert len(letter["reason"]) < 300
 
 
 def test_a_receiver_that_never_answers_is_given_up_and_asked_again(
