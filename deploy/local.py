@@ -125,6 +125,8 @@ def commands(
     if arguments.blur_faces:
         page += ["--blur-faces", "true"]
     yield page, {}
+    if arguments.sinks:
+        yield ["sinks", "--metrics-port", "0", "--config", arguments.sinks], {}
 
 
 async def _start_server(folder: Path, children: list[Child], status: Status) -> str:

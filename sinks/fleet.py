@@ -3,6 +3,8 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
 
 from emotion_streams.connection import Client
 from service.health import Health
@@ -18,6 +20,17 @@ from sinks.states import StateBoard
 log = logging.getLogger(__name__)
 
 
+_DRAIN_S: Final = 1.2
+"""How long a sink that ends may deliver; `make run` grants 2 s in all."""
+
+
+@dataclass(frozen=True)
+class _Running:
+    options: AnyOptions
+    runner: Runner
+    task: "asyncio.Task[None]"
+
+
 class Fleet:
     """A runner for each enabled sink."""
 
@@ -28,13 +41,13 @@ class Fleet:
         self._board = board
         self._metrics = metrics
         self._health = health
-        self._running: dict[str, tuple[AnyOptions, asyncio.Task[None]]] = {}
+        self._running: dict[str, _Running] = {}
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def apply(self, sinks: Mapping[str, AnyOptions]) -> None:
         """Run exactly these sinks. Sinks whose settings are unchanged continue undisturbed."""
         wanted = {name: options for name, options in sinks.items() if options.enabled}
-        changed = {name for name, (now, _) in self._running.items() if wanted.get(name) != now}
+        changed = {name for name, now in self._running.items() if wanted.get(name) != now.options}
         await self._stop(changed)
         for name in changed - wanted.keys():
             self._metrics.remove_sink(name)
@@ -66,7 +79,7 @@ class Fleet:
         )
         task = asyncio.create_task(runner.run(), name=name)
         task.add_done_callback(self._on_done)
-        self._running[name] = (options, task)
+        self._running[name] = _Running(options, runner, task)
 
     def _on_done(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (error := task.exception()) and not self._failed.done():
@@ -74,8 +87,14 @@ class Fleet:
             self._failed.exception()  # marks it as retrieved: not every caller waits for it
 
     async def _stop(self, names: set[str]) -> None:
-        """Cancel the runners until they have ended: redis-py may lose a cancellation."""
-        tasks = [self._running.pop(name)[1] for name in names]
+        """Let the runners deliver what is there, for a moment; then cancel them."""
+        stopping = [self._running.pop(name) for name in names]
+        tasks = [running.task for running in stopping]
+        for running in stopping:
+            running.runner.stop()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_DRAIN_S)
+        # More than once: redis-py may lose a cancellation.
         while pending := [task for task in tasks if not task.done()]:
             for task in pending:
                 task.cancel()

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Final, TypeVar
 
 from emotion_streams.backoff import check_cancelled, delays, retry_forever
@@ -62,12 +63,18 @@ class Runner:
         self._has_delivered = False
         self._failing_since_ms: float | None = None
         self._undelivered_ms: int | None = None
+        self._stopping = asyncio.Event()
         metrics.init_sink(name, self._lag_s)
 
+    def stop(self) -> None:
+        """Let `run` return when all that is in Redis is delivered, or as soon as that fails."""
+        self._stopping.set()
+
     async def run(self) -> None:
-        """Run until cancelled; never returns."""
+        """Run until `stop`."""
         backoff = delays(_FIRST_DELAY_S, self._max_delay_s)
-        while True:
+        delay_s = 0.0
+        while not self._stopping.is_set():
             check_cancelled()
             self._has_delivered = False
             try:
@@ -80,10 +87,12 @@ class Runner:
                 delay_s = max(next(backoff), asked_s)
             finally:
                 await self._sink.close()
-            await asyncio.sleep(delay_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(delay_s):
+                    await self._stopping.wait()
 
     async def _session(self) -> None:
-        """Deliver records until the target fails. Raises TargetError."""
+        """Deliver records until none is left after `stop`. Raises TargetError."""
         await self._sink.open()
         places = await self._sink.places()
         started = await self._from_redis(lambda: self._source.start(places))
@@ -93,7 +102,11 @@ class Runner:
         while True:
             await self._show()
             self._recovered()
-            await self._deliver(await self._from_redis(self._source.read))
+            stopping = self._stopping.is_set()
+            batch = await self._from_redis(self._source.read)
+            await self._deliver(batch)
+            if stopping and not batch.after:
+                return
             if forgotten := self._source.take_forgotten():
                 await self._sink.forget(forgotten)
 

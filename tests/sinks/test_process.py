@@ -11,7 +11,7 @@ import redis
 from emotion_streams import keys
 from emotion_streams.connection import connect
 from tests.peers.producer import within
-from tests.peers.receiver import Receiver
+from tests.peers.receiver import Answer, Receiver
 from tests.peers.sinks import Sinks, add, attach, minutes, visit
 from tests.servers import RedisProcess, free_port
 from tests.topologies import Cluster
@@ -142,3 +142,21 @@ def test_a_cluster_is_read_like_one_server(tmp_path: Path, receiver: Receiver) -
         for camera in ("lobby", "yard", "gate"):
             ids = [one["id"] for one in receiver.accepted if one["source"] == f"/cameras/{camera}"]
             assert len(ids) == len(set(ids)) == 8
+
+
+def test_what_is_there_is_delivered_before_the_process_ends(
+    redis_url: str, client: redis.Redis, tmp_path: Path, receiver: Receiver
+) -> None:
+    attach(client)
+    receiver.answer = lambda _: Answer(after_s=0.02)
+    with Sinks(redis_url, {"a": hook(receiver)}, tmp_path) as process:
+        within(lambda: process.is_up("a"))
+        for number in range(5):
+            add(client, *visit(number))
+        assert process.stop() < 5
+        assert len(receiver.accepted) == 30
+        process.start()
+        within(lambda: process.is_up("a"))
+        add(client, *visit(5))
+        within(lambda: len(receiver.accepted) == 36)
+    assert len(receiver.requests) == 36  # nothing twice
