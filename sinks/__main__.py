@@ -9,6 +9,7 @@ if __name__ == "__main__":
 import asyncio
 import logging
 import sys
+from contextlib import suppress
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
@@ -48,6 +49,9 @@ def main(argv: list[str]) -> int:
     except OSError as error:
         service.exit_with_error("sink", f"metrics: {error} (--metrics-host, --metrics-port)")
     logs.set_up(process.log_level, process.log_format)
+    # They would log every request, with the URL of the webhook.
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     with server:
         log.info("metrics are served", extra={"port": server.port})
         asyncio.run(_run(config, health, metrics))
@@ -78,8 +82,9 @@ async def _run(config: Config, health: Health, metrics: SinkMetrics) -> None:
                 task.result()  # raises the error that ended it
         finally:
             health.set("stop", "stopping")
-            async with asyncio.timeout(_STOP_S):
-                await fleet.close()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_STOP_S):
+                    await fleet.close()
             await _cancel(tasks)
 
 

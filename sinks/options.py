@@ -16,6 +16,8 @@ HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|
 HeaderValue = Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]*$")]
 
 _MQTT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
+_LONG_SEGMENT: Final = 12
+"""A part of a path that is at least so long is no word."""
 _SQL_SCHEMES: Final = ("postgresql", "postgres", "sqlite")
 
 
@@ -85,8 +87,15 @@ class MqttOptions(SinkOptions):
 
 
 def check_http_url(url: str) -> str:
-    """Return the URL. Raises ValueError if it is not one of http(s)."""
-    _split(url, ("http", "https"), "https://host/path")
+    """Return the URL, and register what may be secret in it.
+
+    Whoever knows the path of a webhook may use it. Raises ValueError if it is not one of http(s).
+    """
+    parts = _split(url, ("http", "https"), "https://host/path")
+    register_secret(parts.query)
+    for segment in parts.path.split("/"):
+        if len(segment) >= _LONG_SEGMENT:
+            register_secret(segment)
     return url
 
 

@@ -36,6 +36,8 @@ class Mosquitto:
             f"persistence true\npersistence_location {self.folder}/",
             "autosave_on_changes true\nautosave_interval 1",
             "user root",
+            # All that comes in a burst, for a subscriber that is slow.
+            "max_queued_messages 0",
             *lines,
         ]
         if tls:

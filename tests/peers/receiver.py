@@ -1,9 +1,11 @@
 """A real HTTP server for webhooks that answers as the test says."""
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -43,10 +45,15 @@ class Receiver:
         """The events that were answered with 200."""
         self.answer: Callable[[Request], Answer] = lambda _: Answer()
         self._closed = threading.Event()
+        self._connections: list[socket.socket] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                super().setup()
+                outer._connections.append(self.connection)
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -92,6 +99,10 @@ class Receiver:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        # Connections that are kept open would be served on.
+        for connection in self._connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def __enter__(self) -> Self:
         return self

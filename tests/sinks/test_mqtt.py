@@ -170,6 +170,26 @@ def test_a_slow_broker_gets_all_of_it_once(
         assert len(set(ids(heard.on(EPISODES)))) == 200
 
 
+def test_a_backlog_of_ten_thousand_arrives_in_order_and_once(
+    redis_url: str, client: redis.Redis, tmp_path: Path, broker: Mosquitto
+) -> None:
+    attach(client)
+    visits = range(10_000 // 6 + 1)
+    add(client, *(record for number in visits for record in visit(number)))
+    with Subscriber(broker) as heard, Sinks(redis_url, options(broker), tmp_path):
+        updated = f"{EPISODES}/updated"
+        within(lambda: len(heard.on(EPISODES)) + len(heard.on(updated)) >= len(visits) * 6, 60)
+    wanted = [
+        (record.id, record.type.value)
+        for number in visits
+        for record in visit(number)
+        if record.type.value != "emotion.updated"
+    ]
+    assert ids(heard.on(EPISODES)) == wanted
+    frames = [message["frame_id"] for message in heard.on(updated)]
+    assert frames == [record.frame_id for number in visits for record in visit(number)[2:4]]
+
+
 @pytest.mark.parametrize(
     ("limit", "reason"),
     [

@@ -302,9 +302,18 @@ def test_the_secret_is_on_no_page_and_in_no_log(
 ) -> None:
     attach(client)
     add(client, *visit(0))
-    receiver.answer = lambda request: Answer(503, body=request.headers["authorization"].encode())
-    more = {"secret": "0123456789${HOOK_SECRET}", "headers": {"Authorization": "${HOOK_SECRET}"}}
+    path = "a1b2c3d4e5f6g7"  # of which receivers like to talk
+    receiver.answer = lambda request: Answer(
+        503, body=f"{request.headers['authorization']} {request.path}".encode()
+    )
+    more = {
+        "secret": "0123456789${HOOK_SECRET}",
+        "headers": {"Authorization": "${HOOK_SECRET}"},
+        "url": f"{receiver.url}/{path}",
+    }
     with Sinks(redis_url, options(receiver, **more), tmp_path) as process:
         within(lambda: "HTTP 503" in process.get("/readyz"))
         assert receiver.requests[0].headers["authorization"] == PASSWORD
-        assert PASSWORD not in process.get("/readyz") + process.get("/metrics")
+        shown = process.get("/readyz") + process.get("/metrics") + process.log()
+        assert PASSWORD not in shown
+        assert path not in shown
