@@ -101,10 +101,12 @@ class Runner:
         self._shown = None
         while True:
             await self._show()
-            self._recovered()
             stopping = self._stopping.is_set()
             batch = await self._from_redis(self._source.read)
-            await self._deliver(batch)
+            # Only what was delivered, or that nothing waits, shows that the target works: to open a
+            # webhook contacts nobody.
+            if await self._deliver(batch) or not batch.after:
+                self._recovered()
             if stopping and not batch.after:
                 return
             if forgotten := self._source.take_forgotten():
@@ -135,9 +137,10 @@ class Runner:
         )
         self._shown, self._shown_at = cameras, time.monotonic()
 
-    async def _deliver(self, batch: Batch) -> None:
+    async def _deliver(self, batch: Batch) -> bool:
+        """Deliver a batch; return whether there was anything for the target in it."""
         if not batch.after:
-            return
+            return False
         wanted = [record for record in batch.records if passes(record, self._options)]
         if wanted:
             self._undelivered_ms = min(record.time_ms for record in wanted)
@@ -146,6 +149,7 @@ class Runner:
         self._undelivered_ms = None
         self._has_delivered = self._has_delivered or bool(wanted)
         self._count(batch, wanted)
+        return bool(wanted)
 
     async def _refuse(self, record: Record, reason: str) -> None:
         await self._dead_letters.add(record, reason)

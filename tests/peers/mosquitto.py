@@ -22,24 +22,29 @@ USER, PASSWORD = "emotion", "p@ss/w0rd-Zq7"
 class Mosquitto:
     """A broker on a port of its own, with TLS and a password if asked for.
 
-    Retained messages survive `kill` and `restart`.
+    If it is `lasting`, sessions and retained messages survive `kill` and `start`, at the price of a
+    file that is written with each message.
     """
 
-    def __init__(self, *lines: str, tls: bool = False, password: bool = False) -> None:
+    def __init__(
+        self, *lines: str, tls: bool = False, password: bool = False, lasting: bool = False
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="es-mosquitto-"))
         self.port = free_port()
         self.tls, self.password = tls, password
         conf = [
             f"listener {self.port} 127.0.0.1",
             f"allow_anonymous {'false' if password else 'true'}",
-            # It saves what it holds with every change, so that a kill loses nothing retained.
-            f"persistence true\npersistence_location {self.folder}/",
-            "autosave_on_changes true\nautosave_interval 1",
             "user root",
             # All that comes in a burst, for a subscriber that is slow.
             "max_queued_messages 0",
             *lines,
         ]
+        if lasting:
+            conf += [
+                *("persistence true", f"persistence_location {self.folder}/"),
+                *("autosave_on_changes true", "autosave_interval 1"),
+            ]
         if tls:
             make_certificate(self.folder)
             conf += [f"certfile {self.folder}/tls.crt", f"keyfile {self.folder}/tls.key"]
