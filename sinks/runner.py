@@ -96,7 +96,7 @@ class Runner:
         await self._sink.open()
         places = await self._sink.places()
         started = await self._from_redis(lambda: self._source.start(places))
-        if places is None:
+        if places is None or started.keys() - places.keys():
             await self._sink.deliver([], {}, started, self._refuse)
         self._shown = None
         while True:

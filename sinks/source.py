@@ -93,7 +93,7 @@ class StreamSource:
                 if key not in self._places:
                     new = not self._from_beginning and (places is None or camera in known)
                     self._places[key] = await self._newest(key) if new else BEGINNING
-        self._streams = {stream.key: stream for stream in stored if stream.kind in self._kinds}
+        self._streams = {stream.key: stream for stream in stored if self._wants(stream)}
         self._discovered_at = float("-inf")
         await self._discover()
         return self._places
@@ -118,6 +118,10 @@ class StreamSource:
         forgotten, self._forgotten = self._forgotten, []
         return forgotten
 
+    def _wants(self, stream: Stream) -> bool:
+        is_named = self._named is None or stream.camera in self._named
+        return is_named and stream.kind in self._kinds
+
     async def _cameras(self) -> list[str]:
         # A named camera may never have registered, or not yet.
         return list(await registered(self._client) if self._named is None else self._named)
@@ -138,7 +142,12 @@ class StreamSource:
         self._discovered_at = time.monotonic()
 
     async def _newest(self, key: str) -> str:
-        newest = await self._client.xrevrange(key, count=1)
+        try:
+            newest = await self._client.xrevrange(key, count=1)
+        except ResponseError as error:
+            if not is_wrong_type(error):
+                raise
+            newest = []  # `read` sets it aside, with a warning
         return newest[0][0].decode() if newest else BEGINNING
 
     async def _read_per_camera(self) -> Batch:

@@ -1,6 +1,7 @@
 """The process of the sinks: its settings while it runs, its health, a Redis that comes and goes."""
 
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -81,13 +82,15 @@ def test_a_target_that_is_away_degrades_the_process_and_does_not_end_it(
         assert process.stop() < 5
 
 
+@pytest.mark.parametrize("start", ["now", "beginning"])
 def test_a_stream_of_another_type_holds_up_no_other(
-    redis_url: str, client: redis.Redis, tmp_path: Path, receiver: Receiver
+    redis_url: str, client: redis.Redis, tmp_path: Path, receiver: Receiver, start: str
 ) -> None:
     attach(client)
     attach(client, "yard")
     client.set(keys.episodes("yard"), "no stream")
-    with Sinks(redis_url, {"a": hook(receiver)}, tmp_path) as process:
+    with Sinks(redis_url, {"a": hook(receiver, start=start)}, tmp_path) as process:
+        within(lambda: process.is_up("a"))
         add(client, *visit(0))
         within(lambda: len(receiver.accepted) == 6)
         within(lambda: process.entries("is left out"))
@@ -160,3 +163,30 @@ def test_what_is_there_is_delivered_before_the_process_ends(
         add(client, *visit(5))
         within(lambda: len(receiver.accepted) == 36)
     assert len(receiver.requests) == 36  # nothing twice
+
+
+@pytest.mark.parametrize("kind", ["webhook", "sql"])
+def test_what_is_asked_for_later_begins_now_and_what_is_no_longer_asked_for_ends(
+    redis_url: str, client: redis.Redis, tmp_path: Path, receiver: Receiver, kind: str
+) -> None:
+    attach(client)
+    attach(client, "yard")
+    sql = {"type": "sql", "url": f"sqlite:///{tmp_path}/faces.db", "states": False}
+    options = {**(hook(receiver) if kind == "webhook" else sql), "start": "now"}
+
+    def delivered() -> tuple[float, float]:
+        name = "emotion_sink_records_total"
+        return tuple(process.metric(name, "a", kind=one) for one in ("episodes", "minutes"))  # type: ignore[return-value]
+
+    with Sinks(redis_url, {"a": {**options, "records": ["episodes"]}}, tmp_path) as process:
+        within(lambda: process.is_up("a"))
+        add(client, *visit(0), *visit(0, "yard"), *minutes("lobby", 2))
+        within(lambda: delivered() == (12, 0))
+        later = {**options, "records": ["episodes", "minutes"], "cameras": ["lobby"]}
+        process.configure({"a": later})
+        process.process.send_signal(signal.SIGHUP)
+        within(lambda: process.entries("settings reloaded"))
+        time.sleep(3)  # the earlier one ends, and the later one begins
+        add(client, *visit(1), *visit(1, "yard"), *minutes("lobby", 3)[2:])
+        within(lambda: delivered() == (18, 1))
+        assert process.entries("cannot deliver") == []
