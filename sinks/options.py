@@ -17,7 +17,7 @@ HeaderValue = Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]*$")]
 
 _MQTT_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 _LONG_SEGMENT: Final = 12
-"""A part of a path that is at least so long is no word."""
+"""A part of a path that is at least so long may be a secret."""
 _SQL_SCHEMES: Final = ("postgresql", "postgres", "sqlite")
 
 
@@ -89,7 +89,8 @@ class MqttOptions(SinkOptions):
 def check_http_url(url: str) -> str:
     """Return the URL, and register what may be secret in it.
 
-    Whoever knows the path of a webhook may use it. Raises ValueError if it is not one of http(s).
+    Any client that knows the path of a webhook may use it. Raises ValueError if it is not a URL of
+    http or https.
     """
     parts = _split(url, ("http", "https"), "https://host/path")
     register_secret(parts.query)

@@ -104,7 +104,7 @@ class Runner:
             stopping = self._stopping.is_set()
             batch = await self._from_redis(self._source.read)
             # Only what was delivered, or that nothing waits, shows that the target works: to open a
-            # webhook contacts nobody.
+            # webhook contacts no receiver.
             if await self._deliver(batch) or not batch.after:
                 self._recovered()
             if stopping and not batch.after:

@@ -1,6 +1,6 @@
 """The sink `sql`: rows and the places after them are written in one transaction.
 
-So each row is there exactly once, whatever fails.
+So each row is there exactly once, after any failure.
 """
 
 from collections.abc import Mapping, Sequence

@@ -23,7 +23,7 @@ class Table:
     newer: str = ""
 
     def insert(self, placeholder: str) -> str:
-        """Return the statement that inserts a row; a row that is there already is no error."""
+        """Return the statement that inserts a row, or resolves the conflict with an older one."""
         columns = ", ".join(self.columns)
         values = ", ".join([placeholder] * len(self.columns))
         key = ", ".join(self.key)

@@ -105,7 +105,7 @@ class WebhookTarget:
             raise failures[0]
 
     async def show(self, cameras: Mapping[str, CameraState]) -> None:
-        """Send each camera's state that has changed; the figures in it are no change."""
+        """Send each camera's state that has changed; its figures do not count."""
         for camera, state in cameras.items():
             shown = (state.state, state.error)
             if self._shown.get(camera) == shown:

@@ -2,7 +2,7 @@
 # Makes the role by which Grafana reads the records. Run once, when PostgreSQL makes its database.
 set -eu
 
-# The password is no argument: any user could read a command line.
+# Any user can read a command line, so the password comes from the environment.
 psql --set=ON_ERROR_STOP=1 --quiet --username "$POSTGRES_USER" --dbname "$POSTGRES_DB" <<'SQL'
 \getenv secret GRAFANA_DATABASE_PASSWORD
 CREATE ROLE grafana LOGIN PASSWORD :'secret';

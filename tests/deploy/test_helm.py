@@ -334,7 +334,7 @@ class TestProcesses:
         assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
         assert container_of(full, "demo-sink")["envFrom"] == [{"secretRef": {"name": "sinks"}}]
 
-    def test_no_sink_runs_that_nobody_asked_for(self) -> None:
+    def test_without_sinks_no_sink_runs(self) -> None:
         assert not [one for one in render({}) if "sink" in one["metadata"]["name"]]
 
     def test_valkey_gets_the_very_files(self, full: list[Manifest]) -> None:

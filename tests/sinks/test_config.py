@@ -95,7 +95,7 @@ def test_a_file_without_a_valid_sink_is_refused(tmp_path: Path, content: str) ->
 
 
 @pytest.mark.parametrize("arguments", [[], ["--config", "/nowhere.yaml"], ["--speed", "3"]])
-def test_what_cannot_be_started_is_one_line_and_exit_code_2(arguments: list[str]) -> None:
+def test_an_invalid_command_line_is_one_line_and_exit_code_2(arguments: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "sinks", *arguments], cwd=ROOT, capture_output=True, text=True,
         check=False,

@@ -109,7 +109,7 @@ def test_the_state_is_retained_and_said_only_when_it_changes(
             assert [kept for topic, _, kept in late.messages if "/state" in topic] == [True]
 
 
-def test_who_looks_later_sees_whether_sink_and_camera_are_there(
+def test_the_status_of_sink_and_camera_is_retained(
     redis_url: str, client: redis.Redis, tmp_path: Path, broker: Mosquitto
 ) -> None:
     attach(client)
@@ -220,7 +220,7 @@ def test_a_record_that_the_broker_refuses_is_a_dead_letter_and_the_next_ones_arr
     assert "peak_frame_id" in letter["record"]
 
 
-def test_what_the_broker_does_not_permit_waits_until_it_does(
+def test_records_wait_until_the_broker_permits_them(
     redis_url: str, client: redis.Redis, tmp_path: Path
 ) -> None:
     attach(client)

@@ -99,7 +99,7 @@ def test_a_stream_of_another_type_holds_up_no_other(
         within(lambda: len(receiver.accepted) == 12)
 
 
-def test_entries_that_nobody_can_read_are_counted_and_passed(
+def test_malformed_entries_are_counted_and_skipped(
     redis_url: str, client: redis.Redis, tmp_path: Path, receiver: Receiver
 ) -> None:
     attach(client)
@@ -111,7 +111,7 @@ def test_entries_that_nobody_can_read_are_counted_and_passed(
         within(lambda: process.metric("emotion_sink_unreadable_records_total", "a") == 2)
 
 
-def test_a_retired_cameras_last_records_are_delivered_and_its_place_is_forgotten(
+def test_the_last_records_of_a_retired_camera_are_delivered_and_its_place_is_removed(
     redis_url: str, client: redis.Redis, tmp_path: Path, receiver: Receiver
 ) -> None:
     attach(client)
@@ -147,7 +147,7 @@ def test_a_cluster_is_read_like_one_server(tmp_path: Path, receiver: Receiver) -
             assert len(ids) == len(set(ids)) == 8
 
 
-def test_what_is_there_is_delivered_before_the_process_ends(
+def test_pending_records_are_delivered_before_the_process_ends(
     redis_url: str, client: redis.Redis, tmp_path: Path, receiver: Receiver
 ) -> None:
     attach(client)
@@ -166,7 +166,7 @@ def test_what_is_there_is_delivered_before_the_process_ends(
 
 
 @pytest.mark.parametrize("kind", ["webhook", "sql"])
-def test_what_is_asked_for_later_begins_now_and_what_is_no_longer_asked_for_ends(
+def test_an_added_kind_begins_now_and_a_removed_camera_ends(
     redis_url: str, client: redis.Redis, tmp_path: Path, receiver: Receiver, kind: str
 ) -> None:
     attach(client)

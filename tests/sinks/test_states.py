@@ -28,7 +28,7 @@ def test_a_face_without_a_track_counts_with_its_likeliest_emotion() -> None:
     assert observe(shows(1, (None, 5)), None).emotion == "surprise"
 
 
-def test_what_has_not_changed_keeps_its_since_and_is_the_same_object() -> None:
+def test_an_unchanged_observation_keeps_its_since_and_is_the_same_object() -> None:
     first = observe(shows(1, ("anger", 5)), None)
     assert observe(shows(2, ("anger", 9)), first) is first
     assert observe(shows(3, ("anger", 9), ("anger", 9)), first).since_ms == 3

@@ -79,7 +79,7 @@ def test_every_record_is_a_cloudevent_signed_over_its_body_and_time(
 
 
 @pytest.mark.parametrize("status", [500, 503, 401, 404])
-def test_what_passes_is_tried_again_in_order_until_it_is_accepted(
+def test_a_temporary_error_is_retried_in_order_until_it_is_accepted(
     redis_url: str, client: redis.Redis, tmp_path: Path, receiver: Receiver, status: int
 ) -> None:
     attach(client)
