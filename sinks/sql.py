@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from sinks.options import SqlOptions
-from sinks.records import Places, Record
+from sinks.records import Places, Record, Stream
 from sinks.sink import Refuse, TargetError
 from sinks.states import CameraState
 from sinks.tables import Row, Table, row_of
@@ -81,6 +81,7 @@ class SqlSink:
         self._name = name
         self._database = database
         self._shown: dict[str, CameraState] = {}
+        self._known: set[str] = set()
         self._refused: set[tuple[str, str]] = set()
 
     async def open(self) -> None:
@@ -95,6 +96,8 @@ class SqlSink:
     async def places(self) -> Places | None:
         """Return the stored places, or None if there are none."""
         places = await self._database.places(self._name)
+        # A camera that was retired meanwhile has a row in the table of cameras.
+        self._known = {stream.camera for key in places if (stream := Stream.of_key(key))}
         return places if places.pop(STARTED, None) is not None else None
 
     async def deliver(
@@ -123,10 +126,10 @@ class SqlSink:
             for name, state in cameras.items()
             if name not in self._shown or _visible(state) != _visible(self._shown[name])
         ]
-        gone = list(self._shown.keys() - cameras.keys())
+        gone = list(self._known - cameras.keys())
         if changed or gone:
             await self._database.show(changed, gone)
-        self._shown = dict(cameras)
+        self._shown, self._known = dict(cameras), set(cameras)
 
     async def forget(self, streams: Sequence[str]) -> None:
         """Delete the places of these streams."""

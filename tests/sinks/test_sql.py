@@ -235,6 +235,19 @@ def test_a_schema_of_an_older_version_is_brought_up_to_date_and_keeps_its_rows(
     assert postgres.rows("SELECT version FROM sink_schema ORDER BY version") == [(1,), (2,)]
 
 
+def test_a_camera_that_was_retired_meanwhile_is_no_longer_among_the_cameras(
+    redis_url: str, client: redis.Redis, tmp_path: Path, postgres: PostgreSql
+) -> None:
+    attach(client)
+    attach(client, "yard")
+    with Sinks(redis_url, options(postgres.url, states=True), tmp_path) as process:
+        within(lambda: count(postgres, "cameras") == 2)
+        process.stop()
+        client.zrem(keys.CAMERAS, "yard")
+        process.start()
+        within(lambda: postgres.rows("SELECT camera FROM cameras") == [("lobby",)])
+
+
 @pytest.mark.parametrize("database", ["postgresql", "sqlite"])
 def test_a_schema_of_a_later_version_is_left_alone(
     redis_url: str, client: redis.Redis, tmp_path: Path, postgres: PostgreSql, database: str
