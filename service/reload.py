@@ -11,7 +11,7 @@ from prometheus_client import Gauge
 
 from service.settings_file import InvalidSettingsError
 
-_LOOK_EVERY_S: Final = 1.0
+_POLL_EVERY_S: Final = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ class Reloader(Generic[Content]):
     """Reloads a settings file after a change, and at once on SIGHUP.
 
     A changed file is reloaded when it has not changed again for a second, because it may be
-    incomplete while it is written. If the file is invalid, the earlier settings stay in force, and
+    incomplete while it is written. If the file is invalid, the previous settings stay in force, and
     `config_valid` is 0.
 
     `read` returns what the file `path` says, and raises InvalidSettingsError.
@@ -34,29 +34,29 @@ class Reloader(Generic[Content]):
         read: Callable[[], Content],
         apply: Callable[[Content], Awaitable[None]],
         config_valid: Gauge,
-        look_every_s: float = _LOOK_EVERY_S,
+        poll_every_s: float = _POLL_EVERY_S,
     ) -> None:
         self._path = path
-        self._look_every_s = look_every_s
+        self._poll_every_s = poll_every_s
         self._read = read
         self._apply = apply
         self._config_valid = config_valid
-        self._asked = asyncio.Event()
+        self._requested = asyncio.Event()
         self._applied = self._seen = self._signature()
 
     async def run(self) -> None:
         """Reload until cancelled."""
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._asked.set)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._requested.set)
         while True:
             try:
-                async with asyncio.timeout(self._look_every_s):
-                    await self._asked.wait()
+                async with asyncio.timeout(self._poll_every_s):
+                    await self._requested.wait()
             except TimeoutError:
                 # Poll: inotify reports no changes on network file systems, nor through the links
                 # with which Kubernetes replaces a ConfigMap.
                 if not self._changed():
                     continue
-            self._asked.clear()
+            self._requested.clear()
             await self._reload()
 
     def _changed(self) -> bool:
@@ -69,10 +69,10 @@ class Reloader(Generic[Content]):
             content = self._read()
         except InvalidSettingsError as error:
             self._config_valid.set(0)
-            _log.error("the new settings cannot be used, the earlier ones stay: %s", error)
+            _log.error("reload failed; keeping the previous configuration: %s", error)
             return
         self._config_valid.set(1)
-        _log.info("settings reloaded", extra={"file": str(self._path)})
+        _log.info("configuration reloaded", extra={"file": str(self._path)})
         await self._apply(content)
 
     def _signature(self) -> tuple[int, int, int] | None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
 
+from emotion_streams.cancellation import cancel_and_wait
 from emotion_streams.connection import connect_async
 from service import logs
 from service import settings as service
@@ -85,15 +86,7 @@ async def _run(config: Config, health: Health, metrics: SinkMetrics) -> None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_STOP_S):
                     await fleet.close()
-            await _cancel(tasks)
-
-
-async def _cancel(tasks: "list[asyncio.Task[Any]]") -> None:
-    """Cancel the tasks until they have ended: redis-py may lose a cancellation."""
-    while pending := [task for task in tasks if not task.done()]:
-        for task in pending:
-            task.cancel()
-        await asyncio.wait(pending, timeout=0.1)
+            await cancel_and_wait(*tasks)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from emotion_streams.cancellation import cancel_and_wait
 from emotion_streams.connection import Client
 from service.health import Health
 from service.metrics import SinkMetrics
@@ -22,6 +23,10 @@ log = logging.getLogger(__name__)
 
 _DRAIN_S: Final = 1.2
 """How long a sink that ends may deliver; `make run` grants 2 s in all."""
+
+
+_CLOSE_S: Final = 5.0
+"""Longer than a sink takes to disconnect."""
 
 
 @dataclass(frozen=True)
@@ -94,11 +99,7 @@ class Fleet:
             running.runner.stop()
         if tasks:
             await asyncio.wait(tasks, timeout=_DRAIN_S)
-        # More than once: redis-py may lose a cancellation.
-        while pending := [task for task in tasks if not task.done()]:
-            for task in pending:
-                task.cancel()
-            await asyncio.wait(pending, timeout=1.0)
+        await cancel_and_wait(*tasks, repeat_s=_CLOSE_S)
         for name in names:
             self._health.degrade(name, None)
             self._health.degrade(f"redis of {name}", None)

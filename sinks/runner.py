@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Final, TypeVar
 
-from emotion_streams.backoff import check_cancelled, delays, retry_forever
+from emotion_streams.backoff import delays, retry_forever
+from emotion_streams.cancellation import check_cancelled
 from emotion_streams.redaction import redact, short_message
 from service.health import Health
 from service.metrics import SinkMetrics

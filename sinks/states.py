@@ -10,7 +10,8 @@ from typing import Any, Final
 from redis.exceptions import ResponseError
 
 from emotion_streams import CameraStatus, EmotionEvent, keys, list_cameras
-from emotion_streams.backoff import REDIS_ERRORS, check_cancelled
+from emotion_streams.backoff import REDIS_ERRORS
+from emotion_streams.cancellation import check_cancelled
 from emotion_streams.connection import Client
 from emotion_streams.redaction import redact, short_message
 from service.health import Health

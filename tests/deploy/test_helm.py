@@ -334,8 +334,8 @@ class TestProcesses:
         assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
         assert container_of(full, "demo-sink")["envFrom"] == [{"secretRef": {"name": "sinks"}}]
 
-    def test_without_sinks_no_sink_runs(self) -> None:
-        assert not [one for one in render({}) if "sink" in one["metadata"]["name"]]
+    def test_without_sinks_no_sink_runs(self, helm: Helm) -> None:
+        assert not [one for one in render(helm, {}) if "sink" in one["metadata"]["name"]]
 
     def test_valkey_gets_the_very_files(self, full: list[Manifest]) -> None:
         data = the(full, "ConfigMap", "demo-valkey")["data"]
@@ -461,7 +461,7 @@ class TestValues:
     ) -> None:
         helm.validate({"producers": {"x": {"cameras": {"gate": {"source": source}}}}})
 
-    def test_a_sink_with_all_kinds_of_options_is_taken(self) -> None:
+    def test_a_sink_with_all_kinds_of_options_is_taken(self, helm: Helm) -> None:
         sink = {
             "type": "webhook",
             "url": "https://u:${PASSWORD}@example.org/hook",
@@ -473,8 +473,7 @@ class TestValues:
             "min_duration_ms": 500,
             "max_age_s": 60,
         }
-        with helm.Chart.load(str(CHART)) as chart:
-            chart.validate_schema({"sink": {"sinks": {"hook": sink}}})
+        helm.validate({"sink": {"sinks": {"hook": sink}}})
 
     def test_takes_cameras_and_settings_as_the_processes_do(self) -> None:
         schema = json.loads(values_schema.PATH.read_text())

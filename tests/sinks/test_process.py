@@ -44,7 +44,7 @@ def test_a_changed_file_changes_the_sinks_and_leaves_the_others_alone(
         within(lambda: len(third.accepted) == 6)
         within(lambda: 'emotion_sink_up{sink="b"}' not in process.get("/metrics"))
         process.config.write_text("sinks: {a: {type: carrier pigeon}}")
-        within(lambda: process.entries("the new settings cannot be used"))
+        within(lambda: process.entries("reload failed; keeping the previous configuration"))
         assert "emotion_sink_config_valid 0.0" in process.get("/metrics")
         add(client, *visit(1))
         within(lambda: len(receiver.accepted) == len(third.accepted) == 12)
@@ -185,7 +185,7 @@ def test_an_added_kind_begins_now_and_a_removed_camera_ends(
         later = {**options, "records": ["episodes", "minutes"], "cameras": ["lobby"]}
         process.configure({"a": later})
         process.process.send_signal(signal.SIGHUP)
-        within(lambda: process.entries("settings reloaded"))
+        within(lambda: process.entries("configuration reloaded"))
         time.sleep(3)  # the earlier one ends, and the later one begins
         add(client, *visit(1), *visit(1, "yard"), *minutes("lobby", 3)[2:])
         within(lambda: delivered() == (18, 1))
