@@ -45,7 +45,7 @@ def load(argv: list[str]) -> Config:
     config = given.pop("config", None) or os.environ.get("EMOTION_CONFIG")
     try:
         if not config:
-            raise InvalidSettingsError("--config is missing: a file with `sinks`")
+            raise InvalidSettingsError("--config is required: a file with `sinks`")
         path = Path(config)
         process = service.resolve(
             SinkSettings, given, values_for(read_yaml(path), path, "sink"), path
@@ -87,6 +87,8 @@ def parse_sink(values: Mapping[str, Any], environ: Mapping[str, str], where: str
     kind = TYPES.get(str(values.get("type")))
     if kind is None:
         raise InvalidSettingsError(f"{where}type: one of {', '.join(TYPES)}")
+    if "url" not in values:
+        raise InvalidSettingsError(f"{where}url is required")
     try:
         expanded = {key: _expand(key, value, environ, where) for key, value in values.items()}
     except InvalidSettingsError:
@@ -97,8 +99,6 @@ def parse_sink(values: Mapping[str, Any], environ: Mapping[str, str], where: str
         return kind.model_validate(expanded)
     except ValidationError as error:
         lines = service.explain(error, lambda key, _: f"{where}{key}")
-        # A missing key is reported as an option of a command line, of which there is none here.
-        lines = [re.sub(r"^--(\S+) is missing", rf"{where}\1 is missing", line) for line in lines]
         raise InvalidSettingsError("; ".join(lines)) from None
 
 
