@@ -132,7 +132,6 @@ class MqttConnection:
             client.username_pw_set(user, password)
         client.will_set(self._status, b"offline", qos=1, retain=True)
         client.on_connect = self._on_connect
-        client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
         return client
@@ -150,9 +149,6 @@ class MqttConnection:
         *_, code, properties = arguments
         limit = getattr(properties, "MaximumPacketSize", None)
         self._post(self._on_connected, code.value, str(code), limit)
-
-    def _on_connect_fail(self, *_: Any) -> None:
-        self._post(self._on_lost, "the connection failed")
 
     def _on_disconnect(self, *arguments: Any) -> None:
         *_, code, _properties = arguments

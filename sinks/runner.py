@@ -12,12 +12,12 @@ from emotion_streams.cancellation import check_cancelled
 from emotion_streams.redaction import redact, short_message
 from service.health import Health
 from service.metrics import SinkMetrics
+from sinks.batch import Batch, RecordSource
 from sinks.dead_letters import DeadLetters
 from sinks.filters import passes
 from sinks.options import SinkOptions
 from sinks.records import Record
 from sinks.sink import Sink, TargetError
-from sinks.source import Batch, RecordSource
 from sinks.states import CameraState, StateBoard
 
 _FIRST_DELAY_S: Final = 0.2

@@ -4,8 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import ResponseError
@@ -14,6 +13,7 @@ from emotion_streams.backoff import is_wrong_type
 from emotion_streams.cameras import registered
 from emotion_streams.connection import Client
 from emotion_streams.redaction import short_message
+from sinks.batch import Batch
 from sinks.records import BEGINNING, Kind, Places, Record, Stream, parse
 
 _BLOCK_MS: Final = 250
@@ -25,38 +25,6 @@ _BEHIND_MS: Final = 60_000
 """A reader further behind than this may have lost entries to the stream's bound."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What one read returned.
-
-    `before`, `after`: the places of the streams that had entries. Entries that could not be parsed
-    are between the places and not among the records; `unreadable` counts them. `gaps`: streams of
-    which entries may have been trimmed before they were read.
-    """
-
-    records: list[Record] = field(default_factory=list)
-    before: dict[str, str] = field(default_factory=dict)
-    after: dict[str, str] = field(default_factory=dict)
-    unreadable: int = 0
-    gaps: int = 0
-
-
-class RecordSource(Protocol):
-    """Where a sink's records come from. Each call raises Redis' errors."""
-
-    async def start(self, places: Places | None) -> Places:
-        """Begin at the stored places, or for None at the beginning or at now; return the places."""
-
-    async def read(self) -> Batch:
-        """Return the next records; wait a moment for the first one."""
-
-    def advance(self, after: Places) -> None:
-        """Continue after these entries: the batch is delivered. Otherwise `read` repeats it."""
-
-    def take_forgotten(self) -> list[str]:
-        """Return the streams that have ceased to exist since the last call."""
 
 
 class StreamSource:
