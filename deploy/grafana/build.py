@@ -400,8 +400,8 @@ CAMERA: Final = Dashboard(
                     (
                         Query(
                             "sum by (camera) "
-                            f"(rate({_SHORT_TRACKS}[15m])) / sum by (camera) "
-                            f"(rate(emotion_track_seconds_count{_CAMERA}[15m]) > 0)",
+                            f"(rate({_SHORT_TRACKS}[15m])) / clamp_min(sum by (camera) "
+                            f"(rate(emotion_track_seconds_count{_CAMERA}[15m])), 1e-9)",
                             "{{camera}}",
                         ),
                     ),
