@@ -49,6 +49,9 @@ def main(argv: list[str] | None = None) -> int:
             exit_with_error(PROGRAM, str(error))
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 1
+    except OSError as error:  # of what belongs to a process that ended meanwhile
+        print(f"{PROGRAM}: a process ended while it was measured: {error}", file=sys.stderr)
+        return 1
     except (RedisError, RedisClusterException) as error:
         print(f"{PROGRAM}: Redis: {short_message(error)}", file=sys.stderr)
         return 1
@@ -68,8 +71,9 @@ async def _run(options: argparse.Namespace) -> Report:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, _cancel_once, task)
     port = _free_port()
-    processes = Processes(port, supervised=bool(options.gpus or options.processes))
-    worker = ["-m", "worker", "--metrics-port", str(port), *worker_options(options)]
+    processes = Processes(port)
+    listening = ["--metrics-host", "127.0.0.1", "--metrics-port", str(port)]
+    worker = ["-m", "worker", *listening, *worker_options(options)]
     load = ["-m", "deploy.capacity.load"]
     for name in ("faces", "width", "fps", "p99_ms"):
         load += [f"--{name.replace('_', '-')}", str(getattr(options, name))]

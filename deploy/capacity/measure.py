@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from deploy import processor_time
 from deploy.capacity.control import CAMERAS, camera_name
-from deploy.capacity.processes import Processes
+from deploy.capacity.processes import ProcessEndedError, Processes
 from deploy.capacity.tries import Try, Usage, percentile
 from emotion_streams import keys
 from emotion_streams.connection import Client
@@ -36,11 +36,12 @@ class _Moment:
     """What the processes had done at a moment."""
 
     at_s: float
+    workers: Sequence[int]
     account: _Account
     workers_cpu_s: float
     server_cpu_s: float
     loops_cpu_s: Sequence[float]
-    busy_s: "Sequence[dict[str, float]]"
+    busy_s: Sequence[dict[str, float]]
 
 
 class Measurement:
@@ -58,7 +59,10 @@ class Measurement:
         """The models that the workers name in their events."""
 
     async def __call__(self, cameras: int) -> Try:
-        """Let so many cameras store frames, and measure for the seconds of a try."""
+        """Let so many cameras store frames, and measure for the seconds of a try.
+
+        Raises ProcessEndedError, and OSError, if a worker crashes.
+        """
         names = [camera_name(number) for number in range(cameras)]
         await self._client.set(CAMERAS, cameras)
         await self._owned(names)
@@ -68,6 +72,8 @@ class Measurement:
         before = await self._moment(names)
         await asyncio.sleep(self._seconds)
         after = await self._moment(names)
+        if before.workers != after.workers:
+            raise ProcessEndedError("worker", 1, "a worker crashed and was started again")
         usage = self._usage(before, after, others.cores())
         await self._client.set(CAMERAS, 0)
         return self._result(cameras, before, after, await self._events(newest), usage)
@@ -117,6 +123,7 @@ class Measurement:
         workers = self._processes.workers
         return _Moment(
             time.perf_counter(),
+            workers,
             account,
             sum(map(processor_time.cpu_s, workers)),
             processor_time.cpu_s(self._processes.server),

@@ -39,7 +39,12 @@ def parse(argv: list[str] | None, description: str | None) -> argparse.Namespace
         default="",
         help="one worker per GPU: all, or their numbers as in 0,2 [one worker]",
     )
-    parser.add_argument("--processes", default="", help="workers on CPUs, as of the worker [1]")
+    parser.add_argument(
+        "--processes",
+        type=_integer(1, 64),
+        default=1,
+        help="workers on CPUs, which share the cores [1]",
+    )
     parser.add_argument("--model", default="", help="a released model: its name, or its folder")
     parser.add_argument(
         "--detector-model", default="", help="YuNet's file, if it cannot be downloaded"
@@ -59,7 +64,7 @@ def worker_options(options: argparse.Namespace) -> list[str]:
         part
         for name in ("gpus", "processes", "model", "detector_model")
         if (value := getattr(options, name))
-        for part in (f"--{name.replace('_', '-')}", value)
+        for part in (f"--{name.replace('_', '-')}", str(value))
     ]
 
 

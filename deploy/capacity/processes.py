@@ -30,6 +30,9 @@ PORT_STEP: Final = 10
 """Distance between the metrics ports of consecutive workers on one machine."""
 
 
+_SAMPLES: Final = ("emotion_busy_seconds_total{", "emotion_build_info{")
+
+
 class ProcessEndedError(RuntimeError):
     """A process ended early. `code`: its exit code. The text is its last line."""
 
@@ -39,16 +42,11 @@ class ProcessEndedError(RuntimeError):
 
 
 class Processes:
-    """Server, workers and load.
+    """Server, workers and load. `port`: the metrics port of the first worker."""
 
-    `port`: the metrics port of the first worker. `supervised`: whether the process `worker` starts
-    the workers.
-    """
-
-    def __init__(self, port: int, *, supervised: bool) -> None:
+    def __init__(self, port: int) -> None:
         self._children: list[Child] = []
         self._port = port
-        self._supervised = supervised
 
     async def start(self, folder: Path, worker: Sequence[str], load: Sequence[str]) -> str:
         """Start them with these arguments of `python`; return the server's URL.
@@ -96,8 +94,8 @@ class Processes:
 
     @property
     def workers(self) -> list[int]:
-        """The process ids of the workers."""
-        return child_pids(self._pid("worker")) if self._supervised else [self._pid("worker")]
+        """The process ids of the workers: of those that are supervised, or of the only one."""
+        return child_pids(self._pid("worker")) or [self._pid("worker")]
 
     @property
     def server(self) -> int:
@@ -107,8 +105,7 @@ class Processes:
     @property
     def pids(self) -> list[int]:
         """The process ids of all of them."""
-        supervised = self.workers if self._supervised else []
-        return [*(child.pid for child in self._children), *supervised]
+        return [*{*(child.pid for child in self._children), *self.workers}]
 
     async def metrics(self) -> "list[Metrics]":
         """Return the metrics of each worker."""
@@ -123,16 +120,15 @@ class Metrics:
     """A worker's metrics at a moment: its engine, and the busy seconds of each part."""
 
     def __init__(self, text: str) -> None:
-        samples = [
-            each for family in text_string_to_metric_families(text) for each in family.samples
-        ]
+        # The others are many, with one or more for each camera.
+        lines = [line for line in text.splitlines() if line.startswith(_SAMPLES)]
+        families = text_string_to_metric_families("\n".join(lines) + "\n")
+        samples = [sample for family in families for sample in family.samples]
         self.busy_s = {
-            each.labels["part"]: each.value
-            for each in samples
-            if each.name == "emotion_busy_seconds_total"
+            sample.labels["part"]: sample.value for sample in samples if "part" in sample.labels
         }
         self.engine = next(
-            each.labels["engine"] for each in samples if each.name == "emotion_build_info"
+            sample.labels["engine"] for sample in samples if "engine" in sample.labels
         )
 
 
