@@ -161,7 +161,7 @@ class Measurement:
         analysed = after.account.analysed - before.account.analysed
         without = after.account.without_event - before.account.without_event
         stored = after.account.added - before.account.added
-        ages = [event.latency.total_ms for event in events]
+        ages = [round(event.latency.total_ms, 1) for event in events]
         faces = [face for event in events for face in event.faces]
         self.model = events[-1].model if events else self.model
         return Try(
