@@ -92,7 +92,6 @@ async def _measure(options: argparse.Namespace, url: str, processes: Processes) 
         measurement = Measurement(
             client,
             processes,
-            fps=options.fps,
             seconds=options.seconds,
             limit_ms=options.p99_ms,
         )

@@ -1,11 +1,12 @@
 """The load: stores generated frames as the producers of that many cameras would.
 
 A process of its own, so that it takes no time from what measures. It is controlled by a key of the
-private server: `CAMERAS` holds how many cameras store frames; it appears, as 0, when the pictures
-are ready.
+private server: `CAMERAS` holds how many cameras store frames. It is set to 0 when the pictures are
+prepared.
 """
 
 import argparse
+import math
 import os
 import secrets
 import sys
@@ -15,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
-from deploy.capacity.control import CAMERAS, camera_name
+from deploy.capacity.control import CAMERAS, SKIPPED, camera_name
 from deploy.capacity.scenes import SCENES, scene
 from emotion_streams import keys
 from emotion_streams.connection import connect
@@ -44,17 +45,23 @@ class Schedule:
     """When each of the cameras has a frame; their turns are spread evenly over 1 / fps."""
 
     def __init__(self, cameras: int, fps: float, began_s: float) -> None:
-        self._cameras = cameras
+        self.cameras = cameras
         self._rate = cameras * fps
         self._began_s = began_s
         self._next = 0
+        self.skipped = 0
+        """Frames that were due and too late."""
 
     def due(self, now_s: float) -> Iterator[Due]:
         """Yield the frames that became due since the last call, without those that are too late."""
-        first, self._next = self._next, int((now_s - self._began_s) * self._rate)
-        oldest = int((now_s - _MAX_LATE_S - self._began_s) * self._rate)
-        for number in range(max(first, oldest), self._next):
-            turn, camera = divmod(number, self._cameras)
+        if not self.cameras:
+            return
+        elapsed_s = now_s - self._began_s
+        first, self._next = self._next, math.floor(elapsed_s * self._rate) + 1
+        oldest = max(first, math.ceil((elapsed_s - _MAX_LATE_S) * self._rate))
+        self.skipped += oldest - first
+        for number in range(oldest, self._next):
+            turn, camera = divmod(number, self.cameras)
             yield Due(camera, turn, self._began_s + number / self._rate)
 
 
@@ -76,18 +83,20 @@ class Load:
     def run(self) -> NoReturn:
         """Store frames until the process is ended. Raises RedisError."""
         self._client.set(CAMERAS, 0)
-        cameras, schedule = 0, Schedule(0, self._fps, 0.0)
+        skipped, schedule = 0, Schedule(0, self._fps, time.time())
         with self._client.pipeline(transaction=False) as pipe:
             while True:
                 time.sleep(_TICK_S)
                 pipe.get(CAMERAS)
                 now_s = time.time()
-                self._register(pipe, cameras, now_s)
+                self._register(pipe, schedule.cameras, now_s)
                 for due in schedule.due(now_s):
                     self._store(pipe, due)
+                pipe.set(SKIPPED, skipped + schedule.skipped)
                 wanted = int(pipe.execute()[0])
-                if wanted != cameras:
-                    cameras, schedule = wanted, Schedule(wanted, self._fps, time.time())
+                if wanted != schedule.cameras:
+                    skipped += schedule.skipped
+                    schedule = Schedule(wanted, self._fps, time.time())
                     self._register_at = 0.0
 
     def _register(self, pipe: Any, cameras: int, now_s: float) -> None:

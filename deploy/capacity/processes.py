@@ -47,16 +47,19 @@ class Processes:
     def __init__(self, port: int) -> None:
         self._children: list[Child] = []
         self._port = port
+        self._said: set[str] = set()
 
     async def start(self, folder: Path, worker: Sequence[str], load: Sequence[str]) -> str:
         """Start them with these arguments of `python`; return the server's URL.
 
         Raises ServerUnavailableError.
         """
-        url = await start_server(folder, self._children, _say)
+        url = await start_server(folder, self._children, self._say)
         for name, arguments in (("worker", worker), ("load", load)):
             self._children.append(
-                await Child.start(name, [sys.executable, *arguments], {"EMOTION_REDIS": url}, _say)
+                await Child.start(
+                    name, [sys.executable, *arguments], {"EMOTION_REDIS": url}, self._say
+                )
             )
         return url
 
@@ -112,6 +115,12 @@ class Processes:
         ports = range(self._port, self._port + PORT_STEP * len(self.workers), PORT_STEP)
         return list(await asyncio.gather(*(asyncio.to_thread(_scrape, port) for port in ports)))
 
+    def _say(self, text: str) -> None:
+        """Print a warning of a process, once: near the limit it may concern many cameras."""
+        if text not in self._said:
+            self._said.add(text)
+            print(text, file=sys.stderr, flush=True)
+
     def _pid(self, name: str) -> int:
         return next(child.pid for child in self._children if child.name == name)
 
@@ -137,7 +146,3 @@ def _scrape(port: int) -> Metrics:
     with urllib.request.urlopen(address, timeout=_SCRAPE_TIMEOUT_S) as reply:
         text: Any = reply.read().decode()
     return Metrics(text)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -19,24 +19,19 @@ _FULL: Final = 0.9
 class Usage:
     """How busy the parts were during a try.
 
-    `worker_cores`, `server_cores`, `other_cores`: cores that the workers, the server, and all other
-    processes of the machine used. `loop`: share of a core that the main thread of the busiest
-    worker used; it runs the event loop. `threads`, `engine`: busy shares of the busiest worker's
-    threads and engine. `cores`: cores of the machine.
+    `machine`: busy share of all cores. `worker_cores`, `server_cores`, `other_cores`: cores that
+    the workers, the server, and the processes that are not ours used. `loop`: share of a core that
+    the main thread of the busiest worker used; it runs the event loop. `threads`, `engine`: busy
+    shares of the threads and the engine, each of the worker that used it most.
     """
 
-    cores: int
+    machine: float
     worker_cores: float
     server_cores: float
     other_cores: float
     loop: float
     threads: float
     engine: float
-
-    @property
-    def machine(self) -> float:
-        """Busy share of the machine."""
-        return (self.worker_cores + self.server_cores + self.other_cores) / self.cores
 
 
 @dataclass(frozen=True)
@@ -81,13 +76,13 @@ def limiting(over: Try | None) -> str:
     if over is None:
         return "--max-cameras: the machine may hold more"
     usage = over.usage
-    if over.stored_share < _LEAST_STORED:
-        return "the load generator of this command: the machine may hold more"
     if usage.server_cores >= _FULL:
         return f"the server, which uses one core ({usage.server_cores:.0%} busy)"
     parts = f"engine {usage.engine:.0%} busy, threads {usage.threads:.0%}"
     if usage.machine >= _FULL:
         return f"the cores ({parts})"
+    if over.stored_share < _LEAST_STORED:
+        return "the load generator of this command: the machine may hold more"
     if usage.loop >= _FULL:
         return f"the event loop of a worker ({usage.loop:.0%} of a core; {parts})"
     name, busy = max(("engine", usage.engine), ("threads", usage.threads), key=lambda it: it[1])

@@ -25,7 +25,7 @@ from tests.servers import eventually
 ROOT = Path(__file__).parents[2]
 
 IDLE = Usage(
-    cores=4, worker_cores=1, server_cores=0.1, other_cores=0, loop=0.2, threads=0.3, engine=0.4
+    machine=0.4, worker_cores=1, server_cores=0.1, other_cores=0, loop=0.2, threads=0.3, engine=0.4
 )
 HELD = Try(
     cameras=1,
@@ -112,8 +112,7 @@ def test_cameras_are_not_held_with_late_or_expired_or_missing_frames(bad: Try) -
         (None, "--max-cameras"),
         (replace(HELD, stored_share=0.5), "the load generator"),
         (replace(HELD, usage=replace(IDLE, server_cores=0.95)), "the server"),
-        (replace(HELD, usage=replace(IDLE, worker_cores=3.6)), "the cores (engine 40% busy"),
-        (replace(HELD, usage=replace(IDLE, other_cores=3.0)), "the cores"),
+        (replace(HELD, usage=replace(IDLE, machine=0.95)), "the cores (engine 40% busy"),
         (replace(HELD, usage=replace(IDLE, loop=0.95)), "the event loop"),
         (replace(HELD, usage=replace(IDLE, engine=0.95)), "the engine"),
         (replace(HELD, usage=replace(IDLE, threads=0.95)), "the threads"),
@@ -133,18 +132,26 @@ def test_a_percentile_is_one_of_the_values() -> None:
 
 def test_each_camera_has_its_frames_per_second_spread_over_time() -> None:
     schedule = Schedule(3, 5.0, began_s=100.0)
-    due = [each for tick in range(201) for each in schedule.due(100.0 + tick / 100)]
-    assert [(each.camera, each.turn) for each in due[:4]] == [(0, 0), (1, 0), (2, 0), (0, 1)]
-    assert len(due) == pytest.approx(30, abs=1)
-    since = [each.since_s for each in due]
-    assert np.diff(since) == pytest.approx(1 / 15)
+    ticks = [100.0 + tick / 100 for tick in range(200)]
+    due = [(now, each) for now in ticks for each in schedule.due(now)]
+    assert [(each.camera, each.turn) for _, each in due[:4]] == [(0, 0), (1, 0), (2, 0), (0, 1)]
+    assert len(due) == 30
+    assert np.diff([each.since_s for _, each in due]) == pytest.approx(1 / 15)
+    assert max(now - each.since_s for now, each in due) < 0.011
+
+
+def test_without_cameras_no_frame_is_due() -> None:
+    schedule = Schedule(0, 5.0, began_s=100.0)
+    assert not list(schedule.due(200.0))
+    assert schedule.skipped == 0
 
 
 def test_frames_that_a_starved_load_could_not_store_in_time_are_not_stored_late() -> None:
     schedule = Schedule(2, 5.0, began_s=0.0)
     due = list(schedule.due(60.0))
-    assert len(due) == 10
+    assert len(due) == 11
     assert min(each.since_s for each in due) >= 59.0
+    assert schedule.skipped == 590
 
 
 @pytest.mark.parametrize(("width", "faces"), [(640, 2), (640, 0), (320, 3), (640, MAX_FACES)])
