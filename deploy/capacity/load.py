@@ -21,8 +21,8 @@ from deploy.capacity.scenes import SCENES, scene
 from emotion_streams import keys
 from emotion_streams.connection import connect
 from emotion_streams.frames import Frame
-from producer.camera_settings import CameraOptions
 from producer.picture import EncodedPicture
+from producer.settings import CameraOptions
 from producer.source import NoSuchSourceError
 from service.settings import exit_with_error
 

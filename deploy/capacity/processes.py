@@ -15,7 +15,9 @@ from deploy.children import Child
 from deploy.private_server import SERVER, start_server
 from deploy.processor_time import child_pids
 from emotion_streams import keys
+from emotion_streams.cancellation import cancel_and_wait
 from emotion_streams.connection import Client
+from service.supervision import exit_text
 
 Result = TypeVar("Result")
 
@@ -79,13 +81,11 @@ class Processes:
             await asyncio.wait({working, *ends}, return_when=asyncio.FIRST_COMPLETED)
             for end, child in ends.items():
                 if end.done() and not working.done():
-                    last = (child.last_lines or [f"ended with code {end.result()}"])[-1]
+                    last = (child.last_lines or [exit_text(end.result())])[-1]
                     raise ProcessEndedError(child.name, end.result(), last)
             return await working
         finally:
-            for task in (working, *ends):
-                task.cancel()
-            await asyncio.gather(working, *ends, return_exceptions=True)
+            await cancel_and_wait(working, *ends)
 
     async def ready(self, client: Client) -> None:
         """Wait until every worker is ready and the pictures of the load are prepared."""

@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 
 from deploy.capacity.layout import Place, height_of, places
-from producer.camera_settings import CameraOptions
 from producer.opencv import cv2
 from producer.picture import EncodedPicture, encode
+from producer.settings import CameraOptions
 from producer.source import Pixels
 from producer.sources.demo import load_portrait
 

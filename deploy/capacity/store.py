@@ -10,7 +10,7 @@ from deploy.capacity.control import CAMERAS, SKIPPED
 from emotion_streams import keys
 from emotion_streams.connection import Client
 from emotion_streams.events import EmotionEvent
-from emotion_streams.ledger import Ledger, ledger_call, parse_ledger
+from emotion_streams.ledger import Ledger, ledger_script_args, parse_ledger
 
 _OWNED_WITHIN_S: Final = 15.0
 _POLL_S: Final = 0.2
@@ -74,7 +74,9 @@ class Store:
 
     async def account(self, names: Sequence[str]) -> Account:
         """Return the cameras' account."""
-        replies = await self._each(names, lambda pipe, name: pipe.eval_ro(*ledger_call(name)))
+        replies = await self._each(
+            names, lambda pipe, name: pipe.eval_ro(*ledger_script_args(name))
+        )
         ledgers = [parse_ledger(name, reply) for name, reply in zip(names, replies, strict=True)]
         return Account(
             sum(ledger.added for ledger in ledgers),
