@@ -6,6 +6,7 @@
 /**
  * @typedef {{
  *   onEvent: (event: EmotionEvent) => void,
+ *   onEpisode: (record: import("./people.js").EpisodeRecord & { camera: string }) => void,
  *   onStatus: (status: CameraStatus) => void,
  *   onRemoved: (camera: string) => void,
  *   onRedis: (readable: boolean) => void,
@@ -55,7 +56,7 @@ export class EventStream {
 
   open() {
     if (this.#source) return;
-    const { onEvent, onStatus, onRemoved, onRedis, onGap, onLink } = this.#handlers;
+    const { onEvent, onEpisode, onStatus, onRemoved, onRedis, onGap, onLink } = this.#handlers;
     const address = url("/api/events/stream?figures=true");
     let resumes = this.#last !== null;
     if (resumes) address.searchParams.set("after", String(this.#last));
@@ -80,6 +81,10 @@ export class EventStream {
     source.addEventListener("emotion", (message) => {
       this.#last = message.lastEventId;
       onEvent(JSON.parse(message.data));
+    });
+    source.addEventListener("episode", (message) => {
+      this.#last = message.lastEventId;
+      onEpisode(JSON.parse(message.data));
     });
     source.addEventListener("dropped", onGap);
     source.addEventListener("camera", (message) => onStatus(JSON.parse(message.data)));

@@ -40,7 +40,14 @@ export class App {
   });
 
   #events = new EventStream({
-    onEvent: (event) => cameraOf(event.camera).add(event),
+    onEvent: (event) => {
+      const camera = cameraOf(event.camera);
+      camera.add(event);
+      if (this.#detail?.camera === camera) this.#detail.overTime.see(event);
+    },
+    onEpisode: (record) => {
+      if (this.#detail?.camera.name === record.camera) this.#detail.overTime.addEpisode(record);
+    },
     onStatus: (status) => this.#setStatus(status),
     onRemoved: (name) => this.#remove(name),
     onGap: () => this.#reloadHistories(),
@@ -194,6 +201,7 @@ export class App {
 
   #reloadHistories() {
     for (const camera of cameras.values()) camera.stale = true;
+    this.#detail?.overTime.reload();
     this.#loadHistories();
   }
 

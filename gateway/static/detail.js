@@ -1,22 +1,19 @@
-// One camera, large: its picture, each face's probabilities as bars, its last minutes as a chart.
-import { MEDIAN_OF, SPAN_S, rate } from "./cameras.js";
-import { cloned, find, findCanvas, findLink } from "./dom.js";
-import { LANES, WIRE_INDEX, face, percent } from "./emotions.js";
-import { drawChart, secondAt } from "./paint.js";
+// One camera, large: its picture, each face's probabilities as bars, and what was seen over time.
+import { MEDIAN_OF, rate } from "./cameras.js";
+import { cloned, find, findLink } from "./dom.js";
+import { LANES, face, percent } from "./emotions.js";
+import { OverTime } from "./overtime.js";
 import { PictureView, ordered } from "./picture.js";
 
 /** @typedef {import("./cameras.js").Camera} Camera */
 /** @typedef {import("./cameras.js").Face} Face */
 /** @typedef {import("./cameras.js").Latency} Latency */
-/** @typedef {import("./cameras.js").Second} Second */
 
 const BARS_EVERY_MS = 200; // faster changes cannot be read
 
 export class Detail {
   #chosen = 0;
   #barsDrawn = 0;
-  /** @type {number | null} */
-  #cursor = null;
 
   /**
    * @param {HTMLElement} section
@@ -34,23 +31,13 @@ export class Detail {
     this.bars = find(section, ".bars");
     this.noface = find(section, ".noface");
     this.facts = find(section, ".facts");
-    this.canvas = findCanvas(section, ".lanes canvas");
-    this.readout = find(section, ".readout");
     findLink(section, ".previous").href = `#/${neighbours.previous}`;
     findLink(section, ".next").href = `#/${neighbours.next}`;
     find(section, ".steps").hidden = neighbours.next === camera.name;
-    for (const format of ["csv", "jsonl"]) {
-      findLink(section, `.${format}`).href = `/api/cameras/${camera.name}/export?format=${format}`;
-    }
-    find(section, ".lanes ul").append(...LANES.map(laneLabel));
+    find(section, ".lanes .people").after(...LANES.map(laneLabel));
     this.bars.append(...LANES.map(bar));
     this.picture = new PictureView(find(section, ".picture"), camera, { numbered: true, withPictures });
-    this.canvas.addEventListener("pointermove", ({ offsetX }) => {
-      this.#point(secondAt(this.canvas, camera.now(), offsetX));
-    });
-    this.canvas.addEventListener("pointerleave", () => this.#point(null));
-    this.canvas.addEventListener("blur", () => this.#point(null));
-    this.canvas.addEventListener("keydown", (press) => this.#step(press));
+    this.overTime = new OverTime(section, camera);
     this.drawPicture();
   }
 
@@ -114,13 +101,7 @@ export class Detail {
     this.state.dataset.verdict = word.toLowerCase();
     this.picture.drawState();
     this.#drawFacts();
-    this.#drawChart();
-    const recent = camera.recentShares(SPAN_S) ?? WIRE_INDEX.map(() => 0);
-    const shares = LANES.map((name, i) => ({ name, share: recent[WIRE_INDEX[i]] }));
-    const text = shares.filter(({ share }) => share >= 0.005)
-      .map(({ name, share }) => `${name} ${percent(share)}`).join(", ");
-    this.canvas.setAttribute("aria-label", `Faces of the last five minutes: ${text || "none"}`);
-    this.canvas.dataset.seconds = String(camera.seconds.length);
+    this.overTime.draw();
   }
 
   #drawFacts() {
@@ -155,55 +136,6 @@ export class Detail {
     }
     this.facts.replaceChildren(...rows.flatMap(([name, value]) => [cell("dt", name), cell("dd", value)]));
   }
-
-  /**
-   * Keys move from one second with a face to the next.
-   * @param {KeyboardEvent} press
-   */
-  #step(press) {
-    const seconds = this.camera.seconds.filter((second) => second.faces);
-    const cursor = this.#cursor;
-    const index = cursor === null
-      ? seconds.length
-      : seconds.findLastIndex((second) => second.at <= cursor);
-    const last = seconds.length - 1;
-    /** @type {Record<string, number>} */
-    const targets = { ArrowLeft: index - 1, ArrowRight: index + 1, Home: 0, End: last };
-    const target = targets[press.key];
-    if (target === undefined) return;
-    press.preventDefault();
-    press.stopPropagation(); // elsewhere arrows lead to other cameras
-    if (seconds.length) this.#point(seconds[Math.min(Math.max(target, 0), last)].at);
-  }
-
-  /**
-   * The second that is read out; null for none.
-   * @param {number | null} at
-   */
-  #point(at) {
-    this.#cursor = at;
-    this.#drawChart();
-    const second = this.camera.seconds.find((each) => each.at === at && each.faces);
-    this.readout.textContent = second ? describeSecond(second) : "";
-    this.canvas.setAttribute("aria-valuetext", this.readout.textContent || "no moment chosen");
-  }
-
-  #drawChart() {
-    const now = this.camera.now();
-    drawChart(this.canvas, this.camera.seconds, now, this.#cursor);
-    const ago = this.#cursor === null ? 0 : Math.max(0, Math.round(now / 1000 - this.#cursor));
-    this.canvas.setAttribute("aria-valuenow", String(Math.max(-SPAN_S, -ago)));
-  }
-}
-
-/** @param {Second} second */
-function describeSecond(second) {
-  const means = LANES.map((name, i) => ({ name, mean: second.sums[WIRE_INDEX[i]] / second.faces }));
-  const { name, mean } = means.sort((a, b) => b.mean - a.mean)[0];
-  const time = new Date(second.at * 1000).toLocaleTimeString();
-  const faces = second.faces / second.events;
-  const count = `${Number(faces.toFixed(1))} face${faces === 1 ? "" : "s"} a picture`;
-  return `${time}: ${name} ${percent(mean)}, ${count}`;
 }
 
 /**
