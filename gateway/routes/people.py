@@ -52,7 +52,5 @@ async def trend(request: Request) -> JSONResponse:
     """
     query = parse(TrendQuery, request)
     camera = await require_camera(request)
-    points = await services_of(request).trends.points(
-        camera, query.since, query.until, query.step
-    )
+    points = await services_of(request).trends.points(camera, query.since, query.until, query.step)
     return JSONResponse({"camera": camera, "step": query.step, "points": points})

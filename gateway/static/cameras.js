@@ -6,6 +6,7 @@ import { WIRE } from "./emotions.js";
  * @typedef {{
  *   emotion: string, confidence: number, box: number[], probabilities: Record<string, number>,
  *   track?: string | null, label?: string | null, smoothed?: Record<string, number> | null,
+ *   turn_degrees?: number | null, sharpness?: number | null,
  * }} Face
  */
 /**

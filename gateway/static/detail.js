@@ -2,8 +2,9 @@
 import { MEDIAN_OF, rate } from "./cameras.js";
 import { cloned, find, findLink } from "./dom.js";
 import { LANES, face, percent } from "./emotions.js";
+import { identityOf, ordered, shownBy } from "./faces.js";
 import { OverTime } from "./overtime.js";
-import { PictureView, ordered } from "./picture.js";
+import { PictureView } from "./picture.js";
 
 /** @typedef {import("./cameras.js").Camera} Camera */
 /** @typedef {import("./cameras.js").Face} Face */
@@ -12,7 +13,7 @@ import { PictureView, ordered } from "./picture.js";
 const BARS_EVERY_MS = 200; // faster changes cannot be read
 
 export class Detail {
-  #chosen = 0;
+  #chosen = ""; // the identity of a face
   #barsDrawn = 0;
 
   /**
@@ -36,28 +37,64 @@ export class Detail {
     find(section, ".steps").hidden = neighbours.next === camera.name;
     find(section, ".lanes .people").after(...LANES.map(laneLabel));
     this.bars.append(...LANES.map(bar));
-    this.picture = new PictureView(find(section, ".picture"), camera, { numbered: true, withPictures });
+    this.picture = new PictureView(find(section, ".picture"), camera, { choosable: true, withPictures });
+    this.picture.boxes.onChoose = (identity) => this.#choose(identity);
+    for (const element of [find(section, ".picture"), this.chips]) {
+      element.addEventListener("keydown", (press) => this.#walk(press));
+    }
     this.overTime = new OverTime(section, camera);
     this.drawPicture();
   }
 
   drawPicture() {
+    const faces = this.#faces();
+    const identities = faces.map(identityOf);
+    if (!identities.includes(this.#chosen)) this.#chosen = identities[0] ?? this.#chosen;
+    this.picture.boxes.chosen = this.#chosen;
     this.picture.draw();
     this.#drawBars();
+  }
+
+  #faces() {
+    const event = this.picture.withPictures ? this.camera.shown?.event : this.camera.newest;
+    return event ? ordered(event) : [];
+  }
+
+  /** @param {string} identity */
+  #choose(identity) {
+    this.#chosen = identity;
+    this.#barsDrawn = 0;
+    this.drawPicture();
+  }
+
+  /**
+   * Up and down lead from face to face, in the picture and in the list.
+   * @param {KeyboardEvent} press
+   */
+  #walk(press) {
+    const by = { ArrowUp: -1, ArrowDown: 1 }[press.key];
+    const identities = this.#faces().map(identityOf);
+    if (!by || !identities.length) return;
+    press.preventDefault();
+    const index = identities.indexOf(this.#chosen) + by;
+    const next = identities[(index + identities.length) % identities.length];
+    const isChip = this.chips.contains(document.activeElement);
+    this.#choose(next);
+    if (isChip) /** @type {HTMLElement | null} */ (this.chips.querySelector("[aria-pressed=true]"))?.focus();
+    else this.picture.boxes.focus(next);
   }
 
   #drawBars() {
     const now = performance.now();
     if (now - this.#barsDrawn < BARS_EVERY_MS) return;
     this.#barsDrawn = now;
-    const event = this.picture.withPictures ? this.camera.shown?.event : this.camera.newest;
-    const faces = event ? ordered(event) : [];
+    const faces = this.#faces();
     this.#drawChips(faces);
-    const chosen = faces[Math.min(this.#chosen, faces.length - 1)];
+    const chosen = faces.find((found, index) => identityOf(found, index) === this.#chosen);
     this.bars.hidden = !chosen;
     this.noface.hidden = Boolean(chosen);
     const { stale } = this.camera.health();
-    this.noface.textContent = event && !stale ? "No face in the picture" : "No picture analysed now";
+    this.noface.textContent = this.camera.newest && !stale ? "No face in the picture" : "No picture analysed now";
     if (!chosen) return;
     for (const row of /** @type {Iterable<HTMLElement>} */ (this.bars.children)) {
       const share = chosen.probabilities[row.dataset.emotion ?? ""];
@@ -73,23 +110,22 @@ export class Detail {
     const count = faces.length > 1 ? faces.length : 0;
     while (this.chips.children.length > count) this.chips.lastElementChild?.remove();
     while (this.chips.children.length < count) {
-      const index = this.chips.children.length;
       const chip = document.createElement("button");
       chip.type = "button";
-      chip.addEventListener("click", () => {
-        this.#chosen = index;
-        this.#barsDrawn = 0;
-        this.#drawBars();
-      });
+      chip.addEventListener("click", () => this.#choose(chip.dataset.face ?? ""));
       this.chips.append(chip);
     }
     const chips = /** @type {HTMLElement[]} */ ([...this.chips.children]);
     chips.forEach((chip, index) => {
-      const { emotion } = faces[index];
-      chip.setAttribute("aria-pressed", String(index === Math.min(this.#chosen, count - 1)));
-      if (chip.dataset.shows === emotion) return;
-      chip.dataset.shows = emotion;
-      chip.replaceChildren(face(emotion), `Face ${index + 1}`);
+      const shown = shownBy(faces[index]);
+      const { track } = faces[index];
+      const name = track ? `Person ${this.camera.numberOf(track)}` : `Face ${index + 1}`;
+      chip.dataset.face = identityOf(faces[index], index);
+      chip.tabIndex = chip.dataset.face === this.#chosen ? 0 : -1;
+      chip.setAttribute("aria-pressed", String(chip.dataset.face === this.#chosen));
+      if (chip.dataset.shows === `${shown} ${name}`) return;
+      chip.dataset.shows = `${shown} ${name}`;
+      chip.replaceChildren(...(shown === "uncertain" ? ["?"] : [face(shown)]), name);
     });
   }
 

@@ -2,8 +2,9 @@
 import { rate } from "./cameras.js";
 import { cloned, find, findCanvas, findLink } from "./dom.js";
 import { WIRE, face, percent } from "./emotions.js";
+import { describe } from "./faces.js";
 import { drawRibbon } from "./paint.js";
-import { PictureView, describe } from "./picture.js";
+import { PictureView } from "./picture.js";
 
 /** @typedef {import("./cameras.js").Camera} Camera */
 

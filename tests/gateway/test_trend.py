@@ -49,9 +49,13 @@ def test_a_point_weighs_its_minutes_by_the_time_that_was_seen(
     write_minutes(client, *minutes)
     (points,) = trend(redis_url, step, (START_MS, START_MS + DAY_MS))
     for point in points:
-        own = [each for each in minutes if 0 <= each.start_ms - point["start_ms"] < step * MINUTE_MS]
+        own = [
+            each for each in minutes if 0 <= each.start_ms - point["start_ms"] < step * MINUTE_MS
+        ]
         known = [each.people for each in own if each.people]
-        assert point["coverage"] == pytest.approx(sum(each.coverage for each in own) / step, abs=1e-3)
+        assert point["coverage"] == pytest.approx(
+            sum(each.coverage for each in own) / step, abs=1e-3
+        )
         mean = sum(people.faces_mean for people in known) / len(known)
         assert point["people"]["faces_mean"] == pytest.approx(mean, abs=1e-3)
         assert point["people"]["faces_max"] == max(people.faces_max for people in known)
@@ -67,9 +71,7 @@ def test_people_who_are_withheld_are_unknown_not_none(client: redis.Redis, redis
     assert points == [{"start_ms": START_MS, "coverage": round(1 / 60, 3), "people": None}]
 
 
-def test_past_hours_are_read_once_and_the_newest_again(
-    client: redis.Redis, redis_url: str
-) -> None:
+def test_past_hours_are_read_once_and_the_newest_again(client: redis.Redis, redis_url: str) -> None:
     write_minutes(client, *(minute(number, coverage=1.0) for number in range(150)))
 
     async def ask() -> tuple[list[Any], list[Any], int]:

@@ -5,7 +5,7 @@ import { takePart } from "../../../gateway/static/api.js";
 import { commonCause } from "../../../gateway/static/banner.js";
 import { Camera, later, link, rate } from "../../../gateway/static/cameras.js";
 import { runs } from "../../../gateway/static/chart.js";
-import { describe, ordered } from "../../../gateway/static/picture.js";
+import { describe, ordered } from "../../../gateway/static/faces.js";
 import { neighboursOf, routedName } from "../../../gateway/static/router.js";
 
 const bytes = (text) => new TextEncoder().encode(text);
@@ -67,7 +67,7 @@ test("the cameras before and after one form a circle", () => {
   assert.deepEqual(neighboursOf("a", ["a"]), { previous: "a", next: "a" });
 });
 
-const face = (x, emotion) => ({ box: [x, 0, 9, 9], emotion, confidence: 0.876 });
+const face = (x, emotion) => ({ box: [x, 0, 20, 20], emotion, confidence: 0.876 });
 const event = (id, faces = []) => ({
   frame_id: id, faces, width: 64, height: 48, latency: { total_ms: Number(id.split("-")[1]) },
 });
