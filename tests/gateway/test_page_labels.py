@@ -100,7 +100,8 @@ COLLISIONS = """
     return {
         faces: boxes.length, labels: tags.length, outside: outside.length,
         onFaces: tags.filter((tag) => boxes.some((box) => overlap(tag, box))).length,
-        onLabels: tags.filter((tag, i) => tags.some((other, j) => i < j && overlap(tag, other))).length,
+        onLabels: tags.filter((tag, i) => tags.slice(i + 1).some((other) => overlap(tag, other)))
+            .length,
         bars: document.querySelector('#detail .bars').getBoundingClientRect().bottom,
         cut: [...document.querySelectorAll('#detail .tag:not([hidden])')]
             .filter((tag) => tag.scrollWidth > tag.clientWidth).length,

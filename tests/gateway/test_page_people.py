@@ -61,7 +61,7 @@ def store(server: RedisProcess) -> Iterator[Any]:
 def stay(
     track: str, ago_s: float, for_s: float, emotion: Emotion, peak: float
 ) -> list[tuple[int, Episode]]:
-    """The records, by time, of a person who came, showed an emotion for the middle third, and left."""
+    """The records, by time, of a person who showed an emotion for the middle third of a stay."""
     now = now_ms()
     start = now - round(ago_s * 1000)
     third = round(for_s * 1000 / 3)
@@ -219,8 +219,8 @@ def test_what_was_not_seen_is_hatched_and_read_out_as_a_gap(
     assert said[0] == "happiness 30 %, 0.9 people in view"
     gaps = """
         const canvas = document.querySelector('.lanes canvas');
-        const row = canvas.getContext('2d').getImageData(0, 5 * devicePixelRatio, canvas.width, 1);
-        const at = (share) => [...row.data.slice(4 * Math.round(share * canvas.width)).slice(0, 160)];
+        const row = canvas.getContext('2d').getImageData(0, 5, canvas.width, 1).data;
+        const at = (share) => [...row.slice(4 * Math.round(share * canvas.width)).slice(0, 160)];
         const kinds = (share) => new Set(at(share).filter((_, i) => i % 4 === 0)).size;
         return [kinds(0.5), kinds(0.85)];
     """
