@@ -9,6 +9,7 @@ import { FrameScheduler, eachSecond } from "./scheduler.js";
 import { say, sayMood } from "./speech.js";
 import { changeLink, drawBanner, drawTotals } from "./status.js";
 import { Tile } from "./tile.js";
+import { Wall, byAttention } from "./wall.js";
 
 /** @typedef {import("./cameras.js").Camera} Camera */
 /** @typedef {import("./cameras.js").CameraStatus} CameraStatus */
@@ -28,6 +29,8 @@ export class App {
   /** @type {boolean | null} */
   #withPictures = null; // not known before the list of cameras is loaded
   #loadingHistories = false;
+  #arranging = false;
+  #wall = new Wall(() => this.#arrange());
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #watchTimer;
   /** @type {FrameScheduler<Camera>} */
@@ -114,9 +117,14 @@ export class App {
   /** @param {CameraStatus} status */
   #setStatus(status) {
     const camera = cameraOf(status.camera);
+    const before = camera.status;
     camera.status = status;
     if (this.#withPictures === null) return;
     if (!this.#tiles.has(status.camera)) this.#add(camera);
+    else if (before?.title !== status.title || before?.group !== status.group) {
+      this.#draw(camera);
+      this.#arrangeSoon();
+    }
     this.#updateHealth(camera);
   }
 
@@ -124,8 +132,8 @@ export class App {
   #add(camera) {
     const tile = new Tile(camera, Boolean(this.#withPictures));
     this.#tiles.set(camera.name, tile);
-    const next = this.#names().find((name) => name > camera.name);
-    byId("cameras").insertBefore(tile.element, (next && this.#tiles.get(next)?.element) || null);
+    byId("cameras").append(tile.element);
+    this.#arrangeSoon();
     this.#observer.observe(tile.element);
     camera.onPicture = () => this.#frames.schedule(camera);
     camera.onEvent = () => { if (!this.#withPictures) this.#frames.schedule(camera); };
@@ -144,7 +152,20 @@ export class App {
     cameras.delete(name);
     this.#watchSoon(); // a request that names a removed camera is refused as a whole
     drawTotals();
+    this.#arrangeSoon();
     this.#route();
+  }
+
+  // Once for all that changes at a time.
+  #arrangeSoon() {
+    if (this.#arranging) return;
+    this.#arranging = true;
+    requestAnimationFrame(() => this.#arrange());
+  }
+
+  #arrange() {
+    this.#arranging = false;
+    this.#wall.arrange([...this.#tiles.values()]);
   }
 
   /**
@@ -157,10 +178,11 @@ export class App {
     if (before?.word === word && before.stale === stale) return;
     camera.shownHealth = { word, stale };
     if (before && before.word !== word && link.gateway && link.redis) {
-      say(`${camera.name} is ${word.toLowerCase()}`);
+      say(`${camera.title} is ${word.toLowerCase()}`);
     }
     this.#draw(camera);
     drawTotals();
+    this.#arrangeSoon();
   }
 
   /** @param {Partial<Link>} change */
@@ -170,8 +192,9 @@ export class App {
     drawBanner();
   }
 
+  // In the order of the wall, which the steps from camera to camera follow.
   #names() {
-    return [...this.#tiles.keys()].sort();
+    return [...this.#tiles.values()].map(({ camera }) => camera).sort(byAttention).map(({ name }) => name);
   }
 
   // Histories of what is in view, one camera after the other: many at once exceed the rate limit.
@@ -260,7 +283,7 @@ export class App {
     byId("grid").hidden = true;
     byId("detail").hidden = false;
     this.#detail = new Detail(byId("detail"), cameraOf(name), neighbours, Boolean(this.#withPictures));
-    document.title = `${name} – emotion-streams`;
+    document.title = `${cameraOf(name).title} – emotion-streams`;
     this.#detail.draw();
     this.#detail.title.focus({ preventScroll: true });
     scrollTo(0, 0);

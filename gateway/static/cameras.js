@@ -25,7 +25,7 @@ import { WIRE } from "./emotions.js";
  * @typedef {{
  *   camera: string, width: number, height: number, fps: number, analysed_fps: number,
  *   last_frame_ms: number | null, owner: string | null, backlog: number | null,
- *   verdict: string, reason: string, stale: boolean,
+ *   verdict: string, reason: string, stale: boolean, title?: string, group?: string,
  * }} CameraStatus
  */
 /**
@@ -174,6 +174,11 @@ export class Camera {
       WIRE.forEach((name, i) => { second.sums[i] += face.probabilities[name]; });
     }
     while (this.seconds[0].at <= at - SPAN_S) this.seconds.shift();
+  }
+
+  // What people call it.
+  get title() {
+    return this.status?.title || this.name;
   }
 
   /**

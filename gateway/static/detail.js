@@ -2,7 +2,7 @@
 import { MEDIAN_OF, rate } from "./cameras.js";
 import { cloned, find, findLink } from "./dom.js";
 import { LANES, face, percent } from "./emotions.js";
-import { identityOf, ordered, shownBy } from "./faces.js";
+import { identityOf, ordered, peopleIn, shownBy } from "./faces.js";
 import { OverTime } from "./overtime.js";
 import { PictureView } from "./picture.js";
 
@@ -26,7 +26,7 @@ export class Detail {
     this.camera = camera;
     section.replaceChildren(cloned("detail-template"));
     this.title = find(section, "h1");
-    this.title.textContent = camera.name;
+    this.title.textContent = camera.title;
     this.state = find(section, ".state");
     this.chips = find(section, ".chips");
     this.bars = find(section, ".bars");
@@ -159,6 +159,7 @@ export class Detail {
         median(({ classify_ms }) => classify_ms),
       ];
       rows.unshift(
+        ["People in view", String(peopleIn(newest))],
         [`Capture to event, median of ${MEDIAN_OF}`, `${median(({ total_ms }) => total_ms)} ms`],
         [`Queue and waiting, median of ${MEDIAN_OF}`, `${median(({ queue_ms, wait_ms }) => queue_ms + wait_ms)} ms`],
         [`Decode, detect, classify, medians of ${MEDIAN_OF}`, `${parts.join(" + ")} ms`],

@@ -55,6 +55,15 @@ export function details(found, number) {
 }
 
 /**
+ * People in view: tracks. A face that was seen only once may be none; without tracking each face counts.
+ * @param {EmotionEvent | null} event
+ */
+export function peopleIn(event) {
+  const faces = event?.faces ?? [];
+  return faces.filter(({ track }) => track).length || faces.length;
+}
+
+/**
  * What stays the same for a face from picture to picture: its track, or its place in the row.
  * @param {Face} found
  * @param {number} index

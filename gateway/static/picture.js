@@ -56,7 +56,7 @@ export class PictureView {
       /** @type {CanvasRenderingContext2D} */ (this.#canvas.getContext("2d")).drawImage(bitmap, 0, 0);
     }
     if (event) this.#drawBoxes(event);
-    this.#canvas.setAttribute("aria-label", describe(this.camera.name, event, this.camera.health().stale));
+    this.#canvas.setAttribute("aria-label", describe(this.camera.title, event, this.camera.health().stale));
   }
 
   /** @param {EmotionEvent} event */
