@@ -71,6 +71,7 @@ SCHEMAS: Final[dict[str, Any]] = {
         cameras=_list(ref("Camera")),
         pictures={"type": "string", "enum": ["on", "blurred", "off"]},
         now_ms=_COUNT,
+        signed_in={"type": "boolean"},
         version=_TEXT,
     ),
     "Face": _object(

@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 import emotion_streams
+from gateway.access import has_session
 from gateway.cursor import format_id
 from gateway.follow import oldest_ms
 from gateway.history import now_ms
@@ -14,7 +15,8 @@ from gateway.services import require_camera, services_of
 async def list_cameras(request: Request) -> JSONResponse:
     """List every camera: state, rate, size, newest frame, backlog and owner.
 
-    `verdict` sums that and the age of its newest event up, with its `reason`.
+    `verdict` sums that and the age of its newest event up, with its `reason`. `signed_in`: by the
+    cookie of the sign-in page.
     """
     parse(Query, request)
     services = services_of(request)
@@ -26,6 +28,7 @@ async def list_cameras(request: Request) -> JSONResponse:
             ],
             "pictures": pictures,
             "now_ms": now_ms(),
+            "signed_in": has_session(request.headers.get("cookie")),
             "version": emotion_streams.__version__,
         }
     )

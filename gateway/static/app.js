@@ -1,5 +1,5 @@
 // The wall of cameras: which cameras exist, which is open, and what is drawn when.
-import { EventStream, PictureStream, fetchJson, pause } from "./api.js";
+import { EventStream, PictureStream, fetchJson, pause, signOut } from "./api.js";
 import { cameraOf, cameras, clock, link } from "./cameras.js";
 import { PageVisibility } from "./connection.js";
 import { Detail } from "./detail.js";
@@ -88,6 +88,7 @@ export class App {
       click.preventDefault(); // its target is not a camera
       (this.#detail ? this.#detail.title : byId("cameras")).focus();
     });
+    byId("sign-out").addEventListener("click", signOut);
     eachSecond(() => this.#redraw());
     this.#visibility.start();
     this.#loadCameras();
@@ -98,7 +99,7 @@ export class App {
   async #loadCameras() {
     let answer;
     try {
-      answer = await fetchJson("/api/cameras");
+      answer = await fetchJson("api/cameras");
     } catch (error) {
       const { status } = /** @type {{ status?: number }} */ (error);
       // 503: the gateway cannot read Redis. Else it is away, which the event stream shows.
@@ -106,6 +107,7 @@ export class App {
       return;
     }
     this.#setLink({ redis: true });
+    byId("sign-out").hidden = !answer.signed_in;
     clock.ahead_ms = answer.now_ms - Date.now();
     this.#withPictures = answer.pictures !== "off";
     for (const status of /** @type {CameraStatus[]} */ (answer.cameras)) this.#setStatus(status);
@@ -207,7 +209,7 @@ export class App {
       if (!camera) break;
       camera.stale = false; // before loading: what is missed from here on sets it again
       try {
-        camera.load(await fetchJson(`/api/cameras/${camera.name}/history`));
+        camera.load(await fetchJson(`api/cameras/${camera.name}/history`));
         this.#draw(camera);
       } catch {
         camera.stale = true;

@@ -13,7 +13,7 @@ const WRITTEN_WITHIN_MS = 2000; // after the frame that decided a record
  * @param {number} step minutes
  */
 export const loadTrend = (camera, { from, to }, step) =>
-  fetchJson(`/api/cameras/${camera}/trend?from=${Math.floor(from)}&to=${Math.ceil(to)}&step=${step}`);
+  fetchJson(`api/cameras/${camera}/trend?from=${Math.floor(from)}&to=${Math.ceil(to)}&step=${step}`);
 
 /**
  * The newest records of a span, in at most so many pages, handed over page by page. Returns the time from
@@ -26,7 +26,7 @@ export const loadTrend = (camera, { from, to }, step) =>
 export async function loadEpisodes(camera, { from, to }, pages, onPage) {
   let end = Math.ceil(to) + WRITTEN_WITHIN_MS;
   for (let page = 0; page < pages; page += 1) {
-    const path = `/api/cameras/${camera}/episodes?to=${end}&limit=${PAGE}`;
+    const path = `api/cameras/${camera}/episodes?to=${end}&limit=${PAGE}`;
     const records = /** @type {EpisodeRecord[]} */ ((await fetchJson(path)).episodes);
     onPage(records);
     if (records.length < PAGE || records[0].decided_ms < from) return from;

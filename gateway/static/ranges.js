@@ -75,7 +75,7 @@ export function timeText(at, span_ms) {
  * @param {Span} span
  */
 export const exportPath = (camera, kind, format, { from, to }) =>
-  `/api/cameras/${camera}/export?kind=${kind}&format=${format}&from=${Math.floor(from)}&to=${Math.ceil(to)}`;
+  `api/cameras/${camera}/export?kind=${kind}&format=${format}&from=${Math.floor(from)}&to=${Math.ceil(to)}`;
 
 /**
  * Points of seconds: one was seen if it has an event.

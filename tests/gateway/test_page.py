@@ -499,20 +499,6 @@ def test_without_pictures_the_boxes_are_shown_alone(
         assert browser.errors() == []
 
 
-def test_a_browser_shows_the_token_as_password(
-    browser: Browser, server: RedisProcess, store: Any
-) -> None:
-    token = "0123456789abcdef"
-    with (
-        Gateway(server.url, "--max-rate", "1000", token=token) as gateway,
-        Feeder(server.url, "lobby"),
-    ):
-        browser.open(gateway.base.replace("://", f"://anybody:{token}@"))
-        browser.wait(lambda: browser.all(".box"))
-        assert browser.text("#link") == "Connected"
-        assert browser.errors() == []
-
-
 def test_without_a_camera_the_page_says_what_comes(
     browser: Browser, page: Gateway, store: Any
 ) -> None:
