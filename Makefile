@@ -3,12 +3,10 @@ PYTHON ?= python3
 # In the environment, because every user can read the command lines of processes.
 export SOURCE ?= demo
 export ARGS ?=
+export SINKS ?=
 SECONDS ?= 600
 SEED ?= 1
 BIN := .venv/bin
-# Run in a separate process: after other files a pytest process died in it without a message, alone
-# it does not. The cause is unknown.
-ALONE := tests/worker/test_app.py
 
 .DEFAULT_GOAL := help
 
@@ -20,7 +18,7 @@ help: ## list the targets
 redis: .venv/installed-run ## a server at 127.0.0.1:6379 that keeps frames in memory alone
 	@exec $(BIN)/python -m deploy.redis_server
 
-run: .venv/installed-run ## analyse SOURCE (demo, 0, rtsp://..., a file) and print the events
+run: .venv/installed-run ## analyse SOURCE (demo, 0, rtsp://..., a file), deliver to SINKS (a file), print the events
 	@case "$(if $(filter command,$(origin SOURCE)),$$SOURCE)" in *://*@*|*://*\?*=*) \
 		echo "make: every user of this machine could read the password; write SOURCE before make:" >&2; \
 		echo "    SOURCE='rtsp://...' make run" >&2; exit 2;; esac
@@ -30,12 +28,7 @@ run: .venv/installed-run ## analyse SOURCE (demo, 0, rtsp://..., a file) and pri
 	@exec $(BIN)/python -m deploy.local $(ARGS)
 
 test: .venv/installed-test ## run every test that this machine can
-ifeq ($(ARGS),)
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore $(ALONE)
-	$(BIN)/python -m pytest $(ALONE)
-else
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
-endif
 
 check: lint test ## what has to pass before a commit: format, lint, types, words, tests
 

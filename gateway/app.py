@@ -1,4 +1,4 @@
-"""The application: the routes behind the guard."""
+"""The application: routes behind the access middleware."""
 
 from typing import Final
 
@@ -22,7 +22,7 @@ from gateway.settings import GatewaySettings, is_loopback
 def build(settings: GatewaySettings, services: Services) -> Starlette:
     """Return the application over these services."""
     access = None if settings.token is None else Access(settings.token)
-    guard = Middleware(
+    middleware = Middleware(
         AccessMiddleware,
         access=access,
         hosts=_hosts(settings),
@@ -38,7 +38,7 @@ def build(settings: GatewaySettings, services: Services) -> Starlette:
             *([] if access is None else _SESSIONS),
             Mount("/static", _Static(directory=page.STATIC)),
         ],
-        middleware=[guard],
+        middleware=[middleware],
         exception_handlers=HANDLERS,
     )
     app.state.services = services
@@ -60,7 +60,7 @@ class _Static(StaticFiles):
 
 
 def _hosts(settings: GatewaySettings) -> frozenset[str] | None:
-    """Any name will do where a token is asked for: a stranger's page does not have it."""
+    """Return the accepted host names; any name is accepted if a token is required."""
     if settings.token is not None or not is_loopback(settings.host):
         return None
     return frozenset({"localhost", "127.0.0.1", "::1", settings.host})

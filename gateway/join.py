@@ -1,4 +1,4 @@
-"""A camera's frames and events, brought together by their common id."""
+"""Joins a camera's frames and events by their common id."""
 
 from collections import OrderedDict
 from typing import Final

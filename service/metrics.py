@@ -4,6 +4,7 @@ Labels are a camera's name, an outcome, a stage or a reason: never a URL, a trac
 """
 
 import math
+from collections.abc import Callable
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
@@ -16,6 +17,10 @@ from emotion_streams.ledger import Ledger, Outcome
 _SECONDS: Final = (
     0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0,
 )  # fmt: skip
+# From a target nearby to one that was away for a day.
+_DELAYS: Final = (
+    0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0, 3600.0, 86400.0,
+)  # fmt: skip
 _FACES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 # From a face that flickers (a track is kept for 1.5 s without one) to a person who stays.
 _TRACK_SECONDS: Final = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
@@ -23,7 +28,7 @@ _TRACK_SECONDS: Final = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 
 def build_info(registry: CollectorRegistry, process: str, **about: str) -> None:
     """Set `emotion_build_info`: version, process, and other constants of its lifetime."""
-    info = Info("emotion_build", "What runs.", registry=registry)
+    info = Info("emotion_build", "Version and process.", registry=registry)
     info.info({"version": emotion_streams.__version__, "process": process, **about})
 
 
@@ -201,38 +206,36 @@ class ProducerMetrics:
         self.published_bytes = counter("emotion_published_bytes", "Bytes stored in Redis.")
         self.skipped = counter(
             "emotion_skipped_frames",
-            "Frames left out on purpose: above the rate asked for (rate), or nothing moved "
+            "Frames skipped on purpose: above the requested rate (rate), or without motion "
             "(motion).",
             "reason",
         )
         self.dropped = counter(
             "emotion_capture_drops",
-            "Frames lost before Redis: held up on the way "
+            "Frames lost before Redis: delayed on the way "
             "(stale), replaced by a newer one (newer), "
             "Redis was full (full) or refused them (refused), its process ended (restart).",
             "reason",
         )
-        self.decode_errors = counter(
-            "emotion_capture_decode_errors", "Frames that were damaged and left out."
-        )
-        self.up = gauge("emotion_camera_up", "1 while frames come from the camera, else 0.")
+        self.decode_errors = counter("emotion_capture_decode_errors", "Damaged frames, skipped.")
+        self.up = gauge("emotion_camera_up", "1 while the camera delivers frames, else 0.")
         self.reconnects = counter(
-            "emotion_camera_reconnects", "Times the camera failed and was opened again."
+            "emotion_camera_reconnects", "Times the camera failed and was reopened."
         )
         self.restarts = counter(
             "emotion_camera_restarts",
-            "Times the camera's process was ended because it hung, or crashed.",
+            "Times the camera's process hung or crashed, and was restarted.",
         )
         self.last_frame = gauge(
             "emotion_camera_last_frame_timestamp_seconds", "Unix time of the newest frame."
         )
         self.frame_age = gauge(
-            "emotion_camera_frame_age_seconds", "How old the newest frame is; NaN before the first."
+            "emotion_camera_frame_age_seconds", "Age of the newest frame; NaN before the first."
         )
         self.redis_errors = counter("emotion_producer_redis_errors", "Failed calls to Redis.")
         self.config_valid = Gauge(
             "emotion_producer_config_valid",
-            "1 while the settings file can be used; 0 while the cameras run by an earlier one.",
+            "1 if the settings file is valid; 0 while an earlier one is in use.",
             registry=registry,
         )
         self._per_camera = (
@@ -266,8 +269,8 @@ class GatewayMetrics:
         def gauge(name: str, meaning: str, *labels: str) -> Gauge:
             return Gauge(f"emotion_gateway_{name}", meaning, labels, registry=registry)
 
-        self.requests = counter("requests", "Requests answered.", "route", "status")
-        self.streams = gauge("streams", "Streams and exports open now.", "route")
+        self.requests = counter("requests", "Requests served.", "route", "status")
+        self.streams = gauge("streams", "Open streams and exports.", "route")
         self.sent_events = counter("sent_events", "Events and episodes sent to clients.")
         self.dropped_events = counter(
             "dropped_events", "Events and episodes left out for clients that were too slow."
@@ -276,3 +279,65 @@ class GatewayMetrics:
         self.watched = gauge("watched_cameras", "Cameras whose frames are read for pictures.")
         self.frames_read_bytes = counter("frames_read_bytes", "Bytes of JPEG read for pictures.")
         self.redis_errors = counter("redis_errors", "Failed calls to Redis, each tried again.")
+
+
+class SinkMetrics:
+    """Metrics of the sinks, per sink."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, meaning: str, *labels: str) -> Counter:
+            return Counter(f"emotion_sink_{name}", meaning, ("sink", *labels), registry=registry)
+
+        self.records = counter(
+            "records", "Records that are done: delivered, or stored as dead letters.", "kind"
+        )
+        self.dead_letters = counter("dead_letters", "Records that the target refused.")
+        self.filtered = counter("filtered_records", "Records left out by the sink's filters.")
+        self.unreadable = counter("unreadable_records", "Entries that could not be parsed.")
+        self.gaps = counter(
+            "gaps", "Times that Redis may have trimmed records before they were delivered."
+        )
+        self.failures = counter("failures", "Failed attempts to deliver, each tried again.")
+        self.up = Gauge(
+            "emotion_sink_up", "1 while the target takes records, else 0.", ("sink",),
+            registry=registry,
+        )  # fmt: skip
+        self.lag = Gauge(
+            "emotion_sink_lag_seconds",
+            "Age of the oldest record that waits; 0 if none does.",
+            ("sink",),
+            registry=registry,
+        )
+        self.delay = Histogram(
+            "emotion_sink_delay_seconds",
+            "From the frame that decided a record, or the end of a minute, to its delivery.",
+            ("sink",),
+            buckets=_DELAYS,
+            registry=registry,
+        )
+        self.redis_errors = Counter(
+            "emotion_sink_redis_errors", "Failed calls to Redis, each tried again.",
+            registry=registry,
+        )  # fmt: skip
+        self.config_valid = Gauge(
+            "emotion_sink_config_valid",
+            "1 while the settings file can be used; 0 while the sinks run by an earlier one.",
+            registry=registry,
+        )
+
+    def init_sink(self, sink: str, lag_s: Callable[[], float]) -> None:
+        """Initialise every series of a sink to 0."""
+        for kind in ("episodes", "minutes", "events"):
+            self.records.labels(sink, kind)
+        for counter in (
+            self.dead_letters, self.filtered, self.unreadable, self.gaps, self.failures,
+        ):  # fmt: skip
+            counter.labels(sink)
+        self.up.labels(sink).set(0)
+        self.lag.labels(sink).set_function(lag_s)
+        self.delay.labels(sink)
+
+    def remove_sink(self, sink: str) -> None:
+        """Remove the gauges of a sink that was removed from the settings."""
+        for gauge in (self.up, self.lag):
+            gauge.remove(sink)

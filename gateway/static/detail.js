@@ -1,4 +1,5 @@
 // One camera, large: its picture, each face's probabilities as bars, and what was seen over time.
+import { fetchHeader } from "./api.js";
 import { MEDIAN_OF, rate } from "./cameras.js";
 import { cloned, find, findLink } from "./dom.js";
 import { LANES, face, percent } from "./emotions.js";
@@ -35,6 +36,7 @@ export class Detail {
     findLink(section, ".previous").href = `#/${neighbours.previous}`;
     findLink(section, ".next").href = `#/${neighbours.next}`;
     find(section, ".steps").hidden = neighbours.next === camera.name;
+    this.#showReach(find(section, ".reach"));
     find(section, ".lanes .people").after(...LANES.map(laneLabel));
     this.bars.append(...LANES.map(bar));
     this.picture = new PictureView(find(section, ".picture"), camera, { choosable: true, withPictures });
@@ -44,6 +46,16 @@ export class Detail {
     }
     this.overTime = new OverTime(section, camera);
     this.drawPicture();
+  }
+
+  /**
+   * How far back an export reaches now: to the oldest event that Redis keeps.
+   * @param {HTMLElement} element
+   */
+  async #showReach(element) {
+    const oldest = await fetchHeader(`api/cameras/${this.camera.name}/export`, "X-Oldest-Event");
+    const time = new Date(oldest ?? Number.NaN);
+    if (!Number.isNaN(time.getTime())) element.textContent = `since ${time.toLocaleString()}`;
   }
 
   drawPicture() {

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import helm_python as helm
 import kubernetes_validate
 import pytest
 import yaml
@@ -19,7 +18,10 @@ from pydantic import BaseModel, ValidationError
 
 from gateway.settings import GatewaySettings
 from producer.config import read_cameras
+from sinks.config import read_sinks
+from sinks.settings import SinkSettings
 from tests.deploy import promql, values_schema
+from tests.deploy.helm import Helm, HelmError
 from tests.deploy.processes import ROOT, Process
 from tests.deploy.programs import need
 from tests.deploy.valkey import FOLDER, ROLES
@@ -48,6 +50,13 @@ VALUES: Final[dict[str, dict[str, Any]]] = {
         },
         "valkey": {"tls": {"existingSecret": "valkey-tls"}},
         "gateway": {"replicas": 2, "settings": {"blur_faces": True}},
+        "sink": {
+            "sinks": {
+                "home": {"type": "mqtt", "url": "mqtts://emotion:${MQTT_PASSWORD}@broker"},
+                "archive": {"type": "sql", "url": "postgresql://db/faces", "states": False},
+            },
+            "existingSecret": "sinks",
+        },
         "producers": {
             "north": {
                 "cameras": {"gate": {"source": "rtsp://u:${GATE_PASSWORD}@192.0.2.1/"}},
@@ -79,12 +88,16 @@ VALUES: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-def render(values: dict[str, Any]) -> list[Manifest]:
-    with helm.Chart.load(str(CHART)) as chart:
-        files = chart.render(copy.deepcopy(values), name="demo", namespace="faces")
+@pytest.fixture(scope="module")
+def helm() -> Iterator[Helm]:
+    with Helm(CHART) as process:
+        yield process
+
+
+def render(helm: Helm, values: dict[str, Any]) -> list[Manifest]:
     return [
         manifest
-        for path, text in files.items()
+        for path, text in helm.render(values).items()
         if path.endswith(".yaml")
         for manifest in yaml.safe_load_all(text)
         if manifest
@@ -92,13 +105,13 @@ def render(values: dict[str, Any]) -> list[Manifest]:
 
 
 @pytest.fixture(scope="module", params=VALUES)
-def manifests(request: pytest.FixtureRequest) -> list[Manifest]:
-    return render(VALUES[request.param])
+def manifests(helm: Helm, request: pytest.FixtureRequest) -> list[Manifest]:
+    return render(helm, VALUES[request.param])
 
 
 @pytest.fixture(scope="module")
-def full() -> list[Manifest]:
-    return render(VALUES["gpu, keda and tls"])
+def full(helm: Helm) -> list[Manifest]:
+    return render(helm, VALUES["gpu, keda and tls"])
 
 
 def the(manifests: list[Manifest], kind: str, name: str) -> Manifest:
@@ -184,6 +197,7 @@ class TestProcesses:
             ("demo-worker", "worker"),
             ("demo-gateway", "gateway"),
             ("demo-producer-north", "producer"),
+            ("demo-sink", "sink"),
         ):
             environment = env(full, name)
             assert environment["EMOTION_REDIS_USERNAME"]["value"] == role
@@ -196,6 +210,7 @@ class TestProcesses:
             ("demo-worker", "worker"),
             ("demo-gateway", "gateway"),
             ("demo-producer-north", "producer"),
+            ("demo-sink", "sink"),
         ):
             service = the(full, "Service", f"demo-{process}-metrics")["metadata"]["name"]
             variable = f"EMOTION_{process.upper()}_METRICS_ALLOWED_HOSTS"
@@ -210,7 +225,11 @@ class TestProcesses:
             assert given <= known
 
     def test_are_probed_where_they_answer(self, full: list[Manifest]) -> None:
-        for name, kind in (("worker", WorkerSettings), ("gateway", GatewaySettings)):
+        for name, kind in (
+            ("worker", WorkerSettings),
+            ("gateway", GatewaySettings),
+            ("sink", SinkSettings),
+        ):
             container = container_of(full, f"demo-{name}")
             ports = {port["name"]: port["containerPort"] for port in container["ports"]}
             assert ports["metrics"] == kind.model_fields["metrics_port"].default
@@ -236,30 +255,36 @@ class TestProcesses:
         assert container["resources"]["requests"] == {"cpu": "2", "memory": "6Gi"}
         assert dict(pods(full))["demo-worker"]["runtimeClassName"] == "nvidia"
 
-    def test_a_kind_of_process_may_be_ahead_of_the_others(self) -> None:
-        manifests = render(VALUES["a cluster elsewhere, little else"])
+    def test_a_kind_of_process_may_be_ahead_of_the_others(self, helm: Helm) -> None:
+        manifests = render(helm, VALUES["a cluster elsewhere, little else"])
         tags = {
             name: pod["containers"][0]["image"].rpartition(":")[2] for name, pod in pods(manifests)
         }
         ahead = {"demo-gateway": "1.3.0"}
         assert tags == {"demo-worker": "1.2.3", "demo-producer-desk": "1.2.3", **ahead}
 
-    def test_a_set_of_usb_cameras_goes_to_the_machine_that_has_them(self) -> None:
-        pod = dict(pods(render(VALUES["a cluster elsewhere, little else"])))["demo-producer-desk"]
+    def test_a_set_of_usb_cameras_goes_to_the_machine_that_has_them(self, helm: Helm) -> None:
+        pod = dict(pods(render(helm, VALUES["a cluster elsewhere, little else"])))[
+            "demo-producer-desk"
+        ]
         assert pod["nodeSelector"] == {"kubernetes.io/hostname": "desk"}
         assert pod["tolerations"] == [{"key": "desk", "operator": "Exists"}]
         assert pod["securityContext"]["supplementalGroups"] == [44]
         assert pod["containers"][0]["resources"]["limits"]["squat.ai/video"] == 1
 
-    def test_no_camera_runs_that_nobody_asked_for(self) -> None:
-        names = {manifest["metadata"]["name"] for manifest in render({})}
+    def test_no_camera_runs_that_nobody_asked_for(self, helm: Helm) -> None:
+        names = {manifest["metadata"]["name"] for manifest in render(helm, {})}
         assert not [name for name in names if "producer" in name]
-        sets = [name for name, _ in pods(render(VALUES["gpu, keda and tls"])) if "producer" in name]
+        sets = [
+            name
+            for name, _ in pods(render(helm, VALUES["gpu, keda and tls"]))
+            if "producer" in name
+        ]
         assert sets == ["demo-producer-north"]
 
-    def test_settings_arrive_as_they_were_written(self) -> None:
+    def test_settings_arrive_as_they_were_written(self, helm: Helm) -> None:
         settings = {"keep_events": 1_000_000, "keep_hours": 0.5, "model": "simpnet-v2"}
-        given = env(render({"worker": {"settings": settings}}), "demo-worker")
+        given = env(render(helm, {"worker": {"settings": settings}}), "demo-worker")
         assert {name: given[f"EMOTION_WORKER_{name.upper()}"]["value"] for name in settings} == {
             "keep_events": "1000000",
             "keep_hours": "0.5",
@@ -268,9 +293,9 @@ class TestProcesses:
 
     @pytest.mark.parametrize(("holds", "limit"), [("2gb", "2560Mi"), ("512mb", "640Mi")])
     def test_valkey_has_a_quarter_more_memory_than_it_may_fill(
-        self, holds: str, limit: str
+        self, helm: Helm, holds: str, limit: str
     ) -> None:
-        container = container_of(render({"valkey": {"maxmemory": holds}}), "demo-valkey")
+        container = container_of(render(helm, {"valkey": {"maxmemory": holds}}), "demo-valkey")
         assert container["args"] == ["--maxmemory", holds]
         assert container["resources"]["limits"]["memory"] == limit
 
@@ -299,6 +324,19 @@ class TestProcesses:
         path.write_text(the(full, "ConfigMap", "demo-producer-north")["data"]["cameras.yaml"])
         assert "gate" in read_cameras(path)
 
+    def test_a_sink_reads_a_file_that_it_understands_and_runs_once(
+        self, full: list[Manifest], tmp_path: Path
+    ) -> None:
+        path = tmp_path / "sinks.yaml"
+        path.write_text(the(full, "ConfigMap", "demo-sink")["data"]["sinks.yaml"])
+        assert set(read_sinks(path, {"MQTT_PASSWORD": "x"})) == {"home", "archive"}
+        spec = the(full, "Deployment", "demo-sink")["spec"]
+        assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+        assert container_of(full, "demo-sink")["envFrom"] == [{"secretRef": {"name": "sinks"}}]
+
+    def test_without_sinks_no_sink_runs(self, helm: Helm) -> None:
+        assert not [one for one in render(helm, {}) if "sink" in one["metadata"]["name"]]
+
     def test_valkey_gets_the_very_files(self, full: list[Manifest]) -> None:
         data = the(full, "ConfigMap", "demo-valkey")["data"]
         assert set(data) == {"valkey.conf", "valkey-tls.conf", "users.acl", "start.sh"}
@@ -307,9 +345,9 @@ class TestProcesses:
 
 
 class TestScaling:
-    def test_replicas_are_left_to_keda(self, full: list[Manifest]) -> None:
+    def test_replicas_are_left_to_keda(self, helm: Helm, full: list[Manifest]) -> None:
         assert "replicas" not in the(full, "Deployment", "demo-worker")["spec"]
-        assert the(render({}), "Deployment", "demo-worker")["spec"]["replicas"] == 2
+        assert the(render(helm, {}), "Deployment", "demo-worker")["spec"]["replicas"] == 2
 
     def test_no_data_is_a_fault_and_never_sheds_workers(self, full: list[Manifest]) -> None:
         spec = the(full, "ScaledObject", "demo-worker")["spec"]
@@ -392,15 +430,20 @@ class TestValues:
             {"producers": {"x": {"cameras": {"a": {"source": 0}}, "defaults": {"fsp": 3}}}},
             {"producers": {"x": {"cameras": {"a": {"source": "rtsp://u:hunter2@192.0.2.1/"}}}}},
             {"worker": {"settings": {"engine": "cuda"}}},
+            {"sink": {"sinks": {"x": {"type": "mqtt"}}}},
+            {"sink": {"sinks": {"x": {"type": "kafka", "url": "kafka://x"}}}},
+            {"sink": {"sinks": {"x": {"type": "mqtt", "url": "mqtt://u:hunter2@b"}}}},
+            {"sink": {"sinks": {"x": {"type": "sql", "url": "sqlite:///f", "topic": "x"}}}},
+            {"sink": {"sinks": {"x": {"type": "sql", "url": "sqlite:///f", "types": ["left"]}}}},
             {"worker": {"settings": {"threads": 0}}},
             {"worker": {"canary": {"settings": {"weight": 0}}}},
             {"gateway": {"settings": {"max_rate": "fast"}}},
         ],
         ids=str,
     )
-    def test_a_slip_is_refused(self, slip: dict[str, Any]) -> None:
-        with helm.Chart.load(str(CHART)) as chart, pytest.raises(helm.HelmError):
-            chart.validate_schema(slip)
+    def test_a_slip_is_refused(self, helm: Helm, slip: dict[str, Any]) -> None:
+        with pytest.raises(HelmError):
+            helm.validate(slip)
 
     @pytest.mark.parametrize(
         "source",
@@ -413,9 +456,24 @@ class TestValues:
             "http://192.0.2.1:8080/now@home.mjpg",
         ],
     )
-    def test_a_source_without_a_plain_password_is_taken(self, source: str | int) -> None:
-        with helm.Chart.load(str(CHART)) as chart:
-            chart.validate_schema({"producers": {"x": {"cameras": {"gate": {"source": source}}}}})
+    def test_a_source_without_a_plain_password_is_taken(
+        self, helm: Helm, source: str | int
+    ) -> None:
+        helm.validate({"producers": {"x": {"cameras": {"gate": {"source": source}}}}})
+
+    def test_a_sink_with_all_kinds_of_options_is_taken(self, helm: Helm) -> None:
+        sink = {
+            "type": "webhook",
+            "url": "https://u:${PASSWORD}@example.org/hook",
+            "headers": {"Authorization": "Bearer ${TOKEN}"},
+            "records": ["episodes", "events"],
+            "types": ["emotion.started"],
+            "emotions": ["happiness"],
+            "cameras": ["gate"],
+            "min_duration_ms": 500,
+            "max_age_s": 60,
+        }
+        helm.validate({"sink": {"sinks": {"hook": sink}}})
 
     def test_takes_cameras_and_settings_as_the_processes_do(self) -> None:
         schema = json.loads(values_schema.PATH.read_text())
@@ -443,35 +501,38 @@ class TestValues:
         ],
         ids=str,
     )
-    def test_what_contradicts_itself_is_refused(self, values: dict[str, Any], reason: str) -> None:
-        with pytest.raises(helm.HelmError, match=reason):
-            render(values)
+    def test_what_contradicts_itself_is_refused(
+        self, helm: Helm, values: dict[str, Any], reason: str
+    ) -> None:
+        with pytest.raises(HelmError, match=reason):
+            render(helm, values)
 
     @pytest.mark.parametrize("labels", [{"release": None}, {"release": "p", "team": "a"}], ids=str)
-    def test_monitoring_takes_any_labels_or_none(self, labels: dict[str, str | None]) -> None:
-        monitor = the(render({"monitoring": {"labels": labels}}), "ServiceMonitor", "demo")
+    def test_monitoring_takes_any_labels_or_none(
+        self, helm: Helm, labels: dict[str, str | None]
+    ) -> None:
+        monitor = the(render(helm, {"monitoring": {"labels": labels}}), "ServiceMonitor", "demo")
         given = {name: value for name, value in labels.items() if value}
         assert given.items() <= monitor["metadata"]["labels"].items()
 
-    def test_the_example_of_producers_is_one(self) -> None:
+    def test_the_example_of_producers_is_one(self, helm: Helm) -> None:
         text = (CHART / "values.yaml").read_text()
         (example,) = re.findall(r"^#   producers:\n(?:#     .*\n)+", text, re.MULTILINE)
         values = yaml.safe_load(re.sub(r"^# ", "", example, flags=re.MULTILINE))
-        assert [one for one, _ in pods(render(values)) if "producer" in one] == [
+        assert [one for one, _ in pods(render(helm, values)) if "producer" in one] == [
             "demo-producer-north"
         ]
 
-    def test_what_the_documentation_sets_may_be_set(self) -> None:
+    def test_what_the_documentation_sets_may_be_set(self, helm: Helm) -> None:
         text = (ROOT / "docs" / "operations.md").read_text()
         commands = re.findall(r"--set ([\w.=,-]+)", text)
         assert len(commands) > 3
-        with helm.Chart.load(str(CHART)) as chart:
-            for command in commands:
-                chart.validate_schema(_set(command))
+        for command in commands:
+            helm.validate(_set(command))
         assert "--reuse-values --set" not in text, "it would keep the old chart's defaults"
 
-    def test_helm_lints_the_chart(self) -> None:
-        found = helm.lint(str(CHART))
+    def test_helm_lints_the_chart(self, helm: Helm) -> None:
+        found = helm.lint()
         assert found["errors"] == []
         assert [one["error"] for one in found["messages"]] == ["icon is recommended"]
 

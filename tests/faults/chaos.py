@@ -32,7 +32,7 @@ _STATES: Final = (*map(str, Outcome), "trimmed", "in_flight", "queued")
 
 
 class Chaos:
-    """A site of two workers and nine cameras, the faults that may befall it, and the tally."""
+    """A site of two workers and seven cameras, the faults that may befall it, and the tally."""
 
     def __init__(self, site: Site, server: RedisProcess, proxy: CuttingProxy, seed: int) -> None:
         self.recovery_s: dict[str, list[float]] = {}
@@ -277,8 +277,6 @@ def main() -> int:
         for number in range(5):
             site.feed(f"live{number}", fps=3, face_every=1 + number)
         site.feed("file", policy="every", fps=3, face_every=1)
-        site.feed("ahead", fps=2, clock_off_ms=10_000)
-        site.feed("behind", fps=2, clock_off_ms=-10_000)
         site.producer("demo", "--fps", "4")
         chaos = Chaos(site, server, proxy, arguments.seed)
         chaos.run(arguments.seconds)

@@ -43,7 +43,7 @@ def test_without_redis_it_says_so_and_goes_on_once_it_is_back() -> None:
         eventually(lambda: gateway.probe("/readyz").status_code == 503)
         eventually(lambda: gateway.get("/api/cameras").status_code == 503)
         answer = gateway.get("/api/cameras/lobby/events")
-        assert answer.json() == {"error": "Redis cannot be reached; try again"}
+        assert answer.json() == {"error": "Redis unreachable; try again"}
         assert gateway.probe("/healthz").status_code == 200, "alive it is"
         server.restart()
         with Feeder(server.url, "back"):

@@ -8,6 +8,7 @@ import redis
 from selenium.webdriver.common.keys import Keys
 
 from emotion_streams import EMOTIONS, Box, Face
+from emotion_streams.emotions import Label
 from tests.gateway.browser import Browser, require
 from tests.gateway.feeder import Feeder, Scene, face, portrait
 from tests.gateway.processes import Gateway
@@ -76,15 +77,15 @@ COLUMNS, ROWS = 9, 5
 def crowd() -> Scene:
     """45 faces in rows, the rear ones smaller, as in a lecture hall."""
     faces = []
+    labels: tuple[Label, ...] = ("happiness", "uncertain", "neutral")
     for row in range(ROWS):
         side = 16.0 + 7 * row
         for column in range(COLUMNS):
             box = Box(6 + column * 70 + 9 * (row % 2), 8 + row * 92, side, side * 1.2)
-            label = ("happiness", "uncertain", "neutral")[column % 3]
             found = replace(face("fear", 0.6, box), smoothed=dict.fromkeys(EMOTIONS, 0.125))
             track = f"{row}-{column}.0"
-            faces.append(replace(found, track=track, label=label, label_since_ms=7))
-    return Scene(portrait(), tuple(faces))  # type: ignore[arg-type]
+            faces.append(replace(found, track=track, label=labels[column % 3], label_since_ms=7))
+    return Scene(portrait(), tuple(faces))
 
 
 # Every pair of a label and a face, or two labels, that overlap; and labels outside of the picture.

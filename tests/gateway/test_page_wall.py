@@ -93,8 +93,13 @@ def test_so_many_cameras_are_to_be_seen_at_once_as_chosen(
         return [...document.querySelectorAll('.tile')].filter((tile) =>
             tile.getBoundingClientRect().bottom <= innerHeight).length;
     """
+
+    def run() -> None:
+        for name in names:
+            register(client, name)
+
     with (
-        again(lambda: [register(client, name) for name in names] and None),
+        again(run),
         Gateway(redis_url) as gateway,
     ):
         browser.open(gateway.base)

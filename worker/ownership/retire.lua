@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 -- Drops expired events and dead letters of a camera without an owner. Deletes the camera's keys when
--- nothing is left, except its lease, whose epoch never decreases. A key of the wrong type is ignored,
+-- nothing is left, except its lease, whose epoch never decreases, and its episodes and minutes, which
+-- expire. A key of the wrong type is ignored,
 -- and is deleted with the others.
 -- KEYS: camera_keys(). ARGV: age (ms), how far ahead an id may be (ms).
 -- Returns 1 if the camera is gone, else 0.
@@ -14,17 +15,15 @@ local function bounded(text, most)
   return math.min(number, most)
 end
 
-local lease = redis.pcall('HMGET', KEYS[3], 'owner', 'expires_ms', 'clock_offset_ms')
+local lease = redis.pcall('HMGET', KEYS[3], 'owner', 'expires_ms')
 if lease.err then lease = {} end
 if lease[1] and lease[1] ~= '' and bounded(lease[2], 2 ^ 53) > now then return 0 end
 
 local open = redis.pcall('HGET', KEYS[7], 'open')
 if open == '1' then return 0 end -- its next owner closes the tracks
 
--- Frames and events are dated by a clock that may be behind, dead letters by Redis.
-local behind = bounded(lease[3], now)
+local oldest = math.max(0, now - ARGV[1])
 for _, key in ipairs({ KEYS[1], KEYS[2], KEYS[5] }) do
-  local oldest = math.max(0, now - ARGV[1] - (key == KEYS[5] and 0 or behind))
   if key ~= KEYS[1] then redis.pcall('XTRIM', key, 'MINID', string.format('%.0f', oldest)) end
   local info = redis.pcall('XINFO', 'STREAM', key)
   if not info.err then -- else there is no such key, or no such stream
@@ -36,6 +35,5 @@ for _, key in ipairs({ KEYS[1], KEYS[2], KEYS[5] }) do
     if stream['length'] > 0 or is_recent then return 0 end
   end
 end
--- Its episodes and minutes expire.
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[7])
 return 1

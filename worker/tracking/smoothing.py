@@ -22,8 +22,8 @@ from worker.tracking.types import Sighting
 
 def begin(sighting: Sighting, raw: Eight, now_ms: int, raw_ms: int) -> Steady:
     """Return the state of a new track. Its label is uncertain at first."""
-    weight, is_clear_ = _weight(sighting)
-    rival = _target(UNCERTAIN, raw) if is_clear_ else UNCERTAIN
+    weight, clear = _weight(sighting)
+    rival = _target(UNCERTAIN, raw) if clear else UNCERTAIN
     return Steady(UNCERTAIN, now_ms, raw, weight, raw, raw_ms, rival, now_ms)
 
 

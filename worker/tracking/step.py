@@ -45,7 +45,7 @@ def advance(
     minutes = Summaries(state.minute, now_ms)
     minutes.add_frame(last_ms, now_ms, len(sightings))
     people = People(Moment(state.camera, association.frame_id, now_ms), policy, minutes)
-    tracks = _admitted(state, association)
+    tracks = _admitted(state, association, now_ms)
     present = {} if has_jumped else {each.id: each for each in state.people if each.id in tracks}
     for person in state.people:
         if person.id not in present:
@@ -130,7 +130,7 @@ def steady(
     return (known.label, known.raw, known.raw_ms) if is_held else None
 
 
-def _admitted(state: TrackingState, association: Association) -> dict[str, Track]:
+def _admitted(state: TrackingState, association: Association, now_ms: int) -> dict[str, Track]:
     """Return the tracks that the state may know after this frame, by id.
 
     These are the tracks that it knows, open or not yet entered, and those that began after its last
@@ -142,7 +142,9 @@ def _admitted(state: TrackingState, association: Association) -> dict[str, Track
     admitted: dict[str, Track] = {}
     for track in association.after.items[:MAX_TRACKS]:
         if track.id in known or oldest < _first_frame(track.id) <= newest:
-            admitted[track.id] = track
+            # The chain may be ahead of this frame.
+            is_ahead = track.last_ms > now_ms
+            admitted[track.id] = track._replace(last_ms=now_ms) if is_ahead else track
     return admitted
 
 

@@ -113,6 +113,13 @@ def test_numbers_that_would_spoil_every_later_one_are_refused(
             TrackingState.unpack("door", msgpack.packb(fields | {"tracks": tracks}))
 
 
+def test_a_track_that_was_seen_after_the_last_frame_is_refused(busy: TrackingState) -> None:
+    """A negative time since then would overflow the average."""
+    fields = msgpack.unpackb(busy.pack())
+    with pytest.raises(MalformedMessageError, match="after the last frame"):
+        TrackingState.unpack("door", msgpack.packb(fields | {"clock_ms": 1_000}))
+
+
 def test_an_id_that_is_there_twice_is_refused(busy: TrackingState) -> None:
     fields = msgpack.unpackb(busy.pack())
     with pytest.raises(MalformedMessageError, match="twice"):

@@ -187,6 +187,23 @@ def test_a_track_that_was_closed_never_enters_again() -> None:
     assert [each[0] for each in walk.story].count("face.entered") == 1
 
 
+def test_a_chain_that_is_ahead_of_the_commit_takes_no_time_from_the_future() -> None:
+    """Frame 3 is associated before frame 2, which then has no tracks, and committed after it."""
+    walk = Walk()
+    walk.frames(0, 200, (0.0, "happiness"))
+    sightings = [sighting(0.0)]
+    late, early = (
+        associate(walk.state.tracks, f"{START_MS + ms}-0", START_MS + ms, sightings)
+        for ms in (300, 200)
+    )
+    behind = type(early)(early.frame_id, early.captured_ms, (None,), late.after)
+    walk.take(advance(walk.state, behind, sightings, rows(["happiness"]), walk.policy))
+    assert walk.faces == (TrackedFace(),)
+    assert TrackingState.unpack("door", walk.state.pack()) == walk.state
+    walk.take(advance(walk.state, late, sightings, rows(["happiness"]), walk.policy))
+    assert walk.faces[0].track == TRACK
+
+
 def test_one_track_for_two_faces_counts_for_the_first() -> None:
     walk = Walk()
     walk.frames(0, 200, (0.0, "happiness"))
