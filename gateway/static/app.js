@@ -4,6 +4,7 @@ import { cameraOf, cameras, clock, link } from "./cameras.js";
 import { PageVisibility } from "./connection.js";
 import { Detail } from "./detail.js";
 import { byId } from "./dom.js";
+import { Overview } from "./overview.js";
 import { neighboursOf, routedName } from "./router.js";
 import { FrameScheduler, eachSecond } from "./scheduler.js";
 import { say, sayMood } from "./speech.js";
@@ -30,6 +31,7 @@ export class App {
   #withPictures = null; // not known before the list of cameras is loaded
   #loadingHistories = false;
   #arranging = false;
+  #overview = new Overview(() => [...this.#tiles.values()].map(({ camera }) => camera));
   #wall = new Wall(() => this.#arrange());
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #watchTimer;
@@ -250,6 +252,7 @@ export class App {
       sayMood(this.#detail.camera);
     } else {
       for (const name of this.#inView) this.#tiles.get(name)?.draw();
+      this.#overview.draw();
     }
   }
 

@@ -5,10 +5,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-import axe_core_python
 import cv2
 import numpy as np
 import pytest
@@ -16,12 +14,12 @@ import redis
 from selenium.webdriver.common.keys import Keys
 
 from emotion_streams import Box, Emotion, keys
+from tests.gateway.axe import violations
 from tests.gateway.browser import Browser, require
 from tests.gateway.feeder import Feeder, Scene, event, face, now_ms, publish, register
 from tests.gateway.processes import Gateway
 from tests.servers import RedisProcess, Stopwatch
 
-AXE = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text()
 SLACK_S = 0.7
 """What asking the browser may add to the page's promise."""
 
@@ -409,14 +407,7 @@ def test_it_is_accessible(
         for place in ("#/", "#/lobby"):
             browser.js("location.hash = arguments[0]", place)
             browser.wait(lambda: browser.all(".box"))
-            browser.js(AXE)
-            found = browser.driver.execute_async_script(
-                "const done = arguments[arguments.length - 1]; axe.run().then(done)"
-            )
-            problems = [
-                (item["id"], [node["html"] for node in item["nodes"]])
-                for item in found["violations"]
-            ]
+            problems = violations(browser)
             assert problems == [], place
 
 

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,9 +11,13 @@ import redis
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
 
+from emotion_streams.minutes import MINUTE_MS
+from tests import samples
+from tests.gateway.axe import violations
 from tests.gateway.browser import Browser, require
-from tests.gateway.feeder import Feeder, register
+from tests.gateway.feeder import Feeder, now_ms, register
 from tests.gateway.processes import Gateway
+from tests.people import write_minutes
 
 
 @pytest.fixture(scope="module")
@@ -107,8 +112,9 @@ def test_so_many_cameras_are_to_be_seen_at_once_as_chosen(
         seen = {}
         for button in browser.all(".density button"):
             button.click()
-            seen[int(button.text)] = browser.js(whole)
-        assert all(count >= chosen for chosen, count in seen.items()), seen
+            seen[int(button.text)] = 0
+            browser.wait(lambda: browser.js(whole) >= max(seen))
+        assert list(seen) == [6, 12, 20, 40]
         browser.open(gateway.base)
         browser.wait(lambda: len(shown(browser)) == 60)
         pressed = browser.find(".density [aria-pressed=true]")
@@ -132,3 +138,28 @@ def test_a_cell_is_as_high_whatever_shape_its_picture_has(
         view = "const r = document.querySelector('.tile .view').getBoundingClientRect();"
         ratio = browser.js(view + "return r.width / r.height")
         assert ratio == pytest.approx(4 / 3, abs=0.01)
+
+
+def test_the_overview_sums_today_up_and_is_sorted(
+    browser: Browser, client: redis.Redis, redis_url: str
+) -> None:
+    now = now_ms() // MINUTE_MS * MINUTE_MS
+    with again(lambda: house(client)), Gateway(redis_url) as gateway:
+        write_minutes(client, samples.minute("cam1", now))
+        people = samples.minute("cam2", now).people
+        assert people is not None
+        crowd = replace(samples.minute("cam2", now), people=replace(people, entered=7))
+        write_minutes(client, crowd)
+        browser.open(gateway.base)
+        browser.wait(lambda: len(shown(browser)) == 4)
+        browser.find("#overview-toggle").click()
+        browser.wait(lambda: "happiness 60 %, neutral 40 %" in browser.text(".today"))
+        browser.js("document.querySelectorAll('#overview thead button')[3].click()")
+        rows = "return [...document.querySelectorAll('#overview tbody tr')].map(e => e.innerText)"
+        browser.wait(lambda: browser.js(rows)[0].split("\t")[:4] == ["玄関", "Live", "0", "7"])
+        assert browser.js(rows)[1].split("\t")[:4] == ["Küche", "Live", "0", "1"]
+        head = "return document.querySelectorAll('#overview th')[3].getAttribute('aria-sort')"
+        assert browser.js(head) == "descending"
+        problems = violations(browser)
+        assert problems == []
+        assert browser.errors() == []
