@@ -11,7 +11,7 @@ _MAX_AGE_S: Final = 30 * 86_400
 
 
 class Access:
-    """Compares what a client shows with the token, in a time that tells nothing about it.
+    """Compares what a client shows with the token, in constant time.
 
     A browser's cookie holds a value that only the token gives, so that the token is not stored in
     it, and another token ends all sessions.
@@ -54,7 +54,7 @@ def ended_cookie(secure: bool) -> str:
 
 
 def has_session(cookie: str | None) -> bool:
-    """Whether the header holds a session, of whichever token."""
+    """Whether the header holds a session, of any token."""
     return cookie is not None and bool(_session_of(cookie))
 
 

@@ -41,7 +41,7 @@ export class OverTime {
     this.camera = camera;
     this.canvas = findCanvas(section, ".lanes canvas");
     this.who = findCanvas(section, ".who canvas");
-    this.nobody = find(section, ".nobody");
+    this.noPeople = find(section, ".no-people");
     this.readout = find(section, ".readout");
     this.picker = new RangePicker(section, camera, () => this.#change());
     this.moments = new Moments(find(section, ".moments"), (moment) => this.#jump(moment.at, moment.track), camera);
@@ -123,7 +123,7 @@ export class OverTime {
     this.who.dataset.tracks = String(tracks.length);
     this.who.dataset.lanes = String(lanes.length);
     this.who.setAttribute("aria-label", `Who was in view: ${tracks.length} ${tracks.length === 1 ? "person" : "people"}`);
-    this.nobody.hidden = tracks.length > 0;
+    this.noPeople.hidden = tracks.length > 0;
     drawTimeline(this.who, {
       lanes, span, unseen: this.#unseen(), since: this.#since, cursor: this.#cursor,
       chosen: this.#chosen, numberOf: (track) => this.camera.numberOf(track),
@@ -187,9 +187,7 @@ export class OverTime {
   #step(canvas, press) {
     const { span } = this.picker;
     /** @type {{ at: number, track: Track | null, showing: Showing | null }[]} */
-    const stops = canvas === this.who ? stopsOf(this.#people.within(span))
-      : [...this.#points(), ...this.#unseen()].map(({ from, to }) => ({ at: (from + to) / 2, track: null, showing: null }))
-        .sort((a, b) => a.at - b.at);
+    const stops = canvas === this.who ? stopsOf(this.#people.within(span)) : this.#timeStops();
     const last = stops.length - 1;
     const cursor = this.#cursor;
     const index = cursor === null ? stops.length : stops.findLastIndex((stop) => Math.max(stop.at, span.from) <= cursor);
@@ -202,6 +200,14 @@ export class OverTime {
     if (!stops.length) return;
     const stop = stops[Math.min(Math.max(target, 0), last)];
     this.#point(Math.max(stop.at, span.from), stop.track, stop.showing);
+  }
+
+  // Points and gaps, each by a time in it that stays the same while the range moves on.
+  #timeStops() {
+    const { from } = this.picker.span;
+    const gaps = this.#unseen().map((gap) => (gap.from <= from ? gap.to - 1 : gap.from));
+    const points = this.#points().map((point) => (point.from + point.to) / 2);
+    return [...gaps, ...points].sort((a, b) => a - b).map((at) => ({ at, track: null, showing: null }));
   }
 
   /**

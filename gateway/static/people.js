@@ -51,7 +51,7 @@ export class People {
   }
 
   /**
-   * Whoever is in a picture is still there.
+   * A person in a picture is still there.
    * @param {import("./cameras.js").EmotionEvent} event
    */
   see(event) {

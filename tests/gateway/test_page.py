@@ -317,7 +317,7 @@ def test_the_chart_is_read_out_by_keyboard(
     said = [f"{name} 86 %, 1 person in view" for name in ("fear", "happiness", "anger")]
     gap = "not seen"
     assert read == [gap, said[0], gap, said[1], gap, said[2], gap]
-    assert int(str(browser.find(".lanes canvas").get_attribute("aria-valuenow"))) <= -180
+    assert -90 <= int(str(browser.find(".lanes canvas").get_attribute("aria-valuenow"))) <= -60
     browser.press(Keys.ESCAPE)
     browser.wait(lambda: browser.focused() == "chart")
 
@@ -358,7 +358,7 @@ def test_of_very_many_cameras_those_in_view_have_their_minutes(
             publish(pipe, event(name, now_ms(), face("anger")))
         pipe.execute()
     mood = "[data-camera={}] .mood"
-    with Gateway(server.url, "--max-rate", "12") as gateway:
+    with Gateway(server.url, "--max-rate", "24") as gateway:
         browser.open(gateway.base)
         browser.wait(lambda: browser.text(mood.format(names[0])) == "mostly anger")
         assert browser.text(mood.format(names[-1])) == "", "nobody sees it"

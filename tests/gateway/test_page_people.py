@@ -1,10 +1,13 @@
 """A camera's page over time, in a real Chromium: who was in view, minutes, moments, exports."""
 
+import os
+import random
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,7 +15,7 @@ import pytest
 import redis
 from selenium.webdriver.common.keys import Keys
 
-from emotion_streams import Emotion, EndReason, Episode, EpisodeType
+from emotion_streams import EMOTIONS, Emotion, EndReason, Episode, EpisodeType, Minute
 from emotion_streams.minutes import MINUTE_MS
 from tests import samples
 from tests.gateway.browser import Browser, require
@@ -196,7 +199,7 @@ def test_an_episode_appears_as_it_happens(browser: Browser, page: Gateway, store
     register(store, "lobby")
     browser.open(f"{page.base}/#/lobby")
     browser.wait(lambda: browser.text("#link") == "Connected")
-    browser.wait(lambda: browser.find(".nobody").is_displayed())
+    browser.wait(lambda: browser.find(".no-people").is_displayed())
     write(
         store,
         stay("1-0.0", 10, 9, "anger", 0.8),
@@ -269,3 +272,49 @@ def test_thirty_days_of_minutes_open_in_a_second(
         opened.append(watch.read_s())
     assert opened[0] < 5
     assert opened[1] < 1
+
+
+def test_a_picture_of_an_hour_is_drawn(browser: Browser, page: Gateway, store: Any) -> None:
+    """EMOTION_SCREENSHOT names a file to keep it in."""
+    register(store, "lobby")
+    chance = random.Random(3)
+    stays = []
+    for number in range(26):
+        ago_s = chance.uniform(30, 3500)
+        for_s = min(ago_s - 1, chance.uniform(30, 400))
+        emotion = chance.choice(EMOTIONS)
+        stays.append(stay(f"{number}-0.0", ago_s, for_s, emotion, chance.uniform(0.5, 0.97)))
+    seen = [each for each in stays if not 20 * 60 < ago(each) < 38 * 60]
+    write(store, *seen)
+    start = now_ms() // MINUTE_MS * MINUTE_MS
+    write_minutes(
+        store,
+        *(
+            varied(start - number * MINUTE_MS, chance)
+            for number in (*range(69, 31, -1), *range(19, 1, -1))
+        ),
+    )
+    browser.open(f"{page.base}/#/lobby")
+    choose(browser, "1h")
+    browser.wait(lambda: data(browser, ".who canvas", "tracks") == len(seen))
+    assert 2 <= data(browser, ".who canvas", "lanes") <= 8
+    assert browser.errors() == []
+    if target := os.environ.get("EMOTION_SCREENSHOT"):
+        browser.size(1200, 1500)
+        browser.wait(lambda: browser.js("return innerHeight") == 1500)
+        Path(target).write_bytes(browser.find("#detail .chart").screenshot_as_png)
+
+
+def ago(records: list[tuple[int, Episode]]) -> float:
+    """How many seconds ago a person came."""
+    return (now_ms() - records[0][0]) / 1000
+
+
+def varied(start_ms: int, chance: random.Random) -> Minute:
+    """A minute of a few people."""
+    minute = samples.minute("lobby", start_ms)
+    assert minute.people is not None
+    weights = {name: chance.random() * (4 if name == "happiness" else 1) for name in EMOTIONS}
+    means = {name: weight / sum(weights.values()) for name, weight in weights.items()}
+    people = replace(minute.people, faces_mean=4 * chance.random(), probabilities_mean=means)
+    return replace(minute, people=people, coverage=chance.choice([1.0, 1.0, 1.0, 0.6]))
