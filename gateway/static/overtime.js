@@ -202,10 +202,9 @@ export class OverTime {
     this.#point(Math.max(stop.at, span.from), stop.track, stop.showing);
   }
 
-  // Points and gaps, each by a time in it that stays the same while the range moves on.
+  // Points and gaps, each by a time that stays in it while the range moves on.
   #timeStops() {
-    const { from } = this.picker.span;
-    const gaps = this.#unseen().map((gap) => (gap.from <= from ? gap.to - 1 : gap.from));
+    const gaps = this.#unseen().map((gap, i) => (i === 0 ? gap.to - 1 : gap.from));
     const points = this.#points().map((point) => (point.from + point.to) / 2);
     return [...gaps, ...points].sort((a, b) => a - b).map((at) => ({ at, track: null, showing: null }));
   }
