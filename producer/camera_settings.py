@@ -8,6 +8,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from emotion_streams.redaction import redact_url
+from emotion_streams.wire import YEAR_2200_MS
 
 DEFAULT_FPS: Final = 10.0
 _NETWORK_SCHEMES: Final = frozenset({"rtsp", "rtsps", "http", "https"})
@@ -94,6 +95,13 @@ class CameraOptions(BaseModel):
     max_age_ms: int = Field(
         1000, ge=1, description="workers expire older frames; with policy every they never do"
     )
+    recorded_ms: int | None = Field(
+        None,
+        ge=0,
+        le=YEAR_2200_MS,
+        description="when the recording in a file began (Unix, milliseconds): with policy every, "
+        "frames are dated from it by their own timestamps [when it is read]",
+    )
     loop: bool = Field(False, description="start a file or a folder again at its end")
     max_queued: int = Field(
         20, ge=10, le=30, description="frames that wait in Redis at most; older ones are dropped"
@@ -110,6 +118,12 @@ class CameraOptions(BaseModel):
     reconnect_max_s: float = Field(
         10, gt=0, le=300, description="a camera that is down is tried again at least this often"
     )
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether the frames are dated by their own timestamps, not by when they are read."""
+        is_finite = source_kind(self.source) in (SourceKind.FILE, SourceKind.FOLDER)
+        return is_finite and self.policy == "every" and not self.loop
 
     @field_validator("roi", "capture_size", mode="before")
     @classmethod

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from emotion_streams.backoff import delays
 from producer.gates import Backlog, Pacer, RateCap
+from producer.media_clock import MediaClock
 from producer.messages import Counts, State
 from producer.slot import Slot
 from producer.source import (
@@ -37,23 +38,28 @@ class Captured(NamedTuple):
 
     `captured_ms` is Unix time in milliseconds. It never decreases: if the clock is set back, it
     stays the same until the clock has caught up. `arrived_s` is the time of the monotonic clock in
-    seconds.
+    seconds. `position_ms`: the picture's place in a recording that is read on media time; its
+    `captured_ms` and `arrived_s` then follow from that; else None.
     """
 
     picture: Picture
     captured_ms: int
     arrived_s: float
+    position_ms: int | None = None
 
 
 class Pace(NamedTuple):
     """How fast a source is read.
 
     `fps`: maximum number of admitted frames per second, None for no limit. `on_demand`: read a
-    frame only when the publishing thread asks for one.
+    frame only when the publishing thread asks for one. `is_recording`: date the frames by their own
+    timestamps, from `recorded_ms` on (Unix, milliseconds; None for now).
     """
 
     fps: float | None
     on_demand: bool
+    is_recording: bool = False
+    recorded_ms: int | None = None
 
 
 class Limits(NamedTuple):
@@ -70,6 +76,13 @@ class _SessionPace(NamedTuple):
     pacer: Pacer
     backlog: Backlog
     cap: RateCap
+
+
+class _Grabbed(NamedTuple):
+    """When a frame arrived, by the monotonic clock, and its own timestamp; in seconds."""
+
+    arrived_s: float
+    position_s: float | None
 
 
 class Capture:
@@ -102,6 +115,7 @@ class Capture:
         self._news = news
         self._patient = patient
         self._clock = clock
+        self._media_clock = MediaClock(pace.recorded_ms, clock)
         self._in_a_row = 0
         self._deadline: float | None = None
         self._heard = time.monotonic()
@@ -168,8 +182,8 @@ class Capture:
             while not self._stop.is_set():
                 if self._pace.on_demand and not self._slot.wait_until_wanted(_WAIT_S):
                     continue
-                arrived_s = self._next_frame(pace)
-                if arrived_s is None:
+                grabbed = self._next_frame(pace)
+                if grabbed is None:
                     continue
                 try:
                     with self._within(self._limits.read_s):
@@ -185,20 +199,27 @@ class Capture:
                     continue
                 undecodable = 0
                 self._note_sound_frame()
-                self._hand_over(Captured(picture, self.last_frame_ms, arrived_s))
+                self._hand_over(self._dated(picture, grabbed))
         finally:
             with self._within(self._limits.read_s):
                 self._source.close()
 
-    def _next_frame(self, pace: "_SessionPace") -> float | None:
-        """Grab a frame. Return its arrival time, or None if the frame is not wanted."""
+    def _next_frame(self, pace: "_SessionPace") -> _Grabbed | None:
+        """Grab a frame. Return its times, or None if the frame is not wanted."""
         with self._within(self._limits.read_s):
             position_s = self._source.grab()
         if position_s is not None and not self._source.live and not self._pace.on_demand:
             self._stop.wait(pace.pacer.wait_s(time.monotonic(), position_s))
         arrived_s = time.monotonic()
         self._note_arrival(arrived_s)
-        return arrived_s if self._wants(pace, arrived_s, position_s) else None
+        is_wanted = self._wants(pace, arrived_s, position_s)
+        return _Grabbed(arrived_s, position_s) if is_wanted else None
+
+    def _dated(self, picture: Picture, grabbed: _Grabbed) -> Captured:
+        if not self._pace.is_recording or grabbed.position_s is None:
+            return Captured(picture, self.last_frame_ms, grabbed.arrived_s)
+        captured_ms, position_ms = self._media_clock.date(grabbed.position_s)
+        return Captured(picture, captured_ms, position_ms / 1000, position_ms)
 
     def _note_arrival(self, arrived_s: float) -> None:
         self._counts.captured += 1

@@ -53,7 +53,12 @@ class CameraProcess:
         self._silence_limit_s = settings.read_timeout_s if source.live else math.inf
         self._capture = Capture(
             source,
-            Pace(settings.fps if every else settings.fps or DEFAULT_FPS, on_demand=every),
+            Pace(
+                settings.fps if every else settings.fps or DEFAULT_FPS,
+                on_demand=every,
+                is_recording=settings.is_recording,
+                recorded_ms=settings.recorded_ms,
+            ),
             Limits(settings.open_timeout_s, settings.read_timeout_s, settings.reconnect_max_s),
             self._slot,
             self._counts,
@@ -115,7 +120,7 @@ class CameraProcess:
                 self._note_refused(str(error))
                 continue
             self._refused_in_a_row = 0
-            self._publisher.store(encoded, captured.captured_ms)
+            self._publisher.store(encoded, captured.captured_ms, captured.position_ms)
 
     def _note_refused(self, why: str) -> None:
         """Count a picture that was read but cannot be sent.

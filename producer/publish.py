@@ -86,7 +86,9 @@ class Publisher:
             self._stop.wait(_POLL_ROOM_S)
         return False
 
-    def store(self, picture: EncodedPicture, captured_ms: int) -> bool:
+    def store(
+        self, picture: EncodedPicture, captured_ms: int, position_ms: int | None = None
+    ) -> bool:
         """Store a frame, and retry without a time limit. Return False if refused or stopped.
 
         The id is `max(captured_ms, last id + 1)`. A send without a reply is repeated with the same
@@ -102,6 +104,7 @@ class Publisher:
             capture_drops=self._counts.lost,
             skipped=self._counts.skipped,
             max_age_ms=self._max_age_ms,
+            position_ms=position_ms,
         ).pack()
         self._last_id = max((captured_ms, 0), (self._last_id[0], self._last_id[1] + 1))
         sending = _Sending(blob)

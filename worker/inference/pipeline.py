@@ -91,7 +91,8 @@ class FramePipeline:
         tracked = await turn.associate(frame_id, frame.captured_ms, faces.sightings)
         with crowds.admit(len(faces.crops)):
             await permit.wait_for_engine(len(faces.crops))
-            emotions = await self._classify(camera, frame_id, faces, turn, tracked)
+            may_reuse = frame.position_ms is None
+            emotions = await self._classify(camera, frame_id, faces, turn, tracked, may_reuse)
         return AnalysedFrame(frame_id, frame, faces, tracked, emotions, began_ms, self._clock_ms())
 
     async def _detect(self, jpeg: bytes, permit: Permit) -> DetectedFaces:
@@ -108,16 +109,23 @@ class FramePipeline:
             self._metrics.threads_busy.inc((time.perf_counter() - began) / permit.threads)
 
     async def _classify(
-        self, camera: str, frame_id: str, faces: DetectedFaces, turn: Turn, tracked: TrackedFrame
+        self,
+        camera: str,
+        frame_id: str,
+        faces: DetectedFaces,
+        turn: Turn,
+        tracked: TrackedFrame,
+        may_reuse: bool,
     ) -> ClassifiedFaces:
         """Classify the faces.
 
         While faces wait for the engine, a face is not classified again whose track has a steady
-        label and recent probabilities.
+        label and recent probabilities. Without `may_reuse` every face is classified: the result of
+        a recording must not depend on the load.
         """
         count, tracks = len(faces.crops), tracked.association.tracks
         reused: list[Reusable | None] = [None] * count
-        if self._batcher.is_saturated:
+        if may_reuse and self._batcher.is_saturated:
             captured_ms = tracked.association.captured_ms
             reused = [turn.reusable(track, captured_ms) for track in tracks]
         if not any(reused):
