@@ -100,7 +100,8 @@ class CameraOptions(BaseModel):
         ge=0,
         le=YEAR_2200_MS,
         description="when the recording in a file began (Unix, milliseconds): with policy every, "
-        "frames are dated from it by their own timestamps [when it is read]",
+        "frames are dated from it by their own timestamps, and each is stored once, however often "
+        "the file is read [when it is read]",
     )
     loop: bool = Field(False, description="start a file or a folder again at its end")
     max_queued: int = Field(

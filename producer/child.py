@@ -73,6 +73,7 @@ class CameraProcess:
             None if every else settings.max_age_ms,
             self._counts,
             stop,
+            fixed_ids=settings.is_recording and settings.recorded_ms is not None,
         )
 
     def run(self) -> int:

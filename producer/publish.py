@@ -50,7 +50,8 @@ class Publisher:
     `max_queued`: maximum number of frames in the stream. `max_age_ms`: limit that is written into
     each frame; None if every frame counts. Then no frame is trimmed, and a frame is retried after
     every error of Redis. `stop` ends every wait. `error` is the reason why Redis does not store
-    frames at the moment, and is empty if it does.
+    frames at the moment, and is empty if it does. `fixed_ids`: the ids follow from a recording
+    alone; an id that the stream is past was stored by an earlier process, and is left out.
     """
 
     def __init__(
@@ -62,7 +63,11 @@ class Publisher:
         counts: Counts,
         stop: threading.Event,
         connect: Callable[[str], Client] = connect,
+        *,
+        fixed_ids: bool = False,
     ) -> None:
+        self._fixed_ids = fixed_ids
+        self._left_out = False
         self._url = redis_url
         self._key = keys.frames(camera)
         self._max_queued = max_queued
@@ -117,8 +122,10 @@ class Publisher:
         except RedisError:
             self._counts.dropped_refused += 1
             return False
-        self._seq += 1
         self._counts.published += 1
+        if sending.left_out:
+            return True
+        self._seq += 1
         self._counts.published_bytes += len(blob)
         return True
 
@@ -141,7 +148,12 @@ class Publisher:
         except ResponseError as error:
             if _ID_TAKEN not in str(error):
                 raise
-            if not sending.unanswered:
+            if sending.unanswered:
+                return True
+            if self._fixed_ids:
+                sending.left_out = True
+                self._note_left_out()
+            else:
                 self._move_past_what_is_there(client, sending)
         return True
 
@@ -153,6 +165,11 @@ class Publisher:
         except _UNANSWERED:
             sending.unanswered = True
             raise
+
+    def _note_left_out(self) -> None:
+        if not self._left_out:
+            _log.info("frames that are stored already, or older than what is, are left out")
+        self._left_out = True
 
     def _move_past_what_is_there(self, client: Client, sending: "_Sending") -> None:
         """Find an id above the newest one, after the clock was set back since the last start.
@@ -207,7 +224,11 @@ class Publisher:
 
 @dataclass
 class _Sending:
-    """A frame that is being sent. `unanswered`: an earlier attempt may have stored it."""
+    """A frame that is being sent.
+
+    `unanswered`: an earlier attempt may have stored it. `left_out`: an earlier process stored it.
+    """
 
     blob: bytes
     unanswered: bool = False
+    left_out: bool = False
