@@ -84,6 +84,10 @@ class FileSource:
             self._fault = str(error)
             raise
 
+    def frame_count(self) -> int:
+        """Return how many frames the opened file claims to have, 0 or less if it names none."""
+        return self._reader.frame_count()
+
     def close(self) -> None:
         """Close the file."""
         self._reader.close()

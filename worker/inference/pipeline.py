@@ -86,25 +86,28 @@ class FramePipeline:
         """
         permit.camera, permit.frame_id = camera, frame_id
         began_ms = self._clock_ms()
-        faces = await self._detect(frame.jpeg, permit)
+        # The result of a recording follows from its pictures alone, not from the load.
+        is_recording = frame.position_ms is not None
+        faces = await self._detect(frame.jpeg, permit, exact=is_recording)
         permit.release_thread()  # the turn may come later, after frames that wait for a thread
         tracked = await turn.associate(frame_id, frame.captured_ms, faces.sightings)
         with crowds.admit(len(faces.crops)):
             await permit.wait_for_engine(len(faces.crops))
-            may_reuse = frame.position_ms is None
-            emotions = await self._classify(camera, frame_id, faces, turn, tracked, may_reuse)
+            emotions = await self._classify(
+                camera, frame_id, faces, turn, tracked, may_reuse=not is_recording
+            )
         return AnalysedFrame(frame_id, frame, faces, tracked, emotions, began_ms, self._clock_ms())
 
-    async def _detect(self, jpeg: bytes, permit: Permit) -> DetectedFaces:
+    async def _detect(self, jpeg: bytes, permit: Permit, *, exact: bool) -> DetectedFaces:
         """Decode, detect and crop in a thread."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._detect_now, jpeg, permit)
+        return await loop.run_in_executor(self._threads, self._detect_now, jpeg, permit, exact)
 
-    def _detect_now(self, jpeg: bytes, permit: Permit) -> DetectedFaces:
+    def _detect_now(self, jpeg: bytes, permit: Permit, exact: bool) -> DetectedFaces:
         permit.enter_thread()
         began = time.perf_counter()
         try:
-            return self._detection.run(jpeg)
+            return self._detection.run(jpeg, exact=exact)
         finally:
             self._metrics.threads_busy.inc((time.perf_counter() - began) / permit.threads)
 
@@ -115,13 +118,13 @@ class FramePipeline:
         faces: DetectedFaces,
         turn: Turn,
         tracked: TrackedFrame,
+        *,
         may_reuse: bool,
     ) -> ClassifiedFaces:
         """Classify the faces.
 
         While faces wait for the engine, a face is not classified again whose track has a steady
-        label and recent probabilities. Without `may_reuse` every face is classified: the result of
-        a recording must not depend on the load.
+        label and recent probabilities; without `may_reuse` every face is classified.
         """
         count, tracks = len(faces.crops), tracked.association.tracks
         reused: list[Reusable | None] = [None] * count
