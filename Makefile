@@ -3,6 +3,7 @@ PYTHON ?= python3
 # In the environment, because every user can read the command lines of processes.
 export SOURCE ?= demo
 export ARGS ?=
+OUT ?= results
 SECONDS ?= 600
 SEED ?= 1
 BIN := .venv/bin
@@ -12,7 +13,7 @@ ALONE := tests/worker/test_app.py
 
 .DEFAULT_GOAL := help
 
-.PHONY: help redis run test check lint bench chaos soak check-deploy check-deploy-full lock clean
+.PHONY: help redis run analyse test check lint bench chaos soak check-deploy check-deploy-full lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +29,9 @@ run: .venv/installed-run ## analyse SOURCE (demo, 0, rtsp://..., a file) and pri
 		echo "make: every user of this machine could read the password; set NAME to it and write" >&2; \
 		printf '%s\n' "    make run ARGS=\"--camera 'door=rtsp://user:"'\$$\$${NAME}'"@host/'\"" >&2; exit 2;; esac
 	@exec $(BIN)/python -m deploy.local $(ARGS)
+
+analyse: .venv/installed-run ## tables, annotated video and report of the videos FILE, into the folder OUT
+	@exec $(BIN)/python -m analyse $(FILE) --out "$(OUT)" $(ARGS)
 
 test: .venv/installed-test ## run every test that this machine can
 ifeq ($(ARGS),)

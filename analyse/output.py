@@ -54,7 +54,7 @@ def clips(files: Sequence[Path], out: Path) -> list[Clip]:
             number += 1
             folder = out / f"{path.stem}-{number}"
         taken.add(folder)
-        found.append(Clip(path, folder))
+        found.append(Clip(path.absolute(), folder))
     return found
 
 

@@ -55,9 +55,9 @@ class System:
             self._watching.result()
 
     async def start_producer(self, camera: str, source: Path, *options: str) -> Child:
-        """Start a producer that reads the file."""
+        """Start a producer that reads the file, an absolute path."""
         command = [sys.executable, "-m", "producer", "--metrics-port", "0", "--camera", camera]
-        environ = {"EMOTION_REDIS": self.url, "EMOTION_PRODUCER_SOURCE": str(source.absolute())}
+        environ = {"EMOTION_REDIS": self.url, "EMOTION_PRODUCER_SOURCE": str(source)}
         child = await Child.start("producer", [*command, *options], environ, self._say)
         self.children.append(child)
         return child

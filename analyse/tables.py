@@ -74,21 +74,21 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
 
 def write_parquet(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
     """Write a table as Parquet, with the types of its columns. Needs pyarrow."""
-    import pyarrow
+    import pyarrow as pa
     from pyarrow import parquet
 
-    kinds = {"text": pyarrow.string(), "count": pyarrow.int64(), "number": pyarrow.float64()}
-    schema = pyarrow.schema([(name, kinds[_kind(name)]) for name in columns])
+    kinds = {"text": pa.string(), "count": pa.int64(), "number": pa.float64()}
+    schema = pa.schema([(name, kinds[_kind(name)]) for name in columns])
     left = iter(rows)
 
     def write(new: Path) -> None:
         with parquet.ParquetWriter(new, schema) as writer:
             while batch := list(itertools.islice(left, _ROWS_AT_ONCE)):
                 values = [
-                    pyarrow.array(column, kinds[_kind(name)])
+                    pa.array(column, kinds[_kind(name)])
                     for name, column in zip(columns, zip(*batch, strict=True), strict=True)
                 ]
-                writer.write_table(pyarrow.Table.from_arrays(values, schema=schema))
+                writer.write_table(pa.Table.from_arrays(values, schema=schema))
 
     replace_by(path, write)
 

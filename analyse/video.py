@@ -1,5 +1,6 @@
 """Writes a video: raw frames with their times into a pipe, H.264 in MP4 out of ffmpeg."""
 
+import contextlib
 import shutil
 import subprocess
 import tempfile
@@ -76,10 +77,8 @@ class VideoWriter:
         try:
             if kind is not None:
                 self._process.kill()
-            try:
+            with contextlib.suppress(OSError):
                 self._process.stdin.close()
-            except OSError:
-                pass
             if self._process.wait(_LONGEST_WAIT_S) and kind is None:
                 raise VideoFailedError(self._last_words())
         finally:
