@@ -24,7 +24,7 @@ def recording(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clip three times over: long enough to end a worker in the middle."""
     path = tmp_path_factory.mktemp("recording") / "clip.avi"
     clip = shared / "clips" / "face-demographics-walking-and-pause.avi"
-    command = ["ffmpeg", "-v", "error", "-stream_loop", "2", "-i", clip, "-c", "copy", path]
+    command = f"ffmpeg -v error -stream_loop 2 -i {clip} -c copy {path}".split()
     subprocess.run(command, check=True)
     return path
 
@@ -34,8 +34,8 @@ class Analysis:
 
     def __init__(self, folder: Path, recording: Path, workers: int, server: RedisProcess) -> None:
         self.client = redis.Redis(unix_socket_path=str(server.socket))
-        options = ("--policy", "every", "--recorded-ms", str(RECORDED_MS))
-        options += ("--source", str(recording), "--max-queued", "10")
+        options = ["--policy", "every", "--recorded-ms", str(RECORDED_MS)]
+        options += ["--source", str(recording), "--max-queued", "10"]
         self.producer = start_producer(folder, server.url, CAMERA, *options)
         self.workers = [start_worker(folder, server.url) for _ in range(workers)]
 
@@ -106,8 +106,7 @@ def test_a_worker_killed_and_a_producer_held_up_change_nothing(
         # For longer than a camera may be silent before its tracks are closed.
         (child,) = _children(analysis.producer.process.pid)
         os.kill(child, signal.SIGSTOP)
-        ages: list[int] = []
-        eventually(lambda: ages.append(0) or len(ages) > 5, 10, every_s=1)
+        time.sleep(5)
         os.kill(child, signal.SIGCONT)
         assert analysis.finish() == undisturbed
 
