@@ -7,9 +7,6 @@ OUT ?= results
 SECONDS ?= 600
 SEED ?= 1
 BIN := .venv/bin
-# Run in a separate process: after other files a pytest process died in it without a message, alone
-# it does not. The cause is unknown.
-ALONE := tests/worker/test_app.py
 
 .DEFAULT_GOAL := help
 
@@ -34,12 +31,7 @@ analyse: .venv/installed-run ## tables, annotated video and report of the videos
 	@exec $(BIN)/python -m analyse $(FILE) --out "$(OUT)" $(ARGS)
 
 test: .venv/installed-test ## run every test that this machine can
-ifeq ($(ARGS),)
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore $(ALONE)
-	$(BIN)/python -m pytest $(ALONE)
-else
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
-endif
 
 check: lint test ## what has to pass before a commit: format, lint, types, words, tests
 

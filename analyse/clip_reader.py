@@ -1,6 +1,5 @@
 """Reads the frames of a file as the producer does: the same frames, with the same positions."""
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,17 +43,17 @@ def read_format(path: Path) -> Format:
 def read_frames(path: Path) -> Iterator[tuple[int, Pixels]]:
     """Yield the position (ms) and the picture of each frame that can be decoded."""
     source = FileSource(path, False, _TIMEOUT_S, _TIMEOUT_S)
-    clock = MediaClock(0, time.time)
+    clock = MediaClock()
     try:
         source.open()
         while True:
             try:
-                position_s = source.grab()
+                timestamp_s = source.grab()
                 picture = source.retrieve()
                 pixels = decode(picture) if isinstance(picture, bytes) else picture
             except UndecodableFrameError:
                 continue
-            yield clock.date(position_s).position_ms, pixels
+            yield clock.position_ms(timestamp_s), pixels
     except (EndOfSourceError, SourceUnavailableError):
         return
     finally:

@@ -21,6 +21,9 @@ _LEASE_MS: Final = 2_000
 """After a crash the next worker waits for it to expire; nothing here stalls the network."""
 
 _KEEP_EVENTS: Final = 1_000_000
+_KEEP_HOURS: Final = 1_000_000
+"""More than since 1970: events are dated by their place in the recording, so they seem old."""
+
 _MAX_CRASHES: Final = 5
 """Crashes in a row without a result. A frame that crashes its workers is set aside after three."""
 
@@ -83,6 +86,7 @@ class System:
     async def _start_worker(self) -> Child:
         command = [sys.executable, "-m", "worker", "--metrics-port", "0"]
         command += ["--lease-ms", str(_LEASE_MS), "--keep-events", str(_KEEP_EVENTS)]
+        command += ["--keep-hours", str(_KEEP_HOURS)]
         for name, value in self._options.items():
             command += [name, value]
         return await Child.start("worker", command, {"EMOTION_REDIS": self.url}, self._say)

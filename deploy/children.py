@@ -1,11 +1,8 @@
 """Child processes of the launcher. None outlives it, and they are stopped in a defined order."""
 
 import asyncio
-import contextlib
-import ctypes
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -13,8 +10,8 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-_PR_SET_PDEATHSIG: Final = 1
-_LIBC: Final = ctypes.CDLL(None)
+from service.supervision import ChildProcess, exit_with_parent
+
 _KEPT_LINES: Final = 20
 
 
@@ -25,9 +22,7 @@ class Child:
     it fails.
     """
 
-    def __init__(
-        self, name: str, process: asyncio.subprocess.Process, say: Callable[[str], None]
-    ) -> None:
+    def __init__(self, name: str, process: ChildProcess, say: Callable[[str], None]) -> None:
         self.name = name
         self._say = say
         self.last_lines: deque[str] = deque(maxlen=_KEPT_LINES)
@@ -47,16 +42,12 @@ class Child:
         Its standard output is discarded. `say` is called with each message that it logs as a
         warning or worse.
         """
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=subprocess.DEVNULL,
+        process = await ChildProcess.start(
+            command,
+            # The launcher parses the log, regardless of the format that the user set.
+            {"EMOTION_LOG_FORMAT": "json", **(environ or {})},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            # The launcher parses the log, regardless of the format that the user set.
-            env={**os.environ, "EMOTION_LOG_FORMAT": "json", **(environ or {})},
-            # Ctrl-C on a terminal signals a whole group, but the launcher decides the order.
-            start_new_session=True,
-            preexec_fn=_end_with_parent,
         )
         return cls(name, process, say)
 
@@ -68,17 +59,13 @@ class Child:
 
     async def end(self, deadline: float) -> None:
         """Send SIGTERM, and SIGKILL to the whole group at the deadline (of time.monotonic())."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.terminate()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._process.wait(), max(0.0, deadline - time.monotonic()))
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        await self.wait()
+        await self._process.stop(max(0.0, deadline - time.monotonic()))
+        await self._reading
 
     async def _read(self) -> None:
-        assert self._process.stderr is not None
-        while line := await self._process.stderr.readline():
+        stderr = self._process.io.stderr
+        assert stderr is not None
+        while line := await stderr.readline():
             text = line.decode(errors="replace").rstrip()
             self.last_lines.append(text)
             if warning := _warning(text):
@@ -97,9 +84,4 @@ def _warning(line: str) -> str | None:
 def end_with_make() -> None:
     """End this process with the `make` that started it; a killed make does not stop children."""
     if "MAKELEVEL" in os.environ:
-        _end_with_parent()
-
-
-def _end_with_parent() -> None:
-    """Let the kernel send this process SIGTERM when its parent dies, for any reason."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        exit_with_parent()

@@ -25,11 +25,13 @@ from deploy.redis_server import ServerUnavailableError
 from deploy.status import Status
 from emotion_streams import connect_async, local_instance, read_ledger, subscribe_async
 from emotion_streams.backoff import REDIS_ERRORS
+from emotion_streams.cancellation import cancel_and_wait
 from emotion_streams.cli.output import describe, printable
 from emotion_streams.local_instance import LocalInstance
 from emotion_streams.redaction import short_message
 from service.command_line import conceal
 from service.settings import exit_with_error
+from service.supervision import exit_text
 
 GRACE_S: Final = 2.0
 """How long the processes may take to exit after Ctrl-C before they are killed."""
@@ -90,14 +92,14 @@ def cameras(source: str, named: Sequence[str]) -> dict[str, str]:
     names = [entry for entry in named if "=" not in entry]
     others = [entry.split("=", 1) for entry in named if "=" in entry]
     if len(names) > 1:
-        raise ValueError(f"{names[1]!r}: the source has a name already; use NAME=SOURCE")
+        raise ValueError(f"{names[1]!r}: the source already has a name; use NAME=SOURCE")
     first = [[(names or [camera_name(source)])[0], source]]
     if others and not names and source == "demo":  # the default, beside cameras that were named
         first = []
     sources = {}
     for name, each in first + others:
         if name in sources:
-            raise ValueError(f"{name!r}: there are two cameras of this name")
+            raise ValueError(f"{name!r}: two cameras have this name")
         sources[name] = each
     return sources
 
@@ -153,7 +155,7 @@ async def follow(
                 return 0
             if settling & done:
                 status.finish()
-                status.say(f"all of it is analysed: {status.summary()}")
+                status.say(f"all frames analysed: {status.summary()}")
                 if not sys.stderr.isatty():
                     return 0
                 settling = set()
@@ -163,17 +165,14 @@ async def follow(
             if child.name != "producer" or code != 0:
                 status.clear()
                 lines = map(printable, child.last_lines)
-                print(f"{child.name} ended with code {code}:", *lines, sep="\n  ")
+                print(f"{child.name} exited ({exit_text(code)}):", *lines, sep="\n  ")
                 return 1
             producers -= 1
             if not producers:
                 settling = {asyncio.create_task(_settle(url, cameras))}
     finally:
         status.clear()
-        tasks = (printing, stop, *settling, *ends)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_and_wait(printing, stop, *settling, *ends)
 
 
 async def _settle(url: str, cameras: list[str]) -> None:
@@ -198,7 +197,7 @@ async def _print_events(url: str, cameras: list[str], status: Status) -> None:
             print(describe(event), flush=True)
             status.note(event)
     finally:
-        ticking.cancel()
+        await cancel_and_wait(ticking)
 
 
 async def _end_all(children: list[Child]) -> None:

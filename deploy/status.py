@@ -43,7 +43,7 @@ class Status:
             print(printable(line), file=sys.stderr, flush=True)
 
     def finish(self) -> None:
-        """Say from now on that nothing more is to come."""
+        """Show from now on that all sources have ended."""
         self._finished = True
 
     def summary(self) -> str:
@@ -56,7 +56,7 @@ class Status:
         while True:
             await asyncio.sleep(STATUS_S)
             if sys.stderr.isatty():
-                # What is wider than the terminal could not be cleared.
+                # A line wider than the terminal could not be cleared.
                 width = os.get_terminal_size(sys.stderr.fileno()).columns or _USUAL_WIDTH
                 text = self._text()[: width - 1]
                 print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
@@ -77,10 +77,10 @@ class Status:
             self._seen.popleft()
         if self._finished or not self._seen:
             state = "ended" if self._finished else "waiting for frames"
-            return f"{self._page}{state}; Ctrl-C ends"
+            return f"{self._page}{state}; Ctrl-C stops"
         latencies = [latency for _, latency in self._seen]
         rate = len(latencies) / max(1.0, now - self._seen[0][0])
         return (
             f"{self._page}{rate:.1f} frames/s, latency {median(latencies):.0f} ms median, "
-            f"{max(latencies):.0f} ms most; Ctrl-C ends"
+            f"{max(latencies):.0f} ms maximum; Ctrl-C stops"
         )

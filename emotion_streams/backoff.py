@@ -2,8 +2,9 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Iterator
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
 from redis.asyncio.sentinel import MasterNotFoundError as AsyncMasterNotFoundError
 from redis.exceptions import (
@@ -15,6 +16,8 @@ from redis.exceptions import (
     ResponseError,
 )
 from redis.sentinel import MasterNotFoundError
+
+from emotion_streams.cancellation import check_cancelled
 
 Result = TypeVar("Result")
 
@@ -62,32 +65,87 @@ def delays(first_s: float = 0.1, cap_s: float = 2.0) -> Iterator[float]:
         delay = min(delay * 2, cap_s)
 
 
-def check_cancelled() -> None:
-    """Raise CancelledError if this task's cancellation was swallowed.
+class Retries:
+    """Attempts at a step, with growing delays between them, until one succeeds.
 
-    redis-py sends with asyncio.wait_for, which in Python 3.11 loses a cancellation that arrives
-    just as it completes (python/cpython#86296). In other places redis-py turns a cancellation into
-    an error of its own while it disconnects. A loop around Redis must call this function, or it may
-    never end.
+    In a task::
+
+        async for attempt in Retries(REDIS_ERRORS):
+            with attempt:
+                return await step()
+
+    In a thread, the loop also ends when `wait` returns True; `wait` waits for some seconds::
+
+        for attempt in Retries(REDIS_ERRORS, wait=stop.wait):
+            with attempt:
+                return step()
+
+    An attempt that raises one of `errors` has failed, and is followed by the next one. Any other
+    error is raised. `on_failure` is called with each failure; it may raise an error to give up.
     """
-    if (task := asyncio.current_task()) and task.cancelling():
-        raise asyncio.CancelledError
 
+    def __init__(
+        self,
+        errors: type[Exception] | tuple[type[Exception], ...],
+        on_failure: Callable[[Any], None] = lambda _: None,
+        delays: Callable[[], Iterator[float]] = delays,
+        wait: Callable[[float], bool] | None = None,
+    ) -> None:
+        self._errors = errors
+        self._on_failure = on_failure
+        self._make_delays = delays
+        self._delays = delays()
+        self._wait = wait
+        self._started = False
+        self._succeeded = False
 
-def create_task(
-    group: asyncio.TaskGroup, coroutine: Coroutine[Any, Any, Result]
-) -> "asyncio.Task[Result]":
-    """Call `group.create_task`, for code that may still run while the group is ending.
+    def reset(self) -> None:
+        """Continue with the shortest delay, because the step worked for a while."""
+        self._delays = self._make_delays()
 
-    Such a group refuses new tasks. The coroutine is then closed, so that Python does not report it
-    as never awaited, and CancelledError is raised: the caller belongs to the group, and its own
-    cancellation was swallowed (see check_cancelled).
-    """
-    try:
-        return group.create_task(coroutine)
-    except RuntimeError:
-        coroutine.close()
-        raise asyncio.CancelledError from None
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Self:
+        assert self._wait is not None
+        if self._succeeded or self._wait(self._next_delay()):
+            raise StopIteration
+        return self
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Self:
+        if self._succeeded:
+            raise StopAsyncIteration
+        if self._started:
+            await asyncio.sleep(self._next_delay())
+        self._started = True
+        return self
+
+    def _next_delay(self) -> float:
+        started, self._started = self._started, True
+        return next(self._delays) if started else 0.0
+
+    def __enter__(self) -> None:
+        """Start an attempt."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        """End an attempt. In a task, raises CancelledError if its cancellation was lost."""
+        if error is not None and not isinstance(error, self._errors):
+            return False
+        if self._wait is None:
+            check_cancelled()
+        if error is None:
+            self._succeeded = True
+            return False
+        self._on_failure(error)
+        return True
 
 
 async def retry_forever(
@@ -96,16 +154,9 @@ async def retry_forever(
 ) -> Result:
     """Return the result of `step`; retry it with backoff while Redis fails or is unreachable.
 
-    The step must be safe to repeat. `on_failure` is called with each failure.
+    The step must be safe to repeat. `on_failure` is called with each failure, and may raise it.
     """
-    for delay in delays():
-        try:
-            result = await step()
-        except REDIS_ERRORS as error:
-            check_cancelled()
-            on_failure(error)
-        else:
-            check_cancelled()
-            return result
-        await asyncio.sleep(delay)
-    raise AssertionError("delays() is endless")
+    async for attempt in Retries(REDIS_ERRORS, on_failure):
+        with attempt:
+            return await step()
+    raise AssertionError("the attempts are endless")

@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import suppress
 from typing import Generic, TypeVar
 
+from emotion_streams.cancellation import cancel_and_wait
+
 Item = TypeVar("Item")
 
 
@@ -72,8 +74,7 @@ class _Background(Generic[Item]):
     async def _close(self) -> None:
         try:
             if self._reading is not None:
-                self._reading.cancel()
-                await asyncio.gather(self._reading, return_exceptions=True)
+                await cancel_and_wait(self._reading)
             await self._items.aclose()
         finally:
             self._loop.stop()

@@ -1,13 +1,14 @@
 """Client and AsyncClient: one object per Redis for events, episodes, minutes and cameras."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
-from emotion_streams import keys
+from emotion_streams import keys, local_instance
 from emotion_streams.cameras import CameraStatus, list_cameras
 from emotion_streams.connection import connect_async
 from emotion_streams.episodes import Episode
@@ -28,6 +29,8 @@ from emotion_streams.subscribe import (
 
 Result = TypeVar("Result")
 
+log = logging.getLogger(__name__)
+
 
 class AsyncClient:
     """Reads events, episodes, minutes, cameras and ledgers from one Redis, for asyncio.
@@ -36,24 +39,25 @@ class AsyncClient:
             async for event in client.subscribe("lobby"):
                 ...
 
-    It connects at the first call. Raises InvalidRedisUrlError for an invalid URL.
+    `url` has the default of `subscribe_async`. It connects at the first call. Raises
+    InvalidRedisUrlError for an invalid URL.
     """
 
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._connection = connect_async(url)
+    def __init__(self, url: str | None = None) -> None:
+        self.url: Final = local_instance.redis_url(log.info) if url is None else url
+        self._connection = connect_async(self.url)
 
     def subscribe(
         self, cameras: Cameras = None, after: After = NOW
     ) -> AsyncGenerator[EmotionEvent, None]:
         """Yield events as `subscribe_async` does, over a separate connection."""
-        return subscribe_async(self._url, cameras, after)
+        return subscribe_async(self.url, cameras, after)
 
     def subscribe_episodes(
         self, cameras: Cameras = None, after: After = NOW
     ) -> AsyncGenerator[Episode, None]:
         """Yield records as `subscribe_episodes_async` does, over a separate connection."""
-        return subscribe_episodes_async(self._url, cameras, after)
+        return subscribe_episodes_async(self.url, cameras, after)
 
     def read_episodes(
         self, camera: str, start: Time = None, end: Time = None
@@ -104,8 +108,7 @@ class Client:
     Use it in one thread at a time.
     """
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, url: str | None = None) -> None:
         self._client = AsyncClient(url)
         # The caller's thread may already run a loop, in which blocking calls cannot await.
         self._thread = ThreadPoolExecutor(1, "emotion-streams")
@@ -116,25 +119,25 @@ class Client:
         self, cameras: Cameras = None, after: After = NOW
     ) -> Generator[EmotionEvent, None, None]:
         """Yield events as the function `subscribe` does, over a separate connection."""
-        return subscribe(self._url, cameras, after)
+        return subscribe(self._client.url, cameras, after)
 
     def subscribe_episodes(
         self, cameras: Cameras = None, after: After = NOW
     ) -> Generator[Episode, None, None]:
         """Yield records as the function `subscribe_episodes` does, over a separate connection."""
-        return subscribe_episodes(self._url, cameras, after)
+        return subscribe_episodes(self._client.url, cameras, after)
 
     def read_episodes(
         self, camera: str, start: Time = None, end: Time = None
     ) -> Generator[Episode, None, None]:
         """Yield records as the function `read_episodes` does, over a separate connection."""
-        return read_episodes(self._url, camera, start, end)
+        return read_episodes(self._client.url, camera, start, end)
 
     def read_minutes(
         self, camera: str, start: Time = None, end: Time = None
     ) -> Generator[Minute, None, None]:
         """Yield minutes as the function `read_minutes` does, over a separate connection."""
-        return read_minutes(self._url, camera, start, end)
+        return read_minutes(self._client.url, camera, start, end)
 
     def cameras(self) -> list[CameraStatus]:
         """Return the status of every camera, by name. Raises redis-py's errors."""

@@ -177,7 +177,7 @@ class EmotionEvent:
         return cls(
             camera=fields.text("camera"),
             frame_id=fields.text("frame_id"),
-            captured_ms=fields.moment("captured_ms"),
+            captured_ms=fields.timestamp_ms("captured_ms"),
             width=fields.integer("width", 1),
             height=fields.integer("height", 1),
             faces=tuple(_face(face) for face in fields.maps("faces", MAX_FACES)),
@@ -215,9 +215,9 @@ def _face(fields: wire.Fields) -> Face:
         # Absent from events of earlier workers.
         track=fields.text("track") if has("track") else None,
         label=_label(fields.text("label")) if has("label") else None,
-        label_since_ms=fields.moment("label_since_ms") if has("label_since_ms") else None,
+        label_since_ms=fields.timestamp_ms("label_since_ms") if has("label_since_ms") else None,
         smoothed=_shares(fields.map("smoothed")) if has("smoothed") else None,
-        classified_ms=fields.moment("classified_ms") if has("classified_ms") else None,
+        classified_ms=fields.timestamp_ms("classified_ms") if has("classified_ms") else None,
         landmarks=_landmarks(fields) if has("landmarks") else None,
         turn_degrees=fields.number("turn_degrees", -180, 180) if has("turn_degrees") else None,
         sharpness=fields.number("sharpness", 0) if has("sharpness") else None,

@@ -19,14 +19,15 @@ with a later id would make Redis reject every event that follows."""
 class Frame:
     """One picture of a camera.
 
-    `captured_ms`: capture time (Unix, milliseconds). `width`, `height`: size in pixels. `jpeg`: the
-    picture. `session_id`: a random text, new at each start of the camera's producer. `seq`: number
-    of the frame among those stored since that start, from 0. `capture_drops`: frames captured since
-    that start that never reached Redis (replaced by a newer one, or Redis was unreachable).
-    `skipped`: frames left out on purpose since that start. `max_age_ms`: an older frame expires
-    instead of being analysed; None if every frame must be analysed. `position_ms`: the picture's
-    place in its recording, from the beginning, if the frame is dated by it: `captured_ms` then is
-    the recording's beginning plus this, however fast the recording is read. None for a camera.
+    `captured_ms`: capture time by the clock of the Redis server (Unix, milliseconds). `width`,
+    `height`: size in pixels. `jpeg`: the picture. `session_id`: a random text, new at each start of
+    the camera's producer. `seq`: number of the frame among those stored since that start, from 0.
+    `capture_drops`: frames captured since that start that never reached Redis (replaced by a newer
+    one, or Redis was unreachable). `skipped`: frames left out on purpose since that start.
+    `max_age_ms`: an older frame expires instead of being analysed; None if every frame must be
+    analysed. `position_ms`: the picture's place in its recording, from the beginning, if it is
+    dated by that: `captured_ms` is then the recording's beginning plus this, however fast the
+    recording is read. None for a camera.
     """
 
     captured_ms: int
@@ -51,7 +52,7 @@ class Frame:
         if (schema := fields.integer("schema", 1)) != SCHEMA:
             raise wire.MalformedMessageError(f"schema {schema}, this reader understands {SCHEMA}")
         return cls(
-            captured_ms=fields.moment("captured_ms"),
+            captured_ms=fields.timestamp_ms("captured_ms"),
             width=fields.integer("width", 1, MAX_SIDE),
             height=fields.integer("height", 1, MAX_SIDE),
             jpeg=fields.binary("jpeg"),

@@ -45,10 +45,9 @@ def emotions(camera: str) -> str:
 def lease(camera: str) -> str:
     """Return the key of the hash of the camera's owner and the state that owners pass on.
 
-    owner, epoch, expires_ms: the worker that owns the camera. clock_offset_ms: how far the clock of
-    its frames is behind. strikes: how many workers in a row crashed on frames that were trimmed
-    afterwards; struck_ms: time of the last such crash; set_aside: how often the strikes reached the
-    limit.
+    owner, epoch, expires_ms: the worker that owns the camera. strikes: how many workers in a row
+    crashed on frames that were trimmed afterwards; struck_ms: time of the last such crash;
+    set_aside: how often the strikes reached the limit.
     """
     return f"lease:{{{camera}}}"
 

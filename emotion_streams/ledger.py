@@ -83,17 +83,17 @@ class Ledger:
 
 async def read_ledger(client: Client, camera: str) -> Ledger:
     """Read the camera's account atomically; all counts are zero for an unknown camera."""
-    return parse_ledger(camera, await client.eval_ro(*ledger_call(camera)))
+    return parse_ledger(camera, await client.eval_ro(*ledger_script_args(camera)))
 
 
-def ledger_call(camera: str) -> tuple[Any, ...]:
+def ledger_script_args(camera: str) -> tuple[Any, ...]:
     """Return the arguments of EVAL_RO that read the camera's account, for any client."""
     key_names = keys.camera_keys(camera)
     return _SCRIPT, len(key_names), *key_names, keys.GROUP
 
 
 def parse_ledger(camera: str, reply: list[Any]) -> Ledger:
-    """Parse the reply to `ledger_call`.
+    """Parse the reply to `ledger_script_args`.
 
     A count that is not a number is read as 0, so that the account does not balance.
     """

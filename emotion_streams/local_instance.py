@@ -1,4 +1,4 @@
-"""Discovery of the instance that `make run` started on this machine.
+"""Discovery of Redis if no URL is given, and of the instance that `make run` started here.
 
 The launcher holds a lock on a file in a folder that only its user may read; the file contains the
 address. If the lock can be acquired, the instance is gone.
@@ -10,11 +10,13 @@ import os
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Final
+
+DEFAULT_URL: Final = "redis://localhost:6379"
 
 _FILE: Final = "emotion-streams.json"
 _OWN_FOLDER: Final = "emotion-streams-"
@@ -41,6 +43,19 @@ def find() -> LocalInstance | None:
         except (OSError, ValueError, TypeError):
             continue
     return None
+
+
+def redis_url(say: Callable[[str], object]) -> str:
+    """Return the URL in EMOTION_REDIS, else that of this user's running instance, else DEFAULT_URL.
+
+    `say` is called with a line that names the instance, if it is chosen.
+    """
+    if given := os.environ.get("EMOTION_REDIS"):
+        return given
+    if (instance := find()) is None:
+        return DEFAULT_URL
+    say(f"the local instance, {instance.page}")
+    return instance.redis
 
 
 @contextmanager

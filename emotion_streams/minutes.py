@@ -97,7 +97,7 @@ class Minute:
             raise wire.MalformedMessageError(f"schema {schema}, this reader understands {SCHEMA}")
         return cls(
             camera=fields.text("camera"),
-            start_ms=fields.moment("start_ms"),
+            start_ms=fields.timestamp_ms("start_ms"),
             frames=fields.integer("frames", 0),
             frames_lost=fields.integer("frames_lost", 0),
             coverage=fields.number("coverage", 0, 1),

@@ -1,11 +1,13 @@
 """Iterate over events or episodes of one camera, several, or all: from now, the start, or an id."""
 
 import asyncio
+import logging
 import re
 from collections.abc import AsyncGenerator, Generator, Iterable
 from typing import Final, NoReturn, TypeVar
 
-from emotion_streams import blocking, keys
+from emotion_streams import blocking, keys, local_instance
+from emotion_streams.cancellation import cancel_and_wait
 from emotion_streams.connection import connect_async
 from emotion_streams.episodes import Episode
 from emotion_streams.events import EmotionEvent
@@ -28,16 +30,20 @@ Cameras = str | Iterable[str] | None
 
 Item = TypeVar("Item")
 
+log = logging.getLogger(__name__)
+
 _FAREWELL_S: Final = 0.25
 
 _ID: Final = re.compile(r"[0-9]{1,19}(-[0-9]{1,19})?")
 
 
 def subscribe_async(
-    url: str, cameras: Cameras = None, after: After = NOW
+    url: str | None = None, cameras: Cameras = None, after: After = NOW
 ) -> AsyncGenerator[EmotionEvent, None]:
     """Yield events as they arrive, without end, in id order per camera and each at most once.
 
+    `url`: by default the one in EMOTION_REDIS, else the instance that `make run` started on this
+    machine, which is logged, else redis://localhost:6379, as for the command `emotion-streams`.
     `cameras`: a name, several, or None for all, including cameras that are attached later. `after`:
     "now" (the time when the first event is requested), "start", the id of the last event seen
     (later events follow), or a mapping from camera to any of these ("start" for cameras that it
@@ -57,7 +63,7 @@ def subscribe_async(
 
 
 def subscribe(
-    url: str, cameras: Cameras = None, after: After = NOW
+    url: str | None = None, cameras: Cameras = None, after: After = NOW
 ) -> Generator[EmotionEvent, None, None]:
     """Yield events as `subscribe_async` does, and block until the next one.
 
@@ -67,7 +73,7 @@ def subscribe(
 
 
 def subscribe_episodes_async(
-    url: str, cameras: Cameras = None, after: After = NOW
+    url: str | None = None, cameras: Cameras = None, after: After = NOW
 ) -> AsyncGenerator[Episode, None]:
     """Yield the records of episodes as they are decided, as `subscribe_async` yields events.
 
@@ -78,16 +84,17 @@ def subscribe_episodes_async(
 
 
 def subscribe_episodes(
-    url: str, cameras: Cameras = None, after: After = NOW
+    url: str | None = None, cameras: Cameras = None, after: After = NOW
 ) -> Generator[Episode, None, None]:
     """Yield records as `subscribe_episodes_async` does, and block until the next one."""
     return blocking.iterate(subscribe_episodes_async(url, cameras, after))
 
 
 def _subscribe(
-    url: str, kind: StreamKind[Item], cameras: Cameras, after: After
+    url: str | None, kind: StreamKind[Item], cameras: Cameras, after: After
 ) -> AsyncGenerator[Item, None]:
     """Check the arguments at once, not at the first item."""
+    url = local_instance.redis_url(log.info) if url is None else url
     parse_url(url)
     named = None if cameras is None else _names(cameras)
     for place in (after,) if isinstance(after, str) else after.values():
@@ -114,11 +121,7 @@ async def _items(
                 _raise_first(task)
             yield get.result()
     finally:
-        # More than once: a cancellation that meets a reply is lost in redis-py (seen with 8.1.0).
-        while not task.done():
-            task.cancel()
-            await asyncio.wait([task], timeout=0.1)
-        await asyncio.gather(task, return_exceptions=True)
+        await cancel_and_wait(task)
         await client.aclose()
         if url.startswith("rediss"):
             await asyncio.sleep(_FAREWELL_S)

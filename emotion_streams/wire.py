@@ -135,7 +135,7 @@ class Fields:
             raise self._wrong(name, f"{_short(value)} is not an integer from {least} to {most}")
         return value
 
-    def moment(self, name: str) -> int:
+    def timestamp_ms(self, name: str) -> int:
         """Return a time in Unix milliseconds, from 1970 to 2200: any reader can convert it."""
         return self.integer(name, 0, YEAR_2200_MS)
 

@@ -4,11 +4,12 @@ import asyncio
 import json
 import logging
 import socket
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from emotion_streams.cancellation import cancel_and_wait
 from emotion_streams.connection import connect_async
 from gateway.app import build
 from gateway.connections import limit_accept_errors, reserve_files
@@ -33,11 +34,11 @@ log = logging.getLogger("gateway")
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Parse, listen, run until a signal."""
+    """Parse the settings, listen, and run until a signal."""
     if any(argument.partition("=")[0] == "--token" for argument in argv or ()):
         exit_with_error(
             "gateway",
-            "token: not taken from the command line, which any user of the machine can read; "
+            "token: not accepted on the command line, which other users can read; "
             "set EMOTION_GATEWAY_TOKEN, or `token: ${NAME}` in the file of --config",
         )
     settings = load(GatewaySettings, "gateway", argv, "The live page, and events over HTTP.")
@@ -52,12 +53,12 @@ def main(argv: list[str] | None = None) -> None:
     except (InvalidSettingsError, OSError) as error:
         exit_with_error("gateway", str(error))
     logs.set_up(settings.log_level, settings.log_format)
-    # Its warnings are of requests that anybody can send, as often as they like.
+    # Its warnings are about requests, which any client can send as often as it likes.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
-    # It warns of every write to a client that has just left.
+    # It warns about every write to a client that has just disconnected.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     address = address_of(*listener.getsockname()[:2])
-    log.info("the live page is at http://%s/", address, extra={"metrics_port": probes.port})
+    log.info("live page: http://%s/", address, extra={"metrics_port": probes.port})
     with probes:
         asyncio.run(run(settings, listener, finish, GatewayMetrics(registry), health))
 
@@ -97,18 +98,18 @@ async def run(
         )
 
         def end_streams() -> None:
-            # First of all: the server waits for open answers, and streams have no end.
+            # First, because the server waits for open responses, and streams do not end.
             health.set("stop", "stopping")
             hub.close()
             pictures.close()
 
         server = Server(build(settings, services), settings.max_clients, end_streams)
         await server.serve(sockets=[listener])
-        await _cancel(readers)
+        await cancel_and_wait(*readers)
 
 
 class _Announcer:
-    """Passes changes of the cameras on to the clients, and lets the history forget."""
+    """Passes changes of the cameras on to the clients and to the history."""
 
     def __init__(self, hub: Hub, history: History) -> None:
         self._hub = hub
@@ -124,19 +125,8 @@ class _Announcer:
         self._hub.announce(status["camera"], json.dumps(status).encode(), figures_only)
 
 
-async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Cancel the tasks until they have ended.
-
-    redis-py loses a cancellation that comes together with a reply (seen with 8.1).
-    """
-    while pending := [task for task in tasks if not task.done()]:
-        for task in pending:
-            task.cancel()
-        await asyncio.wait(pending, timeout=0.1)
-
-
 def _finish(settings: GatewaySettings) -> PostProcess:
-    """Return what is done to pictures before they leave.
+    """Return the processing of pictures before they are sent.
 
     OpenCV is imported only if it is needed.
     """
@@ -146,7 +136,7 @@ def _finish(settings: GatewaySettings) -> PostProcess:
         from gateway.blur import blur_faces
     except ImportError as error:
         raise InvalidSettingsError(
-            f"blur_faces: {error}; pip install 'emotion-streams[blur]' installs what it needs"
+            f"blur_faces: {error}; install it with pip install 'emotion-streams[blur]'"
         ) from error
     return blur_faces
 

@@ -1,4 +1,4 @@
-"""The list of everything that can be asked for, which is served, checked and described from it."""
+"""The endpoints of the API, from which it is served, validated and described."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A path, its handler, its query and the media type of its answer.
+    """A path, its handler, its query and the media type of its response.
 
-    `schema` names a JSON answer's schema in gateway/openapi.py.
+    `schema` names the schema of a JSON response in gateway/openapi.py.
     """
 
     path: str

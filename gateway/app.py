@@ -1,4 +1,4 @@
-"""The application: the routes behind the guard."""
+"""The application: routes behind the access middleware."""
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -17,7 +17,7 @@ from gateway.settings import GatewaySettings, is_loopback
 
 def build(settings: GatewaySettings, services: Services) -> Starlette:
     """Return the application over these services."""
-    guard = Middleware(
+    access = Middleware(
         AccessMiddleware,
         token=settings.token,
         hosts=_hosts(settings),
@@ -32,7 +32,7 @@ def build(settings: GatewaySettings, services: Services) -> Starlette:
             *(Route(endpoint.path, endpoint.handler) for endpoint in API),
             Mount("/static", _Static(directory=page.STATIC)),
         ],
-        middleware=[guard],
+        middleware=[access],
         exception_handlers=HANDLERS,
     )
     app.state.services = services
@@ -47,7 +47,7 @@ class _Static(StaticFiles):
 
 
 def _hosts(settings: GatewaySettings) -> frozenset[str] | None:
-    """Any name will do where a token is asked for: a stranger's page does not have it."""
+    """Return the accepted host names; any name is accepted if a token is required."""
     if settings.token is not None or not is_loopback(settings.host):
         return None
     return frozenset({"localhost", "127.0.0.1", "::1", settings.host})

@@ -1,4 +1,4 @@
-"""Faces made unrecognisable, for pictures that may be seen by more people than the faces chose."""
+"""Pixelation of faces in pictures."""
 
 import asyncio
 import math
@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 from emotion_streams.jpeg import MAX_PIXELS
 
-# Read once, when cv2 is imported: what a hostile header may claim (see producers' frames).
+# cv2 reads it once, when it is imported: the limit for sizes that a hostile header claims.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
 
 import cv2
@@ -30,9 +30,9 @@ _QUALITY: Final = 85
 _YUNET_SIDE: Final = 640
 """Pixels to which YuNet's pictures are reduced (longer side), unless the event says otherwise."""
 _HAAR_WIDTH: Final = 320
-"""As Haar's always are; taken for detectors of later versions too."""
+"""Width to which Haar's pictures are reduced; also used for unknown detectors."""
 _OMITTED_FACE: Final = 8
-"""Pixels that a face may have at most which was detected, but whose box the event does not hold."""
+"""Maximum pixels of a detected face whose box the event omits."""
 
 
 async def blur_faces(jpeg: bytes, event: EmotionEvent) -> bytes:
@@ -81,10 +81,10 @@ def _reduce(image: Image, event: EmotionEvent) -> Image:
 def _scale_for_omitted(event: EmotionEvent) -> float:
     """Return the scale at which every omitted face has too few pixels.
 
-    None is larger than the smallest face of the event. Raises ValueError if that holds none.
+    None is larger than the smallest face of the event. Raises ValueError if the event has no face.
     """
     if not event.faces:
-        raise ValueError("holds faces, and the event has no box of any")
+        raise ValueError("the event omits faces, and has no box")
     smallest = min(face.box.width * face.box.height for face in event.faces)
     return _OMITTED_FACE / max(1.0, math.sqrt(smallest))
 

@@ -1,4 +1,4 @@
-"""Connections on which no request is being answered: how many there may be, and which give way."""
+"""Limits of connections: how many may be idle, and which are closed first."""
 
 import asyncio
 import errno
@@ -12,11 +12,11 @@ from typing import Any, Final, Protocol, TypeAlias
 from service.settings_file import InvalidSettingsError
 
 BACKLOG: Final = 100
-"""Connections accepted in one go, before any of them can be closed again."""
+"""Connections accepted at once, before any of them can be closed again."""
 
 _OTHER_FILES: Final = 300
 """Redis (a connection for each camera that is looked at), probes, logs and libraries."""
-_SAY_EVERY_S: Final = 60.0
+_LOG_EVERY_S: Final = 60.0
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -24,10 +24,10 @@ log = logging.getLogger(__name__)
 
 
 class Connection(Protocol):
-    """As the table below sees one."""
+    """A connection, as IdleConnections uses it."""
 
     def is_flushed(self) -> bool:
-        """Whether nothing is left to be sent."""
+        """Return whether nothing is left to be sent."""
 
     def drop(self) -> None:
         """Close at once."""
@@ -36,8 +36,8 @@ class Connection(Protocol):
 class IdleConnections:
     """Connections that wait for a request, oldest first.
 
-    A server may close them at any time, so that they give way if there are too many. A client
-    without a token can hold no other kind: however many it opens, others get theirs.
+    The server may close them at any time, and does if there are too many. A client without a token
+    has only idle connections, so it cannot use up the connections of others.
     """
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class IdleConnections:
             self._by_address.setdefault(key, OrderedDict())[connection] = None
 
     def remove(self, connection: Connection) -> None:
-        """Forget a connection that is closed, or on which a request is being answered."""
+        """Remove a connection that is closed or has a request."""
         key = self._addresses.pop(connection, None)
         if key is not None:
             del self._by_address[key][connection]
@@ -63,7 +63,7 @@ class IdleConnections:
         if not self._by_address:
             return
         connections = max(self._by_address.values(), key=len)
-        # One with an answer still to be sent goes only if all are such.
+        # One with unsent data is closed only if all have unsent data.
         oldest = next(iter(connections))
         chosen = next((each for each in connections if each.is_flushed()), oldest)
         self.remove(chosen)
@@ -87,7 +87,7 @@ def bucket(address: str) -> str:
 
 
 def is_within(address: str, networks: Collection[Network]) -> bool:
-    """Whether the address is in one of the networks; what is not an address is in none."""
+    """Return whether the address is in one of the networks; other text is in none."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
@@ -110,8 +110,8 @@ def reserve_files(max_clients: int) -> None:
     if soft != resource.RLIM_INFINITY and soft < needed:
         if hard != resource.RLIM_INFINITY and hard < needed:
             raise InvalidSettingsError(
-                f"max_clients: {max_clients} take {needed} open files, and the system allows "
-                f"{hard}; raise that (`ulimit -Hn`) or take fewer clients"
+                f"max_clients: {max_clients} clients need {needed} open files, the limit is "
+                f"{hard}: raise it (ulimit -Hn) or lower max_clients"
             )
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
@@ -127,12 +127,12 @@ def limit_accept_errors(loop: asyncio.AbstractEventLoop) -> None:
 class _AcceptErrors:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._said_at = float("-inf")
+        self._logged_at = float("-inf")
 
     def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         failure = context.get("exception")
         if not isinstance(failure, OSError) or failure.errno not in (errno.EMFILE, errno.ENFILE):
             loop.default_exception_handler(context)
-        elif self._clock() - self._said_at >= _SAY_EVERY_S:
-            self._said_at = self._clock()
-            log.error("no connection can be accepted, trying again", extra={"why": str(failure)})
+        elif self._clock() - self._logged_at >= _LOG_EVERY_S:
+            self._logged_at = self._clock()
+            log.error("cannot accept connections, retrying", extra={"why": str(failure)})

@@ -1,4 +1,4 @@
-"""Where a client stands in the cameras' streams, as one text that it hands back to resume."""
+"""A client's position in the cameras' streams, as one text that it sends back to resume."""
 
 import re
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ MAX_CHARACTERS: Final = MAX_CAMERAS * 148
 """Of a resume id: of each camera a name of 63 characters, two ids and what separates them."""
 
 MOST: Final = 2**64 - 1
-"""Of each number: whatever Redis takes for an id can be a position."""
+"""Maximum of each number of an id, as in Redis."""
 
 _ID: Final = re.compile(r"(\d{1,20})-(\d{1,20})", re.ASCII)
 
@@ -31,7 +31,7 @@ def parse_id(text: str) -> StreamId:
     """Parse an event's id such as 1700000000000-0. Raises ValueError."""
     match = _ID.fullmatch(text)
     if match is None or max(position := (int(match[1]), int(match[2]))) > MOST:
-        raise ValueError(f"{text[:60]!r} is no event id, as in 1700000000000-0")
+        raise ValueError(f"{text[:60]!r} is not an event id such as 1700000000000-0")
     return position
 
 
@@ -74,7 +74,7 @@ def parse(text: str) -> Positions:
     """
     parts = text.split(",") if text else []
     if len(parts) > MAX_CAMERAS:
-        raise ValueError(f"it names {len(parts)} cameras, the limit is {MAX_CAMERAS}")
+        raise ValueError(f"names {len(parts)} cameras, the limit is {MAX_CAMERAS}")
     positions = Positions()
     for part in parts:
         camera, _, ids = part.partition("=")
@@ -88,8 +88,8 @@ def parse(text: str) -> Positions:
 def format_positions(positions: Positions) -> str:
     """Format all positions as one text.
 
-    Beyond MAX_CAMERAS the furthest behind are left out; a client that resumes gets those cameras
-    from the start of what is kept, so it may see events twice, and misses none.
+    With more than MAX_CAMERAS the oldest positions are omitted. A client that resumes gets those
+    cameras from their oldest event, so it may see events twice and misses none.
     """
     emotion, episode = positions.emotion, positions.episode
     cameras = list(dict.fromkeys((*emotion, *episode)))

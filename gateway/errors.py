@@ -14,29 +14,29 @@ log = logging.getLogger(__name__)
 
 
 def error(status: int, reason: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """Return an error answer with its reason."""
+    """Return an error response with its reason."""
     return JSONResponse({"error": reason}, status, headers)
 
 
 async def handle_http_exception(request: Request, refusal: Exception) -> JSONResponse:
-    """Answer with what a handler, or the router, refused in its own words."""
+    """Return the reason that a handler or the router gave."""
     assert isinstance(refusal, HTTPException)
     reason = refusal.detail
     if refusal.status_code == 404 and reason == "Not Found":
-        reason = f"nothing at {request.url.path}; /api/openapi.json lists what there is"
+        reason = f"not found: {request.url.path}; see /api/openapi.json"
     return error(refusal.status_code, reason, refusal.headers)
 
 
 async def handle_redis_error(request: Request, failure: Exception) -> JSONResponse:
-    """Answer 503 if Redis may be asked again, 502 if a key holds what cannot be read."""
+    """Return 503 if Redis fails, 502 if a key holds another type of value."""
     if is_wrong_type(failure):
-        return error(502, "what Redis holds for this camera is not a stream of events")
+        return error(502, "the camera's events in Redis have the wrong type")
     log.warning("Redis failed during a request", extra={"path": request.url.path, "why": failure})
-    return error(503, "Redis cannot be reached; try again", {"Retry-After": "1"})
+    return error(503, "Redis unreachable; try again", {"Retry-After": "1"})
 
 
 async def handle_unexpected(request: Request, defect: Exception) -> JSONResponse:  # noqa: ARG001 - a handler's form
-    """Answer 500. The server logs the traceback; the client is not shown it."""
+    """Return 500. The traceback is logged and not sent."""
     return error(500, "internal error; see the gateway log")
 
 

@@ -21,8 +21,8 @@ from service.metrics import GatewayMetrics
 class Feed:
     """Reads all events from SPAN_S before each camera's newest, and the episodes from now on.
 
-    So the history is complete before the first client comes. Events older than the start go into
-    the history alone.
+    So the history is complete before the first client connects. Events older than the start go
+    only into the history.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Feed:
         self._has_tips = asyncio.Event()
 
     async def run(self) -> None:
-        """Never returns; keeps its place and waits where Redis is away."""
+        """Read until cancelled; if Redis is unreachable, wait and resume at the same position."""
         tips, self._episode_tips = await retry_forever(self._tips, self._redis_health.failed)
         self._redis_health.recovered()
         for camera, tip in tips.items():
@@ -55,7 +55,7 @@ class Feed:
             self._hub.advance(camera, tip, "episode")
         self._has_tips.set()
         self._health.started()
-        # Back from each camera's own newest event: its clock may differ from everybody else's.
+        # From each camera's own newest event, because the cameras' clocks may differ.
         after = {camera: format_id(_before(tip)) for camera, tip in tips.items()}
         async for event in subscribe_async(self._url, after=after):
             item = Published.of(event)

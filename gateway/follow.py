@@ -16,17 +16,17 @@ from gateway.hub import Batch, Hub, Notice
 from gateway.published import Item, Published, PublishedEpisode
 
 HEARTBEAT_S: Final = 10.0
-"""A client hears something at least this often, so that both sides notice a dead connection."""
+"""Interval of heartbeats, so that both sides notice a dead connection."""
 
 STEP: Final = 50
-"""Entries unpacked at a time: some milliseconds, in which nobody else is served."""
+"""Entries unpacked at a time: some milliseconds, in which no other client is served."""
 
 _NOTHING: Final = Batch()
 
 
 @dataclass(frozen=True)
 class Started:
-    """From here on nothing is missed.
+    """The stream has started: no later event is missed.
 
     `seen`: the client's position with each camera, kept up to date with each item yielded.
     """
@@ -36,12 +36,12 @@ class Started:
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """Nothing came for HEARTBEAT_S."""
+    """There was nothing to send for HEARTBEAT_S."""
 
 
 @dataclass(frozen=True)
 class EventsDropped:
-    """The client was too slow: so many events were left out before the next one."""
+    """The client was too slow: `count` events were skipped before the next one."""
 
     count: int
 
@@ -61,7 +61,7 @@ async def follow_events(
     `known`: those of them that are registered now. `kinds`: events, episodes or both.
 
     `resumed` is None for a new client, which gets what comes from now on. Of one that resumes it
-    says where each camera stood; what Redis keeps after that comes first, of the known cameras that
+    says where each camera was; what Redis keeps after that comes first, of the known cameras that
     it does not name from the start. Raises any of REDIS_ERRORS during that.
     """
     missed = () if resumed is None else tuple(known)
@@ -73,7 +73,7 @@ async def follow_events(
         yield item
     with hub.subscribe(cameras, figures, kinds) as subscription:
         if resumed is None:
-            # Only now: an event between the tips and the subscription would be nobody's.
+            # Not earlier: an event between the tips and the subscription would be lost.
             for kind in KINDS:
                 seen.of(kind).update((camera, hub.tip(camera, kind)) for camera in known)
             yield Started(seen)
@@ -105,7 +105,7 @@ async def _missed(
                     if _advance(seen, item):
                         yield item
             except ResponseError as error:
-                # One camera's key that holds something else must not end the others' stream.
+                # A key of another type must not end the stream of the other cameras.
                 if not is_wrong_type(error):
                     raise
 
@@ -124,7 +124,7 @@ class EventFilter:
 
     def __init__(self, emotion: Emotion | None) -> None:
         self._emotion = emotion
-        # Unpacking costs 20 us and more: most events are passed over by their bytes alone. msgpack
+        # Unpacking takes 20 us or more, so most events are skipped by their bytes alone. msgpack
         # has one to five bytes between a field's name and its text.
         self._packed = emotion and re.compile(rb"emotion.{1,5}?" + emotion.encode(), re.DOTALL)
 

@@ -1,4 +1,4 @@
-"""The last minutes of every camera, second by second: what ribbons and charts are drawn from."""
+"""The last minutes of every camera by the second, for the page's charts."""
 
 import time
 from collections import deque
@@ -14,7 +14,7 @@ SPAN_S: Final = 300
 
 
 def now_ms() -> int:
-    """Unix milliseconds by the gateway's own clock."""
+    """Return Unix milliseconds by the gateway's own clock."""
     return time.time_ns() // 1_000_000
 
 
@@ -30,7 +30,7 @@ class Second:
     sums: list[float] = field(default_factory=lambda: [0.0] * len(EMOTIONS))
 
     def add(self, event: EmotionEvent) -> None:
-        """Count the event in."""
+        """Add the event to the sums."""
         self.events += 1
         self.faces += len(event.faces)
         self.total_ms += event.latency.total_ms
@@ -62,12 +62,12 @@ class History:
         self._now_ms = now_ms
         self._seconds: dict[str, deque[Second]] = {}
         self._last: dict[str, StreamId] = {}
-        self._heard_ms: dict[str, int] = {}
+        self._arrived_ms: dict[str, int] = {}
 
     def add(self, item: Published, live: bool = True) -> None:
         """Count the event into the second of its id, the time of its frame's capture.
 
-        `live`: it came just now; when others came is known from their ids alone.
+        `live`: it arrived just now. The arrival of other events is estimated from their ids.
         """
         event = item.event
         at = item.position[0] // 1000
@@ -77,7 +77,7 @@ class History:
         seconds[-1].add(event)
         self._last[event.camera] = item.position
         now_ms = self._now_ms()
-        self._heard_ms[event.camera] = now_ms if live else min(item.position[0], now_ms)
+        self._arrived_ms[event.camera] = now_ms if live else min(item.position[0], now_ms)
         while seconds[0].at <= at - SPAN_S:
             seconds.popleft()
 
@@ -90,15 +90,15 @@ class History:
         return (second for second in self._seconds.get(camera, ()) if second.at > since)
 
     def last(self, camera: str) -> StreamId:
-        """Return the newest event that is counted in; viewers count later ones in themselves."""
+        """Return the id of the newest event in the history; viewers add later ones themselves."""
         return self._last.get(camera, ZERO)
 
     def age_ms(self, camera: str) -> int:
-        """How long ago that event came; 0 before the first."""
+        """Return the time since that event arrived; 0 before the first."""
         now_ms = self._now_ms()
-        return now_ms - self._heard_ms.get(camera, now_ms)
+        return now_ms - self._arrived_ms.get(camera, now_ms)
 
     def keep(self, cameras: Collection[str]) -> None:
-        """Forget every other camera."""
+        """Remove every other camera."""
         for camera in self._seconds.keys() - set(cameras):
-            del self._seconds[camera], self._last[camera], self._heard_ms[camera]
+            del self._seconds[camera], self._last[camera], self._arrived_ms[camera]

@@ -1,4 +1,4 @@
-"""One reader's events to many clients. A slow client loses events; it never holds up another."""
+"""Fan-out of one reader's events to many clients. A slow client delays no other client."""
 
 import asyncio
 import json
@@ -13,11 +13,11 @@ from gateway.published import Item
 from service.metrics import GatewayMetrics
 
 _QUEUE: Final = 512
-"""Events held for a client: some seconds of many cameras, or a garbage collection in a browser."""
+"""Events queued for a client: some seconds of many cameras."""
 
 
 class Subscription:
-    """A client's queue. When it is full all of it gives way to the newest event."""
+    """A client's queue. If it is full, it is emptied for the newest event."""
 
     def __init__(
         self, cameras: frozenset[str] | None, figures: bool, kinds: frozenset[Kind]
@@ -32,7 +32,7 @@ class Subscription:
         self._news = asyncio.Event()
 
     def offer(self, item: Item) -> int:
-        """Queue the event; how many older ones were dropped for it."""
+        """Queue the event. Return how many older events were dropped for it."""
         dropped = 0
         if len(self._queue) >= _QUEUE:
             dropped = len(self._queue)
@@ -43,24 +43,24 @@ class Subscription:
         return dropped
 
     def notify(self, notice: "Notice") -> None:
-        """Queue a notice; an older one about the same subject gives way."""
+        """Queue a notice; it replaces an older one about the same subject."""
         key = (notice.name, notice.subject)
         self._notices.pop(key, None)  # so that the order is that of the news
         self._notices[key] = notice
         self._news.set()
 
     def close(self) -> None:
-        """No more comes: `take` returns at once."""
+        """End the subscription: `take` returns at once."""
         self._closed = True
         self._news.set()
 
     @property
     def closed(self) -> bool:
-        """Whether the gateway is ending."""
+        """Whether the gateway is stopping."""
         return self._closed
 
     async def take(self, timeout_s: float) -> "Batch":
-        """All that is queued; waits for the first of it, and returns nothing after the timeout."""
+        """Wait for the first item and return all that is queued; nothing on a timeout."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._news.wait()
@@ -77,7 +77,7 @@ class Subscription:
 
 @dataclass(frozen=True)
 class Notice:
-    """News other than events: `name` as clients see it, what it is about, and JSON for them."""
+    """A message other than an event: its name, its subject, and JSON for the clients."""
 
     name: str
     subject: str
@@ -86,7 +86,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class Batch:
-    """What a subscription held: events, how many were dropped before them, notices."""
+    """Queued events, the number dropped before them, and notices."""
 
     items: tuple[Item, ...] = ()
     dropped: int = 0
@@ -94,7 +94,7 @@ class Batch:
 
 
 class Hub:
-    """Where events come in once and go out to every subscription."""
+    """Passes each event on to every subscription."""
 
     def __init__(self, metrics: GatewayMetrics) -> None:
         self._metrics = metrics
@@ -107,11 +107,11 @@ class Hub:
         return self._tips[kind].get(camera, ZERO)
 
     def advance(self, camera: str, position: StreamId, kind: Kind = "emotion") -> None:
-        """Take the position as the camera's newest without telling anybody: it is old news."""
+        """Set the camera's newest position without publishing an event."""
         self._tips[kind][camera] = max(self.tip(camera, kind), position)
 
     def keep(self, cameras: Collection[str]) -> None:
-        """Forget where every other camera stands."""
+        """Remove the positions of every other camera."""
         for tips in self._tips.values():
             for camera in tips.keys() - set(cameras):
                 del tips[camera]
@@ -129,17 +129,17 @@ class Hub:
     def announce(self, camera: str, status: bytes, figures_only: bool = False) -> None:
         """Send a camera's changed status (JSON) to each subscription to it.
 
-        If only figures have changed, to those that asked for figures.
+        `figures_only`: send it only to subscriptions with `figures`.
         """
         self._notify(Notice("camera", camera, status), camera, figures_only)
 
     def announce_removed(self, camera: str) -> None:
-        """Tell each subscription to the camera that it is not in the registry any more."""
+        """Notify each subscription to the camera that it is no longer registered."""
         data = json.dumps({"camera": camera}).encode()
         self._notify(Notice("removed", camera, data), camera)
 
     def announce_redis(self, readable: bool) -> None:
-        """Tell each subscription whether Redis can be read."""
+        """Notify each subscription whether Redis is readable."""
         self._notify(Notice("redis", "", json.dumps({"readable": readable}).encode()))
 
     def _notify(
@@ -159,9 +159,9 @@ class Hub:
         figures: bool = False,
         kinds: frozenset[Kind] = KINDS,
     ) -> Iterator[Subscription]:
-        """Subscribe to these cameras, or to all, for as long as the context lasts.
+        """Subscribe to these cameras, or to all, while the context lasts.
 
-        `figures`: whether statuses are wanted of which only figures changed. `kinds`: whether
+        `figures`: also send statuses of which only figures changed. `kinds`: whether
         events, episodes or both are wanted.
         """
         subscription = Subscription(cameras, figures, kinds)

@@ -1,4 +1,4 @@
-"""A camera's frames and events, brought together by their common id."""
+"""Joins a camera's frames and events by their common id."""
 
 from collections import OrderedDict
 from typing import Final
@@ -15,7 +15,7 @@ _MAX_EARLY: Final = 16
 
 
 class Join:
-    """One camera's frames and events, matched by id whichever comes first."""
+    """One camera's frames and events, matched by id in any order."""
 
     def __init__(self) -> None:
         self._frames: OrderedDict[StreamId, bytes] = OrderedDict()

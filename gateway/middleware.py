@@ -38,7 +38,7 @@ SECURITY_HEADERS: Final = {
 
 
 class RateLimiter:
-    """A token bucket per address: `rate` a second, and twice that at once."""
+    """A token bucket per address: `rate` a second, with bursts of twice that."""
 
     _MAX_ADDRESSES: Final = 10_000
 
@@ -49,7 +49,7 @@ class RateLimiter:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def wait_s(self, address: str) -> float:
-        """0 where the request may pass, else seconds until one may."""
+        """Return 0 if the request may pass, else the seconds until one may."""
         now = self._clock()
         key = bucket(address)
         tokens, at = self._buckets.pop(key, (self._burst, now))
@@ -62,11 +62,11 @@ class RateLimiter:
 
 
 class AccessMiddleware:
-    """ASGI middleware; also counts every answer.
+    """ASGI middleware; also counts every response.
 
-    `proxies`: whose X-Forwarded-For is believed, and so who is limited in their place.
-    `hosts`: the names under which the gateway may be addressed, None for any. Without a token a
-    page from elsewhere could otherwise rebind its own name to the loopback and read everything.
+    `proxies`: networks whose X-Forwarded-For is trusted.
+    `hosts`: accepted names in the Host header, None for any. Without a token, a page of another
+    site could otherwise rebind its own name to the loopback and read everything.
     """
 
     def __init__(
@@ -83,12 +83,12 @@ class AccessMiddleware:
         self._hosts = hosts
         self._proxies = proxies
         self._limiter = RateLimiter(max_rate)
-        # Of their own: who guesses must not use up what others at the same address may ask.
+        # Separate, so that guesses do not use up the requests of others at the same address.
         self._failed_auth_limiter = RateLimiter(max_rate)
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer in place of the application, or pass on to it."""
+        """Refuse the request, or pass it on to the application."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -113,16 +113,16 @@ class AccessMiddleware:
             )
         authorization = headers.get("authorization")
         if self._token is not None and authorization is None:
-            return _unauthorized()  # as cheap as to say that there were too many
+            return _unauthorized()  # as cheap as a refusal by the rate limit
         known = self._token is None or _token_matches(authorization or "", self._token)
         limiter = self._limiter if known else self._failed_auth_limiter
         if wait_s := limiter.wait_s(client_address(scope, headers, self._proxies)):
             retry = {"Retry-After": str(int(wait_s) + 1)}
-            return error(HTTPStatus.TOO_MANY_REQUESTS, "too many requests; slow down", retry)
+            return error(HTTPStatus.TOO_MANY_REQUESTS, "too many requests; retry later", retry)
         if not known:
             return _unauthorized()
         if len(scope["query_string"]) > MAX_QUERY_BYTES:
-            reason = f"the query is longer than {MAX_QUERY_BYTES} bytes"
+            reason = f"query longer than {MAX_QUERY_BYTES} bytes"
             return error(HTTPStatus.REQUEST_URI_TOO_LONG, reason)
         return None
 
@@ -152,7 +152,7 @@ def client_address(scope: Scope, headers: Headers, proxies: Collection[Network])
 
 
 def _forwarded_address(hop: str) -> str | None:
-    """Return the address in one item of X-Forwarded-For, None if it holds none.
+    """Return the address in one item of X-Forwarded-For, None if it has none.
 
     Some proxies write a port after it, and each port must not have a rate of its own.
     """
@@ -181,7 +181,7 @@ def route_of(scope: Scope) -> str:
 
 
 def _token_matches(authorization: str, token: str) -> bool:
-    """Whether the header shows the token; takes the same time wherever a wrong one differs."""
+    """Return whether the header has the token, in constant time."""
     scheme, _, value = authorization.partition(" ")
     shown = value.strip().encode("latin-1", "replace")
     if scheme.lower() == "basic":

@@ -1,4 +1,4 @@
-"""What is known of the cameras, looked up for everybody at once."""
+"""The status of all cameras, read once for all clients."""
 
 import asyncio
 import time
@@ -23,27 +23,27 @@ _AT_LEAST_EVERY_S: Final = 1.0
 _STALE_S: Final = 3.0
 _FIGURES_EVERY_S: Final = 1.0
 _MAX_ERROR: Final = 1_000
-"""Characters of what a producer says is wrong; anybody with its role may write there."""
+"""Maximum characters of a producer's error; any client with its role may write there."""
 
 
 class Listener(Protocol):
-    """Who is told of changes."""
+    """Receiver of changes."""
 
     def on_cameras(self, cameras: Collection[str]) -> None:
-        """Take note of all cameras that there are now."""
+        """Handle the current set of cameras."""
 
     def on_change(self, status: dict[str, Any], figures_only: bool) -> None:
-        """Take note of a camera's changed status, as the API shows it."""
+        """Handle a camera's changed status, as the API shows it."""
 
     def on_removed(self, camera: str) -> None:
-        """Take note that the camera is not in the registry any more."""
+        """Handle the removal of a camera from the registry."""
 
     def on_redis(self, readable: bool) -> None:
-        """Redis can be read again, or could not be for _STALE_S."""
+        """Handle that Redis is readable again, or was not for _STALE_S."""
 
 
 class CameraMonitor:
-    """The cameras' states, a moment old at most while Redis answers."""
+    """The cameras' states, at most a second old while Redis responds."""
 
     def __init__(
         self,
@@ -65,17 +65,17 @@ class CameraMonitor:
         self._figures_at = float("-inf")
 
     async def run(self) -> None:
-        """Look, again and again. Never returns."""
+        """Refresh repeatedly. Never returns."""
         while True:
             began = time.monotonic()
             await self.refresh()
             self._health.beat()
-            # With hundreds of cameras a look takes a while.
+            # With hundreds of cameras a refresh takes a while.
             took = time.monotonic() - began
             await asyncio.sleep(min(max(_EVERY_S, 4 * took), _AT_LEAST_EVERY_S))
 
     async def refresh(self) -> None:
-        """Look once; where Redis fails the last look stands until it is stale."""
+        """Read the cameras once. If Redis fails, the last result is used until it is stale."""
         try:
             statuses = await list_cameras(self._client)
         # ValueError: a registry that something else wrote into.
@@ -86,7 +86,7 @@ class CameraMonitor:
                 self._said_readable = False
                 self._listener.on_redis(False)
             return
-        # Producers redact what they say; one that does not must not show here either.
+        # Our producers redact their errors; those of others may not.
         before, self._statuses = (
             self._statuses,
             {
@@ -103,7 +103,7 @@ class CameraMonitor:
             self._listener.on_redis(True)
 
     def _judge(self, before: dict[str, CameraStatus]) -> None:
-        """Judge each camera anew, and tell of what has changed."""
+        """Judge each camera, and report changes to the listener."""
         for camera in self._observed.keys() - self._statuses.keys():
             del self._observed[camera], self._judgements[camera]
             self._listener.on_removed(camera)
@@ -130,15 +130,15 @@ class CameraMonitor:
         return self._statuses[camera].to_dict() | self._judgements[camera].to_dict()
 
     def statuses(self) -> dict[str, CameraStatus]:
-        """Every camera by name. HTTPException 503 where Redis could not be read lately."""
+        """Return every camera by name. Raises HTTPException 503 if the result is stale."""
         if self._failing and self._is_stale():
             raise _unreachable()
         return self._statuses
 
     def known(self) -> dict[str, CameraStatus]:
-        """Return the cameras as they were last seen, however long ago.
+        """Return the cameras of the last successful refresh, which may be long ago.
 
-        Raises HTTPException 503 if they never were.
+        Raises HTTPException 503 if there was none.
         """
         if self._read_at == float("-inf"):
             raise _unreachable()
@@ -149,9 +149,9 @@ class CameraMonitor:
 
 
 def _unreachable() -> HTTPException:
-    return HTTPException(503, "Redis cannot be reached; try again", {"Retry-After": "1"})
+    return HTTPException(503, "Redis unreachable; try again", {"Retry-After": "1"})
 
 
 def _visible_state(status: CameraStatus, judged: Judgement) -> tuple[object, ...]:
-    """Return what a viewer is told of at once; figures change all the time."""
+    """Return the fields whose change is reported at once; figures change all the time."""
     return status.state, status.error, status.owner, judged.verdict, judged.stale

@@ -47,11 +47,11 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         "parameters": [*_path_parameters(endpoint), *_query_parameters(endpoint)],
         "responses": {
             "200": {
-                "description": "As asked.",
+                "description": "Success.",
                 "content": {endpoint.media_type: {"schema": schema}},
             },
-            "4XX": _failure("The request is wrong, or may not be made."),
-            "503": _failure("Not now; Retry-After says when."),
+            "4XX": _failure("The request is invalid or not permitted."),
+            "503": _failure("Temporarily unavailable; see Retry-After."),
         },
     }
 

@@ -13,7 +13,7 @@ from gateway.queries import RangeQuery
 Item = TypeVar("Item")
 
 STEP: Final = 100
-"""Entries unpacked at a time: some milliseconds, in which nobody else is served."""
+"""Entries unpacked at a time: some milliseconds, in which no other client is served."""
 
 _MAX_ENTRIES: Final = 5000
 """Entries read for one page, so that a rare emotion does not cost a whole stream."""

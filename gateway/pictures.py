@@ -2,7 +2,7 @@
 
 A worker deletes a frame as soon as it has committed its event, so the pictures are taken from the
 frames streams as they are added, outside the workers' group, and wait here for the event with
-their id. Frames are big, so a camera is read only while somebody looks at it.
+their id. Frames are large, so a camera is read only while it has viewers.
 """
 
 import asyncio
@@ -13,7 +13,8 @@ from functools import partial
 from typing import Final
 
 from emotion_streams import EmotionEvent, Frame, MalformedMessageError, keys
-from emotion_streams.backoff import create_task, retry_forever
+from emotion_streams.backoff import retry_forever
+from emotion_streams.cancellation import create_task
 from emotion_streams.connection import Client
 from gateway.cursor import ZERO, StreamId, parse_id
 from gateway.join import Join
@@ -25,15 +26,15 @@ LINGER_S: Final = 3.0
 
 _BLOCK_MS: Final = 1000
 _BATCH: Final = 2
-"""Frames at once: with the largest, more would exceed what Valkey lets a client be sent."""
+"""Frames per read: more of the largest would exceed Valkey's output buffer limit."""
 
 PostProcess = Callable[[bytes, EmotionEvent], Awaitable[bytes]]
-"""What is done to a JPEG before it may leave."""
+"""Processing of a JPEG before it is sent."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A JPEG and the id of the frame that it is; its event is out already."""
+    """A JPEG and the id of its frame, whose event was published before."""
 
     camera: str
     frame_id: str
@@ -47,11 +48,11 @@ class Viewer:
         self._feeds = tuple(feeds)
         self._sent: dict[str, str] = {}
         self._news = asyncio.Event()
-        self._news.set()  # there may be a picture already
+        self._news.set()  # a picture may be available already
         self.closed = False
 
     def wake(self) -> None:
-        """Wake the viewer: a camera has a newer picture, or the gateway ends."""
+        """Wake the viewer: a camera has a newer picture, or the gateway stops."""
         self._news.set()
 
     async def take(self, timeout_s: float) -> list[Picture]:
@@ -78,7 +79,7 @@ class Viewer:
 
 
 class _CameraFeed:
-    """A camera that somebody looks at, or did until a moment ago."""
+    """A camera with viewers, or whose last viewer left less than LINGER_S ago."""
 
     def __init__(self, camera: str, finish: PostProcess, metrics: GatewayMetrics) -> None:
         self.camera = camera
@@ -96,18 +97,18 @@ class _CameraFeed:
             self._offer(item.event, jpeg)
 
     def close(self) -> None:
-        """Read no more."""
+        """Stop reading."""
         self._closed = True
 
     async def run(self, client: Client) -> None:
-        """Read and finish until closed and cancelled."""
+        """Read and process pictures until closed and cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._read(client))
             group.create_task(self._show())
 
     async def _read(self, client: Client) -> None:
         key, last = keys.frames(self.camera), "0-0"
-        # redis-py may lose a cancellation, hence the flag.
+        # The flag, because redis-py may lose a cancellation (see `check_cancelled`).
         while not self._closed:
             step = partial(client.xread, {key: last}, count=_BATCH, block=_BLOCK_MS)
             reply = await retry_forever(step, lambda _: self._metrics.redis_errors.inc())
@@ -119,14 +120,14 @@ class _CameraFeed:
         try:
             frame = Frame.unpack(fields[b"frame"])
         except (MalformedMessageError, KeyError):
-            return  # the worker makes a dead letter of it
+            return  # the worker dead-letters it
         self._metrics.frames_read_bytes.inc(len(frame.jpeg))
         event = self._join.frame(position, frame.jpeg)
         if event is not None:
             self._offer(event, frame.jpeg)
 
     def _offer(self, event: EmotionEvent, jpeg: bytes) -> None:
-        """Let the picture be finished next; the newest replaces one that still waits for it."""
+        """Queue the picture for processing; it replaces one that still waits."""
         if self._ready.full():
             self._ready.get_nowait()
         self._ready.put_nowait((event.frame_id, jpeg, event))
@@ -140,7 +141,7 @@ class _CameraFeed:
             try:
                 finished = await self._finish(jpeg, event)
             except ValueError:
-                continue  # not a picture after all: nothing leaves
+                continue  # not a valid picture: it is not sent
             shown = parse_id(frame_id)
             self.newest = Picture(self.camera, frame_id, finished)
             for viewer in self.viewers:
@@ -148,7 +149,7 @@ class _CameraFeed:
 
 
 class FrameCache:
-    """The cameras that are looked at, each read once however many look."""
+    """The cameras with viewers. Each is read once for all of its viewers."""
 
     def __init__(
         self, client: Client, finish: PostProcess, metrics: GatewayMetrics, group: asyncio.TaskGroup
@@ -162,15 +163,15 @@ class FrameCache:
         self.closed = False
 
     def on_event(self, item: Published) -> None:
-        """Let the event's picture be shown."""
+        """Join the event with its picture."""
         feed = self._feeds.get(item.event.camera)
         if feed is not None:
             feed.on_event(item)
 
     @contextmanager
     def watch(self, cameras: Iterable[str]) -> Iterator[Viewer]:
-        """Look at the cameras for as long as the context lasts; at none once closed."""
-        # A reader that began now would never be ended.
+        """View the cameras while the context lasts; none after `close`."""
+        # A reader that starts now would never be stopped.
         names = () if self.closed else dict.fromkeys(cameras)
         feeds = [self._feed(camera) for camera in names]
         viewer = Viewer(feeds)
@@ -213,5 +214,5 @@ class FrameCache:
 
 
 async def passthrough(jpeg: bytes, event: EmotionEvent) -> bytes:  # noqa: ARG001 - a PostProcess
-    """Change nothing, as a PostProcess."""
+    """Return the JPEG unchanged."""
     return jpeg

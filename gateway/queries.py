@@ -1,4 +1,4 @@
-"""What a query may ask for: each a model that checks it, and from which the API is described."""
+"""Query parameters: models that validate them and describe them in the API."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar, get_origin
@@ -34,7 +34,7 @@ def _moment(text: Any) -> int:
         milliseconds = -1
     if milliseconds < 0:
         raise ValueError(
-            "a time is Unix milliseconds, or ISO 8601 with a zone, as in 2026-01-31T12:00:00Z "
+            "must be Unix milliseconds or ISO 8601 with a zone, for example 2026-01-31T12:00:00Z "
             "(write a + as %2B)"
         )
     return milliseconds
@@ -58,20 +58,20 @@ class Query(BaseModel):
 
 
 class EventsQuery(Query):
-    """Of a page of events."""
+    """Parameters of a page of events."""
 
     after: EntryId | Literal["start"] | None = Field(
         None,
-        description="Events after this id, or from the start of what is kept; the newest without.",
+        description="Only events after this id; `start` for the oldest kept; default: the newest.",
     )
-    limit: int = Field(100, ge=1, le=1000, description="At most so many events.")
-    emotion: Emotion | None = Field(None, description="Only events with a face that shows it.")
+    limit: int = Field(100, ge=1, le=1000, description="Maximum number of events.")
+    emotion: Emotion | None = Field(None, description="Only events with a face of this emotion.")
 
 
 class TimesQuery(Query):
     """Of a range of times."""
 
-    since: Moment | None = Field(None, alias="from", description="From this time on.")
+    since: Moment | None = Field(None, alias="from", description="Start time, inclusive.")
     until: Moment | None = Field(None, alias="to", description="Before this time.")
 
 
@@ -99,7 +99,7 @@ class MinutesQuery(RangeQuery):
 
 
 class StreamQuery(Query):
-    """Of events as they come."""
+    """Parameters of a live stream of events."""
 
     camera: tuple[CameraName, ...] = Field(
         (),
@@ -107,24 +107,24 @@ class StreamQuery(Query):
         description="Cameras to include; omit for all, including later ones.",
     )
     after: str | None = Field(
-        None, max_length=cursor.MAX_CHARACTERS, description="As the header Last-Event-ID."
+        None,
+        max_length=cursor.MAX_CHARACTERS,
+        description="Resume position; same as the header Last-Event-ID.",
     )
     kind: tuple[cursor.Kind, ...] = Field(
         (), description="Kinds of messages: emotion (events), episode; omit for both."
     )
-    figures: bool = Field(
-        False, description="Also each camera's status once a second, with its figures."
-    )
+    figures: bool = Field(False, description="Also send each camera's status once a second.")
 
 
 class HistoryQuery(Query):
-    """Of the last minutes."""
+    """Parameters of the last minutes."""
 
-    seconds: int = Field(SPAN_S, ge=1, le=SPAN_S, description="How far back from the newest event.")
+    seconds: int = Field(SPAN_S, ge=1, le=SPAN_S, description="Seconds before the newest event.")
 
 
 class ExportQuery(TimesQuery):
-    """Of an export."""
+    """Parameters of an export."""
 
     kind: Literal["events", "episodes", "minutes"] = Field(
         "events", description="What to export: events, records of episodes, or minutes."
@@ -139,16 +139,16 @@ class ExportQuery(TimesQuery):
 
 
 class MjpegQuery(Query):
-    """Of one camera's pictures as they come."""
+    """Parameters of one camera's live pictures."""
 
-    fps: float = Field(15, ge=0.1, le=60, description="At most so many pictures a second.")
+    fps: float = Field(15, ge=0.1, le=60, description="Maximum pictures per second.")
 
 
 class PicturesQuery(MjpegQuery):
-    """Of several cameras' pictures as they come."""
+    """Parameters of several cameras' live pictures."""
 
     camera: tuple[CameraName, ...] = Field(
-        min_length=1, max_length=_CAMERAS_AT_ONCE, description="These cameras."
+        min_length=1, max_length=_CAMERAS_AT_ONCE, description="Cameras to include."
     )
 
 
@@ -165,7 +165,7 @@ def parse(model: type[Model], request: Request) -> Model:
         if is_list(model, name):
             values.setdefault(name, []).append(value)
         elif name in values:
-            raise HTTPException(400, f"{name[:60]}: given twice")
+            raise HTTPException(400, f"{name[:60]}: given more than once")
         else:
             values[name] = value
     try:
@@ -176,7 +176,7 @@ def parse(model: type[Model], request: Request) -> Model:
 
 
 def is_list(model: type[Query], name: str) -> bool:
-    """Whether a parameter may be given several times."""
+    """Return whether a parameter may be given several times."""
     field = model.model_fields.get(name)
     return field is not None and get_origin(field.annotation) is tuple
 
@@ -187,7 +187,7 @@ def _where(location: tuple[int | str, ...]) -> str:
 
 def _reason(item: Any) -> str:
     if item["type"] == "extra_forbidden":
-        return "no such parameter"
+        return "unknown parameter"
     if item["type"] == "missing":
-        return "is missing"
+        return "required"
     return str(item["msg"]).removeprefix("Value error, ")

@@ -1,4 +1,4 @@
-"""uvicorn as the gateway runs it: its socket, its limits, and how it ends."""
+"""uvicorn as the gateway runs it: its socket, limits and shutdown."""
 
 import asyncio
 import signal
@@ -18,19 +18,19 @@ from gateway.middleware import SECURITY_HEADERS
 from service import listening
 
 _SEND_BUFFER: Final = 256 << 10
-"""What the kernel holds for a slow client: more would only be older by the time it is read."""
+"""Send buffer for a slow client: data in a larger one would be older when it is read."""
 _TCP: Final = {
     "TCP_USER_TIMEOUT": 30_000,
     "TCP_KEEPIDLE": 10,
     "TCP_KEEPINTVL": 5,
     "TCP_KEEPCNT": 4,
 }
-"""A client that takes nothing for 30 s (in ms) is cut off, and one that is gone without a word
-after as long (in s) where there is nothing to send."""
+"""A client that acknowledges nothing for 30 s (in ms) is disconnected; an idle connection whose
+client is gone is closed after as long (in s)."""
 _IDLE_S: Final = 5
 """A connection without a complete request for this long is closed."""
 _STOP_S: Final = 1.0
-"""How long open answers may take to end; then their connections are cut."""
+"""How long open responses may take to end before their connections are closed."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -73,7 +73,7 @@ class _TimeoutProtocol(H11Protocol):
         self._watch()
 
     def is_flushed(self) -> bool:
-        """Whether nothing is left to be sent."""
+        """Return whether nothing is left to be sent."""
         return self.transport.get_write_buffer_size() == 0
 
     def drop(self) -> None:
@@ -144,17 +144,17 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                # Addresses that clients claim would get round the rate limit.
+                # Addresses that clients claim would evade the rate limit.
                 proxy_headers=False,
                 backlog=BACKLOG,
-                # Idle connections have given way before: this many all have a request.
+                # Idle connections are closed before: all of these have a request.
                 limit_concurrency=most + 2 * BACKLOG,
             )
         )
         self._end_streams = end_streams
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the streams, then as uvicorn does; but wait for no client that takes nothing."""
+        """End the streams, then shut down; do not wait for clients that read nothing."""
         self._end_streams()
         cut = asyncio.get_running_loop().call_later(_STOP_S, self._cut)
         await super().shutdown(sockets)
@@ -167,7 +167,7 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """In place of uvicorn's, which ends the process by the signal once all is done."""
+        """Replace uvicorn's handlers, which raise the signal again after the shutdown."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop)

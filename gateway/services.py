@@ -1,4 +1,4 @@
-"""What the handlers work with, and how they ask for it."""
+"""The services that handlers use."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from service.metrics import GatewayMetrics
 
 
 class ConnectionLimit:
-    """How many streams and exports may be open at once."""
+    """Limit of open streams and exports."""
 
     def __init__(self, most: int, metrics: GatewayMetrics) -> None:
         self._free = most
@@ -25,9 +25,9 @@ class ConnectionLimit:
 
     @contextmanager
     def acquire(self, route: str) -> Iterator[None]:
-        """One for as long as the context lasts. HTTPException 503 where none is free."""
+        """Hold one while the context lasts. Raises HTTPException 503 if none is free."""
         if not self._free:
-            raise HTTPException(503, "too many clients; try again later", {"Retry-After": "5"})
+            raise HTTPException(503, "too many clients; retry later", {"Retry-After": "5"})
         self._free -= 1
         gauge = self._metrics.streams.labels(route)
         gauge.inc()
@@ -40,7 +40,7 @@ class ConnectionLimit:
 
 @dataclass(frozen=True)
 class Services:
-    """Everything behind the routes. `pictures` is None where none may leave."""
+    """Everything that handlers use. `pictures` is None if pictures are disabled."""
 
     client: Client
     monitor: CameraMonitor
@@ -75,4 +75,4 @@ async def require_camera(request: Request) -> str:
         for key in (keys.emotions(name), keys.episodes(name), keys.minutes(name)):
             if await services.client.xrevrange(key, count=1):
                 return name
-    raise HTTPException(404, f"no camera {name[:80]!r}; /api/cameras lists them")
+    raise HTTPException(404, f"unknown camera {name[:80]!r}; see /api/cameras")

@@ -31,34 +31,37 @@ class GatewaySettings(ServiceSettings):
         description="what clients show, as a bearer token or as a password; refused on the "
         "command line, which every user of the machine can read: set EMOTION_GATEWAY_TOKEN",
     )
-    pictures: bool = Field(True, description="whether pictures leave the gateway at all")
-    blur_faces: bool = Field(False, description="make every face that was found unrecognisable")
-    max_clients: int = Field(100, ge=1, le=10_000, description="streams and exports open at once")
+    pictures: bool = Field(True, description="serve pictures")
+    blur_faces: bool = Field(False, description="pixelate every detected face")
+    max_clients: int = Field(
+        100, ge=1, le=10_000, description="maximum number of open streams and exports"
+    )
     max_rate: float = Field(
-        50, gt=0, le=100_000, description="requests per second from one address, twice that at once"
+        50,
+        gt=0,
+        le=100_000,
+        description="requests per second from one address; bursts of twice that",
     )
     trusted_proxies: Annotated[
         tuple[IPvAnyNetwork, ...] | None, NoDecode, BeforeValidator(split_list)
     ] = Field(
         None,
-        description="addresses and networks, with commas between, whose X-Forwarded-For is true",
+        description="comma-separated addresses and networks whose X-Forwarded-For is trusted",
     )
 
 
 def check(settings: GatewaySettings) -> None:
-    """Raise InvalidSettingsError where the gateway would be open to strangers."""
+    """Raise InvalidSettingsError if the gateway would be open to strangers."""
     if settings.token is not None and len(settings.token) < LEAST_TOKEN:
         raise InvalidSettingsError(
-            f"token: shorter than {LEAST_TOKEN} characters; `openssl rand -hex 16` makes one"
+            f"token: shorter than {LEAST_TOKEN} characters; generate one: openssl rand -hex 16"
         )
     if settings.token is not None and not settings.token.isprintable():
-        raise InvalidSettingsError(
-            "token: holds a line break or the like, which no client can show"
-        )
+        raise InvalidSettingsError("token: contains a line break or another control character")
     if settings.token is None and not is_loopback(settings.host):
         raise InvalidSettingsError(
-            f"token: listening on {settings.host}, which others can reach, takes one; "
-            "set EMOTION_GATEWAY_TOKEN (`openssl rand -hex 16` makes one)"
+            f"token: required to listen on {settings.host}, which other machines can reach; "
+            "set EMOTION_GATEWAY_TOKEN (generate one: openssl rand -hex 16)"
         )
 
 

@@ -1,4 +1,4 @@
-"""Answers that go on: server-sent events and parts of a multipart stream."""
+"""Streaming responses: server-sent events and multipart streams."""
 
 import logging
 from collections.abc import AsyncGenerator
@@ -17,7 +17,7 @@ BOUNDARY: Final = "picture"
 
 
 class LimitedStreamingResponse(StreamingResponse):
-    """A stream that holds something (a slot) from its first byte until it ends, however it ends."""
+    """A stream that holds a place of a ConnectionLimit from its first byte until it ends."""
 
     def __init__(
         self,
@@ -33,9 +33,9 @@ class LimitedStreamingResponse(StreamingResponse):
         self._held = held
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the stream; to a HEAD request the headers alone, since it would not end.
+        """Send the stream, or only the headers for a HEAD request.
 
-        If Redis fails meanwhile the connection is cut.
+        If Redis fails meanwhile, the connection is closed.
         """
         if scope["method"] == "HEAD":
             await Response(headers=dict(self.headers))(scope, receive, send)
@@ -45,9 +45,9 @@ class LimitedStreamingResponse(StreamingResponse):
                 try:
                     await super().__call__(scope, receive, send)
                 except REDIS_ERRORS as failure:
-                    # Left unended the connection is cut: no part passes for the whole.
+                    # The response stays incomplete, so the client notices that a part is missing.
                     log.warning(
-                        "Redis failed during an answer",
+                        "Redis failed during a response",
                         extra={"path": scope["path"], "why": failure},
                     )
 

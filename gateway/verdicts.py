@@ -1,4 +1,4 @@
-"""One verdict per camera, from its producer's word, its owner, its backlog and its newest event."""
+"""One verdict per camera, from its reported state, owner, backlog and newest event."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -12,16 +12,15 @@ _PERIODS: Final = 4
 """An event or a frame that is later than this many periods, and _MIN_SILENCE_S, is missing."""
 _MAX_PERIOD_S: Final = 60.0
 _UNOWNED_S: Final = 1.0
-"""A camera changes hands within this time."""
+"""A camera moves to another worker within this time."""
 _RATE_S: Final = 10.0
 _SLOW_S: Final = 5.0
 _SLOW_SHARE: Final = 0.5
-"""A camera of which less than this share of the stored frames becomes events, for _SLOW_S, falls
-behind though new events come."""
+"""A camera falls behind if less than this share of its stored frames becomes events for _SLOW_S."""
 
 
 class Verdict(StrEnum):
-    """What a viewer is to think of a camera."""
+    """State of a camera as a viewer sees it."""
 
     LIVE = "live"
     NOT_ANALYSED = "not analysed"
@@ -34,8 +33,8 @@ class Verdict(StrEnum):
 class Judgement:
     """A verdict and its reason, empty if there is nothing to add.
 
-    `stale`: the newest event is older than a few periods, so that a picture shown with it is not of
-    now. `event_age_ms`: since the newest event came, None if none came while the gateway ran.
+    `stale`: the newest event is older than a few periods, so a picture shown with it is not
+    current. `event_age_ms`: time since the newest event, None if there was none since the start.
     `analysed_fps`: events per second over the last 10 s.
     """
 
@@ -68,7 +67,7 @@ class CameraHealth:
         self._slow_since: float | None = None
 
     def on_event(self, now: float) -> None:
-        """Record that an event of the camera has come."""
+        """Record an event of the camera."""
         self._event_at = now
         self._arrivals.append(now)
         self._forget_arrivals(now)
@@ -83,7 +82,7 @@ class CameraHealth:
             self._period_s = min(1 / status.fps, _MAX_PERIOD_S)
         self._forget_arrivals(now)
         event_at = self._event_at
-        stale = now - (event_at or self._known_since) > self._patience_s()
+        stale = now - (event_at or self._known_since) > self._timeout_s()
         rate = self._rate(now)
         verdict, reason = self._judge(status, now, rate, stale)
         age_ms = None if event_at is None else round(1000 * (now - event_at))
@@ -95,25 +94,25 @@ class CameraHealth:
         if status.state == "down":
             return Verdict.DOWN, status.error or "no picture from the camera"
         if status.state == "gone":
-            # What it said last is of another time; without any frame it says why none came.
+            # Its last error is old. If there never was a frame, the error says why.
             error = "" if status.last_frame_ms else status.error
             return Verdict.DOWN, error or "no heartbeat from the producer"
         if status.state == "ended":
             return Verdict.ENDED, "the file was played to its end"
         if now - self._owned_at > _UNOWNED_S:
-            return Verdict.NOT_ANALYSED, "no worker analyses it"
+            return Verdict.NOT_ANALYSED, "no worker analyses this camera"
         slow = self._is_slow(status, rate, now)
         if stale:
             if status.backlog:
-                return Verdict.BEHIND, "frames wait, and no event comes"
-            if now - self._captured_at > self._patience_s():
-                return Verdict.DOWN, "no new picture comes"
+                return Verdict.BEHIND, "frames are waiting, but no events arrive"
+            if now - self._captured_at > self._timeout_s():
+                return Verdict.DOWN, "no new picture from the camera"
             return Verdict.LIVE, "no new frames to analyse"
         if slow:
             return Verdict.BEHIND, f"{rate:.1f} of {status.fps:.1f} frames/s are analysed"
         return Verdict.LIVE, ""
 
-    def _patience_s(self) -> float:
+    def _timeout_s(self) -> float:
         return max(_MIN_SILENCE_S, _PERIODS * self._period_s)
 
     def _rate(self, now: float) -> float:

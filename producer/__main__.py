@@ -15,6 +15,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
+from emotion_streams.cancellation import cancel_and_wait
 from producer.config import Config, load
 from producer.fleet import Fleet, Reloader
 from producer.registry import Registry
@@ -25,8 +26,8 @@ from service.command_line import conceal
 from service.health import Health, HealthServer
 from service.metrics import ProducerMetrics, build_info
 
-_LAST_WORD_MAY_TAKE_S: Final = 2.0
-_HURRIED_S: Final = 0.2
+_FINAL_PUBLISH_S: Final = 2.0
+_FINAL_PUBLISH_AFTER_SIGNAL_S: Final = 0.2
 
 _log = logging.getLogger("producer")
 
@@ -58,7 +59,7 @@ def main(argv: list[str]) -> int:
     except OSError as error:
         service.exit_with_error("producer", f"metrics: {error} (--metrics-host, --metrics-port)")
     with server:
-        _log.info("metrics are served", extra={"port": server.port})
+        _log.info("serving metrics", extra={"port": server.port})
         try:
             asyncio.run(_run(config, health, metrics))
         except SourceMissingError as error:
@@ -70,30 +71,31 @@ def main(argv: list[str]) -> int:
 async def _run(config: Config, health: Health, metrics: ProducerMetrics) -> None:
     fleet = Fleet(config, metrics)
     registry = Registry(config.process.redis, health, fleet.records)
-    working = asyncio.create_task(_work(config, fleet, metrics))
-    telling = asyncio.create_task(registry.run())
+    running = asyncio.create_task(_run_cameras(config, fleet, metrics))
+    publishing = asyncio.create_task(registry.run())
     loop = asyncio.get_running_loop()
     end_by = {signal.SIGINT, signal.SIGTERM}
     if config.path is None and _has_terminal():
         end_by.add(signal.SIGHUP)  # the terminal was closed; there is no file to reload
     for number in end_by:
-        loop.add_signal_handler(number, working.cancel)
+        loop.add_signal_handler(number, running.cancel)
     health.started()
     try:
-        done, _ = await asyncio.wait({working, telling}, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait({running, publishing}, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             if not task.cancelled():
                 task.result()  # raises the error that ended it
     finally:
-        hurry = working.cancelled()  # by a signal
-        working.cancel()
+        by_signal = running.cancelled()
+        running.cancel()
         await fleet.close()
-        telling.cancel()
-        await asyncio.wait([telling])
+        await cancel_and_wait(publishing)
         # Publish the final state, for example "ended", but wait only for a short time.
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_HURRIED_S if hurry else _LAST_WORD_MAY_TAKE_S):
-                await registry.tell()
+            async with asyncio.timeout(
+                _FINAL_PUBLISH_AFTER_SIGNAL_S if by_signal else _FINAL_PUBLISH_S
+            ):
+                await registry.publish()
         await registry.close()
 
 
@@ -105,14 +107,14 @@ def _has_terminal() -> bool:
     return True
 
 
-async def _work(config: Config, fleet: Fleet, metrics: ProducerMetrics) -> None:
+async def _run_cameras(config: Config, fleet: Fleet, metrics: ProducerMetrics) -> None:
     metrics.config_valid.set(1)
     await fleet.apply(config.cameras)
     if config.path is None:
         await fleet.wait_until_ended()
     else:
         reloader = Reloader(config.path, config.cameras_now, fleet.apply, metrics)
-        await asyncio.gather(reloader.run(), fleet.wait_until_fallen())
+        await asyncio.gather(reloader.run(), fleet.wait_for_failure())
 
 
 if __name__ == "__main__":

@@ -4,14 +4,14 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from emotion_streams.backoff import delays
-from producer.gates import Backlog, Pacer, RateCap
+from emotion_streams.backoff import Retries, delays
+from producer.filters import LateFrameFilter, Pacer, RateLimiter
+from producer.latest_value import LatestValue
 from producer.media_clock import MediaClock
 from producer.messages import Counts, State
-from producer.slot import Slot
 from producer.source import (
     EndOfSourceError,
     Format,
@@ -34,32 +34,28 @@ _log = logging.getLogger(__name__)
 
 
 class Captured(NamedTuple):
-    """A picture and its capture time.
+    """A picture, and its time of arrival by the monotonic clock in seconds.
 
-    `captured_ms` is Unix time in milliseconds. It never decreases: if the clock is set back, it
-    stays the same until the clock has caught up. `arrived_s` is the time of the monotonic clock in
-    seconds. `position_ms`: the picture's place in a recording that is read on media time; its
-    `captured_ms` and `arrived_s` then follow from that; else None.
+    `position_ms`: the picture's place in a recording that is dated by it; `arrived_s` then follows
+    from that; else None.
     """
 
     picture: Picture
-    captured_ms: int
     arrived_s: float
     position_ms: int | None = None
 
 
-class Pace(NamedTuple):
+class RateSettings(NamedTuple):
     """How fast a source is read.
 
-    `fps`: maximum number of admitted frames per second, None for no limit. `on_demand`: read a
-    frame only when the publishing thread asks for one. `is_recording`: date the frames by their own
-    timestamps, from `recorded_ms` on (Unix, milliseconds; None for now).
+    `fps`: maximum number of frames per second that pass, None for no limit. `on_demand`: read a
+    frame only when the publishing thread asks for one. `is_recording`: date frames by their own
+    timestamps.
     """
 
     fps: float | None
     on_demand: bool
     is_recording: bool = False
-    recorded_ms: int | None = None
 
 
 class Limits(NamedTuple):
@@ -70,60 +66,59 @@ class Limits(NamedTuple):
     reconnect_s: float
 
 
-class _SessionPace(NamedTuple):
+class _SessionState(NamedTuple):
     """Timing state of one session, from one opening of the source to the next."""
 
     pacer: Pacer
-    backlog: Backlog
-    cap: RateCap
+    late_frames: LateFrameFilter
+    rate: RateLimiter
 
 
 class _Grabbed(NamedTuple):
     """When a frame arrived, by the monotonic clock, and its own timestamp; in seconds."""
 
     arrived_s: float
-    position_s: float | None
+    timestamp_s: float | None
 
 
 class Capture:
-    """Reads a source into a slot. Runs in its own thread; others may read its public attributes.
+    """Reads a source into a mailbox. Runs in its own thread; others may read its public attributes.
 
-    `state`, `error`, `last_frame_ms`: as in Report. `format`: the format that the source reported
-    at its last opening. `failed`: the source does not exist and `patient` is off. `patient`: a
-    source that does not exist is tried again. `news` is set when `state` changes.
+    `state`, `error`: as in Report. `format`: the format that the source reported at its last
+    opening. `last_arrival_s`: when the newest frame arrived, by the monotonic clock; None before
+    the first. `failed`: the source does not exist and `wait_for_source` is off. `wait_for_source`:
+    retry a source that does not exist. `state_changed` is set when `state` changes.
     """
 
     def __init__(
         self,
         source: Source,
-        pace: Pace,
+        rate: RateSettings,
         limits: Limits,
-        slot: Slot[Captured],
+        mailbox: LatestValue[Captured],
         counts: Counts,
         stop: threading.Event,
-        news: threading.Event,
+        state_changed: threading.Event,
         *,
-        patient: bool,
-        clock: Callable[[], float] = time.time,
+        wait_for_source: bool,
     ) -> None:
         self._source = source
-        self._pace = pace
+        self._rate = rate
         self._limits = limits
-        self._slot = slot
+        self._latest = mailbox
         self._counts = counts
         self._stop = stop
-        self._news = news
-        self._patient = patient
-        self._clock = clock
-        self._media_clock = MediaClock(pace.recorded_ms, clock)
+        self._state_changed = state_changed
+        self._wait_for_source = wait_for_source
+        self._media_clock = MediaClock()
         self._in_a_row = 0
         self._deadline: float | None = None
-        self._heard = time.monotonic()
+        self._started_s = time.monotonic()
         self.state = State.DOWN
         self.error = ""
         self.failed = False
         self.format = Format(0, 0, 0, "")
-        self.last_frame_ms = 0
+        self.last_arrival_s: float | None = None
 
     @property
     def stable(self) -> bool:
@@ -131,8 +126,8 @@ class Capture:
         return self._in_a_row >= STABLE_FRAMES
 
     def silent_s(self) -> float:
-        """Return the seconds since the newest frame arrived."""
-        return time.monotonic() - self._heard
+        """Return the seconds since the newest frame arrived, or since the start."""
+        return time.monotonic() - (self.last_arrival_s or self._started_s)
 
     def overdue_s(self) -> float:
         """Return the seconds by which a call into the source exceeds its limit; cv2 can hang."""
@@ -142,31 +137,31 @@ class Capture:
     def run(self) -> None:
         """Run until the source ends, does not exist, or `stop` is set.
 
-        Closes the slot on normal completion only. After a crash the slot stays open, so that the
+        Closes the mailbox on normal completion only. After a crash it stays open, so that the
         process does not look finished.
         """
-        self._run()
-        self._slot.close()
+        try:
+            self._run()
+        except EndOfSourceError:
+            self._set_state(State.ENDED)
+        except NoSuchSourceError:
+            self.failed = True
+        self._latest.close()
 
     def _run(self) -> None:
-        backoff = self._delays()
-        while not self._stop.is_set():
+        longest_s = self._limits.reconnect_s
+        retries = Retries(
+            SourceUnavailableError,
+            self._on_unavailable,
+            lambda: delays(min(_FIRST_DELAY_S, longest_s), longest_s),
+            wait=self._stop.wait,
+        )
+        for attempt in retries:
             self._in_a_row = 0
-            try:
+            with attempt:
                 self._session()
-            except EndOfSourceError:
-                self._set_state(State.ENDED)
-                return
-            except SourceUnavailableError as error:
-                self._unavailable(error)
-                if self.failed:
-                    return
             if self.stable:
-                backoff = self._delays()
-            self._stop.wait(next(backoff))
-
-    def _delays(self) -> Iterator[float]:
-        return delays(min(_FIRST_DELAY_S, self._limits.reconnect_s), self._limits.reconnect_s)
+                retries.reset()
 
     def _session(self) -> None:
         """Open the source and read it until it ends or fails.
@@ -174,98 +169,98 @@ class Capture:
         Returns when `stop` is set. Raises EndOfSourceError and SourceUnavailableError.
         """
         try:
-            with self._within(self._limits.open_s):
+            with self._time_limit(self._limits.open_s):
                 self.format = self._source.open()
-            _log.info("the camera is open", extra=vars(self.format))
-            pace = _SessionPace(Pacer(), Backlog(), RateCap(self._pace.fps))
+            _log.info("camera opened", extra=vars(self.format))
+            session = _SessionState(Pacer(), LateFrameFilter(), RateLimiter(self._rate.fps))
             undecodable = 0
             while not self._stop.is_set():
-                if self._pace.on_demand and not self._slot.wait_until_wanted(_WAIT_S):
+                if self._rate.on_demand and not self._latest.wait_for_demand(_WAIT_S):
                     continue
-                grabbed = self._next_frame(pace)
+                grabbed = self._next_frame(session)
                 if grabbed is None:
                     continue
                 try:
-                    with self._within(self._limits.read_s):
+                    with self._time_limit(self._limits.read_s):
                         picture = self._source.retrieve()
                 except UndecodableFrameError as error:
                     self._counts.undecodable += 1
                     undecodable += 1
-                    _log.debug("a frame was left out: %s", error)
+                    _log.debug("frame skipped: %s", error)
                     if self._source.live and undecodable >= _MAX_UNDECODABLE:
                         raise SourceUnavailableError(
                             f"{undecodable} damaged frames in a row: {error}"
                         ) from error
                     continue
                 undecodable = 0
-                self._note_sound_frame()
-                self._hand_over(self._dated(picture, grabbed))
+                self._count_valid_frame()
+                self._put(self._captured(picture, grabbed))
         finally:
-            with self._within(self._limits.read_s):
+            with self._time_limit(self._limits.read_s):
                 self._source.close()
 
-    def _next_frame(self, pace: "_SessionPace") -> _Grabbed | None:
+    def _next_frame(self, session: _SessionState) -> _Grabbed | None:
         """Grab a frame. Return its times, or None if the frame is not wanted."""
-        with self._within(self._limits.read_s):
+        with self._time_limit(self._limits.read_s):
             position_s = self._source.grab()
-        if position_s is not None and not self._source.live and not self._pace.on_demand:
-            self._stop.wait(pace.pacer.wait_s(time.monotonic(), position_s))
+        if position_s is not None and not self._source.live and not self._rate.on_demand:
+            self._stop.wait(session.pacer.wait_s(time.monotonic(), position_s))
         arrived_s = time.monotonic()
-        self._note_arrival(arrived_s)
-        is_wanted = self._wants(pace, arrived_s, position_s)
-        return _Grabbed(arrived_s, position_s) if is_wanted else None
+        self._count_arrival(arrived_s)
+        passes = self._passes(session, arrived_s, position_s)
+        return _Grabbed(arrived_s, position_s) if passes else None
 
-    def _dated(self, picture: Picture, grabbed: _Grabbed) -> Captured:
-        if not self._pace.is_recording or grabbed.position_s is None:
-            return Captured(picture, self.last_frame_ms, grabbed.arrived_s)
-        captured_ms, position_ms = self._media_clock.date(grabbed.position_s)
-        return Captured(picture, captured_ms, position_ms / 1000, position_ms)
+    def _captured(self, picture: Picture, grabbed: _Grabbed) -> Captured:
+        if not self._rate.is_recording or grabbed.timestamp_s is None:
+            return Captured(picture, grabbed.arrived_s)
+        position_ms = self._media_clock.position_ms(grabbed.timestamp_s)
+        return Captured(picture, position_ms / 1000, position_ms)
 
-    def _note_arrival(self, arrived_s: float) -> None:
+    def _count_arrival(self, arrived_s: float) -> None:
         self._counts.captured += 1
-        # The time never goes back, even if the clock is set back.
-        self.last_frame_ms = max(self.last_frame_ms, int(self._clock() * 1000))
-        self._heard = arrived_s
+        self.last_arrival_s = arrived_s
 
-    def _note_sound_frame(self) -> None:
+    def _count_valid_frame(self) -> None:
         self._in_a_row += 1
         self.error = ""
         if self.state is not State.UP:
             self._set_state(State.UP)
 
-    def _wants(self, pace: "_SessionPace", arrived_s: float, position_s: float | None) -> bool:
+    def _passes(self, session: _SessionState, arrived_s: float, position_s: float | None) -> bool:
         # The rate of a live source is limited by arrival times. The frame's own timestamp, if any,
         # shows whether the frame is late.
         if self._source.live:
-            if position_s is not None and pace.backlog.is_late(arrived_s, position_s):
+            if position_s is not None and not session.late_frames.allows(arrived_s, position_s):
                 self._counts.dropped_stale += 1
                 return False
             position_s = None
-        if pace.cap.admits(arrived_s if position_s is None else position_s):
+        if session.rate.allows(arrived_s if position_s is None else position_s):
             return True
         self._counts.rate_skipped += 1
         if self.state is State.UP:  # not decoded; counts as valid, like those before
             self._in_a_row += 1
         return False
 
-    def _hand_over(self, captured: Captured) -> None:
-        if self._slot.put(captured):
+    def _put(self, captured: Captured) -> None:
+        if self._latest.put(captured):
             self._counts.dropped_newer += 1
 
-    def _unavailable(self, error: SourceUnavailableError) -> None:
-        self.failed = isinstance(error, NoSuchSourceError) and not self._patient
-        if str(error) != self.error and not self.failed:
-            _log.warning("the camera is down, trying again: %s", error)
+    def _on_unavailable(self, error: SourceUnavailableError) -> None:
+        final = isinstance(error, NoSuchSourceError) and not self._wait_for_source
+        if str(error) != self.error and not final:
+            _log.warning("camera down, retrying: %s", error)
         self.error = str(error)
         self._counts.reconnects += 1
         self._set_state(State.DOWN)
+        if final:
+            raise error
 
     def _set_state(self, state: State) -> None:
         self.state = state
-        self._news.set()
+        self._state_changed.set()
 
     @contextlib.contextmanager
-    def _within(self, limit_s: float) -> Iterator[None]:
+    def _time_limit(self, limit_s: float) -> Iterator[None]:
         self._deadline = time.monotonic() + limit_s
         try:
             yield

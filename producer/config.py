@@ -7,17 +7,35 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import SettingsConfigDict
 
 from emotion_streams import keys
 from emotion_streams.redaction import register_secret
-from producer.camera_settings import CameraOptions, CameraSettings
-from producer.settings import ProducerSettings
+from producer.settings import CameraOptions, CameraSettings
 from service import settings as service
 from service.settings_file import InvalidSettingsError, expand, read_yaml, values_for
 
 # The texts that pydantic reads as False; values in a file are text.
 _NO: Final = ("false", "no", "off", "n", "f", "0")
+
+
+class ProducerSettings(service.ServiceSettings, CameraOptions):
+    """Settings of `python -m producer`: those of the process, and those of one camera."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, coerce_numbers_to_str=True, env_prefix="EMOTION_PRODUCER_"
+    )
+
+    camera: str | None = Field(None, description="name of the camera in Redis")
+    metrics_port: int = Field(
+        9102, ge=0, le=65535, description="port of /metrics, /healthz, /readyz; 0 for a free one"
+    )
+
+    @field_validator("camera")
+    @classmethod
+    def _camera_is_a_name(cls, camera: str | None) -> str | None:
+        return camera if camera is None else keys.check_camera(camera)
 
 
 @dataclass(frozen=True)
@@ -40,7 +58,7 @@ class Config:
         """
         now = _resolve(self.given, self.path)
         if now.path is None:
-            raise InvalidSettingsError(f"{self.path}: cameras: it names none any more")
+            raise InvalidSettingsError(f"{self.path}: no cameras in the file any longer")
         return now.cameras
 
 
@@ -52,8 +70,8 @@ def load(argv: list[str]) -> Config:
     parser = service.build_parser(
         ProducerSettings,
         "producer",
-        "Cameras into frames streams: one by --source, or many by --config. "
-        "`python -m producer probe SOURCE` tells what is wrong with a camera.",
+        "Publish cameras to frames streams: one by --source, or many by --config. "
+        "`python -m producer probe SOURCE` tests one camera.",
     )
     given = vars(parser.parse_args(argv))
     config = given.pop("config", None) or os.environ.get("EMOTION_CONFIG")
@@ -72,7 +90,7 @@ def _resolve(given: Mapping[str, Any], path: Path | None) -> Config:
         if about_camera:
             names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(about_camera))
             raise InvalidSettingsError(
-                f"{names}: {path} names the cameras; say it there, under the camera or defaults"
+                f"{names}: {path} defines the cameras; set it there, under the camera or defaults"
             )
         return Config(process, _cameras(content, path, os.environ), path, given)
     if process.camera is None:
@@ -116,7 +134,7 @@ def _cameras(
             raise InvalidSettingsError(f"{where}: {error}") from None
         cameras[name] = parse_camera({**defaults, **own}, environ, f"{where}.")
     if not cameras:
-        raise InvalidSettingsError(f"{path}: cameras: there is none in it")
+        raise InvalidSettingsError(f"{path}: cameras: the file contains no camera")
     return cameras
 
 

@@ -7,16 +7,19 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from emotion_streams.cancellation import cancel_and_wait
 from emotion_streams.redaction import registered_secrets
-from producer.camera_settings import CameraSettings
 from producer.config import Config
-from producer.messages import Order
+from producer.messages import CameraSpec
 from producer.registry import CameraRecord
+from producer.settings import CameraSettings
 from producer.supervisor import CameraSupervisor
 from service.metrics import ProducerMetrics
 from service.settings_file import InvalidSettingsError
 
-_LOOK_EVERY_S: Final = 1.0
+_POLL_EVERY_S: Final = 1.0
+# Longer than a supervisor takes to stop its process.
+_STOP_TIMEOUT_S: Final = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -29,10 +32,10 @@ class Fleet:
         self._metrics = metrics
         # The source of a camera on the command line must exist at the start. Sources of cameras in
         # a file may appear later.
-        self._patient = config.path is not None
+        self._wait_for_source = config.path is not None
         self._running: dict[str, tuple[CameraSettings, asyncio.Task[None]]] = {}
         self._records: dict[str, CameraRecord] = {}
-        self._fallen: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def records(self) -> list[CameraRecord]:
         """Return the record of each running camera."""
@@ -46,7 +49,7 @@ class Fleet:
         for name in changed - wanted.keys():
             del self._records[name]
             self._metrics.remove_camera(name)
-            _log.info("the camera is no longer asked for", extra={"camera": name})
+            _log.info("camera removed from configuration", extra={"camera": name})
         for name in wanted.keys() - self._running.keys():
             self._start(name, wanted[name])
 
@@ -54,12 +57,12 @@ class Fleet:
         """Wait until every camera has ended. Raises SourceMissingError if a source is missing."""
         await asyncio.gather(*(task for _, task in self._running.values()))
 
-    async def wait_until_fallen(self) -> None:
+    async def wait_for_failure(self) -> None:
         """Wait until a supervisor fails with an error, and raise that error.
 
         Without this, its camera would silently have no supervisor.
         """
-        await self._fallen
+        await self._failed
 
     async def close(self) -> None:
         """Stop all cameras."""
@@ -70,30 +73,28 @@ class Fleet:
             self._records[name] = CameraRecord(name, self._metrics)
         record = self._records[name]
         record.policy = camera.policy
-        order = Order(
+        spec = CameraSpec(
             camera=name,
             redis_url=self._process.redis,
             log_level=self._process.log_level,
             log_format=self._process.log_format,
-            patient=self._patient,
+            wait_for_source=self._wait_for_source,
             settings=camera,
             secrets=registered_secrets(),
         )
-        supervisor = CameraSupervisor(order, record, self._metrics)
+        supervisor = CameraSupervisor(spec, record, self._metrics)
         task = asyncio.create_task(supervisor.run(), name=name)
-        task.add_done_callback(self._look_at)
+        task.add_done_callback(self._on_done)
         self._running[name] = (camera, task)
 
-    def _look_at(self, task: "asyncio.Task[None]") -> None:
-        if not task.cancelled() and (error := task.exception()) and not self._fallen.done():
-            self._fallen.set_exception(error)
-            self._fallen.exception()  # marks it as retrieved: not every caller waits for it
+    def _on_done(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) and not self._failed.done():
+            self._failed.set_exception(error)
+            self._failed.exception()  # marks it as retrieved: not every caller waits for it
 
     async def _stop(self, names: set[str]) -> None:
         tasks = [self._running.pop(name)[1] for name in names]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_and_wait(*tasks, repeat_s=_STOP_TIMEOUT_S)
 
 
 class Reloader:
@@ -111,29 +112,29 @@ class Reloader:
         read: Callable[[], Mapping[str, CameraSettings]],
         apply: Callable[[Mapping[str, CameraSettings]], Awaitable[None]],
         metrics: ProducerMetrics,
-        look_every_s: float = _LOOK_EVERY_S,
+        poll_every_s: float = _POLL_EVERY_S,
     ) -> None:
         self._path = path
-        self._look_every_s = look_every_s
+        self._poll_every_s = poll_every_s
         self._read = read
         self._apply = apply
         self._metrics = metrics
-        self._asked = asyncio.Event()
+        self._requested = asyncio.Event()
         self._applied = self._seen = self._signature()
 
     async def run(self) -> None:
         """Reload until cancelled."""
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._asked.set)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._requested.set)
         while True:
             try:
-                async with asyncio.timeout(self._look_every_s):
-                    await self._asked.wait()
+                async with asyncio.timeout(self._poll_every_s):
+                    await self._requested.wait()
             except TimeoutError:
                 # Poll: inotify reports no changes on network file systems, nor through the links
                 # with which Kubernetes replaces a ConfigMap.
                 if not self._changed():
                     continue
-            self._asked.clear()
+            self._requested.clear()
             await self._reload()
 
     def _changed(self) -> bool:
@@ -146,10 +147,10 @@ class Reloader:
             cameras = self._read()
         except InvalidSettingsError as error:
             self._metrics.config_valid.set(0)
-            _log.error("the new settings cannot be used, the cameras stay: %s", error)
+            _log.error("reload failed; keeping the previous configuration: %s", error)
             return
         self._metrics.config_valid.set(1)
-        _log.info("settings read anew", extra={"file": str(self._path)})
+        _log.info("configuration reloaded", extra={"file": str(self._path)})
         await self._apply(cameras)
 
     def _signature(self) -> tuple[int, int, int] | None:

@@ -5,26 +5,26 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from producer.camera_settings import CameraSettings
+from producer.settings import CameraSettings
 
 EXIT_NO_SUCH_SOURCE: Final = 66
 """Exit code of a camera's process if its source does not exist (EX_NOINPUT of sysexits.h)."""
 
-EXIT_FALLEN: Final = 70
+EXIT_CRASHED: Final = 70
 """Exit code of a camera's process after an unexpected error, which is logged (EX_SOFTWARE)."""
 
 
-class Order(NamedTuple):
-    """Configuration that the supervisor sends to a camera's process.
+class CameraSpec(NamedTuple):
+    """What the supervisor sends to a camera's process.
 
-    `patient`: wait for a source that does not exist, instead of giving up. `secrets`: texts that
-    must not appear in the logs of the process.
+    `wait_for_source`: retry a source that does not exist, instead of exiting. `secrets`: texts
+    that must not appear in the logs of the process.
     """
 
     camera: str
     redis_url: str
     log_level: str
-    patient: bool
+    wait_for_source: bool
     settings: CameraSettings
     secrets: list[str]
     log_format: str = "auto"
@@ -34,7 +34,7 @@ class Order(NamedTuple):
         return json.dumps({**self._asdict(), "settings": self.settings.model_dump()}) + "\n"
 
     @classmethod
-    def from_line(cls, line: str) -> "Order":
+    def from_line(cls, line: str) -> "CameraSpec":
         """Parse the output of `to_line`."""
         values = json.loads(line)
         return cls(**{**values, "settings": CameraSettings(**values["settings"])})
@@ -54,8 +54,8 @@ class Counts:
 
     They count frames unless their name says otherwise. Each counter is written by one thread. Each
     captured frame is counted in exactly one of the other counters, or is in flight:
-    `captured = published + skipped + dropped + undecodable + on_way`. `on_way` is at most three:
-    one frame with the capture thread, one in the slot, one with the publisher.
+    `captured = published + skipped + dropped + undecodable + in_flight`. `in_flight` is at most
+    three: one frame with the capture thread, one in the mailbox, one with the publisher.
     """
 
     captured: int = 0
@@ -73,12 +73,12 @@ class Counts:
 
     @property
     def skipped(self) -> int:
-        """Frames left out on purpose."""
+        """Frames skipped on purpose."""
         return self.rate_skipped + self.motion_skipped
 
     @property
     def lost(self) -> int:
-        """Captured frames that were lost, not left out on purpose."""
+        """Captured frames that were lost, not skipped on purpose."""
         return (
             self.dropped_stale
             + self.dropped_newer
@@ -88,7 +88,7 @@ class Counts:
         )
 
     @property
-    def on_way(self) -> int:
+    def in_flight(self) -> int:
         """Captured frames in flight."""
         # The threads keep counting while the sum is taken, so it can be negative.
         return max(0, self.captured - self.published - self.skipped - self.lost)
@@ -98,9 +98,11 @@ class Counts:
 class Report:
     """Report of a camera's process, sent as one line.
 
-    `last_frame_ms`: Unix time of the newest frame in milliseconds, 0 before the first.
-    `overdue_s`: for how long a call into the source has exceeded its time limit; the process cannot
-    recover from that by itself. `redis_error`: why Redis does not store frames, or empty.
+    `last_frame_ms`: Unix time of the newest frame in milliseconds by Redis' clock, 0 before the
+    first frame and before Redis was reached. `last_frame_age_s`: its age when the report was made,
+    None before the first. `overdue_s`: for how long a call into the source has exceeded its time
+    limit; the process cannot recover from that by itself. `redis_error`: why Redis does not store
+    frames, or empty.
     """
 
     state: State = State.DOWN
@@ -109,6 +111,7 @@ class Report:
     height: int = 0
     codec: str = ""
     last_frame_ms: int = 0
+    last_frame_age_s: float | None = None
     overdue_s: float = 0.0
     redis_error: str = ""
     stable: bool = False

@@ -1,4 +1,4 @@
-"""Convert a source's picture into the JPEG that workers receive."""
+"""Pictures from a source, and their conversion into the JPEG that workers receive."""
 
 from typing import Final, NamedTuple
 
@@ -24,7 +24,7 @@ class EncodedPicture(NamedTuple):
     height: int
 
 
-class Shaper:
+class FrameTransform:
     """Rotates pictures upright, crops them to the region of interest, and limits their width.
 
     A picture wider than `width` is scaled down to it. A JPEG that needs none of these steps is
@@ -116,3 +116,31 @@ def decode(jpeg: bytes, reducible: int = 1) -> Pixels:
     if pixels is None:
         raise UndecodableFrameError(f"a JPEG of {len(jpeg)} bytes cannot be decoded")
     return np.asarray(pixels, np.uint8)
+
+
+def retrieve_frame(capture: "cv2.VideoCapture | None", raw: bool, fault: str) -> Picture:
+    """Return the picture, or if `raw` is set the camera's own JPEG.
+
+    Raises UndecodableFrameError, with `fault` as its text if OpenCV returns no frame.
+    """
+    if raw and capture:
+        jpeg = retrieve_packet(capture, fault)
+        jpeg_header(jpeg)
+        return jpeg
+    ok, frame = capture.retrieve() if capture else (False, None)
+    if not ok or frame is None:
+        raise UndecodableFrameError(fault)
+    return np.asarray(frame, np.uint8)
+
+
+def retrieve_packet(capture: "cv2.VideoCapture", fault: str = "no frame") -> bytes:
+    """Return the packet unchanged, from the start of the first JPEG in it.
+
+    The bytes before the JPEG belong to the multipart format that carries it. A packet without a
+    JPEG is returned whole. Raises UndecodableFrameError with `fault` if OpenCV returns no frame.
+    """
+    ok, frame = capture.retrieve()
+    if not ok or frame is None:
+        raise UndecodableFrameError(fault)
+    packet = frame.tobytes()
+    return packet[max(0, packet.find(b"\xff\xd8\xff")) :]

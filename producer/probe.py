@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from emotion_streams.redaction import redact, redact_url
-from producer.camera_settings import CameraSettings
 from producer.config import parse_camera
-from producer.gates import Backlog
-from producer.memory import limit_memory
+from producer.filters import LateFrameFilter
+from producer.native import NativeStderr, limit_memory
 from producer.opencv import cv2
 from producer.picture import decode
+from producer.settings import CameraSettings
 from producer.source import (
     EndOfSourceError,
     Picture,
@@ -27,11 +27,10 @@ from producer.source import (
     UndecodableFrameError,
 )
 from producer.sources import make_source
-from producer.stderr import NativeErrors
 from service import settings as service
 from service.settings_file import InvalidSettingsError
 
-_LOOK_EVERY_S: Final = 0.5
+_DETECT_EVERY_S: Final = 0.5
 _CASCADE: Final = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"
 _DETECT_WIDTH: Final = 320
 _GRACE_S: Final = 2.0
@@ -39,7 +38,7 @@ _LONGEST_S: Final = 3600.0
 
 
 @dataclass(frozen=True)
-class Finding:
+class ProbeResult:
     """Result of a probe.
 
     `fps`: measured frames per second, None for a source that is not live, which has no rate of its
@@ -58,7 +57,7 @@ class Finding:
     face_seen: bool
 
     def __str__(self) -> str:
-        measured = "as fast as asked" if self.fps is None else f"{self.fps:.1f} measured"
+        measured = "as fast as requested" if self.fps is None else f"{self.fps:.1f} measured"
         return "\n".join(
             (
                 f"source       {self.source}",
@@ -84,36 +83,38 @@ def main(argv: list[str]) -> int:
     except InvalidSettingsError as error:
         service.exit_with_error("producer probe", str(error))
     limit_memory()
-    errors = NativeErrors()
-    errors.take_over()
-    found: list[Finding | SourceUnavailableError] = []
-    looking = threading.Thread(
-        target=lambda: found.append(look(camera, errors, arguments.seconds)), daemon=True
+    native = NativeStderr()
+    native.take_over()
+    results: list[ProbeResult | SourceUnavailableError] = []
+    probing = threading.Thread(
+        target=lambda: results.append(probe(camera, native, arguments.seconds)), daemon=True
     )
-    looking.start()
+    probing.start()
     limit_s = camera.open_timeout_s + camera.read_timeout_s + arguments.seconds + _GRACE_S
-    looking.join(limit_s)
-    code = _tell(found, camera, limit_s, as_json=arguments.json)
+    probing.join(limit_s)
+    code = _print_result(results, camera, limit_s, as_json=arguments.json)
     sys.stdout.flush()
     sys.stderr.flush()
     # Do not return: the thread may be in native code, which must not be unwound.
     os._exit(code)
 
 
-def _tell(
-    found: "list[Finding | SourceUnavailableError]",
+def _print_result(
+    results: "list[ProbeResult | SourceUnavailableError]",
     camera: CameraSettings,
     limit_s: float,
     *,
     as_json: bool,
 ) -> int:
-    finding = (
-        found[0] if found else SourceUnavailableError(f"timeout: it hangs since {limit_s:.0f} s")
+    result = (
+        results[0]
+        if results
+        else SourceUnavailableError(f"timed out: no response after {limit_s:.0f} s")
     )
-    if isinstance(finding, Finding):
-        print(json.dumps(asdict(finding)) if as_json else finding)
+    if isinstance(result, ProbeResult):
+        print(json.dumps(asdict(result)) if as_json else result)
         return 0
-    reason = redact(str(finding))
+    reason = redact(str(result))
     if as_json:
         print(json.dumps({"source": redact_url(camera.source), "error": reason}))
     else:
@@ -121,11 +122,11 @@ def _tell(
     return 1
 
 
-def look(
-    camera: CameraSettings, errors: NativeErrors, seconds: float
-) -> Finding | SourceUnavailableError:
+def probe(
+    camera: CameraSettings, native: NativeStderr, seconds: float
+) -> ProbeResult | SourceUnavailableError:
     """Probe the camera for `seconds`. Return the result, or the error for any kind of failure."""
-    source = make_source(camera, errors)
+    source = make_source(camera, native)
     try:
         return _measure(source, redact_url(camera.source), seconds)
     except SourceUnavailableError as error:
@@ -139,26 +140,26 @@ def look(
         source.close()
 
 
-def _measure(source: Source, name: str, seconds: float) -> Finding:
+def _measure(source: Source, name: str, seconds: float) -> ProbeResult:
     started = time.monotonic()
     opened = source.open()
     source.grab()
     first = time.monotonic()
     detector = cv2.CascadeClassifier(str(_CASCADE))
-    backlog = Backlog()
-    frames, damaged, sound, fault = 0, 0, 0, ""
-    face, look_at, since = False, first, first
+    late_frames = LateFrameFilter()
+    frames, damaged, valid, fault = 0, 0, 0, ""
+    face, detect_at, counted_from = False, first, first
     while True:
         now = time.monotonic()
         # Face detection takes longer than a frame interval. Only some frames are examined, so that
         # the measured rate is not reduced.
-        if not face and (now >= look_at or not source.live):
+        if not face and (now >= detect_at or not source.live):
             try:
                 face = _has_face(detector, source.retrieve())
-                sound += 1
+                valid += 1
             except UndecodableFrameError as error:
                 damaged, fault = damaged + 1, str(error)
-            look_at = time.monotonic() + _LOOK_EVERY_S
+            detect_at = time.monotonic() + _DETECT_EVERY_S
         if now - first >= seconds:
             break
         try:
@@ -167,12 +168,12 @@ def _measure(source: Source, name: str, seconds: float) -> Finding:
             break
         frames += 1
         now = time.monotonic()
-        if source.live and position_s is not None and backlog.is_late(now, position_s):
-            frames, since = 0, now
-    if not sound:
+        if source.live and position_s is not None and not late_frames.allows(now, position_s):
+            frames, counted_from = 0, now
+    if not valid:
         raise SourceUnavailableError(f"{name}: none of its frames can be sent: {fault}")
-    lasted_s = time.monotonic() - since
-    return Finding(
+    lasted_s = time.monotonic() - counted_from
+    return ProbeResult(
         source=name,
         width=opened.width,
         height=opened.height,
@@ -195,18 +196,20 @@ def _has_face(detector: "cv2.CascadeClassifier", picture: Picture) -> bool:
 def _parser() -> argparse.ArgumentParser:
     parser = service.Parser(
         prog="producer probe",
-        description="Open a source and say what it gives, or why it does not.",
+        description="Open a source and report what it delivers, or why it fails.",
     )
     defaults = CameraSettings.model_fields
     parser.add_argument("source", metavar="SOURCE", help=defaults["source"].description)
-    parser.add_argument("--transport", default="tcp", help="of RTSP: tcp or udp")
+    parser.add_argument("--transport", default="tcp", help="transport of RTSP: tcp or udp")
     parser.add_argument(
         "--no-tls-verify", dest="tls_verify", action="store_false",
-        help="accept any certificate of https and rtsps",
+        help="accept any certificate (https, rtsps)",
     )  # fmt: skip
-    parser.add_argument("--open-timeout-s", default=5.0, type=float, help="time to open it")
-    parser.add_argument("--read-timeout-s", default=5.0, type=float, help="time between frames")
-    parser.add_argument("--seconds", default=3.0, type=_seconds, help="how long to look")
+    parser.add_argument("--open-timeout-s", default=5.0, type=float, help="time limit for opening")
+    parser.add_argument(
+        "--read-timeout-s", default=5.0, type=float, help="time limit between frames"
+    )
+    parser.add_argument("--seconds", default=3.0, type=_seconds, help="duration of the measurement")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
@@ -215,4 +218,4 @@ def _seconds(text: str) -> float:
     with contextlib.suppress(ValueError):
         if 0 < (seconds := float(text)) <= _LONGEST_S:
             return seconds
-    raise argparse.ArgumentTypeError(f"{text}: must be more than 0, and {_LONGEST_S:.0f} at most")
+    raise argparse.ArgumentTypeError(f"{text}: must be above 0 and at most {_LONGEST_S:.0f}")

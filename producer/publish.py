@@ -1,44 +1,25 @@
-"""Store frames in a camera's stream: explicit ids, idempotent resends, bounded memory."""
+"""Publish frames: stamp them in Redis time, and store them with retries and counts."""
 
 import logging
 import secrets
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from redis.exceptions import (
-    ClusterDownError,
-    ConnectionError,  # noqa: A004 - redis-py's own name
-    MasterDownError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisClusterException,
-    RedisError,
-    ResponseError,
-    TimeoutError,  # noqa: A004 - redis-py's own name
-    TryAgainError,
-)
+from redis.exceptions import OutOfMemoryError, RedisError
 
-from emotion_streams import keys
-from emotion_streams.backoff import REDIS_ERRORS, delays
+from emotion_streams.backoff import REDIS_ERRORS, Retries
 from emotion_streams.connection import Client, connect
-from emotion_streams.frames import MAX_AHEAD_MS, Frame
+from emotion_streams.frames import Frame
 from emotion_streams.redaction import short_message
 from producer.messages import Counts
 from producer.picture import EncodedPicture
+from producer.redis_clock import RedisClock
+from producer.stream import NO_REPLY, FrameStream
 
-# Either it is unknown whether the entry was stored, or another node may store it soon.
-_UNANSWERED: Final = (
-    ConnectionError, TimeoutError, OSError, ReadOnlyError, ClusterDownError, MasterDownError,
-    TryAgainError, RedisClusterException,
-)  # fmt: skip
 Result = TypeVar("Result")
 
-_ID_TAKEN: Final = "equal or smaller"
-_FIRST_JUMP_MS: Final = 1000
-# One hour is left for a clock that is ahead: entries beyond MAX_AHEAD_MS are dead-lettered.
-_LONGEST_JUMP_MS: Final = MAX_AHEAD_MS - 3_600_000
 _POLL_ROOM_S: Final = 0.02
 
 _log = logging.getLogger(__name__)
@@ -49,9 +30,10 @@ class Publisher:
 
     `max_queued`: maximum number of frames in the stream. `max_age_ms`: limit that is written into
     each frame; None if every frame counts. Then no frame is trimmed, and a frame is retried after
-    every error of Redis. `stop` ends every wait. `error` is the reason why Redis does not store
-    frames at the moment, and is empty if it does. `fixed_ids`: the ids follow from a recording
-    alone; an id that the stream is past was stored by an earlier process, and is left out.
+    every error of Redis. `stop` ends every wait. `clock` is synchronised by the publisher.
+    `recorded_ms`: when the recording began (Unix, milliseconds); None for the time of its first
+    frame. `error` is the reason why Redis does not store frames at the moment, and is empty if it
+    does.
     """
 
     def __init__(
@@ -62,34 +44,66 @@ class Publisher:
         max_age_ms: int | None,
         counts: Counts,
         stop: threading.Event,
+        clock: RedisClock | None = None,
         connect: Callable[[str], Client] = connect,
         *,
-        fixed_ids: bool = False,
+        recorded_ms: int | None = None,
     ) -> None:
-        self._fixed_ids = fixed_ids
-        self._left_out = False
         self._url = redis_url
-        self._key = keys.frames(camera)
-        self._max_queued = max_queued
+        self._stream = FrameStream(
+            camera, max_queued, trims=max_age_ms is not None, fixed_ids=recorded_ms is not None
+        )
+        self._recorded_ms = recorded_ms
         self._max_age_ms = max_age_ms
         self._counts = counts
-        self._waited_out = _UNANSWERED if max_age_ms is not None else REDIS_ERRORS
+        self._retried = NO_REPLY if max_age_ms is not None else REDIS_ERRORS
         self._stop = stop
+        self._clock = clock or RedisClock()
         self._connect = connect
         self._client: Client | None = None
         self._session_id = secrets.token_hex(8)
         self._seq = 0
-        self._last_id = (0, 0)
+        self._captured_ms = 0
         self.error = ""
 
     def wait_for_room(self) -> bool:
         """Wait until the stream can take a frame without dropping one. Return False if stopped."""
         while not self._stop.is_set():
-            backlog = self._persist(lambda client: int(client.xlen(self._key)))
-            if backlog is not None and backlog < self._max_queued:
+            if self._retry(self._stream.has_room):
                 return True
             self._stop.wait(_POLL_ROOM_S)
         return False
+
+    def publish_recorded(self, picture: EncodedPicture, position_ms: int) -> bool:
+        """Store a frame at this place of a recording. As `store`.
+
+        Its capture time is the recording's beginning plus this place, in every run.
+        """
+        try:
+            while self._recorded_ms is None:
+                if not self._retry(self._sync):
+                    return False
+                self._recorded_ms = self._clock.unix_ms(0)
+        except RedisError:
+            self._counts.dropped_refused += 1
+            return False
+        return self.store(picture, self._recorded_ms + position_ms, position_ms)
+
+    def publish(self, picture: EncodedPicture, arrived_s: float) -> bool:
+        """Store a frame that arrived at this time of the monotonic clock. As `store`.
+
+        Its capture time is Redis time, independent of this machine's clock, and never decreases.
+        """
+        try:
+            if self._clock.is_due and not self._retry(self._sync):
+                return False
+        except RedisError:
+            self._counts.dropped_refused += 1
+            return False
+        captured_ms = self._clock.unix_ms(time.monotonic() - arrived_s)
+        assert captured_ms is not None
+        self._captured_ms = max(self._captured_ms, captured_ms)
+        return self.store(picture, self._captured_ms)
 
     def store(
         self, picture: EncodedPicture, captured_ms: int, position_ms: int | None = None
@@ -111,10 +125,9 @@ class Publisher:
             max_age_ms=self._max_age_ms,
             position_ms=position_ms,
         ).pack()
-        self._last_id = max((captured_ms, 0), (self._last_id[0], self._last_id[1] + 1))
-        sending = _Sending(blob)
+        entry = self._stream.next_entry(blob, captured_ms)
         try:
-            if not self._persist(lambda client: self._send(client, sending)):
+            if not self._retry(lambda client: self._stream.send(client, entry)):
                 return False
         except OutOfMemoryError:
             self._counts.dropped_full += 1
@@ -122,8 +135,11 @@ class Publisher:
         except RedisError:
             self._counts.dropped_refused += 1
             return False
+        if self.error:
+            _log.info("Redis stores frames again")
+        self.error = ""
         self._counts.published += 1
-        if sending.left_out:
+        if entry.is_left_out:
             return True
         self._seq += 1
         self._counts.published_bytes += len(blob)
@@ -135,100 +151,26 @@ class Publisher:
             self._client.close()
             self._client = None
 
-    def _send(self, client: Client, sending: "_Sending") -> bool:
-        try:
-            self._add(client, sending)
-        except OutOfMemoryError:
-            if self._max_age_ms is None:
-                raise
-            # Trimming is allowed even when XADD is refused. Retry once; if it still fails, other
-            # keys use the memory.
-            client.xtrim(self._key, maxlen=self._max_queued - 1, approximate=False)
-            self._add(client, sending)
-        except ResponseError as error:
-            if _ID_TAKEN not in str(error):
-                raise
-            if sending.unanswered:
-                return True
-            if self._fixed_ids:
-                sending.left_out = True
-                self._note_left_out()
-            else:
-                self._move_past_what_is_there(client, sending)
+    def _sync(self, client: Client) -> bool:
+        self._clock.sync(client)
         return True
 
-    def _add(self, client: Client, sending: "_Sending") -> None:
-        entry_id = "{}-{}".format(*self._last_id)
-        fields = {"frame": sending.blob}
-        try:
-            client.xadd(self._key, fields, entry_id, maxlen=self._max_queued, approximate=False)
-        except _UNANSWERED:
-            sending.unanswered = True
-            raise
-
-    def _note_left_out(self) -> None:
-        if not self._left_out:
-            _log.info("frames that are stored already, or older than what is, are left out")
-        self._left_out = True
-
-    def _move_past_what_is_there(self, client: Client, sending: "_Sending") -> None:
-        """Find an id above the newest one, after the clock was set back since the last start.
-
-        A producer has no permission to read the stream, so it searches in steps that double, up to
-        _LONGEST_JUMP_MS ahead. An id further ahead was not made from a clock. The camera's worker
-        resets such a stream, and ids continue from the clock. Raises ResponseError in that case.
-        """
-        own_id, jump_ms = self._last_id, _FIRST_JUMP_MS
-        furthest_ms = own_id[0] + _LONGEST_JUMP_MS
-        while True:
-            self._last_id = (min(self._last_id[0] + jump_ms, furthest_ms), 0)
-            try:
-                return self._add(client, sending)
-            except ResponseError as error:
-                if _ID_TAKEN not in str(error) or self._last_id[0] == furthest_ms:
-                    self._last_id = own_id
-                    raise
-            jump_ms *= 2
-
-    def _persist(self, step: Callable[[Client], Result]) -> Result | None:
+    def _retry(self, step: Callable[[Client], Result]) -> Result | None:
         """Run a step with backoff while Redis is unavailable. Return its result, None if stopped.
 
         Raises RedisError if Redis refuses the step and not every frame counts.
         """
-        for delay in delays():
-            if self._stop.is_set():
-                return None
-            try:
+        for attempt in Retries(REDIS_ERRORS, self._failed, wait=self._stop.wait):
+            with attempt:
                 if self._client is None:
                     self._client = self._connect(self._url)
-                result = step(self._client)
-            except self._waited_out as error:
-                self._failed(error)
-            except RedisError as error:
-                self._failed(error)
-                raise
-            else:
-                if self.error:
-                    _log.info("Redis stores frames again")
-                self.error = ""
-                return result
-            self._stop.wait(delay)
-        raise AssertionError("delays() is endless")
+                return step(self._client)
+        return None
 
     def _failed(self, error: Exception) -> None:
         self._counts.redis_errors += 1
         if not self.error:
-            _log.warning("Redis stores no frames, trying again: %s", short_message(error))
+            _log.warning("Redis does not store frames, retrying: %s", short_message(error))
         self.error = short_message(error)
-
-
-@dataclass
-class _Sending:
-    """A frame that is being sent.
-
-    `unanswered`: an earlier attempt may have stored it. `left_out`: an earlier process stored it.
-    """
-
-    blob: bytes
-    unanswered: bool = False
-    left_out: bool = False
+        if not isinstance(error, self._retried):
+            raise error

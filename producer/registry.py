@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from emotion_streams import keys
-from emotion_streams.backoff import REDIS_ERRORS, check_cancelled
+from emotion_streams.backoff import REDIS_ERRORS
+from emotion_streams.cancellation import check_cancelled
 from emotion_streams.connection import connect_async
 from emotion_streams.redaction import redact, short_message
 from producer.messages import Counts, Report, State
@@ -33,41 +34,48 @@ class CameraRecord:
         self.camera = camera
         self.report = Report()
         self.policy = ""
-        self._taken = 0.0
+        self._updated_s = 0.0
+        self._last_frame_s: float | None = None
         self._metrics = metrics
         self._counted = Counts()
         self._published = 0
         self._history: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
         metrics.init_camera(camera)
 
-    def take(self, report: Report) -> None:
+    def update(self, report: Report) -> None:
         """Record a report of the camera's current process, and update the metrics."""
         before, now = vars(self._counted), vars(report.counts)
         self._count({name: now[name] - before[name] for name in now})
         self._counted = report.counts
         self.report = report
-        self._taken = time.monotonic()
-        self.show()
+        self._updated_s = time.monotonic()
+        if report.last_frame_age_s is not None:
+            self._last_frame_s = self._updated_s - report.last_frame_age_s
+        self.export_metrics()
 
     def process_ended(self) -> None:
         """Count the frames in flight as dropped, and reset the counts for the next process."""
-        self._metrics.dropped.labels(self.camera, "restart").inc(self._counted.on_way)
+        self._metrics.dropped.labels(self.camera, "restart").inc(self._counted.in_flight)
         self._counted = Counts()
 
-    def process_fell(self, why: str) -> None:
+    def process_crashed(self, why: str) -> None:
         """Record that the process failed without a report of its own. `why` is the reason."""
         self.report = Report(error=why, last_frame_ms=self.report.last_frame_ms)
-        self.show()
+        self.export_metrics()
 
-    def show(self) -> None:
+    def export_metrics(self) -> None:
         """Set the gauges. If the last report is too old, set the camera's state to down."""
-        if self.report.state is State.UP and time.monotonic() - self._taken > _SILENT_S:
-            self.report = replace(self.report, state=State.DOWN, error="its process is silent")
+        if self.report.state is State.UP and time.monotonic() - self._updated_s > _SILENT_S:
+            self.report = replace(
+                self.report, state=State.DOWN, error="no report from the camera process"
+            )
         last_s = self.report.last_frame_ms / 1000
         self._metrics.up.labels(self.camera).set(self.report.state is State.UP)
         if last_s:
             self._metrics.last_frame.labels(self.camera).set(last_s)
-            self._metrics.frame_age.labels(self.camera).set(max(0.0, time.time() - last_s))
+        if self._last_frame_s is not None:
+            age_s = time.monotonic() - self._last_frame_s
+            self._metrics.frame_age.labels(self.camera).set(max(0.0, age_s))
 
     def to_hash(self) -> dict[str, Any]:
         """Return the fields of the camera's hash in the registry."""
@@ -119,21 +127,21 @@ class Registry:
         self._health = health
         self._records = records
         self._reachable = True
-        health.set("redis", "Redis was not reached yet")
+        health.set("redis", "Redis: not connected yet")
 
     async def run(self) -> None:
         """Write the registry until cancelled."""
         while True:
             self._health.beat()
-            await self.tell()
+            await self.publish()
             check_cancelled()
             await asyncio.sleep(EVERY_S)
 
-    async def tell(self) -> bool:
+    async def publish(self) -> bool:
         """Write every camera's hash and heartbeat. Return False if Redis is unreachable."""
         records = self._records()
         for record in records:
-            record.show()
+            record.export_metrics()
         try:
             # Use Redis' clock, because readers compare the heartbeat with it.
             seconds, microseconds = await self._client.time()
@@ -147,7 +155,7 @@ class Registry:
             self._failed(error)
             return False
         if not self._reachable:
-            _log.info("Redis is reachable again")
+            _log.info("Redis reachable again")
         self._reachable = True
         self._health.set("redis", None)
         return True
@@ -158,6 +166,6 @@ class Registry:
 
     def _failed(self, error: Exception) -> None:
         if self._reachable:
-            _log.warning("Redis cannot be reached, trying again: %s", short_message(error))
+            _log.warning("Redis unreachable, retrying: %s", short_message(error))
         self._reachable = False
         self._health.set("redis", f"Redis: {short_message(error)}")

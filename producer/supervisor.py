@@ -3,31 +3,34 @@
 import asyncio
 import contextlib
 import logging
-import os
-import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Final
 
-from emotion_streams.backoff import check_cancelled, delays
-from producer.messages import EXIT_NO_SUCH_SOURCE, Order, Report, State
+from emotion_streams.backoff import Retries
+from producer.messages import EXIT_NO_SUCH_SOURCE, CameraSpec, Report, State
 from producer.registry import CameraRecord
 from service.metrics import ProducerMetrics
+from service.supervision import (
+    ChildProcess,
+    ProcessCrashedError,
+    exit_text,
+    module_environ,
+    restart_delays,
+)
 
 # Imports take a second, and many seconds if twenty processes start at once on a small machine.
-_START_MAY_TAKE_S: Final = 30.0
+_START_TIMEOUT_S: Final = 30.0
 # Reports come twice a second.
-_SILENCE_S: Final = 10.0
+_REPORT_TIMEOUT_S: Final = 10.0
 # Extra time for a read after a timeout. If this process was suspended itself, the timeout has
 # expired although reports wait in the pipe.
-_SECOND_LOOK_S: Final = 0.5
+_SECOND_READ_S: Final = 0.5
 # The source's own timeout should have ended the call. After this much longer it is considered hung.
 _OVERDUE_S: Final = 1.0
-_STOP_MAY_TAKE_S: Final = 0.5
+_STOP_GRACE_S: Final = 0.5
 _COMMAND: Final = (sys.executable, "-m", "producer.child")
-_BACKOFF_S: Final = (0.5, 30.0)
-_ROOT: Final = Path(__file__).parent.parent
 
 _log = logging.getLogger(__name__)
 
@@ -36,162 +39,123 @@ class SourceMissingError(Exception):
     """The camera's source does not exist. The text names what is missing."""
 
 
-class ProcessFailedError(Exception):
-    """The camera's process is unusable. The text gives the reason, for example "it hung"."""
-
-
 class CameraSupervisor:
     """Keeps one camera's process running until its source ends, or `run` is cancelled.
 
     If the process ends for any other reason, it is started again. The only exception is a source
     that does not exist (see `run`). The delay before a restart grows until a process was stable.
 
-    `command` starts the process; the camera's name is appended. `backoff` creates the delays
-    between starts.
+    `command` starts the process; the camera's name is appended. `delays` makes the delays between
+    starts.
     """
 
     def __init__(
         self,
-        order: Order,
+        spec: CameraSpec,
         record: CameraRecord,
         metrics: ProducerMetrics,
         command: Sequence[str] = _COMMAND,
-        backoff: Callable[[], Iterator[float]] = lambda: delays(*_BACKOFF_S),
+        delays: Callable[[], Iterator[float]] = restart_delays,
     ) -> None:
-        self._order = order
+        self._spec = spec
         self._record = record
         self._metrics = metrics
         self._command = command
-        self._backoff = backoff
+        self._delays = delays
         self._was_stable = False
 
     async def run(self) -> None:
         """Run the camera's process, and return when its source has ended.
 
-        Raises SourceMissingError if the source does not exist and the order is not `patient`.
+        Raises SourceMissingError if the source does not exist and `wait_for_source` is off.
         """
-        backoff = self._backoff()
-        while True:
-            check_cancelled()
+        restarts = Retries(ProcessCrashedError, self._on_crash, self._delays)
+        async for attempt in restarts:
             self._was_stable = False
-            try:
-                code = await self._run_process()
-            except ProcessFailedError as error:
-                why = str(error)
-            else:
-                report = self._record.report
-                if code == 0 and report.state is State.ENDED:
-                    return
-                if code == EXIT_NO_SUCH_SOURCE:
-                    raise SourceMissingError(f"{self._order.camera}: {report.error}")
-                why = f"its process fell ({_exit_text(code)})"
+            with attempt:
+                await self._run_process()
             if self._was_stable:
-                backoff = self._backoff()
-            self._record.process_fell(why)
-            self._metrics.restarts.labels(self._order.camera).inc()
-            _log.warning(
-                "the camera's process is started anew: %s",
-                why,
-                extra={"camera": self._order.camera},
-            )
-            await asyncio.sleep(next(backoff))
+                restarts.reset()
 
-    async def _run_process(self) -> int:
-        """Start the process, follow its reports and reap it. Return its exit code.
+    def _on_crash(self, error: ProcessCrashedError) -> None:
+        self._record.process_crashed(str(error))
+        self._metrics.restarts.labels(self._spec.camera).inc()
+        _log.warning("restarting camera process: %s", error, extra={"camera": self._spec.camera})
 
-        Raises ProcessFailedError.
+    async def _run_process(self) -> None:
+        """Start the process, follow its reports until its source has ended, and reap it.
+
+        Raises ProcessCrashedError and SourceMissingError.
         """
-        process = await self._start_process()
-        assert process.stdin is not None
+        process = await ChildProcess.start(
+            (*self._command, self._spec.camera),
+            module_environ(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            dies_with_parent=False,  # it exits at the end of its standard input
+        )
+        assert process.io.stdin is not None
         try:
-            process.stdin.write(self._order.to_line().encode())
+            process.io.stdin.write(self._spec.to_line().encode())
             with contextlib.suppress(ConnectionError):
-                await process.stdin.drain()
+                await process.io.stdin.drain()
             await self._follow(process)
-        except ProcessFailedError:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+        except ProcessCrashedError:
+            process.kill()
             raise
         finally:
             try:
-                await self._end(process)
+                code = await process.stop(_STOP_GRACE_S, lambda: self._request_stop(process))
             finally:
                 self._record.process_ended()
-        assert process.returncode is not None
-        return process.returncode
+        report = self._record.report
+        if code == EXIT_NO_SUCH_SOURCE:
+            raise SourceMissingError(f"{self._spec.camera}: {report.error}")
+        if code != 0 or report.state is not State.ENDED:
+            raise ProcessCrashedError(f"process crashed ({exit_text(code)})")
 
-    async def _start_process(self) -> asyncio.subprocess.Process:
-        try:
-            return await asyncio.create_subprocess_exec(
-                *self._command,
-                self._order.camera,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                # Its own process group, so that the terminal's Ctrl-C does not reach it. The
-                # supervisor decides when it ends.
-                process_group=0,
-                env={**os.environ, "PYTHONPATH": _python_path()},
-            )
-        except (OSError, RuntimeError) as error:  # out of descriptors, processes, memory or threads
-            raise ProcessFailedError(f"its process could not be started: {error}") from error
-
-    async def _follow(self, process: asyncio.subprocess.Process) -> None:
+    async def _follow(self, process: ChildProcess) -> None:
         """Read reports until the end of the output.
 
-        Raises ProcessFailedError if the process hangs, or if a line is not a report.
+        Raises ProcessCrashedError if the process hangs, or if a line is not a report.
         """
-        assert process.stdout is not None
-        patience_s = _START_MAY_TAKE_S
+        stdout = process.io.stdout
+        assert stdout is not None
+        timeout_s = _START_TIMEOUT_S
         while True:
             try:
-                line = await _next_line(process.stdout, patience_s)
+                line = await _next_line(stdout, timeout_s)
                 if not line.endswith(b"\n"):
                     return
                 report = Report.from_line(line)
             except TimeoutError:
-                raise ProcessFailedError(f"it hung: no report for {patience_s:.0f} s") from None
+                raise ProcessCrashedError(
+                    f"process hung: no report for {timeout_s:.0f} s"
+                ) from None
             except ValueError:  # from readline too, if a line is too long
-                raise ProcessFailedError("its process said what is no report") from None
-            self._record.take(report)
+                raise ProcessCrashedError("process sent an invalid report") from None
+            self._record.update(report)
             self._was_stable = self._was_stable or report.stable
             if report.overdue_s > _OVERDUE_S:
-                raise ProcessFailedError(
-                    f"it hung: a call into the source outstays its time by {report.overdue_s:.1f} s"
+                raise ProcessCrashedError(
+                    f"process hung: a call exceeds its time limit by {report.overdue_s:.1f} s"
                 )
-            patience_s = _SILENCE_S
+            timeout_s = _REPORT_TIMEOUT_S
 
-    async def _end(self, process: asyncio.subprocess.Process) -> None:
-        """End the process and reap it. A cancellation in the meantime is not lost."""
-        assert process.stdin is not None
-        process.stdin.close()  # asks it to end
-        try:
-            async with asyncio.timeout(_STOP_MAY_TAKE_S):
-                with contextlib.suppress(ProcessFailedError):
-                    await self._follow(process)  # its final reports
-                await process.wait()
-        except TimeoutError:
-            pass
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+    async def _request_stop(self, process: ChildProcess) -> None:
+        """Ask the process to exit, and read its final reports."""
+        assert process.io.stdin is not None
+        process.io.stdin.close()
+        with contextlib.suppress(ProcessCrashedError):
+            await self._follow(process)
 
 
-async def _next_line(stream: asyncio.StreamReader, patience_s: float) -> bytes:
+async def _next_line(stream: asyncio.StreamReader, timeout_s: float) -> bytes:
     """Read a line. Raises TimeoutError, and ValueError for a line that is too long."""
     try:
         # asyncio.wait_for can lose a cancellation in Python 3.11.
-        async with asyncio.timeout(patience_s):
+        async with asyncio.timeout(timeout_s):
             return await stream.readline()
     except TimeoutError:
-        async with asyncio.timeout(_SECOND_LOOK_S):
+        async with asyncio.timeout(_SECOND_READ_S):
             return await stream.readline()
-
-
-def _exit_text(code: int) -> str:
-    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-
-
-def _python_path() -> str:
-    inherited = os.environ.get("PYTHONPATH", "")
-    return os.pathsep.join(filter(None, (str(_ROOT), inherited)))

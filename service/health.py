@@ -130,7 +130,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> _Answer:
         if not self.is_allowed(self.headers["Host"]):
-            return 403, b"not by this name: use an address, or set metrics_allowed_hosts\n", _TEXT
+            return (
+                403,
+                b"unrecognised Host header: use an address, or set metrics_allowed_hosts\n",
+                _TEXT,
+            )
         answer = self.answers.get(self.path.partition("?")[0])
         return answer() if answer else (404, b"not found: /metrics, /healthz, /readyz\n", _TEXT)
 

@@ -23,7 +23,7 @@ _TRACK_SECONDS: Final = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 
 def build_info(registry: CollectorRegistry, process: str, **about: str) -> None:
     """Set `emotion_build_info`: version, process, and other constants of its lifetime."""
-    info = Info("emotion_build", "What runs.", registry=registry)
+    info = Info("emotion_build", "Version and process.", registry=registry)
     info.info({"version": emotion_streams.__version__, "process": process, **about})
 
 
@@ -201,38 +201,36 @@ class ProducerMetrics:
         self.published_bytes = counter("emotion_published_bytes", "Bytes stored in Redis.")
         self.skipped = counter(
             "emotion_skipped_frames",
-            "Frames left out on purpose: above the rate asked for (rate), or nothing moved "
+            "Frames skipped on purpose: above the requested rate (rate), or without motion "
             "(motion).",
             "reason",
         )
         self.dropped = counter(
             "emotion_capture_drops",
-            "Frames lost before Redis: held up on the way "
+            "Frames lost before Redis: delayed on the way "
             "(stale), replaced by a newer one (newer), "
             "Redis was full (full) or refused them (refused), its process ended (restart).",
             "reason",
         )
-        self.decode_errors = counter(
-            "emotion_capture_decode_errors", "Frames that were damaged and left out."
-        )
-        self.up = gauge("emotion_camera_up", "1 while frames come from the camera, else 0.")
+        self.decode_errors = counter("emotion_capture_decode_errors", "Damaged frames, skipped.")
+        self.up = gauge("emotion_camera_up", "1 while the camera delivers frames, else 0.")
         self.reconnects = counter(
-            "emotion_camera_reconnects", "Times the camera failed and was opened again."
+            "emotion_camera_reconnects", "Times the camera failed and was reopened."
         )
         self.restarts = counter(
             "emotion_camera_restarts",
-            "Times the camera's process was ended because it hung, or crashed.",
+            "Times the camera's process hung or crashed, and was restarted.",
         )
         self.last_frame = gauge(
             "emotion_camera_last_frame_timestamp_seconds", "Unix time of the newest frame."
         )
         self.frame_age = gauge(
-            "emotion_camera_frame_age_seconds", "How old the newest frame is; NaN before the first."
+            "emotion_camera_frame_age_seconds", "Age of the newest frame; NaN before the first."
         )
         self.redis_errors = counter("emotion_producer_redis_errors", "Failed calls to Redis.")
         self.config_valid = Gauge(
             "emotion_producer_config_valid",
-            "1 while the settings file can be used; 0 while the cameras run by an earlier one.",
+            "1 if the settings file is valid; 0 while an earlier one is in use.",
             registry=registry,
         )
         self._per_camera = (
@@ -266,8 +264,8 @@ class GatewayMetrics:
         def gauge(name: str, meaning: str, *labels: str) -> Gauge:
             return Gauge(f"emotion_gateway_{name}", meaning, labels, registry=registry)
 
-        self.requests = counter("requests", "Requests answered.", "route", "status")
-        self.streams = gauge("streams", "Streams and exports open now.", "route")
+        self.requests = counter("requests", "Requests served.", "route", "status")
+        self.streams = gauge("streams", "Open streams and exports.", "route")
         self.sent_events = counter("sent_events", "Events and episodes sent to clients.")
         self.dropped_events = counter(
             "dropped_events", "Events and episodes left out for clients that were too slow."

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, Final, NoReturn, TypeVar
 
 from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -30,6 +30,9 @@ from service.settings_file import (
 
 Settings = TypeVar("Settings", bound="ServiceSettings")
 
+# Passes the values of the file to one instance; not the name of a setting.
+_FROM_FILE: Final = "=file"
+
 
 def split_list(value: object) -> object:
     """Split text at its commas; leave any other value to the field's type."""
@@ -47,7 +50,7 @@ class ServiceSettings(BaseSettings):
         "redis://localhost:6379",
         validation_alias=AliasChoices("redis", "EMOTION_REDIS"),
         description="Redis or Valkey: redis://, rediss://, unix://, redis+cluster:// or "
-        "redis+sentinel://; ${NAME} in it is taken from the environment. EMOTION_REDIS_USERNAME "
+        "redis+sentinel://; ${NAME} is replaced from the environment. EMOTION_REDIS_USERNAME "
         "and EMOTION_REDIS_PASSWORD add credentials",
     )
     log_level: str = Field(
@@ -60,19 +63,33 @@ class ServiceSettings(BaseSettings):
         "auto",
         validation_alias=AliasChoices("log_format", "EMOTION_LOG_FORMAT"),
         pattern="^(auto|text|json)$",
-        description="text, json, or auto: text on a terminal, json elsewhere",
+        description="text, json, or auto: text on a terminal, else json",
     )
     metrics_host: str = Field(
         "127.0.0.1",
-        description="address of /metrics, /healthz and /readyz; :: is every address of the machine",
+        description="address of /metrics, /healthz and /readyz; :: for every address",
     )
     metrics_allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_list)] = (
         Field(
             (),
-            description="names, with commas between, by which /metrics may be asked for; IP "
-            "addresses, localhost and the machine's own name always may",
+            description="comma-separated host names accepted by /metrics; IP addresses, localhost "
+            "and the machine's own name are always accepted",
         )
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic names them
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - and we use neither
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return the sources of one instance in order of precedence."""
+        assert isinstance(init_settings, InitSettingsSource)
+        from_file = init_settings.init_kwargs.pop(_FROM_FILE, {})
+        return init_settings, env_settings, InitSettingsSource(settings_cls, from_file)
 
     @field_validator("redis")
     @classmethod
@@ -123,25 +140,11 @@ def resolve(
         return f"{path}: {key}" if in_file else key
 
     _check_environment(kind)
-
-    class WithFile(kind):  # type: ignore[valid-type,misc]  # a class per file: sources belong to a class
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic names them
-            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - and we use neither
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            file = InitSettingsSource(settings_cls, init_kwargs=dict(from_file))
-            return init_settings, env_settings, file
-
+    values: dict[str, Any] = {**given, _FROM_FILE: dict(from_file)}
     try:
-        settings: Settings = WithFile(**given)
+        return kind(**values)
     except ValidationError as error:
         raise InvalidSettingsError("; ".join(explain(error, named))) from None
-    return settings
 
 
 def _check_environment(kind: type[Settings]) -> None:
@@ -154,7 +157,7 @@ def _check_environment(kind: type[Settings]) -> None:
     }
     mine = (name for name in os.environ if prefix and name.upper().startswith(prefix))
     if unknown := sorted(name for name in mine if name.upper() not in settings):
-        raise InvalidSettingsError("; ".join(f"{name}: no such setting" for name in unknown))
+        raise InvalidSettingsError("; ".join(f"{name}: unknown setting" for name in unknown))
 
 
 def explain(
@@ -171,9 +174,9 @@ def explain(
         name = named(key, item["input"])
         reason = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
-            lines.append(f"{name}: no such setting")
+            lines.append(f"{name}: unknown setting")
         elif item["type"] == "missing":
-            lines.append(f"--{key.replace('_', '-')} is missing")
+            lines.append(f"--{key.replace('_', '-')} is required")
         elif item["type"] == "string_unicode":
             shown = os.fsencode(redact_url(str(item["input"]))).decode(errors="backslashreplace")
             lines.append(f"{name}: {shown[:80]} is not UTF-8; rename it")
@@ -208,7 +211,7 @@ def build_parser(
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
-    parser.add_argument("--config", metavar="FILE", help="a YAML file with settings")
+    parser.add_argument("--config", metavar="FILE", help="YAML file with settings")
     parser.add_argument(
         "--version", action="version", version=f"emotion-streams {emotion_streams.__version__}"
     )

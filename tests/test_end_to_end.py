@@ -337,5 +337,5 @@ def test_make_run_says_which_process_fell_and_why(tmp_path: Path) -> None:
     command = ("deploy.local", "--detector-model", "/dev/null")
     with Running(tmp_path, *command) as launcher:
         assert launcher.wait(60) == 1
-    assert "worker ended with code 2" in launcher.logged()
+    assert "worker exited (exit code 2)" in launcher.logged()
     assert "sha256" in launcher.logged()

@@ -5,8 +5,6 @@ workers. Each owns cameras by its own leases, as if it ran on another machine.
 """
 
 import asyncio
-import contextlib
-import ctypes
 import logging
 import os
 import signal
@@ -14,14 +12,19 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-from emotion_streams.backoff import delays
+from emotion_streams.backoff import Retries
+from service.supervision import (
+    ChildProcess,
+    ProcessCrashedError,
+    exit_text,
+    module_environ,
+    restart_delays,
+)
 from worker.inference.devices import visible_gpus
 from worker.settings import WorkerSettings
 
-BACKOFF_S: Final = (0.5, 30.0)
 STABLE_S: Final = 60.0
 """After a run longer than this, a crashed worker is restarted with the shortest delay."""
 
@@ -29,11 +32,8 @@ WRONG_SETTINGS: Final = 2
 """Exit code of a worker whose settings are invalid. A restart would not help."""
 
 _LAST_PORT: Final = 65_535
-_GRACE_S: Final = 15.0
 # Longer than a worker takes to release its cameras.
-_ROOT: Final = Path(__file__).parent.parent
-_PR_SET_PDEATHSIG: Final = 1
-_LIBC: Final = ctypes.CDLL(None)
+_GRACE_S: Final = 15.0
 
 log = logging.getLogger(__name__)
 
@@ -113,28 +113,28 @@ def supervise_workers(settings: WorkerSettings, argv: Sequence[str]) -> int:
     The first signal is forwarded to each worker as SIGTERM; a second signal kills the workers at
     once. The exit code is 2 if a worker finds its settings invalid. Raises PlacementError.
     """
-    where = plan_placements(settings, visible_gpus(), len(os.sched_getaffinity(0)))
-    return asyncio.run(_supervise([WorkerProcess(placement, argv) for placement in where]))
+    placements = plan_placements(settings, visible_gpus(), len(os.sched_getaffinity(0)))
+    return asyncio.run(_supervise([WorkerProcess(placement, argv) for placement in placements]))
 
 
 async def _supervise(workers: "list[WorkerProcess]") -> int:
-    loop = asyncio.get_running_loop()
-    signals = 0
+    running = [asyncio.create_task(worker.run()) for worker in workers]
+    stopping = False
 
     def stop() -> None:
-        nonlocal signals
-        signals += 1
-        for worker in workers:
-            worker.stop(at_once=signals > 1)
+        nonlocal stopping
+        for worker, task in zip(workers, running, strict=True):
+            worker.kill() if stopping else task.cancel()
+        stopping = True
 
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
-    running = [asyncio.create_task(worker.run()) for worker in workers]
-    done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-    if not signals:  # one will not be restarted: if the others ran on, they would hide that
+    await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+    if not stopping:  # A worker ended for good. If the others ran on, they would hide that.
         stop()
     await asyncio.wait(running)
-    return max(task.result() for task in (*done, *running))
+    return max(0 if task.cancelled() else task.result() for task in running)
 
 
 class WorkerProcess:
@@ -143,77 +143,47 @@ class WorkerProcess:
     def __init__(self, placement: Placement, argv: Sequence[str]) -> None:
         self._placement = placement
         self._command = [sys.executable, "-m", "worker", *argv, *placement.options]
-        self._process: asyncio.subprocess.Process | None = None
-        self._stopping = asyncio.Event()
+        self._process: ChildProcess | None = None
 
-    def stop(self, *, at_once: bool) -> None:
-        """Send SIGTERM, or SIGKILL if `at_once`; run() returns when the process has ended."""
-        self._stopping.set()
-        self._send(signal.SIGKILL if at_once else signal.SIGTERM)
+    def kill(self) -> None:
+        """Kill the process at once."""
+        if self._process is not None:
+            self._process.kill()
 
     async def run(self) -> int:
-        """Keep the worker running until it is stopped; return 0, or 2 for invalid settings."""
-        backoff = delays(*BACKOFF_S)
-        while not self._stopping.is_set():
+        """Keep the worker running until cancelled; it is then stopped by SIGTERM.
+
+        Return WRONG_SETTINGS if its settings are invalid.
+        """
+        restarts = Retries(ProcessCrashedError, self._on_crash, restart_delays)
+        async for attempt in restarts:
             began = time.monotonic()
-            code = await self._run_once()
-            if self._stopping.is_set() or code == WRONG_SETTINGS:
-                return WRONG_SETTINGS if code == WRONG_SETTINGS else 0
+            with attempt:
+                return await self._run_once()
             if time.monotonic() - began > STABLE_S:
-                backoff = delays(*BACKOFF_S)
-            delay = next(backoff)
-            log.error(
-                "worker crashed with code %s; restarting it in %.1f s",
-                code,
-                delay,
-                extra=self._about(),
-            )
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), delay)
-        return 0
+                restarts.reset()
+        raise AssertionError("the restarts are endless")
+
+    def _on_crash(self, error: ProcessCrashedError) -> None:
+        log.error("restarting worker: %s", error, extra=self._about())
 
     async def _run_once(self) -> int:
         gpu = self._placement.gpu
-        self._process = await asyncio.create_subprocess_exec(
-            *self._command,
+        self._process = process = await ChildProcess.start(
+            self._command,
             # Not by a working directory: the command line may name files relative to this one.
-            env={
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join(
-                    filter(None, (str(_ROOT), os.environ.get("PYTHONPATH")))
-                ),
-                **({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}),
-            },
-            # Not in the terminal's process group: Ctrl-C would reach the worker as a second signal
-            # and end it before it releases its cameras.
-            start_new_session=True,
-            preexec_fn=_end_with_parent,
+            {**module_environ(), **({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu})},
         )
-        log.info("worker started", extra={"pid": self._process.pid, **self._about()})
-        if self._stopping.is_set():  # the signal arrived while the process was started
-            self._send(signal.SIGTERM)
-        ending = asyncio.create_task(self._process.wait())
-        stopping = asyncio.create_task(self._stopping.wait())
-        await asyncio.wait({ending, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not ending.done():
-            await asyncio.wait({ending}, timeout=_GRACE_S)
-            self._send(signal.SIGKILL)
-        stopping.cancel()
-        return await ending
-
-    def _send(self, number: signal.Signals) -> None:
-        if self._process and self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(number)
+        log.info("worker started", extra={"pid": process.pid, **self._about()})
+        try:
+            code = await process.wait()
+        finally:
+            await process.stop(_GRACE_S)
+            self._process = None
+        if code != WRONG_SETTINGS:
+            raise ProcessCrashedError(f"worker exited ({exit_text(code)})")
+        return code
 
     def _about(self) -> dict[str, object]:
         gpu = self._placement.gpu
         return {"worker": self._placement.number, **({} if gpu is None else {"gpu": gpu})}
-
-
-def _end_with_parent() -> None:
-    """Make the kernel send SIGTERM to this process when its supervisor dies for any reason.
-
-    Runs in the child process, before the worker starts.
-    """
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

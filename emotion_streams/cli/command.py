@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from emotion_streams import local_instance, process_commands
 from emotion_streams.backoff import REDIS_ERRORS
 from emotion_streams.cli.lookup import UnknownCameraError
-from emotion_streams.cli.options import DEFAULT_URL, build_parser
+from emotion_streams.cli.options import build_parser
 from emotion_streams.cli.output import printable
 from emotion_streams.process_commands import PROCESSES, CannotStartError
 from emotion_streams.redaction import redact_url, short_message
@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
             return 2
     arguments = build_parser().parse_args(argv)
     if arguments.redis is None:
-        arguments.redis = os.environ.get("EMOTION_REDIS") or _default_url()
+        arguments.redis = local_instance.redis_url(_say)
     command: Callable[[argparse.Namespace], Awaitable[int]] = arguments.command
     try:
         return asyncio.run(command(arguments))  # type: ignore[arg-type]  # they are coroutines
@@ -56,9 +56,5 @@ def main(argv: list[str] | None = None) -> int:
         return 0
 
 
-def _default_url() -> str:
-    """Return the URL of the instance that `make run` started here, else DEFAULT_URL."""
-    if (instance := local_instance.find()) is None:
-        return DEFAULT_URL
-    print(f"emotion-streams: the local instance, {instance.page}", file=sys.stderr)
-    return instance.redis
+def _say(text: str) -> None:
+    print(f"emotion-streams: {text}", file=sys.stderr)

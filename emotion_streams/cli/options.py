@@ -7,11 +7,10 @@ from importlib.metadata import version
 from typing import Final
 
 from emotion_streams.cli import cameras, events, people
+from emotion_streams.local_instance import DEFAULT_URL
 from emotion_streams.process_commands import PROCESSES
 from emotion_streams.redis_url import InvalidRedisUrlError, parse_url
 from emotion_streams.subscribe import NOW
-
-DEFAULT_URL: Final = "redis://localhost:6379"
 
 _EXAMPLES: Final = """examples:
   emotion-streams run                          a demo camera, on this machine alone

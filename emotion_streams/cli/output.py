@@ -38,7 +38,7 @@ def describe(event: EmotionEvent) -> str:
 
 def _describe_face(face: Face) -> str:
     shown = f"{face.emotion} {face.confidence:.0%}"
-    if face.label is not None:
+    if face.label not in (None, face.emotion):
         shown = f"{face.label} ({shown})"
     if face.track is not None:
         shown = f"{short_track(face.track)} {shown}"
@@ -51,8 +51,8 @@ def short_track(track: str) -> str:
 
     The name is `<milliseconds>-<number>.<index>`; the number is left out if it is 0.
     """
-    milliseconds, _, rest = track.partition("-")
-    return "#" + printable(f"{milliseconds[-_TRACK_DIGITS:]}-{rest[:20]}".replace("-0.", "."))
+    milliseconds, dash, rest = track.partition("-")
+    return printable(f"#{milliseconds[-_TRACK_DIGITS:]}{dash}{rest[:20]}").replace("-0.", ".")
 
 
 def local_time(milliseconds: int) -> str:

@@ -22,7 +22,7 @@ from emotion_streams.cli.output import (
     short_track,
 )
 from emotion_streams.connection import Client, connect_async
-from emotion_streams.episodes import Episode
+from emotion_streams.episodes import Episode, EpisodeType
 from emotion_streams.flat import MINUTE_COLUMNS, minute_row
 from emotion_streams.minutes import Minute
 from emotion_streams.ranges import read_range
@@ -132,7 +132,8 @@ def _episode_cells(episode: Episode) -> Sequence[str]:
         episode.emotion or "in view",
         local_time(episode.start_ms),
         "-" if episode.end_ms is None else local_time(episode.end_ms),
-        seconds(episode.duration_ms),
+        # An open track has only its first record, which does not grow.
+        "-" if episode.type is EpisodeType.FACE_ENTERED else seconds(episode.duration_ms),
         _share(episode.confidence_mean, "{:.0%}") or "-",
         episode.reason or "-",
     )

@@ -1,1 +1,1 @@
-"""The handlers, a file per thing asked for; gateway/api.py lists them all."""
+"""The handlers, one file per resource; gateway/api.py lists all of them."""

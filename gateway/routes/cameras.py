@@ -1,4 +1,4 @@
-"""The cameras as they stand, and their last minutes."""
+"""The cameras' current status, and their last minutes."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -14,7 +14,7 @@ from gateway.services import require_camera, services_of
 async def list_cameras(request: Request) -> JSONResponse:
     """List every camera: state, rate, size, newest frame, backlog and owner.
 
-    `verdict` sums that and the age of its newest event up, with its `reason`.
+    `verdict` summarises these and the age of the newest event; `reason` explains it.
     """
     parse(Query, request)
     services = services_of(request)
@@ -32,10 +32,10 @@ async def list_cameras(request: Request) -> JSONResponse:
 
 
 async def history(request: Request) -> JSONResponse:
-    """Return a camera's last minutes up to its newest event, summed up by the second.
+    """Return a camera's last minutes up to its newest event, aggregated by the second.
 
-    `last` is that event's id, and `age_ms` how long ago it came. `oldest_ms` is the time of the
-    oldest event that Redis keeps, null without one: pages of events and exports reach back to it.
+    `last` is the id of that event, and `age_ms` the time since it arrived. `oldest_ms` is the time
+    of the oldest event in Redis, or null: pages of events and exports reach back to it.
     """
     query = parse(HistoryQuery, request)
     camera = await require_camera(request)

@@ -1,4 +1,4 @@
-"""Events: a page of them, or as they come."""
+"""Events: one page, or a live stream."""
 
 import json
 from collections.abc import AsyncGenerator
@@ -27,7 +27,7 @@ _MAX_ENTRIES: Final = 5000
 async def list_events(request: Request) -> Response:
     """List a camera's events in the order of their ids.
 
-    `next` is where to go on, as `after`.
+    `next` is the value of `after` for the next page.
     """
     query = parse(EventsQuery, request)
     camera = await require_camera(request)
@@ -37,7 +37,7 @@ async def list_events(request: Request) -> Response:
     found: list[bytes] = []
     async with aclosing(_entries(services, camera, last, EventFilter(query.emotion))) as entries:
         async for entry_id, item in entries:
-            # Going backwards the first is the newest, and what comes after the page comes after it.
+            # Backwards the first event is the newest one, and the next page begins after it.
             last = last or entry_id if backwards else entry_id
             if item is not None:
                 found.append(item.data)
@@ -87,7 +87,7 @@ async def stream_events(request: Request) -> LimitedStreamingResponse:
     services = services_of(request)
     known = services.monitor.known()
     if unknown := [camera for camera in query.camera if camera not in known]:
-        raise HTTPException(404, f"no camera {unknown[0]!r}; /api/cameras lists them")
+        raise HTTPException(404, f"unknown camera {unknown[0]!r}; see /api/cameras")
     cameras = frozenset(query.camera) or None
     wanted = query.camera or tuple(known)
     kinds = frozenset(query.kind) or cursor.KINDS
@@ -98,12 +98,12 @@ async def stream_events(request: Request) -> LimitedStreamingResponse:
 
 
 def _seen(request: Request, query: StreamQuery) -> Positions | None:
-    """Where a client that resumes stands; None of a new one."""
+    """Return the position of a client that resumes, None for a new client."""
     text = request.headers.get("last-event-id") or query.after
     if text is None:
         return None
     try:
-        # One camera's own event id will do where only one is asked for.
+        # If only one camera is requested, its event id is accepted too.
         if len(query.camera) == 1 and "=" not in text:
             return Positions.after_event(query.camera[0], cursor.parse_id(text))
         return cursor.parse(text)
@@ -124,17 +124,17 @@ async def _messages(
             services.hub, services.client, cameras, wanted, seen, figures, kinds
         ):
             if isinstance(item, Started):
-                stands = item.seen
+                seen_now = item.seen
                 # Without data: the client can resume from here before the first event has come.
-                yield f"retry: 1000\nid: {cursor.format_positions(stands)}\n\n".encode()
+                yield f"retry: 1000\nid: {cursor.format_positions(seen_now)}\n\n".encode()
             elif isinstance(item, Heartbeat):
-                yield b": nothing new\n\n"
+                yield b": heartbeat\n\n"
             elif isinstance(item, Notice):
                 yield sse(item.name, item.data)
             elif isinstance(item, EventsDropped):
                 yield sse("dropped", b'{"count":%d}' % item.count)
             else:
                 services.metrics.sent_events.inc()
-                yield sse(item.kind, item.data, cursor.format_positions(stands))
+                yield sse(item.kind, item.data, cursor.format_positions(seen_now))
     except REDIS_ERRORS:
-        services.metrics.redis_errors.inc()  # the stream ends; the client comes back and resumes
+        services.metrics.redis_errors.inc()  # the stream ends; the client reconnects and resumes

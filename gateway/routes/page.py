@@ -1,4 +1,4 @@
-"""The live page, the API's description, and whether the process lives."""
+"""The live page, the API's description, and the liveness check."""
 
 from pathlib import Path
 from typing import Final
@@ -11,7 +11,7 @@ STATIC: Final = Path(__file__).parent.parent / "static"
 
 async def page(request: Request) -> FileResponse:  # noqa: ARG001 - the same for every request
     """Return the live page."""
-    # Asked for again each time, so that a newer gateway's page and scripts come together.
+    # Revalidated each time, so that the page and its scripts are of the same version.
     return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
 
 
@@ -21,5 +21,5 @@ async def describe(request: Request) -> JSONResponse:
 
 
 async def healthz(request: Request) -> PlainTextResponse:  # noqa: ARG001 - see page
-    """Whether the process lives."""
+    """Report that the process is alive."""
     return PlainTextResponse("ok\n")

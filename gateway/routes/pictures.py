@@ -1,4 +1,4 @@
-"""Analysed pictures: the newest, or as they come, of one camera or several."""
+"""Analysed pictures of one or several cameras: the newest one, or a live stream."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -21,7 +21,7 @@ _WAIT_S: Final = 10.0
 async def frame(request: Request) -> Response:
     """Return the newest analysed picture as a JPEG.
 
-    The id of its frame, which is its event's, is in the header X-Frame-Id.
+    The header X-Frame-Id has the id of its frame, which is also the id of its event.
     """
     parse(Query, request)
     pictures = _pictures(services_of(request))
@@ -29,16 +29,14 @@ async def frame(request: Request) -> Response:
     with pictures.watch([camera]) as viewer:
         found = await viewer.take(_FIRST_PICTURE_S)
     if not found:
-        raise HTTPException(
-            503, "no picture was analysed while waiting for one", {"Retry-After": "2"}
-        )
+        raise HTTPException(503, "no picture was analysed in time", {"Retry-After": "2"})
     return Response(
         found[0].jpeg, media_type="image/jpeg", headers={"X-Frame-Id": found[0].frame_id}
     )
 
 
 async def mjpeg(request: Request) -> LimitedStreamingResponse:
-    """Stream the pictures as they are analysed, as a browser's <img> or a recorder takes them."""
+    """Stream pictures as they are analysed, in the format of a browser's <img> or a recorder."""
     query = parse(MjpegQuery, request)
     services = services_of(request)
     pictures = _pictures(services)
@@ -49,17 +47,17 @@ async def mjpeg(request: Request) -> LimitedStreamingResponse:
 
 
 async def stream_pictures(request: Request) -> LimitedStreamingResponse:
-    """Stream several cameras' pictures in one answer, as the live page takes them.
+    """Stream the pictures of several cameras in one response, as the live page uses them.
 
-    Each part names its X-Camera and X-Frame-Id. A slow client gets each camera's newest, not each
-    picture.
+    Each part has the headers X-Camera and X-Frame-Id. A slow client gets the newest picture of each
+    camera, not every picture.
     """
     query = parse(PicturesQuery, request)
     services = services_of(request)
     pictures = _pictures(services)
     known = services.monitor.statuses()
     if unknown := [camera for camera in query.camera if camera not in known]:
-        raise HTTPException(404, f"no camera {unknown[0]!r}; /api/cameras lists them")
+        raise HTTPException(404, f"unknown camera {unknown[0]!r}; see /api/cameras")
     content = _parts(services, pictures, query.camera, query.fps)
     return LimitedStreamingResponse(
         content,
@@ -70,9 +68,9 @@ async def stream_pictures(request: Request) -> LimitedStreamingResponse:
 
 def _pictures(services: Services) -> FrameCache:
     if services.pictures is None:
-        raise HTTPException(403, "pictures are off on this gateway")
+        raise HTTPException(403, "pictures are disabled on this gateway")
     if services.pictures.closed:
-        raise HTTPException(503, "the gateway is ending", {"Retry-After": "1"})
+        raise HTTPException(503, "the gateway is stopping", {"Retry-After": "1"})
     return services.pictures
 
 

@@ -36,6 +36,17 @@ export async function fetchJson(path) {
 }
 
 /**
+ * A header of the answer; null without it or without an answer.
+ * @param {string} path
+ * @param {string} name
+ * @returns {Promise<string | null>}
+ */
+export async function fetchHeader(path, name) {
+  const answer = await fetch(url(path), { method: "HEAD" }).catch(() => null);
+  return answer?.headers.get(name) ?? null;
+}
+
+/**
  * All cameras' events. The browser itself reconnects and resumes after the last event; if it
  * gives up (the gateway refused it), and after close(), a new stream resumes here. onGap reports that
  * earlier events are unknown: at the start, and if events were left out.

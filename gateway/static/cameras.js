@@ -5,6 +5,7 @@ import { WIRE } from "./emotions.js";
 /**
  * @typedef {{
  *   emotion: string, confidence: number, box: number[], probabilities: Record<string, number>,
+ *   label?: string | null, smoothed?: Record<string, number> | null,
  * }} Face
  */
 /**

@@ -1,4 +1,5 @@
 // One camera, large: its picture, each face's probabilities as bars, its last minutes as a chart.
+import { fetchHeader } from "./api.js";
 import { MEDIAN_OF, SPAN_S, rate } from "./cameras.js";
 import { cloned, find, findCanvas, findLink } from "./dom.js";
 import { LANES, WIRE_INDEX, face, percent } from "./emotions.js";
@@ -42,6 +43,7 @@ export class Detail {
     for (const format of ["csv", "jsonl"]) {
       findLink(section, `.${format}`).href = `/api/cameras/${camera.name}/export?format=${format}`;
     }
+    this.#showReach(find(section, ".reach"));
     find(section, ".lanes ul").append(...LANES.map(laneLabel));
     this.bars.append(...LANES.map(bar));
     this.picture = new PictureView(find(section, ".picture"), camera, { numbered: true, withPictures });
@@ -52,6 +54,16 @@ export class Detail {
     this.canvas.addEventListener("blur", () => this.#point(null));
     this.canvas.addEventListener("keydown", (press) => this.#step(press));
     this.drawPicture();
+  }
+
+  /**
+   * How far back an export reaches now: to the oldest event that Redis keeps.
+   * @param {HTMLElement} element
+   */
+  async #showReach(element) {
+    const oldest = await fetchHeader(`/api/cameras/${this.camera.name}/export`, "X-Oldest-Event");
+    const time = new Date(oldest ?? Number.NaN);
+    if (!Number.isNaN(time.getTime())) element.textContent = `since ${time.toLocaleString()}`;
   }
 
   drawPicture() {

@@ -11,13 +11,17 @@ import { face, percent } from "./emotions.js";
  */
 export const ordered = (event) => [...event.faces].sort((a, b) => a.box[0] - b.box[0]);
 
-// The steady label if the face's track has one, else the emotion in this frame alone.
+/**
+ * The steady label if the face's track has one, else the emotion in this frame alone.
+ * @param {Face} found
+ */
 const shownBy = (found) => found.label ?? found.emotion;
 
+/** @param {Face} found */
 function inWords(found) {
   if (found.label === "uncertain") return found.label;
   const share = found.label ? found.smoothed?.[found.label] : found.confidence;
-  return share === undefined ? found.label : `${shownBy(found)} ${percent(share)}`;
+  return share === undefined ? shownBy(found) : `${shownBy(found)} ${percent(share)}`;
 }
 
 export class PictureView {

@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from producer.camera_settings import DEFAULT_FPS, CameraSettings, SourceKind, source_kind
+from producer.native import NativeStderr
+from producer.settings import DEFAULT_FPS, CameraSettings, SourceKind, source_kind
 from producer.source import Source
 from producer.sources.demo import DemoSource
 from producer.sources.file import FileSource
 from producer.sources.folder import FolderSource
 from producer.sources.network import NetworkSource
 from producer.sources.v4l2 import V4l2Source
-from producer.stderr import NativeErrors
 
 
-def make_source(settings: CameraSettings, errors: NativeErrors) -> Source:
+def make_source(settings: CameraSettings, errors: NativeStderr) -> Source:
     """Create the source that a camera's settings name. It is not open yet."""
     source = settings.source
     fps = settings.fps or DEFAULT_FPS

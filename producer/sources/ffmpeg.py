@@ -7,9 +7,8 @@ from typing import Final
 import numpy as np
 
 from emotion_streams.jpeg import MAX_PIXELS, MAX_SIDE
-from producer import grabbed
 from producer.opencv import cv2
-from producer.picture import decode, jpeg_header
+from producer.picture import decode, jpeg_header, retrieve_frame, retrieve_packet
 from producer.source import Format, Picture, Pixels, UndecodableFrameError
 
 _OPTIONS: Final = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
@@ -99,7 +98,7 @@ class FfmpegReader:
 
     def retrieve(self) -> Picture:
         """Return the grabbed frame. Raises UndecodableFrameError."""
-        picture = grabbed.retrieve(self._capture, self._raw, "FFmpeg could not decode a frame")
+        picture = retrieve_frame(self._capture, self._raw, "FFmpeg could not decode a frame")
         if not isinstance(picture, bytes):
             return self._resize(picture)
         header = jpeg_header(picture)
@@ -165,7 +164,7 @@ def _aspect(capture: "cv2.VideoCapture") -> float:
 
 def _is_whole(capture: "cv2.VideoCapture", size: tuple[int, int]) -> bool:
     try:
-        header = jpeg_header(grabbed.retrieve_raw(capture))
+        header = jpeg_header(retrieve_packet(capture))
     except UndecodableFrameError:
         return True  # a damaged frame does not describe the others
     return (header.width, header.height) == size

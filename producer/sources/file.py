@@ -110,9 +110,7 @@ class FileSource:
     def _start_round(self) -> Format:
         opened = self._reader.open(self._readable(), *self._timeouts, _LOCAL_ONLY)
         if opened is None:
-            raise NoSuchSourceError(
-                f"{self._shown}: FFmpeg finds no video in this file, or no frame that can be read"
-            )
+            raise NoSuchSourceError(f"{self._shown}: not a video that FFmpeg can read")
         self._interval_s = 1 / (opened.fps or _DEFAULT_FPS)
         self._in_round = self._damaged = 0
         return opened

@@ -25,7 +25,9 @@ def why_nothing(url: SplitResult, timeout_s: float) -> str | None:
             answer = connection.getresponse()
             if answer.status in _REDIRECTS and (to := answer.getheader("Location")):
                 target = redact_url(to[:_LONGEST])
-                return f"it redirects to {target}, which is not followed: give that as the source"
+                return (
+                    f"redirects to {target}; redirects are not followed: use that URL as the source"
+                )
         finally:
             connection.close()
     return None

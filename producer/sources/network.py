@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from emotion_streams.redaction import redact_url
+from producer.native import NativeStderr
 from producer.source import Format, Picture, SourceUnavailableError
 from producer.sources import http_redirect, rtsp_auth, tls
 from producer.sources.ffmpeg import FfmpegReader
-from producer.stderr import NativeErrors
 
 _COMMON: Final = {
     # Otherwise FFmpeg reads twenty frames to estimate a rate that is not used: 1.4 s at 15 fps.
@@ -49,7 +49,7 @@ class NetworkSource:
         transport: str,
         open_timeout_s: float,
         read_timeout_s: float,
-        errors: NativeErrors,
+        errors: NativeStderr,
         *,
         tls_verify: bool = True,
     ) -> None:
@@ -85,7 +85,7 @@ class NetworkSource:
             reason = self._errors.reason()
             if reason is None and not self._is_rtsp and self._proxy() is None:
                 reason = http_redirect.why_nothing(self._parts, self._remaining_s())
-            raise self._unavailable(reason or "FFmpeg finds no video there")
+            raise self._unavailable(reason or "FFmpeg finds no video at this URL")
         self._errors.clear()
         self._frames, self._codec = 0, opened.codec
         return opened
@@ -103,7 +103,9 @@ class NetworkSource:
         if not grabbed or time.monotonic() - started >= self._timeouts[1]:
             reason = self._errors.reason()
             if reason is None and self._is_snapshot():
-                reason = "it sent one picture and ended: the URL of a snapshot, not of a stream"
+                reason = (
+                    "the server sent one picture and closed: the URL of a snapshot, not of a stream"
+                )
             raise self._unavailable(reason or "the stream ended")
         self._frames += 1
         return self._reader.position_s() if self._is_rtsp else None
@@ -144,7 +146,7 @@ class NetworkSource:
         if self._is_rtsp and reason.startswith("401"):
             reason = rtsp_auth.why_refused(self._parts, self._remaining_s()) or reason
         if proxy := self._proxy():
-            reason += f" (asked through the proxy {redact_url(proxy)} of the environment)"
+            reason += f" (through the proxy {redact_url(proxy)} of the environment)"
         return SourceUnavailableError(f"{redact_url(self._url)}: {reason}")
 
     def _proxy(self) -> str | None:

@@ -44,6 +44,6 @@ def why_refused(url: SplitResult, timeout_s: float) -> str | None:
     if not asked:
         return None
     return (
-        f"401: the camera asks for Digest {' or '.join(asked)}, which FFmpeg does not know; "
+        f"401: the camera requires Digest {' or '.join(asked)}, which FFmpeg does not support; "
         "let the camera allow Digest MD5 or Basic"
     )

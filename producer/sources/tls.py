@@ -65,13 +65,13 @@ def check_address(scheme: str, host: str, port: int | None, timeout_s: float) ->
             content = secured.getpeercert(binary_form=True) or b""
     except ssl.SSLCertVerificationError as error:
         raise UntrustedCertificateError(
-            f"its certificate cannot be trusted ({error.verify_message}): "
+            f"certificate not trusted ({error.verify_message}): "
             "install its authority, or set tls_verify: false"
         ) from None
     if address not in _addresses(named) and not _is_among(content, authorities):
         raise UntrustedCertificateError(
-            f"its certificate cannot be trusted: it is not for {host}; give the camera by the name "
-            "in its certificate, or set tls_verify: false"
+            f"certificate not trusted: it is not for {host}; use the name "
+            "in the certificate, or set tls_verify: false"
         )
 
 

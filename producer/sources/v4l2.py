@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from producer import grabbed
 from producer.opencv import cv2
+from producer.picture import retrieve_frame
 from producer.source import Format, Picture, SourceUnavailableError
 
 _MJPG: Final = cv2.VideoWriter.fourcc(*"MJPG")
@@ -77,12 +77,12 @@ class V4l2Source:
         Return None, because the source reports no timestamps.
         """
         if self._capture is None or not self._capture.grab():
-            unplugged = "" if Path(self._device).exists() else ": it was unplugged"
-            raise SourceUnavailableError(f"{self._device} gives no frames{unplugged}")
+            unplugged = "" if Path(self._device).exists() else ": unplugged"
+            raise SourceUnavailableError(f"{self._device} delivers no frames{unplugged}")
 
     def retrieve(self) -> Picture:
         """Return the grabbed frame. Raises UndecodableFrameError."""
-        return grabbed.retrieve(self._capture, self._raw, "the driver gave a damaged frame")
+        return retrieve_frame(self._capture, self._raw, "the driver returned a damaged frame")
 
     def close(self) -> None:
         """Release the device."""
@@ -97,6 +97,6 @@ class V4l2Source:
                 path.open("rb").close()
             except OSError as error:
                 return f"{path}: {error.strerror} (is the user in the group video?)"
-            return f"{path} is no camera, or is in use"
+            return f"{path} is not a camera, or is in use"
         present = ", ".join(str(found) for found in sorted(Path("/dev").glob("video*")))
         return f"{path}: no such device (present: {present or 'none'})"

@@ -30,6 +30,8 @@ NAMES: Final = (
     "overload",
     "origin",
     "scale",
+    "tracking",
+    "labels",
     "peers",
 )
 

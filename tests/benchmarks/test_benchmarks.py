@@ -15,7 +15,18 @@ from typing import Any, Final, Self
 import cv2
 import pytest
 
-from tests.benchmarks import detectors, engines, latency, origin, overload, peers, pipeline, scale
+from tests.benchmarks import (
+    detectors,
+    engines,
+    labels,
+    latency,
+    origin,
+    overload,
+    peers,
+    pipeline,
+    scale,
+    tracking,
+)
 from tests.benchmarks.__main__ import NAMES, main
 from tests.benchmarks.material import CLIP
 from tests.benchmarks.memory import Growth
@@ -201,3 +212,18 @@ def given(name: str, shared: Path, **values: Any) -> Namespace:
 
 def clip(shared: Path) -> Path:
     return shared / "clips" / CLIP.name
+
+
+def test_tracking_says_how_well_ids_last_and_what_a_frame_costs() -> None:
+    found = tracking.run(Namespace(seeds=1, venv=None))
+    assert set(found["quality"]) == {"2fps", "5fps", "10fps", "25fps"}
+    assert found["quality"]["10fps"]["ours"]["idf1"] > 0.8
+    assert set(found["cost"]) == {"associate_us", "advance_us", "pack_us", "bytes_per_track"}
+
+
+def test_labels_says_how_often_they_flip_and_how_soon_they_change(shared: Path) -> None:
+    data = shared / "data" / "ferplus-train-valid.zip"
+    found = labels.run(Namespace(model="simpnet-v2-32", data=data, faces=5))
+    for clip in found["clips"].values():
+        assert clip["ids"] == clip["people"]
+    assert found["generated"]["12.5fps"]["delay_s_p50"] <= 0.6

@@ -9,12 +9,12 @@ import sys
 import time
 
 import numpy as np
-import supervision
-import trackers
+import supervision  # type: ignore[import-not-found]  # in its own environment alone
+import trackers  # type: ignore[import-not-found]
 
 
 def main() -> None:
-    """Answer until there are no more questions."""
+    """Answer each question."""
     for line in sys.stdin:
         question = json.loads(line)
         kind = getattr(trackers, question["tracker"])
@@ -35,7 +35,7 @@ def main() -> None:
             start = time.perf_counter()
             found = tracker.update(detections, timestamp=seconds)
             spent += time.perf_counter() - start
-            row = [None] * len(boxes)
+            row: list[int | None] = [None] * len(boxes)
             for number, name in zip(found.data.get("number", ()), found.tracker_id, strict=True):
                 row[int(number)] = int(name) if name >= 0 else None
             ids.append(row)

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import helm_python as helm
 import kubernetes_validate
 import pytest
 import yaml
@@ -20,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from gateway.settings import GatewaySettings
 from producer.config import read_cameras
 from tests.deploy import promql, values_schema
+from tests.deploy.helm import Helm, HelmError
 from tests.deploy.processes import ROOT, Process
 from tests.deploy.programs import need
 from tests.deploy.valkey import FOLDER, ROLES
@@ -79,12 +79,16 @@ VALUES: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-def render(values: dict[str, Any]) -> list[Manifest]:
-    with helm.Chart.load(str(CHART)) as chart:
-        files = chart.render(copy.deepcopy(values), name="demo", namespace="faces")
+@pytest.fixture(scope="module")
+def helm() -> Iterator[Helm]:
+    with Helm(CHART) as process:
+        yield process
+
+
+def render(helm: Helm, values: dict[str, Any]) -> list[Manifest]:
     return [
         manifest
-        for path, text in files.items()
+        for path, text in helm.render(values).items()
         if path.endswith(".yaml")
         for manifest in yaml.safe_load_all(text)
         if manifest
@@ -92,13 +96,13 @@ def render(values: dict[str, Any]) -> list[Manifest]:
 
 
 @pytest.fixture(scope="module", params=VALUES)
-def manifests(request: pytest.FixtureRequest) -> list[Manifest]:
-    return render(VALUES[request.param])
+def manifests(helm: Helm, request: pytest.FixtureRequest) -> list[Manifest]:
+    return render(helm, VALUES[request.param])
 
 
 @pytest.fixture(scope="module")
-def full() -> list[Manifest]:
-    return render(VALUES["gpu, keda and tls"])
+def full(helm: Helm) -> list[Manifest]:
+    return render(helm, VALUES["gpu, keda and tls"])
 
 
 def the(manifests: list[Manifest], kind: str, name: str) -> Manifest:
@@ -236,30 +240,36 @@ class TestProcesses:
         assert container["resources"]["requests"] == {"cpu": "2", "memory": "6Gi"}
         assert dict(pods(full))["demo-worker"]["runtimeClassName"] == "nvidia"
 
-    def test_a_kind_of_process_may_be_ahead_of_the_others(self) -> None:
-        manifests = render(VALUES["a cluster elsewhere, little else"])
+    def test_a_kind_of_process_may_be_ahead_of_the_others(self, helm: Helm) -> None:
+        manifests = render(helm, VALUES["a cluster elsewhere, little else"])
         tags = {
             name: pod["containers"][0]["image"].rpartition(":")[2] for name, pod in pods(manifests)
         }
         ahead = {"demo-gateway": "1.3.0"}
         assert tags == {"demo-worker": "1.2.3", "demo-producer-desk": "1.2.3", **ahead}
 
-    def test_a_set_of_usb_cameras_goes_to_the_machine_that_has_them(self) -> None:
-        pod = dict(pods(render(VALUES["a cluster elsewhere, little else"])))["demo-producer-desk"]
+    def test_a_set_of_usb_cameras_goes_to_the_machine_that_has_them(self, helm: Helm) -> None:
+        pod = dict(pods(render(helm, VALUES["a cluster elsewhere, little else"])))[
+            "demo-producer-desk"
+        ]
         assert pod["nodeSelector"] == {"kubernetes.io/hostname": "desk"}
         assert pod["tolerations"] == [{"key": "desk", "operator": "Exists"}]
         assert pod["securityContext"]["supplementalGroups"] == [44]
         assert pod["containers"][0]["resources"]["limits"]["squat.ai/video"] == 1
 
-    def test_no_camera_runs_that_nobody_asked_for(self) -> None:
-        names = {manifest["metadata"]["name"] for manifest in render({})}
+    def test_no_camera_runs_that_nobody_asked_for(self, helm: Helm) -> None:
+        names = {manifest["metadata"]["name"] for manifest in render(helm, {})}
         assert not [name for name in names if "producer" in name]
-        sets = [name for name, _ in pods(render(VALUES["gpu, keda and tls"])) if "producer" in name]
+        sets = [
+            name
+            for name, _ in pods(render(helm, VALUES["gpu, keda and tls"]))
+            if "producer" in name
+        ]
         assert sets == ["demo-producer-north"]
 
-    def test_settings_arrive_as_they_were_written(self) -> None:
+    def test_settings_arrive_as_they_were_written(self, helm: Helm) -> None:
         settings = {"keep_events": 1_000_000, "keep_hours": 0.5, "model": "simpnet-v2"}
-        given = env(render({"worker": {"settings": settings}}), "demo-worker")
+        given = env(render(helm, {"worker": {"settings": settings}}), "demo-worker")
         assert {name: given[f"EMOTION_WORKER_{name.upper()}"]["value"] for name in settings} == {
             "keep_events": "1000000",
             "keep_hours": "0.5",
@@ -268,9 +278,9 @@ class TestProcesses:
 
     @pytest.mark.parametrize(("holds", "limit"), [("2gb", "2560Mi"), ("512mb", "640Mi")])
     def test_valkey_has_a_quarter_more_memory_than_it_may_fill(
-        self, holds: str, limit: str
+        self, helm: Helm, holds: str, limit: str
     ) -> None:
-        container = container_of(render({"valkey": {"maxmemory": holds}}), "demo-valkey")
+        container = container_of(render(helm, {"valkey": {"maxmemory": holds}}), "demo-valkey")
         assert container["args"] == ["--maxmemory", holds]
         assert container["resources"]["limits"]["memory"] == limit
 
@@ -307,9 +317,9 @@ class TestProcesses:
 
 
 class TestScaling:
-    def test_replicas_are_left_to_keda(self, full: list[Manifest]) -> None:
+    def test_replicas_are_left_to_keda(self, helm: Helm, full: list[Manifest]) -> None:
         assert "replicas" not in the(full, "Deployment", "demo-worker")["spec"]
-        assert the(render({}), "Deployment", "demo-worker")["spec"]["replicas"] == 2
+        assert the(render(helm, {}), "Deployment", "demo-worker")["spec"]["replicas"] == 2
 
     def test_no_data_is_a_fault_and_never_sheds_workers(self, full: list[Manifest]) -> None:
         spec = the(full, "ScaledObject", "demo-worker")["spec"]
@@ -398,9 +408,9 @@ class TestValues:
         ],
         ids=str,
     )
-    def test_a_slip_is_refused(self, slip: dict[str, Any]) -> None:
-        with helm.Chart.load(str(CHART)) as chart, pytest.raises(helm.HelmError):
-            chart.validate_schema(slip)
+    def test_a_slip_is_refused(self, helm: Helm, slip: dict[str, Any]) -> None:
+        with pytest.raises(HelmError):
+            helm.validate(slip)
 
     @pytest.mark.parametrize(
         "source",
@@ -413,9 +423,10 @@ class TestValues:
             "http://192.0.2.1:8080/now@home.mjpg",
         ],
     )
-    def test_a_source_without_a_plain_password_is_taken(self, source: str | int) -> None:
-        with helm.Chart.load(str(CHART)) as chart:
-            chart.validate_schema({"producers": {"x": {"cameras": {"gate": {"source": source}}}}})
+    def test_a_source_without_a_plain_password_is_taken(
+        self, helm: Helm, source: str | int
+    ) -> None:
+        helm.validate({"producers": {"x": {"cameras": {"gate": {"source": source}}}}})
 
     def test_takes_cameras_and_settings_as_the_processes_do(self) -> None:
         schema = json.loads(values_schema.PATH.read_text())
@@ -443,35 +454,38 @@ class TestValues:
         ],
         ids=str,
     )
-    def test_what_contradicts_itself_is_refused(self, values: dict[str, Any], reason: str) -> None:
-        with pytest.raises(helm.HelmError, match=reason):
-            render(values)
+    def test_what_contradicts_itself_is_refused(
+        self, helm: Helm, values: dict[str, Any], reason: str
+    ) -> None:
+        with pytest.raises(HelmError, match=reason):
+            render(helm, values)
 
     @pytest.mark.parametrize("labels", [{"release": None}, {"release": "p", "team": "a"}], ids=str)
-    def test_monitoring_takes_any_labels_or_none(self, labels: dict[str, str | None]) -> None:
-        monitor = the(render({"monitoring": {"labels": labels}}), "ServiceMonitor", "demo")
+    def test_monitoring_takes_any_labels_or_none(
+        self, helm: Helm, labels: dict[str, str | None]
+    ) -> None:
+        monitor = the(render(helm, {"monitoring": {"labels": labels}}), "ServiceMonitor", "demo")
         given = {name: value for name, value in labels.items() if value}
         assert given.items() <= monitor["metadata"]["labels"].items()
 
-    def test_the_example_of_producers_is_one(self) -> None:
+    def test_the_example_of_producers_is_one(self, helm: Helm) -> None:
         text = (CHART / "values.yaml").read_text()
         (example,) = re.findall(r"^#   producers:\n(?:#     .*\n)+", text, re.MULTILINE)
         values = yaml.safe_load(re.sub(r"^# ", "", example, flags=re.MULTILINE))
-        assert [one for one, _ in pods(render(values)) if "producer" in one] == [
+        assert [one for one, _ in pods(render(helm, values)) if "producer" in one] == [
             "demo-producer-north"
         ]
 
-    def test_what_the_documentation_sets_may_be_set(self) -> None:
+    def test_what_the_documentation_sets_may_be_set(self, helm: Helm) -> None:
         text = (ROOT / "docs" / "operations.md").read_text()
         commands = re.findall(r"--set ([\w.=,-]+)", text)
         assert len(commands) > 3
-        with helm.Chart.load(str(CHART)) as chart:
-            for command in commands:
-                chart.validate_schema(_set(command))
+        for command in commands:
+            helm.validate(_set(command))
         assert "--reuse-values --set" not in text, "it would keep the old chart's defaults"
 
-    def test_helm_lints_the_chart(self) -> None:
-        found = helm.lint(str(CHART))
+    def test_helm_lints_the_chart(self, helm: Helm) -> None:
+        found = helm.lint()
         assert found["errors"] == []
         assert [one["error"] for one in found["messages"]] == ["icon is recommended"]
 

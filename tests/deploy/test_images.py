@@ -14,7 +14,7 @@ import cv2
 import pytest
 
 from gateway.settings import GatewaySettings
-from producer.settings import ProducerSettings
+from producer.config import ProducerSettings
 from service.settings import ServiceSettings
 from tests.deploy import dockerfile
 from tests.deploy.processes import ROOT

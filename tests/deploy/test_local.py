@@ -26,7 +26,7 @@ from deploy.options import MAX_FPS, build_parser
 from deploy.redis_server import ServerUnavailableError, find_server
 from deploy.status import Status
 from emotion_streams import keys
-from producer.camera_settings import CameraOptions
+from producer.settings import CameraOptions
 from tests import samples
 from tests.servers import RedisProcess, eventually, free_port
 
@@ -147,11 +147,11 @@ def test_all_of_a_file_is_analysed_and_of_a_camera_so_many_frames(tmp_path: Path
     [
         (("--camera", "bad/name"), "--camera: camera name 'bad/name': use up to 63 letters"),
         (("--camera", "door="), "--camera: 'door=': no source"),
-        (("--port", "abc"), "--port: 'abc': a number from 1 to 65535"),
-        (("--port", "65536"), "--port: '65536': a number from 1 to 65535"),
-        (("--fps", "abc"), "--fps: 'abc': a number above 0, 240 at most"),
-        (("--fps", "0"), "--fps: '0': a number above 0"),
-        (("--fps", "241"), "--fps: '241': a number above 0"),
+        (("--port", "abc"), "--port: 'abc': must be from 1 to 65535"),
+        (("--port", "65536"), "--port: '65536': must be from 1 to 65535"),
+        (("--fps", "abc"), "--fps: 'abc': must be above 0 and at most 240"),
+        (("--fps", "0"), "--fps: '0': must be above 0"),
+        (("--fps", "241"), "--fps: '241': must be above 0"),
         (("--redis", "localhost"), "--redis: "),
         (("--sauce", "demo"), "unrecognized arguments: --sauce demo"),
     ],
@@ -206,7 +206,7 @@ class TestEnd:
         with redis.Redis(unix_socket_path=str(server.socket)) as client:
             client.xadd(keys.frames("lobby"), {"frame": b"x"})
         assert self._follow(server.url, "sleep 0.5; echo out of memory >&2; exit 3") == 1
-        assert capsys.readouterr().out == "worker ended with code 3:\n  out of memory\n"
+        assert capsys.readouterr().out == "worker exited (exit code 3):\n  out of memory\n"
 
 
 @pytest.mark.parametrize(
@@ -335,9 +335,9 @@ class TestOnATerminal:
         for name in ("a", "b"):
             (tmp_path / f"{name}.jpg").write_bytes(samples.jpeg())
         with Terminal("--source", str(tmp_path), "--camera", "lobby") as terminal:
-            eventually(lambda: "all of it is analysed: 2 frames" in terminal.text, 60)
+            eventually(lambda: "all frames analysed: 2 frames" in terminal.text, 60)
             (page,) = re.findall(r"live page: (http\S+)", terminal.text)
-            eventually(lambda: f"{page}  ended; Ctrl-C ends" in terminal.text, 10)
+            eventually(lambda: f"{page}  ended; Ctrl-C stops" in terminal.text, 10)
             with urllib.request.urlopen(page, timeout=5) as answer:
                 assert answer.status == 200
             terminal.process.send_signal(signal.SIGINT)
@@ -416,4 +416,4 @@ def test_a_warning_stands_on_a_line_of_its_own_without_terminal_controls(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shown = shown_on_a_terminal(monkeypatch, 80, lambda status: status.say("producer: \x1b[2Jdown"))
-    assert shown.endswith("Ctrl-C ends\r\x1b[Kproducer: \\x1b[2Jdown\r\n")
+    assert shown.endswith("Ctrl-C stops\r\x1b[Kproducer: \\x1b[2Jdown\r\n")

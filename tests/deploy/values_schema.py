@@ -8,7 +8,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from gateway.settings import GatewaySettings
-from producer.camera_settings import CameraSettings
+from producer.settings import CameraSettings
 from service.settings import ServiceSettings
 from tests.deploy.processes import ROOT
 from worker.settings import WorkerSettings

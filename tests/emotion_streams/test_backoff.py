@@ -1,16 +1,14 @@
-"""Trying again, and ending when told to."""
+"""Retries with backoff, in tasks and in threads."""
 
 import asyncio
-import gc
+import threading
 from collections.abc import Iterator
-from itertools import islice
+from itertools import count, islice, repeat
 
 import pytest
 import redis
 
-from emotion_streams import keys, subscribe_async
-from emotion_streams.backoff import create_task, delays, retry_forever
-from tests import samples
+from emotion_streams.backoff import Retries, delays, retry_forever
 
 
 def test_delays_grow_to_the_cap_and_never_beyond() -> None:
@@ -19,7 +17,7 @@ def test_delays_grow_to_the_cap_and_never_beyond() -> None:
     assert all(0.5 <= delay <= 1.0 for delay in first[5:])
 
 
-def test_a_step_is_tried_until_it_succeeds_and_each_failure_is_told() -> None:
+def test_step_is_retried_until_it_succeeds_and_each_failure_is_reported() -> None:
     outcomes: Iterator[Exception | str] = iter(
         [OSError("refused"), redis.TimeoutError("late"), "done"]
     )
@@ -35,7 +33,7 @@ def test_a_step_is_tried_until_it_succeeds_and_each_failure_is_told() -> None:
     assert told == ["refused", "late"]
 
 
-def test_what_redis_has_nothing_to_do_with_is_raised() -> None:
+def test_error_that_is_not_from_redis_is_raised() -> None:
     async def step() -> None:
         raise KeyError("a fault of ours")
 
@@ -43,7 +41,7 @@ def test_what_redis_has_nothing_to_do_with_is_raised() -> None:
         asyncio.run(retry_forever(step))
 
 
-def test_a_cancellation_that_the_step_swallows_still_ends_it() -> None:
+def test_cancellation_that_the_step_swallows_ends_the_retries() -> None:
     async def step() -> None:
         try:
             await asyncio.sleep(60)
@@ -60,41 +58,60 @@ def test_a_cancellation_that_the_step_swallows_still_ends_it() -> None:
     asyncio.run(check())
 
 
-def test_a_subscription_closed_at_any_moment_ends_at_once(
-    client: redis.Redis, redis_url: str
-) -> None:
-    client.xadd(keys.emotions("lobby"), {"event": samples.event("lobby", "1-0").pack()}, id="1-0")
+def test_attempts_in_a_thread_end_when_stopped() -> None:
+    stop, failures = threading.Event(), list[Exception]()
 
-    async def check() -> None:
-        for _ in range(30):
-            events = subscribe_async(redis_url, "lobby", after="start")
-            await anext(events)
-            await asyncio.wait_for(events.aclose(), 5)
+    def fail_until_stopped(error: Exception) -> None:
+        failures.append(error)
+        if len(failures) == 3:
+            stop.set()
 
-    asyncio.run(check())
+    def run() -> str | None:
+        for attempt in Retries(OSError, fail_until_stopped, lambda: repeat(0.001), stop.wait):
+            with attempt:
+                raise OSError("refused")
+        return None
+
+    assert run() is None
+    assert len(failures) == 3
+    assert run() is None  # stopped already: no further attempt
+    assert len(failures) == 3
 
 
-@pytest.mark.filterwarnings("error")
-def test_a_group_that_is_ending_leaves_no_coroutine_behind() -> None:
-    async def work() -> None:
-        raise AssertionError("never started")
+def test_attempts_end_after_the_first_success() -> None:
+    attempts = 0
+    for attempt in Retries(OSError, delays=lambda: repeat(0.001), wait=threading.Event().wait):
+        with attempt:
+            attempts += 1
+            if attempts < 3:
+                raise OSError("refused")
+    assert attempts == 3
 
-    async def fail() -> None:
-        raise ValueError("the group ends")
 
-    async def main() -> None:
-        ended_late = False
-        with pytest.RaisesGroup(ValueError):
-            async with asyncio.TaskGroup() as group:
-                group.create_task(fail())
-                try:
-                    await asyncio.sleep(60)
-                except asyncio.CancelledError:  # lost, as redis-py may lose it
-                    with pytest.raises(asyncio.CancelledError):
-                        create_task(group, work())
-                    ended_late = True
-                    raise
-        assert ended_late
+def test_failure_handler_may_give_up() -> None:
+    def give_up(error: Exception) -> None:
+        raise error
 
-    asyncio.run(main())
-    gc.collect()
+    def run() -> None:
+        for attempt in Retries(OSError, give_up, wait=threading.Event().wait):
+            with attempt:
+                raise OSError("refused")
+
+    with pytest.raises(OSError, match="refused"):
+        run()
+
+
+def test_reset_returns_to_the_shortest_delay() -> None:
+    waited: list[float] = []
+
+    def wait(seconds: float) -> bool:
+        waited.append(seconds)
+        return len(waited) == 6
+
+    retries = Retries(OSError, delays=lambda: count(1.0), wait=wait)
+    for attempt in retries:
+        with attempt:
+            raise OSError("refused")
+        if len(waited) == 3:
+            retries.reset()
+    assert waited == [0.0, 1.0, 2.0, 1.0, 2.0, 3.0]

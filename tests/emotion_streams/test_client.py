@@ -4,14 +4,22 @@ import asyncio
 import subprocess
 import sys
 import threading
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from itertools import islice
 from pathlib import Path
 
 import pytest
 import redis
 
-from emotion_streams import AsyncClient, Client, InvalidRedisUrlError, keys
+from emotion_streams import (
+    AsyncClient,
+    Client,
+    InvalidRedisUrlError,
+    keys,
+    local_instance,
+    subscribe,
+)
+from emotion_streams.local_instance import LocalInstance
 from tests.emotion_streams.test_subscribe import publish
 from tests.servers import RedisProcess, eventually
 
@@ -110,3 +118,28 @@ def test_strict_type_checking_of_a_users_code_finds_every_type(tmp_path: Path) -
         check=False,
     )
     assert checked.returncode == 0, checked.stdout
+
+
+def test_without_a_url_the_running_local_instance_is_read_and_named_in_the_log(
+    client: redis.Redis,
+    redis_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    tmp_path.chmod(0o700)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.delenv("EMOTION_REDIS", raising=False)
+    caplog.set_level("INFO")
+    publish(client, "1-0")
+    with local_instance.announced(LocalInstance(redis_url, "http://127.0.0.1:8080/")):
+        with closing(subscribe(after="start")) as events:
+            assert next(events).frame_id == "1-0"
+        with Client() as streams:
+            assert [status.camera for status in streams.cameras()] == ["lobby"]
+    assert caplog.messages.count("the local instance, http://127.0.0.1:8080/") == 2
+    # Where it is set, the environment says which.
+    monkeypatch.setenv("EMOTION_REDIS", "no URL")
+    with pytest.raises(InvalidRedisUrlError):
+        subscribe()

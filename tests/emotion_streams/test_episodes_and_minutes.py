@@ -186,7 +186,7 @@ def test_minutes_that_are_not_their_entrys_own_are_skipped(
 
 
 def test_a_camera_without_minutes_has_an_empty_range(redis_url: str, client: redis.Redis) -> None:
-    assert list(read_minutes(redis_url, "nobody")) == []
+    assert list(read_minutes(redis_url, "unknown")) == []
 
 
 def test_a_key_of_another_type_is_an_error(client: redis.Redis, redis_url: str) -> None:

@@ -24,9 +24,7 @@ def ailing(mark: bytes = b"") -> bytes:
     return picture(face=False).jpeg + mark
 
 
-def _run_ailing(
-    self: FaceDetectionStage, jpeg: bytes, *, exact: bool = False
-) -> DetectedFaces:
+def _run_ailing(self: FaceDetectionStage, jpeg: bytes, *, exact: bool = False) -> DetectedFaces:
     if jpeg.endswith(HANGS):
         threading.Event().wait()
     if jpeg.endswith(KILLS):

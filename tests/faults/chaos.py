@@ -9,15 +9,16 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from typing import Final
+from typing import Any, Final
 
 import redis
 
-from emotion_streams import keys
+from emotion_streams import Episode, keys
 from emotion_streams.frames import Frame
 from emotion_streams.ledger import Ledger, Outcome
+from tests.episodes_audit import audit
 from tests.faults.feed import malformed, picture
 from tests.faults.processes import LEASE_MS, Running
 from tests.faults.site import ALLOWED_S, PRODUCER_MB, WORKER_MB, Site, proxied
@@ -31,12 +32,14 @@ _STATES: Final = (*map(str, Outcome), "trimmed", "in_flight", "queued")
 
 
 class Chaos:
-    """A site of two workers and nine cameras, the faults that may befall it, and the tally."""
+    """A site of two workers and seven cameras, the faults that may befall it, and the tally."""
 
     def __init__(self, site: Site, server: RedisProcess, proxy: CuttingProxy, seed: int) -> None:
         self.recovery_s: dict[str, list[float]] = {}
         self.gap_s: dict[str, float] = {}
         self.outcomes: Counter[str] = Counter()
+        self.episodes = 0
+        self.episodes_wrong: list[str] = []
         self.added = self.forgotten = self.unaccounted = self.unbalanced = 0
         self.worker_mb = self.producer_mb = self.redis_mb = 0.0
         self._site, self._server, self._proxy = site, server, proxy
@@ -157,6 +160,8 @@ class Chaos:
             "order violations": self._site.watch.violations,
             "unaccounted": self.unaccounted,
             "accounts that did not balance": self.unbalanced,
+            "records of episodes checked": self.episodes,
+            "starts without one end, and other faults in them": len(self.episodes_wrong),
             "longest recovery (s)": f"{self.longest_s:.1f}, at most {ALLOWED_S} here",
             "longest gap in events (s)": f"{max(self.gap_s.values()):.1f}",
             "largest worker (MB)": f"{self.worker_mb:.0f}",
@@ -175,7 +180,13 @@ class Chaos:
     def holds(self) -> bool:
         """Whether every invariant did, from the beginning to the end."""
         watch = self._site.watch
-        broken = watch.duplicates, watch.violations, self.unaccounted, self.unbalanced
+        broken = (
+            watch.duplicates,
+            watch.violations,
+            self.unaccounted,
+            self.unbalanced,
+            len(self.episodes_wrong),
+        )
         return (
             not any(broken)
             and self.longest_s <= ALLOWED_S
@@ -204,8 +215,23 @@ class Chaos:
         ledgers = self._site.settle()
         self._site.watch.catch_up()
         self.unaccounted += self._site.unaccounted(ledgers)
+        self._audit_episodes([feed.camera for feed in self._site.feeds])
         for ledger in (*ledgers.values(), *self._site.ledgers(JUNK).values()):
             self._add(ledger)
+
+    def _audit_episodes(self, cameras: Iterable[str]) -> None:
+        """Wait until the silent cameras' tracks are closed, and check every stored record."""
+        with self._client() as client:
+            eventually(
+                lambda: all(int(client.hget(keys.tracks(c), "people") or 0) == 0 for c in cameras),
+                _RECOVERY_S,
+            )
+            for camera in cameras:
+                entries: Any = client.xrange(keys.episodes(camera))
+                records = [Episode.unpack(fields[b"episode"]) for _, fields in entries]
+                wrong, left_open = audit(records)
+                self.episodes += len(records)
+                self.episodes_wrong += [*wrong, *(f"{track} never left" for track in left_open)]
 
     def _add(self, ledger: Ledger) -> None:
         self.unbalanced += not ledger.balanced
@@ -249,10 +275,8 @@ def main() -> int:
         site.worker()
         site.worker()
         for number in range(5):
-            site.feed(f"live{number}", fps=3)
-        site.feed("file", policy="every", fps=3)
-        site.feed("ahead", fps=2, clock_off_ms=10_000)
-        site.feed("behind", fps=2, clock_off_ms=-10_000)
+            site.feed(f"live{number}", fps=3, face_every=1 + number)
+        site.feed("file", policy="every", fps=3, face_every=1)
         site.producer("demo", "--fps", "4")
         chaos = Chaos(site, server, proxy, arguments.seed)
         chaos.run(arguments.seconds)

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -22,11 +23,17 @@ YUNET: Final = (
 class Running:
     """A process of ours. Its log goes to a file; it is killed on exit."""
 
-    def __init__(self, folder: Path, *command: str, environ: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *command: str,
+        environ: dict[str, str] | None = None,
+        behind: Sequence[str] = (),
+    ) -> None:
         self.log = folder / f"{command[0]}-{len(list(folder.glob('*.log')))}.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", *command],
+                [*behind, sys.executable, "-m", *command],
                 cwd=ROOT,
                 stdout=log,
                 stderr=log,

@@ -17,6 +17,7 @@ from tests.faults.ailing import HANGS, HUNG_S, KILLS, ailing
 from tests.faults.feed import picture
 from tests.faults.processes import Running, start_worker
 from tests.faults.site import SCHEDULING_S
+from tests.homeless import HOMELESS, require_homeless
 from tests.servers import RedisProcess, eventually, free_port
 
 STOP_S = 8.0
@@ -129,9 +130,10 @@ def test_a_worker_stops_in_time_while_redis_hangs(place: Place) -> None:
 def test_a_worker_of_a_user_without_a_home_folder_warns_and_detects_by_haar(
     place: Place, tmp_path: Path
 ) -> None:
+    require_homeless()
     place.store("lobby", b"")
     options = ("--redis", place.server.url, "--metrics-port", "0", "--threads", "1")
-    with Running(tmp_path, "tests.faults.homeless", *options) as worker:
+    with Running(tmp_path, "worker", *options, behind=HOMELESS) as worker:
         eventually(lambda: place.ended_as("lobby", "analysed") == 1, 60)
         assert "this user has no home folder; set XDG_CACHE_HOME" in worker.logged()
     assert "Traceback" not in worker.logged()

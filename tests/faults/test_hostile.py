@@ -122,7 +122,6 @@ def test_a_clock_at_1970_stops_neither_its_camera_nor_the_retirement_of_others(
     for camera in ("gone", "unwell"):
         place.client.zadd(keys.CAMERAS, {camera: 1})
         place.client.hset(keys.ledger(camera), "analysed", 1)
-    place.client.hset(keys.lease("unwell"), "clock_offset_ms", 10**15)
     for number in range(1, 6):
         frame = Frame(number, 128, 96, ailing(), "session_id", number, max_age_ms=None)
         place.client.xadd(keys.frames("old"), {"frame": frame.pack()}, f"{number}-0")

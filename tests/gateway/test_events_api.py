@@ -97,7 +97,7 @@ def test_an_unknown_camera_is_not_found(gateway: Gateway) -> None:
     for path in ("events", "history", "export", "frame.jpg", "live.mjpeg"):
         answer = gateway.get(f"/api/cameras/nobody/{path}")
         assert answer.status_code == 404
-        assert "no camera 'nobody'" in answer.json()["error"]
+        assert "unknown camera 'nobody'" in answer.json()["error"]
     assert gateway.get("/api/events/stream?camera=nobody").status_code == 404
     assert gateway.get("/api/pictures/stream?camera=nobody").status_code == 404
 

@@ -45,7 +45,7 @@ def test_a_key_of_another_type_blinds_the_gateway_for_no_other_camera(
         WRONG_TYPES[key](client)
         if key == "emotions":
             answer = gateway.get(f"/api/cameras/{BAD}/events")
-            assert (answer.status_code, "not a stream" in answer.json()["error"]) == (502, True)
+            assert (answer.status_code, "wrong type" in answer.json()["error"]) == (502, True)
         else:
             eventually(lambda: "cannot be read" in status(gateway, BAD)["error"])
         sees_the_sound_one(gateway)

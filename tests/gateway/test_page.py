@@ -151,6 +151,17 @@ def test_the_ribbon_and_the_chart_grow(
         assert browser.errors() == []
 
 
+def test_an_export_says_how_far_back_it_reaches(
+    browser: Browser, page: Gateway, store: Any
+) -> None:
+    with registering(store, "lobby"):
+        for number in (1, 2):
+            publish(store, event("lobby", number * 86_400_000))
+        browser.open(f"{page.base}/#/lobby")
+        shown = browser.js("return `since ${new Date(86400000).toLocaleString()}`")
+        browser.wait(lambda: browser.text(".exports .reach") == shown)
+
+
 def runs(browser: Browser) -> None:
     """Wait until the camera has brought events for a while."""
     browser.wait(lambda: browser.text("[data-camera=lobby] .state") == "Live")

@@ -137,7 +137,7 @@ def test_a_wrong_query_is_refused(gateway: Gateway, camera: str, path: str, quer
 
 def test_an_unknown_camera_is_not_found(gateway: Gateway) -> None:
     for path in ("episodes", "minutes", "export?kind=minutes"):
-        assert gateway.get(f"/api/cameras/nobody/{path}").status_code == 404
+        assert gateway.get(f"/api/cameras/unknown/{path}").status_code == 404
 
 
 def export(gateway: Gateway, camera: str, query: str) -> Any:
@@ -226,9 +226,9 @@ def test_episodes_come_as_they_are_decided(gateway: Gateway, store: Any, camera:
         assert next(messages).name == "position"
         episode = samples.episode(camera)
         entry_id = write_episode(store, episode)
-        told = next(messages)
-    assert (told.name, told.data) == ("episode", episode.to_dict())
-    assert told.id == f"{camera}=0-0/{entry_id}"
+        message = next(messages)
+    assert (message.name, message.data) == ("episode", episode.to_dict())
+    assert message.id == f"{camera}=0-0/{entry_id}"
 
 
 @pytest.mark.parametrize("query", ["", "?camera={}", "?camera={}&kind=episode"])
@@ -269,9 +269,9 @@ def test_events_and_episodes_each_keep_their_own_place(
     with gateway.stream(f"/api/events/stream?camera={camera}", headers=headers) as answer:
         messages = parse(answer.iter_lines())
         assert next(messages).name == "position"
-        told = [next(messages), next(messages)]
-    assert {message.name for message in told} == {"emotion", "episode"}
-    assert {message.data.get("track") for message in told} == {None, "2-0.0"}
+        resumed = [next(messages), next(messages)]
+    assert {message.name for message in resumed} == {"emotion", "episode"}
+    assert {message.data.get("track") for message in resumed} == {None, "2-0.0"}
 
 
 def test_a_kind_alone_can_be_followed(gateway: Gateway, store: Any, camera: str) -> None:
@@ -313,7 +313,7 @@ def test_no_episode_is_lost_over_a_restart_of_the_gateway(
     assert tracks(seen) == ["0-0.0", "1-0.0", "2-0.0"]
 
 
-def test_what_redis_keeps_from_before_the_start_is_not_told_to_new_clients(
+def test_what_redis_keeps_from_before_the_start_is_not_sent_to_new_clients(
     redis_server: RedisProcess, store: Any, camera: str
 ) -> None:
     register(store, camera)

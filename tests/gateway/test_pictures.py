@@ -344,7 +344,7 @@ def test_without_pictures_none_leaves_and_no_frame_is_read(
         ):
             answer = gateway.get(f"/api/{path}")
             assert answer.status_code == 403
-            assert "pictures are off" in answer.json()["error"]
+            assert "pictures are disabled" in answer.json()["error"]
         assert gateway.get(f"/api/cameras/{camera}/events").json()["events"]
         assert gateway.metric("emotion_gateway_frames_read_bytes_total") == 0
 

@@ -65,7 +65,7 @@ def test_a_redis_that_is_not_there_ends_no_answer_as_if_it_were_whole(
         async with serving(redis_url, nobody) as gateway:
             answer = await gateway.get(f"/api/cameras/{CAMERA}/events")
             assert answer.status_code == 503
-            assert answer.json() == {"error": "Redis cannot be reached; try again"}
+            assert answer.json() == {"error": "Redis unreachable; try again"}
             resumed = await gateway.get("/api/events/stream", params={"after": f"{CAMERA}=1-0"})
             assert resumed.text.startswith("retry: "), "it ends; the client comes back"
             export = await gateway.get(f"/api/cameras/{CAMERA}/export?format=csv")

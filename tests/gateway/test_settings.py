@@ -27,7 +27,7 @@ def run(*options: str, **environment: str) -> "subprocess.CompletedProcess[str]"
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "gateway.example"])
 def test_beyond_the_loopback_it_takes_a_token(host: str) -> None:
-    with pytest.raises(InvalidSettingsError, match=f"token: listening on {host}"):
+    with pytest.raises(InvalidSettingsError, match=f"token: required to listen on {host}"):
         check(resolve(GatewaySettings, {"host": host}, {}))
     check(resolve(GatewaySettings, {"host": host, "token": SECRET * 2}, {}))
 
@@ -70,7 +70,7 @@ def test_a_token_from_a_file_may_end_with_a_line_break() -> None:
     assert settings.token == SECRET * 2
     ended = run(EMOTION_GATEWAY_TOKEN=f"{SECRET}\n{SECRET}")
     assert ended.returncode == 2
-    assert ended.stderr.startswith("gateway: token: holds a line break")
+    assert ended.stderr.startswith("gateway: token: contains a line break")
 
 
 def test_a_proxy_that_is_no_address_is_named() -> None:

@@ -99,7 +99,9 @@ def test_a_motion_filter_that_opens_is_not_taken_for_falling_behind() -> None:
 def test_a_frozen_camera_is_down_within_three_seconds() -> None:
     camera = Camera()
     camera.run(5)
-    assert camera.run(2.75, events_per_s=0, captures=False).reason == "no new picture comes"
+    assert (
+        camera.run(2.75, events_per_s=0, captures=False).reason == "no new picture from the camera"
+    )
 
 
 def test_a_slow_camera_has_more_patience_coming_to_it() -> None:

@@ -58,8 +58,8 @@ class Producer:
 
     def get(self, path: str) -> tuple[int, str]:
         if not self._port:
-            within(lambda: self.entries("metrics are served"))
-            self._port = self.entries("metrics are served")[0]["port"]
+            within(lambda: self.entries("serving metrics"))
+            self._port = self.entries("serving metrics")[0]["port"]
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}") as answer:
                 return answer.status, answer.read().decode()
@@ -81,7 +81,7 @@ class Producer:
         for folder in Path("/proc").glob("[0-9]*"):
             try:
                 parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-                command = (folder / "cmdline").read_text().split("\0")
+                command = (folder / "cmdline").read_text(errors="replace").split("\0")
             except OSError:
                 continue
             if parent == self.process.pid and "producer.child" in command:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from producer.capture import Capture, Captured, Limits, Pace
+from producer.capture import Capture, Captured, Limits, RateSettings
+from producer.latest_value import LatestValue
 from producer.messages import Counts, State
-from producer.slot import Slot
 from producer.source import (
     EndOfSourceError,
     Format,
@@ -67,39 +67,34 @@ class Run:
         script: Script,
         fps: float | None = None,
         *,
-        patient: bool = False,
+        wait_for_source: bool = False,
         on_demand: bool = False,
     ) -> None:
-        self.counts, self.slot, self.stop = Counts(), Slot[Captured](), threading.Event()
+        self.counts, self.latest, self.stop = Counts(), LatestValue[Captured](), threading.Event()
         self.taken: list[Captured] = []
         self.capture = Capture(
-            script, Pace(fps, on_demand), Limits(1, 1, 0.01), self.slot, self.counts, self.stop,
-            threading.Event(), patient=patient, clock=iter(self._clock()).__next__,
+            script, RateSettings(fps, on_demand), Limits(1, 1, 0.01), self.latest, self.counts,
+            self.stop, threading.Event(), wait_for_source=wait_for_source,
         )  # fmt: skip
         self.thread = threading.Thread(target=self.capture.run)
         self.thread.start()
 
-    def _clock(self) -> Iterator[float]:
-        yield from (100.0, 101.0, 50.0, 102.0)
-        while True:
-            yield 103.0
-
     def take_all(self) -> "Run":
-        while not self.slot.finished:
-            if (captured := self.slot.take(0.05)) is not None:
+        while not self.latest.finished:
+            if (captured := self.latest.take(0.05)) is not None:
                 self.taken.append(captured)
         self.thread.join(5)
         return self
 
 
-def test_a_source_that_ends_leaves_its_last_frame_and_the_state_ended() -> None:
+def test_ended_source_delivers_its_last_frame_and_sets_the_state_ended() -> None:
     run = Run(Script([0.0, 0.01, 0.02, EndOfSourceError()]), on_demand=True).take_all()
     assert len(run.taken) == 3
     assert run.capture.state is State.ENDED
     assert run.counts.captured == 3
 
 
-def test_a_source_that_fails_is_closed_and_opened_again() -> None:
+def test_failed_source_is_closed_and_reopened() -> None:
     script = Script(
         [0.0, SourceUnavailableError("gone")],
         [SourceUnavailableError("gone")],
@@ -112,24 +107,24 @@ def test_a_source_that_fails_is_closed_and_opened_again() -> None:
     assert len(run.taken) == 2
 
 
-def test_the_rate_cap_starts_anew_with_each_session() -> None:
+def test_rate_limiter_is_reset_with_each_session() -> None:
     first: list[float | Exception | None] = [0.0, 10.0, 20.0, SourceUnavailableError("gone")]
     run = Run(Script(first, [0.0, 1.0, EndOfSourceError()]), fps=1, on_demand=True).take_all()
     assert len(run.taken) == 5
 
 
-def test_what_does_not_exist_ends_the_capture_unless_it_is_patient() -> None:
+def test_missing_source_ends_the_capture_unless_it_waits_for_the_source() -> None:
     run = Run(Script()).take_all()
     assert run.capture.failed
     assert run.capture.error == "it is over"
-    patient = Run(Script(), patient=True)
-    eventually(lambda: patient.counts.reconnects >= 3)
-    patient.stop.set()
-    patient.thread.join(5)
-    assert not patient.capture.failed
+    wait_for_source = Run(Script(), wait_for_source=True)
+    eventually(lambda: wait_for_source.counts.reconnects >= 3)
+    wait_for_source.stop.set()
+    wait_for_source.thread.join(5)
+    assert not wait_for_source.capture.failed
 
 
-def test_damaged_frames_are_counted_and_many_in_a_row_are_a_broken_stream() -> None:
+def test_many_damaged_frames_in_a_row_reopen_the_source() -> None:
     damaged = Script([*[None] * 60, EndOfSourceError()], live=True)
     run = Run(damaged).take_all()
     assert run.counts.undecodable == 50
@@ -137,7 +132,7 @@ def test_damaged_frames_are_counted_and_many_in_a_row_are_a_broken_stream() -> N
 
 
 @pytest.mark.parametrize("fps", [None, 3])
-def test_a_camera_of_which_every_frame_is_damaged_is_never_up_nor_stable(fps: float | None) -> None:
+def test_camera_with_only_damaged_frames_is_never_up_or_stable(fps: float | None) -> None:
     broken: list[float | Exception | None] = [*[None] * 60]
     run = Run(Script(broken, broken, live=True), fps=fps)
     states = set()
@@ -147,42 +142,37 @@ def test_a_camera_of_which_every_frame_is_damaged_is_never_up_nor_stable(fps: fl
     assert run.capture.error
 
 
-def test_sound_frames_make_a_camera_stable_damaged_ones_among_them_or_not() -> None:
+def test_valid_frames_make_a_camera_stable_even_with_damaged_ones_among_them() -> None:
     run = Run(Script([0.0, None] * 25 + [EndOfSourceError()]), on_demand=True).take_all()
     assert run.capture.stable
     assert run.counts.undecodable == 25
 
 
-def test_a_frame_has_the_time_of_its_arrival_by_a_clock_that_nobody_sets() -> None:
+def test_frame_has_its_time_of_arrival_by_the_monotonic_clock() -> None:
     before = time.monotonic()
     run = Run(Script([0.0, 0.01, 0.02, EndOfSourceError()]), on_demand=True).take_all()
     times = [before, *(captured.arrived_s for captured in run.taken), time.monotonic()]
     assert times == sorted(times)
 
 
-def test_a_fault_that_nobody_foresaw_does_not_look_like_an_end() -> None:
-    slot, stop = Slot[Captured](), threading.Event()
+def test_unexpected_error_does_not_look_like_the_end_of_the_source() -> None:
+    mailbox, stop = LatestValue[Captured](), threading.Event()
     capture = Capture(
-        Script([RuntimeError("a bug")]), Pace(None, False), Limits(1, 1, 0.01), slot, Counts(),
-        stop, threading.Event(), patient=True,
+        Script([RuntimeError("a bug")]), RateSettings(None, False), Limits(1, 1, 0.01), mailbox,
+        Counts(), stop, threading.Event(), wait_for_source=True,
     )  # fmt: skip
     with pytest.raises(RuntimeError):
         capture.run()
-    assert not slot.finished
+    assert not mailbox.finished
 
 
-def test_a_file_with_many_damaged_frames_is_read_to_its_end() -> None:
+def test_file_with_many_damaged_frames_is_read_to_its_end() -> None:
     run = Run(Script([*[None] * 60, 7.0, EndOfSourceError()]), on_demand=True).take_all()
     assert (run.counts.undecodable, len(run.taken)) == (60, 1)
     assert run.capture.state is State.ENDED
 
 
-def test_capture_times_never_go_back_whatever_is_done_to_the_clock() -> None:
-    run = Run(Script([0.0, 0.01, 0.02, 0.03, EndOfSourceError()]), on_demand=True).take_all()
-    assert [captured.captured_ms for captured in run.taken] == [100_000, 101_000, 101_000, 102_000]
-
-
-def test_a_frame_that_nobody_took_gives_way_to_the_next() -> None:
+def test_newer_frame_replaces_one_that_was_not_taken() -> None:
     run = Run(Script([0.0, 0.001, 0.002, EndOfSourceError()]))
     run.thread.join(5)
     assert run.counts.dropped_newer == 2
@@ -190,7 +180,7 @@ def test_a_frame_that_nobody_took_gives_way_to_the_next() -> None:
 
 
 @pytest.mark.parametrize("fps", [None, 5])
-def test_every_frame_is_taken_dropped_or_gated(fps: float | None) -> None:
+def test_every_captured_frame_is_taken_dropped_or_skipped(fps: float | None) -> None:
     times: list[float | Exception | None] = [index / 100 for index in range(50)]
     run = Run(Script([*times, EndOfSourceError()]), fps=fps).take_all()
     counts = run.counts

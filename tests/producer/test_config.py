@@ -8,8 +8,8 @@ from typing import TypeAlias
 import pytest
 
 from emotion_streams.redaction import redact
-from producer.camera_settings import SourceKind, source_kind
 from producer.config import load, parse_camera, read_cameras
+from producer.settings import SourceKind, source_kind
 from service.settings_file import InvalidSettingsError
 from tests.peers.producer import PASSWORD
 
@@ -39,11 +39,11 @@ def write(tmp_path: Path) -> Write:
         ("/", SourceKind.FOLDER),
     ],
 )
-def test_what_a_source_means(source: str, kind: SourceKind) -> None:
+def test_source_text_selects_the_kind_of_source(source: str, kind: SourceKind) -> None:
     assert source_kind(source) is kind
 
 
-def test_defaults_hold_for_each_camera_and_its_own_keys_win(write: Write) -> None:
+def test_camera_keys_override_the_defaults(write: Write) -> None:
     cameras = read_cameras(
         write(
             """
@@ -59,21 +59,21 @@ def test_defaults_hold_for_each_camera_and_its_own_keys_win(write: Write) -> Non
     assert (door.fps, door.width, door.enabled) == (5, 320, False)
 
 
-def test_secrets_come_from_the_environment_fit_for_a_url_and_stay_secret(write: Write) -> None:
+def test_secret_from_the_environment_is_encoded_for_a_url_and_redacted(write: Write) -> None:
     path = write('cameras: {door: {source: "rtsp://joe:${DOOR_PASSWORD}@door/1"}}')
     source = read_cameras(path, {"DOOR_PASSWORD": PASSWORD})["door"].source
     assert source == "rtsp://joe:p%40ss%2Fw0rd-Zq7@door/1"
     assert redact(f"cannot open {source}, {PASSWORD}") == "cannot open rtsp://***@door/1, ***"
 
 
-def test_a_whole_url_may_be_a_secret(write: Write) -> None:
+def test_whole_url_may_come_from_the_environment(write: Write) -> None:
     path = write('cameras: {door: {source: "${DOOR_URL}"}}')
     url = "rtsp://door/user=joe_password=hidden_channel=1"
     assert read_cameras(path, {"DOOR_URL": url})["door"].source == url
     assert redact(f"{url}: refused") == "***: refused"
 
 
-def test_a_query_is_secret_also_where_it_stands_without_its_url(write: Write) -> None:
+def test_query_of_a_url_is_redacted_without_its_url_too(write: Write) -> None:
     read_cameras(write("cameras: {door: {source: 'http://door/x?usr=joe&psw=hidden-Zq8'}}"))
     assert redact("GET /x?usr=joe&psw=hidden-Zq8 HTTP/1.1") == "GET /x?*** HTTP/1.1"
 
@@ -89,7 +89,7 @@ def test_a_query_is_secret_also_where_it_stands_without_its_url(write: Write) ->
         "ftp://joe:hun ter'hunter2@camera/s",
     ],
 )
-def test_a_url_that_may_be_misread_is_refused_and_its_password_not_told(source: str) -> None:
+def test_ambiguous_url_is_refused_without_showing_its_password(source: str) -> None:
     with pytest.raises(
         InvalidSettingsError, match=r"source: .*(%40|ftp://\*\*\*@camera)"
     ) as caught:
@@ -98,14 +98,14 @@ def test_a_url_that_may_be_misread_is_refused_and_its_password_not_told(source: 
 
 
 @pytest.mark.parametrize("no", ["false", "no", "'Off'", "False", "0"])
-def test_a_camera_that_is_not_enabled_may_lack_its_secret(write: Write, no: str) -> None:
+def test_secret_of_a_disabled_camera_may_be_unset(write: Write, no: str) -> None:
     path = write(
         f"cameras: {{a: {{source: demo}}, b: {{source: 'http://${{X}}@b/', enabled: {no}}}}}"
     )
     assert not read_cameras(path, {})["b"].enabled
 
 
-def test_cameras_are_named_as_written(write: Write) -> None:
+def test_camera_names_are_read_as_written(write: Write) -> None:
     names = ("0101", "no", "on", "yes", "1_1", "010", "8", "0x1f", "1.50", "2024-01-02", "null")
     path = write("cameras:\n" + "".join(f"  {name}: {{source: demo}}\n" for name in names))
     assert tuple(read_cameras(path)) == names
@@ -117,15 +117,15 @@ def test_cameras_are_named_as_written(write: Write) -> None:
     ("text", "complaint"),
     [
         ("cameras: {door: {fps: fast}}", "cameras.door.fps: .*number.*'fast'"),
-        ("cameras: {door: {speed: 3}}", "cameras.door.speed: no such setting"),
+        ("cameras: {door: {speed: 3}}", "cameras.door.speed: unknown setting"),
         ("cameras: {door: {fps: 0}}", "cameras.door.fps: .*greater than 0"),
         ("cameras: {'a b': {source: demo}}", "cameras.a b: camera name 'a b'"),
         ("cameras: {door: demo}", "cameras.door: not a mapping"),
         ("cameras: [door]", "cameras: not a mapping"),
         ("defaults: 3\ncameras: {door: {}}", "defaults: not a mapping"),
         ("defaults: {fps: 0}\ncameras: {door: {}}", "defaults.fps: .*greater than 0"),
-        ("cameras: {}", "cameras: there is none"),
-        ("", "cameras: there is none"),
+        ("cameras: {}", "cameras: the file contains no camera"),
+        ("", "cameras: the file contains no camera"),
         ("cameras: {door: {fps: 0, width: 1}}", "cameras.door.fps.*; .*: cameras.door.width"),
         ("cameras: {~: {source: demo}}", "cameras.~: camera name '~'"),
         ("cameras: {12:30: {source: demo}}", "cameras.12:30: camera name '12:30'"),
@@ -135,14 +135,14 @@ def test_cameras_are_named_as_written(write: Write) -> None:
         ("cameras: {a: {}, a: {}}", "'a' is here twice at line 1, column 18"),
         ("cameras: {door: {source: '${NOT_SET}'}}", r"cameras.door.source: \$\{NOT_SET\} is not"),
         ("cameras: {door: {source: 'ftp://x/y'}}", "cameras.door.source: .*ftp"),
-        ("cameras: {door: {source: 0, policy: every}}", "cameras.door.policy: .*does not wait"),
+        ("cameras: {door: {source: 0, policy: every}}", "cameras.door.policy: .*cannot wait"),
         ("cameras: {door: {roi: [0, 0, 2, 1]}}", "cameras.door.roi: .*shares"),
         ("cameras: {door: {rotate: 45}}", "cameras.door.rotate"),
         ("cameras: {door: {max_queued: 99}}", "cameras.door.max_queued"),
         ("cameras: {door: {source: {", "not YAML"),
     ],
 )
-def test_a_mistake_is_named_with_file_camera_and_key(
+def test_invalid_setting_is_reported_with_file_camera_and_key(
     write: Write, text: str, complaint: str
 ) -> None:
     with pytest.raises(InvalidSettingsError, match=rf"cameras\.yaml: .*{complaint}") as caught:
@@ -150,21 +150,21 @@ def test_a_mistake_is_named_with_file_camera_and_key(
     assert "\n" not in str(caught.value)
 
 
-def test_one_camera_by_the_command_line() -> None:
+def test_command_line_defines_one_camera() -> None:
     config = load(["--camera", "lobby", "--source", "2", "--roi", "0,0,0.5,0.5", "--loop"])
     assert config.path is None
     camera = config.cameras["lobby"]
     assert (camera.source, camera.roi, camera.loop) == ("2", (0, 0, 0.5, 0.5), True)
 
 
-def test_the_environment_is_below_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_line_overrides_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMOTION_PRODUCER_FPS", "3")
     monkeypatch.setenv("EMOTION_PRODUCER_WIDTH", "200")
     camera = load(["--camera", "lobby", "--fps", "5"]).cameras["lobby"]
     assert (camera.fps, camera.width) == (5, 200)
 
 
-def test_a_file_gives_the_defaults_of_a_single_camera(write: Write) -> None:
+def test_file_provides_defaults_for_a_camera_of_the_command_line(write: Write) -> None:
     path = write("redis: redis://there\nproducer: {metrics_port: 0}\ndefaults: {fps: 4}")
     config = load(["--config", str(path), "--camera", "lobby"])
     assert config.process.redis == "redis://there"
@@ -179,14 +179,14 @@ def test_a_file_gives_the_defaults_of_a_single_camera(write: Write) -> None:
         ("", "--camera is missing"),
         ("--camera a/b", "camera name"),
         ("--camera lobby --fps -1", "fps: Input should be greater than 0"),
-        ("--camera lobby --source rtsp://x --policy every", "producer: policy: .*does not wait"),
+        ("--camera lobby --source rtsp://x --policy every", "producer: policy: .*cannot wait"),
         ("--camera lobby --source rtsp://a:hun@ter2/x@b/", "producer: source: .*%40"),
         ("--camera lobby --redis nonsense", "not a Redis URL"),
-        ("--config {file} --fps 3", "--fps: .*names the cameras"),
+        ("--config {file} --fps 3", "--fps: .*defines the cameras"),
         ("--config /does/not/exist.yaml", "No such file"),
     ],
 )
-def test_an_impossible_call_is_one_line_and_exit_code_2(
+def test_invalid_call_is_one_line_and_exit_code_2(
     write: Write,
     capsys: pytest.CaptureFixture[str],
     arguments: str,
@@ -205,12 +205,12 @@ def test_an_impossible_call_is_one_line_and_exit_code_2(
     ("text", "complaint"),
     [
         ("", "cameras is missing"),
-        ("camras: {a: {source: demo}}", "cameras.yaml: camras: no such setting"),
-        ("cameras: {a: {source: demo}}\ncolour: red", "cameras.yaml: colour: no such setting"),
-        ("producer: {camera: a}", "cameras: it names none any more"),
+        ("camras: {a: {source: demo}}", "cameras.yaml: camras: unknown setting"),
+        ("cameras: {a: {source: demo}}\ncolour: red", "cameras.yaml: colour: unknown setting"),
+        ("producer: {camera: a}", "no cameras in the file any longer"),
     ],
 )
-def test_a_file_that_changed_is_held_to_what_the_start_holds_it_to(
+def test_reload_applies_the_same_checks_as_the_start(
     write: Write, text: str, complaint: str
 ) -> None:
     config = load(["--config", str(write("cameras: {a: {source: demo}}"))])

@@ -8,8 +8,8 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from emotion_streams import keys
-from producer.camera_settings import CameraSettings
 from producer.config import read_cameras
+from producer.settings import CameraSettings
 from service.metrics import ProducerMetrics
 from tests.peers.pictures import write_video
 from tests.peers.producer import PASSWORD, Producer
@@ -24,12 +24,12 @@ def block(language: str, containing: str) -> str:
     return found
 
 
-def test_every_setting_stands_there() -> None:
+def test_every_setting_is_documented() -> None:
     settings = TEXT.partition("| setting |")[2].partition("\n\n")[0]
     assert {name for name in CameraSettings.model_fields if f"`{name}`" not in settings} == set()
 
 
-def test_every_metric_of_a_camera_stands_there() -> None:
+def test_every_metric_of_a_camera_is_documented() -> None:
     registry = CollectorRegistry()
     ProducerMetrics(registry)
     names = {
@@ -39,14 +39,14 @@ def test_every_metric_of_a_camera_stands_there() -> None:
     assert {name for name in names if f"`{name}" not in TEXT} == set()
 
 
-def test_the_example_can_be_used(tmp_path: Path) -> None:
+def test_documented_example_is_valid(tmp_path: Path) -> None:
     path = tmp_path / "cameras.yaml"
     path.write_text(block("yaml", "cameras:"))
     secrets = {"LOBBY_PASSWORD": "p@ss", "YARD_URL": "rtsp://yard/1"}
     assert set(read_cameras(path, secrets)) == set(yaml.safe_load(path.read_text())["cameras"])
 
 
-def test_the_rights_that_stand_there_are_enough(tmp_path: Path) -> None:
+def test_documented_rights_are_sufficient(tmp_path: Path) -> None:
     rule = block("", "ACL SETUSER").removeprefix("ACL SETUSER producer on >... ").split()
     with RedisProcess(port=free_port()) as server, redis.Redis(port=server.port) as client:
         client.execute_command("ACL", "SETUSER", "producer", "on", f">{PASSWORD}", *rule)
@@ -54,7 +54,7 @@ def test_the_rights_that_stand_there_are_enough(tmp_path: Path) -> None:
         clip = write_video(tmp_path / "clip.avi", "MJPG", frames=15)
         with Producer(url, "--camera", "clip", "--source", str(clip), "--policy", "every") as done:
             assert done.wait() == 0
-            assert done.entries("trying again") == []
+            assert done.entries("retrying") == []
         assert client.xlen(keys.frames("clip")) == 15
         assert client.hget(keys.camera_info("clip"), "state") == b"ended"
         assert client.zscore(keys.CAMERAS, "clip") is not None

@@ -4,30 +4,30 @@ import numpy as np
 import pytest
 
 from emotion_streams.jpeg import read_header
-from producer.picture import Shaper, decode, encode
+from producer.picture import FrameTransform, decode, encode
 from producer.source import Pixels, UndecodableFrameError
 from tests.peers.pictures import jpeg, picture, with_orientation
 
 
 def shaped(content: "Pixels | bytes", **options: object) -> Pixels:
-    shaper = Shaper(**{"width": 640, "rotate": 0, "roi": None, **options})  # type: ignore[arg-type]
+    shaper = FrameTransform(**{"width": 640, "rotate": 0, "roi": None, **options})  # type: ignore[arg-type]
     result = shaper(content)
     return decode(result) if isinstance(result, bytes) else result
 
 
-def test_a_cameras_jpeg_passes_through_byte_for_byte() -> None:
+def test_camera_jpeg_passes_through_byte_for_byte() -> None:
     content = jpeg(640, 480)
-    result = Shaper(640, 0, None)(content)
+    result = FrameTransform(640, 0, None)(content)
     assert result == content
     assert encode(result, 10) == (content, 640, 480)
 
 
-def test_a_jpeg_that_is_too_wide_is_scaled_down() -> None:
+def test_jpeg_wider_than_the_limit_is_scaled_down() -> None:
     assert shaped(jpeg(1920, 1080)).shape == (360, 640, 3)
     assert shaped(jpeg(641, 480)).shape == (479, 640, 3)
 
 
-def test_nothing_is_ever_scaled_up() -> None:
+def test_small_picture_is_not_scaled_up() -> None:
     assert shaped(picture(321, 243)).shape == (243, 321, 3)
 
 
@@ -41,7 +41,7 @@ def test_nothing_is_ever_scaled_up() -> None:
     ],
 )
 @pytest.mark.parametrize("as_jpeg", [True, False])
-def test_the_picture_is_turned_clockwise(
+def test_picture_is_rotated_clockwise(
     rotate: int, shape: tuple[int, int], bright: tuple[slice, slice], as_jpeg: bool
 ) -> None:
     content = jpeg(64, 48, 10) if as_jpeg else picture(64, 48, 10)
@@ -51,24 +51,24 @@ def test_the_picture_is_turned_clockwise(
     assert result.min() < 40
 
 
-def test_exif_in_a_jpeg_is_honoured_and_then_gone() -> None:
-    result = Shaper(640, 0, None)(with_orientation(jpeg(64, 48), 6))
+def test_exif_orientation_is_applied_and_removed() -> None:
+    result = FrameTransform(640, 0, None)(with_orientation(jpeg(64, 48), 6))
     encoded = encode(result, 85)
     assert (encoded.width, encoded.height) == (48, 64)
     assert decode(encoded.jpeg).shape[:2] == (64, 48)
     assert not read_header(encoded.jpeg).exif
 
 
-def test_the_region_of_interest_is_cut_out_after_turning() -> None:
+def test_region_of_interest_is_cropped_after_rotation() -> None:
     assert shaped(picture(64, 48, 10), roi=(0.5, 0, 0.5, 1)).min() > 100
     assert shaped(picture(64, 48), roi=(0.25, 0.5, 0.5, 0.25)).shape == (12, 32, 3)
     assert shaped(picture(64, 48, 10), rotate=90, roi=(0, 0.5, 1, 0.5)).min() > 100
 
 
-def test_the_smallest_region_is_still_a_picture() -> None:
+def test_smallest_region_is_at_least_one_pixel() -> None:
     assert shaped(picture(64, 48), roi=(0.999, 0.999, 0.001, 0.001)).shape == (1, 1, 3)
 
 
-def test_what_is_no_jpeg_is_refused() -> None:
+def test_data_that_is_not_a_jpeg_is_refused() -> None:
     with pytest.raises(UndecodableFrameError):
-        Shaper(640, 0, None)(b"no picture")
+        FrameTransform(640, 0, None)(b"no picture")

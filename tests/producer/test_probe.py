@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from producer.config import parse_camera
-from producer.probe import look
+from producer.native import NativeStderr
+from producer.probe import probe
 from producer.sources.folder import FolderSource
-from producer.stderr import NativeErrors
 from tests.peers.mjpeg_server import MjpegServer
 from tests.peers.pictures import huge_png, jpeg, write_video
 from tests.peers.producer import PASSWORD, ROOT
@@ -19,7 +19,7 @@ from tests.peers.rtsp import RtspServer, require_gstreamer
 from tests.peers.tcp import BlackHole
 
 
-def probe(*arguments: str) -> "subprocess.CompletedProcess[str]":
+def run_probe(*arguments: str) -> "subprocess.CompletedProcess[str]":
     done = subprocess.run(
         [sys.executable, "-m", "producer", "probe", "--seconds", "0.5", *arguments],
         cwd=ROOT, capture_output=True, text=True, check=False, timeout=30,
@@ -28,37 +28,37 @@ def probe(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return done
 
 
-def test_it_sees_the_face_of_the_demo() -> None:
-    done = probe("demo")
+def test_probe_detects_the_face_of_the_demo() -> None:
+    done = run_probe("demo")
     assert done.returncode == 0
     assert "resolution   640x480" in done.stdout
     assert "face seen    yes" in done.stdout
 
 
-def test_it_measures_the_rate_of_a_live_camera() -> None:
+def test_probe_measures_the_rate_of_a_live_camera() -> None:
     with MjpegServer([jpeg(64, 48)], fps=20) as server:
-        found = json.loads(probe(server.url, "--json", "--seconds", "1").stdout)
+        found = json.loads(run_probe(server.url, "--json", "--seconds", "1").stdout)
     assert (found["width"], found["height"], found["codec"]) == (64, 48, "mjpg")
     assert 0.5 * 20 < found["fps"] < 1.3 * 20
     assert 0 < found["first_frame_s"] < 20
     assert not found["face_seen"]
 
 
-def test_it_reads_a_file(tmp_path: Path) -> None:
-    found = json.loads(probe(str(write_video(tmp_path / "a.mp4", "mp4v")), "--json").stdout)
+def test_probe_reads_a_file(tmp_path: Path) -> None:
+    found = json.loads(run_probe(str(write_video(tmp_path / "a.mp4", "mp4v")), "--json").stdout)
     assert (found["codec"], found["nominal_fps"], found["fps"]) == ("fmp4", 20, None)
 
 
-def test_it_looks_into_an_rtsp_stream_with_a_password() -> None:
+def test_probe_opens_an_rtsp_stream_with_a_password() -> None:
     require_gstreamer()
     with RtspServer("joe", PASSWORD) as server:
         url = server.url("h264", "joe:p%40ss%2Fw0rd-Zq7")
-        found = json.loads(probe(url, "--json", "--seconds", "1").stdout)
+        found = json.loads(run_probe(url, "--json", "--seconds", "1").stdout)
         assert (found["width"], found["height"], found["codec"]) == (320, 240, "h264")
         assert 0.5 * 15 < found["fps"] < 1.3 * 15
-        wrong = probe(server.url("h264", "joe:wrong"))
+        wrong = run_probe(server.url("h264", "joe:wrong"))
         assert (wrong.returncode, "401" in wrong.stderr) == (1, True)
-        nowhere = probe(server.url("nowhere", "joe:p%40ss%2Fw0rd-Zq7"))
+        nowhere = run_probe(server.url("nowhere", "joe:p%40ss%2Fw0rd-Zq7"))
         assert (nowhere.returncode, "404" in nowhere.stderr) == (1, True)
 
 
@@ -71,36 +71,36 @@ def test_it_looks_into_an_rtsp_stream_with_a_password() -> None:
         ("9", "/dev/video9: no such device"),
     ],
 )
-def test_it_says_why_in_one_line(source: str, reason: str) -> None:
-    done = probe(source)
+def test_probe_reports_a_failure_in_one_line(source: str, reason: str) -> None:
+    done = run_probe(source)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert reason in done.stderr
 
 
-def test_a_camera_that_never_answers_is_a_timeout() -> None:
+def test_probe_of_a_camera_that_never_responds_times_out() -> None:
     with BlackHole() as hole:
-        done = probe(f"http://127.0.0.1:{hole.port}/x", "--open-timeout-s", "0.5")
+        done = run_probe(f"http://127.0.0.1:{hole.port}/x", "--open-timeout-s", "0.5")
     assert done.returncode == 1
-    assert "timeout" in done.stderr
+    assert "timed out" in done.stderr
 
 
-def test_an_http_camera_refuses_a_wrong_password() -> None:
+def test_probe_reports_a_wrong_password_of_an_http_camera() -> None:
     with MjpegServer([jpeg(64, 48)], credentials=f"joe:{PASSWORD}") as server:
-        wrong = probe(server.url.replace("//", "//joe:wrong@"))
+        wrong = run_probe(server.url.replace("//", "//joe:wrong@"))
         assert (wrong.returncode, "401" in wrong.stderr) == (1, True)
-        right = probe(server.url.replace("//", "//joe:p%40ss%2Fw0rd-Zq7@"), "--json")
+        right = run_probe(server.url.replace("//", "//joe:p%40ss%2Fw0rd-Zq7@"), "--json")
         assert json.loads(right.stdout)["codec"] == "mjpg"
 
 
-def test_a_camera_that_forbids_is_not_a_wrong_password() -> None:
+def test_forbidden_is_not_reported_as_a_wrong_password() -> None:
     with MjpegServer([jpeg(64, 48)], refusal=403) as server:
-        done = probe(server.url)
+        done = run_probe(server.url)
     assert (done.returncode, "403: " in done.stderr) == (1, True)
     assert "password" not in done.stderr
 
 
-def test_what_nobody_foresaw_is_one_line_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unexpected_error_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def make_source(*_: object) -> FolderSource:
         source = FolderSource(Path(), 10, loop=False)
         monkeypatch.setattr(source, "open", lambda: int("x"))
@@ -108,14 +108,14 @@ def test_what_nobody_foresaw_is_one_line_too(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr("producer.probe.make_source", make_source)
     camera = parse_camera({"source": "http://joe:w0rd-Zq7@camera/x"}, {})
-    found = look(camera, NativeErrors(), 1)
+    found = probe(camera, NativeStderr(), 1)
     assert str(found).startswith("http://***@camera/x: ValueError: invalid literal")
 
 
-def test_a_picture_too_large_is_damaged_and_the_rest_is_looked_at(tmp_path: Path) -> None:
+def test_picture_that_is_too_large_counts_as_damaged(tmp_path: Path) -> None:
     (tmp_path / "0.png").write_bytes(huge_png())
     (tmp_path / "1.jpg").write_bytes(jpeg(64, 48))
-    done = probe(str(tmp_path))
+    done = run_probe(str(tmp_path))
     assert done.returncode == 0
     assert "1 of 2 pictures cannot be decoded" in done.stderr
     assert "resolution   64x48" in done.stdout
@@ -135,7 +135,7 @@ def test_a_picture_too_large_is_damaged_and_the_rest_is_looked_at(tmp_path: Path
         ([], "SOURCE"),
     ],
 )
-def test_a_wrong_call_is_one_line_and_exit_code_2(call: list[str], complaint: str) -> None:
-    done = probe(*call)
+def test_invalid_arguments_are_one_line_and_exit_code_2(call: list[str], complaint: str) -> None:
+    done = run_probe(*call)
     assert done.returncode == 2
     assert re.fullmatch(rf"producer probe: .*{complaint}.*\n", done.stderr)

@@ -13,6 +13,7 @@ from emotion_streams.frames import Frame
 from producer.messages import Counts
 from producer.picture import EncodedPicture
 from producer.publish import Publisher
+from producer.redis_clock import SYNC_EVERY_S
 from tests.peers.pictures import jpeg
 from tests.peers.tcp import TcpProxy
 from tests.servers import RedisProcess, eventually, free_port
@@ -50,7 +51,7 @@ def server() -> Iterator[RedisProcess]:
         yield running
 
 
-def test_a_frame_is_stored_with_its_capture_time_as_id(setup: Setup) -> None:
+def test_frame_is_stored_with_its_capture_time_as_id(setup: Setup) -> None:
     assert setup.publisher.store(PICTURE, 1_700_000_000_000)
     ((entry_id, frame),) = setup.frames().items()
     assert entry_id == "1700000000000-0"
@@ -58,7 +59,7 @@ def test_a_frame_is_stored_with_its_capture_time_as_id(setup: Setup) -> None:
     assert (frame.jpeg, frame.seq, frame.max_age_ms) == (PICTURE.jpeg, 0, 1000)
 
 
-def test_ids_grow_though_the_clock_does_not(setup: Setup) -> None:
+def test_ids_grow_although_the_clock_does_not(setup: Setup) -> None:
     for captured_ms in (1000, 1000, 1000, 500, 1001):
         setup.publisher.store(PICTURE, captured_ms)
     frames = setup.frames()
@@ -67,7 +68,7 @@ def test_ids_grow_though_the_clock_does_not(setup: Setup) -> None:
     assert [frame.captured_ms for frame in frames.values()] == [1000, 1000, 1000, 500, 1001]
 
 
-def test_a_producer_that_starts_with_an_earlier_clock_moves_past_what_is_there(
+def test_publisher_with_an_earlier_clock_skips_past_the_newest_id(
     setup: Setup,
 ) -> None:
     setup.client.xadd(KEY, {"frame": b""}, id="100000-0")
@@ -81,9 +82,7 @@ def test_a_producer_that_starts_with_an_earlier_clock_moves_past_what_is_there(
 
 
 @pytest.mark.parametrize("last", [f"{2**64 - 1}-{2**64 - 1}", f"{2**63}-0", "99000000000-0"])
-def test_a_stream_that_a_far_id_blocks_is_used_again_once_it_was_reset(
-    setup: Setup, last: str
-) -> None:
+def test_stream_blocked_by_a_far_id_is_used_again_after_its_reset(setup: Setup, last: str) -> None:
     setup.client.xadd(KEY, {"frame": b""}, id=last)
     for captured_ms in (40_000, 40_100):
         assert not setup.publisher.store(PICTURE, captured_ms)
@@ -93,14 +92,14 @@ def test_a_stream_that_a_far_id_blocks_is_used_again_once_it_was_reset(
     assert list(setup.frames()) == ["40200-0"]
 
 
-def test_the_stream_never_holds_more_than_its_bound(setup: Setup) -> None:
+def test_stream_never_exceeds_its_bound(setup: Setup) -> None:
     for index in range(25):
         setup.publisher.store(PICTURE, 1000 + index)
     assert setup.client.xlen(KEY) == 10
     assert setup.counts.published == 25
 
 
-def test_what_was_lost_before_travels_in_the_next_frame(setup: Setup) -> None:
+def test_counts_of_lost_frames_travel_in_the_next_frame(setup: Setup) -> None:
     setup.counts.dropped_newer, setup.counts.dropped_stale = 3, 1
     setup.counts.rate_skipped, setup.counts.motion_skipped = 20, 2
     setup.publisher.store(PICTURE, 1000)
@@ -108,7 +107,7 @@ def test_what_was_lost_before_travels_in_the_next_frame(setup: Setup) -> None:
     assert (frame.capture_drops, frame.skipped) == (4, 22)
 
 
-def test_every_start_has_a_boot_of_its_own(client: Client, redis_url: str) -> None:
+def test_every_start_has_its_own_session_id(client: Client, redis_url: str) -> None:
     for captured_ms in (1000, 2000):
         setup = Setup(client, redis_url)
         setup.publisher.store(PICTURE, captured_ms)
@@ -117,7 +116,7 @@ def test_every_start_has_a_boot_of_its_own(client: Client, redis_url: str) -> No
     assert len(set(session_ids)) == 2
 
 
-def test_a_lost_reply_is_resent_and_the_frame_stored_once(server: RedisProcess) -> None:
+def test_frame_without_a_reply_is_resent_and_stored_once(server: RedisProcess) -> None:
     client = redis.Redis(port=server.port)
     with TcpProxy(server.port) as line, client:
         setup = Setup(client, f"redis://127.0.0.1:{line.port}")
@@ -137,7 +136,7 @@ def test_a_lost_reply_is_resent_and_the_frame_stored_once(server: RedisProcess) 
         assert setup.counts.redis_errors >= 1
 
 
-def test_an_outage_is_waited_out_and_told(server: RedisProcess) -> None:
+def test_frame_is_retried_and_reported_during_an_outage(server: RedisProcess) -> None:
     client = redis.Redis(port=server.port)
     with client:
         setup = Setup(client, server.url)
@@ -154,7 +153,7 @@ def test_an_outage_is_waited_out_and_told(server: RedisProcess) -> None:
 
 
 @pytest.mark.parametrize("url", ["redis://{}", "redis+cluster://{}", "redis+sentinel://{}/main"])
-def test_where_there_is_no_redis_it_is_waited_for_until_stopped(url: str, client: Client) -> None:
+def test_publisher_retries_an_unreachable_redis_until_stopped(url: str, client: Client) -> None:
     setup = Setup(client, url.format(f"127.0.0.1:{free_port()}"))
     sending = threading.Thread(target=setup.publisher.store, args=(PICTURE, 1000))
     sending.start()
@@ -168,7 +167,7 @@ def test_where_there_is_no_redis_it_is_waited_for_until_stopped(url: str, client
 BIG = EncodedPicture(jpeg(64, 48) + bytes(200_000), 64, 48)
 
 
-def test_a_full_redis_takes_a_new_frame_in_place_of_the_oldest(server: RedisProcess) -> None:
+def test_full_redis_replaces_the_oldest_frame_by_the_newest(server: RedisProcess) -> None:
     with redis.Redis(port=server.port) as client:
         setup = Setup(client, server.url)
         for index in range(10):
@@ -182,7 +181,7 @@ def test_a_full_redis_takes_a_new_frame_in_place_of_the_oldest(server: RedisProc
         assert setup.counts.lost == 0
 
 
-def test_a_redis_that_others_filled_costs_frames_but_no_waiting(server: RedisProcess) -> None:
+def test_redis_filled_by_others_drops_frames_without_waiting(server: RedisProcess) -> None:
     with redis.Redis(port=server.port) as client:
         setup = Setup(client, server.url)
         client.config_set("maxmemory", "1")
@@ -196,7 +195,24 @@ def test_a_redis_that_others_filled_costs_frames_but_no_waiting(server: RedisPro
         assert setup.frames()["2000-0"].capture_drops == 1
 
 
-def test_where_every_frame_counts_a_full_redis_is_waited_out(server: RedisProcess) -> None:
+def test_full_redis_is_reported_once_until_a_frame_is_stored(
+    server: RedisProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    with redis.Redis(port=server.port) as client:
+        setup = Setup(client, server.url)
+        client.config_set("maxmemory", "1")
+        assert not setup.publisher.publish(BIG, time.monotonic())
+        time.sleep(SYNC_EVERY_S)  # the clock is read again, which a full Redis allows
+        assert not setup.publisher.publish(BIG, time.monotonic())
+        assert [record.levelname for record in caplog.records] == ["WARNING"]
+        assert "maxmemory" in setup.publisher.error
+        client.config_set("maxmemory", "0")
+        assert setup.publisher.publish(BIG, time.monotonic())
+        assert setup.publisher.error == ""
+        setup.publisher.close()
+
+
+def test_policy_every_waits_for_a_full_redis(server: RedisProcess) -> None:
     with redis.Redis(port=server.port) as client:
         setup = Setup(client, server.url, max_age_ms=None)
         for index in range(9):
@@ -212,20 +228,20 @@ def test_where_every_frame_counts_a_full_redis_is_waited_out(server: RedisProces
         assert (setup.counts.published, setup.counts.lost) == (10, 0)
 
 
-def test_where_every_frame_counts_room_is_not_taken_for_granted(setup: Setup) -> None:
-    patient = Setup(setup.client, setup.url, max_age_ms=None)
+def test_policy_every_waits_for_room_after_an_error(setup: Setup) -> None:
+    wait_for_source = Setup(setup.client, setup.url, max_age_ms=None)
     setup.client.set(KEY, "not a stream")
-    waiting = threading.Thread(target=patient.publisher.wait_for_room)
+    waiting = threading.Thread(target=wait_for_source.publisher.wait_for_room)
     waiting.start()
-    eventually(lambda: "WRONGTYPE" in patient.publisher.error)
+    eventually(lambda: "WRONGTYPE" in wait_for_source.publisher.error)
     assert waiting.is_alive()
     setup.client.delete(KEY)
     waiting.join(10)
     assert not waiting.is_alive()
-    patient.publisher.close()
+    wait_for_source.publisher.close()
 
 
-def test_a_right_that_is_missing_costs_the_frame_and_is_counted(server: RedisProcess) -> None:
+def test_missing_permission_drops_and_counts_the_frame(server: RedisProcess) -> None:
     with redis.Redis(port=server.port) as client:
         client.acl_setuser("camera", enabled=True, passwords=["+secret"], reset=True)
         setup = Setup(client, f"redis://camera:secret@127.0.0.1:{server.port}")
@@ -234,7 +250,7 @@ def test_a_right_that_is_missing_costs_the_frame_and_is_counted(server: RedisPro
         setup.publisher.close()
 
 
-def test_a_refusal_is_counted_and_the_next_frame_goes_on(setup: Setup) -> None:
+def test_refused_frame_is_counted_and_the_next_one_is_stored(setup: Setup) -> None:
     setup.client.set(KEY, "not a stream")
     assert not setup.publisher.store(PICTURE, 1000)
     assert "WRONGTYPE" in setup.publisher.error
@@ -244,7 +260,7 @@ def test_a_refusal_is_counted_and_the_next_frame_goes_on(setup: Setup) -> None:
     assert setup.frames()["2000-0"].capture_drops == 1
 
 
-def test_waiting_for_room_ends_when_a_worker_takes_a_frame(setup: Setup) -> None:
+def test_wait_for_room_ends_when_a_worker_removes_a_frame(setup: Setup) -> None:
     for index in range(10):
         assert setup.publisher.wait_for_room()
         setup.publisher.store(PICTURE, 1000 + index)
@@ -257,30 +273,30 @@ def test_waiting_for_room_ends_when_a_worker_takes_a_frame(setup: Setup) -> None
     assert not waiting.is_alive()
 
 
-def test_a_cluster_takes_frames_as_one_server_does() -> None:
+def test_cluster_stores_frames_in_redis_time() -> None:
     with Cluster() as cluster:
         counts = Counts()
         publisher = Publisher(cluster.url, "lobby", 10, 1000, counts, threading.Event())
-        for index in range(3):
+        for _ in range(3):
             assert publisher.wait_for_room()
-            assert publisher.store(PICTURE, 1000 + index)
+            assert publisher.publish(PICTURE, time.monotonic())
         publisher.close()
         assert (counts.published, counts.redis_errors) == (3, 0)
 
 
-def test_a_producer_needs_no_right_to_read(server: RedisProcess) -> None:
+def test_producer_needs_no_permission_to_read_frames(server: RedisProcess) -> None:
     with redis.Redis(port=server.port) as client:
         client.acl_setuser(
             "camera",
             enabled=True,
             passwords=["+secret"],
-            commands=["+xadd", "+xtrim", "+xlen"],
+            commands=["+xadd", "+xtrim", "+xlen", "+time"],
             keys=["%W~frames:*"],
             reset=True,
         )
         client.xadd(KEY, {"frame": b""}, id="5000-0")
         setup = Setup(client, f"redis://camera:secret@127.0.0.1:{server.port}")
         assert setup.publisher.wait_for_room()
-        assert setup.publisher.store(PICTURE, 1000)
+        assert setup.publisher.publish(PICTURE, time.monotonic())
         setup.publisher.close()
         assert client.xlen(KEY) == 2

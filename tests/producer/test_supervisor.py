@@ -1,4 +1,4 @@
-"""What a supervisor makes of processes that fall, hang, babble, or cannot be started."""
+"""Supervision of processes that crash, hang, write garbage, or cannot be started."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from producer import supervisor
 from producer.config import parse_camera
-from producer.messages import Counts, Order, Report, State
+from producer.messages import CameraSpec, Counts, Report, State
 from producer.registry import CameraRecord
 from producer.supervisor import CameraSupervisor
 from service.metrics import ProducerMetrics
@@ -33,7 +33,7 @@ def program(tmp_path: Path) -> Program:
 
     def _program(script: str) -> Path:
         path = tmp_path / "process"
-        path.write_text(f"#!/bin/sh\nread order\necho >>{tmp_path}/starts\n{script}")
+        path.write_text(f"#!/bin/sh\nread spec\necho >>{tmp_path}/starts\n{script}")
         path.chmod(0o755)
         return path
 
@@ -41,7 +41,7 @@ def program(tmp_path: Path) -> Program:
 
 
 class Supervised:
-    """A supervisor of such a process, at work. `backoffs`: how often its delays began anew."""
+    """A supervisor of such a process, at work. `backoffs`: how often its delays were reset."""
 
     def __init__(self, path: Path) -> None:
         self._starts = path.with_name("starts")
@@ -49,9 +49,9 @@ class Supervised:
         metrics = ProducerMetrics(self._registry)
         self.backoffs = 0
         self.record = CameraRecord("door", metrics)
-        order = Order("door", "redis://box", "info", True, parse_camera({}, {}), [])
+        spec = CameraSpec("door", "redis://box", "info", True, parse_camera({}, {}), [])
         self.task = asyncio.create_task(
-            CameraSupervisor(order, self.record, metrics, [str(path)], self._delays).run()
+            CameraSupervisor(spec, self.record, metrics, [str(path)], self._delays).run()
         )
 
     def _delays(self) -> Iterator[float]:
@@ -84,17 +84,17 @@ async def supervised(path: Path) -> AsyncIterator[Supervised]:
 @pytest.mark.parametrize(
     ("script", "error"),
     [
-        ("exit 3", "its process fell (exit code 3)"),
-        ("echo hello", "its process said what is no report"),
-        ("echo '[1]'", "its process said what is no report"),
+        ("exit 3", "process crashed (exit code 3)"),
+        ("echo hello", "process sent an invalid report"),
+        ("echo '[1]'", "process sent an invalid report"),
         (
             "head -c 200000 /dev/zero | tr '\\0' x; exec sleep 60",
-            "its process said what is no report",
+            "process sent an invalid report",
         ),
-        (line(overdue_s=2) + "exec sleep 60", "it hung: a call into the source outstays its time"),
+        (line(overdue_s=2) + "exec sleep 60", "process hung: a call exceeds its time limit"),
     ],
 )
-def test_whatever_becomes_of_a_process_the_reason_is_told_and_another_started(
+def test_crashed_or_hung_process_is_reported_and_restarted(
     program: Program, script: str, error: str
 ) -> None:
     async def _run() -> None:
@@ -106,19 +106,21 @@ def test_whatever_becomes_of_a_process_the_reason_is_told_and_another_started(
     asyncio.run(_run())
 
 
-def test_a_process_that_cannot_be_started_is_tried_again(program: Program) -> None:
+def test_process_that_cannot_be_started_is_retried(program: Program) -> None:
     async def _run() -> None:
         path = program(line() + "exec sleep 60")
         path.chmod(0o644)
         async with supervised(path) as door:
-            await door.until(lambda door: "could not be started" in door.record.report.error)
+            await door.until(
+                lambda door: "process could not be started" in door.record.report.error
+            )
             path.chmod(0o755)
             await door.until(lambda door: door.record.report.state is State.UP)
 
     asyncio.run(_run())
 
 
-def test_a_cancellation_that_comes_while_a_process_ends_starts_no_other(
+def test_cancellation_while_a_process_ends_starts_no_further_process(
     program: Program, tmp_path: Path
 ) -> None:
     async def _run() -> None:
@@ -136,20 +138,20 @@ def test_a_cancellation_that_comes_while_a_process_ends_starts_no_other(
         asyncio.run(_run())
 
 
-@pytest.mark.parametrize(("stable", "anew"), [(True, True), (False, False)])
-def test_the_backoff_begins_anew_after_a_process_that_was_stable_once(
-    program: Program, stable: bool, anew: bool
+@pytest.mark.parametrize(("stable", "reset"), [(True, True), (False, False)])
+def test_backoff_is_reset_after_a_stable_process(
+    program: Program, stable: bool, reset: bool
 ) -> None:
     async def _run() -> None:
         script = line(stable=stable) + line(overdue_s=2) + "exec sleep 60"
         async with supervised(program(script)) as door:
             await door.until(lambda door: door.starts >= 4)
-            assert (door.backoffs > 1) == anew
+            assert (door.backoffs > 1) == reset
 
     asyncio.run(_run())
 
 
-def test_what_a_process_had_on_its_way_when_it_ended_is_counted(program: Program) -> None:
+def test_frames_in_flight_when_a_process_crashes_are_counted(program: Program) -> None:
     async def _run() -> None:
         script = line(captured=9, published=5, rate_skipped=1, undecodable=1) + "exit 3"
         async with supervised(program(script)) as door:
@@ -160,7 +162,7 @@ def test_what_a_process_had_on_its_way_when_it_ended_is_counted(program: Program
     asyncio.run(_run())
 
 
-def test_what_a_process_says_when_it_is_asked_to_end_is_heard(program: Program) -> None:
+def test_final_report_of_a_stopped_process_is_read(program: Program) -> None:
     async def _run() -> None:
         script = line(captured=5) + "read end\n" + line(captured=7, published=7)
         async with supervised(program(script)) as door:
@@ -172,10 +174,10 @@ def test_what_a_process_says_when_it_is_asked_to_end_is_heard(program: Program) 
     asyncio.run(_run())
 
 
-def test_a_supervisor_that_stood_still_itself_ends_nobody_for_it(
+def test_suspended_supervisor_kills_no_process_when_it_resumes(
     program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "_SILENCE_S", 1.0)
+    monkeypatch.setattr(supervisor, "_REPORT_TIMEOUT_S", 1.0)
 
     async def _run() -> None:
         async with supervised(program(f"while true; do {line()} sleep 0.1; done")) as door:

@@ -71,16 +71,16 @@ def test_redis_is_one_variable_for_every_process(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("worker: {colour: red}", "settings.yaml: colour: no such setting"),
-        ("colour: red", "settings.yaml: colour: no such setting"),
+        ("worker: {colour: red}", "settings.yaml: colour: unknown setting"),
+        ("colour: red", "settings.yaml: colour: unknown setting"),
         ("worker: {in_flight: many}", "settings.yaml: in_flight"),
         ("redis: 'redis://:${NOT_SET}@box'", "settings.yaml: redis: ${NOT_SET} is not set"),
         ("worker: {threads: 1, threads: 2}", "'threads' is here twice at line 1, column 22"),
         ("worker: 5", "worker: not a mapping"),
-        ("worker: {5: x}", "5: no such setting"),
-        ("5: x", "5: no such setting"),
-        ("yes: x", "yes: no such setting"),
-        ("0101: x", "0101: no such setting"),
+        ("worker: {5: x}", "5: unknown setting"),
+        ("5: x", "5: unknown setting"),
+        ("yes: x", "yes: unknown setting"),
+        ("0101: x", "0101: unknown setting"),
         ("worker: {no: 1, 'no': 2}", "'no' is here twice at line 1, column 17"),
         ("? [a, b]\n: x", "a key that is not text at line 1, column 3"),
         ("worker: {threads: 2024-13-45}", "threads: Input should be a valid integer"),
@@ -187,7 +187,7 @@ def test_a_variable_that_is_no_setting_is_named(
     with pytest.raises(SystemExit) as ended:
         settings()
     assert ended.value.code == 2
-    assert capsys.readouterr().err == f"worker: {name}: no such setting\n"
+    assert capsys.readouterr().err == f"worker: {name}: unknown setting\n"
 
 
 def test_an_impossible_value_does_not_show_a_password(

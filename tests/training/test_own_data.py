@@ -125,4 +125,4 @@ def test_an_older_run_is_exported_while_its_data_is_there(
     (older.folder / RUN).write_text(json.dumps(record))
     capsys.readouterr()
     assert older.export(tmp_path / "again", "--logit-adjust", "0.5") == 2
-    assert "was trained on is needed, and not to be had" in capsys.readouterr().err
+    assert "was trained on is needed, but missing" in capsys.readouterr().err

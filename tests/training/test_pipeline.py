@@ -289,7 +289,7 @@ def test_a_run_goes_on_only_from_what_it_began_from(
     other = release.load("simpnet-v2-32")
     release.save(start, other.card, other.weights)
     assert main(["train", data, "--out", str(run), "--resume"]) == 2
-    assert "began from tiny 0.9, which has been replaced" in capsys.readouterr().err
+    assert "started from tiny 0.9, which has been replaced" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("detector", ["none", "haar"])

@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
 import keras
 import pytest
 
+from tests.homeless import HOMELESS, require_homeless
 from tests.training import generated
 from training.backend import environment
 from training.curves import read
@@ -32,29 +34,29 @@ CLIENT_ALONE = BLOCKED.replace(
 )
 """What pip installs without an extra."""
 
-NO_HOME = """
-import os, sys
-for name in ("HOME", "XDG_CACHE_HOME"):
-    os.environ.pop(name, None)
-os.getuid = lambda: 54321  # which no line of /etc/passwd names
-from training.cli import main
-sys.exit(main(sys.argv[1:]))
-"""
 # JAX compiles for half a minute where others compute too.
 pytestmark = pytest.mark.timeout(300)
 
 
 def python(
-    *arguments: str, cwd: Path | None = None, **environment: str
+    *arguments: str, cwd: Path | None = None, behind: Sequence[str] = (), **environment: str
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, *arguments],
+        [*behind, sys.executable, *arguments],
         cwd=cwd,
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def homeless(
+    *arguments: str, cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """`python -m training` of a user without a home folder."""
+    require_homeless()
+    return python("-m", "training", *arguments, cwd=cwd, behind=HOMELESS, **environment)
 
 
 @pytest.fixture
@@ -113,7 +115,7 @@ def test_a_detector_that_cannot_be_looked_up_without_a_home_is_one_line(
     command: str, data: str
 ) -> None:
     words = [data if word == "DATA" else word for word in command.split()]
-    result = python("-c", NO_HOME, *words, no_proxy="", https_proxy="http://127.0.0.1:1")
+    result = homeless(*words, no_proxy="", https_proxy="http://127.0.0.1:1")
     assert result.returncode == 2
     (line,) = result.stderr.splitlines()
     assert line.startswith("error: ")
@@ -121,13 +123,13 @@ def test_a_detector_that_cannot_be_looked_up_without_a_home_is_one_line(
 
 
 def test_keras_leaves_no_folder_behind_without_a_home(tmp_path: Path) -> None:
-    result = python("-c", NO_HOME, "summary", cwd=tmp_path, PYTHONPATH=str(Path.cwd()))
+    result = homeless("summary", cwd=tmp_path, PYTHONPATH=str(Path.cwd()))
     assert result.returncode == 0, result.stderr
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_data_set_is_inspected_without_a_home(data: str, tmp_path: Path) -> None:
-    result = python("-c", NO_HOME, "inspect", data, "--sheet", str(tmp_path / "sheet.png"))
+    result = homeless("inspect", data, "--sheet", str(tmp_path / "sheet.png"))
     assert result.returncode == 0, result.stderr
     assert "Traceback" not in result.stderr
 

@@ -9,16 +9,19 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import ExitStack, asynccontextmanager, suppress
 from typing import Any
 
+import numpy as np
 import pytest
 import redis
 from prometheus_client import CollectorRegistry
 from redis.exceptions import ResponseError
 
 import emotion_streams.connection
-from emotion_streams import keys
+from emotion_streams import EndReason, Episode, EpisodeType, keys
 from emotion_streams.connection import Client, connect_async
+from emotion_streams.events import Box
 from emotion_streams.frames import Frame
 from service.health import Health
+from tests import samples
 from tests.servers import RedisProcess
 from tests.worker.stubs import Indifferent, OneFace, stub_context, until
 from worker import app
@@ -27,6 +30,8 @@ from worker.delivery.stream import Lease, Retention
 from worker.ownership import lease, owned
 from worker.ownership.lease import Leases, assign
 from worker.ownership.registry import SILENT_MS
+from worker.tracking import Policy, Sighting
+from worker.tracking.camera_tracker import CameraTracker
 
 LEASE_MS = 1_000
 
@@ -342,20 +347,31 @@ def test_of_a_camera_long_gone_nothing_is_kept_but_its_epoch(
     play(redis_url, client, act)
 
 
-def test_of_a_camera_whose_clock_is_behind_events_are_kept_as_long(
+def test_a_camera_that_is_gone_is_acquired_once_more_to_close_its_tracks(
     redis_url: str, client: redis.Redis
 ) -> None:
-    clock_offset_ms = 7_200_000  # the crew keeps an hour
-    for camera, said_ms in {"one": clock_offset_ms, "other": 0}.items():
-        event_ms = round(time.time() * 1000) - clock_offset_ms
-        client.xadd(keys.emotions(camera), {"a": "b"}, f"{event_ms}-0")
-        client.hset(keys.lease(camera), "clock_offset_ms", said_ms)
-        client.zadd(keys.CAMERAS, {camera: 1})
+    """Its owner crashed, and its producer sends nothing any more."""
+    tracker = CameraTracker("gone", Policy())
+    began_ms = int(time.time() * 1000) - 600_000
+    for number in range(3):
+        frame = samples.frame(began_ms + 100 * number, number)
+        seen = (Sighting(Box(10.0, 10.0, 60.0, 60.0), 0.9),)
+        tracked = tracker.associate(f"{frame.captured_ms}-0", frame.captured_ms, seen)
+        row = np.full((1, 8), 0.125, np.float32)
+        tracker.commit(tracker.advance(tracker.state, frame, tracked, row, (None,)).state, b"7")
+    stored = {"version": b"7", "state": tracker.state.pack(), "people": 1, "open": 1}
+    client.hset(keys.tracks("gone"), mapping=stored)  # type: ignore[arg-type]  # its stubs want text
+    client.hset(keys.ledger("gone"), "analysed", 3)
+    client.zadd(keys.CAMERAS, {"gone": 1})
 
     async def act(crew: Crew) -> None:
         crew.join("a")
-        await until(lambda: client.zrange(keys.CAMERAS, 0, -1) == [b"one"])
-        assert client.xlen(keys.emotions("one")) == 1
+        await until(lambda: client.hget(keys.tracks("gone"), "open") == b"0")
+        entries: Any = client.xrange(keys.episodes("gone"))
+        (left,) = [Episode.unpack(fields[b"episode"]) for _, fields in entries]
+        assert (left.type, left.reason) == (EpisodeType.FACE_LEFT, EndReason.CAMERA_DOWN)
+        assert left.end_ms == began_ms + 200
+        await until(lambda: crew.owners("gone") == {"": 1})
 
     play(redis_url, client, act)
 
@@ -363,13 +379,12 @@ def test_of_a_camera_whose_clock_is_behind_events_are_kept_as_long(
 def test_a_camera_whose_keys_cannot_be_retired_keeps_no_other_from_it(
     redis_url: str, client: redis.Redis
 ) -> None:
-    """A clock at 1970 and keys of other types among cameras that are long gone."""
+    """Leases without a time and keys of other types among cameras that are long gone."""
     gone = [f"gone{number}" for number in range(5)]
     for camera in gone:
         client.hset(keys.ledger(camera), "analysed", 1)
         client.hset(keys.lease(camera), mapping={"owner": "", "epoch": 1, "expires_ms": 0})
-    client.hset(keys.lease("gone0"), "clock_offset_ms", int(time.time() * 1000) + 10**9)
-    client.hset(keys.lease("gone1"), mapping={"expires_ms": "soon", "clock_offset_ms": "nan"})
+    client.hset(keys.lease("gone1"), mapping={"expires_ms": "soon"})
     client.set(keys.frames("gone2"), "of a foreign type")
     client.set(keys.emotions("gone3"), "of a foreign type")
     client.xadd(keys.frames("gone4"), {"a": "b"}, f"{2**64 - 1}-1")

@@ -255,7 +255,7 @@ def test_new_weights_leave_no_int8_file_of_the_old_ones(folder: Path) -> None:
         ({"conv2/scale": np.zeros(128, np.float32)}, "conv2/scale holds a scale that is not above"),
         ({"conv3/bias": np.zeros(3, np.float32)}, r"conv3/bias has shape \(3,\), not \(128,\)"),
         ({"conv4/bias": np.full(128, np.nan, np.float32)}, "conv4/bias holds a value .* finite"),
-        ({"conv5/input": np.ones(2, np.float32)}, "conv5/input is no range: 1.0 to 1.0"),
+        ({"conv5/input": np.ones(2, np.float32)}, "conv5/input is not a range: 1.0 to 1.0"),
         ({"other": np.ones(2, np.float32)}, "not this network's"),
         ({"conv1/kernel": np.array([{}])}, ""),
     ],

@@ -130,7 +130,7 @@ def test_two_processes_are_started_watched_restarted_and_stopped(
         assert supervisor.wait() == 0
         # It waits until they have signed off in good order. The fallen one's entry runs out.
         eventually(lambda: client.zcard(keys.WORKERS) <= 1)
-        assert "worker crashed with code -9" in supervisor.logged()
+        assert "restarting worker: worker exited (signal SIGKILL)" in supervisor.logged()
         assert not ready(port)
 
 

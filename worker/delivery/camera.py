@@ -8,13 +8,8 @@ from typing import Final, TypeAlias
 
 from redis.exceptions import ResponseError
 
-from emotion_streams.backoff import (
-    REDIS_ERRORS,
-    check_cancelled,
-    create_task,
-    is_wrong_type,
-    retry_forever,
-)
+from emotion_streams.backoff import REDIS_ERRORS, is_wrong_type, retry_forever
+from emotion_streams.cancellation import check_cancelled, create_task
 from emotion_streams.ledger import Outcome
 from worker.context import WorkerContext
 from worker.delivery.publish import Batch, build_batch, build_closing
@@ -106,9 +101,7 @@ class CameraPipeline:
     async def _read(self, block_ms: int | None) -> None:
         """Queue new frames, or once per SWEEP_S the frames that were left pending."""
         if time.monotonic() >= self._claim_at:
-            claimed = await self._stream.claim(
-                self._uncommitted_ids, self._queue.skew.clock_offset_ms
-            )
+            claimed = await self._stream.claim(self._uncommitted_ids)
             self._claim_at = time.monotonic() + SWEEP_S if claimed.complete else 0.0
             self._apply(claimed)
             self._enqueue(claimed.frames, just_stored=False)

@@ -7,15 +7,14 @@
 -- block the camera.
 -- KEYS: camera_keys().
 -- ARGV: owner, epoch, group, consumer, entries at most, bytes at most, bytes of one entry at most (a
---   larger entry is returned without its fields), age of events (ms), how far the clock that dates the
---   frames is behind (ms; '' if unknown), deliveries at most, how far ahead an id may be (ms), age of
---   minutes (ms), known ids...
+--   larger entry is returned without its fields), age of events (ms), deliveries at most, how far ahead
+--   an id may be (ms), age of minutes (ms), known ids...
 -- Returns 'FENCED', or {strikes, keys reset, whether these are all, {{id, fields, size, deliveries}...}},
 -- with the deliveries including this one.
 local lease = redis.pcall('HMGET', KEYS[3],
-  'owner', 'epoch', 'clock_offset_ms', 'strikes', 'struck_ms', 'set_aside')
+  'owner', 'epoch', 'strikes', 'struck_ms', 'set_aside')
 if lease.err or lease[1] ~= ARGV[1] or lease[2] ~= ARGV[2] then return 'FENCED' end
-local group, me, most_deliveries = ARGV[3], ARGV[4], tonumber(ARGV[10])
+local group, me, most_deliveries = ARGV[3], ARGV[4], tonumber(ARGV[9])
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 
@@ -66,7 +65,7 @@ local function count(outcome)
 end
 
 local known = {}
-for i = 13, #ARGV do known[ARGV[i]] = true end
+for i = 12, #ARGV do known[ARGV[i]] = true end
 
 local entries, bytes, largest = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local found, total, complete, left, worst = {}, 0, 1, 0, 0
@@ -105,8 +104,8 @@ end
 -- When a frame is trimmed, its count of deliveries is lost. The camera therefore counts strikes: workers
 -- that crashed in a row while they had its frames. At the limit the camera is set aside, each time for
 -- twice as long; then its next frame is tried in isolation.
-local strikes, set_aside = bounded(lease[4], most_deliveries), bounded(lease[6], 1000)
-local struck = bounded(lease[5], now)
+local strikes, set_aside = bounded(lease[3], most_deliveries), bounded(lease[5], 1000)
+local struck = bounded(lease[4], now)
 local before = strikes
 if worst > strikes then
   strikes = math.min(worst, most_deliveries)
@@ -131,23 +130,12 @@ local stream = {}
 local info = redis.call('XINFO', 'STREAM', KEYS[1])
 for i = 1, #info, 2 do stream[info[i]] = info[i + 1] end
 if stream['length'] == 0 and left == 0
-  and tonumber(stream['last-generated-id']:match('^%d+')) > now + tonumber(ARGV[11]) then
+  and tonumber(stream['last-generated-id']:match('^%d+')) > now + tonumber(ARGV[10]) then
   restart(stream['entries-added'])
   resets = resets + 1
 end
 
--- Events have the ids of their frames. These ids come from a clock that may be behind, by at most the
--- current time. The offset is stored with the lease, which outlives its owners. While the offset is
--- unknown, no event is dropped.
-local oldest = now - ARGV[8]
-for _, key in ipairs({ KEYS[5], KEYS[8] }) do
-  redis.call('XTRIM', key, 'MINID', string.format('%.0f', math.max(0, oldest)))
-end
-redis.call('XTRIM', KEYS[9], 'MINID', string.format('%.0f', math.max(0, now - ARGV[12])))
-local behind = ARGV[9] ~= '' and ARGV[9] or lease[3]
-if behind then
-  behind = bounded(behind, now)
-  redis.call('HSET', KEYS[3], 'clock_offset_ms', string.format('%.0f', behind))
-  redis.call('XTRIM', KEYS[2], 'MINID', string.format('%.0f', math.max(0, oldest - behind)))
-end
+local oldest = string.format('%.0f', math.max(0, now - ARGV[8]))
+for _, key in ipairs({ KEYS[2], KEYS[5], KEYS[8] }) do redis.call('XTRIM', key, 'MINID', oldest) end
+redis.call('XTRIM', KEYS[9], 'MINID', string.format('%.0f', math.max(0, now - ARGV[11])))
 return { strikes, resets, complete, found }

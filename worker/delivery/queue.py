@@ -55,8 +55,8 @@ class FrameQueue:
     def add(self, frames: Sequence[QueuedFrame], *, just_stored: bool) -> None:
         """Add the frames of a read or a claim.
 
-        `just_stored`: the newest of them was stored since the last read, so that its age shows how
-        far the producer's clock is off.
+        `just_stored`: the newest of them was stored since the last read, so that its age shows
+        whether the producer's clock is wrong.
         """
         self._frames.extend(frames)
         if just_stored:
@@ -108,7 +108,7 @@ class FrameQueue:
         if frame is None or frame.max_age_ms is None:
             return False
         limit_ms = max(frame.max_age_ms - self.service_time.ms, frame.max_age_ms / 2)
-        return self.skew.age_ms(frame, self._now_ms()) > limit_ms
+        return self._now_ms() - frame.captured_ms > limit_ms
 
 
 def dead(queued: QueuedFrame, reason: str) -> Completion:

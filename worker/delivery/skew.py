@@ -1,4 +1,7 @@
-"""Estimates from the frames alone how far a producer's clock is off."""
+"""Estimates from the frames alone how far a producer's clock is wrong, for a metric.
+
+Capture times are Redis time; a producer that stamps by another clock violates the contract.
+"""
 
 from collections import deque
 from collections.abc import Sequence
@@ -35,12 +38,3 @@ class ClockSkew:
         youngest = min(self._ages_ms)
         behind = len(self._ages_ms) == _SAMPLES and youngest > TOLERANCE_MS
         self.ms = -youngest if youngest < 0 or behind else 0.0
-
-    @property
-    def clock_offset_ms(self) -> float | None:
-        """How far the producer's clock is behind; None until enough frames were observed."""
-        return max(0.0, -self.ms) if len(self._ages_ms) == _SAMPLES else None
-
-    def age_ms(self, frame: Frame, now_ms: float) -> float:
-        """Return a frame's age, corrected for its producer's clock; never below 0."""
-        return max(0.0, now_ms - frame.captured_ms + self.ms)

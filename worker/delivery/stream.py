@@ -226,18 +226,16 @@ class CameraStream:
             _Entry(frame_id, _field(fields, b"frame"), size) for frame_id, fields, size in reply
         ]
 
-    async def claim(self, known: Collection[str], clock_offset_ms: float | None = None) -> Claimed:
+    async def claim(self, known: Collection[str]) -> Claimed:
         """Return pending frames that are not among `known`.
 
-        `clock_offset_ms`: how far the clock that dates the frames is behind, None if unknown.
-        Events are kept longer by this time. Raises FencedError.
+        Raises FencedError.
         """
-        behind = "" if clock_offset_ms is None else round(clock_offset_ms)
         reply = await self._claim(
             keys=self._keys,
             args=[
                 *self._proof, self._consumer, _CLAIM_AT_ONCE, READ_BYTES, _MAX_ENTRY_BYTES,
-                self._age_ms, behind, MAX_DELIVERIES, MAX_AHEAD_MS, self._minutes_age_ms, *known,
+                self._age_ms, MAX_DELIVERIES, MAX_AHEAD_MS, self._minutes_age_ms, *known,
             ],
         )  # fmt: skip
         strikes, resets, complete, found = _unless_fenced(reply, self.camera)

@@ -1,6 +1,7 @@
 """Shared code of everything that runs on OpenVINO: find it, check devices, share the cores."""
 
 import re
+from functools import cache
 from typing import Any, Final
 
 OLDEST: Final = 2025
@@ -24,7 +25,7 @@ def open_core(device: str = "CPU") -> Any:
         raise OpenVinoUnavailableError(
             f"OpenVINO {version} is too old: {OLDEST} or later is needed"
         )
-    core = openvino.Core()
+    core = _shared_core()
     if device == "CPU":  # listing the devices would load the libraries of all of them
         return core
     there = core.available_devices
@@ -33,6 +34,19 @@ def open_core(device: str = "CPU") -> Any:
             f"OpenVINO sees no device {device}, only {', '.join(there) or 'none'}"
         )
     return core
+
+
+@cache
+def _shared_core() -> Any:
+    """Return the process' one Core, which is never destroyed.
+
+    OpenVINO's CPU plugin gives the thread that first uses it a stack for signal handlers, and
+    unmaps that stack with the Core. If another thread drops the Core, the next signal with a
+    handler kills the process, without a word.
+    """
+    import openvino
+
+    return openvino.Core()
 
 
 def cpu_options(threads: int, streams: int, precision: str) -> dict[str, Any]:

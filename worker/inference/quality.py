@@ -10,20 +10,12 @@ from numpy.typing import NDArray
 from worker.inference.detect import Landmarks
 
 NOSE_DEPTH: Final = 0.45
-"""How far the nose tip stands out from the line between the eyes, as a part of the distance between
+"""How far the nose tip protrudes from the line between the eyes, as a part of the distance between
 the eyes: about 28 of 63 mm. People differ by a fifth, and so does the tangent of the turn."""
 
 SHARPNESS_SIDE: Final = 32
 """Side in pixels of the crop in which sharpness is measured, so that it does not depend on the
 model's input."""
-
-MIN_SHARPNESS: Final = 8.0
-"""Of FER+'s faces, blurred until their sharpness is 6 to 8, simpnet-v2-32 names 54 % right, at 10 to
-15 it names 73 %, and of the sharp ones 84 %."""
-
-MAX_TURN_DEGREES: Final = 50.0
-"""Of FER+'s faces it names 86 % right up to this turn, and 64 % of those from 50 to 60 degrees, of
-which there are only 22."""
 
 
 def turn_degrees(landmarks: Landmarks | None) -> float | None:
@@ -49,7 +41,7 @@ def turn_degrees(landmarks: Landmarks | None) -> float | None:
 def sharpness(crop: NDArray[np.uint8]) -> float:
     """Return the standard deviation of a crop's Laplacian; a blurred face has a small one.
 
-    `crop` is uint8 (size, size, 3) from worker.inference.crop.prepare.
+    `crop` is uint8 (size, size, 3) from worker.inference.crop.preprocess.
     """
     grey = np.ascontiguousarray(crop[:, :, 1])
     if grey.shape[0] > SHARPNESS_SIDE:
@@ -57,10 +49,3 @@ def sharpness(crop: NDArray[np.uint8]) -> float:
         grey = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
     _, deviation = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))
     return float(deviation[0, 0])
-
-
-def is_clear(turn: float | None, sharp: float | None) -> bool:
-    """Return whether a face is neither too far turned nor too blurred for a label."""
-    return (turn is None or abs(turn) <= MAX_TURN_DEGREES) and (
-        sharp is None or sharp >= MIN_SHARPNESS
-    )

@@ -10,7 +10,8 @@ from typing import Final
 from redis.exceptions import ResponseError
 
 from emotion_streams import keys
-from emotion_streams.backoff import REDIS_ERRORS, check_cancelled, create_task, is_wrong_type
+from emotion_streams.backoff import REDIS_ERRORS, is_wrong_type
+from emotion_streams.cancellation import check_cancelled, create_task
 from emotion_streams.connection import Client
 from emotion_streams.ledger import read_ledger
 from emotion_streams.redaction import short_message

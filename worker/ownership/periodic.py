@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
-from emotion_streams.backoff import REDIS_ERRORS, check_cancelled
+from emotion_streams.backoff import REDIS_ERRORS
+from emotion_streams.cancellation import check_cancelled
 from emotion_streams.redaction import short_message
 from service.health import Health
 from service.metrics import WorkerMetrics

@@ -5,8 +5,9 @@ import time
 from typing import Final
 
 from emotion_streams import keys
-from emotion_streams.backoff import REDIS_ERRORS, check_cancelled, is_wrong_type
+from emotion_streams.backoff import REDIS_ERRORS, is_wrong_type
 from emotion_streams.cameras import registered
+from emotion_streams.cancellation import check_cancelled
 from emotion_streams.connection import Client
 from emotion_streams.frames import MAX_AHEAD_MS
 from worker.delivery.stream import Retention

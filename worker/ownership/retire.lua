@@ -14,17 +14,15 @@ local function bounded(text, most)
   return math.min(number, most)
 end
 
-local lease = redis.pcall('HMGET', KEYS[3], 'owner', 'expires_ms', 'clock_offset_ms')
+local lease = redis.pcall('HMGET', KEYS[3], 'owner', 'expires_ms')
 if lease.err then lease = {} end
 if lease[1] and lease[1] ~= '' and bounded(lease[2], 2 ^ 53) > now then return 0 end
 
 local open = redis.pcall('HGET', KEYS[7], 'open')
 if open == '1' then return 0 end -- its next owner closes the tracks
 
--- Frames and events are dated by a clock that may be behind, dead letters by Redis.
-local behind = bounded(lease[3], now)
+local oldest = math.max(0, now - ARGV[1])
 for _, key in ipairs({ KEYS[1], KEYS[2], KEYS[5] }) do
-  local oldest = math.max(0, now - ARGV[1] - (key == KEYS[5] and 0 or behind))
   if key ~= KEYS[1] then redis.pcall('XTRIM', key, 'MINID', string.format('%.0f', oldest)) end
   local info = redis.pcall('XINFO', 'STREAM', key)
   if not info.err then -- else there is no such key, or no such stream

@@ -13,6 +13,10 @@ of a frame a minute neither."""
 MAX_TRACKS: Final = 64
 """Tracks of a camera at a time, the largest; as many faces of a frame are classified."""
 
+SIZE_WEIGHT: Final = 2.0
+"""Weight of the logarithm of the sizes' ratio beside the distance in sizes. From frame to frame
+YuNet's boxes vary by 2 to 5 %."""
+
 GATE: Final = 0.5
 GATE_PER_S: Final = 1.5
 """A face may be this far from a track's predicted place, in sizes: GATE, and GATE_PER_S for each
@@ -26,14 +30,15 @@ COAST_S: Final = 1.0
 """How far ahead a place is predicted by the velocity: for as long as a face is usually hidden."""
 
 SMOOTHING_TAU_S: Final = 0.25
-"""Time constant of the exponential average of the probabilities. With 0.7 a true change shows after
-0.9 s (median) instead of 0.3 s, and labels flip hardly less."""
+"""Time constant of the exponential average of the probabilities. With 0.7, and a hold of 400 ms,
+a true change shows after 0.9 s (median) instead of 0.3 s; labels flip 0.6 instead of 1.7 times a
+minute, and the most likely emotion of a frame 43 times."""
 
 FULL_WEIGHT_SIDE: Final = 48
 """Side in pixels from which a face has full weight: that of the training pictures."""
 
-MIN_WEIGHT: Final = 0.01
-"""Weight of a face that is too small, blurred or turned: it decides only if nothing else does."""
+MIN_WEIGHT: Final = 0.001
+"""Weight of a face that is too small, blurred or turned: it decides only after seconds of them."""
 
 START_SHARE: Final = 0.5
 START_LEAD: Final = 0.15
@@ -48,6 +53,14 @@ END_HOLD_MS: Final = 600
 MIN_SIDE: Final = 14
 """Side in pixels below which a face is too small for a label: of FER+'s faces at this size the
 model names 65 % right, of those at 48 pixels 85 %, at 10 pixels 49 %."""
+
+MIN_SHARPNESS: Final = 8.0
+"""FER+'s faces were blurred: simpnet-v2-32 names 54 % right at a sharpness of 6 to 8, 73 % at 10 to
+15, and 84 % of the sharp ones."""
+
+MAX_TURN_DEGREES: Final = 50.0
+"""Of FER+'s faces, simpnet-v2-32 names 86 % right up to this turn, and 64 % from 50 to 60 degrees,
+of which there are only 22."""
 
 UPDATE_MS: Final = 5_000
 """Least time between two reports of an emotion that lasts."""

@@ -43,7 +43,7 @@ def updated(at: Moment, person: Person, showing: Showing) -> Episode:
 
 
 def ended(at: Moment, person: Person, showing: Showing, end_ms: int, reason: EndReason) -> Episode:
-    """Return the record of an emotion that is no longer the label."""
+    """Return the record of an emotion that has ended."""
     return _of_emotion(EpisodeType.EMOTION_ENDED, at, person, showing, end_ms, reason)
 
 

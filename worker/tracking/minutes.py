@@ -28,6 +28,11 @@ class Summing:
         self._emotion_ms, self._means = list(sums.emotion_ms), list(sums.sums)
         self._episodes, self._dwells = list(sums.episodes), list(sums.dwells)
 
+    def begin(self, start_ms: int) -> None:
+        """Begin the minute, with its first frame."""
+        self.start_ms = start_ms
+        self._low_ms = max(self._low_ms, start_ms)
+
     def see(self, from_ms: int, to_ms: int) -> None:
         """Count the time between two frames as seen, at most the gap."""
         duration_ms = self._part(from_ms, min(to_ms, from_ms + GAP_MS))
@@ -106,7 +111,7 @@ class Summaries:
         """
         counts = self._low_ms - now_ms <= GAP_MS
         if counts and self.now.start_ms is None:
-            self.now.start_ms = max(now_ms, self._low_ms) // MINUTE_MS * MINUTE_MS
+            self.now.begin(max(now_ms, self._low_ms) // MINUTE_MS * MINUTE_MS)
         for each in self._both():
             each.see(last_ms, now_ms)
         if counts:

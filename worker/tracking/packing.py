@@ -63,6 +63,9 @@ def parse_person(fields: wire.Fields) -> Person:
     if not is_sound:
         raise wire.MalformedMessageError("field person holds a value out of its bounds")
     label, rival = _LABELS[label], _LABELS[rival]
+    showing = _parse_showing(fields) if fields.has("showing") else None
+    if showing and not first_ms <= showing.start_ms <= last_ms:
+        raise wire.MalformedMessageError("field showing begins outside of its track")
     return Person(
         id=fields.text("id"),
         first_ms=first_ms,
@@ -75,7 +78,7 @@ def parse_person(fields: wire.Fields) -> Person:
         next_number=number,
         counted_ms=counted_ms,
         steady=Steady(label, since_ms, smoothed, weight, raw, raw_ms, rival, rival_ms),
-        showing=_parse_showing(fields) if fields.has("showing") else None,
+        showing=showing,
     )
 
 
@@ -92,7 +95,7 @@ def parse_minute(fields: wire.Fields) -> MinuteSums:
     if not 0 <= min(sums) <= max(sums) <= _LARGEST:
         raise wire.MalformedMessageError("field sums holds a number out of its bounds")
     return MinuteSums(
-        start_ms=fields.moment("start_ms") if fields.has("start_ms") else None,
+        start_ms=fields.timestamp_ms("start_ms") if fields.has("start_ms") else None,
         sums=sums,
         emotion_ms=_counts(fields, "emotion_ms"),
         episodes=_counts(fields, "episodes"),

@@ -3,11 +3,12 @@
 import math
 
 from emotion_streams.emotions import EMOTIONS, UNCERTAIN, Label
-from worker.inference.quality import is_clear
 from worker.tracking.constants import (
     END_HOLD_MS,
     END_SHARE,
     FULL_WEIGHT_SIDE,
+    MAX_TURN_DEGREES,
+    MIN_SHARPNESS,
     MIN_SIDE,
     MIN_WEIGHT,
     SMOOTHING_TAU_S,
@@ -21,8 +22,8 @@ from worker.tracking.types import Sighting
 
 def begin(sighting: Sighting, raw: Eight, now_ms: int, raw_ms: int) -> Steady:
     """Return the state of a new track. Its label is uncertain at first."""
-    weight, is_clear_ = _weight(sighting)
-    rival = _target(UNCERTAIN, raw) if is_clear_ else UNCERTAIN
+    weight, clear = _weight(sighting)
+    rival = _target(UNCERTAIN, raw) if clear else UNCERTAIN
     return Steady(UNCERTAIN, now_ms, raw, weight, raw, raw_ms, rival, now_ms)
 
 
@@ -63,6 +64,9 @@ def _target(label: Label, smoothed: Eight) -> Label:
 def _weight(sighting: Sighting) -> tuple[float, bool]:
     """Return the weight of a face in the average, and whether it is clear enough for a label."""
     side = max(sighting.box.width, sighting.box.height)
-    if side < MIN_SIDE or not is_clear(sighting.turn_degrees, sighting.sharpness):
+    turn, sharpness = sighting.turn_degrees, sighting.sharpness
+    is_turned = turn is not None and abs(turn) > MAX_TURN_DEGREES
+    is_blurred = sharpness is not None and sharpness < MIN_SHARPNESS
+    if side < MIN_SIDE or is_turned or is_blurred:
         return MIN_WEIGHT, False
     return max(MIN_WEIGHT, min(1.0, sighting.score) * min(1.0, side / FULL_WEIGHT_SIDE)), True

@@ -35,7 +35,7 @@ class TrackingState:
 
     @property
     def is_open(self) -> bool:
-        """Whether a track or a minute is open, which somebody has to close."""
+        """Whether a track or a minute is open, which the owner has to close."""
         return bool(self.people) or self.minute.start_ms is not None
 
     def pack(self) -> bytes:
@@ -70,12 +70,17 @@ class TrackingState:
             raise wire.MalformedMessageError(f"the state of another camera than {camera}")
         tracks = fields.maps("tracks", MAX_TRACKS)
         items = tuple(map(packing.parse_track, tracks))
+        people = tuple(packing.parse_person(each) for each in tracks if each.has("person"))
+        clock_ms = fields.timestamp_ms("clock_ms")
         if len({track.id for track in items}) < len(items):
             raise wire.MalformedMessageError("field tracks holds an id twice")
+        last = [*(track.last_ms for track in items), *(person.last_ms for person in people)]
+        if max(last, default=0) > clock_ms:
+            raise wire.MalformedMessageError("field tracks holds a time after the last frame")
         return cls(
             camera,
-            Tracks(packing.frame_id(fields, "frame_id"), fields.moment("clock_ms"), items),
-            tuple(packing.parse_person(each) for each in tracks if each.has("person")),
+            Tracks(packing.frame_id(fields, "frame_id"), clock_ms, items),
+            people,
             packing.parse_minute(fields.map("minute")),
             fields.text("session_id"),
             fields.integer("seq", -1),

@@ -37,7 +37,7 @@ def advance(
     every start has one end, and none twice. Raises ValueError if the lengths differ.
     """
     if not len(association.tracks) == len(sightings) == len(probabilities):
-        raise ValueError("a track, a sighting and a row of probabilities per face are needed")
+        raise ValueError("a track, a sighting and a row of probabilities are needed per face")
     if frame_key(association.frame_id) <= frame_key(state.tracks.last_frame_id):
         return Step(state, (TrackedFace(),) * len(sightings))
     last_ms = state.tracks.clock_ms
@@ -45,15 +45,13 @@ def advance(
     minutes = Summaries(state.minute, now_ms)
     minutes.add_frame(last_ms, now_ms, len(sightings))
     people = People(Moment(state.camera, association.frame_id, now_ms), policy, minutes)
-    tracks = _admitted(state, association)
-    present = {}
+    tracks = _admitted(state, association, now_ms)
+    present = {} if has_jumped else {each.id: each for each in state.people if each.id in tracks}
     for person in state.people:
-        if person.id in tracks and not has_jumped:
-            present[person.id] = person
-            continue
-        is_down = has_jumped or (person.last_ms == last_ms and now_ms - last_ms > GAP_MS)
-        people.leave(person, EndReason.CAMERA_DOWN if is_down else EndReason.GONE)
-        tracks.pop(person.id, None)
+        if person.id not in present:
+            is_down = has_jumped or (person.last_ms == last_ms and now_ms - last_ms > GAP_MS)
+            people.leave(person, EndReason.CAMERA_DOWN if is_down else EndReason.GONE)
+            tracks.pop(person.id, None)
     faces = [TrackedFace()] * len(sightings)
     rows = _rows(probabilities)
     for n, track in _first_of_each(association.tracks, tracks):
@@ -84,7 +82,7 @@ def count_lost(state: TrackingState, frames: int) -> TrackingState:
 
 
 def close_silent(state: TrackingState, policy: Policy) -> Step:
-    """Return the step of a camera that fell silent: every track left when it was last seen.
+    """Return the step of a camera without new frames: every track left when it was last seen.
 
     The caller decides that no frame came for longer than GAP_MS and none is in flight. The next
     association starts from the new state's tracks.
@@ -132,7 +130,7 @@ def steady(
     return (known.label, known.raw, known.raw_ms) if is_held else None
 
 
-def _admitted(state: TrackingState, association: Association) -> dict[str, Track]:
+def _admitted(state: TrackingState, association: Association, now_ms: int) -> dict[str, Track]:
     """Return the tracks that the state may know after this frame, by id.
 
     These are the tracks that it knows, open or not yet entered, and those that began after its last
@@ -144,7 +142,9 @@ def _admitted(state: TrackingState, association: Association) -> dict[str, Track
     admitted: dict[str, Track] = {}
     for track in association.after.items[:MAX_TRACKS]:
         if track.id in known or oldest < _first_frame(track.id) <= newest:
-            admitted[track.id] = track
+            # The chain may be ahead of this frame.
+            is_ahead = track.last_ms > now_ms
+            admitted[track.id] = track._replace(last_ms=now_ms) if is_ahead else track
     return admitted
 
 

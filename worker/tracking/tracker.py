@@ -10,6 +10,7 @@ from worker.tracking.constants import (
     GATE,
     GATE_PER_S,
     MAX_TRACKS,
+    SIZE_WEIGHT,
     VELOCITY_TAU_S,
 )
 from worker.tracking.parts import Track, Tracks, frame_key
@@ -85,7 +86,8 @@ def _match(tracks: Sequence[Track], places: Sequence[Place], now_ms: int) -> dic
         for face, (face_x, face_y, face_size) in enumerate(places):
             across, down = face_x - x, face_y - y
             if -reach <= across <= reach and -reach <= down <= reach:
-                distance = math.hypot(across, down) / size + abs(math.log(face_size / size))
+                distance = math.hypot(across, down) / size
+                distance += SIZE_WEIGHT * abs(math.log(face_size / size))
                 if distance <= gate:
                     pairs.append((distance, n, face))
     pairs.sort()

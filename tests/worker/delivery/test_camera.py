@@ -335,26 +335,6 @@ def test_frames_that_a_paused_predecessor_read_since_are_swept(
     play(redis_url, act)
 
 
-def test_a_producer_whose_clock_is_days_behind_keeps_its_events(
-    redis_url: str, client: redis.Redis
-) -> None:
-    clock_offset_ms = 2 * Retention().age_ms
-
-    async def act(scene: Scene) -> None:
-        for number in range(4):  # as many as tell that it is the clock
-            at_ms = now_ms() - clock_offset_ms
-            frame = Frame(at_ms, 64, 48, b"jpeg", "session_id", number, max_age_ms=None)
-            client.xadd(FRAMES, {"frame": frame.pack()}, f"{at_ms}-{number}")
-            await scene.until_ended(analysed=number + 1)
-        swept = keys.lease(CAMERA)
-        await until(
-            lambda: int(client.hget(swept, "clock_offset_ms") or 0) > clock_offset_ms - 10_000
-        )
-        assert client.xlen(keys.emotions(CAMERA)) == 4
-
-    play(redis_url, act)
-
-
 def test_a_camera_that_falls_behind_holds_few_frames(redis_url: str, client: redis.Redis) -> None:
     gate, begun = threading.Event(), threading.Event()
     held: list[int] = []

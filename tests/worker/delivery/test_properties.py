@@ -26,7 +26,7 @@ import worker.delivery.stream
 import worker.ownership.lease
 from emotion_streams import keys
 from emotion_streams.frames import MAX_AHEAD_MS
-from emotion_streams.ledger import Ledger, Outcome, ledger_call, parse_ledger
+from emotion_streams.ledger import Ledger, Outcome, ledger_script_args, parse_ledger
 from tests.servers import RedisProcess
 from worker.delivery.stream import MAX_DELIVERIES, READ_BYTES
 from worker.redis_scripts import load_script
@@ -273,7 +273,7 @@ class Delivery(RuleBasedStateMachine):
             reply = self.script["claim"](
                 keys=self.keys,
                 args=[
-                    *self._proof(hand), hand.owner, most, READ_BYTES, READ_BYTES, LONG_MS, 0,
+                    *self._proof(hand), hand.owner, most, READ_BYTES, READ_BYTES, LONG_MS,
                     MAX_DELIVERIES, MAX_AHEAD_MS, LONG_MS, *hand.held,
                 ],
             )  # fmt: skip
@@ -441,7 +441,7 @@ class Delivery(RuleBasedStateMachine):
         assert all(getattr(ledger, name) == self.expected[name] for name in map(str, Outcome))
 
     def _ledger(self) -> Ledger:
-        return parse_ledger(self.camera, self.client.eval_ro(*ledger_call(self.camera)))
+        return parse_ledger(self.camera, self.client.eval_ro(*ledger_script_args(self.camera)))
 
     @invariant()
     def events_are_in_order_and_one_per_frame(self) -> None:

@@ -287,30 +287,11 @@ def test_events_and_dead_letters_are_kept_by_age(redis_url: str, client: redis.R
             client.xadd(key, {"a": "b"}, f"{(seconds - age_s) * 1000}-0")
 
     async def claim(stream: CameraStream) -> None:
-        await stream.claim((), clock_offset_ms=0)
+        await stream.claim(())
 
     own(redis_url, claim, retention=Retention(age_ms=60_000))
     assert client.xlen(keys.emotions(CAMERA)) == 2
     assert client.xlen(keys.dead(CAMERA)) == 2
-
-
-def test_events_dated_by_a_clock_that_is_behind_are_kept_as_long(
-    redis_url: str, client: redis.Redis
-) -> None:
-    clock_offset_ms = 7_200_000
-    seconds, _ = client.time()
-    for key in (keys.emotions(CAMERA), keys.dead(CAMERA)):
-        for age_s in (100, 50, 0):
-            client.xadd(key, {"a": "b"}, f"{(seconds - age_s) * 1000 - clock_offset_ms}-0")
-
-    async def claim(stream: CameraStream) -> None:
-        await stream.claim((), clock_offset_ms=clock_offset_ms)
-
-    own(redis_url, start, retention=Retention(age_ms=60_000))  # it does not know the clock yet
-    assert client.xlen(keys.emotions(CAMERA)) == 3
-    assert client.xlen(keys.dead(CAMERA)) == 0  # these are dated by Redis
-    own(redis_url, claim, start, retention=Retention(age_ms=60_000))
-    assert client.xlen(keys.emotions(CAMERA)) == 2
 
 
 def test_an_entry_of_something_else_is_given_out_without_a_frame(
@@ -416,33 +397,6 @@ def test_an_entry_larger_than_any_frame_is_delivered_without_its_content(
         assert (await stream.claim(())).frames == [queued]
 
     own(redis_url, start, read)
-
-
-@pytest.mark.parametrize("kept", ["-5", "1e300", "nan", "soon", str(2**62)])
-def test_a_clock_behind_all_of_time_stops_no_claim(
-    redis_url: str, client: redis.Redis, kept: str
-) -> None:
-    store(client, 1)
-
-    async def spoil(stream: CameraStream) -> None:
-        client.hset(keys.lease(CAMERA), "clock_offset_ms", kept)
-
-    async def claim(stream: CameraStream) -> None:
-        await stream.claim(())
-        for clock_offset_ms in (
-            client.time()[0] * 1000,
-            10**15,
-        ):  # as of a clock that begins at 1970
-            await stream.claim((), clock_offset_ms=clock_offset_ms)
-        await stream.read()
-        assert (await stream.commit([analysed(1)])).outcomes == ["analysed"]
-
-    own(redis_url, start, spoil, claim, start)
-    assert (
-        0
-        <= int(client.hget(keys.lease(CAMERA), "clock_offset_ms") or -1)
-        <= (client.time()[0] + 1) * 1000
-    )
 
 
 @pytest.mark.parametrize("key", [FRAMES, keys.emotions(CAMERA), keys.dead(CAMERA)])

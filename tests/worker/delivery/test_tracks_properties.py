@@ -12,12 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from emotion_streams import Episode, EpisodeType, keys
+from emotion_streams import Episode, keys
 from emotion_streams.connection import Client, connect_async
 from emotion_streams.emotions import EMOTIONS
 from emotion_streams.events import Box, Model
 from emotion_streams.ledger import Outcome
 from tests import samples
+from tests.episodes_audit import audit
 from tests.servers import RedisProcess
 from worker.delivery.publish import Batch, build_batch, build_closing
 from worker.delivery.stream import CameraStream, Completion, QueuedFrame, Retention
@@ -165,36 +166,6 @@ async def _load(stream: CameraStream, tracker: CameraTracker) -> None:
     assert tracker.load(stored.version, stored.state) is None
 
 
-def check(episodes: Sequence[Episode]) -> None:
-    """Every start has one end, in order, none overlaps, and durations add up."""
-    open_tracks: dict[str, Episode | None] = {}
-    seen: set[str] = set()
-    for each in episodes:
-        if each.type is EpisodeType.FACE_ENTERED:
-            assert each.track not in seen, "an id is never used again"
-            seen.add(each.track)
-            open_tracks[each.track] = None
-            continue
-        assert each.track in open_tracks
-        showing = open_tracks[each.track]
-        if each.type is EpisodeType.EMOTION_STARTED:
-            assert showing is None
-            open_tracks[each.track] = each
-        elif each.type is EpisodeType.FACE_LEFT:
-            assert showing is None
-            assert each.emotion_ms is not None
-            assert sum(each.emotion_ms.values()) <= each.duration_ms
-            del open_tracks[each.track]
-        else:
-            assert showing is not None
-            assert (each.id, each.start_ms) == (showing.id, showing.start_ms)
-            if each.type is EpisodeType.EMOTION_ENDED:
-                open_tracks[each.track] = None
-        if each.end_ms is not None:
-            assert each.duration_ms == each.end_ms - each.start_ms >= 0
-    assert not open_tracks
-
-
 @pytest.mark.timeout(600)
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(story=STORY)
@@ -211,7 +182,7 @@ def test_crashes_takeovers_and_lost_replies_leave_no_trace(
             *expected, _ = runs[0]
             *stored, entries = runs[1]
             assert stored == expected
-            check([Episode.unpack(fields[b"episode"]) for _, fields in entries])
+            assert audit(Episode.unpack(fields[b"episode"]) for _, fields in entries) == ([], set())
         finally:
             await client.aclose()
 

@@ -14,18 +14,18 @@ from typing import Any
 
 import keras
 import numpy as np
-import openvino
 import pytest
 from numpy.typing import NDArray
 
 import worker.inference.engines
+from tests.homeless import HOMELESS, require_homeless
 from worker.inference.devices import has_bfloat16, has_int8, visible_gpus
 from worker.inference.engines import Engine, probabilities
 from worker.inference.engines.choose import ENGINES, EngineUnavailableError, build_engine, prefer
 from worker.inference.engines.keras import KerasEngine
 from worker.inference.engines.mnn import MAX_INSTANCES, MnnEngine, open_sessions
 from worker.inference.engines.openvino import OpenVinoEngine
-from worker.inference.openvino_core import OpenVinoUnavailableError, compile_on
+from worker.inference.openvino_core import OpenVinoUnavailableError, compile_on, open_core
 from worker.model import simpnet
 from worker.model.keras_weights import import_weights
 from worker.model.release import Release, load
@@ -266,6 +266,25 @@ def test_keras_says_what_to_do_on_a_backend_that_it_cannot_serve_on(
     assert "pip install" not in str(refused.value)  # it is installed
 
 
+def test_keras_leaves_no_folder_behind_for_a_user_without_a_home_folder(tmp_path: Path) -> None:
+    require_homeless()
+    command = [*HOMELESS, sys.executable, "-c", "import worker.inference.engines.keras"]
+    environ = {**os.environ, "KERAS_BACKEND": "tensorflow", "PYTHONPATH": str(ROOT)}
+    subprocess.run(command, check=True, cwd=tmp_path, env=environ)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_signal_is_survived_after_the_last_network_was_dropped_in_another_thread() -> None:
+    script = (
+        "import os, signal, threading; from worker.inference.openvino_core import open_core; "
+        "cores = [open_core()]; cores[0].get_property('CPU', 'FULL_DEVICE_NAME'); "
+        "thread = threading.Thread(target=cores.clear); thread.start(); thread.join(); "
+        "signal.signal(signal.SIGUSR1, lambda *_: None); os.kill(os.getpid(), signal.SIGUSR1)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=False, cwd=ROOT)
+    assert done.returncode == 0
+
+
 def test_keras_runs_on_jax_as_well(
     release: Release,
     sample: NDArray[np.uint8],
@@ -437,7 +456,7 @@ def test_devices_other_than_cpus_are_given_batches_of_few_sizes(
 
     monkeypatch.setattr("worker.inference.engines.openvino._MAX_BATCH_GPU", 4)
     monkeypatch.setattr("worker.inference.engines.openvino.compile_on", on_the_cpu)
-    monkeypatch.setattr("worker.inference.engines.openvino.open_core", lambda _: openvino.Core())
+    monkeypatch.setattr("worker.inference.engines.openvino.open_core", lambda _: open_core())
     engine = OpenVinoEngine(float32(release), 2, "GPU")
     engine.warm()
     assert shapes == [(n, 32, 32, 3) for n in (1, 2, 4)]

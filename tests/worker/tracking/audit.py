@@ -1,4 +1,4 @@
-"""What must hold of the records of a camera, whatever happened to it."""
+"""What must hold of the records of a camera in any case."""
 
 from collections import defaultdict
 from collections.abc import Iterable

@@ -8,7 +8,7 @@ and each person hidden for a second now and then.
 import math
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -123,18 +123,15 @@ def _frame(
     shown: list[tuple[int | None, float, float, float]] = []
     in_sight = [(n, *place) for n, visit in enumerate(visits) if (place := visit.place(now))]
     for n, x, y, size in sorted(in_sight, key=lambda each: -each[3]):  # nearest first
-        covered = any(math.hypot(x - a, y - b) < 0.5 * c for _, a, b, c in shown)
-        shown.append((n, x, y, size))
-        if covered:
-            shown[-1] = (-1, x, y, size)
+        is_covered = any(math.hypot(x - a, y - b) < 0.5 * c for _, a, b, c in shown)
+        shown.append((None if is_covered else n, x, y, size))
     boxes: list[Box] = []
     who: list[int | None] = []
-    for n, x, y, size in shown:
-        if n != -1 and 0 <= x < WIDTH and chance.random() >= missing:
-            x, y = chance.gauss(x, 0.03 * size), chance.gauss(y, 0.03 * size)
-            size *= math.exp(chance.gauss(0, 0.04))
-            boxes.append(_box(x, y, size))
-            who.append(n)
+    for person, x, y, size in shown:
+        if person is not None and 0 <= x < WIDTH and chance.random() >= missing:
+            seen_x, seen_y = chance.gauss(x, 0.03 * size), chance.gauss(y, 0.03 * size)
+            boxes.append(_box(seen_x, seen_y, size * math.exp(chance.gauss(0, 0.04))))
+            who.append(person)
     if chance.random() < false:
         boxes.append(_box(chance.uniform(0, WIDTH), chance.uniform(0, HEIGHT), 60))
         who.append(None)
@@ -146,13 +143,14 @@ def _box(x: float, y: float, size: float) -> Box:
     return Box(x - width / 2, y - height / 2, width, height)
 
 
-Ids = list[tuple[int | str | None, ...]]
+Ids = Sequence[Sequence[int | str | None]]
 """Per frame and box, the id that a tracker gave it."""
 
 
 def tracked(frames: Sequence[SceneFrame]) -> Ids:
     """What our tracker makes of a scene."""
-    tracks, ids = Tracks(), []
+    tracks = Tracks()
+    ids: list[tuple[str | None, ...]] = []
     for frame in frames:
         association = associate(tracks, frame.frame_id, frame.captured_ms, frame.sightings)
         tracks = association.after
@@ -162,15 +160,17 @@ def tracked(frames: Sequence[SceneFrame]) -> Ids:
 
 @dataclass(frozen=True)
 class Quality:
-    """`switches`: how often a person's id is another than in the last frame that gave it one.
+    """`switches`: how often a person's id differs from the last one that the person had.
 
-    `idf1`: 2 x true / (boxes of people + boxes with an id), true being the boxes whose id is that of
-    their person in the best one-to-one assignment of ids to people (Ristani et al., 2016). Boxes are
-    the detections, so what the detector misses is held against no tracker.
+    `idf1`: 2 x true / (boxes of people + boxes with an id), where true are the boxes whose id is
+    that of their person in the best one-to-one assignment of ids to people (Ristani et al., 2016).
+    Only detected boxes count, so no tracker is blamed for what the detector misses. `named`: share
+    of the boxes of people that have an id: a tracker that names few cannot switch often.
     """
 
     switches: int
     idf1: float
+    named: float
     ids: int
     people: int
 
@@ -194,7 +194,10 @@ def quality(frames: Sequence[SceneFrame], ids: Ids) -> Quality:
     for (person, name), count in together.items():
         table[people.index(person), names.index(name)] = count
     true = table[linear_sum_assignment(-table)].sum()
-    return Quality(switches, float(2 * true / max(1, real + given)), len(names), len(people))
-
-
-Tracker = Callable[[Sequence[SceneFrame]], Ids]
+    return Quality(
+        switches,
+        idf1=float(2 * true / max(1, real + given)),
+        named=sum(together.values()) / max(1, real),
+        ids=len(names),
+        people=len(people),
+    )

@@ -1,6 +1,7 @@
 """Haar cascades, which OpenCV includes: the detector if YuNet's file is unavailable.
 
-They find no landmarks, are slower, and miss faces that YuNet finds: they find 32 of 43 on the same nine pictures.
+They find no landmarks, are slower, and miss faces that YuNet finds: they find 32 of 43 on the same
+nine pictures.
 """
 
 import math

@@ -13,6 +13,9 @@ from typing import Any, Final, TypeAlias
 # it at once.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+# Without a home folder, Keras would make a folder named ~ in the current one for its settings.
+if os.path.expanduser("~") == "~":  # noqa: PTH111 - pathlib raises RuntimeError
+    os.environ.setdefault("KERAS_HOME", f"{os.devnull}/keras")
 
 import keras
 import numpy as np

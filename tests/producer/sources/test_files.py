@@ -54,7 +54,7 @@ def pixels(content: Picture | None) -> Pixels:
     ],
 )
 @pytest.mark.parametrize("size", [(64, 48), (322, 242)])
-def test_every_codec_gives_every_frame_in_order(
+def test_every_codec_delivers_every_frame_in_order(
     fourcc: str, name: str, size: tuple[int, int], tmp_path: Path
 ) -> None:
     frames = read(write_video(tmp_path / name, fourcc, size, frames=8))
@@ -65,7 +65,7 @@ def test_every_codec_gives_every_frame_in_order(
 
 
 @pytest.mark.parametrize("size", [(321, 243), (33, 17)])
-def test_odd_sizes_are_kept(size: tuple[int, int], tmp_path: Path) -> None:
+def test_odd_picture_sizes_are_kept(size: tuple[int, int], tmp_path: Path) -> None:
     # FFmpeg's encoders make them even; OpenCV's own does not.
     writer = cv2.VideoWriter(
         str(tmp_path / "a.avi"), cv2.CAP_OPENCV_MJPEG, cv2.VideoWriter.fourcc(*"MJPG"), 20, size
@@ -76,13 +76,13 @@ def test_odd_sizes_are_kept(size: tuple[int, int], tmp_path: Path) -> None:
     assert pixels(frames[0]).shape == (size[1], size[0], 3)
 
 
-def test_motion_jpeg_is_not_decoded(tmp_path: Path) -> None:
+def test_motion_jpeg_is_passed_through(tmp_path: Path) -> None:
     frames = read(write_video(tmp_path / "a.avi", "MJPG"))
     assert all(isinstance(frame, bytes) for frame in frames)
 
 
 @pytest.mark.parametrize("fourcc", ["mp4v", "MJPG"])
-def test_rotation_in_the_file_is_honoured(fourcc: str, tmp_path: Path) -> None:
+def test_rotation_of_a_file_is_applied(fourcc: str, tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", fourcc)
     turn_mp4(path)
     turned = pixels(read(path)[5])
@@ -90,7 +90,7 @@ def test_rotation_in_the_file_is_honoured(fourcc: str, tmp_path: Path) -> None:
     assert turned[40:].min() > turned[:24].max()
 
 
-def test_a_file_whose_tail_is_cut_off_gives_what_is_there_and_says_so(
+def test_truncated_file_delivers_its_frames_and_logs_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = write_video(tmp_path / "a.avi", "MJPG", (640, 480), frames=20)
@@ -103,14 +103,14 @@ def test_a_file_whose_tail_is_cut_off_gives_what_is_there_and_says_so(
     assert "ends early" in caplog.text
 
 
-def test_a_file_without_its_index_is_refused(tmp_path: Path) -> None:
+def test_file_without_an_index_is_refused(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", "mp4v", frames=30)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(SourceUnavailableError, match="no video in this file"):
+    with pytest.raises(SourceUnavailableError, match="not a video that FFmpeg can read"):
         read(path)
 
 
-def test_pictures_of_a_folder_come_by_name_upright_and_the_damaged_are_left_out(
+def test_folder_delivers_valid_pictures_upright_in_order_of_name(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "0.png").write_bytes(huge_png())

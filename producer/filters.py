@@ -1,4 +1,4 @@
-"""Frame pacing, and the filters that decide which frames are sent."""
+"""The filters that decide which frames are sent, and the pacing of files."""
 
 from typing import Final
 
@@ -24,14 +24,14 @@ _CELL_CHANGED: Final = 8
 _AT_LEAST_EVERY_S: Final = 1.0
 
 
-class RateCap:
-    """Rate limiter: admits at most `fps` frames a second, evenly spaced by their timestamps."""
+class RateLimiter:
+    """Rate limiter: allows at most `fps` frames a second, evenly spaced by their timestamps."""
 
     def __init__(self, fps: float | None) -> None:
         self._interval_s: Final = 1 / fps if fps else 0.0
         self._due_s: float | None = None
 
-    def admits(self, time_s: float) -> bool:
+    def allows(self, time_s: float) -> bool:
         """Return whether to send the frame with this timestamp. Timestamps must not go back."""
         if self._due_s is None or not self._interval_s:
             self._due_s = time_s
@@ -65,8 +65,8 @@ class Pacer:
         return min(max(0.0, wait_s), _MAX_WAIT_S)
 
 
-class Backlog:
-    """Detects frames that were delayed on their way from the camera.
+class LateFrameFilter:
+    """Drops frames that were delayed on their way from the camera.
 
     A stream that was held up, by probing at its start or by the network, delivers the frames that
     it kept in one burst. Absolute transit time is unknown, because the camera's clock is
@@ -79,25 +79,25 @@ class Backlog:
         self._before: tuple[float, float] | None = None
         self._least_s: float | None = None
         self._late_since_s: float | None = None
-        self._believed = True
+        self._clock_trusted = True
 
-    def is_late(self, arrived_s: float, position_s: float) -> bool:
-        """Return whether this frame was queued on its way.
+    def allows(self, arrived_s: float, position_s: float) -> bool:
+        """Return whether to send the frame, because it was not queued on its way.
 
         `position_s` is the frame's own timestamp.
         """
-        if not self._believed:
-            return False
-        if not self._lags(arrived_s, position_s):
+        if not self._clock_trusted:
+            return True
+        if not self._is_late(arrived_s, position_s):
             self._late_since_s = None
-            return False
+            return True
         if self._late_since_s is None:
             self._late_since_s = arrived_s
         # A backlog does not last this long: the camera's clock is wrong, so stop using it.
-        self._believed = arrived_s - self._late_since_s < _BACKLOG_LASTS_S
-        return self._believed
+        self._clock_trusted = arrived_s - self._late_since_s < _BACKLOG_LASTS_S
+        return not self._clock_trusted
 
-    def _lags(self, arrived_s: float, position_s: float) -> bool:
+    def _is_late(self, arrived_s: float, position_s: float) -> bool:
         took_s = arrived_s - position_s
         before, self._before = self._before, (arrived_s, position_s)
         if before is None:
@@ -112,12 +112,11 @@ class Backlog:
         return self._least_s is None or took_s - self._least_s > _JITTER_S
 
 
-class MotionGate:
-    """Motion filter: skips frames that barely differ from the last admitted frame.
+class MotionFilter:
+    """Skips frames that barely differ from the last frame sent.
 
     A frame is skipped if less than the share `min_motion` of the picture changed since the last
-    admitted frame. One frame a second is admitted regardless. If `min_motion` is 0, every frame is
-    admitted.
+    frame sent. One frame a second is sent regardless. If `min_motion` is 0, every frame is sent.
     """
 
     def __init__(self, min_motion: float) -> None:
@@ -126,7 +125,7 @@ class MotionGate:
         self._sent_s = 0.0
         self._before_s = 0.0
 
-    def admits(self, picture: Picture, arrived_s: float) -> bool:
+    def allows(self, picture: Picture, arrived_s: float) -> bool:
         """Return whether to send the frame.
 
         `arrived_s` must not go back. Raises UndecodableFrameError.

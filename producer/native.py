@@ -1,12 +1,14 @@
-"""Capture what native code writes to standard error: hide it, redact it, and extract reasons."""
+"""Containment of native code, such as FFmpeg and OpenCV: its messages and its memory."""
 
 import ctypes
 import logging
 import os
 import re
+import resource
 import sys
 import threading
 from collections import deque
+from pathlib import Path
 from typing import Final
 
 from emotion_streams.redaction import redact
@@ -16,30 +18,33 @@ _log = logging.getLogger(__name__)
 _MARKER: Final = "\x1e all was read \x1e"
 _CATCH_UP_S: Final = 0.5
 
+_MEMORY_BYTES: Final = 1 << 30
+"""More memory than any camera's stream needs. A hostile stream must not exhaust the machine."""
+
 _REASONS: Final = (
     (re.compile(r"Failed to resolve hostname ([^:\s]+)"), r"the name \1 cannot be resolved"),
     (re.compile(r"Connection refused"), "connection refused"),
     (re.compile(r"No route to host|Network is unreachable"), "the host cannot be reached"),
     (re.compile(r"\b401\b.*Unauthor"), "401: user or password is missing or wrong"),
-    (re.compile(r"\b403\b.*Forbid"), "403: this user may not see it"),
-    (re.compile(r"\b404\b.*Not Found", re.IGNORECASE), "404: no such stream there"),
+    (re.compile(r"\b403\b.*Forbid"), "403: access denied for this user"),
+    (re.compile(r"\b404\b.*Not Found", re.IGNORECASE), "404: no such stream"),
     (re.compile(r"\b([45]\d\d) \(?([A-Z][A-Za-z ]+)"), r"the server answered \1 \2"),
     (
         re.compile(
             r"certificate verify failed|unable to get local issuer|self.signed", re.IGNORECASE
         ),
-        "its certificate cannot be trusted: install its authority, or set tls_verify: false",
+        "certificate not trusted: install its authority, or set tls_verify: false",
     ),
     (
         re.compile(r"not on whitelist|[Ff]ormat not on whitelist"),
-        "it sends what is not a camera's stream, such as a playlist",
+        "not a camera stream, for example a playlist",
     ),
-    (re.compile(r"Stream timeout triggered"), "timeout: nothing came within the time limit"),
-    (re.compile(r"Connection timed out"), "timeout: no answer to the connection"),
+    (re.compile(r"Stream timeout triggered"), "timed out: no data within the time limit"),
+    (re.compile(r"Connection timed out"), "timed out: no response to the connection"),
 )
 
 
-class NativeErrors:
+class NativeStderr:
     """Redirects the file descriptors 1 and 2 of this process to a pipe, and reads it.
 
     Python's `sys.stdout` and `sys.stderr` keep the original descriptors. FFmpeg and OpenCV report
@@ -101,3 +106,9 @@ class NativeErrors:
                 with self._lock:
                     self._lines.append(text)
                 _log.debug("native: %s", text)
+
+
+def limit_memory() -> None:
+    """Limit the address space to what is mapped now, libraries for the most part, plus 1 GiB."""
+    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (mapped + _MEMORY_BYTES,) * 2)

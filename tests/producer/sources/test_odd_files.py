@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from producer.gates import Pacer
+from producer.filters import Pacer
 from producer.picture import decode
 from producer.source import (
     EndOfSourceError,
@@ -25,7 +25,7 @@ from producer.sources.demo import DemoSource
 from producer.sources.file import FileSource
 from producer.sources.folder import FolderSource
 from tests.peers.pictures import interlaced_avi, jpeg, picture, turned_tiff, write_video
-from tests.producer.test_probe import probe
+from tests.producer.test_probe import run_probe
 
 NOT_UTF8 = os.fsdecode(b"caf\xe9")
 
@@ -47,7 +47,7 @@ def first(path: Path) -> Pixels:
     return pixels
 
 
-def test_recordings_that_are_hours_apart_go_on_within_seconds() -> None:
+def test_gap_of_hours_between_timestamps_is_played_within_seconds() -> None:
     pacer = Pacer()
     assert pacer.wait_s(100.0, 0.0) == 0
     assert pacer.wait_s(100.0, 0.04) == pytest.approx(0.04)
@@ -56,7 +56,7 @@ def test_recordings_that_are_hours_apart_go_on_within_seconds() -> None:
 
 
 @pytest.mark.parametrize("name", ["16:38:41.mp4", f"{NOT_UTF8}.mp4", "file:a.mp4"])
-def test_a_video_is_read_whatever_its_name(
+def test_video_is_read_with_any_file_name(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -64,7 +64,7 @@ def test_a_video_is_read_whatever_its_name(
     assert first(Path(name)).shape == (48, 64, 3)
 
 
-def test_a_looped_video_of_an_odd_name_keeps_no_descriptors(tmp_path: Path) -> None:
+def test_looped_video_with_an_odd_name_leaks_no_descriptors(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.avi", "MJPG", frames=2).rename(tmp_path / f"{NOT_UTF8}.avi")
     source = FileSource(path, True, 5, 5)
     source.open()
@@ -76,9 +76,7 @@ def test_a_looped_video_of_an_odd_name_keeps_no_descriptors(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("name", [f"{NOT_UTF8}.jpg", f"{NOT_UTF8}.png"])
-def test_a_folder_with_a_name_that_is_not_utf8_gives_its_pictures(
-    name: str, tmp_path: Path
-) -> None:
+def test_folder_whose_name_is_not_utf8_is_read(name: str, tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(jpeg(64, 48))
     ok, content = cv2.imencode(Path(name).suffix, picture(64, 48))
     assert ok
@@ -95,7 +93,7 @@ def test_a_folder_with_a_name_that_is_not_utf8_gives_its_pictures(
     assert done.stdout == "[(48, 64, 3), (48, 64, 3)]\n"
 
 
-def test_damaged_pictures_are_named_once_with_a_count(
+def test_damaged_pictures_are_logged_once_with_a_count(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "a.jpg").write_bytes(jpeg(64, 48))
@@ -118,7 +116,7 @@ def test_damaged_pictures_are_named_once_with_a_count(
     warning.encode()
 
 
-def test_damaged_frames_of_a_video_are_counted_in_one_warning(
+def test_damaged_frames_of_a_video_are_logged_in_one_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = write_video(tmp_path / "a.avi", "MJPG", frames=5)
@@ -137,7 +135,7 @@ def test_damaged_frames_of_a_video_are_counted_in_one_warning(
     assert warning.startswith("1 of 5 frames cannot be decoded, such as: ")
 
 
-def test_a_picture_of_a_thousand_scans_does_not_hang_a_folder(tmp_path: Path) -> None:
+def test_picture_with_a_thousand_scans_does_not_hang_a_folder(tmp_path: Path) -> None:
     sound = jpeg(64, 48)
     (tmp_path / "a.jpg").write_bytes(
         sound[:-2] + 1000 * sound[sound.find(b"\xff\xda") : -2] + sound[-2:]
@@ -150,7 +148,7 @@ def test_a_picture_of_a_thousand_scans_does_not_hang_a_folder(tmp_path: Path) ->
         source.retrieve()
 
 
-def test_a_probe_looks_at_more_than_the_first_frame_of_a_short_file(tmp_path: Path) -> None:
+def test_probe_examines_more_than_the_first_frame_of_a_short_file(tmp_path: Path) -> None:
     portrait = DemoSource()
     portrait.open()
     portrait.grab()
@@ -163,23 +161,23 @@ def test_a_probe_looks_at_more_than_the_first_frame_of_a_short_file(tmp_path: Pa
     for frame in (np.zeros_like(shown), np.zeros_like(shown), shown):
         writer.write(frame)
     writer.release()
-    assert "face seen    yes" in probe(str(tmp_path / "a.avi")).stdout
+    assert "face seen    yes" in run_probe(str(tmp_path / "a.avi")).stdout
 
 
-def test_a_fifo_named_like_a_picture_does_not_hang_the_folder(tmp_path: Path) -> None:
+def test_fifo_named_like_a_picture_does_not_hang_the_folder(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.jpg")
     (tmp_path / "b.jpg").write_bytes(jpeg(64, 48))
     source = FolderSource(tmp_path, 10, loop=False)
     assert source.open().width == 64
 
 
-def test_a_fifo_is_said_to_be_one(tmp_path: Path) -> None:
+def test_fifo_as_a_source_is_refused_with_the_reason(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.mp4")
     with pytest.raises(NoSuchSourceError, match="not a file; a FIFO"):
         FileSource(tmp_path / "a.mp4", False, 5, 5).open()
 
 
-def test_a_tiff_is_turned_as_it_asks(tmp_path: Path) -> None:
+def test_orientation_of_a_tiff_is_applied(tmp_path: Path) -> None:
     turned_tiff(tmp_path / "a.tiff", picture(64, 48, 5))
     source = FolderSource(tmp_path, 10, loop=False)
     source.open()
@@ -202,7 +200,7 @@ def extent(pixels: Pixels) -> tuple[int, int]:
 
 @pytest.mark.parametrize("codec", ["mjpeg", "libx264"])
 @pytest.mark.parametrize(("size", "aspect"), [((120, 240), "2/1"), ((240, 120), "1/2")])
-def test_pixels_that_are_not_square_become_square(
+def test_video_with_non_square_pixels_is_resized_to_square_pixels(
     codec: str, size: tuple[int, int], aspect: str, tmp_path: Path
 ) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), circle(*size))
@@ -217,7 +215,7 @@ def test_pixels_that_are_not_square_become_square(
     assert across == pytest.approx(down, abs=6)
 
 
-def test_both_fields_of_interlaced_motion_jpeg_are_shown(tmp_path: Path) -> None:
+def test_interlaced_motion_jpeg_delivers_both_fields(tmp_path: Path) -> None:
     shown = first(interlaced_avi(tmp_path / "a.avi", circle(240, 240)))
     assert shown.shape == (240, 240, 3)
     across, down = extent(shown)

@@ -6,17 +6,17 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 
 
-class Slot(Generic[Item]):
+class LatestValue(Generic[Item]):
     """Mailbox that holds at most one item.
 
     A newer item replaces an item that was not taken. So neither side waits for the other, and
-    memory is bounded. A producer that can wait may use `wait_until_wanted` before each item.
+    memory is bounded. A producer that can wait may use `wait_for_demand` before each item.
     """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._item: Item | None = None
-        self._wanted = False
+        self._demand = False
         self._closed = False
 
     def put(self, item: Item) -> bool:
@@ -30,30 +30,30 @@ class Slot(Generic[Item]):
     def take(self, timeout_s: float) -> Item | None:
         """Wait for the item and remove it. Return None on a timeout, or if closed and empty."""
         with self._changed:
-            self._wanted = True
+            self._demand = True
             self._changed.notify_all()
             self._changed.wait_for(lambda: self._item is not None or self._closed, timeout_s)
             item, self._item = self._item, None
             if item is not None:
-                self._wanted = False
+                self._demand = False
             return item
 
-    def wait_until_wanted(self, timeout_s: float) -> bool:
-        """Wait until a consumer asks for an item and the slot is empty.
+    def wait_for_demand(self, timeout_s: float) -> bool:
+        """Wait until a consumer asks for an item and the mailbox is empty.
 
         Return False on a timeout.
         """
         with self._changed:
-            return self._changed.wait_for(lambda: self._wanted and self._item is None, timeout_s)
+            return self._changed.wait_for(lambda: self._demand and self._item is None, timeout_s)
 
     def close(self) -> None:
-        """Announce that no item follows. An item in the slot can still be taken."""
+        """Announce that no item follows. An item in the mailbox can still be taken."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     @property
     def finished(self) -> bool:
-        """Whether the slot is closed and its last item was taken."""
+        """Whether the mailbox is closed and its last item was taken."""
         with self._changed:
             return self._closed and self._item is None

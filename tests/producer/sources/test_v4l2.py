@@ -12,7 +12,7 @@ def source(camera: FakeVideoCapture) -> V4l2Source:
     return V4l2Source("/dev/video9", (320, 240), 20, 1, lambda *_: camera.as_cv2())
 
 
-def test_format_size_and_rate_are_asked_for_in_the_order_that_drivers_need() -> None:
+def test_format_size_and_rate_are_requested_in_the_order_that_drivers_need() -> None:
     camera = FakeVideoCapture()
     opened = source(camera).open()
     assert camera.asked[:4] == [
@@ -24,7 +24,7 @@ def test_format_size_and_rate_are_asked_for_in_the_order_that_drivers_need() -> 
     assert (opened.width, opened.height, opened.fps, opened.codec) == (320, 240, 20, "mjpg")
 
 
-def test_the_cameras_own_jpeg_comes_through() -> None:
+def test_camera_jpeg_is_passed_through() -> None:
     usb = source(FakeVideoCapture())
     usb.open()
     usb.grab()
@@ -33,7 +33,7 @@ def test_the_cameras_own_jpeg_comes_through() -> None:
     assert picture.startswith(b"\xff\xd8")
 
 
-def test_a_camera_without_mjpg_gives_pixels() -> None:
+def test_camera_without_mjpg_delivers_pixels() -> None:
     usb = source(FakeVideoCapture(gives_mjpg=False))
     assert usb.open().codec == "yuyv"
     usb.grab()
@@ -42,7 +42,7 @@ def test_a_camera_without_mjpg_gives_pixels() -> None:
     assert picture.shape == (240, 320, 3)
 
 
-def test_a_damaged_frame_is_one_frame() -> None:
+def test_damaged_frame_affects_no_other_frame() -> None:
     camera = FakeVideoCapture()
     usb = source(camera)
     usb.open()
@@ -55,15 +55,13 @@ def test_a_damaged_frame_is_one_frame() -> None:
     assert usb.retrieve()
 
 
-def test_a_camera_that_is_pulled_out_is_said_to_be_and_comes_back() -> None:
+def test_unplugged_camera_is_reported_and_reopened() -> None:
     camera = FakeVideoCapture()
     usb = source(camera)
     usb.open()
     usb.grab()
     camera.plugged = False
-    with pytest.raises(
-        SourceUnavailableError, match="/dev/video9 gives no frames: it was unplugged"
-    ):
+    with pytest.raises(SourceUnavailableError, match="/dev/video9 delivers no frames: unplugged"):
         usb.grab()
     usb.close()
     with pytest.raises(SourceUnavailableError, match="no such device"):

@@ -13,8 +13,9 @@ import pytest
 
 import producer.sources
 from emotion_streams.jpeg import read_header
-from producer.camera_settings import SourceKind, source_kind
 from producer.config import parse_camera
+from producer.native import NativeStderr
+from producer.settings import SourceKind, source_kind
 from producer.source import (
     EndOfSourceError,
     Format,
@@ -25,7 +26,6 @@ from producer.source import (
 )
 from producer.sources import make_source
 from producer.sources.v4l2 import V4l2Source
-from producer.stderr import NativeErrors
 from tests.peers.mjpeg_server import MjpegServer
 from tests.peers.pictures import jpeg, write_video
 from tests.peers.producer import PASSWORD
@@ -97,7 +97,7 @@ CASES = [demo, file, mjpeg_file, folder, v4l2, http, rtsp_h264, rtsp_h264_over_u
 
 
 def source(where: str | Path, **settings: object) -> Source:
-    return make_source(parse_camera({"source": str(where), **settings}, {}), NativeErrors())
+    return make_source(parse_camera({"source": str(where), **settings}, {}), NativeStderr())
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +140,7 @@ def size(picture: Picture) -> tuple[int, int]:
     return picture.shape[1], picture.shape[0]
 
 
-def test_the_suite_leaves_no_source_out(tmp_path: Path, places: Places) -> None:
+def test_suite_covers_every_source(tmp_path: Path, places: Places) -> None:
     modules = [
         importlib.import_module(f"producer.sources.{module.name}")
         for module in pkgutil.iter_modules(producer.sources.__path__)
@@ -162,7 +162,7 @@ def test_the_suite_leaves_no_source_out(tmp_path: Path, places: Places) -> None:
     assert made == existing
 
 
-def test_it_gives_whole_pictures_of_the_size_it_says_then_ends_or_goes_on(
+def test_source_delivers_whole_pictures_of_the_reported_size(
     any_source: Source,
 ) -> None:
     opened = any_source.open()
@@ -175,7 +175,7 @@ def test_it_gives_whole_pictures_of_the_size_it_says_then_ends_or_goes_on(
 
 
 @pytest.mark.parametrize("case", [mjpeg_file, v4l2, http, rtsp_mjpeg])
-def test_motion_jpeg_comes_as_the_camera_made_it(
+def test_motion_jpeg_is_passed_through_unchanged(
     case: Callable[[Places], contextlib.AbstractContextManager[Source]], places: Places
 ) -> None:
     with case(places) as camera:
@@ -184,7 +184,7 @@ def test_motion_jpeg_comes_as_the_camera_made_it(
         camera.close()
 
 
-def test_its_own_timestamps_never_go_back(any_source: Source) -> None:
+def test_timestamps_never_decrease(any_source: Source) -> None:
     any_source.open()
     times = [time for time in (any_source.grab() for _ in range(FRAMES)) if time is not None]
     assert times == sorted(times)
@@ -193,7 +193,7 @@ def test_its_own_timestamps_never_go_back(any_source: Source) -> None:
         assert times[0] == pytest.approx(0, abs=0.1)
 
 
-def test_closed_it_may_be_opened_again_and_starts_anew(any_source: Source) -> None:
+def test_closed_source_can_be_reopened_from_its_start(any_source: Source) -> None:
     for _ in range(2):
         any_source.open()
         assert size(next(frames(any_source)))
@@ -201,7 +201,7 @@ def test_closed_it_may_be_opened_again_and_starts_anew(any_source: Source) -> No
     any_source.close()
 
 
-def test_what_was_grabbed_need_not_be_retrieved(any_source: Source) -> None:
+def test_grabbed_frame_need_not_be_retrieved(any_source: Source) -> None:
     any_source.open()
     for _ in range(3):
         any_source.grab()
@@ -209,9 +209,7 @@ def test_what_was_grabbed_need_not_be_retrieved(any_source: Source) -> None:
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
-def test_what_has_an_end_starts_again_where_it_loops(
-    kind: str, tmp_path: Path, places: Places
-) -> None:
+def test_looped_source_restarts_at_its_end(kind: str, tmp_path: Path, places: Places) -> None:
     make: Callable[[Places], contextlib.AbstractContextManager[Source]] = {
         "file": file, "folder": folder,
     }[kind]  # fmt: skip
@@ -230,12 +228,12 @@ def test_what_has_an_end_starts_again_where_it_loops(
         ("{tmp}", "no picture in this folder"),
         ("9", "/dev/video9: no such device"),
         ("/dev/v4l/by-id/usb-none", "no such device .present: "),
-        ("{tmp}/text.mp4", "no video"),
+        ("{tmp}/text.mp4", "not a video"),
         (f"http://joe:{quote(PASSWORD, safe='')}@127.0.0.1:1/x", "127.0.0.1:1/x: "),
         (f"rtsp://joe:{quote(PASSWORD, safe='')}@127.0.0.1:1/x", "127.0.0.1:1/x: "),
     ],
 )
-def test_what_cannot_be_opened_says_what_and_why(
+def test_source_that_cannot_be_opened_reports_the_reason(
     where: str, complaint: str, tmp_path: Path
 ) -> None:
     if "text" in where:

@@ -1,0 +1,106 @@
+"""Child processes: how they are stopped, and that none outlives its parent."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from service.supervision import ChildProcess, ProcessCrashedError, exit_text
+from tests.servers import eventually
+
+SLEEPS = ("sleep", "60")
+IGNORES_SIGTERM = (
+    "sh", "-c", "trap '' TERM; echo ready; sleep 60 & echo $!; wait; sleep 60",
+)  # fmt: skip
+
+
+def exists(pid: int) -> bool:
+    """Whether a process runs; one that ended and was not reaped does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def test_sigterm_stops_a_process_at_once() -> None:
+    async def run() -> None:
+        process = await ChildProcess.start(SLEEPS, {})
+        started = time.monotonic()
+        assert await process.stop(30) == -signal.SIGTERM
+        assert time.monotonic() - started < 10
+
+    asyncio.run(run())
+
+
+def test_process_that_ignores_sigterm_is_killed_with_its_children_after_the_grace() -> None:
+    async def run() -> None:
+        process = await ChildProcess.start(IGNORES_SIGTERM, {}, stdout=subprocess.PIPE)
+        assert process.io.stdout is not None
+        assert await process.io.stdout.readline() == b"ready\n"
+        grandchild = int(await process.io.stdout.readline())
+        started = time.monotonic()
+        assert await process.stop(0.3) == -signal.SIGKILL
+        assert time.monotonic() - started >= 0.3
+        eventually(lambda: not exists(grandchild))
+
+    asyncio.run(run())
+
+
+def test_cancelled_stop_kills_the_process() -> None:
+    async def run() -> None:
+        process = await ChildProcess.start(IGNORES_SIGTERM, {}, stdout=subprocess.PIPE)
+        assert process.io.stdout is not None
+        await process.io.stdout.readline()
+        stopping = asyncio.create_task(process.stop(60))
+        await asyncio.sleep(0)
+        stopping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await stopping
+        assert not exists(process.pid)
+
+    asyncio.run(run())
+
+
+def test_stop_returns_the_code_of_a_process_that_ended_before() -> None:
+    async def run() -> None:
+        process = await ChildProcess.start(("sh", "-c", "exit $CODE"), {"CODE": "3"})
+        assert await process.wait() == 3
+        assert await process.stop(1) == 3
+
+    asyncio.run(run())
+
+
+def test_process_that_cannot_be_started_is_a_crash_with_the_reason() -> None:
+    async def run() -> None:
+        with pytest.raises(ProcessCrashedError, match=r"could not be started: .*No such file"):
+            await ChildProcess.start(("/does/not/exist",), {})
+
+    asyncio.run(run())
+
+
+def test_child_dies_with_a_parent_that_is_killed() -> None:
+    script = (
+        "import asyncio\n"
+        "from service.supervision import ChildProcess\n"
+        "async def main():\n"
+        "    process = await ChildProcess.start(('sleep', '60'), {})\n"
+        "    print(process.pid, flush=True)\n"
+        "    await process.wait()\n"
+        "asyncio.run(main())\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        assert exists(child)
+        parent.kill()
+    eventually(lambda: not exists(child))
+
+
+@pytest.mark.parametrize(("code", "text"), [(3, "exit code 3"), (-9, "signal SIGKILL")])
+def test_exit_text_names_the_code_or_the_signal(code: int, text: str) -> None:
+    assert exit_text(code) == text
