@@ -181,7 +181,7 @@ def _share(fields: wire.Fields, name: str) -> float | None:
 
 
 def _place(fields: wire.Fields, name: str) -> int | None:
-    return fields.moment(name) if fields.has(name) else None
+    return fields.timestamp_ms(name) if fields.has(name) else None
 
 
 def _member(kind: type[Member], text: str, name: str) -> Member:

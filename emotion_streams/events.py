@@ -192,7 +192,7 @@ class EmotionEvent:
             # Absent from events of earlier workers.
             faces_omitted=fields.integer("faces_omitted", 0) if fields.has("faces_omitted") else 0,
             detect_side=fields.integer("detect_side", 1) if fields.has("detect_side") else None,
-            position_ms=fields.moment("position_ms") if fields.has("position_ms") else None,
+            position_ms=fields.timestamp_ms("position_ms") if fields.has("position_ms") else None,
         )
 
 

@@ -61,5 +61,5 @@ class Frame:
             capture_drops=fields.integer("capture_drops", 0),
             skipped=fields.integer("skipped", 0),
             max_age_ms=fields.integer("max_age_ms", 1) if fields.has("max_age_ms") else None,
-            position_ms=fields.moment("position_ms") if fields.has("position_ms") else None,
+            position_ms=fields.timestamp_ms("position_ms") if fields.has("position_ms") else None,
         )

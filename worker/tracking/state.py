@@ -84,5 +84,5 @@ class TrackingState:
             packing.parse_minute(fields.map("minute")),
             fields.text("session_id"),
             fields.integer("seq", -1),
-            fields.moment("recorded_ms") if fields.has("recorded_ms") else None,
+            fields.timestamp_ms("recorded_ms") if fields.has("recorded_ms") else None,
         )
