@@ -4,6 +4,13 @@ Runs as fast as this machine can. The tables depend on the file and the models a
 machine's load, and not on interruptions.
 """
 
+import os
+
+if __name__ == "__main__":
+    # cv2 reads them when it is imported. The producer logs what is wrong with a file, once.
+    os.environ["OPENCV_FFMPEG_LOGLEVEL"] = "-8"
+    os.environ["OPENCV_LOG_LEVEL"] = "SILENT"
+
 import argparse
 import asyncio
 import contextlib

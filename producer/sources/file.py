@@ -52,6 +52,10 @@ class FileSource:
             )
         if not self._path.is_file():
             raise NoSuchSourceError(f"{self._shown}: no such file")
+        if not os.access(self._path, os.R_OK):
+            raise NoSuchSourceError(f"{self._shown}: this user may not read it")
+        if not self._path.stat().st_size:
+            raise NoSuchSourceError(f"{self._shown}: the file is empty")
         self._last_s = -1.0
         self._offset_s = 0.0
         return self._start_round()

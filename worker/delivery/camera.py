@@ -286,14 +286,23 @@ class CameraPipeline:
                 extra={"camera": self._stream.camera},
             )
 
+    @property
+    def _is_idle(self) -> bool:
+        return not self._queue and not self._uncommitted_ids and self._in_flight.empty()
+
     async def _close_if_silent(self) -> None:
         """End the tracks and the minute if the camera has sent nothing for a while."""
-        is_idle = not self._queue and not self._uncommitted_ids and self._in_flight.empty()
-        silent_s = time.monotonic() - self._last_read_at
-        if not (is_idle and silent_s >= SILENCE_S and self._tracker.state.is_open):
+        if not (self._is_idle and self._tracker.state.is_open):
             return
         recording = await retry_forever(self._stream.recording_state, self._failed)
-        if recording is RecordingState.RUNNING and silent_s < RECORDING_SILENCE_S:
+        if recording is RecordingState.ENDED:
+            # Its last frames may have been stored since the last read.
+            await retry_forever(lambda: self._read(None), self._failed)
+            if not self._is_idle:
+                return
+        elif time.monotonic() - self._last_read_at < (
+            RECORDING_SILENCE_S if recording else SILENCE_S
+        ):
             return
         now_ms = None if recording else round(self._context.clock_ms())
         step = self._tracker.close_silent(now_ms)
