@@ -17,6 +17,7 @@ from analyse.tables import EPISODE_COLUMNS, FACE_COLUMNS
 from emotion_streams.emotions import EMOTIONS
 from tests.analyse.command import Command, analyse
 from tests.faults.processes import ROOT
+from tests.gateway import browser
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -196,3 +197,23 @@ def test_parquet_without_pyarrow_is_refused_in_one_line(tmp_path: Path) -> None:
     )
     assert ended.returncode == 2
     assert "pip install pyarrow" in ended.stderr
+
+
+def test_the_annotated_video_plays_in_a_browser_to_its_end(results: Path) -> None:
+    browser.require()
+    with browser.Browser() as window:
+        window.open((results / "annotated.mp4").as_uri())
+        window.find("video")
+        window.js("const v = document.querySelector('video'); v.playbackRate = 4; v.play()")
+        window.wait(lambda: window.js("return document.querySelector('video').ended"))
+        played = "document.querySelector('video').getVideoPlaybackQuality().totalVideoFrames"
+        assert window.js(f"return {played}") > FRAMES / 2, "a busy browser drops some"
+
+
+def test_the_report_shows_charts_and_has_nothing_to_complain_of(results: Path) -> None:
+    browser.require()
+    with browser.Browser() as window:
+        window.open((results / "report.html").as_uri())
+        assert len(window.all("svg")) >= 3
+        assert window.js("return performance.getEntriesByType('resource').length") == 0
+        assert window.errors() == []
