@@ -31,7 +31,7 @@ from analyse.spool import Spool
 from analyse.system import System, SystemFailedError, running
 from deploy.children import end_with_make
 from deploy.redis_server import ServerUnavailableError
-from producer.source import SourceUnavailableError
+from producer.source import SourceUnavailableError, printable
 
 _STOPPED: Final = 130
 """Exit code after Ctrl-C, as of a shell."""
@@ -69,7 +69,7 @@ async def _run(arguments: argparse.Namespace, todo: Sequence[Clip]) -> int:
             try:
                 await job.run(stop)
             except (ClipFailedError, OSError) as error:
-                progress.say(f"{clip.path}: {error}")
+                progress.say(f"{printable(clip.path)}: {error}")
                 failed += 1
             except StoppedError:
                 progress.say(f"stopped; what is done is in {arguments.out}, --resume goes on")
@@ -97,12 +97,14 @@ class _Job:
             form = await asyncio.to_thread(read_format, self._clip.path)
         except SourceUnavailableError as error:
             self._clear()
-            raise ClipFailedError(str(error).removeprefix(f"{self._clip.path}: ")) from error
+            raise ClipFailedError(
+                str(error).removeprefix(f"{printable(self._clip.path)}: ")
+            ) from error
         failures = await self._analyse(form, stop)
         await self._write(form, failures, stop)
         self._progress.say(f"{self._name}: done, {self._clip.folder}")
 
-    async def _analyse(self, form: Format, stop: asyncio.Event) -> list[str]:
+    async def _analyse(self, form: Format, stop: asyncio.Event) -> Sequence[str]:
         duration_ms = 1000 * form.frames / form.fps if form.fps else 0
         self._progress.begin(f"{self._name}: analysing", duration_ms)
         analysis = Analysis(
@@ -114,7 +116,7 @@ class _Job:
             with contextlib.suppress(OSError):
                 write_tables(self._clip, self._wanted)
             raise
-        failures = await analysis.failures()
+        failures = analysis.failures
         if failures:
             self._progress.say(
                 f"{self._name}: {len(failures)} frames could not be analysed, such as: "

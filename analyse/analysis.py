@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from analyse.output import Clip
@@ -37,7 +37,10 @@ class StoppedError(Exception):
 
 
 class Analysis:
-    """The analysis of one file as `camera`; `on_position` is called with how far it is (ms)."""
+    """The analysis of one file as `camera`; `on_position` is called with how far it is (ms).
+
+    `failures`: why frames were not analysed, one text each.
+    """
 
     def __init__(
         self,
@@ -53,6 +56,8 @@ class Analysis:
         self._clip = clip
         self._spool = spool
         self._on_position = on_position
+        self.failures: tuple[str, ...] = ()
+        self._failures: tuple[str, ...] = ()  # of earlier runs
         self._ids = {EVENT: "0-0", EPISODE: "0-0"}
         self._streams = {EVENT: keys.emotions(camera), EPISODE: keys.episodes(camera)}
 
@@ -63,23 +68,25 @@ class Analysis:
         """
         checkpoint = self._spool.open()
         if checkpoint:
+            self._failures = checkpoint.failures
+            if checkpoint.is_complete:
+                self._spool.close()
+                self.failures = checkpoint.failures
+                return
             await self._restore(checkpoint)
         producer = await self._system.start_producer(self._camera, self._clip.path, *_PRODUCER)
         ending = asyncio.create_task(producer.wait())
+        is_complete = False
         try:
             await self._follow(ending, producer, stop)
+            is_complete = True
         finally:
             await producer.end(time.monotonic() + _GRACE_S)
             await ending
             self._system.children.remove(producer)
-            await self._save()
+            await self._save(is_complete=is_complete)
             self._spool.close()
             await self._client.zrem(keys.CAMERAS, self._camera)
-
-    async def failures(self) -> list[str]:
-        """Return why frames of the file were not analysed, one text each."""
-        entries = await self._client.xrange(keys.dead(self._camera), count=1000)
-        return [fields[b"reason"].decode(errors="replace") for _, fields in entries]
 
     async def _follow(
         self, ending: "asyncio.Task[int]", producer: Child, stop: asyncio.Event
@@ -121,22 +128,32 @@ class Analysis:
             self._on_position(int(self._ids[EVENT].partition("-")[0]))
         return count
 
-    async def _save(self) -> None:
+    async def _save(self, *, is_complete: bool = False) -> None:
         """Store a checkpoint, if the tracking state changed at all."""
         async with self._client.pipeline(transaction=True) as pipe:
             pipe.hgetall(keys.tracks(self._camera))
             for key in self._streams.values():
                 pipe.xrevrange(key, count=1)
-            tracks, event, episode = await pipe.execute()
+            pipe.xrange(keys.dead(self._camera))
+            tracks, event, episode, dead = await pipe.execute()
         while await self._read(None):
             pass
         frame_id = _last_frame(tracks)
+        failures = [
+            fields[b"reason"].decode(errors="replace")
+            for _, fields in dead
+            # A later frame is read again after a restart.
+            if is_complete or (frame_id and _key(fields[b"frame"].decode()) <= _key(frame_id))
+        ]
+        self.failures = (*self._failures, *failures)
         if frame_id is None:
             return
-        ids = [entries[0][0].decode() if entries else "" for entries in (event, episode)]
-        self._spool.save(Checkpoint(tracks, frame_id, *ids))
+        event_id, episode_id = _newest(event), _newest(episode)
+        self._spool.save(
+            Checkpoint(tracks, frame_id, event_id, episode_id, self.failures, is_complete)
+        )
         if event:  # they are on disk now
-            await self._client.xtrim(self._streams[EVENT], minid=ids[0], approximate=True)
+            await self._client.xtrim(self._streams[EVENT], minid=event_id, approximate=True)
 
     async def _restore(self, checkpoint: Checkpoint) -> None:
         """Continue after a checkpoint: the worker with its state, the producer with what follows.
@@ -160,6 +177,15 @@ def _last_frame(tracks: dict[bytes, Any]) -> str | None:
         return unpack(tracks[b"state"], _MAX_STATE_BYTES).text("frame_id")
     except (KeyError, MalformedMessageError):
         return None
+
+
+def _newest(entries: Sequence[tuple[bytes, Any]]) -> str:
+    return entries[0][0].decode() if entries else ""
+
+
+def _key(frame_id: str) -> tuple[int, int]:
+    milliseconds, _, number = frame_id.partition("-")
+    return int(milliseconds), int(number)
 
 
 def _reason(producer: Child, camera: str) -> str:

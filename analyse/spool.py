@@ -22,13 +22,16 @@ class Checkpoint:
     """A moment at which the records and the tracking state agree.
 
     `tracks`: the hash of the tracking state. `frame_id`: its last frame. `event_id`, `episode_id`:
-    the last entries of both streams at that moment, empty if there is none.
+    the last entries of both streams at that moment, empty if there is none. `failures`: why frames
+    before it were not analysed. `is_complete`: no frame follows.
     """
 
     tracks: dict[bytes, bytes]
     frame_id: str
     event_id: str
     episode_id: str
+    failures: tuple[str, ...] = ()
+    is_complete: bool = False
 
 
 class Spool:
@@ -98,7 +101,7 @@ class Spool:
     def _load(self) -> Checkpoint | None:
         try:
             fields: dict[str, Any] = msgpack.unpackb(
-                self._checkpoint.read_bytes(), strict_map_key=False
+                self._checkpoint.read_bytes(), strict_map_key=False, use_list=False
             )
         except FileNotFoundError:
             return None
