@@ -3,6 +3,7 @@ PYTHON ?= python3
 # In the environment, because every user can read the command lines of processes.
 export SOURCE ?= demo
 export ARGS ?=
+export SINKS ?=
 OUT ?= results
 SECONDS ?= 600
 SEED ?= 1
@@ -18,7 +19,7 @@ help: ## list the targets
 redis: .venv/installed-run ## a server at 127.0.0.1:6379 that keeps frames in memory alone
 	@exec $(BIN)/python -m deploy.redis_server
 
-run: .venv/installed-run ## analyse SOURCE (demo, 0, rtsp://..., a file) and print the events
+run: .venv/installed-run ## analyse SOURCE (demo, 0, rtsp://..., a file), deliver to SINKS (a file), print the events
 	@case "$(if $(filter command,$(origin SOURCE)),$$SOURCE)" in *://*@*|*://*\?*=*) \
 		echo "make: every user of this machine could read the password; write SOURCE before make:" >&2; \
 		echo "    SOURCE='rtsp://...' make run" >&2; exit 2;; esac

@@ -123,6 +123,8 @@ def commands(
     if arguments.blur_faces:
         page += ["--blur-faces", "true"]
     yield page, {}
+    if arguments.sinks:
+        yield ["sinks", "--metrics-port", "0", "--config", arguments.sinks], {}
 
 
 async def follow(

@@ -76,6 +76,12 @@ PROCESSES: Final = {
     "training": Process(
         "Count data, train, score, release and quantize models.", "training", "training", _TRAINING
     ),
+    "sink": Process(
+        "Deliver episodes, minutes and states to MQTT, webhooks and databases.",
+        "sinks",
+        "sinks",
+        (*_SERVICE, "paho", "httpx", "psycopg"),
+    ),
     "train": Process("Train a model.", "training", "training", _TRAINING, ("train",)),
     "evaluate": Process(
         "Score a model on labelled faces.", "training", "training", _TRAINING, ("evaluate",)

@@ -15,6 +15,7 @@ MAY_IMPORT = {
     "producer": {"emotion_streams", "service"},
     "worker": {"emotion_streams", "service"},
     "gateway": {"emotion_streams", "service"},
+    "sinks": {"emotion_streams", "service"},
     "training": {"emotion_streams", "worker"},
     "deploy": {"emotion_streams", "service"},
     "analyse": {"emotion_streams", "service", "producer", "gateway", "deploy"},

@@ -63,8 +63,8 @@ class WorkerSettings(ServiceSettings):
     keep_events: int = Field(
         10_000,
         ge=1,
-        description="events kept per camera: 10000 are 17 minutes at 10 fps and 6 MB with a face "
-        "each, 864000 are 24 hours and 515 MB",
+        description="events, and as many episodes, kept per camera: 10000 events are 17 minutes at "
+        "10 fps and 6 MB with a face each, 864000 are 24 hours and 515 MB",
     )
     keep_hours: float = Field(
         24.0,
