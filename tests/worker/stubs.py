@@ -49,6 +49,7 @@ class Indifferent:
         self.gate.set()
 
     name = "stub"
+    is_batch_invariant = True
     max_batch = 8
     instances = 1
 

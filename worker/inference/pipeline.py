@@ -94,7 +94,7 @@ class FramePipeline:
         with crowds.admit(len(faces.crops)):
             await permit.wait_for_engine(len(faces.crops))
             emotions = await self._classify(
-                camera, frame_id, faces, turn, tracked, may_reuse=not is_recording
+                camera, frame_id, faces, turn, tracked, exact=is_recording
             )
         return AnalysedFrame(frame_id, frame, faces, tracked, emotions, began_ms, self._clock_ms())
 
@@ -119,20 +119,20 @@ class FramePipeline:
         turn: Turn,
         tracked: TrackedFrame,
         *,
-        may_reuse: bool,
+        exact: bool,
     ) -> ClassifiedFaces:
         """Classify the faces.
 
         While faces wait for the engine, a face is not classified again whose track has a steady
-        label and recent probabilities; without `may_reuse` every face is classified.
+        label and recent probabilities. If `exact`, every face is classified.
         """
         count, tracks = len(faces.crops), tracked.association.tracks
         reused: list[Reusable | None] = [None] * count
-        if may_reuse and self._batcher.is_saturated:
+        if self._batcher.is_saturated and not exact:
             captured_ms = tracked.association.captured_ms
             reused = [turn.reusable(track, captured_ms) for track in tracks]
         if not any(reused):
-            classified = await self._batcher.classify(camera, faces.crops, frame_id)
+            classified = await self._batcher.classify(camera, faces.crops, frame_id, exact=exact)
             return ClassifiedFaces(self._ordered(classified), (None,) * count, classified.seconds)
         due = [n for n, known in enumerate(reused) if known is None]
         classified = await self._batcher.classify(camera, faces.crops[due], frame_id)
