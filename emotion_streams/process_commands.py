@@ -48,6 +48,12 @@ PROCESSES: Final = {
         "local",
         (*_SERVICE, *_PICTURES, "starlette", "uvicorn"),
     ),
+    "analyse": Process(
+        "Turn video files into tables, annotated videos and reports.",
+        "analyse",
+        "local",
+        (*_SERVICE, *_PICTURES),
+    ),
     "worker": Process(
         "Analyse the frames of attached cameras.", "worker", "worker", (*_SERVICE, *_PICTURES)
     ),

@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "sinks": {"emotion_streams", "service"},
     "training": {"emotion_streams", "worker"},
     "deploy": {"emotion_streams", "service", "producer"},
+    "analyse": {"emotion_streams", "service", "producer", "gateway", "deploy"},
 }
 FOLDERS = {*MAY_IMPORT, "tests"}
 
