@@ -3,13 +3,15 @@ PYTHON ?= python3
 # In the environment, because every user can read the command lines of processes.
 export SOURCE ?= demo
 export ARGS ?=
+export SINKS ?=
+OUT ?= results
 SECONDS ?= 600
 SEED ?= 1
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 
-.PHONY: help redis run test check lint bench chaos soak check-deploy check-deploy-full lock clean
+.PHONY: help redis run analyse capacity test check lint bench chaos soak check-deploy check-deploy-full lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,7 +19,7 @@ help: ## list the targets
 redis: .venv/installed-run ## a server at 127.0.0.1:6379 that keeps frames in memory alone
 	@exec $(BIN)/python -m deploy.redis_server
 
-run: .venv/installed-run ## analyse SOURCE (demo, 0, rtsp://..., a file) and print the events
+run: .venv/installed-run ## analyse SOURCE (demo, 0, rtsp://..., a file), deliver to SINKS (a file), print the events
 	@case "$(if $(filter command,$(origin SOURCE)),$$SOURCE)" in *://*@*|*://*\?*=*) \
 		echo "make: every user of this machine could read the password; write SOURCE before make:" >&2; \
 		echo "    SOURCE='rtsp://...' make run" >&2; exit 2;; esac
@@ -25,6 +27,12 @@ run: .venv/installed-run ## analyse SOURCE (demo, 0, rtsp://..., a file) and pri
 		echo "make: every user of this machine could read the password; set NAME to it and write" >&2; \
 		printf '%s\n' "    make run ARGS=\"--camera 'door=rtsp://user:"'\$$\$${NAME}'"@host/'\"" >&2; exit 2;; esac
 	@exec $(BIN)/python -m deploy.local $(ARGS)
+
+analyse: .venv/installed-run ## tables, annotated video and report of the videos FILE, into the folder OUT
+	@exec $(BIN)/python -m analyse $(FILE) --out "$(OUT)" $(ARGS)
+
+capacity: .venv/installed-run ## measure how many cameras this machine holds (minutes)
+	@exec $(BIN)/python -m deploy.capacity $(ARGS)
 
 test: .venv/installed-test ## run every test that this machine can
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)

@@ -52,6 +52,13 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
         type=_checked(_port),
         help="port of the live page [8080, or a free one]",
     )
+    parser.add_argument(
+        "--sinks",
+        default=os.environ.get("SINKS") or None,
+        metavar="FILE",
+        help="a YAML file with sinks, to which records are delivered (docs/sinks.md); SINKS in the "
+        "environment otherwise",
+    )
     parser.add_argument("--detector-model", help="YuNet's file, if it cannot be downloaded")
     return parser
 

@@ -11,7 +11,7 @@ CAMERAS: Final = "cameras"
 """Sorted set: camera name, scored by its producer's last heartbeat (Unix, milliseconds)."""
 
 WORKERS: Final = "workers"
-"""Sorted set: worker id, scored by the expiry of its heartbeat (Unix, milliseconds)."""
+"""Sorted set: `weight@worker`, scored by the expiry of its heartbeat (Unix, milliseconds)."""
 
 GROUP: Final = "workers"
 """The consumer group of every frames stream."""
@@ -60,13 +60,16 @@ def ledger(camera: str) -> str:
 def dead(camera: str) -> str:
     """Return the key of the stream of dead letters.
 
-    An entry holds id, reason, size and deliveries of a frame; never its pixels.
+    An entry holds frame id, reason, size and deliveries of a frame; never its pixels.
     """
     return f"dead:{{{camera}}}"
 
 
 def camera_info(camera: str) -> str:
-    """Return the key of the hash of the producer's reports (state, fps, size, policy, counts)."""
+    """Return the key of the hash of the producer's reports.
+
+    state, fps, width, height, codec, policy, last_frame_ms, error.
+    """
     return f"camera:{{{camera}}}"
 
 
@@ -98,5 +101,26 @@ _CAMERA_KEYS: Final = (
 
 
 def camera_keys(camera: str) -> list[str]:
-    """Return the KEYS of every script, in this order."""
+    """Return the KEYS of every script about a camera, in this order."""
     return [key(camera) for key in _CAMERA_KEYS]
+
+
+def sink_places(sink: str) -> str:
+    """Return the key of the hash of a sink's places: per stream, the id of the last entry done.
+
+    Sinks into a database store their places there.
+    """
+    return f"sink:{{{sink}}}"
+
+
+def sink_cameras(sink: str) -> str:
+    """Return the key of the set of cameras that a sink has announced to its target."""
+    return f"sink-cameras:{{{sink}}}"
+
+
+def sink_dead(sink: str) -> str:
+    """Return the key of the stream of records that the sink's target refused.
+
+    An entry holds kind, id, camera, reason and the record as JSON.
+    """
+    return f"sink-dead:{{{sink}}}"

@@ -48,6 +48,12 @@ PROCESSES: Final = {
         "local",
         (*_SERVICE, *_PICTURES, "starlette", "uvicorn"),
     ),
+    "analyse": Process(
+        "Turn video files into tables, annotated videos and reports.",
+        "analyse",
+        "local",
+        (*_SERVICE, *_PICTURES),
+    ),
     "worker": Process(
         "Analyse the frames of attached cameras.", "worker", "worker", (*_SERVICE, *_PICTURES)
     ),
@@ -70,12 +76,24 @@ PROCESSES: Final = {
     "training": Process(
         "Count data, train, score, release and quantize models.", "training", "training", _TRAINING
     ),
+    "sink": Process(
+        "Deliver episodes, minutes and states to MQTT, webhooks and databases.",
+        "sinks",
+        "sinks",
+        (*_SERVICE, "paho", "httpx", "psycopg"),
+    ),
     "train": Process("Train a model.", "training", "training", _TRAINING, ("train",)),
     "evaluate": Process(
         "Score a model on labelled faces.", "training", "training", _TRAINING, ("evaluate",)
     ),
     "export": Process(
         "Make a release of a training run.", "training", "training", _TRAINING, ("export",)
+    ),
+    "capacity": Process(
+        "Measure how many cameras this machine holds.",
+        "deploy.capacity",
+        "local",
+        (*_SERVICE, *_PICTURES),
     ),
     "redis": Process(
         "Run a server on this machine that keeps frames in memory only.",

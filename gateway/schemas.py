@@ -59,6 +59,8 @@ SCHEMAS: Final[dict[str, Any]] = {
         owner=_or_null("string"),
         backlog=_or_null("integer"),
         error=_TEXT,
+        title=_TEXT,
+        group=_TEXT,
         verdict={"type": "string", "enum": [verdict.value for verdict in Verdict]},
         reason=_TEXT,
         stale={"type": "boolean"},
@@ -69,6 +71,7 @@ SCHEMAS: Final[dict[str, Any]] = {
         cameras=_list(ref("Camera")),
         pictures={"type": "string", "enum": ["on", "blurred", "off"]},
         now_ms=_COUNT,
+        signed_in={"type": "boolean"},
         version=_TEXT,
     ),
     "Face": _object(
@@ -96,6 +99,7 @@ SCHEMAS: Final[dict[str, Any]] = {
         faces=_list(ref("Face")),
         faces_omitted=_COUNT,
         detect_side=_or_null("integer"),
+        position_ms=_or_null("integer"),
         latency=_object(**dict.fromkeys(emotion_streams.Latency.__dataclass_fields__, _NUMBER)),
         model=_object(**dict.fromkeys(emotion_streams.Model.__dataclass_fields__, _TEXT)),
     ),
@@ -122,6 +126,8 @@ SCHEMAS: Final[dict[str, Any]] = {
         probabilities_mean=_nullable(_per_emotion(_SHARE)),
         emotion_ms=_nullable(_per_emotion(_COUNT)),
         reason={"enum": [*(reason.value for reason in EndReason), None]},
+        start_position_ms=_or_null("integer"),
+        end_position_ms=_or_null("integer"),
     ),
     "Episodes": _object(camera=_TEXT, episodes=_list(ref("Episode")), next=_or_null("string")),
     "People": _object(
@@ -146,6 +152,20 @@ SCHEMAS: Final[dict[str, Any]] = {
         people=_nullable(ref("People")),
     ),
     "Minutes": _object(camera=_TEXT, minutes=_list(ref("Minute")), next=_or_null("string")),
+    "Point": _object(
+        start_ms=_COUNT,
+        coverage=_SHARE,
+        people=_nullable(
+            _object(
+                faces_mean=_NUMBER,
+                faces_max=_COUNT,
+                entered=_COUNT,
+                emotion_ms=_list(_COUNT, **_PER_EMOTION),
+                means=_nullable(_list(_SHARE, **_PER_EMOTION)),
+            )
+        ),
+    ),
+    "Trend": _object(camera=_TEXT, step=_COUNT, points=_list(ref("Point"))),
     "Second": _object(
         at=_COUNT,
         events=_COUNT,

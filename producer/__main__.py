@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from emotion_streams.cancellation import cancel_and_wait
 from producer.config import Config, load
-from producer.fleet import Fleet, Reloader
+from producer.fleet import Fleet
 from producer.registry import Registry
 from producer.supervisor import SourceMissingError
 from service import logs
@@ -25,6 +25,7 @@ from service import settings as service
 from service.command_line import conceal
 from service.health import Health, HealthServer
 from service.metrics import ProducerMetrics, build_info
+from service.reload import Reloader
 
 _FINAL_PUBLISH_S: Final = 2.0
 _FINAL_PUBLISH_AFTER_SIGNAL_S: Final = 0.2
@@ -113,7 +114,7 @@ async def _run_cameras(config: Config, fleet: Fleet, metrics: ProducerMetrics) -
     if config.path is None:
         await fleet.wait_until_ended()
     else:
-        reloader = Reloader(config.path, config.cameras_now, fleet.apply, metrics)
+        reloader = Reloader(config.path, config.cameras_now, fleet.apply, metrics.config_valid)
         await asyncio.gather(reloader.run(), fleet.wait_for_failure())
 
 

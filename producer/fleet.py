@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-import signal
-from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Final
 
 from emotion_streams.cancellation import cancel_and_wait
@@ -15,9 +13,7 @@ from producer.registry import CameraRecord
 from producer.settings import CameraSettings
 from producer.supervisor import CameraSupervisor
 from service.metrics import ProducerMetrics
-from service.settings_file import InvalidSettingsError
 
-_POLL_EVERY_S: Final = 1.0
 # Longer than a supervisor takes to stop its process.
 _STOP_TIMEOUT_S: Final = 5.0
 
@@ -72,7 +68,7 @@ class Fleet:
         if name not in self._records:
             self._records[name] = CameraRecord(name, self._metrics)
         record = self._records[name]
-        record.policy = camera.policy
+        record.policy, record.title, record.group = camera.policy, camera.title, camera.group
         spec = CameraSpec(
             camera=name,
             redis_url=self._process.redis,
@@ -95,67 +91,3 @@ class Fleet:
     async def _stop(self, names: set[str]) -> None:
         tasks = [self._running.pop(name)[1] for name in names]
         await cancel_and_wait(*tasks, repeat_s=_STOP_TIMEOUT_S)
-
-
-class Reloader:
-    """Reloads a settings file after a change, and at once on SIGHUP.
-
-    A changed file is reloaded when it has not changed again for a second, because it may be
-    incomplete while it is written. If the file is invalid, the cameras stay as they are.
-
-    `read` returns the cameras of the file `path`, and raises InvalidSettingsError.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        read: Callable[[], Mapping[str, CameraSettings]],
-        apply: Callable[[Mapping[str, CameraSettings]], Awaitable[None]],
-        metrics: ProducerMetrics,
-        poll_every_s: float = _POLL_EVERY_S,
-    ) -> None:
-        self._path = path
-        self._poll_every_s = poll_every_s
-        self._read = read
-        self._apply = apply
-        self._metrics = metrics
-        self._requested = asyncio.Event()
-        self._applied = self._seen = self._signature()
-
-    async def run(self) -> None:
-        """Reload until cancelled."""
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._requested.set)
-        while True:
-            try:
-                async with asyncio.timeout(self._poll_every_s):
-                    await self._requested.wait()
-            except TimeoutError:
-                # Poll: inotify reports no changes on network file systems, nor through the links
-                # with which Kubernetes replaces a ConfigMap.
-                if not self._changed():
-                    continue
-            self._requested.clear()
-            await self._reload()
-
-    def _changed(self) -> bool:
-        before, self._seen = self._seen, self._signature()
-        return self._seen == before != self._applied
-
-    async def _reload(self) -> None:
-        self._applied = self._seen = self._signature()
-        try:
-            cameras = self._read()
-        except InvalidSettingsError as error:
-            self._metrics.config_valid.set(0)
-            _log.error("reload failed; keeping the previous configuration: %s", error)
-            return
-        self._metrics.config_valid.set(1)
-        _log.info("configuration reloaded", extra={"file": str(self._path)})
-        await self._apply(cameras)
-
-    def _signature(self) -> tuple[int, int, int] | None:
-        try:
-            status = self._path.stat()
-        except OSError:
-            return None
-        return status.st_mtime_ns, status.st_ino, status.st_size

@@ -4,6 +4,7 @@ Labels are a camera's name, an outcome, a stage or a reason: never a URL, a trac
 """
 
 import math
+from collections.abc import Callable
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
@@ -15,6 +16,10 @@ from emotion_streams.ledger import Ledger, Outcome
 # From one millisecond (a fast GPU) to ten seconds (a stalled pipeline).
 _SECONDS: Final = (
     0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0,
+)  # fmt: skip
+# From a target nearby to one that was away for a day.
+_DELAYS: Final = (
+    0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0, 3600.0, 86400.0,
 )  # fmt: skip
 _FACES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 # From a face that flickers (a track is kept for 1.5 s without one) to a person who stays.
@@ -280,3 +285,65 @@ class GatewayMetrics:
         self.watched = gauge("watched_cameras", "Cameras whose frames are read for pictures.")
         self.frames_read_bytes = counter("frames_read_bytes", "Bytes of JPEG read for pictures.")
         self.redis_errors = counter("redis_errors", "Failed calls to Redis, each tried again.")
+
+
+class SinkMetrics:
+    """Metrics of the sinks, per sink."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, meaning: str, *labels: str) -> Counter:
+            return Counter(f"emotion_sink_{name}", meaning, ("sink", *labels), registry=registry)
+
+        self.records = counter(
+            "records", "Records that are done: delivered, or stored as dead letters.", "kind"
+        )
+        self.dead_letters = counter("dead_letters", "Records that the target refused.")
+        self.filtered = counter("filtered_records", "Records left out by the sink's filters.")
+        self.unreadable = counter("unreadable_records", "Entries that could not be parsed.")
+        self.gaps = counter(
+            "gaps", "Times that Redis may have trimmed records before they were delivered."
+        )
+        self.failures = counter("failures", "Failed attempts to deliver, each tried again.")
+        self.up = Gauge(
+            "emotion_sink_up", "1 while the target takes records, else 0.", ("sink",),
+            registry=registry,
+        )  # fmt: skip
+        self.lag = Gauge(
+            "emotion_sink_lag_seconds",
+            "Age of the oldest record that waits; 0 if none does.",
+            ("sink",),
+            registry=registry,
+        )
+        self.delay = Histogram(
+            "emotion_sink_delay_seconds",
+            "From the frame that decided a record, or the end of a minute, to its delivery.",
+            ("sink",),
+            buckets=_DELAYS,
+            registry=registry,
+        )
+        self.redis_errors = Counter(
+            "emotion_sink_redis_errors", "Failed calls to Redis, each tried again.",
+            registry=registry,
+        )  # fmt: skip
+        self.config_valid = Gauge(
+            "emotion_sink_config_valid",
+            "1 while the settings file can be used; 0 while the sinks run by an earlier one.",
+            registry=registry,
+        )
+
+    def init_sink(self, sink: str, lag_s: Callable[[], float]) -> None:
+        """Initialise every series of a sink to 0."""
+        for kind in ("episodes", "minutes", "events"):
+            self.records.labels(sink, kind)
+        for counter in (
+            self.dead_letters, self.filtered, self.unreadable, self.gaps, self.failures,
+        ):  # fmt: skip
+            counter.labels(sink)
+        self.up.labels(sink).set(0)
+        self.lag.labels(sink).set_function(lag_s)
+        self.delay.labels(sink)
+
+    def remove_sink(self, sink: str) -> None:
+        """Remove the gauges of a sink that was removed from the settings."""
+        for gauge in (self.up, self.lag):
+            gauge.remove(sink)

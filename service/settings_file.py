@@ -10,7 +10,7 @@ from emotion_streams.redaction import register_secret
 from emotion_streams.redis_url import without_line_end
 from service.yaml_loader import InvalidYamlError, parse_yaml
 
-SECTIONS: Final = ("producer", "worker", "gateway", "defaults", "cameras")
+SECTIONS: Final = ("producer", "worker", "gateway", "sink", "defaults", "cameras", "sinks")
 """Per-process sections. Top-level keys (`redis`, `log_level`) apply to every process."""
 
 MAX_FILE_BYTES: Final = 4 << 20

@@ -23,9 +23,9 @@ class Cut(StrEnum):
 class CuttingProxy:
     """Listens on a port of its own and passes everything on to `port`, until told otherwise.
 
-    Its clients speak TLS where `tls` is given. `names` gives commands names by a text they hold,
-    such as a script's hash. `cuts` counts the
-    cut connections by way and command.
+    Its clients speak TLS where `tls` is given. Each reply comes `delay_s` later than the server's.
+    `names` gives commands names by a text they hold, such as a script's hash. `cuts` counts the cut
+    connections by way and command.
     """
 
     def __init__(
@@ -34,12 +34,14 @@ class CuttingProxy:
         names: dict[str, str],
         seed: int = 0,
         tls: ssl.SSLContext | None = None,
+        delay_s: float = 0.0,
     ) -> None:
         self.cuts: Counter[tuple[Cut, str]] = Counter()
         self._target = port
         self._names = {text.encode(): name for text, name in names.items()}
         self._random = random.Random(seed)
         self._share = 0.0
+        self._delay_s = delay_s
         self._wanted: set[str] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -103,6 +105,7 @@ class CuttingProxy:
             while chunk := await reader.read(_CHUNK):
                 if link.lose_reply:
                     break
+                await asyncio.sleep(self._delay_s)
                 link.to_client.write(chunk)
                 await link.to_client.drain()
         except OSError:

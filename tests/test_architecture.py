@@ -15,8 +15,10 @@ MAY_IMPORT = {
     "producer": {"emotion_streams", "service"},
     "worker": {"emotion_streams", "service"},
     "gateway": {"emotion_streams", "service"},
+    "sinks": {"emotion_streams", "service"},
     "training": {"emotion_streams", "worker"},
-    "deploy": {"emotion_streams", "service"},
+    "deploy": {"emotion_streams", "service", "producer"},
+    "analyse": {"emotion_streams", "service", "producer", "gateway", "deploy"},
 }
 FOLDERS = {*MAY_IMPORT, "tests"}
 

@@ -11,7 +11,9 @@ DOCUMENTS = sorted(
     for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("training/*.md"))
     if path.name != "CHANGELOG.md"  # which tells of files that were
 )
-FOLDERS = "deploy|docs|emotion_streams|examples|gateway|producer|service|tests|training|worker"
+FOLDERS = (
+    "deploy|docs|emotion_streams|examples|gateway|producer|service|sinks|tests|training|worker"
+)
 PATH = re.compile(rf"`((?:{FOLDERS})/[\w./-]*)`")
 MADE_BY_USERS = {ROOT / "deploy/.env"}
 LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)")

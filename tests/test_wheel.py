@@ -19,7 +19,7 @@ from tests.servers import eventually, free_port
 
 ROOT = Path(__file__).parent.parent
 CLIENT = ("redis", "hiredis", "msgpack")
-FOLDERS = ("service", "producer", "worker", "gateway", "training", "deploy")
+FOLDERS = ("service", "producer", "worker", "gateway", "sinks", "training", "deploy", "analyse")
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def test_the_wheel_holds_every_module_and_nothing_else_of_ours(wheel: Path) -> N
         path.relative_to(ROOT)
         for folder in FOLDERS
         for path in ((ROOT / folder).glob("*.py" if folder == "deploy" else "**/*"))
-        if path.suffix in {".py", ".lua", ".npz", ".json", ".js", ".css", ".html", ".svg"}
+        if path.suffix in {".py", ".lua", ".sql", ".npz", ".json", ".js", ".css", ".html", ".svg"}
     ]
     assert needed
     assert [path for path in needed if f"{private}{path}" not in names] == []

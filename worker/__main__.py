@@ -92,7 +92,7 @@ def main(argv: list[str] | None = None) -> int:
             log.info("stop requested during start-up")
             code = 0
         except Exception:
-            log.critical("the worker falls", exc_info=True)
+            log.critical("the worker crashed", exc_info=True)
             code = 1
     _end_threads(code)
     return code
@@ -154,6 +154,7 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
                 health,
                 Retention(
                     events=settings.keep_events,
+                    episodes=settings.keep_events,
                     age_ms=round(settings.keep_hours * 3_600_000),
                     minutes_age_ms=round(settings.keep_minutes_days * 86_400_000),
                 ),

@@ -203,7 +203,7 @@ class Worker:
         try:
             await asyncio.wait_for(self._leases.leave(), SIGN_OFF_S)
         except (*REDIS_ERRORS, TimeoutError) as error:
-            log.warning("not signed off: %s", short_message(error))
+            log.warning("membership not ended: %s", short_message(error))
         with suppress(TimeoutError):
             async with asyncio.timeout(deadline - SIGN_OFF_S - time.monotonic()):
                 await self._finish()

@@ -63,13 +63,13 @@ class WorkerSettings(ServiceSettings):
     keep_events: int = Field(
         10_000,
         ge=1,
-        description="events kept per camera: 10000 are 17 minutes at 10 fps and 6 MB with a face "
-        "each, 864000 are 24 hours and 515 MB",
+        description="events, and as many episodes, kept per camera: 10000 events are 17 minutes at "
+        "10 fps and 6 MB with a face each, 864000 are 24 hours and 515 MB",
     )
     keep_hours: float = Field(
         24.0,
         gt=0,
-        le=87_600,
+        le=1_000_000,
         description="hours that events and dead letters are kept at most; keep_events ends it "
         "earlier at most rates",
     )

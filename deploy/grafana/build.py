@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Final
 
+from deploy.grafana.audience import AUDIENCE
 from deploy.grafana.panels import Dashboard, Panel, Query
 
 FOLDER: Final = Path(__file__).parent / "dashboards"
@@ -176,8 +177,52 @@ FLEET: Final = Dashboard(
                         Query("sum(rate(emotion_redis_errors_total[5m]))", "workers"),
                         Query("sum(rate(emotion_producer_redis_errors_total[5m]))", "producers"),
                         Query("sum(rate(emotion_gateway_redis_errors_total[5m]))", "gateways"),
+                        Query("sum(rate(emotion_sink_redis_errors_total[5m]))", "sinks"),
                     ),
                     unit="cps", width=6,
+                ),
+            ),
+        ),
+        (
+            "Sinks",
+            (
+                Panel(
+                    "Delivers",
+                    "Whether the target takes records.",
+                    (Query("emotion_sink_up", "{{sink}}"),),
+                    kind="state-timeline", width=6, bad_below=1, most=1,
+                ),
+                Panel(
+                    "Records",
+                    "Delivered per second.",
+                    (
+                        Query(
+                            "sum by (sink) (rate(emotion_sink_records_total[5m]))", "{{sink}}"
+                        ),
+                    ),
+                    unit="cps", width=6,
+                ),
+                Panel(
+                    "Behind",
+                    "Age of the oldest record that waits.",
+                    (Query("emotion_sink_lag_seconds", "{{sink}}"),),
+                    unit="s", width=6, bad_above=300,
+                ),
+                Panel(
+                    "Failures",
+                    "Attempts that failed, each tried again; refused records, which are dead "
+                    "letters.",
+                    (
+                        Query(
+                            "sum by (sink) (increase(emotion_sink_failures_total[5m]))",
+                            "{{sink}} failed",
+                        ),
+                        Query(
+                            "sum by (sink) (increase(emotion_sink_dead_letters_total[5m]))",
+                            "{{sink}} refused",
+                        ),
+                    ),
+                    width=6,
                 ),
             ),
         ),
@@ -355,8 +400,8 @@ CAMERA: Final = Dashboard(
                     (
                         Query(
                             "sum by (camera) "
-                            f"(rate({_SHORT_TRACKS}[15m])) / sum by (camera) "
-                            f"(rate(emotion_track_seconds_count{_CAMERA}[15m]) > 0)",
+                            f"(rate({_SHORT_TRACKS}[15m])) / clamp_min(sum by (camera) "
+                            f"(rate(emotion_track_seconds_count{_CAMERA}[15m])), 1e-9)",
                             "{{camera}}",
                         ),
                     ),
@@ -495,7 +540,7 @@ WORKER: Final = Dashboard(
     ("worker", "label_values(emotion_owned_cameras, instance)"),
 )  # fmt: skip
 
-DASHBOARDS: Final = {"fleet": FLEET, "camera": CAMERA, "worker": WORKER}
+DASHBOARDS: Final = {"fleet": FLEET, "camera": CAMERA, "worker": WORKER, "audience": AUDIENCE}
 
 
 def to_text(dashboard: Dashboard) -> str:

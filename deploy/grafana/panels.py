@@ -1,9 +1,11 @@
 """Concise definitions of panels and dashboards, and their conversion to Grafana's JSON."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
-_DATASOURCE: Final = {"type": "prometheus", "uid": "prometheus"}
+_PROMETHEUS: Final = {"type": "prometheus", "uid": "prometheus"}
+_POSTGRESQL: Final = {"type": "grafana-postgresql-datasource", "uid": "postgresql"}
 _COLUMNS: Final = 24
 
 
@@ -14,18 +16,53 @@ class Query:
     expr: str
     legend: str = ""
 
+    datasource: ClassVar[Mapping[str, str]] = _PROMETHEUS
+
+    def to_json(self, kind: str) -> dict[str, Any]:
+        """Return the query for a panel of this kind, as Grafana reads it."""
+        instant = kind in ("stat", "table")
+        return {
+            "expr": self.expr,
+            "legendFormat": self.legend or "__auto",
+            "instant": instant,
+            "range": not instant,
+            "format": {"heatmap": "heatmap", "table": "table"}.get(kind, "time_series"),
+        }
+
+
+@dataclass(frozen=True)
+class SqlQuery:
+    """A query of the records in PostgreSQL, with Grafana's macros.
+
+    For `timeseries` its columns are time, metric (optional) and values.
+    """
+
+    sql: str
+
+    datasource: ClassVar[Mapping[str, str]] = _POSTGRESQL
+
+    def to_json(self, kind: str) -> dict[str, Any]:
+        """Return the query for a panel of this kind, as Grafana reads it."""
+        return {
+            "rawSql": self.sql,
+            "rawQuery": True,
+            "editorMode": "code",
+            "format": "time_series" if kind == "timeseries" else "table",
+        }
+
 
 @dataclass(frozen=True)
 class Panel:
     """A panel.
 
-    `kind`: timeseries, stat, table, heatmap or state-timeline. `unit`: Grafana's id of the unit.
-    Values above `bad_above` or below `bad_below` are red.
+    `kind`: timeseries, stat, table, heatmap, state-timeline or barchart. `unit`: Grafana's id of
+    the unit. Values above `bad_above` or below `bad_below` are red. `shaded`: the cells of a table
+    are shaded by their values.
     """
 
     title: str
     about: str
-    queries: tuple[Query, ...]
+    queries: tuple[Query | SqlQuery, ...]
     unit: str = "short"
     kind: str = "timeseries"
     width: int = 12
@@ -34,28 +71,22 @@ class Panel:
     bad_above: float | None = None
     bad_below: float | None = None
     most: float | None = None
+    shaded: bool = False
 
     def to_json(self, number: int, x: int, y: int) -> dict[str, Any]:
         """Return the panel as Grafana reads it, at a position of the grid."""
-        instant = self.kind in ("stat", "table")
         return {
             "id": number,
             "type": self.kind,
             "title": self.title,
             "description": self.about,
-            "datasource": _DATASOURCE,
+            "datasource": self.queries[0].datasource,
             "gridPos": {"x": x, "y": y, "w": self.width, "h": self.height},
             "targets": [
                 {
                     "refId": chr(ord("A") + index),
-                    "datasource": _DATASOURCE,
-                    "expr": query.expr,
-                    "legendFormat": query.legend or "__auto",
-                    "instant": instant,
-                    "range": not instant,
-                    "format": {"heatmap": "heatmap", "table": "table"}.get(
-                        self.kind, "time_series"
-                    ),
+                    "datasource": query.datasource,
+                    **query.to_json(self.kind),
                 }
                 for index, query in enumerate(self.queries)
             ],
@@ -85,6 +116,9 @@ class Panel:
             }
         elif self.kind in ("stat", "state-timeline"):
             defaults["color"] = {"mode": "thresholds"}
+        elif self.shaded:
+            defaults["color"] = {"mode": "continuous-blues"}
+            defaults["custom"] = {"cellOptions": {"type": "color-background"}}
         return defaults
 
     def _options(self) -> dict[str, Any]:
@@ -95,18 +129,25 @@ class Panel:
             }
         if self.kind == "heatmap":
             return {"calculate": False, "yAxis": {"unit": self.unit}}
+        if self.kind == "barchart":
+            return {"stacking": "normal", "legend": {"displayMode": "list", "placement": "bottom"}}
         return {}
 
 
 @dataclass(frozen=True)
 class Dashboard:
-    """Rows of panels. `variable`: a name and a label_values query from which the user selects."""
+    """Rows of panels.
+
+    `variable`: a name, and a query of the values from which the user selects: label_values, or SQL.
+    `span`: how far back it shows at first.
+    """
 
     uid: str
     title: str
     about: str
     rows: tuple[tuple[str, tuple[Panel, ...]], ...]
-    variable: tuple[str, str] | None = None
+    variable: tuple[str, str | SqlQuery] | None = None
+    span: str = "1h"
 
     def to_json(self) -> dict[str, Any]:
         """Return the dashboard as Grafana reads it."""
@@ -118,7 +159,7 @@ class Dashboard:
             "schemaVersion": 39,
             "editable": False,
             "refresh": "10s",
-            "time": {"from": "now-1h", "to": "now"},
+            "time": {"from": f"now-{self.span}", "to": "now"},
             "timezone": "browser",
             "links": [
                 {
@@ -135,19 +176,29 @@ class Dashboard:
     def _variable(self) -> dict[str, Any]:
         assert self.variable is not None
         name, query = self.variable
-        return {
+        common = {
             "name": name,
             "label": name,
             "type": "query",
-            "datasource": _DATASOURCE,
-            "query": {"query": query, "refId": "variable"},
-            "definition": query,
             "refresh": 2,
             "sort": 1,
             "multi": True,
             "includeAll": True,
-            "allValue": ".*",
             "current": {"text": "All", "value": "$__all"},
+        }
+        if isinstance(query, SqlQuery):  # All is every value, with commas between
+            return {
+                **common,
+                "datasource": _POSTGRESQL,
+                "query": query.sql,
+                "definition": query.sql,
+            }
+        return {
+            **common,
+            "datasource": _PROMETHEUS,
+            "query": {"query": query, "refId": "variable"},
+            "definition": query,
+            "allValue": ".*",
         }
 
     def _panels(self) -> list[dict[str, Any]]:

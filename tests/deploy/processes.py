@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tempfile
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,6 +17,8 @@ from tests.servers import eventually, free_port
 
 ROOT: Final = Path(__file__).parents[2]
 CAMERA: Final = "lobby"
+MODULES: Final = {"sink": "sinks"}
+"""The module of a process, if it is not its name."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,19 @@ class Process:
 
 @contextmanager
 def start(name: str, valkey: Valkey, *options: str) -> Iterator[Process]:
-    """`python -m NAME` as the role of the same name, on the address that its image would use."""
+    """The process of this name, as the role of the same name, on the address of its image."""
     port = free_port()
     popen = subprocess.Popen(
-        [sys.executable, "-m", name, "--metrics-host", "::", "--metrics-port", str(port), *options],
+        [
+            sys.executable,
+            "-m",
+            MODULES.get(name, name),
+            "--metrics-host",
+            "::",
+            "--metrics-port",
+            str(port),
+            *options,
+        ],
         cwd=ROOT,
         env={
             "PATH": "/usr/bin:/bin",
@@ -87,7 +99,7 @@ def _look(port: int) -> Iterator[None]:
 
 @contextmanager
 def fleet(valkey: Valkey, shared: Path) -> Iterator[dict[str, Process]]:
-    """A camera that shows a face, a worker that has published a face of it, and a gateway."""
+    """A camera that shows a face, a worker that has published it, a gateway and a sink."""
     yunet = shared / "models" / "yunet" / "face_detection_yunet_2023mar.onnx"
     with ExitStack() as ending:
         processes = [
@@ -98,6 +110,13 @@ def fleet(valkey: Valkey, shared: Path) -> Iterator[dict[str, Process]]:
                 start("producer", valkey, "--camera", CAMERA, "--source", "demo", "--fps", "5")
             ),
         ]
+        folder = Path(ending.enter_context(tempfile.TemporaryDirectory()))
+        settings = folder / "sinks.yaml"
+        settings.write_text(
+            f"sinks: {{archive: {{type: sql, url: 'sqlite:///{folder}/faces.db', records: [events],"
+            " start: now}}"
+        )
+        processes.append(ending.enter_context(start("sink", valkey, "--config", str(settings))))
         page = free_port()
         processes.append(ending.enter_context(start("gateway", valkey, "--port", str(page))))
         for process in processes:

@@ -9,6 +9,7 @@ from compose_spec.models import ComposeSpecification
 from pydantic import ValidationError
 
 from producer.config import read_cameras
+from sinks.config import read_sinks
 from tests.deploy.processes import ROOT
 from tests.deploy.valkey import ROLES
 from worker.app import DRAIN_S
@@ -17,7 +18,7 @@ DEPLOY: Final = ROOT / "deploy"
 TEXT: Final = (DEPLOY / "compose.yaml").read_text()
 COMPOSE: Final[dict[str, Any]] = yaml.safe_load(TEXT)
 SERVICES: Final[dict[str, Any]] = COMPOSE["services"]
-OURS: Final = ("producer", "worker", "worker-gpu", "gateway")
+OURS: Final = ("producer", "worker", "worker-gpu", "gateway", "sink")
 
 
 def test_it_meets_the_compose_specification() -> None:
@@ -107,7 +108,13 @@ def test_prometheus_scrapes_every_process_where_it_answers() -> None:
         for config in job.get("dns_sd_configs", ())
         for name in config["names"]
     }
-    assert scraped == {"producer": 9102, "worker": 9101, "worker-gpu": 9101, "gateway": 9103}
+    assert scraped == {
+        "producer": 9102,
+        "worker": 9101,
+        "worker-gpu": 9101,
+        "gateway": 9103,
+        "sink": 9104,
+    }
     for name in (*scraped, "valkey-exporter"):
         assert set(SERVICES["prometheus"]["networks"]) & set(SERVICES[name]["networks"])
 
@@ -116,6 +123,17 @@ def test_the_producer_reads_the_file_that_is_mounted() -> None:
     producer = SERVICES["producer"]
     (folder,) = [one.rpartition(":")[0].rpartition(":")[2] for one in producer["volumes"]]
     assert producer["command"] == ["--config", f"{folder}/cameras.yaml"]
+
+
+def test_the_sink_reads_the_file_that_is_mounted_and_has_its_secrets() -> None:
+    sink = SERVICES["sink"]
+    (folder,) = [one.rpartition(":")[0].rpartition(":")[2] for one in sink["volumes"]]
+    assert sink["command"] == ["--config", f"{folder}/sinks.yaml"]
+    options = read_sinks(DEPLOY / "sinks" / "sinks.yaml", {"DATABASE_PASSWORD": "x y"})["archive"]
+    assert "DATABASE_PASSWORD" in sink["environment"]
+    database = SERVICES["postgresql"]["environment"]
+    user, name = database["POSTGRES_USER"], database["POSTGRES_DB"]
+    assert options.url == f"postgresql://{user}:x%20y@postgresql/{name}"
 
 
 def test_the_cameras_file_is_one() -> None:

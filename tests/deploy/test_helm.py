@@ -18,6 +18,8 @@ from pydantic import BaseModel, ValidationError
 
 from gateway.settings import GatewaySettings
 from producer.config import read_cameras
+from sinks.config import read_sinks
+from sinks.settings import SinkSettings
 from tests.deploy import promql, values_schema
 from tests.deploy.helm import Helm, HelmError
 from tests.deploy.processes import ROOT, Process
@@ -48,6 +50,13 @@ VALUES: Final[dict[str, dict[str, Any]]] = {
         },
         "valkey": {"tls": {"existingSecret": "valkey-tls"}},
         "gateway": {"replicas": 2, "settings": {"blur_faces": True}},
+        "sink": {
+            "sinks": {
+                "home": {"type": "mqtt", "url": "mqtts://emotion:${MQTT_PASSWORD}@broker"},
+                "archive": {"type": "sql", "url": "postgresql://db/faces", "states": False},
+            },
+            "existingSecret": "sinks",
+        },
         "producers": {
             "north": {
                 "cameras": {"gate": {"source": "rtsp://u:${GATE_PASSWORD}@192.0.2.1/"}},
@@ -188,6 +197,7 @@ class TestProcesses:
             ("demo-worker", "worker"),
             ("demo-gateway", "gateway"),
             ("demo-producer-north", "producer"),
+            ("demo-sink", "sink"),
         ):
             environment = env(full, name)
             assert environment["EMOTION_REDIS_USERNAME"]["value"] == role
@@ -200,6 +210,7 @@ class TestProcesses:
             ("demo-worker", "worker"),
             ("demo-gateway", "gateway"),
             ("demo-producer-north", "producer"),
+            ("demo-sink", "sink"),
         ):
             service = the(full, "Service", f"demo-{process}-metrics")["metadata"]["name"]
             variable = f"EMOTION_{process.upper()}_METRICS_ALLOWED_HOSTS"
@@ -214,7 +225,11 @@ class TestProcesses:
             assert given <= known
 
     def test_are_probed_where_they_answer(self, full: list[Manifest]) -> None:
-        for name, kind in (("worker", WorkerSettings), ("gateway", GatewaySettings)):
+        for name, kind in (
+            ("worker", WorkerSettings),
+            ("gateway", GatewaySettings),
+            ("sink", SinkSettings),
+        ):
             container = container_of(full, f"demo-{name}")
             ports = {port["name"]: port["containerPort"] for port in container["ports"]}
             assert ports["metrics"] == kind.model_fields["metrics_port"].default
@@ -309,6 +324,19 @@ class TestProcesses:
         path.write_text(the(full, "ConfigMap", "demo-producer-north")["data"]["cameras.yaml"])
         assert "gate" in read_cameras(path)
 
+    def test_a_sink_reads_a_file_that_it_understands_and_runs_once(
+        self, full: list[Manifest], tmp_path: Path
+    ) -> None:
+        path = tmp_path / "sinks.yaml"
+        path.write_text(the(full, "ConfigMap", "demo-sink")["data"]["sinks.yaml"])
+        assert set(read_sinks(path, {"MQTT_PASSWORD": "x"})) == {"home", "archive"}
+        spec = the(full, "Deployment", "demo-sink")["spec"]
+        assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+        assert container_of(full, "demo-sink")["envFrom"] == [{"secretRef": {"name": "sinks"}}]
+
+    def test_without_sinks_no_sink_runs(self, helm: Helm) -> None:
+        assert not [one for one in render(helm, {}) if "sink" in one["metadata"]["name"]]
+
     def test_valkey_gets_the_very_files(self, full: list[Manifest]) -> None:
         data = the(full, "ConfigMap", "demo-valkey")["data"]
         assert set(data) == {"valkey.conf", "valkey-tls.conf", "users.acl", "start.sh"}
@@ -402,6 +430,11 @@ class TestValues:
             {"producers": {"x": {"cameras": {"a": {"source": 0}}, "defaults": {"fsp": 3}}}},
             {"producers": {"x": {"cameras": {"a": {"source": "rtsp://u:hunter2@192.0.2.1/"}}}}},
             {"worker": {"settings": {"engine": "cuda"}}},
+            {"sink": {"sinks": {"x": {"type": "mqtt"}}}},
+            {"sink": {"sinks": {"x": {"type": "kafka", "url": "kafka://x"}}}},
+            {"sink": {"sinks": {"x": {"type": "mqtt", "url": "mqtt://u:hunter2@b"}}}},
+            {"sink": {"sinks": {"x": {"type": "sql", "url": "sqlite:///f", "topic": "x"}}}},
+            {"sink": {"sinks": {"x": {"type": "sql", "url": "sqlite:///f", "types": ["left"]}}}},
             {"worker": {"settings": {"threads": 0}}},
             {"worker": {"canary": {"settings": {"weight": 0}}}},
             {"gateway": {"settings": {"max_rate": "fast"}}},
@@ -427,6 +460,20 @@ class TestValues:
         self, helm: Helm, source: str | int
     ) -> None:
         helm.validate({"producers": {"x": {"cameras": {"gate": {"source": source}}}}})
+
+    def test_a_sink_with_all_kinds_of_options_is_taken(self, helm: Helm) -> None:
+        sink = {
+            "type": "webhook",
+            "url": "https://u:${PASSWORD}@example.org/hook",
+            "headers": {"Authorization": "Bearer ${TOKEN}"},
+            "records": ["episodes", "events"],
+            "types": ["emotion.started"],
+            "emotions": ["happiness"],
+            "cameras": ["gate"],
+            "min_duration_ms": 500,
+            "max_age_s": 60,
+        }
+        helm.validate({"sink": {"sinks": {"hook": sink}}})
 
     def test_takes_cameras_and_settings_as_the_processes_do(self) -> None:
         schema = json.loads(values_schema.PATH.read_text())

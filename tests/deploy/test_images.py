@@ -16,17 +16,19 @@ import pytest
 from gateway.settings import GatewaySettings
 from producer.config import ProducerSettings
 from service.settings import ServiceSettings
+from sinks.settings import SinkSettings
 from tests.deploy import dockerfile
-from tests.deploy.processes import ROOT
+from tests.deploy.processes import MODULES, ROOT
 from worker.app import DRAIN_S
 from worker.inference.detect.choose import YUNET_FILE
 from worker.settings import WorkerSettings
 
-IMAGES: Final = ("worker", "worker-gpu", "producer", "gateway")
+IMAGES: Final = ("worker", "worker-gpu", "producer", "gateway", "sink")
 SETTINGS: Final[dict[str, type[ServiceSettings]]] = {
     "worker": WorkerSettings,
     "producer": ProducerSettings,
     "gateway": GatewaySettings,
+    "sink": SinkSettings,
 }
 
 
@@ -177,7 +179,11 @@ def test_the_install_steps_give_a_process_that_runs(
             name, target = copy.split()
             _copy(ROOT / name, tmp_path / target.lstrip("/"))
     process = process_of(image)
-    subprocess.run([tmp_path / "venv/bin/python", "-m", process, "--help"], cwd=app, check=True)
+    subprocess.run(
+        [tmp_path / "venv/bin/python", "-m", MODULES.get(process, process), "--help"],
+        cwd=app,
+        check=True,
+    )
     if process == "worker":
         engine = "MNN" if image == "worker" else "tensorflow"
         subprocess.run([tmp_path / "venv/bin/python", "-c", f"import {engine}"], check=True)

@@ -5,13 +5,14 @@ import fcntl
 import os
 import re
 import signal
+import sqlite3
 import struct
 import subprocess
 import sys
 import termios
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Self
 
@@ -237,16 +238,17 @@ def test_two_cameras_of_one_name_and_two_names_of_one_source_are_refused(
 
 def test_options_reach_the_processes_that_know_them_and_sources_stay_off_command_lines() -> None:
     arguments = build_parser(None).parse_args(
-        ["--model", "simpnet-v2-32", "--loop", "--blur-faces", "--fps", "5"]
+        ["--model", "simpnet-v2-32", "--loop", "--blur-faces", "--fps", "5", "--sinks", "s.yaml"]
     )
     started = list(local.commands(arguments, {"a": "rtsp://u:p@h/", "b": "demo"}, 8080))
-    worker, first, second, gateway = (" ".join(command) for command, _ in started)
+    worker, first, second, gateway, sinks = (" ".join(command) for command, _ in started)
     assert "--model simpnet-v2-32" in worker
     assert "--camera a --fps 5 --loop true" in first
     assert "--camera b" in second
     assert "rtsp" not in first
     assert started[1][1] == {"EMOTION_PRODUCER_SOURCE": "rtsp://u:p@h/"}
     assert "--blur-faces true" in gateway
+    assert "--config s.yaml" in sinks
 
 
 def test_make_alone_lists_what_there_is() -> None:
@@ -417,3 +419,26 @@ def test_a_warning_stands_on_a_line_of_its_own_without_terminal_controls(
 ) -> None:
     shown = shown_on_a_terminal(monkeypatch, 80, lambda status: status.say("producer: \x1b[2Jdown"))
     assert shown.endswith("Ctrl-C stops\r\x1b[Kproducer: \\x1b[2Jdown\r\n")
+
+
+def test_a_file_is_in_the_database_of_a_sink_to_its_last_frame(
+    shared: Path, tmp_path: Path
+) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number in range(12):
+        (pictures / f"{number:02d}.jpg").write_bytes(samples.jpeg(grey=10 * number))
+    database, settings = tmp_path / "faces.db", tmp_path / "sinks.yaml"
+    sink = f"{{type: sql, url: 'sqlite:///{database}', records: [events]}}"
+    settings.write_text(f"sinks: {{archive: {sink}}}")
+    yunet = shared / "models/yunet/face_detection_yunet_2023mar.onnx"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "deploy.local", "--source", pictures, "--sinks", settings),
+            *("--detector-model", yunet),
+        ],
+        cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    with closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("SELECT count(*) FROM events").fetchall() == [(12,)]

@@ -48,7 +48,7 @@ CONTAINERS = ("XGROUP", "XINFO")
 
 
 class TestRealProcesses:
-    """Producer, worker and gateway run under their roles; see tests/deploy/processes.py."""
+    """Producer, worker, gateway and sink run under their roles; see tests/deploy/processes.py."""
 
     def test_do_all_that_they_do_without_being_refused_once(
         self, valkey: Valkey, fleet: dict[str, Process]
@@ -171,7 +171,12 @@ MAY = [
     ),
     ("gateway", ("XREAD", "COUNT", "1", "STREAMS", FRAMES, "0")),
     ("gateway", ("XREVRANGE", EVENTS, "+", "-", "COUNT", "1")),
+    ("sink", ("XREAD", "COUNT", "1", "STREAMS", keys.episodes(CAMERA), "0")),
+    ("sink", ("XRANGE", keys.minutes(CAMERA), "-", "+")),
+    ("sink", ("HSET", keys.sink_places("home"), keys.episodes(CAMERA), "1-0")),
+    ("sink", ("XADD", keys.sink_dead("home"), "MAXLEN", "~", "9", "*", "reason", "x")),
     ("operator", ("XRANGE", DEAD, "-", "+")),
+    ("operator", ("XRANGE", keys.sink_dead("home"), "-", "+")),
     ("operator", ("XPENDING", FRAMES, keys.GROUP)),
     ("metrics", ("INFO",)),
     ("admin", ("CONFIG", "GET", "maxmemory")),
@@ -206,6 +211,13 @@ MAY_NOT = [
     ("gateway", ("XADD", FRAMES, "*", "frame", "x")),
     ("gateway", ("HSET", INFO, "state", "up")),
     ("gateway", ("EVAL_RO", "return 1", "0")),
+    ("sink", ("XRANGE", FRAMES, "-", "+")),
+    ("sink", ("XREAD", "STREAMS", FRAMES, "0")),
+    ("sink", ("XADD", keys.episodes(CAMERA), "*", "episode", "x")),
+    ("sink", ("XADD", keys.sink_places("home"), "*", "a", "b")),
+    ("sink", ("HSET", keys.camera_info(CAMERA), "state", "up")),
+    ("sink", ("SADD", keys.CAMERAS, "x")),
+    ("sink", ("DEL", keys.minutes(CAMERA))),
     ("operator", ("XDEL", DEAD, "1-1")),
     ("operator", ("EVAL", "return 1", "0")),
     ("operator", ("CONFIG", "SET", "maxmemory", "0")),

@@ -17,7 +17,8 @@ from tests.servers import eventually
 
 FOLDER: Final = Path(__file__).parents[2] / "deploy" / "valkey"
 ROLES: Final = (
-    "producer", "worker", "subscriber", "gateway", "operator", "metrics", "replica", "admin",
+    "producer", "worker", "subscriber", "gateway", "sink", "operator", "metrics", "replica",
+    "admin",
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from gateway.settings import GatewaySettings
 from producer.settings import CameraSettings
 from service.settings import ServiceSettings
+from sinks.options import TYPES
 from tests.deploy.processes import ROOT
 from worker.settings import WorkerSettings
 
@@ -30,7 +31,7 @@ Schema = dict[str, Any]
 
 
 def definitions() -> dict[str, Schema]:
-    """What a camera, a worker and a gateway may be told."""
+    """What a camera, a worker, a gateway and a sink may be told."""
     camera = _object(CameraSettings, ())
     camera["properties"]["source"] = {
         "anyOf": [
@@ -42,12 +43,21 @@ def definitions() -> dict[str, Schema]:
         "camera": camera,
         "worker": _object(WorkerSettings, FIXED),
         "gateway": _object(GatewaySettings, FIXED),
+        "sink": {"oneOf": [_sink(model) for model in TYPES.values()]},
     }
+
+
+def _sink(model: type[BaseModel]) -> Schema:
+    """The options of a type of sink, with no password but as ${NAME}."""
+    schema = _object(model, ())
+    schema["properties"]["url"] = {"type": "string", "not": {"pattern": PLAIN_PASSWORD}}
+    return {**schema, "required": ["type", "url"]}
 
 
 def _object(model: type[BaseModel], without: Collection[str]) -> Schema:
     # By field name: an alias is the environment's.
-    properties = model.model_json_schema(by_alias=False)["properties"]
+    whole = model.model_json_schema(by_alias=False)
+    properties = _inlined(whole["properties"], whole.get("$defs", {}))
     return {
         "type": "object",
         "additionalProperties": False,
@@ -55,6 +65,17 @@ def _object(model: type[BaseModel], without: Collection[str]) -> Schema:
             name: _value(properties[name]) for name in sorted(properties) if name not in without
         },
     }
+
+
+def _inlined(part: Any, definitions: Schema) -> Any:
+    """A part of a schema with each reference replaced by what it refers to."""
+    if isinstance(part, list):
+        return [_inlined(one, definitions) for one in part]
+    if not isinstance(part, dict):
+        return part
+    if reference := part.get("$ref"):
+        return _value(definitions[reference.rpartition("/")[2]])
+    return {name: _inlined(one, definitions) for name, one in part.items()}
 
 
 def _value(schema: Schema) -> Schema:

@@ -19,9 +19,9 @@ from emotion_streams import CameraStatus, connect_async, keys, list_cameras
 from emotion_streams.connection import Client
 from emotion_streams.frames import Frame
 from producer.config import parse_camera
-from producer.fleet import Reloader
 from producer.settings import CameraSettings
 from service.metrics import ProducerMetrics
+from service.reload import Reloader
 from tests.peers.pictures import jpeg, write_video
 from tests.peers.producer import PASSWORD, ROOT, Producer, within
 from tests.servers import RedisProcess, free_port
@@ -304,7 +304,9 @@ def test_file_that_is_still_being_written_is_not_read(tmp_path: Path) -> None:
     async def _run() -> None:
         metrics = ProducerMetrics(CollectorRegistry())
         read = lambda: {path.read_text(): parse_camera({}, {})}  # noqa: E731
-        reloader = asyncio.create_task(Reloader(path, read, apply, metrics, poll_every_s=0.2).run())
+        reloader = asyncio.create_task(
+            Reloader(path, read, apply, metrics.config_valid, poll_every_s=0.2).run()
+        )
         for index in range(20):  # a writer that takes its time
             path.write_text("half" * index)
             await asyncio.sleep(0.05)

@@ -3,11 +3,12 @@
 -- predecessor read since, and frames whose reply was lost. They stay with their consumer until the owner
 -- starts them (begin.lua), so that a crash of a worker counts only against the frames that it started.
 -- Also maintains the camera's keys: accounts for frames that were trimmed while pending, creates the
--- group, removes idle consumers, drops events and dead letters past their age, and resets keys that
--- block the camera.
+-- group, removes idle consumers, drops events, dead letters, episodes and minutes past their age, and
+-- resets keys that block the camera.
 -- KEYS: camera_keys().
 -- ARGV: owner, epoch, group, consumer, entries at most, bytes at most, bytes of one entry at most (a
---   larger entry is returned without its fields), age of events (ms), deliveries at most, how far ahead
+--   larger entry is returned without its fields), age of events,
+--   dead letters and episodes (ms), deliveries at most, how far ahead
 --   an id may be (ms), age of minutes (ms), known ids...
 -- Returns 'FENCED', or {strikes, keys reset, whether these are all, {{id, fields, size, deliveries}...}},
 -- with the deliveries including this one.

@@ -29,13 +29,15 @@ class BatchedModel:
     """A model that takes batches.
 
     `name` is for messages. `compute` takes up to `max_batch` items, from `instances` threads at the
-    same time.
+    same time. `is_batch_invariant`: whether the row of an item is the same, to the last bit, in
+    every batch.
     """
 
     name: str
     compute: Compute
     max_batch: int
     instances: int
+    is_batch_invariant: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,14 +69,17 @@ class BatchRunner:
         """Whether the next item has to wait: every instance of the model is busy."""
         return self._working >= self._model.instances
 
-    async def submit(self, camera: str, items: NDArray[np.uint8], frame_id: str) -> BatchResult:
+    async def submit(
+        self, camera: str, items: NDArray[np.uint8], frame_id: str, *, exact: bool = False
+    ) -> BatchResult:
         """Return a row for each of the items, of which there is at least one.
 
-        `frame_id` names the frame if its batch hangs. Raises what the model raises.
+        `frame_id` names the frame if its batch hangs. `exact`: the row of an item must not depend
+        on the other items of its batch, in the last bit either. Raises what the model raises.
         """
         answer: asyncio.Future[BatchResult] = asyncio.get_running_loop().create_future()
         frame = f"{frame_id} of camera {camera}"
-        self._queue.add(camera, Request(frame, items, answer, time.monotonic()))
+        self._queue.add(camera, Request(frame, items, answer, time.monotonic(), exact))
         self._changed.set()
         return await answer
 
@@ -116,7 +121,11 @@ class BatchRunner:
         """Compute a batch in a thread; return its rows, and when that began and ended."""
         groups = [part.items for part in batch]
         began = time.perf_counter()
-        rows = self._model.compute(groups)
+        if any(part.request.exact for part in batch) and not self._model.is_batch_invariant:
+            singly = [group[n : n + 1] for group in groups for n in range(len(group))]
+            rows = np.concatenate([self._model.compute([item]) for item in singly])
+        else:
+            rows = self._model.compute(groups)
         if len(rows) != (count := sum(map(len, groups))):
             raise RuntimeError(f"{self._model.name} gave {len(rows)} rows for {count} items")
         return rows, began, time.perf_counter()
@@ -168,17 +177,23 @@ class Batcher(BatchRunner):
             metrics.engine_busy.inc(seconds)
             metrics.batch.observe(faces)
 
-        model = BatchedModel("the engine", classify, engine.max_batch, engine.instances)
+        model = BatchedModel(
+            "the engine",
+            classify,
+            engine.max_batch,
+            engine.instances,
+            engine.is_batch_invariant,
+        )
         super().__init__(model, executor, observe)
 
     async def classify(
-        self, camera: str, crops: NDArray[np.uint8], frame_id: str = ""
+        self, camera: str, crops: NDArray[np.uint8], frame_id: str = "", *, exact: bool = False
     ) -> Classified:
         """Return the probabilities of crops (faces, size, size, 3), at once if there is no face.
 
-        `frame_id` names the frame if its batch hangs. Raises what the engine raises.
+        The other arguments are those of submit(). Raises what the engine raises.
         """
         if not len(crops):
             return Classified(np.empty((0, 0), np.float32), 0.0)
-        result = await self.submit(camera, crops, frame_id)
+        result = await self.submit(camera, crops, frame_id, exact=exact)
         return Classified(result.rows, result.seconds)

@@ -30,13 +30,15 @@ class Request:
     """One frame's items, which the model gets in one batch or in several.
 
     The batches may end in any order. `frame` says whose they are, for messages; `items` is uint8
-    (items, ...); `since` is when they arrived.
+    (items, ...); `since` is when they arrived. `exact`: the result must follow from each item
+    alone.
     """
 
     frame: str
     items: NDArray[np.uint8]
     result: "asyncio.Future[BatchResult]"
     since: float
+    exact: bool = False
     dispatched: int = 0
     completed: int = 0
     rows: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))

@@ -41,11 +41,11 @@ class DetectionStage(Protocol):
     async def warm(self) -> None:
         """Do what takes long before the first frame."""
 
-    async def detect(self, jpeg: bytes, permit: Permit) -> DetectedFaces:
+    async def detect(self, jpeg: bytes, permit: Permit, *, exact: bool = False) -> DetectedFaces:
         """Decode a picture, detect faces and crop them.
 
-        `permit` says whose frame it is, and records when a thread is at work on it. Raises
-        UnusablePictureError.
+        `permit` says whose frame it is, and records when a thread is at work on it. `exact`: the
+        result must follow from the picture alone. Raises UnusablePictureError.
         """
 
 
@@ -55,8 +55,11 @@ class OneCall(Protocol):
     detector: str
     """The detector's name."""
 
-    def run(self, jpeg: bytes) -> DetectedFaces:
-        """Return the faces of a picture. Raises UnusablePictureError."""
+    def run(self, jpeg: bytes, *, exact: bool = False) -> DetectedFaces:
+        """Return the faces of a picture. Raises UnusablePictureError.
+
+        `exact` is that of DetectionStage.detect.
+        """
 
 
 class FrameThreads:
@@ -94,9 +97,9 @@ class ThreadedDetection:
     async def warm(self) -> None:
         """Do nothing: each thread makes its detector at its first frame."""
 
-    async def detect(self, jpeg: bytes, permit: Permit) -> DetectedFaces:
+    async def detect(self, jpeg: bytes, permit: Permit, *, exact: bool = False) -> DetectedFaces:
         """Do it all in one thread, as DetectionStage.detect describes."""
-        return await self._threads.run(permit, partial(self._stage.run, jpeg))
+        return await self._threads.run(permit, partial(self._stage.run, jpeg, exact=exact))
 
 
 @dataclass(frozen=True)
@@ -143,11 +146,13 @@ class BatchedDetection:
         """Compile the detector's functions in one of its threads."""
         await asyncio.get_running_loop().run_in_executor(self._executor, self._detector.warm)
 
-    async def detect(self, jpeg: bytes, permit: Permit) -> DetectedFaces:
+    async def detect(self, jpeg: bytes, permit: Permit, *, exact: bool = False) -> DetectedFaces:
         """Decode in a thread, detect in a batch, crop in a thread."""
         decoded = await self._threads.run(permit, partial(self._decode, jpeg))
         permit.release_thread()
-        result = await self._batches.submit(permit.camera, decoded.prepared, permit.frame_id)
+        result = await self._batches.submit(
+            permit.camera, decoded.prepared, permit.frame_id, exact=exact
+        )
         return await self._threads.run(permit, partial(self._crop, decoded, result))
 
     def _decode(self, jpeg: bytes) -> _Decoded:

@@ -98,13 +98,16 @@ class FaceDetectionStage:
         self.detector = new_detector().name
         self._cropper = FaceCropper(card, self.detector, detect_side)
 
-    def run(self, jpeg: bytes) -> DetectedFaces:
-        """Decode a picture, detect faces and crop them. Raises UnusablePictureError."""
+    def run(self, jpeg: bytes, *, exact: bool = False) -> DetectedFaces:
+        """Decode a picture, detect faces and crop them. Raises UnusablePictureError.
+
+        `exact` is that of Detector.detect.
+        """
         start = time.perf_counter()
         image = decode(jpeg)
         decoded = time.perf_counter()
         try:
-            detected = self._detector().detect(image)
+            detected = self._detector().detect(image, exact=exact)
         except cv2.error as error:
             raise UnusablePictureError(f"the detector refused it: {error.err}") from error
         return self._cropper.crop(image, detected, decoded - start, time.perf_counter() - decoded)

@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 -- Drops expired events and dead letters of a camera without an owner. Deletes the camera's keys when
--- nothing is left, except its lease, whose epoch never decreases. A key of the wrong type is ignored,
+-- nothing is left, except its lease, whose epoch never decreases, and its episodes and minutes, which
+-- expire. A key of the wrong type is ignored,
 -- and is deleted with the others.
 -- KEYS: camera_keys(). ARGV: age (ms), how far ahead an id may be (ms).
 -- Returns 1 if the camera is gone, else 0.
@@ -34,6 +35,5 @@ for _, key in ipairs({ KEYS[1], KEYS[2], KEYS[5] }) do
     if stream['length'] > 0 or is_recent then return 0 end
   end
 end
--- Its episodes and minutes expire.
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[7])
 return 1

@@ -45,7 +45,7 @@ class OneByOne:
         self.name = batched.name
         self._batched = batched
 
-    def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
+    def detect(self, image: NDArray[np.uint8], *, exact: bool = False) -> list[Detection]:
         picture, scale = self._batched.prepare(image)
         (row,) = self._batched.candidates([picture])
         return self._batched.faces(row, scale)

@@ -23,12 +23,19 @@ def grey(value: int, width: int = 640) -> bytes:
     return samples.jpeg(width, 480, value)
 
 
-async def analyse(context: WorkerContext, jpeg: bytes, camera: str = "lobby") -> AnalysedFrame:
+async def analyse(
+    context: WorkerContext, jpeg: bytes, camera: str = "lobby", position_ms: int | None = None
+) -> AnalysedFrame:
     permit = await context.limiter.acquire()
     turn = CameraTracker(camera, Policy()).turn()
     try:
         return await context.pipeline.analyse(
-            camera, "1-0", samples.frame(jpeg=jpeg), permit, CrowdLimiter(), turn
+            camera,
+            "1-0",
+            samples.frame(jpeg=jpeg, position_ms=position_ms),
+            permit,
+            CrowdLimiter(),
+            turn,
         )
     finally:
         permit.release()
@@ -96,6 +103,25 @@ def test_a_picture_that_cannot_be_decoded_never_reaches_the_detector() -> None:
 
     play(check, detector)
     assert detector.batches == []
+
+
+def test_pictures_of_recordings_are_detected_singly() -> None:
+    detector = Brightest()
+    detector.gate.clear()
+
+    async def check(context: WorkerContext) -> None:
+        tasks = [
+            asyncio.create_task(analyse(context, grey(10 * n), f"{n}", position_ms=n))
+            for n in range(1, 7)
+        ]
+        (runner,) = context.pipeline.runners[1:]
+        await until(lambda: runner._queue.count + sum(len(b.frames) for b in runner.running) == 6)
+        detector.gate.set()
+        frames = await asyncio.gather(*tasks)
+        assert [widths(frame) for frame in frames] == [[10 * n] for n in range(1, 7)]
+
+    play(check, detector)
+    assert sorted(detector.batches) == [[10 * n] for n in range(1, 7)]
 
 
 def test_a_fault_of_the_detector_ends_the_frames_of_its_batch() -> None:

@@ -34,6 +34,7 @@ class KerasEngine:
     """
 
     name = "keras"
+    is_batch_invariant = False
 
     def __init__(self, release: Release, threads: int, policy: str | None = None) -> None:
         self._backend = open_backend(threads)

@@ -1,0 +1,1 @@
+"""Delivery of episodes, minutes, events and camera states to MQTT, webhooks and SQL databases."""
