@@ -75,7 +75,7 @@ def test_the_faces_are_those_of_opencv_within_a_pixel(
 def test_a_picture_in_a_larger_network_has_the_same_faces_within_three_pixels(
     networks: Networks, yunet_file: Path, shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(networks, "_have_compiled", lambda size: None)
+    monkeypatch.setattr(networks, "_have_compiled", lambda *_: None)
     detector, opencv = YuNetOpenVino(networks), YuNet(yunet_file.read_bytes())
     for image, _ in boxed_faces(shared):
         expected, found = opencv.detect(image), detector.detect(image)
