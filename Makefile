@@ -4,13 +4,14 @@ PYTHON ?= python3
 export SOURCE ?= demo
 export ARGS ?=
 export SINKS ?=
+OUT ?= results
 SECONDS ?= 600
 SEED ?= 1
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 
-.PHONY: help redis run test check lint bench chaos soak check-deploy check-deploy-full lock clean
+.PHONY: help redis run analyse capacity test check lint bench chaos soak check-deploy check-deploy-full lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +27,12 @@ run: .venv/installed-run ## analyse SOURCE (demo, 0, rtsp://..., a file), delive
 		echo "make: every user of this machine could read the password; set NAME to it and write" >&2; \
 		printf '%s\n' "    make run ARGS=\"--camera 'door=rtsp://user:"'\$$\$${NAME}'"@host/'\"" >&2; exit 2;; esac
 	@exec $(BIN)/python -m deploy.local $(ARGS)
+
+analyse: .venv/installed-run ## tables, annotated video and report of the videos FILE, into the folder OUT
+	@exec $(BIN)/python -m analyse $(FILE) --out "$(OUT)" $(ARGS)
+
+capacity: .venv/installed-run ## measure how many cameras this machine holds (minutes)
+	@exec $(BIN)/python -m deploy.capacity $(ARGS)
 
 test: .venv/installed-test ## run every test that this machine can
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)

@@ -20,7 +20,8 @@ from redis.exceptions import RedisClusterException, RedisError
 
 from deploy.children import Child, end_with_make
 from deploy.options import build_parser
-from deploy.redis_server import IN_MEMORY, ServerUnavailableError, find_server
+from deploy.private_server import SERVER, short_folder, start_server
+from deploy.redis_server import ServerUnavailableError
 from deploy.status import Status
 from emotion_streams import connect_async, local_instance, read_ledger, subscribe_async
 from emotion_streams.backoff import REDIS_ERRORS
@@ -32,12 +33,9 @@ from service.command_line import conceal
 from service.settings import exit_with_error
 from service.supervision import exit_text
 
-_LONGEST_FOLDER: Final = 70
-
 GRACE_S: Final = 2.0
 """How long the processes may take to exit after Ctrl-C before they are killed."""
 
-_SERVER: Final = "redis"
 _SERVER_GRACE_S: Final = 0.5
 
 
@@ -70,7 +68,7 @@ async def _run(arguments: argparse.Namespace, sources: Mapping[str, str]) -> int
         async with AsyncExitStack() as ending:
             children: list[Child] = []
             ending.push_async_callback(_end_all, children)
-            url = arguments.redis or await _start_server(Path(folder), children, status)
+            url = arguments.redis or await start_server(Path(folder), children, status.say)
             for command, environ in commands(arguments, sources, port):
                 child = await Child.start(
                     command[0],
@@ -127,36 +125,6 @@ def commands(
     yield page, {}
     if arguments.sinks:
         yield ["sinks", "--metrics-port", "0", "--config", arguments.sinks], {}
-
-
-async def _start_server(folder: Path, children: list[Child], status: Status) -> str:
-    """Start a server on a unix socket that only this user can reach; return its URL.
-
-    It keeps frames only in memory. Raises ServerUnavailableError.
-    """
-    path = folder / "redis.sock"
-    server = await Child.start(
-        _SERVER,
-        [
-            str(find_server()),
-            *("--port", "0", "--unixsocket", str(path), "--dir", str(folder)),
-            *IN_MEMORY,
-        ],
-        say=status.say,
-    )
-    children.append(server)
-    url = f"unix://{path}"
-    async with connect_async(url) as client:
-        for _ in range(200):
-            try:
-                await client.ping()
-            except REDIS_ERRORS:
-                await asyncio.sleep(0.05)
-            else:
-                return url
-    raise ServerUnavailableError(
-        "the Redis server did not start within 10 s: " + " ".join(server.last_lines)
-    )
 
 
 async def follow(
@@ -240,19 +208,9 @@ async def _end_all(children: list[Child]) -> None:
     The server has a grace period of its own, regardless of how long the others took.
     """
     deadline = time.monotonic() + GRACE_S
-    await asyncio.gather(*(child.end(deadline) for child in children if child.name != _SERVER))
-    for server in (child for child in children if child.name == _SERVER):
+    await asyncio.gather(*(child.end(deadline) for child in children if child.name != SERVER))
+    for server in (child for child in children if child.name == SERVER):
         await server.end(time.monotonic() + _SERVER_GRACE_S)
-
-
-def short_folder() -> str | None:
-    """Return the parent of the server's folder (created with mode 0700).
-
-    It is the default temporary folder, unless the path of a socket there would be longer than the
-    107 bytes that the kernel accepts.
-    """
-    usual = tempfile.gettempdir()
-    return usual if len(usual.encode()) <= _LONGEST_FOLDER else "/tmp"  # noqa: S108 - a 0700 folder
 
 
 def pace(source: str, fps: str) -> list[str]:

@@ -61,6 +61,9 @@ class Episode:
     `emotion.ended` and `face.left`. `emotion_ms`: milliseconds per emotion that the steady label
     showed, on `face.left`. `reason`: on `emotion.ended` and `face.left`.
 
+    `start_position_ms`, `end_position_ms`: the start and the end as places in a recording, from its
+    beginning; None for a camera, the end also while open.
+
     `entry_id`: id of the stream entry that the record was read from, to resume after it; None if it
     was not read from a stream. It is not part of the packed record.
     """
@@ -85,6 +88,8 @@ class Episode:
     probabilities_mean: Mapping[Emotion, float] | None = None
     emotion_ms: Mapping[Emotion, int] | None = None
     reason: EndReason | None = None
+    start_position_ms: int | None = None
+    end_position_ms: int | None = None
     schema: int = SCHEMA
     entry_id: str | None = None
 
@@ -150,6 +155,8 @@ class Episode:
             probabilities_mean=emotion_shares(fields, "probabilities_mean"),
             emotion_ms=emotion_counts(fields, "emotion_ms"),
             reason=_member(EndReason, fields.text("reason"), "reason") if has("reason") else None,
+            start_position_ms=_place(fields, "start_position_ms"),
+            end_position_ms=_place(fields, "end_position_ms"),
         )
 
 
@@ -171,6 +178,10 @@ def emotion_counts(fields: wire.Fields, name: str) -> dict[Emotion, int] | None:
 
 def _share(fields: wire.Fields, name: str) -> float | None:
     return fields.number(name, 0, 1) if fields.has(name) else None
+
+
+def _place(fields: wire.Fields, name: str) -> int | None:
+    return fields.timestamp_ms(name) if fields.has(name) else None
 
 
 def _member(kind: type[Member], text: str, name: str) -> Member:

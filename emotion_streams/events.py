@@ -80,7 +80,9 @@ class Latency:
     `queue_ms`: from capture until a worker starts the frame (encoding and Redis included);
     `decode_ms`, `detect_ms`, `classify_ms`: time in each stage; `wait_ms`: waiting for a thread or
     a batch between the stages; `total_ms`: from capture to commit. A difference between the
-    machines' clocks affects `queue_ms` and `total_ms`, which are never below 0.
+    machines' clocks affects `queue_ms` and `total_ms`, which are never below 0. For a frame of a
+    recording (`position_ms`), `queue_ms` is 0 and `total_ms` begins with the frame's start: its
+    capture time says nothing about when it was stored.
     """
 
     queue_ms: float
@@ -109,6 +111,7 @@ class EmotionEvent:
     empty. `faces_omitted`: number of detected faces beyond the number that a worker classifies in
     one frame; the smallest are omitted. `detect_side`: length of the longer side in pixels to which
     larger pictures are reduced for detection, None if the worker does not report it.
+    `position_ms`: place of the frame in its recording, from the beginning; None for a camera.
     """
 
     camera: str
@@ -121,6 +124,7 @@ class EmotionEvent:
     model: Model
     faces_omitted: int = 0
     detect_side: int | None = None
+    position_ms: int | None = None
     schema: int = SCHEMA
 
     def pack(self) -> bytes:
@@ -139,6 +143,7 @@ class EmotionEvent:
             "faces": [face.to_dict() for face in self.faces],
             "faces_omitted": self.faces_omitted,
             "detect_side": self.detect_side,
+            "position_ms": self.position_ms,
             "latency": vars(self.latency).copy(),
             "model": vars(self.model).copy(),
         }
@@ -187,6 +192,7 @@ class EmotionEvent:
             # Absent from events of earlier workers.
             faces_omitted=fields.integer("faces_omitted", 0) if fields.has("faces_omitted") else 0,
             detect_side=fields.integer("detect_side", 1) if fields.has("detect_side") else None,
+            position_ms=fields.timestamp_ms("position_ms") if fields.has("position_ms") else None,
         )
 
 

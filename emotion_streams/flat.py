@@ -22,6 +22,7 @@ EPISODE_COLUMNS: Final = (
     "camera", "id", "type", "track", "emotion", "start", "end", "duration_ms", "frames",
     "confidence_mean", "confidence_peak", "peak", "reason", "x", "y", "width", "height", "side_max",
     "decided", "frame_id", "peak_frame_id", *_columns("mean"), *_columns("ms"),
+    "start_position_ms", "end_position_ms",
 )  # fmt: skip
 """`mean_*`: means of the smoothed probabilities. `ms_*`: how long each steady label showed."""
 
@@ -45,6 +46,7 @@ def episode_row(episode: Episode) -> Sequence[Cell]:
         box.x, box.y, box.width, box.height, episode.side_max,
         iso_time(episode.decided_ms), episode.frame_id, episode.peak_frame_id,
         *_by_emotion(episode.probabilities_mean), *_by_emotion(episode.emotion_ms),
+        episode.start_position_ms, episode.end_position_ms,
     ))  # fmt: skip
 
 

@@ -25,7 +25,9 @@ class Frame:
     `capture_drops`: frames captured since that start that never reached Redis (replaced by a newer
     one, or Redis was unreachable). `skipped`: frames left out on purpose since that start.
     `max_age_ms`: an older frame expires instead of being analysed; None if every frame must be
-    analysed.
+    analysed. `position_ms`: the picture's place in its recording, from the beginning, if it is
+    dated by that: `captured_ms` is then the recording's beginning plus this, however fast the
+    recording is read. None for a camera.
     """
 
     captured_ms: int
@@ -37,6 +39,7 @@ class Frame:
     capture_drops: int = 0
     skipped: int = 0
     max_age_ms: int | None = None
+    position_ms: int | None = None
 
     def pack(self) -> bytes:
         """Return the frame as msgpack, for the field `frame` of the stream."""
@@ -58,4 +61,5 @@ class Frame:
             capture_drops=fields.integer("capture_drops", 0),
             skipped=fields.integer("skipped", 0),
             max_age_ms=fields.integer("max_age_ms", 1) if fields.has("max_age_ms") else None,
+            position_ms=fields.timestamp_ms("position_ms") if fields.has("position_ms") else None,
         )

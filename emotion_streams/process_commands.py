@@ -48,6 +48,12 @@ PROCESSES: Final = {
         "local",
         (*_SERVICE, *_PICTURES, "starlette", "uvicorn"),
     ),
+    "analyse": Process(
+        "Turn video files into tables, annotated videos and reports.",
+        "analyse",
+        "local",
+        (*_SERVICE, *_PICTURES),
+    ),
     "worker": Process(
         "Analyse the frames of attached cameras.", "worker", "worker", (*_SERVICE, *_PICTURES)
     ),
@@ -82,6 +88,12 @@ PROCESSES: Final = {
     ),
     "export": Process(
         "Make a release of a training run.", "training", "training", _TRAINING, ("export",)
+    ),
+    "capacity": Process(
+        "Measure how many cameras this machine holds.",
+        "deploy.capacity",
+        "local",
+        (*_SERVICE, *_PICTURES),
     ),
     "redis": Process(
         "Run a server on this machine that keeps frames in memory only.",

@@ -54,7 +54,7 @@ def _blur(jpeg: bytes, event: EmotionEvent) -> bytes:
     height, width = pixels.shape[:2]
     for face in event.faces:
         # Boxes are in pixels of the analysed picture.
-        _pixelate(pixels, face.box, width / event.width, height / event.height)
+        pixelate(pixels, face.box, width / event.width, height / event.height)
     _, encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     return encoded.tobytes()
 
@@ -89,7 +89,7 @@ def _scale_for_omitted(event: EmotionEvent) -> float:
     return _OMITTED_FACE / max(1.0, math.sqrt(smallest))
 
 
-def _pixelate(image: Image, box: Box, scale_x: float, scale_y: float) -> None:
+def pixelate(image: Image, box: Box, scale_x: float, scale_y: float) -> None:
     """Replace the box and its margin by a few flat blocks, in place."""
     margin_x = max(box.width * scale_x * _MARGIN, _MIN_MARGIN)
     margin_y = max(box.height * scale_y * _MARGIN, _MIN_MARGIN)

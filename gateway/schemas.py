@@ -99,6 +99,7 @@ SCHEMAS: Final[dict[str, Any]] = {
         faces=_list(ref("Face")),
         faces_omitted=_COUNT,
         detect_side=_or_null("integer"),
+        position_ms=_or_null("integer"),
         latency=_object(**dict.fromkeys(emotion_streams.Latency.__dataclass_fields__, _NUMBER)),
         model=_object(**dict.fromkeys(emotion_streams.Model.__dataclass_fields__, _TEXT)),
     ),
@@ -125,6 +126,8 @@ SCHEMAS: Final[dict[str, Any]] = {
         probabilities_mean=_nullable(_per_emotion(_SHARE)),
         emotion_ms=_nullable(_per_emotion(_COUNT)),
         reason={"enum": [*(reason.value for reason in EndReason), None]},
+        start_position_ms=_or_null("integer"),
+        end_position_ms=_or_null("integer"),
     ),
     "Episodes": _object(camera=_TEXT, episodes=_list(ref("Episode")), next=_or_null("string")),
     "People": _object(

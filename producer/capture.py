@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from emotion_streams.backoff import Retries, delays
 from producer.filters import LateFrameFilter, Pacer, RateLimiter
 from producer.latest_value import LatestValue
+from producer.media_clock import MediaClock
 from producer.messages import Counts, State
 from producer.source import (
     EndOfSourceError,
@@ -33,21 +34,28 @@ _log = logging.getLogger(__name__)
 
 
 class Captured(NamedTuple):
-    """A picture, and its time of arrival by the monotonic clock in seconds."""
+    """A picture, and its time of arrival by the monotonic clock in seconds.
+
+    `position_ms`: the picture's place in a recording that is dated by it; `arrived_s` then follows
+    from that; else None.
+    """
 
     picture: Picture
     arrived_s: float
+    position_ms: int | None = None
 
 
 class RateSettings(NamedTuple):
     """How fast a source is read.
 
     `fps`: maximum number of frames per second that pass, None for no limit. `on_demand`: read a
-    frame only when the publishing thread asks for one.
+    frame only when the publishing thread asks for one. `is_recording`: date frames by their own
+    timestamps.
     """
 
     fps: float | None
     on_demand: bool
+    is_recording: bool = False
 
 
 class Limits(NamedTuple):
@@ -64,6 +72,13 @@ class _SessionState(NamedTuple):
     pacer: Pacer
     late_frames: LateFrameFilter
     rate: RateLimiter
+
+
+class _Grabbed(NamedTuple):
+    """When a frame arrived, by the monotonic clock, and its own timestamp; in seconds."""
+
+    arrived_s: float
+    timestamp_s: float | None
 
 
 class Capture:
@@ -95,6 +110,7 @@ class Capture:
         self._stop = stop
         self._state_changed = state_changed
         self._wait_for_source = wait_for_source
+        self._media_clock = MediaClock()
         self._in_a_row = 0
         self._deadline: float | None = None
         self._started_s = time.monotonic()
@@ -161,8 +177,8 @@ class Capture:
             while not self._stop.is_set():
                 if self._rate.on_demand and not self._latest.wait_for_demand(_WAIT_S):
                     continue
-                arrived_s = self._next_frame(session)
-                if arrived_s is None:
+                grabbed = self._next_frame(session)
+                if grabbed is None:
                     continue
                 try:
                     with self._time_limit(self._limits.read_s):
@@ -178,20 +194,27 @@ class Capture:
                     continue
                 undecodable = 0
                 self._count_valid_frame()
-                self._put(Captured(picture, arrived_s))
+                self._put(self._captured(picture, grabbed))
         finally:
             with self._time_limit(self._limits.read_s):
                 self._source.close()
 
-    def _next_frame(self, session: _SessionState) -> float | None:
-        """Grab a frame. Return its arrival time, or None if the frame is not wanted."""
+    def _next_frame(self, session: _SessionState) -> _Grabbed | None:
+        """Grab a frame. Return its times, or None if the frame is not wanted."""
         with self._time_limit(self._limits.read_s):
             position_s = self._source.grab()
         if position_s is not None and not self._source.live and not self._rate.on_demand:
             self._stop.wait(session.pacer.wait_s(time.monotonic(), position_s))
         arrived_s = time.monotonic()
         self._count_arrival(arrived_s)
-        return arrived_s if self._passes(session, arrived_s, position_s) else None
+        passes = self._passes(session, arrived_s, position_s)
+        return _Grabbed(arrived_s, position_s) if passes else None
+
+    def _captured(self, picture: Picture, grabbed: _Grabbed) -> Captured:
+        if not self._rate.is_recording or grabbed.timestamp_s is None:
+            return Captured(picture, grabbed.arrived_s)
+        position_ms = self._media_clock.position_ms(grabbed.timestamp_s)
+        return Captured(picture, position_ms / 1000, position_ms)
 
     def _count_arrival(self, arrived_s: float) -> None:
         self._counts.captured += 1

@@ -54,7 +54,11 @@ class CameraProcess:
         self._silence_limit_s = settings.read_timeout_s if source.live else math.inf
         self._capture = Capture(
             source,
-            RateSettings(settings.fps if every else settings.fps or DEFAULT_FPS, on_demand=every),
+            RateSettings(
+                settings.fps if every else settings.fps or DEFAULT_FPS,
+                on_demand=every,
+                is_recording=settings.is_recording,
+            ),
             Limits(settings.open_timeout_s, settings.read_timeout_s, settings.reconnect_max_s),
             self._latest,
             self._counts,
@@ -70,6 +74,7 @@ class CameraProcess:
             self._counts,
             stop,
             self._clock,
+            recorded_ms=settings.recorded_ms if settings.is_recording else None,
         )
 
     def run(self) -> int:
@@ -117,7 +122,10 @@ class CameraProcess:
                 self._count_refused(str(error))
                 continue
             self._refused_in_a_row = 0
-            self._publisher.publish(encoded, captured.arrived_s)
+            if captured.position_ms is None:
+                self._publisher.publish(encoded, captured.arrived_s)
+            else:
+                self._publisher.publish_recorded(encoded, captured.position_ms)
 
     def _count_refused(self, why: str) -> None:
         """Count a picture that was read but cannot be sent.

@@ -30,8 +30,10 @@ class Publisher:
 
     `max_queued`: maximum number of frames in the stream. `max_age_ms`: limit that is written into
     each frame; None if every frame counts. Then no frame is trimmed, and a frame is retried after
-    every error of Redis. `stop` ends every wait. `clock` is synchronised by the publisher. `error`
-    is the reason why Redis does not store frames at the moment, and is empty if it does.
+    every error of Redis. `stop` ends every wait. `clock` is synchronised by the publisher.
+    `recorded_ms`: when the recording began (Unix, milliseconds); None for the time of its first
+    frame. `error` is the reason why Redis does not store frames at the moment, and is empty if it
+    does.
     """
 
     def __init__(
@@ -44,9 +46,14 @@ class Publisher:
         stop: threading.Event,
         clock: RedisClock | None = None,
         connect: Callable[[str], Client] = connect,
+        *,
+        recorded_ms: int | None = None,
     ) -> None:
         self._url = redis_url
-        self._stream = FrameStream(camera, max_queued, trims=max_age_ms is not None)
+        self._stream = FrameStream(
+            camera, max_queued, trims=max_age_ms is not None, fixed_ids=recorded_ms is not None
+        )
+        self._recorded_ms = recorded_ms
         self._max_age_ms = max_age_ms
         self._counts = counts
         self._retried = NO_REPLY if max_age_ms is not None else REDIS_ERRORS
@@ -67,6 +74,21 @@ class Publisher:
             self._stop.wait(_POLL_ROOM_S)
         return False
 
+    def publish_recorded(self, picture: EncodedPicture, position_ms: int) -> bool:
+        """Store a frame at this place of a recording. As `store`.
+
+        Its capture time is the recording's beginning plus this place, in every run.
+        """
+        try:
+            while self._recorded_ms is None:
+                if not self._retry(self._sync):
+                    return False
+                self._recorded_ms = self._clock.unix_ms(0)
+        except RedisError:
+            self._counts.dropped_refused += 1
+            return False
+        return self.store(picture, self._recorded_ms + position_ms, position_ms)
+
     def publish(self, picture: EncodedPicture, arrived_s: float) -> bool:
         """Store a frame that arrived at this time of the monotonic clock. As `store`.
 
@@ -83,7 +105,9 @@ class Publisher:
         self._captured_ms = max(self._captured_ms, captured_ms)
         return self.store(picture, self._captured_ms)
 
-    def store(self, picture: EncodedPicture, captured_ms: int) -> bool:
+    def store(
+        self, picture: EncodedPicture, captured_ms: int, position_ms: int | None = None
+    ) -> bool:
         """Store a frame, and retry without a time limit. Return False if refused or stopped.
 
         The id is `max(captured_ms, last id + 1)`. A send without a reply is repeated with the same
@@ -99,6 +123,7 @@ class Publisher:
             capture_drops=self._counts.lost,
             skipped=self._counts.skipped,
             max_age_ms=self._max_age_ms,
+            position_ms=position_ms,
         ).pack()
         entry = self._stream.next_entry(blob, captured_ms)
         try:
@@ -113,8 +138,10 @@ class Publisher:
         if self.error:
             _log.info("Redis stores frames again")
         self.error = ""
-        self._seq += 1
         self._counts.published += 1
+        if entry.is_left_out:
+            return True
+        self._seq += 1
         self._counts.published_bytes += len(blob)
         return True
 

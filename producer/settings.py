@@ -8,6 +8,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from emotion_streams.redaction import redact_url
+from emotion_streams.wire import YEAR_2200_MS
 
 DEFAULT_FPS: Final = 10.0
 _NETWORK_SCHEMES: Final = frozenset({"rtsp", "rtsps", "http", "https"})
@@ -97,6 +98,14 @@ class CameraOptions(BaseModel):
         ge=1,
         description="maximum age of a frame; workers expire older ones, except with policy every",
     )
+    recorded_ms: int | None = Field(
+        None,
+        ge=0,
+        le=YEAR_2200_MS,
+        description="Unix milliseconds at which the recording in a file began; with policy every, "
+        "frames are dated from it by their own timestamps, and each is stored once, however often "
+        "the file is read [when it is read]",
+    )
     loop: bool = Field(False, description="restart a file or a folder at its end")
     max_queued: int = Field(
         20, ge=10, le=30, description="maximum frames in Redis; older ones are dropped"
@@ -119,6 +128,12 @@ class CameraOptions(BaseModel):
     reconnect_max_s: float = Field(
         10, gt=0, le=300, description="maximum delay before a camera that is down is retried"
     )
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether the frames are dated by their own timestamps, not by when they are read."""
+        is_finite = source_kind(self.source) in (SourceKind.FILE, SourceKind.FOLDER)
+        return is_finite and self.policy == "every" and not self.loop
 
     @field_validator("roi", "capture_size", mode="before")
     @classmethod

@@ -33,20 +33,28 @@ _LONGEST_JUMP_MS: Final = MAX_AHEAD_MS - 3_600_000
 
 @dataclass
 class Entry:
-    """A frame that is being sent. `no_reply`: an earlier attempt may have stored it."""
+    """A frame that is being sent.
+
+    `no_reply`: an earlier attempt may have stored it. `is_left_out`: an earlier process stored it.
+    """
 
     blob: bytes
     no_reply: bool = False
+    is_left_out: bool = False
 
 
 class FrameStream:
     """The stream of one camera's frames, of at most `max_queued` entries.
 
-    `trims`: whether a full Redis makes it trim its oldest entry. Its methods raise the errors of
-    redis-py.
+    `trims`: whether a full Redis makes it trim its oldest entry. `fixed_ids`: the ids follow from a
+    recording alone, so an id that the stream is past was stored by an earlier process. Its methods
+    raise the errors of redis-py.
     """
 
-    def __init__(self, camera: str, max_queued: int, *, trims: bool) -> None:
+    def __init__(
+        self, camera: str, max_queued: int, *, trims: bool, fixed_ids: bool = False
+    ) -> None:
+        self._fixed_ids = fixed_ids
         self._key = keys.frames(camera)
         self._max_queued = max_queued
         self._trims = trims
@@ -75,7 +83,11 @@ class FrameStream:
         except ResponseError as error:
             if _ID_TAKEN not in str(error):
                 raise
-            if not entry.no_reply:
+            if entry.no_reply:
+                return True
+            if self._fixed_ids:
+                entry.is_left_out = True
+            else:
                 self._skip_past_newest_id(client, entry)
         return True
 

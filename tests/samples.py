@@ -81,6 +81,7 @@ frames = st.builds(
     capture_drops=st.integers(0, 2**40),
     skipped=st.integers(0, 2**40),
     max_age_ms=st.none() | st.integers(1, 10**6),
+    position_ms=st.none() | _moment,
 )
 
 faces = st.builds(
@@ -110,6 +111,7 @@ events = st.builds(
     faces=st.lists(faces, max_size=3).map(tuple),
     latency=st.builds(Latency, _ms, _ms, _ms, _ms, _ms, _ms),
     model=st.builds(Model, st.text(max_size=30), st.text(max_size=30), st.text(max_size=10)),
+    position_ms=st.none() | _moment,
     schema=st.just(1),
 )
 
@@ -135,6 +137,8 @@ episodes = st.builds(
     probabilities_mean=st.none() | _shares,
     emotion_ms=st.none() | _counts,
     reason=st.none() | st.sampled_from(EndReason),
+    start_position_ms=st.none() | _moment,
+    end_position_ms=st.none() | _moment,
     schema=st.just(1),
     entry_id=st.none(),
 )

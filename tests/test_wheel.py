@@ -19,7 +19,7 @@ from tests.servers import eventually, free_port
 
 ROOT = Path(__file__).parent.parent
 CLIENT = ("redis", "hiredis", "msgpack")
-FOLDERS = ("service", "producer", "worker", "gateway", "sinks", "training", "deploy")
+FOLDERS = ("service", "producer", "worker", "gateway", "sinks", "training", "deploy", "analyse")
 
 
 @pytest.fixture(scope="module")

@@ -93,7 +93,8 @@ class WorkerContext:
             self.metrics.stage.labels("decode").observe(latency.decode_ms / 1000)
             self.metrics.stage.labels("detect").observe(latency.detect_ms / 1000)
             self.metrics.stage.labels("classify").observe(latency.classify_ms / 1000)
-            self.metrics.end_to_end.observe(max(0.0, now_ms - event.captured_ms) / 1000)
+            if event.position_ms is None:
+                self.metrics.end_to_end.observe(max(0.0, now_ms - event.captured_ms) / 1000)
             for face in event.faces:
                 self.metrics.faces.labels(camera, face.emotion).inc()
             if reused := sum(face.classified_ms is not None for face in event.faces):

@@ -69,7 +69,7 @@ class WorkerSettings(ServiceSettings):
     keep_hours: float = Field(
         24.0,
         gt=0,
-        le=87_600,
+        le=1_000_000,
         description="hours that events and dead letters are kept at most; keep_events ends it "
         "earlier at most rates",
     )

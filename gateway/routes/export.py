@@ -34,7 +34,7 @@ Item = TypeVar("Item")
 COLUMNS: Final = (
     "camera", "frame_id", "captured", "width", "height", "faces", "face", "x", "y", "face_width",
     "face_height", "score", "emotion", "confidence", *EMOTIONS, "track", "label", "total_ms",
-    "model", "model_version", "detector",
+    "model", "model_version", "detector", "position_ms",
 )  # fmt: skip
 """Of the CSV: `face` numbers an event's faces from 1; an event without a face is a row whose face
 columns are empty."""
@@ -143,7 +143,9 @@ def _rows(event: EmotionEvent) -> Iterator[tuple[Any, ...]]:
     captured = _iso_time(event.captured_ms)
     head = (event.camera, event.frame_id, captured, event.width, event.height, len(event.faces))
     model = event.model
-    tail = (event.latency.total_ms, model.name, model.version, model.detector)
+    tail = (
+        event.latency.total_ms, model.name, model.version, model.detector, event.position_ms
+    )  # fmt: skip
     for number, face in enumerate(event.faces, 1):
         yield (*head, number, *_face(face), *tail)
     if not event.faces:

@@ -52,6 +52,10 @@ class FileSource:
             )
         if not self._path.is_file():
             raise NoSuchSourceError(f"{self._shown}: no such file")
+        if not os.access(self._path, os.R_OK):
+            raise NoSuchSourceError(f"{self._shown}: this user may not read it")
+        if not self._path.stat().st_size:
+            raise NoSuchSourceError(f"{self._shown}: the file is empty")
         self._last_s = -1.0
         self._offset_s = 0.0
         return self._start_round()
@@ -83,6 +87,10 @@ class FileSource:
             self._damaged += 1
             self._fault = str(error)
             raise
+
+    def frame_count(self) -> int:
+        """Return how many frames the opened file claims to have, 0 or less if it names none."""
+        return self._reader.frame_count()
 
     def close(self) -> None:
         """Close the file."""

@@ -24,12 +24,12 @@ def ailing(mark: bytes = b"") -> bytes:
     return picture(face=False).jpeg + mark
 
 
-def _run_ailing(self: FaceDetectionStage, jpeg: bytes) -> DetectedFaces:
+def _run_ailing(self: FaceDetectionStage, jpeg: bytes, *, exact: bool = False) -> DetectedFaces:
     if jpeg.endswith(HANGS):
         threading.Event().wait()
     if jpeg.endswith(KILLS):
         os.kill(os.getpid(), signal.SIGKILL)
-    return _run(self, jpeg)
+    return _run(self, jpeg, exact=exact)
 
 
 if __name__ == "__main__":

@@ -300,3 +300,35 @@ def test_producer_needs_no_permission_to_read_frames(server: RedisProcess) -> No
         assert setup.publisher.publish(PICTURE, time.monotonic())
         setup.publisher.close()
         assert client.xlen(KEY) == 2
+
+
+def test_a_recording_is_dated_from_its_first_frame_on(client: Client, redis_url: str) -> None:
+    setup = Setup(client, redis_url, max_age_ms=None)
+    before_ms = time.time() * 1000
+    for position_ms in (0, 40, 7_200_000):
+        assert setup.publisher.publish_recorded(PICTURE, position_ms)
+    setup.publisher.close()
+    frames = list(setup.frames().values())
+    assert before_ms - 1000 < frames[0].captured_ms < before_ms + 5000
+    assert [each.captured_ms - frames[0].captured_ms for each in frames] == [0, 40, 7_200_000]
+    assert [each.position_ms for each in frames] == [0, 40, 7_200_000]
+
+
+def test_a_recording_with_a_fixed_beginning_is_stored_once_however_often_it_is_read(
+    client: Client, redis_url: str
+) -> None:
+    def read(*positions_ms: int) -> Counts:
+        counts = Counts()
+        publisher = Publisher(
+            redis_url, "lobby", 10, None, counts, threading.Event(), recorded_ms=0
+        )
+        for position_ms in positions_ms:
+            assert publisher.publish_recorded(PICTURE, position_ms)
+        publisher.close()
+        return counts
+
+    read(0, 40, 80)
+    assert read(0, 40, 80, 120, 120).published == 5
+    frames = Setup(client, redis_url).frames()
+    assert list(frames) == ["0-1", "40-0", "80-0", "120-0", "120-1"]
+    assert [frame.seq for frame in frames.values()] == [0, 1, 2, 0, 1]

@@ -20,7 +20,7 @@ class Offset:
 
     name = "haar"
 
-    def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
+    def detect(self, image: NDArray[np.uint8], *, exact: bool = False) -> list[Detection]:
         side = image.shape[0] / 2
         centre_x, centre_y = image.shape[1] / 2, image.shape[0] / 2 + 0.1 * side
         box = Box(centre_x - 0.4 * side, centre_y - 0.4 * side, 0.8 * side, 0.8 * side)
@@ -30,7 +30,7 @@ class Offset:
 class Blind:
     name = "haar"
 
-    def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
+    def detect(self, image: NDArray[np.uint8], *, exact: bool = False) -> list[Detection]:
         return []
 
 

@@ -32,7 +32,7 @@ class OneFace:
     def __init__(self, before: Callable[[bytes], object] = lambda _: None) -> None:
         self.before = before
 
-    def run(self, jpeg: bytes) -> DetectedFaces:
+    def run(self, jpeg: bytes, *, exact: bool = False) -> DetectedFaces:
         self.before(jpeg)
         if jpeg == b"bad":
             raise UnusablePictureError("bad")
@@ -49,6 +49,7 @@ class Indifferent:
         self.gate.set()
 
     name = "stub"
+    is_batch_invariant = True
     max_batch = 8
     instances = 1
 

@@ -22,6 +22,7 @@ from worker.delivery.stream import (
     Committed,
     Completion,
     QueuedFrame,
+    RecordingState,
     StoredTracks,
 )
 from worker.inference.decode import UnusablePictureError
@@ -41,6 +42,10 @@ camera."""
 SILENCE_S: Final = 3.0
 """A camera that has sent nothing for this long is silent: its tracks are closed. This is twice the
 time that a track is kept, so that frames which are only late find theirs open."""
+
+RECORDING_SILENCE_S: Final = 60.0
+"""The same for a recording that has not ended: its time stands still while its producer is held up,
+so that only a producer that is gone ends its tracks."""
 
 _COMMIT_AT_ONCE: Final = 32
 _MAX_UNCOMMITTED: Final = 64
@@ -123,7 +128,9 @@ class CameraPipeline:
             self._last_read_at = time.monotonic()
         self._uncommitted_ids.update(queued.frame_id for queued in frames)
         self._queue.add(frames, just_stored=just_stored)
-        skew_s = self._queue.skew.ms / 1000
+        # The frames of a recording are not dated by a clock.
+        is_recording = any(each.frame and each.frame.position_ms is not None for each in frames)
+        skew_s = 0.0 if is_recording else self._queue.skew.ms / 1000
         self._context.metrics.clock_skew.labels(self._stream.camera).set(skew_s)
 
     def _failed(self, error: Exception) -> None:
@@ -279,13 +286,26 @@ class CameraPipeline:
                 extra={"camera": self._stream.camera},
             )
 
+    @property
+    def _is_idle(self) -> bool:
+        return not self._queue and not self._uncommitted_ids and self._in_flight.empty()
+
     async def _close_if_silent(self) -> None:
-        """End the tracks and the minute if the camera has sent nothing for SILENCE_S."""
-        is_idle = not self._queue and not self._uncommitted_ids and self._in_flight.empty()
-        is_silent = time.monotonic() - self._last_read_at >= SILENCE_S
-        if not (is_idle and is_silent and self._tracker.state.is_open):
+        """End the tracks and the minute if the camera has sent nothing for a while."""
+        if not (self._is_idle and self._tracker.state.is_open):
             return
-        step = self._tracker.close_silent(round(self._context.clock_ms()))
+        recording = await retry_forever(self._stream.recording_state, self._failed)
+        if recording is RecordingState.ENDED:
+            # Its last frames may have been stored since the last read.
+            await retry_forever(lambda: self._read(None), self._failed)
+            if not self._is_idle:
+                return
+        elif time.monotonic() - self._last_read_at < (
+            RECORDING_SILENCE_S if recording else SILENCE_S
+        ):
+            return
+        now_ms = None if recording else round(self._context.clock_ms())
+        step = self._tracker.close_silent(now_ms)
         if step.state is self._tracker.state:  # the minute is not over yet
             return
         batch = build_closing(step, self._tracker)

@@ -93,6 +93,8 @@ def build_event(
     """Build the event of an analysed frame; `tracked` has an item per face."""
     frame, found, emotions = analysed.frame, analysed.faces, analysed.emotions
     now_ms, began_ms = analysed.ended_ms, analysed.began_ms
+    # The frames of a recording are dated by their place in it, so they have no age.
+    stored_ms = frame.captured_ms if frame.position_ms is None else began_ms
     decode_ms, detect_ms = found.decode_s * 1000, found.detect_s * 1000
     classify_ms = emotions.seconds * 1000
     return EmotionEvent(
@@ -103,16 +105,17 @@ def build_event(
         height=found.height,
         faces=tuple(_face(analysed, n, face) for n, face in enumerate(tracked)),
         latency=Latency(
-            queue_ms=max(0.0, began_ms - frame.captured_ms),
+            queue_ms=max(0.0, began_ms - stored_ms),
             wait_ms=max(0.0, now_ms - began_ms - decode_ms - detect_ms - classify_ms),
             decode_ms=decode_ms,
             detect_ms=detect_ms,
             classify_ms=classify_ms,
-            total_ms=max(0.0, now_ms - frame.captured_ms),
+            total_ms=max(0.0, now_ms - stored_ms),
         ),
         model=model,
         faces_omitted=found.omitted,
         detect_side=found.detect_side,
+        position_ms=frame.position_ms,
     )
 
 

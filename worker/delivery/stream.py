@@ -4,9 +4,13 @@ import asyncio
 import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Final
 
+from redis.exceptions import ResponseError
+
 from emotion_streams import keys
+from emotion_streams.backoff import is_wrong_type
 from emotion_streams.connection import Client
 from emotion_streams.frames import MAX_AHEAD_MS, MAX_FRAME_BYTES, Frame
 from emotion_streams.ledger import Outcome
@@ -105,6 +109,13 @@ class StoredTracks:
     version: bytes = b""
     state: bytes | None = None
     people: int = 0
+
+
+class RecordingState(Enum):
+    """Whether frames of a recording may follow."""
+
+    RUNNING = "running"
+    ENDED = "ended"
 
 
 @dataclass(frozen=True)
@@ -251,6 +262,20 @@ class CameraStream:
         )
         is_count = people and people.isdigit() and len(people) < 4
         return StoredTracks(version or b"", state, int(people) if is_count else 0)
+
+    async def recording_state(self) -> RecordingState | None:
+        """Return whether the camera's recording has ended, by its producer; None for a camera."""
+        try:
+            policy, state = await self._client.hmget(
+                keys.camera_info(self.camera), ["policy", "state"]
+            )
+        except ResponseError as error:
+            if not is_wrong_type(error):
+                raise
+            return None
+        if policy != b"every":
+            return None
+        return RecordingState.ENDED if state == b"ended" else RecordingState.RUNNING
 
     async def commit(
         self, completions: Sequence[Completion], tracks: TracksUpdate | None = None

@@ -38,13 +38,14 @@ class Request:
     """One frame's crops, which the engine gets in one batch or in several.
 
     The batches may end in any order. `frame` says whose they are, for messages;
-    `since` is when the crops arrived.
+    `since` is when the crops arrived. `exact`: the result must follow from each crop alone.
     """
 
     frame: str
     crops: NDArray[np.uint8]
     result: "asyncio.Future[Classified]"
     since: float
+    exact: bool = False
     dispatched: int = 0
     completed: int = 0
     rows: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
@@ -162,17 +163,19 @@ class Batcher:
         return self._working >= self._engine.instances
 
     async def classify(
-        self, camera: str, crops: NDArray[np.uint8], frame_id: str = ""
+        self, camera: str, crops: NDArray[np.uint8], frame_id: str = "", *, exact: bool = False
     ) -> Classified:
         """Return the probabilities of crops (faces, size, size, 3), at once if there is no face.
 
-        `frame_id` names the frame if its batch hangs. Raises what the engine raises.
+        `frame_id` names the frame if its batch hangs. `exact`: the probabilities of a crop must not
+        depend on the other crops of its batch, in the last bit either. Raises what the engine
+        raises.
         """
         if not len(crops):
             return Classified(np.empty((0, 0), np.float32), 0.0)
         answer: asyncio.Future[Classified] = asyncio.get_running_loop().create_future()
         frame = f"{frame_id} of camera {camera}"
-        self._queue.add(camera, Request(frame, crops, answer, time.monotonic()))
+        self._queue.add(camera, Request(frame, crops, answer, time.monotonic(), exact))
         self._changed.set()
         return await answer
 
@@ -213,7 +216,11 @@ class Batcher:
         crops = [part.request.crops[part.start : part.stop] for part in batch]
         joined = crops[0] if len(crops) == 1 else np.concatenate(crops)
         began = time.perf_counter()
-        rows = self._engine.classify(joined)
+        if any(part.request.exact for part in batch) and not self._engine.is_batch_invariant:
+            singly = [self._engine.classify(joined[n : n + 1]) for n in range(len(joined))]
+            rows = np.concatenate(singly)
+        else:
+            rows = self._engine.classify(joined)
         if len(rows) != len(joined):
             raise RuntimeError(f"{self._engine.name} gave {len(rows)} rows for {len(joined)} faces")
         return rows, began, time.perf_counter()

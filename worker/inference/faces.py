@@ -60,13 +60,16 @@ class FaceDetectionStage:
         self.detector = new_detector().name
         self._geometry = card.crop_for(self.detector)
 
-    def run(self, jpeg: bytes) -> DetectedFaces:
-        """Decode a picture, detect faces and crop them. Raises UnusablePictureError."""
+    def run(self, jpeg: bytes, *, exact: bool = False) -> DetectedFaces:
+        """Decode a picture, detect faces and crop them. Raises UnusablePictureError.
+
+        `exact` is that of Detector.detect.
+        """
         start = time.perf_counter()
         image = decode(jpeg)
         decoded = time.perf_counter()
         try:
-            detected = self._detector().detect(image)
+            detected = self._detector().detect(image, exact=exact)
         except cv2.error as error:
             raise UnusablePictureError(f"the detector refused it: {error.err}") from error
         detections = _largest(detected, MAX_FACES)

@@ -86,42 +86,53 @@ class FramePipeline:
         """
         permit.camera, permit.frame_id = camera, frame_id
         began_ms = self._clock_ms()
-        faces = await self._detect(frame.jpeg, permit)
+        # The result of a recording follows from its pictures alone, not from the load.
+        is_recording = frame.position_ms is not None
+        faces = await self._detect(frame.jpeg, permit, exact=is_recording)
         permit.release_thread()  # the turn may come later, after frames that wait for a thread
         tracked = await turn.associate(frame_id, frame.captured_ms, faces.sightings)
         with crowds.admit(len(faces.crops)):
             await permit.wait_for_engine(len(faces.crops))
-            emotions = await self._classify(camera, frame_id, faces, turn, tracked)
+            emotions = await self._classify(
+                camera, frame_id, faces, turn, tracked, exact=is_recording
+            )
         return AnalysedFrame(frame_id, frame, faces, tracked, emotions, began_ms, self._clock_ms())
 
-    async def _detect(self, jpeg: bytes, permit: Permit) -> DetectedFaces:
+    async def _detect(self, jpeg: bytes, permit: Permit, *, exact: bool) -> DetectedFaces:
         """Decode, detect and crop in a thread."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._detect_now, jpeg, permit)
+        return await loop.run_in_executor(self._threads, self._detect_now, jpeg, permit, exact)
 
-    def _detect_now(self, jpeg: bytes, permit: Permit) -> DetectedFaces:
+    def _detect_now(self, jpeg: bytes, permit: Permit, exact: bool) -> DetectedFaces:
         permit.enter_thread()
         began = time.perf_counter()
         try:
-            return self._detection.run(jpeg)
+            return self._detection.run(jpeg, exact=exact)
         finally:
             self._metrics.threads_busy.inc((time.perf_counter() - began) / permit.threads)
 
     async def _classify(
-        self, camera: str, frame_id: str, faces: DetectedFaces, turn: Turn, tracked: TrackedFrame
+        self,
+        camera: str,
+        frame_id: str,
+        faces: DetectedFaces,
+        turn: Turn,
+        tracked: TrackedFrame,
+        *,
+        exact: bool,
     ) -> ClassifiedFaces:
         """Classify the faces.
 
         While faces wait for the engine, a face is not classified again whose track has a steady
-        label and recent probabilities.
+        label and recent probabilities. If `exact`, every face is classified.
         """
         count, tracks = len(faces.crops), tracked.association.tracks
         reused: list[Reusable | None] = [None] * count
-        if self._batcher.is_saturated:
+        if self._batcher.is_saturated and not exact:
             captured_ms = tracked.association.captured_ms
             reused = [turn.reusable(track, captured_ms) for track in tracks]
         if not any(reused):
-            classified = await self._batcher.classify(camera, faces.crops, frame_id)
+            classified = await self._batcher.classify(camera, faces.crops, frame_id, exact=exact)
             return ClassifiedFaces(self._ordered(classified), (None,) * count, classified.seconds)
         due = [n for n, known in enumerate(reused) if known is None]
         classified = await self._batcher.classify(camera, faces.crops[due], frame_id)

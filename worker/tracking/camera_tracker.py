@@ -7,8 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from emotion_streams.episodes import Episode
 from emotion_streams.frames import Frame
+from emotion_streams.minutes import MINUTE_MS
 from emotion_streams.wire import MalformedMessageError
+from worker.tracking.constants import MINUTE_GRACE_MS
 from worker.tracking.state import TrackingState
 from worker.tracking.step import advance, close_minute, close_silent, count_lost, steady
 from worker.tracking.tracker import associate
@@ -111,20 +114,28 @@ class CameraTracker:
         )
         if step.state is state:
             return step
-        after = replace(step.state, session_id=frame.session_id, seq=frame.seq)
+        place = frame.position_ms
+        recorded_ms = None if place is None else max(0, frame.captured_ms - place)
+        after = replace(
+            step.state, session_id=frame.session_id, seq=frame.seq, recorded_ms=recorded_ms
+        )
         # Between two events of a producer's session, each frame that is missing ended otherwise.
         if frame.session_id == state.session_id and frame.seq > state.seq + 1:
             after = count_lost(after, frame.seq - state.seq - 1)
-        return replace(step, state=after)
+        return replace(step, state=after, episodes=_placed(step.episodes, recorded_ms))
 
-    def close_silent(self, now_ms: int) -> Step:
+    def close_silent(self, now_ms: int | None) -> Step:
         """Return the step that ends what is open while the camera sends nothing.
 
-        Its state is the current one if nothing ends: the minute may not be over yet.
+        `now_ms` is by the clock of capture times; None if nothing follows: a recording has ended.
+        The state of the step is the current one if nothing ends: the minute may not be over yet.
         """
         silent = close_silent(self.state, self._policy) if self.state.people else Step(self.state)
+        if now_ms is None:
+            now_ms = silent.state.tracks.clock_ms + MINUTE_MS + MINUTE_GRACE_MS
         over = close_minute(silent.state, now_ms, self._policy)
-        return Step(over.state, (), silent.episodes + over.episodes, silent.minutes + over.minutes)
+        episodes = _placed(silent.episodes, self.state.recorded_ms)
+        return Step(over.state, (), episodes, silent.minutes + over.minutes)
 
     def commit(self, state: TrackingState, version: bytes) -> None:
         """Continue after `state`, which was stored with the frames that led to it."""
@@ -138,6 +149,20 @@ class CameraTracker:
     def _restart(self) -> None:
         self._ahead = self.state.tracks
         self._epoch += 1
+
+
+def _placed(episodes: Sequence[Episode], recorded_ms: int | None) -> tuple[Episode, ...]:
+    """Return the records with their places in a recording that began at `recorded_ms`."""
+    if recorded_ms is None:
+        return tuple(episodes)
+    return tuple(
+        replace(
+            episode,
+            start_position_ms=max(0, episode.start_ms - recorded_ms),
+            end_position_ms=episode.end_ms and max(0, episode.end_ms - recorded_ms),
+        )
+        for episode in episodes
+    )
 
 
 class Turn:

@@ -17,6 +17,7 @@ class TrackingState:
     """The state of a camera, which travels with it from worker to worker.
 
     `session_id`, `seq`: those of the last frame (see Frame); empty and -1 before the first.
+    `recorded_ms`: when its recording began (Unix, milliseconds); None if it is not of a recording.
     """
 
     camera: str
@@ -25,6 +26,7 @@ class TrackingState:
     minute: MinuteSums = field(default_factory=MinuteSums)
     session_id: str = ""
     seq: int = -1
+    recorded_ms: int | None = None
 
     @classmethod
     def empty(cls, camera: str) -> "TrackingState":
@@ -51,6 +53,7 @@ class TrackingState:
                 "minute": packing.pack_minute(self.minute),
                 "session_id": self.session_id,
                 "seq": self.seq,
+                "recorded_ms": self.recorded_ms,
             }
         )
 
@@ -81,4 +84,5 @@ class TrackingState:
             packing.parse_minute(fields.map("minute")),
             fields.text("session_id"),
             fields.integer("seq", -1),
+            fields.timestamp_ms("recorded_ms") if fields.has("recorded_ms") else None,
         )

@@ -47,17 +47,22 @@ def play(url: str, act: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 class Film:
-    """Frames of one person, 100 ms apart, stored one after the other."""
+    """Frames of one person, 100 ms apart, stored one after the other.
 
-    def __init__(self, client: redis.Redis, ago_ms: int = 0) -> None:
+    Those of a recording if `started_ms`, its beginning, is given.
+    """
+
+    def __init__(self, client: redis.Redis, ago_ms: int = 0, started_ms: int | None = None) -> None:
         self.client = client
-        self.at_ms = int(time.time() * 1000) - ago_ms
+        self.started_ms = started_ms
+        self.at_ms = started_ms or int(time.time() * 1000) - ago_ms
         self.seq = self.lost = 0
 
     async def show(self, frames: int) -> None:
         """Store frames, and wait until their events are there."""
         for _ in range(frames):
-            frame = samples.frame(self.at_ms, self.seq, jpeg=b"face")
+            place = None if self.started_ms is None else self.at_ms - self.started_ms
+            frame = samples.frame(self.at_ms, self.seq, jpeg=b"face", position_ms=place)
             self.client.xadd(keys.frames(CAMERA), {"frame": frame.pack()}, id=f"{self.at_ms}-0")
             self.at_ms += 100
             self.seq += 1
@@ -130,6 +135,29 @@ def test_a_silent_camera_has_its_tracks_closed_by_its_owner_when_last_seen(
             await until(lambda: len(faces(client)) == 3)
         entered = faces(client)[2]
         assert entered.track != left.track
+
+    play(redis_url, act)
+
+
+def test_a_recording_that_is_held_up_keeps_its_tracks_until_it_has_ended(
+    redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "SILENCE_S", 0.3)
+    monkeypatch.setattr(delivery, "BLOCK_MS", 100)
+
+    async def act() -> None:
+        film = Film(client, started_ms=int(time.time() * 1000) - 3_600_000)
+        client.hset(keys.camera_info(CAMERA), mapping={"policy": "every", "state": "up"})
+        async with worker(redis_url, "one"):
+            await film.show(5)
+            await asyncio.sleep(1)
+            assert [each.type for each in faces(client)] == [ENTERED]
+            await film.show(5)
+            client.hset(keys.camera_info(CAMERA), "state", "ended")
+            await until(lambda: client.hget(keys.tracks(CAMERA), "open") == b"0")
+        (_, left) = faces(client)
+        assert (left.start_position_ms, left.end_position_ms) == (0, 900)
+        assert {event.faces[0].track for event in events(client)[1:]} == {left.track}
 
     play(redis_url, act)
 

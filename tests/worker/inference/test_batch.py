@@ -23,6 +23,7 @@ class GatedEngine:
     """Answers each crop with its own first pixel, when the test opens the gate."""
 
     name = "gated"
+    is_batch_invariant = False
     instances = 1
 
     def __init__(self, max_batch: int = 8, instances: int = 1) -> None:
@@ -67,6 +68,17 @@ def test_a_lone_face_goes_at_once_when_the_engine_is_idle() -> None:
         answer = await batcher.classify("a", crops(7))
         assert answer.probabilities[:, 0].tolist() == [7]
         assert engine.batches == [[7]]
+
+    run(engine, check)
+
+
+def test_faces_whose_result_must_be_exact_go_singly_if_the_engine_depends_on_the_batch() -> None:
+    engine = GatedEngine()
+
+    async def check(batcher: Batcher) -> None:
+        answer = await batcher.classify("a", crops(7, 8, 9), exact=True)
+        assert answer.probabilities[:, 0].tolist() == [7, 8, 9]
+        assert engine.batches == [[7], [8], [9]]
 
     run(engine, check)
 

@@ -82,6 +82,18 @@ def plainly(release: Release, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
     return probabilities(np.concatenate(logits), release.card.temperature)
 
 
+def test_an_engine_that_says_so_gives_the_same_bits_in_every_batch(
+    engine: Engine, sample: NDArray[np.uint8]
+) -> None:
+    crops = sample[:24]
+    alone = np.concatenate([engine.classify(crops[n : n + 1]) for n in range(len(crops))])
+    assert (engine.classify(crops[:1]) == alone[:1]).all(), "in any case if it is alone"
+    if engine.is_batch_invariant:
+        for size in range(2, engine.max_batch + 1):
+            parts = np.array_split(crops, range(size, len(crops), size))
+            assert (np.concatenate([engine.classify(part) for part in parts]) == alone).all()
+
+
 def pictures(release: Release, count: int, seed: int = 0) -> NDArray[np.uint8]:
     """Noise over gradients: neither constant nor without structure."""
     side = release.card.input_size

@@ -31,5 +31,8 @@ class Detector(Protocol):
     name: str
     """The name that the model card's crop geometry and every event use."""
 
-    def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
-        """Return the faces in a uint8 BGR picture (height, width, 3), highest score first."""
+    def detect(self, image: NDArray[np.uint8], *, exact: bool = False) -> list[Detection]:
+        """Return the faces in a uint8 BGR picture (height, width, 3), highest score first.
+
+        `exact`: the result must follow from the picture alone, even if it takes longer.
+        """

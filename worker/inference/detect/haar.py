@@ -51,7 +51,7 @@ class Haar:
         self._cascade = _load("haarcascade_frontalface_default.xml")
         self._check = _load("haarcascade_frontalface_alt.xml")
 
-    def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
+    def detect(self, image: NDArray[np.uint8], *, exact: bool = False) -> list[Detection]:  # noqa: ARG002 - it always is
         """Return the faces in a uint8 BGR picture (height, width, 3), highest score first."""
         height, width = image.shape[:2]
         scale = min(1.0, MAX_WIDTH / width)

@@ -79,7 +79,7 @@ class YuNet:
         self._nets: OrderedDict[tuple[int, int], Any] = OrderedDict()
         self._net((320, 240))
 
-    def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
+    def detect(self, image: NDArray[np.uint8], *, exact: bool = False) -> list[Detection]:  # noqa: ARG002 - it always is
         """Return the faces in a uint8 BGR picture (height, width, 3), highest score first."""
         image, scale = reduced(image, self._side)
         if min(image.shape[:2]) < MIN_SIDE:

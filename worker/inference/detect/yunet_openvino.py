@@ -105,10 +105,15 @@ class Networks:
         if compiling := self._compiling:
             compiling.join()
 
-    def run(self, picture: NDArray[np.uint8]) -> tuple[dict[str, NDArray[np.float32]], int]:
-        """Return the outputs for a picture with sides up to `side`, and the width of the input."""
+    def run(
+        self, picture: NDArray[np.uint8], *, exact: bool = False
+    ) -> tuple[dict[str, NDArray[np.float32]], int]:
+        """Return the outputs for a picture with sides up to `side`, and the width of the input.
+
+        If `exact`, the picture waits until the network of its size is compiled.
+        """
         height, width = picture.shape[:2]
-        network = self._network((_padded(width), _padded(height)))
+        network = self._network((_padded(width), _padded(height)), exact or self._patient)
         columns, rows = network.size
         if (columns, rows) != (width, height):
             padded = np.zeros((rows, columns, 3), np.uint8)
@@ -116,13 +121,15 @@ class Networks:
             picture = padded
         return network.run(np.ascontiguousarray(picture)), columns
 
-    def _network(self, wanted: Size) -> _Network:
+    def _network(self, wanted: Size, exact: bool) -> _Network:
         with self._lock:
             self._pictures += 1
             if wanted not in self._networks:
-                self._have_compiled(wanted)
-        if self._patient:
+                self._have_compiled(wanted, exact)
+        while exact and not (wanted in self._networks or wanted in self._refused):
             self.wait()
+            with self._lock:
+                self._have_compiled(wanted, exact)
         with self._lock:
             width, height = wanted
             taking = (n for (w, h), n in self._networks.items() if w >= width and h >= height)
@@ -130,13 +137,13 @@ class Networks:
             smallest.used = self._pictures
             return smallest
 
-    def _have_compiled(self, size: Size) -> None:
-        if self._compiling or size in self._refused:
+    def _have_compiled(self, size: Size, exact: bool) -> None:
+        if self._compiling or size in self._refused or size in self._networks:
             return
         if len(self._networks) > SIZES_KEPT:
             small = (n for n in self._networks.values() if n.size != self._largest)
             oldest = min(small, key=lambda network: network.used)
-            if self._pictures - oldest.used < UNUSED_AFTER:
+            if self._pictures - oldest.used < UNUSED_AFTER and not exact:
                 return
             del self._networks[oldest.size]
         self._compiling = threading.Thread(target=self._add, args=(size,), name="yunet")
@@ -188,10 +195,14 @@ class YuNetOpenVino:
     def __init__(self, networks: Networks) -> None:
         self.networks = networks
 
-    def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
-        """Return the faces in a uint8 BGR picture (height, width, 3), highest score first."""
+    def detect(self, image: NDArray[np.uint8], *, exact: bool = False) -> list[Detection]:
+        """Return the faces in a uint8 BGR picture (height, width, 3), highest score first.
+
+        If `exact`, the picture waits until the network of its size is compiled: a larger network
+        places the boxes a fraction of a pixel differently.
+        """
         picture, scale = reduced(image, self.networks.side)
-        outputs, columns = self.networks.run(picture)
+        outputs, columns = self.networks.run(picture, exact=exact)
         return to_detections(decode(outputs, columns), scale)
 
 

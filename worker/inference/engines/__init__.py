@@ -16,6 +16,9 @@ class Engine(Protocol):
     instances: int
     """Number of batches that it processes concurrently; as many threads call classify at once."""
 
+    is_batch_invariant: bool
+    """Whether the probabilities of a crop are the same, to the last bit, in every batch."""
+
     def warm(self) -> None:
         """Compile and run every batch size that will be used, so that no frame waits for that."""
 

@@ -49,6 +49,7 @@ class KerasEngine:
     """
 
     name = "keras"
+    is_batch_invariant = False
 
     def __init__(self, release: Release, threads: int, policy: str | None = None) -> None:
         self._backend = _backend(threads)

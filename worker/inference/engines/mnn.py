@@ -44,6 +44,7 @@ class MnnEngine:
     """
 
     name = "mnn"
+    is_batch_invariant = False
 
     def __init__(self, release: Release, threads: int) -> None:
         self._card = release.card

@@ -51,6 +51,7 @@ class OpenVinoEngine:
     def __init__(self, release: Release, threads: int, device: str = "CPU") -> None:
         core = open_core(device)
         self._card = release.card
+        self.is_batch_invariant = device == "CPU"
         self.precision = "int8" if release.int8 else "float32"
         per_batch = _BATCH_PIXELS // release.card.input_size**2
         if device == "CPU":
