@@ -199,7 +199,7 @@ export class OverTime {
     /** @type {Stop[]} */
     const stops = canvas === this.who ? stopsOf(this.#people.within(span)) : this.#timeStops();
     const last = stops.length - 1;
-    const index = this.#indexIn(stops);
+    const index = this.#placeIn(stops);
     /** @type {Record<string, number>} */
     const targets = { ArrowLeft: index - 1, ArrowRight: index + 1, Home: 0, End: last };
     const target = targets[press.key];
@@ -216,7 +216,7 @@ export class OverTime {
    * The place of what was read out last: several may begin at the same time.
    * @param {Stop[]} stops
    */
-  #indexIn(stops) {
+  #placeIn(stops) {
     const [cursor, read] = [this.#cursor, this.#stop];
     if (cursor === null) return stops.length;
     const same = read ? stops.findIndex(({ at, track, showing }) =>
