@@ -49,6 +49,10 @@ class Engine:
         (found,) = json.loads(self.output(kind, "inspect", name))
         return dict(found)
 
+    def has_image(self, image: str) -> bool:
+        command = [self.program, "image", "inspect", image]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
     def size_bytes(self, image: str) -> int:
         """Size of all layers, the base's included."""
         return int(self.inspect("image", image)["Size"])
