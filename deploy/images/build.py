@@ -47,7 +47,7 @@ def build(
         labels=labels,
         options=options,
     )
-    subprocess.run(command, cwd=ROOT, check=True)
+    subprocess.run(command, cwd=ROOT, check=True)  # noqa: S603 - the engine that was found
 
 
 if __name__ == "__main__":

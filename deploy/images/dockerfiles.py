@@ -41,7 +41,7 @@ def find_all() -> dict[str, Dockerfile]:
 
 
 def choose(names: list[str]) -> list[Dockerfile]:
-    """The named images; without names all but the large ones. ValueError for an unknown name."""
+    """Return the named images, or all but the large ones. ValueError for an unknown name."""
     found = find_all()
     if unknown := sorted(set(names) - found.keys()):
         raise ValueError(f"no image {', '.join(unknown)}; there are {', '.join(found)}")

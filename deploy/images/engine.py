@@ -41,8 +41,8 @@ class Engine:
         return [*command, *options, "."]
 
     def output(self, *words: str) -> str:
-        """What a command prints. CalledProcessError, with its errors, if it fails."""
-        return subprocess.check_output([self.program, *words], text=True)
+        """Return what a command prints. CalledProcessError if it fails."""
+        return subprocess.check_output([self.program, *words], text=True)  # noqa: S603
 
     def inspect(self, kind: str, name: str) -> dict[str, Any]:
         """`inspect` of an image or a container."""
@@ -50,8 +50,9 @@ class Engine:
         return dict(found)
 
     def has_image(self, image: str) -> bool:
+        """Whether the engine has the image at hand, without a registry."""
         command = [self.program, "image", "inspect", image]
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603
 
     def size_bytes(self, image: str) -> int:
         """Size of all layers, the base's included."""
@@ -59,7 +60,7 @@ class Engine:
 
 
 def find_engine(name: str = "") -> Engine:
-    """The named engine, or the first that answers. NoEngineError if there is none."""
+    """Return the named engine, or the first that answers. NoEngineError if there is none."""
     for program in [name] if name else ENGINES:
         # Docker's client without its daemon is no engine.
         if shutil.which(program) and _answers(program):
@@ -69,5 +70,6 @@ def find_engine(name: str = "") -> Engine:
 
 
 def _answers(program: str) -> bool:
-    done = subprocess.run([program, "info"], capture_output=True, timeout=60, check=False)
+    command = [program, "info"]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False)  # noqa: S603
     return done.returncode == 0

@@ -1,6 +1,6 @@
 """The images' packages with their sha256: deploy/requirements, from constraints.txt.
 
-Part of `make lock`. Each list holds the files of every platform, so one list serves amd64 and arm64.
+Part of `make lock`. A list holds the files of every platform: one serves amd64 and arm64.
 """
 
 import os
@@ -37,7 +37,9 @@ def _compile(target: Path, *words: str, stdin: str = "") -> None:
     beside = str(Path(sys.executable).parent)
     uv = shutil.which("uv", path=f"{beside}:{os.environ['PATH']}") or "uv"
     command = [uv, *_COMPILE, *words, "--output-file", str(target.relative_to(ROOT))]
-    subprocess.run(command, cwd=ROOT, input=stdin, text=True, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(  # noqa: S603 - uv on files of this checkout
+        command, cwd=ROOT, input=stdin, text=True, check=True, stdout=subprocess.DEVNULL
+    )
 
 
 if __name__ == "__main__":

@@ -91,6 +91,9 @@ def running(engine: Engine, images: dict[str, str], valkey: str) -> Iterator[Sta
             if service == "gateway":
                 networks = [f"--network={mark}-data", f"--network={mark}-outside"]
                 networks += [f"--publish=127.0.0.1:{stack.page}:8080"]
+            if engine.program == "podman":
+                # By default it mounts memory at /var/tmp and /run too, which others do not.
+                networks += ["--read-only-tmpfs=false"]
             container = Container(engine, service, f"{mark}-{service}")
             ending.callback(engine.output, "rm", "--force", container.name)
             engine.output(

@@ -55,7 +55,7 @@ class TestImages:
 def test_a_face_of_the_demo_camera_arrives_at_the_page(stack: Stack) -> None:
     def faces() -> Any:
         try:
-            events = stack.get_json("/api/cameras/demo/events")
+            events = stack.get_json("/api/cameras/demo/events")["events"]
         except OSError:
             return []
         return [face for event in events for face in event["faces"]]
@@ -66,9 +66,8 @@ def test_a_face_of_the_demo_camera_arrives_at_the_page(stack: Stack) -> None:
 
 class TestProcesses:
     def test_has_no_rights_beyond_its_user(self, container: Container) -> None:
-        status = dict(
-            line.split(":\t", 1) for line in container.exec("cat", "/proc/1/status").stdout.splitlines()
-        )
+        lines = container.exec("cat", "/proc/1/status").stdout.splitlines()
+        status = dict(line.split(":\t", 1) for line in lines)
         assert status["Uid"].split() == ["10001"] * 4
         assert {status[f"Cap{kind}"] for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb")} == {"0" * 16}
         assert status["NoNewPrivs"] == "1"
