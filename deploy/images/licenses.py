@@ -15,6 +15,8 @@ _PERMISSIVE: Final = re.compile(
 KNOWN: Final = {
     "certifi": "MPL-2.0: a list of authorities, unchanged",
     "emotion-streams": "this project",
+    "psycopg": "LGPL-3.0: unchanged, and replaceable in site-packages; named in deploy/NOTICE",
+    "psycopg-binary": "as psycopg",
 }
 
 

@@ -51,9 +51,7 @@ class TestLists:
 @pytest.mark.parametrize("name", SMALL)
 def test_every_package_has_a_wheel_for(name: str, processor: str, tmp_path: Path) -> None:
     """For Python 3.12 of the base image on Debian 12, whose glibc is 2.36."""
-    platforms = [
-        f"--platform=manylinux_2_{minor}_{processor}" for minor in (17, 24, 27, 28, 31, 34, 36)
-    ]
+    platforms = [f"--platform=manylinux_2_{minor}_{processor}" for minor in range(17, 37)]
     subprocess.run(
         [
             sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--no-deps",
