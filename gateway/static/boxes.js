@@ -39,6 +39,7 @@ export class FaceBoxes {
   /** @type {((identity: string, focus: boolean) => void) | null} */
   onChoose = null;
   chosen = "";
+  #width = 0;
 
   /**
    * @param {HTMLElement} element
@@ -63,7 +64,9 @@ export class FaceBoxes {
     const texts = faces.map((found) => this.#texts(found));
     const all = faces.map((found, index) => this.#ofFace(identityOf(found, index)));
     const sizes = texts.map((levels) => levels.map((text) => this.#sizeOf(text)));
-    const places = placeLabels(rects, sizes, size, all.map(({ side }) => side));
+    const sides = size.width === this.#width ? all.map(({ side }) => side) : [];
+    this.#width = size.width;
+    const places = placeLabels(rects, sizes, size, sides);
     faces.forEach((found, i) => {
       const drawn = all[i];
       const rect = rects[i];

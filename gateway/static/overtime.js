@@ -16,6 +16,7 @@ import { drawTimeline, heightOf, trackAt } from "./timeline.js";
 /** @typedef {import("./people.js").Track} Track */
 /** @typedef {import("./ranges.js").Point} Point */
 /** @typedef {import("./ranges.js").Span} Span */
+/** @typedef {{ at: number, track: Track | null, showing: Showing | null }} Stop what a key leads to */
 
 const SECONDS_GAP_MS = 10000; // between pictures of a slow camera
 const SUMMED_EVERY_MS = 60000;
@@ -24,7 +25,7 @@ export class OverTime {
   #people = new People();
   /** @type {any[]} */
   #trend = [];
-  #since = 0; // from when on the records of episodes are complete
+  #since = Infinity; // from when on the records of episodes are complete
   #loads = 0; // answers to earlier requests are dropped
   #loadedAt = 0;
   #loading = Promise.resolve();
@@ -32,6 +33,8 @@ export class OverTime {
   #cursor = null;
   /** @type {Track | null} */
   #chosen = null;
+  /** @type {Stop | null} */
+  #stop = null;
 
   /**
    * @param {HTMLElement} section
@@ -57,16 +60,20 @@ export class OverTime {
   #change() {
     this.#trend = [];
     this.#people = new People();
+    this.#since = Infinity;
     this.#point(null);
     this.#loading = this.reload();
   }
 
-  // Everything is asked for again: at a change of the range, and where records were missed.
-  async reload() {
+  /**
+   * At a change of the range, and if records were missed, everything; else minutes alone, because
+   * records come with the events.
+   * @param {boolean} withRecords
+   */
+  async reload(withRecords = true) {
     const load = this.#loads += 1;
     const { range, span } = this.picker;
     this.#loadedAt = performance.now();
-    this.#since = span.to;
     try {
       if (range.step) {
         const { points } = await loadTrend(this.camera.name, span, range.step);
@@ -74,6 +81,7 @@ export class OverTime {
         this.#trend = points;
         this.draw();
       }
+      if (!withRecords) return;
       // Records are dated by the clock of Redis, all else by the camera's.
       const offset = clock.now() - this.camera.now();
       const written = { from: span.from + offset, to: span.to + offset };
@@ -83,7 +91,9 @@ export class OverTime {
       if (load !== this.#loads) return;
       this.#since = since - offset;
     } catch {
+      if (load !== this.#loads) return;
       this.#loadedAt = 0; // the next draw tries again
+      if (withRecords) this.#since = Infinity;
       return;
     }
     this.draw();
@@ -104,7 +114,7 @@ export class OverTime {
     const { picker, camera } = this;
     const age = performance.now() - this.#loadedAt;
     const due = this.#loadedAt === 0 || (picker.range.step && picker.live && age > SUMMED_EVERY_MS);
-    if (due) this.reload();
+    if (due) this.reload(this.#since === Infinity);
     picker.draw();
     this.#drawWho();
     this.#drawChart();
@@ -186,11 +196,10 @@ export class OverTime {
    */
   #step(canvas, press) {
     const { span } = this.picker;
-    /** @type {{ at: number, track: Track | null, showing: Showing | null }[]} */
+    /** @type {Stop[]} */
     const stops = canvas === this.who ? stopsOf(this.#people.within(span)) : this.#timeStops();
     const last = stops.length - 1;
-    const cursor = this.#cursor;
-    const index = cursor === null ? stops.length : stops.findLastIndex((stop) => Math.max(stop.at, span.from) <= cursor);
+    const index = this.#placeIn(stops);
     /** @type {Record<string, number>} */
     const targets = { ArrowLeft: index - 1, ArrowRight: index + 1, Home: 0, End: last };
     const target = targets[press.key];
@@ -200,6 +209,19 @@ export class OverTime {
     if (!stops.length) return;
     const stop = stops[Math.min(Math.max(target, 0), last)];
     this.#point(Math.max(stop.at, span.from), stop.track, stop.showing);
+    this.#stop = stop;
+  }
+
+  /**
+   * The place of what was read out last: several may begin at the same time.
+   * @param {Stop[]} stops
+   */
+  #placeIn(stops) {
+    const [cursor, read] = [this.#cursor, this.#stop];
+    if (cursor === null) return stops.length;
+    const same = read ? stops.findIndex(({ at, track, showing }) =>
+      at === read.at && track === read.track && showing?.id === read.showing?.id) : -1;
+    return same >= 0 ? same : stops.findLastIndex(({ at }) => at <= (read?.at ?? cursor));
   }
 
   // Points and gaps, each by a time that stays in it while the range moves on.
@@ -228,7 +250,7 @@ export class OverTime {
    * @param {Showing | null} [showing]
    */
   #point(at, track = null, showing = null) {
-    [this.#cursor, this.#chosen] = [at, track];
+    [this.#cursor, this.#chosen, this.#stop] = [at, track, null];
     this.#drawWho();
     this.#drawChart();
     const text = at === null ? "" : track ? this.#ofTrack(at, track, showing) : this.#ofTime(at);

@@ -50,7 +50,7 @@ export function sorted(rows, column, descending) {
   return [...rows].sort((a, b) => {
     const [x, y] = [value(a), value(b)];
     if (x === null || y === null) return Number(x === null) - Number(y === null);
-    const order = typeof x === "string" ? x.localeCompare(String(y)) : x - Number(y);
+    const order = typeof x === "string" ? x.localeCompare(String(y), undefined, { numeric: true }) : x - Number(y);
     return descending ? -order : order;
   });
 }

@@ -34,7 +34,8 @@ export function drawTimeline(canvas, view) {
   context.fillStyle = style("--track");
   context.fillRect(0, 0, width, height);
   for (const { from, to } of view.unseen) hatch(context, x(from), 0, x(to) - x(from), height);
-  if (view.since > view.span.from) hatch(context, 0, 0, x(view.since), height);
+  const since = Math.min(view.since, view.span.to);
+  if (since > view.span.from) hatch(context, 0, 0, x(since), height);
   view.lanes.forEach((tracks, i) => {
     for (const track of tracks) {
       drawTrack(context, track, x, i * lane + GAP_PX / 4, lane - GAP_PX / 2, colors, view);

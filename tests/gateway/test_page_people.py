@@ -18,6 +18,7 @@ from selenium.webdriver.common.keys import Keys
 from emotion_streams import EMOTIONS, Emotion, EndReason, Episode, EpisodeType, Minute
 from emotion_streams.minutes import MINUTE_MS
 from tests import samples
+from tests.gateway.axe import violations
 from tests.gateway.browser import Browser, require
 from tests.gateway.feeder import event, face, now_ms, publish, register
 from tests.gateway.processes import Gateway
@@ -254,6 +255,41 @@ def test_the_chosen_range_is_what_is_exported(browser: Browser, page: Gateway, s
     assert counts["1h", "events"] == 1
     assert (counts["1h", "episodes"], counts["24h", "episodes"]) == (0, 4)
     assert (counts["1h", "minutes"], counts["24h", "minutes"]) == (58, 198)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_was_seen_over_time_is_accessible_and_fits_a_phone(
+    browser: Browser, page: Gateway, store: Any, scheme: str
+) -> None:
+    register(store, "lobby")
+    write(store, stay("1-0.0", 600, 90, "happiness", 0.92))
+    minutes(store, *range(2, 20))
+    browser.size(390, 844, phone=True)
+    browser.scheme(scheme)
+    browser.open(f"{page.base}/#/lobby")
+    choose(browser, "1h")
+    browser.wait(lambda: len(browser.all(".moments button")) == 2)
+    assert violations(browser) == []
+    assert browser.js("return document.documentElement.scrollWidth") <= 390
+
+
+def test_the_picker_and_the_timeline_are_reached_by_keyboard(
+    browser: Browser, page: Gateway, store: Any
+) -> None:
+    register(store, "lobby")
+    write(store, stay("1-0.0", 600, 90, "happiness", 0.92))
+    browser.open(f"{page.base}/#/lobby")
+    browser.find("[data-range='5min']")
+    browser.js("document.querySelector('[data-range=\"5min\"]').focus()")
+    browser.press(Keys.TAB, Keys.ENTER)
+    assert browser.find("[data-range='1h']").get_attribute("aria-pressed") == "true"
+    browser.wait(lambda: data(browser, ".who canvas", "tracks") == 1)
+    reached = "return document.activeElement.closest('.who, .lanes')?.className ?? ''"
+    walked = []
+    for _ in range(6):
+        browser.press(Keys.TAB)
+        walked.append(browser.js(reached))
+    assert [name for name in walked if name] == ["who", "lanes"]
 
 
 def test_thirty_days_of_minutes_open_in_a_second(

@@ -308,6 +308,13 @@ def test_yunet_is_downloaded_once_and_then_taken_from_the_cache(zoo: str, tmp_pa
     assert [entry.name for entry in folder.iterdir()] == [YUNET_FILE]
 
 
+def test_what_root_downloads_for_an_image_can_be_read_by_the_user_of_the_worker(
+    zoo: str, tmp_path: Path
+) -> None:
+    fetch_yunet(tmp_path, f"{zoo}/right")
+    assert (tmp_path / YUNET_FILE).stat().st_mode & 0o777 == 0o644
+
+
 def test_a_download_that_is_another_file_is_not_kept(zoo: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="sha256"):
         fetch_yunet(tmp_path, f"{zoo}/wrong")

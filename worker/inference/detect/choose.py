@@ -121,6 +121,8 @@ def fetch_yunet(folder: Path, url: str) -> bytes:
     # The file gets its name last: workers that start together must not read half a file.
     with tempfile.NamedTemporaryFile(dir=folder, delete=False) as part:
         part.write(blob)
+    # Temporary files are their owner's alone; root builds the image, another user runs the worker.
+    Path(part.name).chmod(0o644)
     Path(part.name).replace(path)
     return blob
 
