@@ -1,17 +1,8 @@
 """Keras' backends: which GPUs they see, and how they compile a function ahead of time."""
 
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol, TypeAlias
-
-# A backend reads these when it is imported. They make it allocate GPU memory on demand, not all of
-# it at once.
-os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-# Without a home folder, Keras would make a folder named ~ in the current one for its settings.
-if os.path.expanduser("~") == "~":  # noqa: PTH111 - pathlib raises RuntimeError
-    os.environ.setdefault("KERAS_HOME", f"{os.devnull}/keras")
 
 import keras
 import numpy as np

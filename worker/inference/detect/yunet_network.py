@@ -9,7 +9,7 @@ Source of the network: ShiqiYu/libfacedetection.train (YuNet, Wu et al., 2023).
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import keras
 import numpy as np
@@ -18,12 +18,10 @@ from numpy.typing import NDArray
 from worker.inference.detect.onnx_weights import Convolution
 from worker.inference.detect.yunet import FACE_NUMBERS, MIN_SIDE
 from worker.inference.detect.yunet_decode import STRIDES
+from worker.inference.keras_backend import Tensor
 
 STEP: Final = STRIDES[-1]
 """The sides of the input are multiples of this."""
-
-Tensor: TypeAlias = Any
-"""A tensor of Keras' backend."""
 
 Mask: TypeAlias = Callable[[int], Tensor]
 """Returns for a stride the cells inside the pictures: float32 (n, rows, columns, 1), 0 or 1."""
