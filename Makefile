@@ -7,11 +7,14 @@ export SINKS ?=
 OUT ?= results
 SECONDS ?= 600
 SEED ?= 1
+TAG ?= latest
+CYCLONEDX := 7.5.0
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 
-.PHONY: help redis run analyse test check lint bench chaos soak check-deploy check-deploy-full lock clean
+.PHONY: help redis run analyse capacity test check lint bench chaos soak check-deploy check-deploy-full images \
+	check-images sbom release lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +33,9 @@ run: .venv/installed-run ## analyse SOURCE (demo, 0, rtsp://..., a file), delive
 
 analyse: .venv/installed-run ## tables, annotated video and report of the videos FILE, into the folder OUT
 	@exec $(BIN)/python -m analyse $(FILE) --out "$(OUT)" $(ARGS)
+
+capacity: .venv/installed-run ## measure how many cameras this machine holds (minutes)
+	@exec $(BIN)/python -m deploy.capacity $(ARGS)
 
 test: .venv/installed-test ## run every test that this machine can
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
@@ -58,10 +64,24 @@ check-deploy: .venv/installed-test ## the files under deploy/ alone
 check-deploy-full: .venv/installed-test ## and every image's install steps: gigabytes
 	EMOTION_CHECK_IMAGES=all $(BIN)/python -m pytest tests/deploy -s $(ARGS)
 
-lock: .venv/installed-test ## update constraints.txt to the newest versions
+images: .venv/installed-run ## build the images with Docker, Podman or Buildah (BASE, TAG, ARGS)
+	$(BIN)/python -m deploy.images.build $(if $(BASE),--base "$(BASE)") --tag $(TAG) $(ARGS)
+
+check-images: .venv/installed-test ## build the images on a base of debootstrap, run and check them
+	EMOTION_CHECK_CONTAINERS=1 $(BIN)/python -m pytest tests/images -s $(ARGS)
+
+sbom: .venv/installed-test ## write dist/*.cdx.json of the built images, and check licenses
+	$(BIN)/pip install --quiet --disable-pip-version-check cyclonedx-bom==$(CYCLONEDX)
+	$(BIN)/python -m deploy.images.sbom dist --tag $(TAG) $(ARGS)
+
+release: .venv/installed-test ## make and check all of VERSION in dist/; nothing is pushed
+	@$(BIN)/python -m deploy.images.release --version-to-release "$(VERSION)" $(ARGS)
+
+lock: .venv/installed-test ## update constraints.txt and deploy/requirements to the newest versions
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --all-extras --upgrade --no-header --no-annotate \
 		--no-emit-index-url --no-emit-find-links --python-version 3.11 pyproject.toml -o constraints.txt
+	$(BIN)/python -m deploy.images.lock
 
 clean:
 	rm -rf .venv node_modules

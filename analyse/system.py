@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.children import Child
-from deploy.embedded import SERVER, short_folder, start_server
+from deploy.private_server import SERVER, short_folder, start_server
 from emotion_streams import connect_async
 from emotion_streams.connection import Client
 

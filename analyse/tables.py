@@ -61,7 +61,7 @@ def episode_rows(episodes: Iterable[Episode]) -> Iterator[Row]:
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
-    """Write a table as CSV (RFC 4180, UTF-8). An empty cell stands for what is not known."""
+    """Write a table as CSV (RFC 4180, UTF-8). An empty cell means not known."""
 
     def write(new: Path) -> None:
         with new.open("w", encoding="utf-8", newline="") as file:

@@ -51,6 +51,11 @@ class Child:
         )
         return cls(name, process, say)
 
+    @property
+    def pid(self) -> int:
+        """The process' id."""
+        return self._process.pid
+
     async def wait(self) -> int:
         """Wait until the process has ended and its last lines are read; return its exit code."""
         code = await self._process.wait()

@@ -19,8 +19,8 @@ from typing import Any, Final
 from redis.exceptions import RedisClusterException, RedisError
 
 from deploy.children import Child, end_with_make
-from deploy.embedded import SERVER, short_folder, start_server
 from deploy.options import build_parser
+from deploy.private_server import SERVER, short_folder, start_server
 from deploy.redis_server import ServerUnavailableError
 from deploy.status import Status
 from emotion_streams import connect_async, local_instance, read_ledger, subscribe_async

@@ -32,6 +32,8 @@ _STATES: Final = frozenset({"up", "down", "ended"})
 _MAX_INTEGER: Final = 2**53 - 1
 _MAX_DIGITS: Final = 16
 _MAX_REASON: Final = 500
+_NAMES: Final = ("title", "group")
+_MAX_NAME: Final = 80
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class CameraStatus:
     "gone" (no heartbeat from its producer). `fps`: frames stored per second recently.
     `last_frame_ms`: Unix time of the newest frame, None before the first. `owner`: the worker that
     owns it, or None. `backlog`: frames not yet analysed, None for a user without the right to read
-    frames. `error`: why the camera is down, without credentials.
+    frames. `error`: why the camera is down, without credentials. `title`, `group`: names for
+    people from its settings, or empty.
     """
 
     camera: str
@@ -55,6 +58,8 @@ class CameraStatus:
     owner: str | None
     backlog: int | None
     error: str
+    title: str = ""
+    group: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as `--json` prints them."""
@@ -134,7 +139,7 @@ def _read_status(
     now_ms: int,
 ) -> CameraStatus:
     """Parse the hashes. Raises ValueError for values that none of our processes writes."""
-    info = _texts(raw_info, ("state", "fps", "width", "height", "last_frame_ms", "error"))
+    info = _texts(raw_info, ("state", "fps", "width", "height", "last_frame_ms", "error", *_NAMES))
     lease = _texts(raw_lease, ("owner", "expires_ms"))
     state = info.get("state") or "up"
     if state not in _STATES:
@@ -158,6 +163,8 @@ def _read_status(
         owner=(lease.get("owner") or None) if owned else None,
         backlog=backlog,
         error=_cut(info.get("error", "")),
+        title=info.get("title", "")[:_MAX_NAME],
+        group=info.get("group", "")[:_MAX_NAME],
     )
 
 

@@ -89,6 +89,12 @@ PROCESSES: Final = {
     "export": Process(
         "Make a release of a training run.", "training", "training", _TRAINING, ("export",)
     ),
+    "capacity": Process(
+        "Measure how many cameras this machine holds.",
+        "deploy.capacity",
+        "local",
+        (*_SERVICE, *_PICTURES),
+    ),
     "redis": Process(
         "Run a server on this machine that keeps frames in memory only.",
         "deploy.redis_server",

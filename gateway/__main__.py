@@ -22,6 +22,7 @@ from gateway.published import Published
 from gateway.server import Server, listen
 from gateway.services import ConnectionLimit, Services
 from gateway.settings import GatewaySettings, check
+from gateway.trend import Trends
 from service import logs
 from service.command_line import conceal
 from service.health import Health, HealthServer
@@ -91,6 +92,7 @@ async def run(
             monitor=monitor,
             hub=hub,
             history=history,
+            trends=Trends(client),
             pictures=pictures if settings.pictures else None,
             blurred=settings.blur_faces,
             stream_limit=ConnectionLimit(settings.max_clients, metrics),

@@ -44,6 +44,7 @@ API: Final = (
     Endpoint(
         "/api/cameras/{name}/minutes", people.list_minutes, _JSON, queries.MinutesQuery, "Minutes"
     ),
+    Endpoint("/api/cameras/{name}/trend", people.trend, _JSON, queries.TrendQuery, "Trend"),
     Endpoint(
         "/api/cameras/{name}/history", cameras.history, _JSON, queries.HistoryQuery, "History"
     ),

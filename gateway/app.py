@@ -1,25 +1,30 @@
 """The application: routes behind the access middleware."""
 
+from typing import Final
+
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
+from gateway.access import Access
 from gateway.api import API
 from gateway.errors import HANDLERS
 from gateway.middleware import OPEN_PATH, AccessMiddleware
 from gateway.openapi import describe
 from gateway.routes import page
+from gateway.routes.sign_in import SIGN_IN, SIGN_OUT, sign_in, sign_out
 from gateway.services import Services
 from gateway.settings import GatewaySettings, is_loopback
 
 
 def build(settings: GatewaySettings, services: Services) -> Starlette:
     """Return the application over these services."""
-    access = Middleware(
+    access = None if settings.token is None else Access(settings.token)
+    middleware = Middleware(
         AccessMiddleware,
-        token=settings.token,
+        access=access,
         hosts=_hosts(settings),
         proxies=settings.trusted_proxies or (),
         max_rate=settings.max_rate,
@@ -30,14 +35,22 @@ def build(settings: GatewaySettings, services: Services) -> Starlette:
             Route("/", page.page),
             Route(OPEN_PATH, page.healthz),
             *(Route(endpoint.path, endpoint.handler) for endpoint in API),
+            *([] if access is None else _SESSIONS),
             Mount("/static", _Static(directory=page.STATIC)),
         ],
-        middleware=[access],
+        middleware=[middleware],
         exception_handlers=HANDLERS,
     )
     app.state.services = services
+    app.state.access = access
     app.state.description = describe(API, with_token=settings.token is not None)
     return app
+
+
+_SESSIONS: Final = (
+    Route(SIGN_IN, sign_in, methods=["GET", "POST"]),
+    Route(SIGN_OUT, sign_out, methods=["POST"]),
+)
 
 
 class _Static(StaticFiles):

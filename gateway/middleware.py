@@ -1,8 +1,5 @@
 """Checks before every handler: access, rate, and the security headers for browsers."""
 
-import base64
-import binascii
-import hmac
 import ipaddress
 import time
 from collections import OrderedDict
@@ -15,18 +12,23 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.access import Access, has_session
 from gateway.connections import Network, bucket, is_within
 from gateway.errors import error
+from gateway.routes.sign_in import SIGN_IN, sign_in_page
 from service.metrics import GatewayMetrics
 
 OPEN_PATH: Final = "/healthz"
 """Needs no token: it only reports whether the process is alive."""
 
+_OF_SIGN_IN: Final = frozenset({"/static/style.css", "/static/icon.svg"})
+"""What the page with the field for the token consists of."""
+
 MAX_QUERY_BYTES: Final = 8192
 
 SECURITY_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -64,7 +66,7 @@ class RateLimiter:
 class AccessMiddleware:
     """ASGI middleware; also counts every response.
 
-    `proxies`: networks whose X-Forwarded-For is trusted.
+    `access`: who may read, None for everyone. `proxies`: networks whose X-Forwarded-For is trusted.
     `hosts`: accepted names in the Host header, None for any. Without a token, a page of another
     site could otherwise rebind its own name to the loopback and read everything.
     """
@@ -72,14 +74,14 @@ class AccessMiddleware:
     def __init__(
         self,
         app: ASGIApp,
-        token: str | None,
+        access: Access | None,
         hosts: frozenset[str] | None,
         proxies: Collection[Network],
         max_rate: float,
         metrics: GatewayMetrics,
     ) -> None:
         self._app = app
-        self._token = token
+        self._access = access
         self._hosts = hosts
         self._proxies = proxies
         self._limiter = RateLimiter(max_rate)
@@ -111,29 +113,34 @@ class AccessMiddleware:
                 HTTPStatus.MISDIRECTED_REQUEST,
                 "unrecognised Host header: use localhost or this gateway's address",
             )
-        authorization = headers.get("authorization")
-        if self._token is not None and authorization is None:
-            return _unauthorized()  # as cheap as a refusal by the rate limit
-        known = self._token is None or _token_matches(authorization or "", self._token)
+        access, path = self._access, scope["path"]
+        authorization, cookie = headers.get("authorization"), headers.get("cookie")
+        shows = authorization is not None or has_session(cookie) or path == SIGN_IN
+        if access is not None and not shows and path not in _OF_SIGN_IN:
+            return _unauthorized(scope, headers)  # as cheap as a refusal by the rate limit
+        known = access is None or access.allows(authorization, cookie)
         limiter = self._limiter if known else self._failed_auth_limiter
         if wait_s := limiter.wait_s(client_address(scope, headers, self._proxies)):
             retry = {"Retry-After": str(int(wait_s) + 1)}
             return error(HTTPStatus.TOO_MANY_REQUESTS, "too many requests; retry later", retry)
-        if not known:
-            return _unauthorized()
+        if not known and path != SIGN_IN and path not in _OF_SIGN_IN:
+            return _unauthorized(scope, headers)
         if len(scope["query_string"]) > MAX_QUERY_BYTES:
             reason = f"query longer than {MAX_QUERY_BYTES} bytes"
             return error(HTTPStatus.REQUEST_URI_TOO_LONG, reason)
         return None
 
 
-def _unauthorized() -> Response:
-    # Basic lets a browser ask for the token by itself, and send it with every picture.
-    ask = {"WWW-Authenticate": 'Basic realm="emotion-streams", charset="UTF-8"'}
+def _unauthorized(scope: Scope, headers: Headers) -> Response:
+    if scope["path"] == "/" and "text/html" in headers.get("accept", ""):
+        return sign_in_page()
+    # Basic lets a browser ask for the token by itself; a script of the page asks for no prompt.
+    of_script = headers.get("sec-fetch-mode", "navigate") != "navigate"
+    ask = "Bearer" if of_script else 'Basic realm="emotion-streams", charset="UTF-8"'
     reason = (
         "authentication required: send the token as a bearer token, or as the password of any user"
     )
-    return error(HTTPStatus.UNAUTHORIZED, reason, ask)
+    return error(HTTPStatus.UNAUTHORIZED, reason, {"WWW-Authenticate": ask})
 
 
 def client_address(scope: Scope, headers: Headers, proxies: Collection[Network]) -> str:
@@ -178,17 +185,3 @@ def host_name(host: str) -> str:
 def route_of(scope: Scope) -> str:
     """Return the name of the handler that answered; "none" if the middleware or no route did."""
     return getattr(scope.get("endpoint"), "__name__", "none")
-
-
-def _token_matches(authorization: str, token: str) -> bool:
-    """Return whether the header has the token, in constant time."""
-    scheme, _, value = authorization.partition(" ")
-    shown = value.strip().encode("latin-1", "replace")
-    if scheme.lower() == "basic":
-        try:
-            shown = base64.b64decode(shown, validate=True).partition(b":")[2]
-        except (binascii.Error, ValueError):
-            return False
-    elif scheme.lower() != "bearer":
-        return False
-    return hmac.compare_digest(shown, token.encode())

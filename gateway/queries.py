@@ -1,19 +1,29 @@
 """Query parameters: models that validate them and describe them in the API."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar, get_origin
+from typing import Annotated, Any, Final, Literal, Self, TypeVar, get_origin
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic import WithJsonSchema as JsonSchema
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from emotion_streams import Emotion, keys
+from emotion_streams.minutes import MINUTE_MS
 from gateway import cursor
 from gateway.history import SPAN_S
 
 _ENTRY_ID = r"^\d{1,20}-\d{1,20}$"
 _CAMERAS_AT_ONCE = 64
+MAX_POINTS: Final = 1500
 
 
 def _entry_id(text: str) -> str:
@@ -96,6 +106,21 @@ class MinutesQuery(RangeQuery):
     """Of a page of minutes."""
 
     limit: int = Field(60, ge=1, le=1440, description="At most so many minutes.")
+
+
+class TrendQuery(Query):
+    """Of minutes in longer steps."""
+
+    since: Moment = Field(alias="from", description="From the step that holds this time on.")
+    until: Moment = Field(alias="to", description="Up to the step that holds this time.")
+    step: int = Field(60, ge=1, le=1440, description="Minutes per point.")
+
+    @model_validator(mode="after")
+    def _is_limited(self) -> Self:
+        steps = (self.until - self.since) / (self.step * MINUTE_MS)
+        if not 0 < steps <= MAX_POINTS:
+            raise ValueError(f"from, to: between them are 1 to {MAX_POINTS} steps")
+        return self
 
 
 class StreamQuery(Query):

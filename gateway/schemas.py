@@ -59,6 +59,8 @@ SCHEMAS: Final[dict[str, Any]] = {
         owner=_or_null("string"),
         backlog=_or_null("integer"),
         error=_TEXT,
+        title=_TEXT,
+        group=_TEXT,
         verdict={"type": "string", "enum": [verdict.value for verdict in Verdict]},
         reason=_TEXT,
         stale={"type": "boolean"},
@@ -69,6 +71,7 @@ SCHEMAS: Final[dict[str, Any]] = {
         cameras=_list(ref("Camera")),
         pictures={"type": "string", "enum": ["on", "blurred", "off"]},
         now_ms=_COUNT,
+        signed_in={"type": "boolean"},
         version=_TEXT,
     ),
     "Face": _object(
@@ -149,6 +152,20 @@ SCHEMAS: Final[dict[str, Any]] = {
         people=_nullable(ref("People")),
     ),
     "Minutes": _object(camera=_TEXT, minutes=_list(ref("Minute")), next=_or_null("string")),
+    "Point": _object(
+        start_ms=_COUNT,
+        coverage=_SHARE,
+        people=_nullable(
+            _object(
+                faces_mean=_NUMBER,
+                faces_max=_COUNT,
+                entered=_COUNT,
+                emotion_ms=_list(_COUNT, **_PER_EMOTION),
+                means=_nullable(_list(_SHARE, **_PER_EMOTION)),
+            )
+        ),
+    ),
+    "Trend": _object(camera=_TEXT, step=_COUNT, points=_list(ref("Point"))),
     "Second": _object(
         at=_COUNT,
         events=_COUNT,

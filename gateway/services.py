@@ -13,6 +13,7 @@ from gateway.history import History
 from gateway.hub import Hub
 from gateway.monitor import CameraMonitor
 from gateway.pictures import FrameCache
+from gateway.trend import Trends
 from service.metrics import GatewayMetrics
 
 
@@ -46,6 +47,7 @@ class Services:
     monitor: CameraMonitor
     hub: Hub
     history: History
+    trends: Trends
     pictures: FrameCache | None
     blurred: bool
     stream_limit: ConnectionLimit

@@ -68,7 +68,7 @@ class Fleet:
         if name not in self._records:
             self._records[name] = CameraRecord(name, self._metrics)
         record = self._records[name]
-        record.policy = camera.policy
+        record.policy, record.title, record.group = camera.policy, camera.title, camera.group
         spec = CameraSpec(
             camera=name,
             redis_url=self._process.redis,

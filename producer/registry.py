@@ -33,7 +33,7 @@ class CameraRecord:
     def __init__(self, camera: str, metrics: ProducerMetrics) -> None:
         self.camera = camera
         self.report = Report()
-        self.policy = ""
+        self.policy = self.title = self.group = ""
         self._updated_s = 0.0
         self._last_frame_s: float | None = None
         self._metrics = metrics
@@ -88,6 +88,8 @@ class CameraRecord:
             "codec": report.codec,
             "last_frame_ms": report.last_frame_ms,
             "policy": self.policy,
+            "title": self.title,
+            "group": self.group,
             "error": redact(report.error or report.redis_error),
         }
 

@@ -119,6 +119,12 @@ class CameraOptions(BaseModel):
     open_timeout_s: float = Field(5, gt=0, le=60, description="time limit for opening the camera")
     read_timeout_s: float = Field(5, gt=0, le=60, description="time limit between two frames")
 
+    title: str = Field(
+        "", max_length=80, description="name to show, in any language, instead of the key-safe one"
+    )
+    group: str = Field(
+        "", max_length=80, description="group that the camera is shown in, such as a floor"
+    )
     reconnect_max_s: float = Field(
         10, gt=0, le=300, description="maximum delay before a camera that is down is retried"
     )
@@ -156,6 +162,13 @@ class CameraOptions(BaseModel):
         if size is not None and min(size) < 1:
             raise ValueError("width and height must be positive")
         return size
+
+    @field_validator("title", "group")
+    @classmethod
+    def _text_is_printable(cls, text: str) -> str:
+        if not text.isprintable():
+            raise ValueError("must be printable, on one line")
+        return text.strip()
 
     @field_validator("source")
     @classmethod

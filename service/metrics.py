@@ -79,7 +79,8 @@ class WorkerMetrics:
         self._busy = Counter(
             "emotion_busy_seconds",
             "Time that a part of the worker spent at work, of each of its threads or lanes; its "
-            "rate is the busy share. threads: they decode and detect; engine: it classifies.",
+            "rate is the busy share. threads: they decode and detect; engine: it classifies; "
+            "detector: it detects in batches on a GPU.",
             ("part",),
             registry=registry,
         )
@@ -160,6 +161,11 @@ class WorkerMetrics:
             ("camera",),
             registry=registry,
         )
+
+    @property
+    def detector_busy(self) -> Counter:
+        """The busy time of a detector that takes batches; absent from a worker without one."""
+        return self._busy.labels("detector")
 
     def observe_ledger(self, ledger: Ledger) -> None:
         """Set an owned camera's gauges to its ledger."""

@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "gateway": {"emotion_streams", "service"},
     "sinks": {"emotion_streams", "service"},
     "training": {"emotion_streams", "worker"},
-    "deploy": {"emotion_streams", "service"},
+    "deploy": {"emotion_streams", "service", "producer"},
     "analyse": {"emotion_streams", "service", "producer", "gateway", "deploy"},
 }
 FOLDERS = {*MAY_IMPORT, "tests"}

@@ -10,9 +10,9 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing, contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack, aclosing, contextmanager
 from typing import Final
 
 import cv2
@@ -31,9 +31,9 @@ from worker.app import FrameHungError, Worker
 from worker.context import RedisClock, WorkerContext
 from worker.delivery.stream import Retention
 from worker.inference.batch import Batcher
-from worker.inference.detect.choose import DetectorUnavailableError, choose_detector
+from worker.inference.choose_detection import DetectorOptions, choose_detection
+from worker.inference.detect.choose import DetectorUnavailableError
 from worker.inference.engines.choose import EngineUnavailableError, build_engine
-from worker.inference.faces import FaceDetectionStage
 from worker.inference.permits import InFlightLimiter, default_in_flight
 from worker.inference.pipeline import FramePipeline
 from worker.model import release
@@ -102,25 +102,28 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
     code = 0
     metrics = WorkerMetrics(registry)
     released = release.load(settings.model)
-    new_detector = choose_detector(
-        settings.detector,
-        settings.detector_model,
-        side=settings.detect_side,
-        threads=settings.threads,
-    )
-    detection = FaceDetectionStage(new_detector, released.card, settings.detect_side)
     engine = build_engine(settings.engine, released, settings.threads, settings.device)
     card = released.card
     del released  # 22 MB of weights; the engine has its own copy in another form
-    model = Model(card.name, card.version, detection.detector)
-    build_info(registry, "worker", model=f"{model.name} {model.version}", engine=engine.name)
     # Unique per start, so that an earlier process of the same name is a different owner.
     owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-    with (
-        _pool(settings.threads, "frames") as threads,
-        _pool(engine.instances, "engine") as engine_threads,
-    ):
+    with _pools() as new_pool:
+        threads = new_pool(settings.threads, "frames")
+        detection = choose_detection(
+            DetectorOptions(
+                settings.detector, settings.detector_model, settings.detect_side, settings.threads
+            ),
+            engine,
+            card,
+            threads,
+            new_pool,
+            metrics,
+        )
+        model = Model(card.name, card.version, detection.detector)
+        build_info(registry, "worker", model=f"{model.name} {model.version}", engine=engine.name)
+        engine_threads = new_pool(engine.instances, "engine")
         await asyncio.get_running_loop().run_in_executor(engine_threads, engine.warm)
+        await detection.warm()
         log.info(
             "model %s %s is warm",
             model.name,
@@ -132,15 +135,13 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
             clock = RedisClock()
             batcher = Batcher(engine, engine_threads, metrics)
             context = WorkerContext(
-                pipeline=FramePipeline(
-                    detection, threads, batcher, card.labels, metrics, clock.now_ms
-                ),
-                batcher=batcher,
+                pipeline=FramePipeline(detection, batcher, card.labels, clock.now_ms),
                 model=model,
                 clock=clock,
                 limiter=InFlightLimiter(
                     settings.threads,
-                    settings.in_flight or default_in_flight(settings.threads, engine),
+                    settings.in_flight
+                    or default_in_flight(settings.threads, engine, detection.in_batches),
                 ),
                 metrics=metrics,
                 policy=Policy(settings.min_people, settings.neutral_episodes),
@@ -173,13 +174,16 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
 
 
 @contextmanager
-def _pool(threads: int, name: str) -> Iterator[ThreadPoolExecutor]:
-    """Create a thread pool whose threads are not waited for at the end, because one may hang."""
-    pool = ThreadPoolExecutor(threads, name)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+def _pools() -> Iterator[Callable[[int, str], Executor]]:
+    """Create thread pools whose threads are not waited for at the end, because one may hang."""
+    with ExitStack() as ends:
+
+        def new_pool(threads: int, name: str) -> Executor:
+            pool = ThreadPoolExecutor(threads, name)
+            ends.callback(pool.shutdown, wait=False, cancel_futures=True)
+            return pool
+
+        yield new_pool
 
 
 def _end_threads(code: int) -> None:

@@ -85,8 +85,8 @@ class Worker:
                 "cameras": lambda: self._rebalance(tasks),
             }
             working = [
-                tasks.create_task(self._context.batcher.run()),
                 tasks.create_task(self._watch_for_hangs()),
+                tasks.create_task(self._context.pipeline.run()),
             ]
             ticking = [
                 tasks.create_task(self._periodic.run(name, step, self._stopping))
@@ -107,18 +107,19 @@ class Worker:
             raise
 
     async def _watch_for_hangs(self) -> None:
-        """Raise FrameHungError when a frame hangs in its thread, or a batch hangs in the engine.
+        """Raise FrameHungError when a frame hangs in its thread, or a batch hangs in its model.
 
-        A frame that waits for the engine is not hung, however large the crowd before it. The method
+        A frame that waits for a batch is not hung, however large the crowd before it. The method
         counts its own checks rather than seconds, so that a pause of the process does not count.
         """
         checks: dict[Permit | RunningBatch, int] = {}
         while True:
             await asyncio.sleep(_HANG_CHECK_S)
-            in_threads = {permit for permit in self._context.limiter.active if permit.in_thread}
-            checks = {
-                it: checks.get(it, 0) + 1 for it in in_threads | self._context.batcher.running
+            at_work: set[Permit | RunningBatch] = {
+                permit for permit in self._context.limiter.active if permit.in_thread
             }
+            at_work.update(*(runner.running for runner in self._context.pipeline.runners))
+            checks = {it: checks.get(it, 0) + 1 for it in at_work}
             longest = max(checks, key=checks.__getitem__, default=None)
             if longest and checks[longest] * _HANG_CHECK_S >= HUNG_S:
                 raise FrameHungError(
@@ -217,5 +218,5 @@ class Worker:
 
 def _describe(hanging: Permit | RunningBatch) -> str:
     if isinstance(hanging, RunningBatch):
-        return f"the engine, with frame {', '.join(hanging.frames)},"
+        return f"{hanging.model}, with frame {', '.join(hanging.frames)},"
     return f"frame {hanging.frame_id} of camera {hanging.camera}"

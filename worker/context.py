@@ -1,4 +1,4 @@
-"""Resources that a worker's cameras share: pipeline, batcher, limiter, clock and metrics."""
+"""Resources that a worker's cameras share: pipeline, limiter, clock and metrics."""
 
 import asyncio
 import logging
@@ -11,7 +11,6 @@ from emotion_streams.episodes import Episode, EpisodeType
 from emotion_streams.events import EmotionEvent, Model
 from emotion_streams.redaction import short_message
 from service.metrics import WorkerMetrics
-from worker.inference.batch import Batcher
 from worker.inference.permits import InFlightLimiter
 from worker.inference.pipeline import FramePipeline
 from worker.tracking import Policy
@@ -53,7 +52,6 @@ class WorkerContext:
     """
 
     pipeline: FramePipeline
-    batcher: Batcher
     model: Model
     limiter: InFlightLimiter
     metrics: WorkerMetrics

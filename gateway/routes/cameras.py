@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 import emotion_streams
+from gateway.access import has_session
 from gateway.cursor import format_id
 from gateway.follow import oldest_ms
 from gateway.history import now_ms
@@ -14,7 +15,8 @@ from gateway.services import require_camera, services_of
 async def list_cameras(request: Request) -> JSONResponse:
     """List every camera: state, rate, size, newest frame, backlog and owner.
 
-    `verdict` summarises these and the age of the newest event; `reason` explains it.
+    `verdict` summarises these and the age of the newest event; `reason` explains it. `signed_in`:
+    whether the cookie of the sign-in page was sent.
     """
     parse(Query, request)
     services = services_of(request)
@@ -26,6 +28,7 @@ async def list_cameras(request: Request) -> JSONResponse:
             ],
             "pictures": pictures,
             "now_ms": now_ms(),
+            "signed_in": has_session(request.headers.get("cookie")),
             "version": emotion_streams.__version__,
         }
     )

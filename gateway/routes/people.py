@@ -5,7 +5,7 @@ from starlette.responses import JSONResponse
 
 from emotion_streams.stream_kinds import EPISODES, MINUTES
 from gateway.pages import read_page
-from gateway.queries import EpisodesQuery, MinutesQuery, parse
+from gateway.queries import EpisodesQuery, MinutesQuery, TrendQuery, parse
 from gateway.services import require_camera, services_of
 
 
@@ -41,3 +41,16 @@ async def list_minutes(request: Request) -> JSONResponse:
     page = await read_page(client, MINUTES, camera, query, query.limit)
     minutes = [minute.to_dict() for minute in page.items]
     return JSONResponse({"camera": camera, "minutes": minutes, "next": page.next})
+
+
+async def trend(request: Request) -> JSONResponse:
+    """Sum a camera's minutes up into longer steps, oldest first.
+
+    A step in which nothing was seen is not listed. `coverage` is the share of the step that was
+    seen. `people` is null if they are withheld, see the minutes; `means` follows the order of
+    emotions in `Second`, weighted by time, and is null without a face.
+    """
+    query = parse(TrendQuery, request)
+    camera = await require_camera(request)
+    points = await services_of(request).trends.points(camera, query.since, query.until, query.step)
+    return JSONResponse({"camera": camera, "step": query.step, "points": points})

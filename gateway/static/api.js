@@ -6,6 +6,7 @@
 /**
  * @typedef {{
  *   onEvent: (event: EmotionEvent) => void,
+ *   onEpisode: (record: import("./people.js").EpisodeRecord & { camera: string }) => void,
  *   onStatus: (status: CameraStatus) => void,
  *   onRemoved: (camera: string) => void,
  *   onRedis: (readable: boolean) => void,
@@ -15,10 +16,11 @@
  */
 
 /**
- * Absolute, because a page that was opened with a password in its address may not fetch relatively.
+ * Absolute, because a page that was opened with a password in its address may not fetch relatively. The
+ * page may lie in a folder, behind a proxy.
  * @param {string} path
  */
-const url = (path) => new URL(path, location.origin);
+const url = (path) => new URL(path, new URL(".", location.origin + location.pathname));
 /**
  * @param {number} ms
  * @returns {Promise<void>}
@@ -33,6 +35,11 @@ export async function fetchJson(path) {
   const answer = await fetch(url(path));
   if (!answer.ok) throw Object.assign(new Error(`${path}: ${answer.status}`), { status: answer.status });
   return answer.json();
+}
+
+export async function signOut() {
+  await fetch(url("sign-out"), { method: "POST" });
+  location.reload();
 }
 
 /**
@@ -66,8 +73,8 @@ export class EventStream {
 
   open() {
     if (this.#source) return;
-    const { onEvent, onStatus, onRemoved, onRedis, onGap, onLink } = this.#handlers;
-    const address = url("/api/events/stream?figures=true");
+    const { onEvent, onEpisode, onStatus, onRemoved, onRedis, onGap, onLink } = this.#handlers;
+    const address = url("api/events/stream?figures=true");
     let resumes = this.#last !== null;
     if (resumes) address.searchParams.set("after", String(this.#last));
     const source = new EventSource(address);
@@ -91,6 +98,10 @@ export class EventStream {
     source.addEventListener("emotion", (message) => {
       this.#last = message.lastEventId;
       onEvent(JSON.parse(message.data));
+    });
+    source.addEventListener("episode", (message) => {
+      this.#last = message.lastEventId;
+      onEpisode(JSON.parse(message.data));
     });
     source.addEventListener("dropped", onGap);
     source.addEventListener("camera", (message) => onStatus(JSON.parse(message.data)));
@@ -161,7 +172,7 @@ export class PictureStream {
    * @param {AbortSignal} signal
    */
   async #run(names, fps, signal) {
-    const address = url("/api/pictures/stream");
+    const address = url("api/pictures/stream");
     for (const name of names) address.searchParams.append("camera", name);
     address.searchParams.set("fps", String(fps));
     while (!signal.aborted) {

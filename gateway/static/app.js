@@ -1,14 +1,16 @@
 // The wall of cameras: which cameras exist, which is open, and what is drawn when.
-import { EventStream, PictureStream, fetchJson, pause } from "./api.js";
+import { EventStream, PictureStream, fetchJson, pause, signOut } from "./api.js";
 import { cameraOf, cameras, clock, link } from "./cameras.js";
 import { PageVisibility } from "./connection.js";
 import { Detail } from "./detail.js";
 import { byId } from "./dom.js";
+import { Overview } from "./overview.js";
 import { neighboursOf, routedName } from "./router.js";
 import { FrameScheduler, eachSecond } from "./scheduler.js";
 import { say, sayMood } from "./speech.js";
 import { changeLink, drawBanner, drawTotals } from "./status.js";
 import { Tile } from "./tile.js";
+import { Wall, byAttention } from "./wall.js";
 
 /** @typedef {import("./cameras.js").Camera} Camera */
 /** @typedef {import("./cameras.js").CameraStatus} CameraStatus */
@@ -28,6 +30,9 @@ export class App {
   /** @type {boolean | null} */
   #withPictures = null; // not known before the list of cameras is loaded
   #loadingHistories = false;
+  #arranging = false;
+  #overview = new Overview(() => [...this.#tiles.values()].map(({ camera }) => camera));
+  #wall = new Wall(() => this.#arrange());
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #watchTimer;
   /** @type {FrameScheduler<Camera>} */
@@ -40,7 +45,14 @@ export class App {
   });
 
   #events = new EventStream({
-    onEvent: (event) => cameraOf(event.camera).add(event),
+    onEvent: (event) => {
+      const camera = cameraOf(event.camera);
+      camera.add(event);
+      if (this.#detail?.camera === camera) this.#detail.overTime.see(event);
+    },
+    onEpisode: (record) => {
+      if (this.#detail?.camera.name === record.camera) this.#detail.overTime.addEpisode(record);
+    },
     onStatus: (status) => this.#setStatus(status),
     onRemoved: (name) => this.#remove(name),
     onGap: () => this.#reloadHistories(),
@@ -78,6 +90,7 @@ export class App {
       click.preventDefault(); // its target is not a camera
       (this.#detail ? this.#detail.title : byId("cameras")).focus();
     });
+    byId("sign-out").addEventListener("click", signOut);
     eachSecond(() => this.#redraw());
     this.#visibility.start();
     this.#loadCameras();
@@ -88,7 +101,7 @@ export class App {
   async #loadCameras() {
     let answer;
     try {
-      answer = await fetchJson("/api/cameras");
+      answer = await fetchJson("api/cameras");
     } catch (error) {
       const { status } = /** @type {{ status?: number }} */ (error);
       // 503: the gateway cannot read Redis. Else it is away, which the event stream shows.
@@ -96,6 +109,7 @@ export class App {
       return;
     }
     this.#setLink({ redis: true });
+    byId("sign-out").hidden = !answer.signed_in;
     clock.ahead_ms = answer.now_ms - Date.now();
     this.#withPictures = answer.pictures !== "off";
     for (const status of /** @type {CameraStatus[]} */ (answer.cameras)) this.#setStatus(status);
@@ -107,9 +121,14 @@ export class App {
   /** @param {CameraStatus} status */
   #setStatus(status) {
     const camera = cameraOf(status.camera);
+    const before = camera.status;
     camera.status = status;
     if (this.#withPictures === null) return;
     if (!this.#tiles.has(status.camera)) this.#add(camera);
+    else if (before?.title !== status.title || before?.group !== status.group) {
+      this.#draw(camera);
+      this.#arrangeSoon();
+    }
     this.#updateHealth(camera);
   }
 
@@ -117,8 +136,8 @@ export class App {
   #add(camera) {
     const tile = new Tile(camera, Boolean(this.#withPictures));
     this.#tiles.set(camera.name, tile);
-    const next = this.#names().find((name) => name > camera.name);
-    byId("cameras").insertBefore(tile.element, (next && this.#tiles.get(next)?.element) || null);
+    byId("cameras").append(tile.element);
+    this.#arrangeSoon();
     this.#observer.observe(tile.element);
     camera.onPicture = () => this.#frames.schedule(camera);
     camera.onEvent = () => { if (!this.#withPictures) this.#frames.schedule(camera); };
@@ -137,7 +156,20 @@ export class App {
     cameras.delete(name);
     this.#watchSoon(); // a request that names a removed camera is refused as a whole
     drawTotals();
+    this.#arrangeSoon();
     this.#route();
+  }
+
+  // Once for all that changes at a time.
+  #arrangeSoon() {
+    if (this.#arranging) return;
+    this.#arranging = true;
+    requestAnimationFrame(() => this.#arrange());
+  }
+
+  #arrange() {
+    this.#arranging = false;
+    this.#wall.arrange([...this.#tiles.values()]);
   }
 
   /**
@@ -150,10 +182,11 @@ export class App {
     if (before?.word === word && before.stale === stale) return;
     camera.shownHealth = { word, stale };
     if (before && before.word !== word && link.gateway && link.redis) {
-      say(`${camera.name} is ${word.toLowerCase()}`);
+      say(`${camera.title} is ${word.toLowerCase()}`);
     }
     this.#draw(camera);
     drawTotals();
+    this.#arrangeSoon();
   }
 
   /** @param {Partial<Link>} change */
@@ -163,8 +196,9 @@ export class App {
     drawBanner();
   }
 
+  // In the order of the wall, which the steps from camera to camera follow.
   #names() {
-    return [...this.#tiles.keys()].sort();
+    return [...this.#tiles.values()].map(({ camera }) => camera).sort(byAttention).map(({ name }) => name);
   }
 
   // Histories of what is in view, one camera after the other: many at once exceed the rate limit.
@@ -177,7 +211,7 @@ export class App {
       if (!camera) break;
       camera.stale = false; // before loading: what is missed from here on sets it again
       try {
-        camera.load(await fetchJson(`/api/cameras/${camera.name}/history`));
+        camera.load(await fetchJson(`api/cameras/${camera.name}/history`));
         this.#draw(camera);
       } catch {
         camera.stale = true;
@@ -194,6 +228,7 @@ export class App {
 
   #reloadHistories() {
     for (const camera of cameras.values()) camera.stale = true;
+    this.#detail?.overTime.reload();
     this.#loadHistories();
   }
 
@@ -217,6 +252,7 @@ export class App {
       sayMood(this.#detail.camera);
     } else {
       for (const name of this.#inView) this.#tiles.get(name)?.draw();
+      this.#overview.draw();
     }
   }
 
@@ -252,7 +288,7 @@ export class App {
     byId("grid").hidden = true;
     byId("detail").hidden = false;
     this.#detail = new Detail(byId("detail"), cameraOf(name), neighbours, Boolean(this.#withPictures));
-    document.title = `${name} – emotion-streams`;
+    document.title = `${cameraOf(name).title} – emotion-streams`;
     this.#detail.draw();
     this.#detail.title.focus({ preventScroll: true });
     scrollTo(0, 0);

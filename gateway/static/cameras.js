@@ -5,7 +5,8 @@ import { WIRE } from "./emotions.js";
 /**
  * @typedef {{
  *   emotion: string, confidence: number, box: number[], probabilities: Record<string, number>,
- *   label?: string | null, smoothed?: Record<string, number> | null,
+ *   track?: string | null, label?: string | null, smoothed?: Record<string, number> | null,
+ *   turn_degrees?: number | null, sharpness?: number | null,
  * }} Face
  */
 /**
@@ -24,7 +25,7 @@ import { WIRE } from "./emotions.js";
  * @typedef {{
  *   camera: string, width: number, height: number, fps: number, analysed_fps: number,
  *   last_frame_ms: number | null, owner: string | null, backlog: number | null,
- *   verdict: string, reason: string, stale: boolean,
+ *   verdict: string, reason: string, stale: boolean, title?: string, group?: string,
  * }} CameraStatus
  */
 /**
@@ -104,6 +105,8 @@ export class Camera {
     this.stale = true; // whether events are missing in the minutes, which have to be loaded (again)
     /** @type {{ ms: number, at: number } | null} */
     this.latestTimestamp = null; // the newest time of the camera's clock, and when it came
+    /** @type {Map<string, number>} */
+    this.numbers = new Map(); // of tracks
   }
 
   /** @param {EmotionEvent} event */
@@ -171,6 +174,21 @@ export class Camera {
       WIRE.forEach((name, i) => { second.sums[i] += face.probabilities[name]; });
     }
     while (this.seconds[0].at <= at - SPAN_S) this.seconds.shift();
+  }
+
+  // What people call it.
+  get title() {
+    return this.status?.title || this.name;
+  }
+
+  /**
+   * A short number for a track, which stays while the page is open.
+   * @param {string} track
+   */
+  numberOf(track) {
+    const number = this.numbers.get(track) ?? this.numbers.size + 1;
+    this.numbers.set(track, number);
+    return number;
   }
 
   // Now, in milliseconds, by the camera's own clock, which may be wrong: all its times are by it.

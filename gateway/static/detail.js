@@ -1,23 +1,21 @@
-// One camera, large: its picture, each face's probabilities as bars, its last minutes as a chart.
+// One camera, large: its picture, each face's probabilities as bars, and what was seen over time.
 import { fetchHeader } from "./api.js";
-import { MEDIAN_OF, SPAN_S, rate } from "./cameras.js";
-import { cloned, find, findCanvas, findLink } from "./dom.js";
-import { LANES, WIRE_INDEX, face, percent } from "./emotions.js";
-import { drawChart, secondAt } from "./paint.js";
-import { PictureView, ordered } from "./picture.js";
+import { MEDIAN_OF, rate } from "./cameras.js";
+import { cloned, find, findLink } from "./dom.js";
+import { LANES, face, percent } from "./emotions.js";
+import { identityOf, ordered, peopleIn, shownBy } from "./faces.js";
+import { OverTime } from "./overtime.js";
+import { PictureView } from "./picture.js";
 
 /** @typedef {import("./cameras.js").Camera} Camera */
 /** @typedef {import("./cameras.js").Face} Face */
 /** @typedef {import("./cameras.js").Latency} Latency */
-/** @typedef {import("./cameras.js").Second} Second */
 
 const BARS_EVERY_MS = 200; // faster changes cannot be read
 
 export class Detail {
-  #chosen = 0;
+  #chosen = ""; // the identity of a face
   #barsDrawn = 0;
-  /** @type {number | null} */
-  #cursor = null;
 
   /**
    * @param {HTMLElement} section
@@ -29,30 +27,24 @@ export class Detail {
     this.camera = camera;
     section.replaceChildren(cloned("detail-template"));
     this.title = find(section, "h1");
-    this.title.textContent = camera.name;
+    this.title.textContent = camera.title;
     this.state = find(section, ".state");
     this.chips = find(section, ".chips");
     this.bars = find(section, ".bars");
     this.noface = find(section, ".noface");
     this.facts = find(section, ".facts");
-    this.canvas = findCanvas(section, ".lanes canvas");
-    this.readout = find(section, ".readout");
     findLink(section, ".previous").href = `#/${neighbours.previous}`;
     findLink(section, ".next").href = `#/${neighbours.next}`;
     find(section, ".steps").hidden = neighbours.next === camera.name;
-    for (const format of ["csv", "jsonl"]) {
-      findLink(section, `.${format}`).href = `/api/cameras/${camera.name}/export?format=${format}`;
-    }
     this.#showReach(find(section, ".reach"));
-    find(section, ".lanes ul").append(...LANES.map(laneLabel));
+    find(section, ".lanes .people").after(...LANES.map(laneLabel));
     this.bars.append(...LANES.map(bar));
-    this.picture = new PictureView(find(section, ".picture"), camera, { numbered: true, withPictures });
-    this.canvas.addEventListener("pointermove", ({ offsetX }) => {
-      this.#point(secondAt(this.canvas, camera.now(), offsetX));
-    });
-    this.canvas.addEventListener("pointerleave", () => this.#point(null));
-    this.canvas.addEventListener("blur", () => this.#point(null));
-    this.canvas.addEventListener("keydown", (press) => this.#step(press));
+    this.picture = new PictureView(find(section, ".picture"), camera, { choosable: true, withPictures });
+    this.picture.boxes.onChoose = (identity) => this.#choose(identity);
+    for (const element of [find(section, ".picture"), this.chips]) {
+      element.addEventListener("keydown", (press) => this.#walk(press));
+    }
+    this.overTime = new OverTime(section, camera);
     this.drawPicture();
   }
 
@@ -61,28 +53,60 @@ export class Detail {
    * @param {HTMLElement} element
    */
   async #showReach(element) {
-    const oldest = await fetchHeader(`/api/cameras/${this.camera.name}/export`, "X-Oldest-Event");
+    const oldest = await fetchHeader(`api/cameras/${this.camera.name}/export`, "X-Oldest-Event");
     const time = new Date(oldest ?? Number.NaN);
     if (!Number.isNaN(time.getTime())) element.textContent = `since ${time.toLocaleString()}`;
   }
 
   drawPicture() {
+    const faces = this.#faces();
+    const identities = faces.map(identityOf);
+    if (!identities.includes(this.#chosen)) this.#chosen = identities[0] ?? this.#chosen;
+    this.picture.boxes.chosen = this.#chosen;
     this.picture.draw();
     this.#drawBars();
+  }
+
+  #faces() {
+    const event = this.picture.withPictures ? this.camera.shown?.event : this.camera.newest;
+    return event ? ordered(event) : [];
+  }
+
+  /** @param {string} identity */
+  #choose(identity) {
+    this.#chosen = identity;
+    this.#barsDrawn = 0;
+    this.drawPicture();
+  }
+
+  /**
+   * Up and down lead from face to face, in the picture and in the list.
+   * @param {KeyboardEvent} press
+   */
+  #walk(press) {
+    const by = { ArrowUp: -1, ArrowDown: 1 }[press.key];
+    const identities = this.#faces().map(identityOf);
+    if (!by || !identities.length) return;
+    press.preventDefault();
+    const index = identities.indexOf(this.#chosen) + by;
+    const next = identities[(index + identities.length) % identities.length];
+    const isChip = this.chips.contains(document.activeElement);
+    this.#choose(next);
+    if (isChip) /** @type {HTMLElement | null} */ (this.chips.querySelector("[aria-pressed=true]"))?.focus();
+    else this.picture.boxes.focus(next);
   }
 
   #drawBars() {
     const now = performance.now();
     if (now - this.#barsDrawn < BARS_EVERY_MS) return;
     this.#barsDrawn = now;
-    const event = this.picture.withPictures ? this.camera.shown?.event : this.camera.newest;
-    const faces = event ? ordered(event) : [];
+    const faces = this.#faces();
     this.#drawChips(faces);
-    const chosen = faces[Math.min(this.#chosen, faces.length - 1)];
+    const chosen = faces.find((found, index) => identityOf(found, index) === this.#chosen);
     this.bars.hidden = !chosen;
     this.noface.hidden = Boolean(chosen);
     const { stale } = this.camera.health();
-    this.noface.textContent = event && !stale ? "No face in the picture" : "No picture analysed now";
+    this.noface.textContent = this.camera.newest && !stale ? "No face in the picture" : "No picture analysed now";
     if (!chosen) return;
     for (const row of /** @type {Iterable<HTMLElement>} */ (this.bars.children)) {
       const share = chosen.probabilities[row.dataset.emotion ?? ""];
@@ -98,23 +122,22 @@ export class Detail {
     const count = faces.length > 1 ? faces.length : 0;
     while (this.chips.children.length > count) this.chips.lastElementChild?.remove();
     while (this.chips.children.length < count) {
-      const index = this.chips.children.length;
       const chip = document.createElement("button");
       chip.type = "button";
-      chip.addEventListener("click", () => {
-        this.#chosen = index;
-        this.#barsDrawn = 0;
-        this.#drawBars();
-      });
+      chip.addEventListener("click", () => this.#choose(chip.dataset.face ?? ""));
       this.chips.append(chip);
     }
     const chips = /** @type {HTMLElement[]} */ ([...this.chips.children]);
     chips.forEach((chip, index) => {
-      const { emotion } = faces[index];
-      chip.setAttribute("aria-pressed", String(index === Math.min(this.#chosen, count - 1)));
-      if (chip.dataset.shows === emotion) return;
-      chip.dataset.shows = emotion;
-      chip.replaceChildren(face(emotion), `Face ${index + 1}`);
+      const shown = shownBy(faces[index]);
+      const { track } = faces[index];
+      const name = track ? `Person ${this.camera.numberOf(track)}` : `Face ${index + 1}`;
+      chip.dataset.face = identityOf(faces[index], index);
+      chip.tabIndex = chip.dataset.face === this.#chosen ? 0 : -1;
+      chip.setAttribute("aria-pressed", String(chip.dataset.face === this.#chosen));
+      if (chip.dataset.shows === `${shown} ${name}`) return;
+      chip.dataset.shows = `${shown} ${name}`;
+      chip.replaceChildren(...(shown === "uncertain" ? ["?"] : [face(shown)]), name);
     });
   }
 
@@ -126,13 +149,7 @@ export class Detail {
     this.state.dataset.verdict = word.toLowerCase();
     this.picture.drawState();
     this.#drawFacts();
-    this.#drawChart();
-    const recent = camera.recentShares(SPAN_S) ?? WIRE_INDEX.map(() => 0);
-    const shares = LANES.map((name, i) => ({ name, share: recent[WIRE_INDEX[i]] }));
-    const text = shares.filter(({ share }) => share >= 0.005)
-      .map(({ name, share }) => `${name} ${percent(share)}`).join(", ");
-    this.canvas.setAttribute("aria-label", `Faces of the last five minutes: ${text || "none"}`);
-    this.canvas.dataset.seconds = String(camera.seconds.length);
+    this.overTime.draw();
   }
 
   #drawFacts() {
@@ -154,6 +171,7 @@ export class Detail {
         median(({ classify_ms }) => classify_ms),
       ];
       rows.unshift(
+        ["People in view", String(peopleIn(newest))],
         [`Capture to event, median of ${MEDIAN_OF}`, `${median(({ total_ms }) => total_ms)} ms`],
         [`Queue and waiting, median of ${MEDIAN_OF}`, `${median(({ queue_ms, wait_ms }) => queue_ms + wait_ms)} ms`],
         [`Decode, detect, classify, medians of ${MEDIAN_OF}`, `${parts.join(" + ")} ms`],
@@ -167,55 +185,6 @@ export class Detail {
     }
     this.facts.replaceChildren(...rows.flatMap(([name, value]) => [cell("dt", name), cell("dd", value)]));
   }
-
-  /**
-   * Keys move from one second with a face to the next.
-   * @param {KeyboardEvent} press
-   */
-  #step(press) {
-    const seconds = this.camera.seconds.filter((second) => second.faces);
-    const cursor = this.#cursor;
-    const index = cursor === null
-      ? seconds.length
-      : seconds.findLastIndex((second) => second.at <= cursor);
-    const last = seconds.length - 1;
-    /** @type {Record<string, number>} */
-    const targets = { ArrowLeft: index - 1, ArrowRight: index + 1, Home: 0, End: last };
-    const target = targets[press.key];
-    if (target === undefined) return;
-    press.preventDefault();
-    press.stopPropagation(); // elsewhere arrows lead to other cameras
-    if (seconds.length) this.#point(seconds[Math.min(Math.max(target, 0), last)].at);
-  }
-
-  /**
-   * The second that is read out; null for none.
-   * @param {number | null} at
-   */
-  #point(at) {
-    this.#cursor = at;
-    this.#drawChart();
-    const second = this.camera.seconds.find((each) => each.at === at && each.faces);
-    this.readout.textContent = second ? describeSecond(second) : "";
-    this.canvas.setAttribute("aria-valuetext", this.readout.textContent || "no moment chosen");
-  }
-
-  #drawChart() {
-    const now = this.camera.now();
-    drawChart(this.canvas, this.camera.seconds, now, this.#cursor);
-    const ago = this.#cursor === null ? 0 : Math.max(0, Math.round(now / 1000 - this.#cursor));
-    this.canvas.setAttribute("aria-valuenow", String(Math.max(-SPAN_S, -ago)));
-  }
-}
-
-/** @param {Second} second */
-function describeSecond(second) {
-  const means = LANES.map((name, i) => ({ name, mean: second.sums[WIRE_INDEX[i]] / second.faces }));
-  const { name, mean } = means.sort((a, b) => b.mean - a.mean)[0];
-  const time = new Date(second.at * 1000).toLocaleTimeString();
-  const faces = second.faces / second.events;
-  const count = `${Number(faces.toFixed(1))} face${faces === 1 ? "" : "s"} a picture`;
-  return `${time}: ${name} ${percent(mean)}, ${count}`;
 }
 
 /**

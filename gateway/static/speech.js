@@ -1,6 +1,6 @@
 // Announcements for screen readers: states, and in the large view a lasting change of mood.
 import { byId } from "./dom.js";
-import { ordered } from "./picture.js";
+import { ordered, shownBy } from "./faces.js";
 
 const EVERY_MS = 6000; // it needs time to say it
 
@@ -14,7 +14,8 @@ export function say(text) {
 
 /** @param {import("./cameras.js").Camera} camera */
 export function sayMood(camera) {
-  const mood = camera.newest && ordered(camera.newest)[0]?.emotion;
+  const first = camera.newest && ordered(camera.newest)[0];
+  const mood = first && shownBy(first);
   if (!mood || mood === spoken.mood || Date.now() - spoken.at < EVERY_MS) return;
   spoken = { at: Date.now(), mood };
   say(`${camera.name}: ${mood}`);

@@ -2,8 +2,9 @@
 import { rate } from "./cameras.js";
 import { cloned, find, findCanvas, findLink } from "./dom.js";
 import { WIRE, face, percent } from "./emotions.js";
+import { describe, peopleIn } from "./faces.js";
 import { drawRibbon } from "./paint.js";
-import { PictureView, describe } from "./picture.js";
+import { PictureView } from "./picture.js";
 
 /** @typedef {import("./cameras.js").Camera} Camera */
 
@@ -18,7 +19,7 @@ export class Tile {
     this.link = findLink(this.element, "a");
     this.link.href = `#/${camera.name}`;
     this.element.dataset.camera = camera.name;
-    find(this.element, "h2").textContent = camera.name;
+    this.title = find(this.element, "h2");
     this.state = find(this.element, ".state");
     this.mood = find(this.element, ".mood");
     this.figures = find(this.element, ".figures");
@@ -35,18 +36,21 @@ export class Tile {
   draw() {
     const { camera } = this;
     const { word, why, stale } = camera.health();
+    if (this.title.textContent !== camera.title) this.title.textContent = camera.title;
+    this.element.title = camera.status?.group ?? "";
     this.state.textContent = word;
     this.state.dataset.verdict = word.toLowerCase();
     this.picture.drawState();
     const latency = camera.median((event) => event.latency.total_ms);
-    const parts = !stale ? [rate(camera.fps())] : word === "Live" ? [why] : [];
+    const people = peopleIn(camera.newest);
+    const parts = !stale ? [`${people} ${people === 1 ? "person" : "people"}`, rate(camera.fps())] : word === "Live" ? [why] : [];
     if (latency !== null && !stale) parts.push(`${Math.round(latency)} ms`);
     this.figures.textContent = parts.join(" · ");
     const shares = camera.recentShares();
     const summary = drawMood(this.mood, shares, camera);
     drawRibbon(this.ribbon, camera.seconds, camera.now());
     this.ribbon.setAttribute("aria-label", `Emotions of the last five minutes. ${summary}`);
-    this.link.setAttribute("aria-label", `${word}. ${describe(camera.name, camera.newest, stale)}`);
+    this.link.setAttribute("aria-label", `${word}. ${describe(camera.title, camera.newest, stale)}`);
   }
 }
 

@@ -35,11 +35,7 @@ class DemoSource:
         Raises NoSuchSourceError if scikit-image is not installed, or if the portrait is missing or
         damaged.
         """
-        path = _portrait_path()
-        portrait = cv2.imread(str(path))
-        if portrait is None:
-            raise NoSuchSourceError(f"the demo's portrait {path} is missing or damaged")
-        self._portrait = np.asarray(portrait, np.uint8)
+        self._portrait = load_portrait()
         self._index = -1
         return Format(*_SIZE, _FPS, "demo")
 
@@ -66,6 +62,19 @@ class DemoSource:
     def close(self) -> None:
         """Release the portrait."""
         self._portrait = None
+
+
+def load_portrait() -> Pixels:
+    """Return the portrait, whose only face is 90 pixels wide, around (223, 120).
+
+    Raises NoSuchSourceError if scikit-image is not installed, or if the portrait is missing or
+    damaged.
+    """
+    path = _portrait_path()
+    portrait = cv2.imread(str(path))
+    if portrait is None:
+        raise NoSuchSourceError(f"the demo's portrait {path} is missing or damaged")
+    return np.asarray(portrait, np.uint8)
 
 
 def _portrait_path() -> Path:

@@ -3,10 +3,14 @@
 import importlib.metadata
 import os
 import platform
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+
+from deploy.processor_time import OtherLoad as OtherLoad
+from deploy.processor_time import cores as cores
+from deploy.processor_time import cpu_s as cpu_s
+from deploy.processor_time import machine_cpu_s as machine_cpu_s
 
 _PACKAGES: Final = (
     "MNN",
@@ -17,12 +21,6 @@ _PACKAGES: Final = (
     "numpy",
     "redis",
 )
-_TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def describe() -> dict[str, Any]:
@@ -34,34 +32,6 @@ def describe() -> dict[str, Any]:
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {"python": platform.python_version(), **_versions()},
     }
-
-
-def cpu_s(pid: int) -> float:
-    """CPU seconds that a process used so far, with its threads."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
-
-
-def machine_cpu_s() -> float:
-    """CPU seconds that the whole machine used so far: all but idle and waiting for disks."""
-    user, nice, system, _, _, *interrupts = Path("/proc/stat").read_text().split()[1:9]
-    return sum(map(int, (user, nice, system, *interrupts))) / _TICKS_PER_S
-
-
-class OtherLoad:
-    """How many cores everything but our own processes took, on average, since it was made."""
-
-    def __init__(self, *pids: int) -> None:
-        self._pids = pids
-        self._began = time.perf_counter()
-        self._before = self._others_cpu_s()
-
-    def cores(self) -> float:
-        elapsed = time.perf_counter() - self._began
-        return round(max(0.0, self._others_cpu_s() - self._before) / elapsed, 2)
-
-    def _others_cpu_s(self) -> float:
-        return machine_cpu_s() - sum(map(cpu_s, (os.getpid(), *self._pids)))
 
 
 def _processor() -> str:

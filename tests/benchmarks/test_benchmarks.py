@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
@@ -18,6 +19,7 @@ import pytest
 from tests.benchmarks import (
     detectors,
     engines,
+    gpu_parts,
     labels,
     latency,
     origin,
@@ -79,6 +81,29 @@ def test_what_cannot_be_measured_is_refused_in_one_line(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"tests.benchmarks {arguments.split()[0]}: ")
     assert complaint in line
+
+
+def test_gpu_ends_with_one_line_if_no_gpu_is_visible() -> None:
+    command = [sys.executable, "-m", "tests.benchmarks", "gpu"]
+    hidden = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=hidden)
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("tests.benchmarks gpu: no GPU is visible")
+
+
+def test_gpu_counts_the_operations_of_the_convolutions() -> None:
+    assert gpu_parts.flops_per_face(64) == pytest.approx(2 * 4.1e9, rel=0.01)
+
+
+def test_gpu_counts_every_item_of_every_call() -> None:
+    def call(batch: int) -> Callable[[], object]:
+        return lambda: time.sleep(0.01)
+
+    rates = gpu_parts.by_batch(call, [1, 4], instances=2, rounds=1)
+    assert rates[1] == pytest.approx(200, rel=0.5)  # two at a time, 10 ms each
+    assert rates[4] == pytest.approx(800, rel=0.5)
 
 
 def test_a_benchmark_prints_one_json_line_with_what_it_ran_on() -> None:

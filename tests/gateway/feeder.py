@@ -58,13 +58,20 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def register(client: Client, camera: str, state: str = "up", error: str = "") -> None:
+def register(
+    client: Client,
+    camera: str,
+    state: str = "up",
+    error: str = "",
+    title: str = "",
+    group: str = "",
+) -> None:
     """What a producer says each second."""
     client.hset(
         keys.camera_info(camera),
         mapping={
             "state": state, "fps": "10", "width": "640", "height": "480", "error": error,
-            "last_frame_ms": str(now_ms()),
+            "last_frame_ms": str(now_ms()), "title": title, "group": group,
         },
     )  # fmt: skip
     client.hset(keys.lease(camera), mapping={"owner": "w1", "expires_ms": str(now_ms() + 60_000)})

@@ -21,6 +21,7 @@ from gateway.monitor import CameraMonitor, Listener
 from gateway.server import Server, listen
 from gateway.services import ConnectionLimit, Services
 from gateway.settings import GatewaySettings
+from gateway.trend import Trends
 from service.health import Health
 from service.metrics import GatewayMetrics
 from tests.gateway.feeder import event, face, publish, register
@@ -38,7 +39,9 @@ async def serving(redis_url: str, events_url: str) -> AsyncIterator[httpx.AsyncC
         await monitor.refresh()
         hub = Hub(metrics)
         limit = ConnectionLimit(1, metrics)
-        services = Services(events, monitor, hub, history, None, False, limit, metrics)
+        services = Services(
+            events, monitor, hub, history, Trends(events), None, False, limit, metrics
+        )
         server = Server(build(GatewaySettings.model_construct(), services), 1, hub.close, idle_s=1)
         listener = listen("127.0.0.1", 0)
         task = asyncio.create_task(server.serve(sockets=[listener]))

@@ -138,6 +138,7 @@ def test_camera_names_are_read_as_written(write: Write) -> None:
         ("cameras: {door: {source: 0, policy: every}}", "cameras.door.policy: .*cannot wait"),
         ("cameras: {door: {roi: [0, 0, 2, 1]}}", "cameras.door.roi: .*shares"),
         ("cameras: {door: {rotate: 45}}", "cameras.door.rotate"),
+        ('cameras: {door: {title: "a\\nb"}}', "cameras.door.title: .*printable"),
         ("cameras: {door: {max_queued: 99}}", "cameras.door.max_queued"),
         ("cameras: {door: {source: {", "not YAML"),
     ],

@@ -50,7 +50,9 @@ def newest(client: Client, camera: str) -> Frame:
 
 
 def test_demo_is_published_registered_and_stopped_at_once(client: Client, redis_url: str) -> None:
-    with Producer(redis_url, "--camera", "lobby", "--fps", "20", "--width", "320") as producer:
+    names = ("--title", "Küche", "--group", "ground floor")
+    options = ("--camera", "lobby", "--fps", "20", "--width", "320", *names)
+    with Producer(redis_url, *options) as producer:
         within(lambda: client.xlen(keys.frames("lobby")) == 20, 20)
         frame = newest(client, "lobby")
         assert (frame.width, frame.height, frame.max_age_ms) == (320, 240, 1000)
@@ -62,6 +64,7 @@ def test_demo_is_published_registered_and_stopped_at_once(client: Client, redis_
         within(lambda: float(info(client, "lobby").get("fps", 0)) > 5)
         (status,) = asyncio.run(statuses(redis_url))
         assert (status.camera, status.state, status.error) == ("lobby", "up", "")
+        assert (status.title, status.group) == ("Küche", "ground floor")
         assert (status.width, status.height, status.owner) == (640, 480, None)
         assert status.last_frame_age_ms is not None
         assert status.last_frame_age_ms < BUSY_S * 1000

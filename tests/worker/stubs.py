@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, cast
@@ -18,9 +18,16 @@ from worker.context import RedisClock, WorkerContext
 from worker.inference.batch import Batcher
 from worker.inference.decode import UnusablePictureError
 from worker.inference.detect import Detection
-from worker.inference.faces import DetectedFaces, FaceDetectionStage
+from worker.inference.detection import (
+    BatchedDetection,
+    DetectionStage,
+    FrameThreads,
+    ThreadedDetection,
+)
+from worker.inference.faces import DetectedFaces, FaceCropper
 from worker.inference.permits import InFlightLimiter
 from worker.inference.pipeline import FramePipeline
+from worker.model.release import load
 from worker.tracking import Sighting
 
 
@@ -61,6 +68,33 @@ class Indifferent:
         return np.full((len(crops), len(EMOTIONS)), 1 / len(EMOTIONS), np.float32)
 
 
+class Brightest:
+    """A detector in batches: finds a face, as wide as the picture's first pixel is blue."""
+
+    name = "yunet"
+    max_batch = 4
+    instances = 1
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+        self.batches: list[list[int]] = []
+
+    def warm(self) -> None:
+        pass
+
+    def prepare(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
+        return image[np.newaxis], 1.0
+
+    def candidates(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        assert self.gate.wait(30)
+        self.batches.append([int(group[0, 0, 0, 0]) for group in pictures])
+        return np.array(self.batches[-1], np.float32)[:, np.newaxis]
+
+    def faces(self, candidates: NDArray[np.float32], scale: float) -> list[Detection]:
+        return [Detection(Box(0, 0, float(candidates[0]), 10), 0.9)]
+
+
 @contextmanager
 def stub_context(
     finder: OneFace | None = None,
@@ -68,16 +102,24 @@ def stub_context(
     engine: Indifferent | None = None,
     registry: CollectorRegistry | None = None,
     threads: int = 4,
+    detector: Brightest | None = None,
 ) -> Iterator[WorkerContext]:
-    """To be made inside of a running loop; the batcher is still to be run."""
+    """To be made inside of a running loop; its runners are still to be run."""
     metrics = WorkerMetrics(registry or CollectorRegistry())
-    with ThreadPoolExecutor(threads) as pool, ThreadPoolExecutor(1) as engine_thread:
+    with (
+        ThreadPoolExecutor(threads) as pool,
+        ThreadPoolExecutor(1) as engine_thread,
+        ThreadPoolExecutor(1) as detector_thread,
+    ):
         batcher = Batcher(cast("Any", engine or Indifferent()), engine_thread, metrics)
         clock = RedisClock()
-        detection = cast("FaceDetectionStage", finder or OneFace())
+        frame_threads = FrameThreads(pool, metrics)
+        detection: DetectionStage = ThreadedDetection(finder or OneFace(), frame_threads)
+        if detector:
+            cropper = FaceCropper(load().card, detector.name)
+            detection = BatchedDetection(detector, cropper, frame_threads, detector_thread, metrics)
         yield WorkerContext(
-            pipeline=FramePipeline(detection, pool, batcher, EMOTIONS, metrics, clock.now_ms),
-            batcher=batcher,
+            pipeline=FramePipeline(detection, batcher, EMOTIONS, clock.now_ms),
             clock=clock,
             model=Model("stub", "1", "stub"),
             limiter=InFlightLimiter(in_flight, in_flight),

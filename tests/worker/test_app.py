@@ -23,7 +23,7 @@ from emotion_streams.frames import Frame
 from service.health import Health
 from tests import samples
 from tests.servers import RedisProcess
-from tests.worker.stubs import Indifferent, OneFace, stub_context, until
+from tests.worker.stubs import Brightest, Indifferent, OneFace, stub_context, until
 from worker import app
 from worker.app import FrameHungError, Worker
 from worker.delivery.stream import Lease, Retention
@@ -57,11 +57,12 @@ class Crew:
         engine: Indifferent | None = None,
         in_flight: int = 4,
         threads: int = 4,
+        detector: Brightest | None = None,
     ) -> None:
         leases = self.place(name, lease_ms)
         self.registries[name] = CollectorRegistry()
         context = self._ends.enter_context(
-            stub_context(finder, in_flight, engine, self.registries[name], threads)
+            stub_context(finder, in_flight, engine, self.registries[name], threads, detector)
         )
         self.health[name] = Health()
         self.workers[name] = Worker(
@@ -588,6 +589,29 @@ def test_of_a_batch_that_hangs_in_the_engine_every_frame_is_named(
         (stuck,) = hung.value.exceptions
         assert isinstance(stuck, FrameHungError)
         assert f"frame {frame_id.decode()} of camera lobby, has hung" in str(stuck)
+
+    play(redis_url, client, act)
+
+
+def test_of_a_batch_that_hangs_in_the_detector_every_frame_is_named(
+    redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "HUNG_S", 2.0)
+    detector = Brightest()
+    detector.gate.clear()
+
+    async def act(crew: Crew) -> None:
+        frame = Frame(int(time.time() * 1000), 64, 48, samples.jpeg(64, 48), "boot", 0)
+        frame_id: Any = client.xadd(keys.frames("lobby"), {"frame": frame.pack()})
+        crew.attach("lobby")
+        crew.join("a", detector=detector)
+        with pytest.raises(ExceptionGroup) as hung:
+            await asyncio.wait_for(crew.tasks["a"], 30)
+        detector.gate.set()
+        (stuck,) = hung.value.exceptions
+        assert str(stuck).startswith(
+            f"the detector, with frame {frame_id.decode()} of camera lobby, has hung"
+        )
 
     play(redis_url, client, act)
 

@@ -44,8 +44,8 @@ SILENCE_S: Final = 3.0
 time that a track is kept, so that frames which are only late find theirs open."""
 
 RECORDING_SILENCE_S: Final = 60.0
-"""The same for a recording that has not ended: its time stands still while its producer is held up,
-so that only a producer that is gone ends its tracks."""
+"""The same for a recording that has not ended: its time does not advance while its producer is held
+up, so that only a producer that is gone ends its tracks."""
 
 _COMMIT_AT_ONCE: Final = 32
 _MAX_UNCOMMITTED: Final = 64

@@ -15,13 +15,14 @@ MAX_CROWD_FACES: Final = 512
 at 64 pixels, and a few seconds of work for a small machine."""
 
 
-def default_in_flight(threads: int, engine: Engine) -> int:
+def default_in_flight(threads: int, engine: Engine, in_detection: int = 0) -> int:
     """Return the smallest number of frames in flight that keeps everything busy.
 
-    This is one frame for each thread, one more that waits for a thread, and as many as fill a batch
-    in each instance of the engine. A greater number only delays every result.
+    This is one frame for each thread, one more that waits for a thread, `in_detection` that fill
+    the batches of a detector, and as many as fill a batch in each instance of the engine. A greater
+    number only delays every result.
     """
-    return threads + 1 + engine.instances * max(1, engine.max_batch // USUAL_FACES)
+    return threads + 1 + in_detection + engine.instances * max(1, engine.max_batch // USUAL_FACES)
 
 
 class Permit:

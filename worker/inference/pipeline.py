@@ -1,9 +1,7 @@
 """The stages of a frame, from its JPEG to the probabilities of its faces."""
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +9,9 @@ from numpy.typing import NDArray
 
 from emotion_streams.emotions import EMOTIONS
 from emotion_streams.frames import Frame
-from service.metrics import WorkerMetrics
-from worker.inference.batch import Batcher, Classified
-from worker.inference.faces import DetectedFaces, FaceDetectionStage
+from worker.inference.batch import Batcher, BatchRunner, Classified
+from worker.inference.detection import DetectionStage
+from worker.inference.faces import DetectedFaces
 from worker.inference.permits import CrowdLimiter, Permit
 from worker.tracking.camera_tracker import Reusable, TrackedFrame, Turn
 
@@ -51,25 +49,32 @@ class AnalysedFrame:
 class FramePipeline:
     """Runs the stages of frames of all cameras, many frames at a time.
 
-    `threads` run decoding and detection. `labels` name the engine's outputs in order. `clock_ms` is
-    the clock of the frames' capture times.
+    `labels` name the engine's outputs in order. `clock_ms` is the clock of the frames' capture
+    times.
     """
 
     def __init__(
         self,
-        detection: FaceDetectionStage,
-        threads: Executor,
+        detection: DetectionStage,
         batcher: Batcher,
         labels: Sequence[str],
-        metrics: WorkerMetrics,
         clock_ms: Callable[[], float],
     ) -> None:
         self._detection = detection
-        self._threads = threads
         self._batcher = batcher
         self._columns = [labels.index(emotion) for emotion in EMOTIONS]
-        self._metrics = metrics
         self._clock_ms = clock_ms
+
+    async def run(self) -> None:
+        """Form batches until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for runner in self.runners:
+                tasks.create_task(runner.run())
+
+    @property
+    def runners(self) -> tuple[BatchRunner, ...]:
+        """What forms batches of the frames. It is watched for batches that hang."""
+        return (self._batcher, *self._detection.runners)
 
     async def analyse(
         self,
@@ -88,7 +93,7 @@ class FramePipeline:
         began_ms = self._clock_ms()
         # The result of a recording follows from its pictures alone, not from the load.
         is_recording = frame.position_ms is not None
-        faces = await self._detect(frame.jpeg, permit, exact=is_recording)
+        faces = await self._detection.detect(frame.jpeg, permit, exact=is_recording)
         permit.release_thread()  # the turn may come later, after frames that wait for a thread
         tracked = await turn.associate(frame_id, frame.captured_ms, faces.sightings)
         with crowds.admit(len(faces.crops)):
@@ -97,19 +102,6 @@ class FramePipeline:
                 camera, frame_id, faces, turn, tracked, exact=is_recording
             )
         return AnalysedFrame(frame_id, frame, faces, tracked, emotions, began_ms, self._clock_ms())
-
-    async def _detect(self, jpeg: bytes, permit: Permit, *, exact: bool) -> DetectedFaces:
-        """Decode, detect and crop in a thread."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._detect_now, jpeg, permit, exact)
-
-    def _detect_now(self, jpeg: bytes, permit: Permit, exact: bool) -> DetectedFaces:
-        permit.enter_thread()
-        began = time.perf_counter()
-        try:
-            return self._detection.run(jpeg, exact=exact)
-        finally:
-            self._metrics.threads_busy.inc((time.perf_counter() - began) / permit.threads)
 
     async def _classify(
         self,

@@ -4,8 +4,8 @@ import { test } from "node:test";
 import { takePart } from "../../../gateway/static/api.js";
 import { commonCause } from "../../../gateway/static/banner.js";
 import { Camera, later, link, rate } from "../../../gateway/static/cameras.js";
-import { runs } from "../../../gateway/static/paint.js";
-import { describe, ordered } from "../../../gateway/static/picture.js";
+import { runs } from "../../../gateway/static/chart.js";
+import { describe, ordered } from "../../../gateway/static/faces.js";
 import { neighboursOf, routedName } from "../../../gateway/static/router.js";
 
 const bytes = (text) => new TextEncoder().encode(text);
@@ -41,12 +41,11 @@ test("a part keeps its bytes when the buffer is reused", () => {
   assert.equal(decoder.decode(body), "ab");
 });
 
-test("seconds with faces form runs that gaps divide", () => {
-  const second = (at, faces = 1) => ({ at, faces });
-  const found = runs([second(1), second(2), second(5, 0), second(12), second(23), second(24)]);
-  assert.deepEqual(found.map((run) => run.map(({ at }) => at)), [[1, 2, 12], [23, 24]]);
-  assert.deepEqual(runs([]), []);
-  assert.deepEqual(runs([second(1, 0)]), []);
+test("points that follow each other form runs that gaps divide", () => {
+  const point = (from) => ({ from, to: from + 1 });
+  const found = runs([1, 2, 12, 24, 25].map(point), 10);
+  assert.deepEqual(found.map((run) => run.map(({ from }) => from)), [[1, 2, 12], [24, 25]]);
+  assert.deepEqual(runs([], 10), []);
 });
 
 test("a slow camera has a rate above zero", () => {
@@ -68,7 +67,7 @@ test("the cameras before and after one form a circle", () => {
   assert.deepEqual(neighboursOf("a", ["a"]), { previous: "a", next: "a" });
 });
 
-const face = (x, emotion) => ({ box: [x, 0, 9, 9], emotion, confidence: 0.876 });
+const face = (x, emotion) => ({ box: [x, 0, 20, 20], emotion, confidence: 0.876 });
 const event = (id, faces = []) => ({
   frame_id: id, faces, width: 64, height: 48, latency: { total_ms: Number(id.split("-")[1]) },
 });

@@ -88,7 +88,7 @@ async def running(
     lease = await Leases(connection, "me").acquire(CAMERA)
     assert lease
     with stub_context(finder, in_flight, engine) as context:
-        batching = asyncio.create_task(context.batcher.run())
+        batching = asyncio.create_task(context.pipeline.run())
         pipeline = CameraPipeline(CameraStream(connection, lease, Retention()), context)
         task = asyncio.create_task(pipeline.run())
         try:

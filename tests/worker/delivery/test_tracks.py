@@ -32,7 +32,7 @@ async def worker(url: str, name: str) -> AsyncIterator[CameraPipeline]:
     assert lease
     with stub_context() as context:
         pipeline = CameraPipeline(CameraStream(connection, lease, Retention()), context)
-        tasks = [asyncio.create_task(context.batcher.run()), asyncio.create_task(pipeline.run())]
+        tasks = [asyncio.create_task(context.pipeline.run()), asyncio.create_task(pipeline.run())]
         try:
             yield pipeline
         finally:

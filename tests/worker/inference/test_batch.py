@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 
 from service.metrics import WorkerMetrics
-from worker.inference.batch import DEADLINE_S, FAIR_QUANTUM, Batch, Batcher, BatchQueue, Request
+from worker.inference.batch import DEADLINE_S, Batcher
+from worker.inference.batch_queue import FAIR_QUANTUM, Batch, BatchQueue, Request
 
 
 class GatedEngine:
@@ -208,7 +209,7 @@ def test_an_engine_that_loses_a_face_is_not_trusted() -> None:
             return super().classify(crops)[1:]
 
     async def check(batcher: Batcher) -> None:
-        with pytest.raises(RuntimeError, match="gave 2 rows for 3 faces"):
+        with pytest.raises(RuntimeError, match="the engine gave 2 rows for 3 items"):
             await batcher.classify("a", crops(1, 2, 3))
 
     run(Short(), check)
@@ -250,7 +251,7 @@ def test_while_the_engine_works_a_batch_queues_once_it_is_full() -> None:
         assert waiting.next_batch(working=1, now=0.0) == []
         arrive("b", 3)
         assert sizes(waiting.next_batch(working=1, now=0.0)) == [3, 1]
-        assert waiting.faces == 2
+        assert waiting.count == 2
 
 
 def test_while_the_engine_works_a_batch_queues_once_its_oldest_face_is_due() -> None:
@@ -282,7 +283,7 @@ def test_a_frame_that_was_given_up_takes_no_room() -> None:
         arrive("a", 4).result.cancel()
         arrive("b", 2)
         assert sizes(waiting.next_batch(working=0, now=0.0)) == [2]
-        assert waiting.faces == 0
+        assert waiting.count == 0
 
 
 moves = st.lists(
@@ -316,8 +317,8 @@ def test_whatever_happens_the_rule_holds(
                     camera, number = numbers[id(part.request)]
                     faces = range(part.start, part.stop)
                     given.setdefault(camera, []).extend((number, face) for face in faces)
-            assert working >= instances or waiting.faces == 0
-            assert waiting.faces < max_batch or working == 2 * instances
+            assert working >= instances or waiting.count == 0
+            assert waiting.count < max_batch or working == 2 * instances
 
         for move in moves:
             if move[0] == "arrive":
@@ -331,13 +332,13 @@ def test_whatever_happens_the_rule_holds(
                 working = max(0, working - 1)
             ship()
             assert waiting.due_in(working, now) != 0.0
-        while waiting.faces:
+        while waiting.count:
             working = 0
             ship()
         for camera, faces in given.items():
-            own = [(n, len(r.crops)) for r in came for c, n in [numbers[id(r)]] if c == camera]
+            own = [(n, len(r.items)) for r in came for c, n in [numbers[id(r)]] if c == camera]
             assert faces == [(number, face) for number, count in own for face in range(count)]
-        assert sum(map(len, given.values())) == sum(len(request.crops) for request in came)
+        assert sum(map(len, given.values())) == sum(len(request.items) for request in came)
 
 
 @given(crowd=st.integers(20, 200), cameras=st.integers(1, 8), max_batch=st.integers(4, 32))

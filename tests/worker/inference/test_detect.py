@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 import worker.inference.detect
 from emotion_streams import Box
 from producer.sources.demo import DemoSource
-from worker.inference.detect import Detector, choose
+from worker.inference.detect import BatchDetector, Detection, Detector, choose
 from worker.inference.detect.choose import (
     YUNET_FILE,
     DetectorUnavailableError,
@@ -27,9 +27,10 @@ from worker.inference.detect.choose import (
 )
 from worker.inference.detect.haar import Haar
 from worker.inference.detect.yunet import SIZES_KEPT, YuNet
+from worker.inference.detect.yunet_keras import YuNetKeras
 from worker.inference.detect.yunet_openvino import Networks, YuNetOpenVino
 
-DETECTORS = ("yunet", "yunet_openvino", "haar")
+DETECTORS = ("yunet", "yunet_openvino", "yunet_keras", "haar")
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +38,30 @@ def yunet_file(shared: Path) -> Path:
     return shared / "models" / "yunet" / YUNET_FILE
 
 
+class OneByOne:
+    """A detector of batches as one of single pictures."""
+
+    def __init__(self, batched: BatchDetector) -> None:
+        self.name = batched.name
+        self._batched = batched
+
+    def detect(self, image: NDArray[np.uint8], *, exact: bool = False) -> list[Detection]:
+        picture, scale = self._batched.prepare(image)
+        (row,) = self._batched.candidates([picture])
+        return self._batched.faces(row, scale)
+
+
+@pytest.fixture(scope="module")
+def yunet_keras(yunet_file: Path) -> YuNetKeras:
+    return YuNetKeras(yunet_file.read_bytes())
+
+
 @pytest.fixture(params=DETECTORS)
 def detector(request: pytest.FixtureRequest) -> Detector:
     if request.param == "haar":
         return Haar()
+    if request.param == "yunet_keras":  # compiled once for all tests
+        return OneByOne(request.getfixturevalue("yunet_keras"))
     yunet_file = request.getfixturevalue("yunet_file")
     if request.param == "yunet":
         return YuNet(yunet_file.read_bytes())
@@ -72,7 +93,7 @@ def centre_lies_in(found: Box, face: Box) -> bool:
 def test_no_detector_is_left_out() -> None:
     folder = Path(worker.inference.detect.__file__).parent
     modules = {path.stem for path in folder.glob("*.py")} - {"__init__", "choose"}
-    modules -= {"yunet_decode", "yunet_fastest"}  # parts of detectors
+    modules -= {"yunet_decode", "yunet_fastest", "yunet_network", "onnx_weights"}  # their parts
     assert modules == set(DETECTORS)
 
 
@@ -285,6 +306,13 @@ def test_yunet_is_downloaded_once_and_then_taken_from_the_cache(zoo: str, tmp_pa
     weights = fetch_yunet(folder, f"{zoo}/right")
     assert fetch_yunet(folder, "http://127.0.0.1:1/") == weights
     assert [entry.name for entry in folder.iterdir()] == [YUNET_FILE]
+
+
+def test_what_root_downloads_for_an_image_can_be_read_by_the_user_of_the_worker(
+    zoo: str, tmp_path: Path
+) -> None:
+    fetch_yunet(tmp_path, f"{zoo}/right")
+    assert (tmp_path / YUNET_FILE).stat().st_mode & 0o777 == 0o644
 
 
 def test_a_download_that_is_another_file_is_not_kept(zoo: str, tmp_path: Path) -> None:

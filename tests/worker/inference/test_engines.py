@@ -340,7 +340,7 @@ def test_keras_that_cannot_use_the_gpu_that_is_there_does_not_take_its_place(
     release: Release, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("worker.inference.engines.choose.visible_gpus", lambda: ("0",))
-    monkeypatch.setattr("worker.inference.engines.keras._TensorFlow.gpus", lambda _: 0)
+    monkeypatch.setattr("worker.inference.keras_backend._TensorFlow.gpus", lambda _: 0)
     with pytest.raises(
         EngineUnavailableError, match=r"GPU 0 is visible, but .* CPU: install it with CUDA"
     ):

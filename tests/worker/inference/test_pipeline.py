@@ -24,7 +24,7 @@ def busy_s(context: WorkerContext) -> float:
 async def analyse(context: WorkerContext, jpeg: bytes) -> None:
     permit = await context.limiter.acquire()
     turn = CameraTracker("lobby", Policy()).turn()
-    batching = asyncio.create_task(context.batcher.run())
+    batching = asyncio.create_task(context.pipeline.run())
     try:
         await context.pipeline.analyse(
             "lobby", "1-0", samples.frame(jpeg=jpeg), permit, CrowdLimiter(), turn

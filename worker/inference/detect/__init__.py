@@ -1,5 +1,6 @@
 """Face detectors behind one Protocol."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,3 +37,31 @@ class Detector(Protocol):
 
         `exact`: the result must follow from the picture alone, even if it takes longer.
         """
+
+
+class BatchDetector(Protocol):
+    """Finds faces in batches of pictures. `prepare` and `faces` may run in any thread."""
+
+    name: str
+    """As in Detector."""
+
+    max_batch: int
+    """Maximum number of pictures in one call of candidates."""
+
+    instances: int
+    """Number of threads that call candidates at the same time."""
+
+    def warm(self) -> None:
+        """Compile and run every batch size that will be used, so that no frame waits for that."""
+
+    def prepare(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
+        """Return a BGR picture (height, width, 3) as it is given to candidates, and its scale.
+
+        The result is a group of one picture, (1, rows, columns, 3). The scale is at most 1.
+        """
+
+    def candidates(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Return a row per picture; the groups may have different sizes."""
+
+    def faces(self, candidates: NDArray[np.float32], scale: float) -> list[Detection]:
+        """Return the faces of one picture from its row and its scale, highest score first."""

@@ -9,11 +9,11 @@ import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import cv2
 
-from worker.inference.detect import Detector
+from worker.inference.detect import BatchDetector, Detector
 from worker.inference.detect.haar import Haar
 from worker.inference.detect.yunet import DETECT_SIDE
 from worker.inference.detect.yunet_fastest import fastest_yunet
@@ -29,6 +29,8 @@ _DOWNLOAD_WITHIN_S: Final = 20.0
 """Limit of the whole download, so that a slow network does not block the start of a worker."""
 _MAX_DOWNLOAD: Final = 1 << 20
 """Limit in bytes. YuNet's file has 232,589 bytes, so a longer file is not YuNet's."""
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -50,10 +52,31 @@ def choose_detector(
     """
     if name == "haar":
         return Haar
+    return _yunet(name, model, lambda weights: fastest_yunet(weights, threads, side)) or Haar
+
+
+def choose_batch_detector(
+    name: str, model: Path | None, *, side: int = DETECT_SIDE, threads: int = 1
+) -> BatchDetector | None:
+    """Return YuNet in Keras, or None if `name` is `auto` and YuNet's file is not available.
+
+    `name` is `yunet` or `auto`; `model` and `side` are those of choose_detector. `threads` are for
+    the backend's operations on the CPU. Raises DetectorUnavailableError.
+    """
+
+    def build(weights: bytes) -> BatchDetector:
+        from worker.inference.detect.yunet_keras import YuNetKeras
+
+        return YuNetKeras(weights, side, threads)
+
+    return _yunet(name, model, build)
+
+
+def _yunet(name: str, model: Path | None, build: Callable[[bytes], T]) -> T | None:
+    """Return what `build` makes of YuNet's file, None if it is unavailable and not insisted on."""
     try:
         # Run the same bytes that were checked, because the file may be replaced meanwhile.
-        weights = _read_checked(model) if model else fetch_yunet(cache_folder(), YUNET_URL)
-        return fastest_yunet(weights, threads, side)
+        return build(_read_checked(model) if model else fetch_yunet(cache_folder(), YUNET_URL))
     except (OSError, cv2.error, ValueError) as error:
         if name == "yunet" or model:
             raise DetectorUnavailableError(
@@ -65,7 +88,7 @@ def choose_detector(
             "misses about one face in four. Give YuNet's file with --detector-model",
             extra={"reason": str(error)},
         )
-        return Haar
+        return None
 
 
 def cache_folder() -> Path:
@@ -98,6 +121,8 @@ def fetch_yunet(folder: Path, url: str) -> bytes:
     # The file gets its name last: workers that start together must not read half a file.
     with tempfile.NamedTemporaryFile(dir=folder, delete=False) as part:
         part.write(blob)
+    # Temporary files are their owner's alone; root builds the image, another user runs the worker.
+    Path(part.name).chmod(0o644)
     Path(part.name).replace(path)
     return blob
 

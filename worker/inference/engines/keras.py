@@ -4,24 +4,14 @@ There is one compiled function per bucket of batch sizes. It takes crops as byte
 probabilities, so that a GPU gets a quarter of the data that floats would be, in one call.
 """
 
-import os
 from collections.abc import Callable
-from contextlib import suppress
-from typing import Any, Final, TypeAlias
-
-# A backend reads these when it is imported. They make it allocate GPU memory on demand, not all of
-# it at once.
-os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-# Without a home folder, Keras would make a folder named ~ in the current one for its settings.
-if os.path.expanduser("~") == "~":  # noqa: PTH111 - pathlib raises RuntimeError
-    os.environ.setdefault("KERAS_HOME", f"{os.devnull}/keras")
+from typing import Any, Final
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.inference.engines.choose import EngineUnavailableError
+from worker.inference.keras_backend import Compiled, open_backend
 from worker.model import simpnet
 from worker.model.keras_weights import import_weights
 from worker.model.release import Release
@@ -33,11 +23,6 @@ MAX_BATCH_GPU: Final = 64
 GPU_POLICY: Final = "mixed_float16"
 """Half precision: every GPU since Volta multiplies it fastest, and it is eight times as precise as
 bfloat16. Logits and softmax stay in float32."""
-
-Compiled: TypeAlias = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-Graph: TypeAlias = Callable[[Callable[[Any], Any], Any], Any]
-"""Takes a function from pictures to logits, and crops, and returns probabilities. All of them are
-tensors of the backend."""
 
 
 class KerasEngine:
@@ -52,7 +37,7 @@ class KerasEngine:
     is_batch_invariant = False
 
     def __init__(self, release: Release, threads: int, policy: str | None = None) -> None:
-        self._backend = _backend(threads)
+        self._backend = open_backend(threads)
         self.on_gpu = self._backend.gpus() > 0
         self.max_batch = MAX_BATCH_GPU if self.on_gpu else MAX_BATCH_CPU
         # On a GPU, one batch is transferred while another is processed. A CPU has no such overlap.
@@ -84,8 +69,10 @@ class KerasEngine:
         count = len(crops)
         bucket = 1 << (count - 1).bit_length()
         if bucket not in self._compiled:
-            shape = (bucket, *crops.shape[1:])
-            self._compiled[bucket] = self._backend.compile(self._probabilities, self._model, shape)
+            example = np.zeros((bucket, *crops.shape[1:]), np.uint8)
+            self._compiled[bucket] = self._backend.compile_model(
+                self._probabilities, self._model, example
+            )
         if bucket > count:
             padded = np.zeros((bucket, *crops.shape[1:]), np.uint8)
             padded[:count] = crops
@@ -101,62 +88,3 @@ class KerasEngine:
         pictures = keras.ops.cast(crops, "float32") / 255.0
         logits = keras.ops.cast(logits_of(pictures), "float32")
         return keras.ops.softmax(logits / self._card.temperature)
-
-
-class _TensorFlow:
-    def __init__(self, threads: int) -> None:
-        import tensorflow as tf
-
-        self._tf = tf
-        with suppress(RuntimeError):  # TensorFlow has computed before, and keeps its threads
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
-
-    def gpus(self) -> int:
-        return len(self._tf.config.list_physical_devices("GPU"))
-
-    def compile(self, graph: Graph, model: keras.Model, shape: tuple[int, ...]) -> Compiled:
-        """Compile with XLA: 5 % faster on a CPU, for three more seconds of compilation."""
-        step = self._tf.function(
-            lambda crops: graph(lambda x: model(x, training=False), crops),
-            input_signature=[self._tf.TensorSpec(shape, self._tf.uint8)],
-            jit_compile=True,
-            autograph=False,
-        ).get_concrete_function()
-        return lambda crops: np.asarray(step(self._tf.constant(crops)).numpy(), np.float32)
-
-
-class _Jax:
-    def __init__(self, threads: int) -> None:  # noqa: ARG002 - XLA takes the process' cores
-        import jax
-
-        self._jax = jax
-
-    def gpus(self) -> int:
-        return sum(device.platform == "gpu" for device in self._jax.devices())
-
-    def compile(self, graph: Graph, model: keras.Model, shape: tuple[int, ...]) -> Compiled:
-        """Compile ahead of time: the function refuses another shape instead of tracing it."""
-        # The weights are arguments. As constants they would be copied for every bucket.
-        weights = (
-            [variable.value for variable in model.trainable_variables],
-            [variable.value for variable in model.non_trainable_variables],
-        )
-
-        def step(weights: Any, crops: Any) -> Any:
-            return graph(lambda x: model.stateless_call(*weights, x, training=False)[0], crops)
-
-        example: Any = np.zeros(shape, np.uint8)
-        compiled = self._jax.jit(step).lower(weights, example).compile()
-        return lambda crops: np.asarray(compiled(weights, crops), np.float32)
-
-
-def _backend(threads: int) -> _TensorFlow | _Jax:
-    name = keras.backend.backend()
-    if name == "tensorflow":
-        return _TensorFlow(threads)
-    if name == "jax":
-        return _Jax(threads)
-    raise EngineUnavailableError(
-        f"engine keras cannot run on KERAS_BACKEND={name}: "
-        "set KERAS_BACKEND=tensorflow or jax, or install MNN and take --engine mnn"
-    )

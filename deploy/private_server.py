@@ -1,4 +1,4 @@
-"""A server of this user alone, for the time that a command runs."""
+"""A server of the launcher's own, on a unix socket that only this user can reach."""
 
 import asyncio
 import tempfile
@@ -18,9 +18,9 @@ _LONGEST_FOLDER: Final = 70
 
 
 async def start_server(folder: Path, children: list[Child], say: Callable[[str], None]) -> str:
-    """Start a server on a unix socket in `folder`, add it to `children`, and return its URL.
+    """Start a server with its socket in `folder`, append it to `children`; return its URL.
 
-    Only this user can reach it, and it keeps frames only in memory. Raises ServerUnavailableError.
+    It keeps frames only in memory. Raises ServerUnavailableError.
     """
     path = folder / "redis.sock"
     server = await Child.start(
@@ -43,7 +43,7 @@ async def start_server(folder: Path, children: list[Child], say: Callable[[str],
             else:
                 return url
     raise ServerUnavailableError(
-        "the server did not start within 10 s: " + " ".join(server.last_lines)
+        "the Redis server did not start within 10 s: " + " ".join(server.last_lines)
     )
 
 

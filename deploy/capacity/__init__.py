@@ -1,0 +1,1 @@
+"""`emotion-streams capacity`: how many cameras this machine holds, measured."""

@@ -1,0 +1,131 @@
+"""Measures one number of cameras on the running processes."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from deploy import processor_time
+from deploy.capacity.control import camera_name
+from deploy.capacity.processes import ProcessEndedError, Processes
+from deploy.capacity.store import Account, Store
+from deploy.capacity.tries import Try, Usage, percentile
+from emotion_streams.connection import Client
+from emotion_streams.events import EmotionEvent, Model
+
+_SETTLE_S: Final = 2.0
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """What the processes had done at a moment."""
+
+    at_s: float
+    workers: Sequence[int]
+    account: Account
+    machine_cpu_s: float
+    workers_cpu_s: float
+    server_cpu_s: float
+    loops_cpu_s: Sequence[float]
+    busy_s: Sequence[dict[str, float]]
+
+
+class Measurement:
+    """Measures tries one after the other."""
+
+    def __init__(
+        self, client: Client, processes: Processes, *, seconds: float, limit_ms: float
+    ) -> None:
+        self._store = Store(client)
+        self._processes = processes
+        self._seconds = seconds
+        self._limit_ms = limit_ms
+        self.model: Model | None = None
+        """The models that the workers name in their events."""
+
+    async def __call__(self, cameras: int) -> Try:
+        """Let so many cameras store frames, and measure for the seconds of a try.
+
+        Raises ProcessEndedError, and OSError, if a worker crashes.
+        """
+        names = [camera_name(number) for number in range(cameras)]
+        await self._store.load(cameras)
+        await self._store.owned(names)
+        await asyncio.sleep(_SETTLE_S)
+        newest = await self._store.newest(names)
+        others = processor_time.OtherLoad(*self._processes.pids)
+        before = await self._moment(names)
+        await asyncio.sleep(self._seconds)
+        after = await self._moment(names)
+        if before.workers != after.workers:
+            raise ProcessEndedError("worker", 1, "a worker crashed and was started again")
+        usage = self._usage(before, after, others.cores())
+        await self._store.load(0)
+        return self._result(cameras, before, after, await self._store.events(newest), usage)
+
+    async def _moment(self, names: Sequence[str]) -> _Moment:
+        account, metrics = await asyncio.gather(
+            self._store.account(names), self._processes.metrics()
+        )
+        workers = self._processes.workers
+        return _Moment(
+            time.perf_counter(),
+            workers,
+            account,
+            processor_time.machine_cpu_s(),
+            sum(map(processor_time.cpu_s, workers)),
+            processor_time.cpu_s(self._processes.server),
+            [processor_time.main_thread_cpu_s(pid) for pid in workers],
+            [each.busy_s for each in metrics],
+        )
+
+    def _usage(self, before: _Moment, after: _Moment, other_cores: float) -> Usage:
+        elapsed = after.at_s - before.at_s
+
+        def busy(part: str) -> float:
+            pairs = zip(before.busy_s, after.busy_s, strict=True)
+            return round(max(new[part] - old[part] for old, new in pairs) / elapsed, 3)
+
+        loops = zip(before.loops_cpu_s, after.loops_cpu_s, strict=True)
+        return Usage(
+            machine=round(
+                (after.machine_cpu_s - before.machine_cpu_s) / elapsed / processor_time.cores(), 2
+            ),
+            worker_cores=round((after.workers_cpu_s - before.workers_cpu_s) / elapsed, 2),
+            server_cores=round((after.server_cpu_s - before.server_cpu_s) / elapsed, 2),
+            other_cores=other_cores,
+            loop=round(max(new - old for old, new in loops) / elapsed, 3),
+            threads=busy("threads"),
+            engine=busy("engine"),
+        )
+
+    def _result(
+        self,
+        cameras: int,
+        before: _Moment,
+        after: _Moment,
+        events: Sequence[EmotionEvent],
+        usage: Usage,
+    ) -> Try:
+        elapsed = after.at_s - before.at_s
+        analysed = after.account.analysed - before.account.analysed
+        without = after.account.without_event - before.account.without_event
+        stored = after.account.stored - before.account.stored
+        skipped = after.account.skipped - before.account.skipped
+        ages = [round(event.latency.total_ms, 1) for event in events]
+        faces = [face for event in events for face in event.faces]
+        reused = sum(face.classified_ms is not None for face in faces)
+        self.model = events[-1].model if events else self.model
+        return Try(
+            cameras=cameras,
+            limit_ms=self._limit_ms,
+            frames_per_s=round((analysed + without) / elapsed, 1),
+            p50_ms=percentile(ages, 0.5),
+            p99_ms=percentile(ages, 0.99),
+            expired_share=round(without / (analysed + without), 4) if analysed + without else 1.0,
+            stored_share=round(1 - skipped / max(1, stored + skipped), 4),
+            faces_found=round(len(faces) / len(events), 2) if events else None,
+            reused_share=round(reused / len(faces), 3) if faces else None,
+            usage=usage,
+        )

@@ -1,0 +1,100 @@
+"""What the measurement reads from the private server, for many cameras at once."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from deploy.capacity.control import CAMERAS, SKIPPED
+from emotion_streams import keys
+from emotion_streams.connection import Client
+from emotion_streams.events import EmotionEvent
+from emotion_streams.ledger import Ledger, ledger_script_args, parse_ledger
+
+_OWNED_WITHIN_S: Final = 15.0
+_POLL_S: Final = 0.2
+_AT_ONCE: Final = 64
+"""Cameras per pipeline, so that no reply takes too long."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """Sums over cameras at a moment, in frames.
+
+    Stored; not stored in time by the load; analysed; ended without an event.
+    """
+
+    stored: int
+    skipped: int
+    analysed: int
+    without_event: int
+
+
+class Store:
+    """Reads through a client of the private server."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def load(self, cameras: int) -> None:
+        """Let so many cameras store frames."""
+        await self._client.set(CAMERAS, cameras)
+
+    async def owned(self, names: Sequence[str]) -> None:
+        """Wait until every camera has an owner; an overloaded worker may not manage it."""
+        deadline = time.monotonic() + _OWNED_WITHIN_S
+        while time.monotonic() < deadline:
+            expiries = await self._each(
+                names, lambda pipe, name: pipe.hget(keys.lease(name), "expires_ms")
+            )
+            now_ms = time.time() * 1000
+            if all(expiry and int(expiry) > now_ms for expiry in expiries):
+                return
+            await asyncio.sleep(_POLL_S)
+
+    async def newest(self, names: Sequence[str]) -> dict[str, bytes]:
+        """Return the id of each camera's newest event."""
+        replies = await self._each(
+            names, lambda pipe, name: pipe.xrevrange(keys.emotions(name), count=1)
+        )
+        return {
+            name: reply[0][0] if reply else b"0" for name, reply in zip(names, replies, strict=True)
+        }
+
+    async def events(self, after: dict[str, bytes]) -> list[EmotionEvent]:
+        """Return the events after these ids."""
+        replies = await self._each(
+            list(after),
+            lambda pipe, name: pipe.xrange(keys.emotions(name), min=b"(" + after[name]),
+        )
+        return [
+            EmotionEvent.unpack(fields[b"event"]) for entries in replies for _, fields in entries
+        ]
+
+    async def account(self, names: Sequence[str]) -> Account:
+        """Return the cameras' account."""
+        replies = await self._each(
+            names, lambda pipe, name: pipe.eval_ro(*ledger_script_args(name))
+        )
+        ledgers = [parse_ledger(name, reply) for name, reply in zip(names, replies, strict=True)]
+        return Account(
+            sum(ledger.added for ledger in ledgers),
+            int(await self._client.get(SKIPPED) or 0),
+            sum(ledger.analysed for ledger in ledgers),
+            sum(map(_without_event, ledgers)),
+        )
+
+    async def _each(self, names: Sequence[str], command: Any) -> list[Any]:
+        """Return the reply to the command for each camera."""
+        replies: list[Any] = []
+        for first in range(0, len(names), _AT_ONCE):
+            async with self._client.pipeline(transaction=False) as pipe:
+                for name in names[first : first + _AT_ONCE]:
+                    command(pipe, name)
+                replies += await pipe.execute()
+        return replies
+
+
+def _without_event(ledger: Ledger) -> int:
+    return ledger.expired + ledger.superseded + ledger.dead + ledger.lost + ledger.trimmed

@@ -1,0 +1,173 @@
+// All cameras at a glance: how many people are in view, and what each camera saw today.
+import { fetchJson, pause } from "./api.js";
+import { byId, find } from "./dom.js";
+import { LANES, WIRE_INDEX, face, percent } from "./emotions.js";
+import { peopleIn } from "./faces.js";
+
+/** @typedef {import("./cameras.js").Camera} Camera */
+/**
+ * What a camera saw today: who entered, and for how long each steady label showed, in the order of WIRE.
+ * @typedef {{ entered: number, emotion_ms: number[] }} Today
+ */
+/** @typedef {{ name: string, title: string, state: string, people: number, entered: number | null, shares: number[] | null }} Row */
+
+const EVERY_MS = 300000;
+const HOUR_MS = 3600000;
+
+/**
+ * Shares of the time in which a label showed, in the order of LANES; null without any.
+ * @param {number[]} emotion_ms
+ */
+export function sharesOf(emotion_ms) {
+  const total = emotion_ms.reduce((sum, ms) => sum + ms, 0);
+  return total ? WIRE_INDEX.map((i) => emotion_ms[i] / total) : null;
+}
+
+/**
+ * The sum over points of a trend.
+ * @param {{ people: Today | null }[]} points
+ * @returns {Today}
+ */
+export function sumOf(points) {
+  const sum = { entered: 0, emotion_ms: LANES.map(() => 0) };
+  for (const { people } of points) {
+    if (!people) continue;
+    sum.entered += people.entered;
+    people.emotion_ms.forEach((ms, i) => { sum.emotion_ms[i] += ms; });
+  }
+  return sum;
+}
+
+/**
+ * Rows in the order of a column; what is unknown comes last.
+ * @param {Row[]} rows
+ * @param {number} column
+ * @param {boolean} descending
+ */
+export function sorted(rows, column, descending) {
+  const value = (/** @type {Row} */ row) =>
+    [row.title, row.state, row.people, row.entered, ...(row.shares ?? [])][column] ?? null;
+  return [...rows].sort((a, b) => {
+    const [x, y] = [value(a), value(b)];
+    if (x === null || y === null) return Number(x === null) - Number(y === null);
+    const order = typeof x === "string" ? x.localeCompare(String(y), undefined, { numeric: true }) : x - Number(y);
+    return descending ? -order : order;
+  });
+}
+
+export class Overview {
+  /** @type {Map<string, Today>} */
+  #today = new Map();
+  #loading = false;
+  #loadedAt = -Infinity;
+  #column = 0;
+  #descending = false;
+
+  /** @param {() => Camera[]} all */
+  constructor(all) {
+    this.all = all;
+    this.toggle = byId("overview-toggle");
+    this.section = byId("overview");
+    this.body = find(this.section, "tbody");
+    this.total = find(this.section, ".today");
+    this.toggle.addEventListener("click", () => {
+      this.section.hidden = !this.section.hidden;
+      this.toggle.setAttribute("aria-expanded", String(!this.section.hidden));
+      this.draw();
+    });
+    this.heads = ["Camera", "State", "People now", "Entered today", ...LANES].map((name, i) => this.#head(name, i));
+    find(this.section, "thead tr").append(...this.heads);
+  }
+
+  /**
+   * @param {string} name
+   * @param {number} column
+   */
+  #head(name, column) {
+    const head = document.createElement("th");
+    head.scope = "col";
+    const button = document.createElement("button");
+    button.type = "button";
+    if (column > 3) button.append(face(name));
+    button.append(name);
+    button.addEventListener("click", () => {
+      this.#descending = this.#column === column ? !this.#descending : column > 1;
+      this.#column = column;
+      this.draw();
+    });
+    head.append(button);
+    return head;
+  }
+
+  // Once a second, and when it is opened or sorted.
+  draw() {
+    const all = this.all();
+    const people = all.reduce((sum, camera) => sum + now(camera), 0);
+    this.toggle.textContent = `Overview: ${people} ${people === 1 ? "person" : "people"} now`;
+    if (this.section.hidden) return;
+    if (performance.now() - this.#loadedAt > EVERY_MS) this.#load();
+    const rows = all.map((camera) => this.#row(camera));
+    this.heads.forEach((head, i) => {
+      if (i !== this.#column) head.removeAttribute("aria-sort");
+      else head.setAttribute("aria-sort", this.#descending ? "descending" : "ascending");
+    });
+    this.body.replaceChildren(...sorted(rows, this.#column, this.#descending).map(drawRow));
+    const shares = sharesOf(sumOf([...this.#today.values()].map((each) => ({ people: each }))).emotion_ms);
+    this.total.textContent = !shares ? "Today no emotion was recorded yet."
+      : `Today: ${LANES.map((name, i) => ({ name, share: shares[i] })).filter(({ share }) => share >= 0.005)
+        .sort((a, b) => b.share - a.share).map(({ name, share }) => `${name} ${percent(share)}`).join(", ")}`;
+  }
+
+  /**
+   * @param {Camera} camera
+   * @returns {Row}
+   */
+  #row(camera) {
+    const today = this.#today.get(camera.name);
+    return {
+      name: camera.name, title: camera.title, state: camera.health().word, people: now(camera),
+      entered: today?.entered ?? null, shares: today ? sharesOf(today.emotion_ms) : null,
+    };
+  }
+
+  // One camera after the other: many at once exceed the rate limit.
+  async #load() {
+    if (this.#loading) return;
+    this.#loading = true;
+    this.#loadedAt = performance.now();
+    const from = new Date().setHours(0, 0, 0, 0);
+    for (const camera of this.all()) {
+      const path = `api/cameras/${camera.name}/trend?from=${from}&to=${Date.now() + HOUR_MS}&step=60`;
+      const answer = await fetchJson(path).catch(() => null);
+      if (answer) this.#today.set(camera.name, sumOf(answer.points));
+      else await pause(1000);
+      if (this.section.hidden) {
+        this.#loadedAt = -Infinity;
+        break;
+      }
+    }
+    this.#loading = false;
+  }
+}
+
+/** @param {Camera} camera */
+const now = (camera) => (camera.health().stale ? 0 : peopleIn(camera.newest));
+
+/** @param {Row} row */
+function drawRow(row) {
+  const line = document.createElement("tr");
+  const name = document.createElement("th");
+  name.scope = "row";
+  const link = document.createElement("a");
+  link.href = `#/${row.name}`;
+  link.textContent = row.title;
+  name.append(link);
+  const texts = [row.state, String(row.people), row.entered === null ? "–" : String(row.entered),
+    ...LANES.map((_, i) => (row.shares ? percent(row.shares[i]) : "–"))];
+  line.append(name, ...texts.map((text) => {
+    const cell = document.createElement("td");
+    cell.textContent = text;
+    return cell;
+  }));
+  return line;
+}

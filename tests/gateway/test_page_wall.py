@@ -1,0 +1,165 @@
+"""The wall of cameras in a real Chromium: order, search, filters, density, cells."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import redis
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.select import Select
+
+from emotion_streams.minutes import MINUTE_MS
+from tests import samples
+from tests.gateway.axe import violations
+from tests.gateway.browser import Browser, require
+from tests.gateway.feeder import Feeder, now_ms, register
+from tests.gateway.processes import Gateway
+from tests.people import write_minutes
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    require()
+    with Browser() as window:
+        window.size(1440, 900)
+        yield window
+
+
+@contextmanager
+def again(action: Callable[[], None]) -> Iterator[None]:
+    """Producers that live: the action four times a second."""
+    ended = threading.Event()
+
+    def run() -> None:
+        while not ended.wait(0.25):
+            action()
+
+    action()
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def shown(browser: Browser) -> list[str]:
+    script = (
+        "return [...document.querySelectorAll('.tile:not([hidden])')].map(e => e.dataset.camera)"
+    )
+    return list(browser.js(script))
+
+
+def house(client: Any) -> None:
+    register(client, "cam1", title="Küche", group="Erdgeschoss")
+    register(client, "cam2", title="玄関", group="Erdgeschoss")
+    register(client, "cam3", state="down", error="timed out", group="Keller")
+    register(client, "cam4")
+
+
+def test_cameras_that_need_attention_come_first_and_others_are_found(
+    browser: Browser, client: redis.Redis, redis_url: str
+) -> None:
+    with again(lambda: house(client)), Gateway(redis_url) as gateway:
+        browser.open(gateway.base)
+        browser.wait(lambda: shown(browser) == ["cam3", "cam1", "cam2", "cam4"])
+        assert browser.text("[data-camera=cam2] h2") == "玄関"
+        search = browser.find("#search")
+        search.send_keys("küche")
+        browser.wait(lambda: shown(browser) == ["cam1"])
+        search.send_keys("nothing")
+        browser.wait(lambda: browser.find("#none").is_displayed())
+        search.clear()
+        search.send_keys(" ")
+        groups = Select(browser.driver.find_element(By.ID, "groups"))
+        groups.select_by_visible_text("Erdgeschoss")
+        browser.wait(lambda: shown(browser) == ["cam1", "cam2"])
+        groups.select_by_visible_text("All groups")
+        Select(browser.driver.find_element(By.ID, "states")).select_by_visible_text("Down")
+        browser.wait(lambda: shown(browser) == ["cam3"])
+        (found,) = [
+            each
+            for each in gateway.get("/api/cameras").json()["cameras"]
+            if each["camera"] == "cam1"
+        ]
+        assert (found["title"], found["group"]) == ("Küche", "Erdgeschoss")
+        assert browser.errors() == []
+
+
+def test_so_many_cameras_are_to_be_seen_at_once_as_chosen(
+    browser: Browser, client: redis.Redis, redis_url: str
+) -> None:
+    names = [f"cam{number:02}" for number in range(60)]
+    whole = """
+        return [...document.querySelectorAll('.tile')].filter((tile) =>
+            tile.getBoundingClientRect().bottom <= innerHeight).length;
+    """
+
+    def run() -> None:
+        for name in names:
+            register(client, name)
+
+    with (
+        again(run),
+        Gateway(redis_url) as gateway,
+    ):
+        browser.open(gateway.base)
+        browser.wait(lambda: len(shown(browser)) == 60)
+        seen = {}
+        for button in browser.all(".density button"):
+            button.click()
+            seen[int(button.text)] = 0
+            browser.wait(lambda: browser.js(whole) >= max(seen))
+        assert list(seen) == [6, 12, 20, 40]
+        browser.open(gateway.base)
+        browser.wait(lambda: len(shown(browser)) == 60)
+        pressed = browser.find(".density [aria-pressed=true]")
+        assert pressed.text == "40", "the choice is kept"
+        browser.all(".density button")[0].click()
+
+
+def test_a_cell_is_as_high_whatever_shape_its_picture_has(
+    browser: Browser, client: redis.Redis, redis_url: str
+) -> None:
+    """The page does not jump when the first picture comes, and the boxes stay on the picture."""
+    heights = (
+        "return [...document.querySelectorAll('.picture')].map(e =>"
+        " Math.round(e.getBoundingClientRect().height * 16 / e.getBoundingClientRect().width))"
+    )
+    with Feeder(redis_url, "lobby"), Gateway(redis_url) as gateway:
+        register(client, "empty")
+        browser.open(gateway.base)
+        browser.wait(lambda: browser.all(".box"))
+        assert set(browser.js(heights)) == {9}
+        view = "const r = document.querySelector('.tile .view').getBoundingClientRect();"
+        ratio = browser.js(view + "return r.width / r.height")
+        assert ratio == pytest.approx(4 / 3, abs=0.01)
+
+
+def test_the_overview_sums_today_up_and_is_sorted(
+    browser: Browser, client: redis.Redis, redis_url: str
+) -> None:
+    now = now_ms() // MINUTE_MS * MINUTE_MS
+    with again(lambda: house(client)), Gateway(redis_url) as gateway:
+        write_minutes(client, samples.minute("cam1", now))
+        people = samples.minute("cam2", now).people
+        assert people is not None
+        crowd = replace(samples.minute("cam2", now), people=replace(people, entered=7))
+        write_minutes(client, crowd)
+        browser.open(gateway.base)
+        browser.wait(lambda: len(shown(browser)) == 4)
+        browser.find("#overview-toggle").click()
+        browser.wait(lambda: "happiness 60 %, neutral 40 %" in browser.text(".today"))
+        browser.js("document.querySelectorAll('#overview thead button')[3].click()")
+        rows = "return [...document.querySelectorAll('#overview tbody tr')].map(e => e.innerText)"
+        browser.wait(lambda: browser.js(rows)[0].split("\t")[:4] == ["玄関", "Live", "0", "7"])
+        assert browser.js(rows)[1].split("\t")[:4] == ["Küche", "Live", "0", "1"]
+        head = "return document.querySelectorAll('#overview th')[3].getAttribute('aria-sort')"
+        assert browser.js(head) == "descending"
+        problems = violations(browser)
+        assert problems == []
+        assert browser.errors() == []

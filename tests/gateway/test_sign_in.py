@@ -1,0 +1,108 @@
+"""Signing in to the live page, over HTTP and in a real Chromium, also behind a proxy."""
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from tests.gateway.browser import Browser, require
+from tests.gateway.feeder import Feeder
+from tests.gateway.folder_proxy import FolderProxy
+from tests.gateway.processes import Gateway
+from tests.servers import RedisProcess
+
+TOKEN = "correct-horse-battery"
+HTML = {"Accept": "text/html"}
+
+
+@pytest.fixture(scope="module")
+def locked(redis_server: RedisProcess) -> Iterator[Gateway]:
+    with Gateway(redis_server.url, "--max-rate", "100000", token=TOKEN) as process:
+        yield process
+
+
+def form(token: str) -> bytes:
+    return f"token={token}".encode()
+
+
+def test_a_browser_without_a_session_is_shown_the_field(locked: Gateway) -> None:
+    answer = locked.get("/", headers=HTML)
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer", "no prompt of the browser's own"
+    assert 'type="password"' in answer.text
+    for path in ("/static/style.css", "/static/icon.svg"):
+        assert locked.get(path).status_code == 200
+    assert locked.get("/static/main.js").status_code == 401
+
+
+def test_the_token_begins_a_session_which_ends_at_sign_out(locked: Gateway) -> None:
+    bearer = {"Authorization": f"Bearer {TOKEN}"}
+    assert not locked.get("/api/cameras", headers=bearer).json()["signed_in"]
+    answer = locked.request("POST", "/sign-in", form(TOKEN))
+    assert (answer.status_code, answer.headers["location"]) == (303, "./")
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert TOKEN not in cookie
+    session = {"Cookie": cookie.partition(";")[0]}
+    assert locked.get("/api/cameras", headers=session).json()["signed_in"]
+    ended = locked.request("POST", "/sign-out")
+    assert ended.status_code == 204
+    assert "Max-Age=0" in ended.headers["set-cookie"]
+    assert locked.get("/api/cameras").status_code == 401
+
+
+@pytest.mark.parametrize("token", ["", "wrong", TOKEN[:-1], "x" * 5000, "%ff", "%00"])
+def test_another_token_begins_none(locked: Gateway, token: str) -> None:
+    answer = locked.request("POST", "/sign-in", form(token))
+    assert answer.status_code == 401
+    assert "not the token" in answer.text
+    assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "cookie", ["emotion_session=", "emotion_session=wrong", "emotion_session=\xe9", "=;;", "a"]
+)
+def test_another_session_is_none(locked: Gateway, cookie: str) -> None:
+    answer = locked.get("/api/cameras", headers={"Cookie": cookie.encode("latin-1")})
+    assert answer.status_code == 401
+
+
+def test_who_guesses_at_the_field_is_slowed_down(redis_server: RedisProcess) -> None:
+    with Gateway(redis_server.url, "--max-rate", "0.01", token=TOKEN) as gateway:
+        answers = [gateway.request("POST", "/sign-in", form("guess")).status_code for _ in "abc"]
+        assert answers == [401, 429, 429]
+
+
+def test_a_person_signs_in_and_out_in_a_folder_behind_a_proxy(
+    client: redis.Redis, redis_url: str
+) -> None:
+    """The pictures, the events and the minutes come through it too."""
+    require()
+    with (
+        Gateway(redis_url, "--max-rate", "1000", token=TOKEN) as gateway,
+        FolderProxy(gateway.port) as proxy,
+        Feeder(redis_url, "lobby"),
+        Browser() as browser,
+    ):
+        browser.open(proxy.base)
+        browser.find("#token").send_keys("wrong")
+        browser.find("button").click()
+        browser.wait(lambda: "not the token" in browser.text("#reason"))
+        browser.find("#token").send_keys(TOKEN)
+        browser.find("button").click()
+        browser.wait(lambda: browser.all(".box"))
+        assert browser.text("#link") == "Connected"
+        asked = browser.js("return performance.getEntriesByType('resource').map(e => e.name)")
+        assert all(name.startswith(proxy.base) for name in asked), asked
+        cookies = browser.driver.get_cookies()
+        assert [(each["httpOnly"], each["sameSite"], each["path"]) for each in cookies] == [
+            (True, "Strict", "/emotions")
+        ]
+        browser.js("location.hash = '#/lobby'")
+        browser.wait(lambda: browser.text("#detail-title") == "lobby")
+        link = str(browser.find(".exports .events.csv").get_attribute("href"))
+        assert link.startswith(proxy.base)
+        browser.find("#sign-out").click()
+        browser.wait(lambda: browser.all("#token"))
+        assert browser.driver.get_cookies() == []

@@ -1,0 +1,32 @@
+"""compose.yaml as users start it: events flow, Prometheus scrapes, a crash is mended."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.images.engine import Engine
+from tests.images.base import build_valkey
+from tests.images.compose import Project, up
+from tests.servers import eventually
+
+pytestmark = pytest.mark.timeout(1800)
+
+
+@pytest.fixture(scope="module")
+def project(engine: Engine, images: dict[str, str]) -> Iterator[Project]:
+    build_valkey(engine)
+    with up(engine, images) as started:
+        eventually(started.newest_event_ms, timeout_s=120, every_s=1)
+        yield started
+
+
+def test_prometheus_scrapes_every_process(project: Project) -> None:
+    expected = {"producer", "worker", "gateway"}
+    eventually(lambda: expected <= project.healthy_targets(), timeout_s=60, every_s=1)
+
+
+@pytest.mark.parametrize("service", ["worker", "producer", "gateway", "valkey"])
+def test_events_flow_again_after_a_crash(service: str, project: Project) -> None:
+    before = project.newest_event_ms()
+    project.crash(service)
+    eventually(lambda: project.newest_event_ms() > before + 2000, timeout_s=120, every_s=1)
