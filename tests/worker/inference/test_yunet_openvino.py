@@ -75,7 +75,7 @@ def test_the_faces_are_those_of_opencv_within_a_pixel(
 def test_a_picture_in_a_larger_network_has_the_same_faces_within_three_pixels(
     networks: Networks, yunet_file: Path, shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(networks, "_have_compiled", lambda *_: None)
+    monkeypatch.setattr(networks, "_have_compiled", lambda size, exact: None)
     detector, opencv = YuNetOpenVino(networks), YuNet(yunet_file.read_bytes())
     for image, _ in boxed_faces(shared):
         expected, found = opencv.detect(image), detector.detect(image)
@@ -114,6 +114,17 @@ def test_no_picture_waits_for_a_network_to_be_compiled(
     compiling.go_on.set()
     networks.wait()
     assert networks.sizes == {LARGEST, (320, 256)}
+
+
+def test_an_exact_picture_waits_for_the_network_of_its_size_whatever_came_before(
+    yunet_file: Path,
+) -> None:
+    networks = Networks(yunet_file.read_bytes(), threads=2)
+    detector = YuNetOpenVino(networks)
+    for side in range(128, 128 + 32 * (SIZES_KEPT + 2), 32):
+        assert detector.detect(blank(side, 96), exact=True) == []
+        assert (side, 96) in networks.sizes
+    assert len(networks.sizes) == SIZES_KEPT + 1
 
 
 def test_a_patient_detector_finds_the_same_whenever_a_picture_comes(
