@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import urllib.request
 import uuid
@@ -46,7 +47,7 @@ class Project:
     def newest_event_ms(self) -> int:
         """When the newest analysed picture of the demo camera was captured; 0 if there is none."""
         try:
-            events = self.get(self.page, "/api/cameras/demo/events?newest=1")["events"]
+            events = self.get(self.page, "/api/cameras/demo/events?limit=1")["events"]
         except OSError:
             return 0
         return max((int(event["captured_ms"]) for event in events), default=0)
@@ -70,7 +71,8 @@ class Project:
 @contextmanager
 def up(engine: Engine, images: dict[str, str]) -> Iterator[Project]:
     """Bring the stack up by the documented command; take it down with its volumes."""
-    program = shutil.which("podman-compose")
+    beside = Path(sys.executable).parent
+    program = shutil.which("podman-compose", path=f"{beside}:{os.environ['PATH']}")
     if program is None or engine.program != "podman":
         pytest.skip("podman-compose is missing (pip install podman-compose)")
     for kind, image in images.items():
