@@ -21,7 +21,7 @@ from deploy.images.engine import Engine
 from tests.images.base import BASE, VALKEY
 from tests.images.services import DEPLOY
 from tests.images.stack import SECRETS, TOKEN
-from tests.servers import free_port
+from tests.servers import eventually, free_port
 
 # Grafana and redis_exporter have no stand-in.
 SERVICES: Final = ("valkey", "producer", "worker", "gateway", "prometheus")
@@ -63,9 +63,15 @@ class Project:
         return {one["labels"]["job"] for one in targets} - bad
 
     def crash(self, service: str) -> None:
-        """Kill the service's first process, as a crash would."""
+        """Kill the service's first process, as a crash would, and wait until another runs."""
+        killed = self._pid(service)
+        os.kill(killed, signal.SIGKILL)
+        eventually(lambda: self._pid(service) not in (killed, 0), timeout_s=60, every_s=0.2)
+
+    def _pid(self, service: str) -> int:
+        """The first process, as this machine numbers it; 0 while there is none."""
         state = self.engine.inspect("container", f"{self.name}_{service}_1")["State"]
-        os.kill(state["Pid"], signal.SIGKILL)
+        return int(state["Pid"])
 
 
 @contextmanager
