@@ -9,6 +9,7 @@ SECONDS ?= 600
 SEED ?= 1
 TAG ?= latest
 CYCLONEDX := 7.5.0
+PODMAN_COMPOSE := 1.6.0
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
@@ -68,10 +69,11 @@ images: .venv/installed-run ## build the images with Docker, Podman or Buildah (
 	$(BIN)/python -m deploy.images.build $(if $(BASE),--base "$(BASE)") --tag $(TAG) $(ARGS)
 
 check-images: .venv/installed-test ## build the images on a base of debootstrap, run and check them
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt podman-compose==$(PODMAN_COMPOSE)
 	EMOTION_CHECK_CONTAINERS=1 $(BIN)/python -m pytest tests/images -s $(ARGS)
 
 sbom: .venv/installed-test ## write dist/*.cdx.json of the built images, and check licenses
-	$(BIN)/pip install --quiet --disable-pip-version-check cyclonedx-bom==$(CYCLONEDX)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt cyclonedx-bom==$(CYCLONEDX)
 	$(BIN)/python -m deploy.images.sbom dist --tag $(TAG) $(ARGS)
 
 release: .venv/installed-test ## make and check all of VERSION in dist/; nothing is pushed

@@ -42,6 +42,8 @@ def main(arguments: list[str] | None = None) -> None:
             exit_with_error("deploy.images.release", str(error))
         except subprocess.CalledProcessError as error:
             exit_with_error("deploy.images.release", f"{name}: {error}")
+    if options.only != list(STEPS):
+        return
     print(
         f"{release.folder} is complete. To publish it: git tag v{release.version}, push the tag, "
         f"upload wheel and sdist, push the images with the tag {release.version}"
@@ -51,7 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
 def find_mistakes(version: str) -> Iterator[str]:
     """Yield each place that does not name `version` as it must before a release."""
     if not re.fullmatch(r"\d+\.\d+\.\d+((a|b|rc)\d+)?", version):
-        yield f"VERSION={version!r} is none: 1.2.3, or 1.2.3rc1"
+        yield f"VERSION={version!r} is not a version such as 1.2.3 or 1.2.3rc1"
         return
     if __version__ != version:
         yield f"emotion_streams/__init__.py: {__version__}"
@@ -85,6 +87,8 @@ def _versions(release: Release) -> None:
     _require_clean("commit or remove what git status shows")
     if _git("tag", "--list", f"v{release.version}"):
         raise ValueError(f"the tag v{release.version} exists")
+    for old in release.folder.iterdir():
+        old.unlink()
 
 
 def _lock(_: Release) -> None:
@@ -99,13 +103,15 @@ def _checks(_: Release) -> None:
 
 
 def _packages(release: Release) -> None:
-    for old in (*release.folder.glob("*.whl"), *release.folder.glob("*.tar.gz")):
-        old.unlink()
     _run("python", "-m", "hatchling", "build", "--directory", str(release.folder))
 
 
 def _images(release: Release) -> None:
     _run("python", "-m", "deploy.images.build", "--tag", release.version)
+
+
+def _containers(_: Release) -> None:
+    subprocess.run(["make", "check-images"], cwd=ROOT, check=True)  # noqa: S607 - make of the PATH
 
 
 def _sbom(release: Release) -> None:
@@ -143,6 +149,7 @@ STEPS: dict[str, Callable[[Release], None]] = {
     "lock": _lock,
     "checks": _checks,
     "packages": _packages,
+    "containers": _containers,
     "images": _images,
     "sbom": _sbom,
     "changes": _changes,

@@ -43,8 +43,8 @@ def test_a_build_that_fails_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("version", "mistake"),
     [
-        ("", "VERSION='' is none"),
-        ("1.2", "VERSION='1.2' is none"),
+        ("", "VERSION='' is not a version"),
+        ("1.2", "VERSION='1.2' is not a version"),
         ("99.0.0", "CHANGELOG.md: no section 99.0.0"),
         ("99.0.0", "emotion_streams/__init__.py"),
         ("99.0.0", "Chart.yaml: appVersion"),

@@ -45,7 +45,7 @@ def import_base(engine: Engine) -> str:
 def _bootstrap(archive: Path) -> None:
     program = shutil.which("debootstrap")
     if program is None or os.geteuid() != 0:
-        pytest.skip("the base image needs debootstrap (Debian: apt install debootstrap) and root")
+        pytest.fail("the base image needs debootstrap (Debian: apt install debootstrap) and root")
     with tempfile.TemporaryDirectory(dir=archive.parent) as folder:
         root = Path(folder, "root")
         subprocess.run(

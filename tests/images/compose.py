@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import urllib.request
 import uuid
@@ -20,7 +21,7 @@ from deploy.images.engine import Engine
 from tests.images.base import BASE, VALKEY
 from tests.images.services import DEPLOY
 from tests.images.stack import SECRETS, TOKEN
-from tests.servers import free_port
+from tests.servers import eventually, free_port
 
 # Grafana and redis_exporter have no stand-in.
 SERVICES: Final = ("valkey", "producer", "worker", "gateway", "prometheus")
@@ -46,7 +47,7 @@ class Project:
     def newest_event_ms(self) -> int:
         """When the newest analysed picture of the demo camera was captured; 0 if there is none."""
         try:
-            events = self.get(self.page, "/api/cameras/demo/events?newest=1")["events"]
+            events = self.get(self.page, "/api/cameras/demo/events?limit=1")["events"]
         except OSError:
             return 0
         return max((int(event["captured_ms"]) for event in events), default=0)
@@ -62,15 +63,22 @@ class Project:
         return {one["labels"]["job"] for one in targets} - bad
 
     def crash(self, service: str) -> None:
-        """Kill the service's first process, as a crash would."""
+        """Kill the service's first process, as a crash would, and wait until another runs."""
+        killed = self._pid(service)
+        os.kill(killed, signal.SIGKILL)
+        eventually(lambda: self._pid(service) not in (killed, 0), timeout_s=60, every_s=0.2)
+
+    def _pid(self, service: str) -> int:
+        """The first process, as this machine numbers it; 0 while there is none."""
         state = self.engine.inspect("container", f"{self.name}_{service}_1")["State"]
-        os.kill(state["Pid"], signal.SIGKILL)
+        return int(state["Pid"])
 
 
 @contextmanager
 def up(engine: Engine, images: dict[str, str]) -> Iterator[Project]:
     """Bring the stack up by the documented command; take it down with its volumes."""
-    program = shutil.which("podman-compose")
+    beside = Path(sys.executable).parent
+    program = shutil.which("podman-compose", path=f"{beside}:{os.environ['PATH']}")
     if program is None or engine.program != "podman":
         pytest.skip("podman-compose is missing (pip install podman-compose)")
     for kind, image in images.items():
