@@ -41,6 +41,13 @@ class TestImages:
         assert image["Config"]["User"] == "10001:10001"
         assert "healthz" in json.dumps(image.get("HealthCheck") or image["Healthcheck"])
 
+    def test_its_process_starts_with_all_that_it_imports(
+        self, kind: str, images: dict[str, str], engine: Engine
+    ) -> None:
+        hardened = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges")
+        shown = engine.output("run", "--rm", "--network=none", *hardened, images[kind], "--help")
+        assert "--metrics-port" in shown
+
     def test_it_holds_the_code_the_notice_and_no_installer(
         self, kind: str, images: dict[str, str], engine: Engine
     ) -> None:
