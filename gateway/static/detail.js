@@ -102,10 +102,11 @@ export class Detail {
     this.#barsDrawn = now;
     const faces = this.#faces();
     this.#drawChips(faces);
-    const chosen = faces.find((found, index) => identityOf(found, index) === this.#chosen);
+    const { stale } = this.camera.health();
+    // Of an old picture nothing is shown as if it were true now.
+    const chosen = stale ? undefined : faces.find((found, index) => identityOf(found, index) === this.#chosen);
     this.bars.hidden = !chosen;
     this.noface.hidden = Boolean(chosen);
-    const { stale } = this.camera.health();
     this.noface.textContent = this.camera.newest && !stale ? "No face in the picture" : "No picture analysed now";
     if (!chosen) return;
     for (const row of /** @type {Iterable<HTMLElement>} */ (this.bars.children)) {
@@ -148,6 +149,7 @@ export class Detail {
     this.state.textContent = why && word === "Falling behind" ? `${word}: ${why}` : word;
     this.state.dataset.verdict = word.toLowerCase();
     this.picture.drawState();
+    this.#drawBars(); // a picture grows old without an event
     this.#drawFacts();
     this.overTime.draw();
   }

@@ -1,6 +1,7 @@
 """The sink `mqtt`, with a real mosquitto."""
 
 import asyncio
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -196,7 +197,11 @@ def test_a_backlog_of_ten_thousand_arrives_in_order_and_once(
     [
         ("max_packet_size", "MQTT: larger than the broker's limit of 2000 bytes"),
         # mosquitto's answer to this one is not in MQTT 5, and the client ends the connection.
-        ("message_size_limit", "MQTT: the connection ended: Protocol error, each time"),
+        # Which side ends it first, and so the error's name, differs.
+        (
+            "message_size_limit",
+            r"MQTT: the connection ended: (Protocol|Unspecified) error, each time after this message",
+        ),
     ],
 )
 def test_a_record_that_the_broker_refuses_is_a_dead_letter_and_the_next_ones_arrive(
@@ -216,7 +221,7 @@ def test_a_record_that_the_broker_refuses_is_a_dead_letter_and_the_next_ones_arr
         within(lambda: process.metric("emotion_sink_dead_letters_total", "home") == 1)
     (letter,) = dead_letters(client, "home")
     assert letter["id"] == f"{big[0].id}/face.left"
-    assert letter["reason"].startswith(reason)
+    assert re.match(reason, letter["reason"])
     assert "peak_frame_id" in letter["record"]
 
 

@@ -259,6 +259,7 @@ def test_frames_of_a_session_without_an_event_are_lost_frames_of_their_minute(
 ) -> None:
     async def act() -> None:
         film = Film(client, ago_ms=130_000)
+        film.at_ms = film.at_ms // 60_000 * 60_000 + 10_000  # all of one minute
         async with worker(redis_url, "one"):
             await film.show(2)
             film.seq += 2
