@@ -235,6 +235,7 @@ class CameraPipeline:
         work = await self._in_flight.get()
         while True:
             completions, works, following = [*await work], 1, None
+            await asyncio.sleep(0)  # frames that end at the same time then share a commit
             while len(completions) < _COMMIT_AT_ONCE and not self._in_flight.empty():
                 following = self._in_flight.get_nowait()
                 if not following.done():
