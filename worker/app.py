@@ -12,7 +12,7 @@ from emotion_streams.connection import Client
 from emotion_streams.redaction import short_message
 from service.health import Health
 from worker.context import WorkerContext
-from worker.delivery.stream import Retention
+from worker.delivery.types import Retention
 from worker.inference.batch import RunningBatch
 from worker.inference.permits import Permit
 from worker.ownership.failures import CameraFailures

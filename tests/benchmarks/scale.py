@@ -21,7 +21,7 @@ from tests.servers import RedisProcess
 from tests.worker.stubs import stub_context
 from worker.app import Worker
 from worker.context import WorkerContext
-from worker.delivery.stream import Retention
+from worker.delivery.types import Retention
 from worker.ownership.lease import Leases, assign
 
 _SETTLE_MAY_TAKE_S: Final = 180.0

@@ -12,7 +12,7 @@ from service.health import Health, HealthServer
 from service.settings import load
 from tests.worker.stubs import stub_context
 from worker.app import Worker
-from worker.delivery.stream import Retention
+from worker.delivery.types import Retention
 from worker.ownership.lease import Leases
 from worker.settings import WorkerSettings
 

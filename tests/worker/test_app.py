@@ -26,7 +26,7 @@ from tests.servers import RedisProcess
 from tests.worker.stubs import Brightest, Indifferent, OneFace, stub_context, until
 from worker import app
 from worker.app import FrameHungError, Worker
-from worker.delivery.stream import Lease, Retention
+from worker.delivery.types import Lease, Retention
 from worker.ownership import lease, owned
 from worker.ownership.lease import Leases, assign
 from worker.ownership.registry import SILENT_MS

@@ -6,24 +6,18 @@ import time
 from contextlib import nullcontext
 from typing import Final, TypeAlias
 
-from redis.exceptions import ResponseError
-
-from emotion_streams.backoff import REDIS_ERRORS, is_wrong_type, retry_forever
+from emotion_streams.backoff import REDIS_ERRORS, retry_forever
 from emotion_streams.cancellation import check_cancelled, create_task
 from emotion_streams.ledger import Outcome
 from worker.context import WorkerContext
-from worker.delivery.publish import Batch, build_batch, build_closing
+from worker.delivery.commits import CameraCommits
 from worker.delivery.queue import FrameQueue, dead
-from worker.delivery.stream import (
-    MAX_DELIVERIES,
-    READ_AT_ONCE,
-    CameraStream,
+from worker.delivery.stream import MAX_DELIVERIES, READ_AT_ONCE, CameraStream
+from worker.delivery.types import (
     Claimed,
-    Committed,
     Completion,
     QueuedFrame,
     RecordingState,
-    StoredTracks,
 )
 from worker.inference.decode import UnusablePictureError
 from worker.inference.permits import CrowdLimiter, Permit
@@ -71,6 +65,7 @@ class CameraPipeline:
         self._claim_at = 0.0
         self._crowds = CrowdLimiter()
         self._tracker = CameraTracker(stream.camera, context.policy, context.reuse_ms)
+        self._commits = CameraCommits(stream, context, self._tracker, self._failed)
         self._last_read_at = time.monotonic()
 
     def stop(self) -> None:
@@ -84,7 +79,7 @@ class CameraPipeline:
         """
         async with asyncio.TaskGroup() as tasks:
             committing = tasks.create_task(self._commit_in_order())
-            await retry_forever(self._load_tracks, self._failed)
+            await self._commits.load_tracks()
             while self._queue or not self._stopping.is_set():
                 if self._queue:
                     await self._start_next(tasks)
@@ -242,50 +237,14 @@ class CameraPipeline:
                     break
                 completions += following.result()
                 works, following = works + 1, None
-            await self._commit(completions)
+            outcomes = await self._commits.commit(completions)
+            self._uncommitted_ids.difference_update(each.frame_id for each in completions)
+            if Outcome.ANALYSED in outcomes:  # commit.lua clears the strikes as well
+                self._queue.strikes = 0
             for _ in range(works):
                 self._in_flight.task_done()
                 self._commit_budget.release()
             work = following or await self._in_flight.get()
-
-    async def _commit(self, completions: list[Completion]) -> None:
-        batch = build_batch(completions, self._tracker, self._context.model)
-        committed = await self._store(batch)
-        self._uncommitted_ids.difference_update(each.frame_id for each in completions)
-        if Outcome.ANALYSED in committed.outcomes:  # commit.lua clears the strikes as well
-            self._queue.strikes = 0
-        if committed.tracks_stored:
-            self._tracker.commit(batch.state, batch.tracks.version)
-        else:
-            await retry_forever(self._load_tracks, self._failed)
-
-    async def _store(self, batch: Batch) -> Committed:
-        start = time.perf_counter()
-        committed = await retry_forever(
-            lambda: self._stream.commit(batch.completions, batch.tracks), self._failed
-        )
-        camera, seconds = self._stream.camera, time.perf_counter() - start
-        self._context.record(camera, batch.events, committed.outcomes, seconds)
-        if committed.tracks_stored:
-            self._context.record_tracks(camera, len(batch.state.people), batch.episodes)
-        return committed
-
-    async def _load_tracks(self) -> None:
-        """Continue with the stored tracking state, after a takeover or if it is not as expected."""
-        try:
-            stored = await self._stream.load_tracks()
-        except ResponseError as error:
-            if not is_wrong_type(error):
-                raise
-            stored = StoredTracks()  # claim() resets the key
-        if defect := self._tracker.load(stored.version, stored.state):
-            self._context.metrics.tracks.labels(self._stream.camera, "lost").inc(stored.people)
-            log.warning(
-                "%d tracks are lost, their state cannot be read: %s",
-                stored.people,
-                defect,
-                extra={"camera": self._stream.camera},
-            )
 
     @property
     def _is_idle(self) -> bool:
@@ -305,16 +264,7 @@ class CameraPipeline:
             RECORDING_SILENCE_S if recording else SILENCE_S
         ):
             return
-        now_ms = None if recording else round(self._context.clock_ms())
-        step = self._tracker.close_silent(now_ms)
-        if step.state is self._tracker.state:  # the minute is not over yet
-            return
-        batch = build_closing(step, self._tracker)
-        committed = await self._store(batch)
-        if committed.tracks_stored:
-            self._tracker.commit_closed(batch.state, batch.tracks.version)
-        else:
-            await retry_forever(self._load_tracks, self._failed)
+        await self._commits.close(None if recording else round(self._context.clock_ms()))
 
 
 def _done(completions: list[Completion]) -> Work:

@@ -7,7 +7,7 @@ from emotion_streams.emotions import EMOTIONS, Emotion
 from emotion_streams.episodes import Episode
 from emotion_streams.events import EmotionEvent, Face, Latency, Model
 from emotion_streams.minutes import Minute
-from worker.delivery.stream import Completion, TracksUpdate
+from worker.delivery.types import Completion, TracksUpdate
 from worker.inference.pipeline import AnalysedFrame
 from worker.tracking import Step, TrackedFace, TrackingState
 from worker.tracking.camera_tracker import CameraTracker

@@ -7,7 +7,8 @@ from typing import Final
 
 from emotion_streams.ledger import Outcome
 from worker.delivery.skew import ClockSkew
-from worker.delivery.stream import MAX_DELIVERIES, Completion, QueuedFrame
+from worker.delivery.stream import MAX_DELIVERIES
+from worker.delivery.types import Completion, QueuedFrame
 
 _SMOOTHING: Final = 1 / 16
 """Weight of the latest frame in the service time."""

@@ -9,7 +9,7 @@ from typing import Final
 
 from emotion_streams import keys
 from emotion_streams.connection import Client
-from worker.delivery.stream import Lease
+from worker.delivery.types import Lease
 from worker.redis_scripts import load_script
 
 LEASE_MS: Final = 5_000

@@ -17,7 +17,8 @@ from emotion_streams.ledger import read_ledger
 from emotion_streams.redaction import short_message
 from worker.context import WorkerContext
 from worker.delivery.camera import CameraPipeline
-from worker.delivery.stream import CameraStream, FencedError, Lease, Retention
+from worker.delivery.stream import CameraStream, FencedError
+from worker.delivery.types import Lease, Retention
 from worker.ownership.failures import CameraFailures
 from worker.ownership.lease import Leases, Peer
 from worker.ownership.periodic import PeriodicTasks

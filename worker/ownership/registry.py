@@ -10,7 +10,7 @@ from emotion_streams.cameras import registered
 from emotion_streams.cancellation import check_cancelled
 from emotion_streams.connection import Client
 from emotion_streams.frames import MAX_AHEAD_MS
-from worker.delivery.stream import Retention
+from worker.delivery.types import Retention
 from worker.ownership.failures import CameraFailures
 from worker.ownership.sharding import limit_per_shard
 from worker.redis_scripts import load_script

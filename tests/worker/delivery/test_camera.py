@@ -22,13 +22,8 @@ from emotion_streams.ledger import Ledger, read_ledger
 from tests.worker.stubs import Indifferent, OneFace, stub_context, until
 from worker.context import WorkerContext
 from worker.delivery.camera import CameraPipeline
-from worker.delivery.stream import (
-    READ_AT_ONCE,
-    CameraStream,
-    FencedError,
-    QueuedFrame,
-    Retention,
-)
+from worker.delivery.stream import READ_AT_ONCE, CameraStream, FencedError
+from worker.delivery.types import QueuedFrame, Retention
 from worker.inference.faces import DetectedFaces
 from worker.ownership.lease import Leases
 

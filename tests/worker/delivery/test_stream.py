@@ -14,16 +14,8 @@ from emotion_streams import keys
 from emotion_streams.connection import connect_async
 from emotion_streams.frames import MAX_FRAME_BYTES
 from emotion_streams.ledger import Ledger, Outcome, read_ledger
-from worker.delivery.stream import (
-    READ_BYTES,
-    CameraStream,
-    Claimed,
-    Completion,
-    FencedError,
-    Lease,
-    QueuedFrame,
-    Retention,
-)
+from worker.delivery.stream import READ_BYTES, CameraStream, FencedError
+from worker.delivery.types import Claimed, Completion, Lease, QueuedFrame, Retention
 from worker.ownership.lease import Leases
 
 CAMERA = "lobby"

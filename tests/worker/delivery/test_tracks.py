@@ -16,7 +16,8 @@ from tests import samples
 from tests.worker.stubs import stub_context, until
 from worker.delivery import camera as delivery
 from worker.delivery.camera import CameraPipeline
-from worker.delivery.stream import CameraStream, Retention
+from worker.delivery.stream import CameraStream
+from worker.delivery.types import Retention
 from worker.ownership.lease import Leases
 
 CAMERA = "lobby"

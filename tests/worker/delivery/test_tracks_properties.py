@@ -21,7 +21,8 @@ from tests import samples
 from tests.episodes_audit import audit
 from tests.servers import RedisProcess
 from worker.delivery.publish import Batch, build_batch, build_closing
-from worker.delivery.stream import CameraStream, Completion, QueuedFrame, Retention
+from worker.delivery.stream import CameraStream
+from worker.delivery.types import Completion, QueuedFrame, Retention
 from worker.inference.detect import Detection
 from worker.inference.faces import DetectedFaces
 from worker.inference.pipeline import AnalysedFrame, ClassifiedFaces

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from emotion_streams import keys
 from emotion_streams.connection import Client, connect_async
-from worker.delivery.stream import Lease
+from worker.delivery.types import Lease
 from worker.ownership.lease import EVEN_UP_TO, LEASE_MS, Leases, Peer, assign
 
 Result = TypeVar("Result")
