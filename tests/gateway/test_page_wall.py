@@ -109,6 +109,8 @@ def test_so_many_cameras_are_to_be_seen_at_once_as_chosen(
     ):
         browser.open(gateway.base)
         browser.wait(lambda: len(shown(browser)) == 60)
+        # The longest text: a cell must not grow by it.
+        browser.wait(lambda: "Nothing analysed" in browser.find(".tile .mood").text)
         seen = {}
         for button in browser.all(".density button"):
             button.click()
