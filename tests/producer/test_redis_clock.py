@@ -64,7 +64,7 @@ def test_frames_have_redis_time_although_the_machine_clock_is_wrong(
     assert waited.captured_ms == first.captured_ms + 1  # never before the previous one
     assert [int(entry.split(b"-")[0]) for entry, _ in client.xrange(keys.frames("lobby"))] == [
         first.captured_ms,
-        first.captured_ms,
+        waited.captured_ms,
     ]
 
 
