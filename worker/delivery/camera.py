@@ -41,6 +41,10 @@ RECORDING_SILENCE_S: Final = 60.0
 """The same for a recording that has not ended: its time does not advance while its producer is held
 up, so that only a producer that is gone ends its tracks."""
 
+_SHARE_S: Final = 0.01
+"""How long a commit waits for further frames of a camera that has more of them queued: frames that
+share a commit also share its cost, the stored tracking state."""
+
 _COMMIT_AT_ONCE: Final = 32
 _MAX_UNCOMMITTED: Final = 64
 """Steps of work whose completions may wait for Redis. At this number the camera stops reading."""
@@ -230,7 +234,7 @@ class CameraPipeline:
         work = await self._in_flight.get()
         while True:
             completions, works, following = [*await work], 1, None
-            await asyncio.sleep(0)  # frames that end at the same time then share a commit
+            await asyncio.sleep(_SHARE_S if self._queue else 0)
             while len(completions) < _COMMIT_AT_ONCE and not self._in_flight.empty():
                 following = self._in_flight.get_nowait()
                 if not following.done():
