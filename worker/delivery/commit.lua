@@ -18,7 +18,7 @@ local group = ARGV[3]
 local t = redis.call('TIME')
 local latest = t[1] * 1000 + math.floor(t[2] / 1000) + ARGV[6]
 
--- pcall, because an error does not undo the acknowledgement. claim.lua resets keys of the wrong type.
+-- pcall, because an error does not undo the acknowledgement. maintain.lua resets keys of the wrong type.
 local function failed(...)
   local reply = redis.pcall(...)
   return type(reply) == 'table' and reply.err
