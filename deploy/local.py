@@ -67,7 +67,7 @@ async def _run(arguments: argparse.Namespace, sources: Mapping[str, str]) -> int
     with tempfile.TemporaryDirectory(prefix="emotion-streams-", dir=short_folder()) as folder:
         async with AsyncExitStack() as ending:
             children: list[Child] = []
-            ending.push_async_callback(_end_all, children)
+            ending.push_async_callback(end_all, children)
             url = arguments.redis or await start_server(Path(folder), children, status.say)
             for command, environ in commands(arguments, sources, port):
                 child = await Child.start(
@@ -202,7 +202,7 @@ async def _print_events(url: str, cameras: list[str], status: Status) -> None:
         await cancel_and_wait(ticking)
 
 
-async def _end_all(children: list[Child]) -> None:
+async def end_all(children: list[Child]) -> None:
     """Stop all processes at once, and the server after them, so that the worker can commit.
 
     The server has a grace period of its own, regardless of how long the others took.

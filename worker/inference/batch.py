@@ -65,6 +65,11 @@ class BatchRunner:
         self._changed = asyncio.Event()
 
     @property
+    def waiting(self) -> int:
+        """Number of items that wait for a batch."""
+        return self._queue.count
+
+    @property
     def is_saturated(self) -> bool:
         """Whether the next item has to wait: every instance of the model is busy."""
         return self._working >= self._model.instances

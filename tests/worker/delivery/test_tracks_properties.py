@@ -1,6 +1,5 @@
 """Whatever happens to its owners, what is stored of a camera follows from its frames alone."""
 
-import asyncio
 import itertools
 import time
 from collections.abc import Sequence
@@ -170,21 +169,18 @@ async def _load(stream: CameraStream, tracker: CameraTracker) -> None:
 @pytest.mark.timeout(600)
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(story=STORY)
-def test_crashes_takeovers_and_lost_replies_leave_no_trace(
+async def test_crashes_takeovers_and_lost_replies_leave_no_trace(
     redis_server: RedisProcess, story: list[tuple[Any, ...]]
 ) -> None:
-    async def act() -> None:
-        client = connect_async(redis_server.url)
-        try:
-            runs = []
-            for disturbed in (False, True):
-                camera = Camera(client, {})
-                runs.append(await camera.play(story, disturbed=disturbed))
-            *expected, _ = runs[0]
-            *stored, entries = runs[1]
-            assert stored == expected
-            assert audit(Episode.unpack(fields[b"episode"]) for _, fields in entries) == ([], set())
-        finally:
-            await client.aclose()
-
-    asyncio.run(act())
+    client = connect_async(redis_server.url)
+    try:
+        runs = []
+        for disturbed in (False, True):
+            camera = Camera(client, {})
+            runs.append(await camera.play(story, disturbed=disturbed))
+        *expected, _ = runs[0]
+        *stored, entries = runs[1]
+        assert stored == expected
+        assert audit(Episode.unpack(fields[b"episode"]) for _, fields in entries) == ([], set())
+    finally:
+        await client.aclose()
