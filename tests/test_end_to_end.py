@@ -17,7 +17,7 @@ import msgpack
 import pytest
 import redis
 
-from emotion_streams import EmotionEvent, Ledger, keys
+from emotion_streams import Client, EmotionEvent, Ledger, keys
 from tests import samples
 from tests.faults.processes import ROOT, Running, start_producer, start_worker
 from tests.servers import RedisProcess, Stopwatch, eventually, free_port

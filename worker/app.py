@@ -140,7 +140,7 @@ class Worker:
 
     async def _rebalance(self, tasks: asyncio.TaskGroup) -> None:
         """Acquire the cameras that this worker should own, and release one that it should not."""
-        self._context.metrics.owned.set(len(self._owned))
+        self._context.metrics.ownership.owned.set(len(self._owned))
         peers = self._peers
         if not peers:
             return
@@ -156,7 +156,7 @@ class Worker:
         await self._each(
             acquire, await self._owned.admit([*mine, *await self._unclaimed_cameras(missing)])
         )
-        self._context.metrics.owned.set(len(self._owned))
+        self._context.metrics.ownership.owned.set(len(self._owned))
         self._health.started()
 
     async def _unclaimed_cameras(self, missing: Mapping[str, str]) -> list[str]:

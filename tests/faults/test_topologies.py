@@ -9,7 +9,7 @@ import pytest
 import redis
 from redis.exceptions import AuthenticationError, ConnectionError  # noqa: A004 - redis-py's names
 
-from emotion_streams import START, CameraStatus, keys, subscribe
+from emotion_streams import START, CameraStatus, Client, keys, subscribe
 from emotion_streams.connection import connect
 from tests.deploy.valkey import Valkey, password
 from tests.faults.processes import start_producer, start_worker

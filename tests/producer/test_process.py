@@ -301,10 +301,12 @@ def test_reload_leaves_no_captured_frame_uncounted(redis_url: str, tmp_path: Pat
 
 async def test_file_that_is_still_being_written_is_not_read(tmp_path: Path) -> None:
     path, applied = tmp_path / "cameras.yaml", list[str]()
+    changed = asyncio.Event()
     path.write_text("one")
 
     async def apply(cameras: Mapping[str, CameraSettings]) -> None:
         applied.extend(cameras)
+        changed.set()
 
     metrics = ProducerMetrics(CollectorRegistry())
     read = lambda: {path.read_text(): parse_camera({}, {})}  # noqa: E731
@@ -315,9 +317,7 @@ async def test_file_that_is_still_being_written_is_not_read(tmp_path: Path) -> N
         path.write_text("half" * index)
         await asyncio.sleep(0.05)
     path.write_text("whole")
-    async with asyncio.timeout(10):
-        while not applied:  # noqa: ASYNC110 - of a file
-            await asyncio.sleep(0.05)
+    await asyncio.wait_for(changed.wait(), 10)
     reloader.cancel()
     assert applied == ["whole"]
 

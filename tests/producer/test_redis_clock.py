@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import emotion_streams
 from emotion_streams import keys
 from emotion_streams.connection import Client
 from emotion_streams.frames import Frame
@@ -139,8 +140,7 @@ def test_producer_on_a_machine_with_a_wrong_clock_publishes_redis_time(
     with Producer(redis_url, "--camera", "lobby", PYTHONPATH=path) as producer:
         within(lambda: client.xlen(keys.frames("lobby")) > 5, 20)
         assert redis_ms(client) - stored(client)[-1].captured_ms < BUSY_S * 1000
-
-        with Streams(redis_url) as streams:
+        with emotion_streams.Client(redis_url) as streams:
             within(lambda: streams.cameras()[0].last_frame_age_ms is not None)
             age_ms = streams.cameras()[0].last_frame_age_ms
         assert age_ms is not None

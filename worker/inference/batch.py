@@ -179,8 +179,8 @@ class Batcher(BatchRunner):
             return engine.classify(crops[0] if len(crops) == 1 else np.concatenate(crops))
 
         def observe(faces: int, seconds: float) -> None:
-            metrics.engine_busy.inc(seconds)
-            metrics.batch.observe(faces)
+            metrics.inference.engine_busy.inc(seconds)
+            metrics.inference.batch.observe(faces)
 
         model = BatchedModel(
             "the engine",

@@ -87,7 +87,7 @@ class OwnedCameras:
         registered names do not displace them.
         """
         places = max(0, MAX_CAMERAS - len(self._owned))
-        self._context.metrics.over_limit.set(max(0, len(cameras) - places))
+        self._context.metrics.ownership.over_limit.set(max(0, len(cameras) - places))
         if len(cameras) <= places:
             return list(cameras)
         log.warning(
@@ -136,7 +136,7 @@ class OwnedCameras:
         if not owned:  # released since the step began
             return
         if not await self._leases.renew(owned.lease):
-            self._context.metrics.fenced.inc()
+            self._context.metrics.ownership.fenced.inc()
             log.warning("the lease has moved on", extra={"camera": camera})
             owned.task.cancel()
             return
@@ -149,7 +149,7 @@ class OwnedCameras:
             return
         if camera in self._owned:  # it may have been released meanwhile, and its gauges removed
             self._failures.succeeded(camera)
-            self._context.metrics.observe_ledger(ledger)
+            self._context.metrics.account.observe(ledger)
 
     def release_one(self, assigned: Mapping[str, str], peers: Mapping[str, Peer]) -> None:
         """Stop at most one camera that another worker should own, or that needs no owner.
@@ -204,7 +204,7 @@ class OwnedCameras:
         try:
             await pipeline.run()
         except* FencedError:
-            self._context.metrics.fenced.inc()
+            self._context.metrics.ownership.fenced.inc()
             log.warning("fenced: another worker owns it", extra={"camera": camera})
         else:
             await self._release(lease)

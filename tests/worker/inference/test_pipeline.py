@@ -17,7 +17,7 @@ WORK_S = 0.05
 
 
 def busy_s(context: WorkerContext) -> float:
-    (metric,) = context.metrics.threads_busy.collect()
+    (metric,) = context.metrics.inference.threads_busy.collect()
     return next(one.value for one in metric.samples if one.name.endswith("_total"))
 
 
