@@ -24,10 +24,11 @@ from service.health import Health
 from tests import samples
 from tests.servers import RedisProcess
 from tests.worker.stubs import Brightest, Indifferent, OneFace, stub_context, until
-from worker import app
-from worker.app import FrameHungError, Worker
+from worker import app, hangs
+from worker.app import Worker
 from worker.delivery.types import Lease, Retention
-from worker.ownership import lease, owned
+from worker.hangs import FrameHungError
+from worker.ownership import admission, lease
 from worker.ownership.lease import Leases, assign
 from worker.ownership.registry import SILENT_MS
 from worker.tracking import Policy, Sighting
@@ -427,7 +428,7 @@ async def test_more_cameras_than_a_worker_takes_displace_none_that_were_analysed
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(owned, "MAX_CAMERAS", 10)
+    monkeypatch.setattr(admission, "MAX_CAMERAS", 10)
     fakes = [f"fake{number:03}" for number in range(200)]
     for camera in CAMERAS:
         client.hset(keys.ledger(camera), "analysed", 1)
@@ -465,7 +466,7 @@ async def test_a_worker_that_ends_while_it_takes_cameras_leaves_no_coroutine_beh
 
 
 def test_a_worker_has_connections_for_all_its_cameras_and_its_leases() -> None:
-    assert 2 * owned.MAX_CAMERAS + 200 <= emotion_streams.connection.MAX_CONNECTIONS
+    assert 2 * admission.MAX_CAMERAS + 200 <= emotion_streams.connection.MAX_CONNECTIONS
 
 
 async def test_one_that_cannot_finish_in_time_leaves_the_rest_to_its_successor(
@@ -497,7 +498,7 @@ async def test_one_that_cannot_finish_in_time_leaves_the_rest_to_its_successor(
 async def test_the_frame_that_hangs_is_named_and_not_those_that_wait_behind_it(
     redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "HUNG_S", 2.0)
+    monkeypatch.setattr(hangs, "HUNG_S", 2.0)
     gate = threading.Event()
     cameras = [f"camera{number}" for number in range(6)]
     hanging: list[str] = []
@@ -522,7 +523,7 @@ async def test_the_frame_that_hangs_is_named_and_not_those_that_wait_behind_it(
 async def test_of_a_batch_that_hangs_in_the_engine_every_frame_is_named(
     redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "HUNG_S", 2.0)
+    monkeypatch.setattr(hangs, "HUNG_S", 2.0)
     engine = Indifferent()
     engine.gate.clear()
     async with crew_of(redis_url, client) as crew:
@@ -541,7 +542,7 @@ async def test_of_a_batch_that_hangs_in_the_engine_every_frame_is_named(
 async def test_of_a_batch_that_hangs_in_the_detector_every_frame_is_named(
     redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "HUNG_S", 2.0)
+    monkeypatch.setattr(hangs, "HUNG_S", 2.0)
     detector = Brightest()
     detector.gate.clear()
     async with crew_of(redis_url, client) as crew:
