@@ -30,7 +30,7 @@ from emotion_streams.cli.output import describe, printable
 from emotion_streams.local_instance import LocalInstance
 from emotion_streams.redaction import short_message
 from service.command_line import conceal
-from service.settings import exit_with_error
+from service.parser import exit_with_error
 from service.supervision import exit_text
 
 GRACE_S: Final = 2.0

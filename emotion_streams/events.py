@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from emotion_streams import wire
 from emotion_streams.emotions import EMOTIONS, UNCERTAIN, Emotion, Label, parse_emotion
+from emotion_streams.fields import YEAR_2200_MS, Fields, MalformedMessageError
 
 SCHEMA: Final = 1
 """Version of the event's layout. It is incremented when an existing reader would misinterpret the
@@ -159,7 +160,7 @@ class EmotionEvent:
         """
         try:
             event = cls.unpack(fields[b"event"])
-        except (wire.MalformedMessageError, KeyError):
+        except (MalformedMessageError, KeyError):
             return None
         return event if (event.camera, event.frame_id) == (camera, entry_id.decode()) else None
 
@@ -171,7 +172,7 @@ class EmotionEvent:
         """
         fields = wire.unpack(blob, MAX_EVENT_BYTES)
         if (schema := fields.integer("schema", 1)) != SCHEMA:
-            raise wire.MalformedMessageError(f"schema {schema}, this reader understands {SCHEMA}")
+            raise MalformedMessageError(f"schema {schema}, this reader understands {SCHEMA}")
         latency = fields.map("latency")
         model = fields.map("model")
         return cls(
@@ -184,7 +185,7 @@ class EmotionEvent:
             latency=Latency(
                 # The bounds keep sums over events finite.
                 **{
-                    name: latency.number(name, 0, wire.YEAR_2200_MS)
+                    name: latency.number(name, 0, YEAR_2200_MS)
                     for name in Latency.__dataclass_fields__
                 }
             ),
@@ -196,15 +197,15 @@ class EmotionEvent:
         )
 
 
-def parse_box(fields: wire.Fields) -> Box:
+def parse_box(fields: Fields) -> Box:
     """Return the rectangle of the field `box`. Raises MalformedMessageError."""
     x, y, width, height = fields.numbers("box", 4)
     if min(width, height) < 0:
-        raise wire.MalformedMessageError(f"box {[x, y, width, height]} is not a rectangle")
+        raise MalformedMessageError(f"box {[x, y, width, height]} is not a rectangle")
     return Box(x, y, width, height)
 
 
-def _face(fields: wire.Fields) -> Face:
+def _face(fields: Fields) -> Face:
     has = fields.has
     return Face(
         box=parse_box(fields),
@@ -224,7 +225,7 @@ def _face(fields: wire.Fields) -> Face:
     )
 
 
-def _landmarks(fields: wire.Fields) -> tuple[tuple[float, float], ...]:
+def _landmarks(fields: Fields) -> tuple[tuple[float, float], ...]:
     points = fields.points("landmarks", LANDMARKS)
     return tuple((x, y) for x, y in points)
 
@@ -233,5 +234,5 @@ def _label(text: str) -> Label:
     return "uncertain" if text == UNCERTAIN else parse_emotion(text)
 
 
-def _shares(fields: wire.Fields) -> dict[Emotion, float]:
+def _shares(fields: Fields) -> dict[Emotion, float]:
     return {name: fields.number(name, 0, 1) for name in EMOTIONS}

@@ -28,7 +28,8 @@ from service.command_line import conceal
 from service.health import Health, HealthServer
 from service.listening import address_of
 from service.metrics import GatewayMetrics, build_info
-from service.settings import exit_with_error, load
+from service.parser import exit_with_error
+from service.settings import load
 from service.settings_file import InvalidSettingsError
 
 log = logging.getLogger("gateway")

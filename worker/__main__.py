@@ -24,7 +24,8 @@ from service import logs
 from service.command_line import conceal
 from service.health import Health, HealthServer
 from service.listening import address_of
-from service.settings import exit_with_error, load
+from service.parser import exit_with_error
+from service.settings import load
 from worker.app import Worker
 from worker.build import build_context, retention
 from worker.hangs import FrameHungError

@@ -11,8 +11,8 @@ from redis.exceptions import ResponseError
 from emotion_streams import keys
 from emotion_streams.backoff import is_wrong_type
 from emotion_streams.connection import Client
+from emotion_streams.fields import MalformedMessageError
 from emotion_streams.frames import MAX_AHEAD_MS, MAX_FRAME_BYTES, Frame
-from emotion_streams.wire import MalformedMessageError
 from worker.delivery.types import (
     Claimed,
     Committed,
