@@ -5,7 +5,8 @@ from emotion_streams.client import AsyncClient, Client
 from emotion_streams.connection import connect_async
 from emotion_streams.emotions import EMOTIONS, Emotion, Label
 from emotion_streams.episodes import EndReason, Episode, EpisodeType
-from emotion_streams.events import Box, EmotionEvent, Face, Latency, Model
+from emotion_streams.events import EmotionEvent, Latency, Model
+from emotion_streams.faces import Box, Face
 from emotion_streams.fields import MalformedMessageError
 from emotion_streams.frames import Frame
 from emotion_streams.ledger import Ledger, Outcome, read_ledger

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 from emotion_streams import wire
 from emotion_streams.emotions import EMOTIONS, Emotion, parse_emotion
-from emotion_streams.events import Box, parse_box
+from emotion_streams.faces import Box, parse_box
 from emotion_streams.fields import Fields, MalformedMessageError
 
 SCHEMA: Final = 1

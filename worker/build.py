@@ -11,7 +11,7 @@ from emotion_streams.events import Model
 from service.metrics import WorkerMetrics, build_info
 from worker.context import RedisClock, WorkerContext
 from worker.delivery.types import Retention
-from worker.inference.batch import Batcher
+from worker.inference.batcher import Batcher
 from worker.inference.choose_detection import DetectorOptions, choose_detection
 from worker.inference.engines.choose import build_engine
 from worker.inference.permits import InFlightLimiter, default_in_flight

@@ -25,7 +25,8 @@ from emotion_streams.stream_kinds import EPISODES, EVENTS, MINUTES, StreamKind
 from gateway.cursor import MOST
 from gateway.follow import oldest_ms, read_events
 from gateway.published import Published
-from gateway.queries import ExportQuery, parse
+from gateway.queries import ExportQuery
+from gateway.query_parsing import parse
 from gateway.services import Services, require_camera, services_of
 from gateway.streaming import LimitedStreamingResponse
 

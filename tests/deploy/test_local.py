@@ -22,8 +22,9 @@ import redis
 from deploy import local
 from deploy import status as deploy_status
 from deploy.children import Child
-from deploy.local import camera_name, follow, main, pace
+from deploy.local import follow, main
 from deploy.options import MAX_FPS, build_parser
+from deploy.plan import camera_name, cameras, commands, pace
 from deploy.redis_server import ServerUnavailableError, find_server
 from deploy.status import Status
 from emotion_streams import keys
@@ -216,7 +217,7 @@ class TestEnd:
 def test_cameras_are_named_or_added(
     source: str, named: list[str], expected: dict[str, str]
 ) -> None:
-    assert local.cameras(source, named) == expected
+    assert cameras(source, named) == expected
 
 
 @pytest.mark.parametrize("named", [["a", "b"], ["a=0", "a=1"], ["a", "a=1"]])
@@ -233,7 +234,7 @@ def test_options_reach_the_processes_that_know_them_and_sources_stay_off_command
     arguments = build_parser(None).parse_args(
         ["--model", "simpnet-v2-32", "--loop", "--blur-faces", "--fps", "5", "--sinks", "s.yaml"]
     )
-    started = list(local.commands(arguments, {"a": "rtsp://u:p@h/", "b": "demo"}, 8080))
+    started = list(commands(arguments, {"a": "rtsp://u:p@h/", "b": "demo"}, 8080))
     worker, first, second, gateway, sinks = (" ".join(command) for command, _ in started)
     assert "--model simpnet-v2-32" in worker
     assert "--camera a --fps 5 --loop true" in first

@@ -21,8 +21,9 @@ from prometheus_client import CollectorRegistry
 from emotion_streams import Box, EmotionEvent, Face, keys
 from emotion_streams.connection import connect_async
 from gateway.blur import blur_faces
+from gateway.camera_feed import passthrough
 from gateway.join import Join
-from gateway.pictures import FrameCache, passthrough
+from gateway.pictures import FrameCache
 from gateway.published import Published
 from service.metrics import GatewayMetrics
 from tests.gateway import feeder

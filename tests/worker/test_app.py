@@ -18,7 +18,7 @@ from redis.exceptions import ResponseError
 import emotion_streams.connection
 from emotion_streams import EndReason, Episode, EpisodeType, keys
 from emotion_streams.connection import Client, connect_async
-from emotion_streams.events import Box
+from emotion_streams.faces import Box
 from emotion_streams.frames import Frame
 from service.health import Health
 from tests import samples

@@ -9,7 +9,7 @@ from struct import Struct
 from typing import Any, Final
 
 from emotion_streams.emotions import EMOTIONS, UNCERTAIN, Label
-from emotion_streams.events import Box
+from emotion_streams.faces import Box
 from emotion_streams.fields import YEAR_2200_MS, Fields, MalformedMessageError
 from worker.tracking.constants import MAX_DWELLS
 from worker.tracking.parts import Eight, MinuteSums, Person, Showing, Steady, Track, frame_key

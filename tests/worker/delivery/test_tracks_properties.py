@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from emotion_streams import Episode, keys
 from emotion_streams.connection import Client, connect_async
 from emotion_streams.emotions import EMOTIONS
-from emotion_streams.events import Box, Model
+from emotion_streams.events import Model
+from emotion_streams.faces import Box
 from emotion_streams.ledger import Outcome
 from tests import samples
 from tests.episodes_audit import audit

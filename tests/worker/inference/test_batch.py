@@ -17,8 +17,9 @@ from prometheus_client import CollectorRegistry
 
 from service.metrics import WorkerMetrics
 from tests.worker.stubs import until
-from worker.inference.batch import DEADLINE_S, Batcher
+from worker.inference.batch import DEADLINE_S
 from worker.inference.batch_queue import FAIR_QUANTUM, Batch, BatchQueue, Request
+from worker.inference.batcher import Batcher
 
 
 class GatedEngine:
