@@ -104,7 +104,7 @@ class CameraPipeline:
     def _warn_of_resets(self, keys: int) -> None:
         if keys:
             camera = self._stream.camera
-            self._context.metrics.resets.labels(camera).inc(keys)
+            self._context.metrics.ownership.resets.labels(camera).inc(keys)
             log.warning(
                 "reset %d of its keys: of another type, or an id too far ahead",
                 keys,
@@ -126,7 +126,7 @@ class CameraPipeline:
         # The frames of a recording are not dated by a clock.
         is_recording = any(each.frame and each.frame.position_ms is not None for each in frames)
         skew_s = 0.0 if is_recording else self._queue.skew.ms / 1000
-        self._context.metrics.clock_skew.labels(self._stream.camera).set(skew_s)
+        self._context.metrics.account.clock_skew.labels(self._stream.camera).set(skew_s)
 
     def _failed(self, error: Exception) -> None:
         self._context.redis_failed(self._stream.camera, error)

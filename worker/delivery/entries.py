@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from emotion_streams.fields import MalformedMessageError
 from emotion_streams.frames import MAX_FRAME_BYTES, Frame
-from emotion_streams.wire import MalformedMessageError
 from worker.delivery.types import QueuedFrame
 
 _LARGE_BYTES: Final = 1 << 20

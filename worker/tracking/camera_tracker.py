@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion_streams.episodes import Episode
+from emotion_streams.fields import MalformedMessageError
 from emotion_streams.frames import Frame
 from emotion_streams.minutes import MINUTE_MS
-from emotion_streams.wire import MalformedMessageError
 from worker.tracking.constants import MINUTE_GRACE_MS
 from worker.tracking.state import TrackingState
 from worker.tracking.step import advance, close_minute, close_silent, count_lost, steady

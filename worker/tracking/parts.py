@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from emotion_streams.emotions import Emotion, Label
-from emotion_streams.events import Box
+from emotion_streams.faces import Box
 
 Eight = tuple[float, ...]
 """One number per emotion, in the order of EMOTIONS."""

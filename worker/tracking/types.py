@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from emotion_streams.emotions import Emotion, Label
 from emotion_streams.episodes import Episode
-from emotion_streams.events import Box
+from emotion_streams.faces import Box
 from emotion_streams.minutes import Minute
 from worker.tracking.parts import Tracks
 from worker.tracking.state import TrackingState

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from emotion_streams.events import Box
+from emotion_streams.faces import Box
 from emotion_streams.minutes import MINUTE_MS, Minute
 from tests.worker.tracking.audit import Audit
 from worker.tracking import (

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emotion_streams.wire import MalformedMessageError
+from emotion_streams.fields import MalformedMessageError
 from tests.worker.tracking.walk import Walk, rows, sighting
 from worker.tracking import TrackingState, close_minute, close_silent
 from worker.tracking.constants import MAX_DWELLS, MAX_STATE_BYTES, MAX_TRACKS
