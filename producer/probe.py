@@ -27,7 +27,7 @@ from producer.source import (
     UndecodableFrameError,
 )
 from producer.sources import make_source
-from service import settings as service
+from service.parser import Parser, exit_with_error
 from service.settings_file import InvalidSettingsError
 
 _DETECT_EVERY_S: Final = 0.5
@@ -81,7 +81,7 @@ def main(argv: list[str]) -> int:
     try:
         camera = parse_camera({name: getattr(arguments, name) for name in names}, os.environ)
     except InvalidSettingsError as error:
-        service.exit_with_error("producer probe", str(error))
+        exit_with_error("producer probe", str(error))
     limit_memory()
     native = NativeStderr()
     native.take_over()
@@ -194,7 +194,7 @@ def _has_face(detector: "cv2.CascadeClassifier", picture: Picture) -> bool:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = service.Parser(
+    parser = Parser(
         prog="producer probe",
         description="Open a source and report what it delivers, or why it fails.",
     )
