@@ -27,6 +27,8 @@ from producer.source import (
     UndecodableFrameError,
 )
 from producer.sources import make_source
+from producer.sources.file import FileSource
+from producer.sources.network import NetworkSource
 from service.parser import Parser, exit_with_error
 from service.settings_file import InvalidSettingsError
 
@@ -44,6 +46,8 @@ class ProbeResult:
     `fps`: measured frames per second, None for a source that is not live, which has no rate of its
     own. `first_frame_s`: seconds from the start of opening to the first frame. `damaged_frames`:
     frames that could not be decoded, among those that were decoded to look for a face.
+    `key_frame_interval_s`: the longest interval between two key frames, None if fewer than two were
+    seen, or if the codec has none.
     """
 
     source: str
@@ -55,15 +59,19 @@ class ProbeResult:
     first_frame_s: float
     damaged_frames: int
     face_seen: bool
+    key_frame_interval_s: float | None = None
 
     def __str__(self) -> str:
         measured = "as fast as requested" if self.fps is None else f"{self.fps:.1f} measured"
+        interval_s = self.key_frame_interval_s
+        key_frames = (f"key frames   every {interval_s:.1f} s",) if interval_s else ()
         return "\n".join(
             (
                 f"source       {self.source}",
                 f"resolution   {self.width}x{self.height}",
                 f"codec        {self.codec}",
                 f"fps          {measured}, {self.nominal_fps:.1f} nominal",
+                *key_frames,
                 f"first frame  after {self.first_frame_s:.2f} s",
                 f"damaged      {self.damaged_frames} frames",
                 f"face seen    {'yes' if self.face_seen else 'no'}",
@@ -183,6 +191,9 @@ def _measure(source: Source, name: str, seconds: float) -> ProbeResult:
         first_frame_s=first - started,
         damaged_frames=damaged,
         face_seen=face,
+        key_frame_interval_s=(
+            source.key_frame_interval_s if isinstance(source, FileSource | NetworkSource) else None
+        ),
     )
 
 
