@@ -116,6 +116,11 @@ class NetworkSource:
         return self._reader.retrieve()
 
     @property
+    def position_s(self) -> float:
+        """The grabbed frame's timestamp, which FFmpeg invents for formats that have none."""
+        return self._reader.position_s()
+
+    @property
     def key_frame_interval_s(self) -> float | None:
         """The longest interval between key frames so far, None if unknown."""
         return self._reader.key_frame_interval_s

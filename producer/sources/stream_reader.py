@@ -17,6 +17,8 @@ _SHORTEST_S: Final = 0.2
 _TOLERANCE: Final = 1.1
 # A key frame that was lost on the way is no reason to decode all.
 _MAX_GROWTH: Final = 2.5
+# An encoder that refreshes pictures bit by bit sends no key frames.
+_NO_KEY_FRAME_S: Final = 60.0
 # A camera whose key frames take longer than this share of its read timeout would look silent.
 _OF_TIMEOUT: Final = 0.8
 
@@ -85,19 +87,11 @@ class StreamReader:
                 self._suffices = None  # the key frames may be further apart by now
             return False
         self._seen.observe(self._reader.position_s(), is_key=self._reader.is_key_frame())
-        interval_s = self._seen.interval_s
-        if self._suffices and self._live and (interval_s or 0) > self._longest_s * _MAX_GROWTH:
+        if self._suffices and self._live and self._came_apart():
             self._suffices = False
             return self._open() is not None and self._reader.grab()
-        if not self._suffices and not self._is_told and interval_s is not None:
-            self._tell(
-                f"a key frame comes every {interval_s:.1f} s, and "
-                + (
-                    f"one in {self._longest_s:.1f} s is needed"
-                    if self._longest_s
-                    else "fps is unset"
-                )
-            )
+        if not (self._suffices or self._is_told or self._seen.are_all):
+            self._explain()
         return True
 
     def position_s(self) -> float:
@@ -140,6 +134,24 @@ class StreamReader:
         if is_delayed and found.are_within(self._longest_s):
             self._tell("the stream has B frames, which delay key frames")
         return True
+
+    def _came_apart(self) -> bool:
+        """Return whether the camera sends key frames less often than it did at first."""
+        if (self._seen.interval_s or 0.0) <= self._longest_s * _MAX_GROWTH:
+            return False
+        self._explain()
+        return True
+
+    def _explain(self) -> None:
+        """Log why all frames are decoded, once it is known."""
+        interval_s = self._seen.interval_s
+        if interval_s is None and self._seen.waited_s > _NO_KEY_FRAME_S:
+            self._tell(f"no key frame came in {_NO_KEY_FRAME_S:.0f} s")
+        elif interval_s is not None and not self._longest_s:
+            self._tell(f"a key frame comes every {interval_s:.1f} s, and fps is not limited")
+        elif interval_s is not None:
+            needed = f"one in {self._longest_s:.1f} s is needed"
+            self._tell(f"a key frame comes every {interval_s:.1f} s, and {needed}")
 
     def _tell(self, why: str) -> None:
         if self._is_told:
