@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import shutil
 import subprocess
 import tempfile
 import time
@@ -19,7 +20,7 @@ from tests.faults.processes import Running
 from tests.peers.live_stream import LiveStream
 from tests.servers import RedisProcess
 
-SHORT: Final = {"seconds": 10.0, "rounds": 1}
+SHORT: Final = {"seconds": 4.0, "rounds": 1}
 
 _CLIP_S: Final = 20
 _MBIT: Final = 4
@@ -71,6 +72,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Let each read so many seconds of the stream, in turn, and count the CPU seconds of its
     processes after they have started."""
+    if shutil.which("ffmpeg") is None:
+        raise BadInputError("ffmpeg is not installed: apt-get install ffmpeg")
     others = machine.OtherLoad()
     spent: dict[str, list[float]] = {each.name: [] for each in CONTENDERS}
     with ExitStack() as stack:
