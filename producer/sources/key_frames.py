@@ -14,7 +14,8 @@ _LONGEST_SCAN_S: Final = 600.0
 class KeyFrames:
     """Measures the interval between key frames, by the timestamps of the frames.
 
-    `interval_s`: the longest so far, None before the second key frame. `are_all`: every frame so
+    `interval_s`: the longest so far, None before the second key frame. `newest_interval_s`: the
+    last one, 0 before. `are_all`: every frame so
     far was a key frame. `in_order`: the frames arrive in the order in which they are shown.
     """
 
@@ -23,6 +24,7 @@ class KeyFrames:
         self._key_s: float | None = None
         self._newest_s = 0.0
         self.interval_s: float | None = None
+        self.newest_interval_s = 0.0
         self.are_all = True
         self.in_order = True
 
@@ -37,7 +39,8 @@ class KeyFrames:
             self.are_all = False
             return
         if self._key_s is not None and position_s > self._key_s:
-            self.interval_s = max(self.interval_s or 0.0, position_s - self._key_s)
+            self.newest_interval_s = position_s - self._key_s
+            self.interval_s = max(self.interval_s or 0.0, self.newest_interval_s)
         self._key_s = position_s
 
     @property

@@ -84,12 +84,13 @@ class StreamReader:
 
     def grab(self) -> bool:
         """As FfmpegReader.grab."""
+        started = time.monotonic()
         if not self._reader.grab():
             if self._suffice and self._live:
                 self._suffice = None  # the key frames may be further apart by now
             return False
         self._seen.observe(self._reader.position_s(), is_key=self._reader.is_key_frame())
-        if self._suffice and self._live and self._came_apart():
+        if self._suffice and self._live and self._came_apart(time.monotonic() - started):
             self._suffice = False
             return self._open() is not None and self._reader.grab()
         if not (self._suffice or self._has_warned or self._seen.are_all):
@@ -138,9 +139,14 @@ class StreamReader:
             self._warn("the stream has B frames, which delay key frames")
         return True
 
-    def _came_apart(self) -> bool:
-        """Return whether the camera sends key frames less often than it did at first."""
-        if (self._seen.interval_s or 0.0) <= self._longest_s * _MAX_GROWTH:
+    def _came_apart(self, waited_s: float) -> bool:
+        """Return whether the camera sends key frames less often than it did at first.
+
+        `waited_s`: the time until the newest one arrived. If it is short, the camera's clock was
+        set.
+        """
+        interval_s = self._seen.newest_interval_s
+        if interval_s <= self._longest_s * _MAX_GROWTH or waited_s <= self._longest_s:
             return False
         self._explain()
         return True

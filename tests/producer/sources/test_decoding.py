@@ -15,7 +15,7 @@ from emotion_streams.connection import Client
 from producer.config import parse_camera
 from producer.native import NativeStderr
 from producer.picture import decode
-from producer.source import EndOfSourceError, Picture, Pixels
+from producer.source import EndOfSourceError, Picture, Pixels, Source, SourceUnavailableError
 from producer.sources import make_source
 from producer.sources.file import FileSource
 from producer.sources.key_frames import KeyFrames
@@ -25,8 +25,10 @@ from tests.peers.mjpeg_server import MjpegServer
 from tests.peers.pictures import jpeg
 from tests.peers.producer import Producer, within
 from tests.peers.rtsp import RtspServer, require_gstreamer
+from tests.peers.tcp import BlackHole
 from tests.peers.videos import encode
 from tests.producer.test_probe import run_probe
+from tests.servers import Stopwatch
 
 SPEED = 5
 """Of the live streams, in times of real time: a key frame in 10 s comes after two."""
@@ -73,6 +75,10 @@ def positions(source: NetworkSource, frames: int) -> list[float]:
         source.grab()
         found.append(source.position_s)
     return found
+
+
+def positions_until_it_ends(source: Source) -> list[float | None]:
+    return [source.grab() for _ in range(1000)]
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -206,6 +212,36 @@ def test_only_key_frames_of_an_rtsp_camera_are_decoded(
         [1.0] * 3, abs=0.2
     )
     assert warnings(caplog) == []
+
+
+def test_rtsp_camera_that_was_gone_delivers_its_key_frames_again() -> None:
+    require_gstreamer()
+    with RtspServer() as server:
+        values = settings(server.url("h264"))
+        source = make_source(parse_camera(values, {}), NativeStderr())
+        source.open()
+        source.grab()
+        server.kill()
+        with pytest.raises(SourceUnavailableError):
+            positions_until_it_ends(source)
+        source.close()
+        with pytest.raises(SourceUnavailableError):
+            source.open()
+        server.restart()
+        source.open()
+        times = [source.grab() or 0.0 for _ in range(4)]
+        source.close()
+    assert times[3] - times[1] == pytest.approx(2, abs=0.2)
+
+
+def test_silent_camera_is_given_up_in_time() -> None:
+    with BlackHole() as server:
+        values = settings(f"http://127.0.0.1:{server.port}/video", open_timeout_s=1)
+        source = make_source(parse_camera(values, {}), NativeStderr())
+        watch = Stopwatch()
+        with pytest.raises(SourceUnavailableError):
+            source.open()
+        assert watch.read_s() < 2
 
 
 def test_camera_with_motion_jpeg_is_not_affected(caplog: pytest.LogCaptureFixture) -> None:
