@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
     The exit code is 0, 1 if the source does not exist, and 2 if the settings are invalid.
     """
     if argv[:1] == ["probe"]:
-        from producer.probe import main as probe
+        from producer.probe_command import main as probe
 
         return probe(argv[1:])
     config = load(argv)

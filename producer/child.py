@@ -47,7 +47,9 @@ class CameraProcess:
         self._clock = RedisClock()
         self._refused_in_a_row, self._refusal = 0, ""
         self._latest: LatestValue[Captured] = LatestValue()
-        self._transform = FrameTransform(settings.width, settings.rotate, settings.roi)
+        self._transform = FrameTransform(
+            settings.width, settings.rotate, settings.roi, settings.mask or ()
+        )
         self._motion = MotionFilter(settings.min_motion)
         self._quality = settings.quality
         source = make_source(settings, errors)
