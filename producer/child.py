@@ -10,6 +10,7 @@ import math
 import os
 import sys
 import threading
+import time
 from typing import Final
 
 from emotion_streams.redaction import register_secret
@@ -143,7 +144,8 @@ class CameraProcess:
         capture = self._capture
         state, error = capture.state, capture.error
         silent_s = capture.silent_s()
-        age_s = silent_s if capture.last_arrival_s else None
+        arrived_s = capture.last_arrival_s
+        age_s = None if arrived_s is None else time.monotonic() - arrived_s
         if state is State.UP and silent_s > self._silence_limit_s:
             state, error = State.DOWN, f"no frame for {silent_s:.0f} s"
         if state is State.UP and self._refused_in_a_row >= _REFUSED_IN_A_ROW:

@@ -14,6 +14,7 @@ from producer.settings import CameraSettings
 from producer.source import (
     EndOfSourceError,
     Format,
+    NoNewFrameError,
     Picture,
     Pixels,
     Source,
@@ -131,6 +132,8 @@ class _Probe:
                 position_s = self._source.grab()
             except EndOfSourceError:
                 break
+            except NoNewFrameError:
+                continue
             frames += 1
             now = time.monotonic()
             live = self._source.live

@@ -4,13 +4,13 @@ import time
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from emotion_streams.redaction import redact_url
 from producer.native import NativeStderr
 from producer.source import Format, Picture, SourceUnavailableError
-from producer.sources import http_redirect, rtsp_auth, tls
+from producer.sources import rtsp_auth, tls
 from producer.sources.ffmpeg import FfmpegReader
+from producer.sources.proxy import through_proxy
 
 _COMMON: Final = {
     # Otherwise FFmpeg reads twenty frames to estimate a rate that is not used: 1.4 s at 15 fps.
@@ -33,8 +33,12 @@ _PARTS: Final = {"input_format": "mjpeg"}
 _SHORTEST_S: Final = 0.2
 
 
+class NoVideoError(SourceUnavailableError):
+    """The server answers, but sends no video, or no more of it."""
+
+
 class NetworkSource:
-    """A camera at an rtsp(s):// or http(s):// URL.
+    """A stream at an rtsp(s):// or http(s):// URL.
 
     `transport`: "tcp" or "udp", for RTSP. `tls_verify`: whether the certificate of an encrypted
     connection is checked before user and password are sent. `errors`: FFmpeg's output on standard
@@ -69,8 +73,6 @@ class NetworkSource:
         self._errors = errors
         self._reader = FfmpegReader()
         self._deadline = 0.0
-        self._frames = 0
-        self._codec = ""
 
     def open(self) -> Format:
         """Connect. Raises SourceUnavailableError with the reason that FFmpeg reports."""
@@ -83,11 +85,10 @@ class NetworkSource:
             opened = self._connect(self._options | _PARTS)
         if opened is None:
             reason = self._errors.reason()
-            if reason is None and not self._is_rtsp and self._proxy() is None:
-                reason = http_redirect.why_nothing(self._parts, self._remaining_s())
-            raise self._unavailable(reason or "FFmpeg finds no video at this URL")
+            if reason is None:
+                raise NoVideoError(self._named("FFmpeg finds no video at this URL"))
+            raise self._unavailable(reason)
         self._errors.clear()
-        self._frames, self._codec = 0, opened.codec
         return opened
 
     def grab(self) -> float | None:
@@ -102,12 +103,9 @@ class NetworkSource:
         # not show that the camera is alive.
         if not grabbed or time.monotonic() - started >= self._timeouts[1]:
             reason = self._errors.reason()
-            if reason is None and self._is_snapshot():
-                reason = (
-                    "the server sent one picture and closed: the URL of a snapshot, not of a stream"
-                )
-            raise self._unavailable(reason or "the stream ended")
-        self._frames += 1
+            if reason is None:
+                raise NoVideoError(self._named("the stream ended"))
+            raise self._unavailable(reason)
         return self._reader.position_s() if self._is_rtsp else None
 
     def retrieve(self) -> Picture:
@@ -139,19 +137,10 @@ class NetworkSource:
             return
         raise SourceUnavailableError(f"{redact_url(self._url)}: {reason}")
 
-    def _is_snapshot(self) -> bool:
-        return not self._is_rtsp and self._frames <= 1 and self._codec == "mjpg"
-
     def _unavailable(self, reason: str) -> SourceUnavailableError:
         if self._is_rtsp and reason.startswith("401"):
             reason = rtsp_auth.why_refused(self._parts, self._remaining_s()) or reason
-        if proxy := self._proxy():
-            reason += f" (through the proxy {redact_url(proxy)} of the environment)"
-        return SourceUnavailableError(f"{redact_url(self._url)}: {reason}")
+        return SourceUnavailableError(self._named(reason))
 
-    def _proxy(self) -> str | None:
-        """Return the proxy that FFmpeg uses for HTTP: http_proxy, for https too."""
-        host = self._parts.hostname
-        if self._is_rtsp or host is None or proxy_bypass(host):
-            return None
-        return getproxies().get("http")
+    def _named(self, reason: str) -> str:
+        return f"{redact_url(self._url)}: {reason}{through_proxy(self._parts)}"
