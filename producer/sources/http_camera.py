@@ -4,8 +4,7 @@ import time
 from typing import Final
 
 from producer.source import Format, Picture, Source, SourceUnavailableError
-from producer.sources.network import NoVideoError
-from producer.sources.snapshot import NoSnapshotError, SnapshotSource, StreamInsteadError
+from producer.sources.snapshot import NoSnapshotError, SnapshotSource
 
 _SHORTEST_S: Final = 0.2
 _UNAUTHORIZED: Final = ": 401: "
@@ -90,9 +89,7 @@ class HttpSource:
         try:
             opened = self._snapshots.open(remaining_s)
         except SourceUnavailableError as other:
-            is_neither = isinstance(other, NoSnapshotError) and isinstance(error, NoVideoError)
-            if is_neither and not isinstance(other, StreamInsteadError):
-                raise other from None
-            raise error from None
+            is_neither = isinstance(other, NoSnapshotError) and not other.is_stream
+            raise (other if is_neither else error) from None
         self._polls = True
         return opened

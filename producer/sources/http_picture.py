@@ -22,6 +22,7 @@ from producer.sources.http_reasons import (
 )
 
 _KINDS: Final = frozenset({"image/jpeg", "image/jpg", "image/pjpeg", "image/png"})
+_STREAMS: Final = ("multipart/", "video/", "application/octet-stream")
 _MAX_REDIRECTS: Final = 3
 _MAX_SHOWN: Final = 200
 _MAX_VALIDATOR: Final = 1024
@@ -148,9 +149,9 @@ class PictureClient:
         if kind not in _KINDS:
             if response.url != self._url:
                 raise redirected_to(str(response.url))
-            if kind.startswith(("multipart/", "video/")):
+            if kind.startswith(_STREAMS) or not kind:
                 raise StreamFoundError("the URL of a stream, not of a picture")
-            shown = kind[:_MAX_SHOWN] if kind and kind.isprintable() else "no type"
+            shown = kind[:_MAX_SHOWN] if kind.isprintable() else "data of an unknown type"
             raise NotAPictureError(
                 f"the server sends {shown}: neither a video nor a JPEG or PNG picture"
             )

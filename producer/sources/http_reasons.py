@@ -24,7 +24,7 @@ class NotAPictureError(PictureUnavailableError):
 
 
 class StreamFoundError(NotAPictureError):
-    """The server sends a stream."""
+    """The server sends a stream, or data without a type."""
 
 
 def redirected_to(target: str) -> NotAPictureError:

@@ -33,10 +33,6 @@ _PARTS: Final = {"input_format": "mjpeg"}
 _SHORTEST_S: Final = 0.2
 
 
-class NoVideoError(SourceUnavailableError):
-    """The server answers, but sends no video, or no more of it."""
-
-
 class NetworkSource:
     """A stream at an rtsp(s):// or http(s):// URL.
 
@@ -85,9 +81,7 @@ class NetworkSource:
             opened = self._connect(self._options | _PARTS)
         if opened is None:
             reason = self._errors.reason()
-            if reason is None:
-                raise NoVideoError(self._named("FFmpeg finds no video at this URL"))
-            raise self._unavailable(reason)
+            raise self._unavailable(reason or "FFmpeg finds no video at this URL")
         self._errors.clear()
         return opened
 
@@ -102,10 +96,7 @@ class NetworkSource:
         # After a timeout the decoder returns a frame that it had buffered: an old frame, which does
         # not show that the camera is alive.
         if not grabbed or time.monotonic() - started >= self._timeouts[1]:
-            reason = self._errors.reason()
-            if reason is None:
-                raise NoVideoError(self._named("the stream ended"))
-            raise self._unavailable(reason)
+            raise self._unavailable(self._errors.reason() or "the stream ended")
         return self._reader.position_s() if self._is_rtsp else None
 
     def retrieve(self) -> Picture:
@@ -140,7 +131,5 @@ class NetworkSource:
     def _unavailable(self, reason: str) -> SourceUnavailableError:
         if self._is_rtsp and reason.startswith("401"):
             reason = rtsp_auth.why_refused(self._parts, self._remaining_s()) or reason
-        return SourceUnavailableError(self._named(reason))
-
-    def _named(self, reason: str) -> str:
-        return f"{redact_url(self._url)}: {reason}{through_proxy(self._parts)}"
+        where = redact_url(self._url)
+        return SourceUnavailableError(f"{where}: {reason}{through_proxy(self._parts)}")

@@ -32,11 +32,11 @@ _PNG: Final = b"\x89PNG\r\n\x1a\n"
 
 
 class NoSnapshotError(SourceUnavailableError):
-    """There is a server at the URL, and it sends something else than a picture."""
+    """The server at the URL sends something else than a picture. `is_stream`: perhaps a stream."""
 
-
-class StreamInsteadError(NoSnapshotError):
-    """There is a stream at the URL."""
+    def __init__(self, reason: str, *, is_stream: bool) -> None:
+        super().__init__(reason)
+        self.is_stream = is_stream
 
 
 class SnapshotSource:
@@ -70,7 +70,7 @@ class SnapshotSource:
     def open(self, limit_s: float | None = None) -> Format:
         """Fetch the first picture, within `limit_s` if that is shorter than the time limit.
 
-        Raises NoSnapshotError, StreamInsteadError, and SourceUnavailableError for other reasons.
+        Raises NoSnapshotError, and SourceUnavailableError for other reasons.
         """
         self.close()
         limit_s = min(self._open_timeout_s, limit_s or self._open_timeout_s)
@@ -81,10 +81,9 @@ class SnapshotSource:
             self._picture = self._client.fetch(deadline - time.monotonic()) or b""
             self._is_new, self._due_s = True, time.monotonic()
             return self._format()
-        except StreamFoundError as error:
-            raise StreamInsteadError(self._named(error)) from None
         except NotAPictureError as error:
-            raise NoSnapshotError(self._named(error)) from None
+            is_stream = isinstance(error, StreamFoundError)
+            raise NoSnapshotError(self._named(error), is_stream=is_stream) from None
         except (PictureUnavailableError, UndecodableFrameError) as error:
             raise SourceUnavailableError(self._named(error)) from None
 

@@ -60,7 +60,8 @@ def test_edges_of_a_mask_are_hard() -> None:
     touched = inside.reshape(243, 8, 321, 8).any(axis=(1, 3))
     assert not result[touched].any()
     assert (
-        result[~cv2.dilate(touched.astype(np.uint8), np.ones((7, 7))).astype(bool)] == 255
+        result[~cv2.dilate(np.asarray(touched, np.uint8), np.ones((7, 7), np.uint8)).astype(bool)]
+        == 255
     ).all()
 
 
