@@ -1,4 +1,7 @@
-"""`python -m producer`: publish cameras to frames streams; `probe SOURCE` tests one camera."""
+"""`python -m producer`: publish cameras to frames streams.
+
+`probe SOURCE` tests one camera, and `discover` finds those of the network.
+"""
 
 import signal
 
@@ -42,6 +45,10 @@ def main(argv: list[str]) -> int:
         from producer.probe_command import main as probe
 
         return probe(argv[1:])
+    if argv[:1] == ["discover"]:
+        from producer.discovery.command import main as discover
+
+        return discover(argv[1:])
     config = load(argv)
     logs.set_up(config.process.log_level, config.process.log_format)
     registry = CollectorRegistry()

@@ -1,0 +1,1 @@
+"""Discovery of the ONVIF cameras of a network, by WS-Discovery."""
