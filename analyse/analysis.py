@@ -10,7 +10,8 @@ from analyse.spool import EPISODE, EVENT, Checkpoint, Spool
 from analyse.system import System
 from deploy.children import Child
 from emotion_streams import keys
-from emotion_streams.wire import MalformedMessageError, unpack
+from emotion_streams.fields import MalformedMessageError
+from emotion_streams.wire import unpack
 
 _READ_AT_ONCE: Final = 500
 _BLOCK_MS: Final = 300

@@ -7,7 +7,8 @@ import numpy as np
 from analyse.palette import bgr
 from emotion_streams.cli.output import short_track
 from emotion_streams.emotions import UNCERTAIN
-from emotion_streams.events import Box, EmotionEvent, Face
+from emotion_streams.events import EmotionEvent
+from emotion_streams.faces import Box, Face
 from gateway.blur import pixelate
 from producer.opencv import cv2
 from producer.source import Pixels

@@ -4,7 +4,7 @@ import argparse
 import importlib.util
 from pathlib import Path
 
-from service.settings import Parser
+from service.parser import Parser
 
 
 def build_parser(description: str | None) -> argparse.ArgumentParser:

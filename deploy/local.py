@@ -7,11 +7,10 @@ and a server that only this user can reach.
 import argparse
 import asyncio
 import signal
-import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +19,7 @@ from redis.exceptions import RedisClusterException, RedisError
 
 from deploy.children import Child, end_with_make
 from deploy.options import build_parser
+from deploy.plan import cameras, commands, free_port
 from deploy.private_server import SERVER, short_folder, start_server
 from deploy.redis_server import ServerUnavailableError
 from deploy.status import Status
@@ -30,7 +30,7 @@ from emotion_streams.cli.output import describe, printable
 from emotion_streams.local_instance import LocalInstance
 from emotion_streams.redaction import short_message
 from service.command_line import conceal
-from service.settings import exit_with_error
+from service.parser import exit_with_error
 from service.supervision import exit_text
 
 GRACE_S: Final = 2.0
@@ -67,7 +67,7 @@ async def _run(arguments: argparse.Namespace, sources: Mapping[str, str]) -> int
     with tempfile.TemporaryDirectory(prefix="emotion-streams-", dir=short_folder()) as folder:
         async with AsyncExitStack() as ending:
             children: list[Child] = []
-            ending.push_async_callback(_end_all, children)
+            ending.push_async_callback(end_all, children)
             url = arguments.redis or await start_server(Path(folder), children, status.say)
             for command, environ in commands(arguments, sources, port):
                 child = await Child.start(
@@ -81,50 +81,6 @@ async def _run(arguments: argparse.Namespace, sources: Mapping[str, str]) -> int
             ending.enter_context(local_instance.announced(LocalInstance(url, page)))
             status.say(f"live page: {page}")
             return await follow(url, list(sources), children, stopping, status)
-
-
-def cameras(source: str, named: Sequence[str]) -> dict[str, str]:
-    """Return the sources by camera.
-
-    They are `source`, named by the entry of `named` that has no source, and the entries
-    `NAME=SOURCE`. Raises ValueError for a second name of `source`, and for two cameras of one name.
-    """
-    names = [entry for entry in named if "=" not in entry]
-    others = [entry.split("=", 1) for entry in named if "=" in entry]
-    if len(names) > 1:
-        raise ValueError(f"{names[1]!r}: the source already has a name; use NAME=SOURCE")
-    first = [[(names or [camera_name(source)])[0], source]]
-    if others and not names and source == "demo":  # the default, beside cameras that were named
-        first = []
-    sources = {}
-    for name, each in first + others:
-        if name in sources:
-            raise ValueError(f"{name!r}: two cameras have this name")
-        sources[name] = each
-    return sources
-
-
-def commands(
-    arguments: argparse.Namespace, sources: Mapping[str, str], port: int
-) -> Iterator[tuple[list[str], dict[str, str]]]:
-    """Yield the commands to start, each with the variables to add to its environment."""
-    worker = ["worker", "--metrics-port", "0"]
-    for option in ("detector_model", "model"):
-        if value := getattr(arguments, option):
-            worker += [f"--{option.replace('_', '-')}", value]
-    yield worker, {}
-    for camera, source in sources.items():
-        feed = ["producer", "--metrics-port", "0", "--camera", camera]
-        feed += pace(source, arguments.fps)
-        if arguments.loop:
-            feed += ["--loop", "true"]
-        yield feed, {"EMOTION_PRODUCER_SOURCE": source}
-    page = ["gateway", "--port", str(port), "--metrics-port", "0"]
-    if arguments.blur_faces:
-        page += ["--blur-faces", "true"]
-    yield page, {}
-    if arguments.sinks:
-        yield ["sinks", "--metrics-port", "0", "--config", arguments.sinks], {}
 
 
 async def follow(
@@ -202,7 +158,7 @@ async def _print_events(url: str, cameras: list[str], status: Status) -> None:
         await cancel_and_wait(ticking)
 
 
-async def _end_all(children: list[Child]) -> None:
+async def end_all(children: list[Child]) -> None:
     """Stop all processes at once, and the server after them, so that the worker can commit.
 
     The server has a grace period of its own, regardless of how long the others took.
@@ -211,37 +167,6 @@ async def _end_all(children: list[Child]) -> None:
     await asyncio.gather(*(child.end(deadline) for child in children if child.name != SERVER))
     for server in (child for child in children if child.name == SERVER):
         await server.end(time.monotonic() + _SERVER_GRACE_S)
-
-
-def pace(source: str, fps: str) -> list[str]:
-    """Return the producer's options for pacing.
-
-    Every frame of a file is analysed; a camera is limited to `fps` frames per second.
-    """
-    path = Path(source)
-    return ["--policy", "every"] if path.is_file() or path.is_dir() else ["--fps", fps]
-
-
-def free_port(wanted: int) -> int:
-    """Return the wanted port of loopback, or any free one if it is in use."""
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", wanted))
-        except OSError:
-            probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def camera_name(source: str) -> str:
-    """Return a camera name for a source: `demo`, `camera-0`, `lobby` for .../lobby.avi.
-
-    It never contains a URL.
-    """
-    if "://" in source:
-        return "camera"
-    stem = "".join(c if c.isascii() and c.isalnum() else "-" for c in Path(source).stem).strip("-")
-    return f"camera-{stem}" if stem.isdigit() else stem[:63] or "camera"
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Final
 
 from emotion_streams import keys
 from emotion_streams.redis_url import parse_url
-from service.settings import Parser
+from service.parser import Parser
 
 MAX_FPS: Final = 240
 """The maximum that a producer accepts."""

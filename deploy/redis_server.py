@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from deploy.children import end_with_make
-from service.settings import Parser, exit_with_error
+from service.parser import Parser, exit_with_error
 
 _LEAST_VERSION: Final = 7
 

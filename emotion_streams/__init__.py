@@ -5,7 +5,9 @@ from emotion_streams.client import AsyncClient, Client
 from emotion_streams.connection import connect_async
 from emotion_streams.emotions import EMOTIONS, Emotion, Label
 from emotion_streams.episodes import EndReason, Episode, EpisodeType
-from emotion_streams.events import Box, EmotionEvent, Face, Latency, Model
+from emotion_streams.events import EmotionEvent, Latency, Model
+from emotion_streams.faces import Box, Face
+from emotion_streams.fields import MalformedMessageError
 from emotion_streams.frames import Frame
 from emotion_streams.ledger import Ledger, Outcome, read_ledger
 from emotion_streams.minutes import Minute, People
@@ -24,7 +26,6 @@ from emotion_streams.subscribe import (
     subscribe_episodes,
     subscribe_episodes_async,
 )
-from emotion_streams.wire import MalformedMessageError
 
 __version__ = "0.1.0"
 

@@ -22,7 +22,7 @@ SOCKET_TIMEOUT_S: Final = 3.0
 
 CONNECT_TIMEOUT_S: Final = 2.0
 
-_MAX_CONNECTIONS: Final = 1024
+MAX_CONNECTIONS: Final = 1024
 # A worker holds a blocking read open for each of its cameras; redis-py's default of 100 is too low.
 
 _READ_SIZE: Final = 1 << 20
@@ -119,7 +119,7 @@ def _connect(url: str, kit: _Kit) -> Client:
         "socket_timeout": SOCKET_TIMEOUT_S,
         "socket_connect_timeout": CONNECT_TIMEOUT_S,
         **({"socket_read_size": _READ_SIZE} if _HAS_READ_SIZE else {}),
-        "max_connections": _MAX_CONNECTIONS,
+        "max_connections": MAX_CONNECTIONS,
         # Only the caller knows whether a command may be sent twice.
         "retry": kit.retry(NoBackoff(), 0),
     }

@@ -2,7 +2,7 @@
 
 from typing import Final, Literal, get_args
 
-from emotion_streams import wire
+from emotion_streams.fields import MalformedMessageError
 
 Emotion = Literal[
     "fear", "anger", "happiness", "disgust", "contempt", "neutral", "sadness", "surprise"
@@ -19,7 +19,5 @@ Label = Emotion | Literal["uncertain"]
 def parse_emotion(text: str) -> Emotion:
     """Return the emotion of this name. Raises MalformedMessageError."""
     if text not in EMOTIONS:
-        raise wire.MalformedMessageError(
-            f"emotion {text[:40]!r} is not one of {', '.join(EMOTIONS)}"
-        )
+        raise MalformedMessageError(f"emotion {text[:40]!r} is not one of {', '.join(EMOTIONS)}")
     return text

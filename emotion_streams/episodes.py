@@ -11,7 +11,8 @@ from typing import Any, Final, TypeVar
 
 from emotion_streams import wire
 from emotion_streams.emotions import EMOTIONS, Emotion, parse_emotion
-from emotion_streams.events import Box, parse_box
+from emotion_streams.faces import Box, parse_box
+from emotion_streams.fields import Fields, MalformedMessageError
 
 SCHEMA: Final = 1
 MAX_EPISODE_BYTES: Final = 64 << 10
@@ -118,7 +119,7 @@ class Episode:
         """
         try:
             episode = cls.unpack(fields[b"episode"])
-        except (wire.MalformedMessageError, KeyError):
+        except (MalformedMessageError, KeyError):
             return None
         if episode.camera != camera:
             return None
@@ -132,7 +133,7 @@ class Episode:
         """
         fields = wire.unpack(blob, MAX_EPISODE_BYTES)
         if (schema := fields.integer("schema", 1)) != SCHEMA:
-            raise wire.MalformedMessageError(f"schema {schema}, this reader understands {SCHEMA}")
+            raise MalformedMessageError(f"schema {schema}, this reader understands {SCHEMA}")
         has = fields.has
         return cls(
             id=fields.text("id"),
@@ -160,7 +161,7 @@ class Episode:
         )
 
 
-def emotion_shares(fields: wire.Fields, name: str) -> dict[Emotion, float] | None:
+def emotion_shares(fields: Fields, name: str) -> dict[Emotion, float] | None:
     """Return a map of the eight emotions to numbers from 0 to 1; None if the field is absent."""
     if not fields.has(name):
         return None
@@ -168,7 +169,7 @@ def emotion_shares(fields: wire.Fields, name: str) -> dict[Emotion, float] | Non
     return {emotion: values.number(emotion, 0, 1) for emotion in EMOTIONS}
 
 
-def emotion_counts(fields: wire.Fields, name: str) -> dict[Emotion, int] | None:
+def emotion_counts(fields: Fields, name: str) -> dict[Emotion, int] | None:
     """Return a map of the eight emotions to integers from 0; None if the field is absent."""
     if not fields.has(name):
         return None
@@ -176,11 +177,11 @@ def emotion_counts(fields: wire.Fields, name: str) -> dict[Emotion, int] | None:
     return {emotion: values.integer(emotion, 0) for emotion in EMOTIONS}
 
 
-def _share(fields: wire.Fields, name: str) -> float | None:
+def _share(fields: Fields, name: str) -> float | None:
     return fields.number(name, 0, 1) if fields.has(name) else None
 
 
-def _place(fields: wire.Fields, name: str) -> int | None:
+def _place(fields: Fields, name: str) -> int | None:
     return fields.timestamp_ms(name) if fields.has(name) else None
 
 
@@ -188,6 +189,6 @@ def _member(kind: type[Member], text: str, name: str) -> Member:
     try:
         return kind(text)
     except ValueError:
-        raise wire.MalformedMessageError(
+        raise MalformedMessageError(
             f"field {name} {text[:40]!r} is not one of {', '.join(kind)}"
         ) from None

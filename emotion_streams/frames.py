@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from emotion_streams import wire
+from emotion_streams.fields import MalformedMessageError
 from emotion_streams.jpeg import MAX_SIDE
 
 SCHEMA: Final = 1
@@ -50,7 +51,7 @@ class Frame:
         """Parse a packed frame, without its JPEG. Raises MalformedMessageError."""
         fields = wire.unpack_flat(blob, MAX_FRAME_BYTES)
         if (schema := fields.integer("schema", 1)) != SCHEMA:
-            raise wire.MalformedMessageError(f"schema {schema}, this reader understands {SCHEMA}")
+            raise MalformedMessageError(f"schema {schema}, this reader understands {SCHEMA}")
         return cls(
             captured_ms=fields.timestamp_ms("captured_ms"),
             width=fields.integer("width", 1, MAX_SIDE),

@@ -7,6 +7,7 @@ from typing import Any, Final
 from emotion_streams import wire
 from emotion_streams.emotions import Emotion
 from emotion_streams.episodes import emotion_counts, emotion_shares
+from emotion_streams.fields import Fields, MalformedMessageError
 
 SCHEMA: Final = 1
 MINUTE_MS: Final = 60_000
@@ -81,7 +82,7 @@ class Minute:
         """
         try:
             minute = cls.unpack(fields[b"minute"])
-        except (wire.MalformedMessageError, KeyError):
+        except (MalformedMessageError, KeyError):
             return None
         matches = (minute.camera, f"{minute.start_ms}-0") == (camera, entry_id.decode())
         return minute if matches else None
@@ -94,7 +95,7 @@ class Minute:
         """
         fields = wire.unpack(blob, MAX_MINUTE_BYTES)
         if (schema := fields.integer("schema", 1)) != SCHEMA:
-            raise wire.MalformedMessageError(f"schema {schema}, this reader understands {SCHEMA}")
+            raise MalformedMessageError(f"schema {schema}, this reader understands {SCHEMA}")
         return cls(
             camera=fields.text("camera"),
             start_ms=fields.timestamp_ms("start_ms"),
@@ -105,7 +106,7 @@ class Minute:
         )
 
 
-def _people(fields: wire.Fields) -> People:
+def _people(fields: Fields) -> People:
     return People(
         faces_mean=fields.number("faces_mean", 0),
         faces_max=fields.integer("faces_max", 0),
@@ -122,5 +123,5 @@ def _people(fields: wire.Fields) -> People:
 
 def _required(counts: dict[Emotion, int] | None, name: str) -> dict[Emotion, int]:
     if counts is None:
-        raise wire.MalformedMessageError(f"field {name} is missing")
+        raise MalformedMessageError(f"field {name} is missing")
     return counts

@@ -5,9 +5,10 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import Final, TypeVar
 
-from emotion_streams import blocking, keys, wire
+from emotion_streams import blocking, keys
 from emotion_streams.connection import Client, connect_async
 from emotion_streams.episodes import Episode
+from emotion_streams.fields import YEAR_2200_MS
 from emotion_streams.minutes import Minute
 from emotion_streams.redis_url import parse_url
 from emotion_streams.stream_kinds import EPISODES, MINUTES, StreamKind
@@ -103,6 +104,6 @@ def _milliseconds(time: datetime | int) -> int:
         if time.tzinfo is None:
             raise ValueError(f"time {time}: has no zone; use datetime.now(UTC) or astimezone()")
         time = int(time.timestamp() * 1000)
-    if not 0 <= time <= wire.YEAR_2200_MS:
+    if not 0 <= time <= YEAR_2200_MS:
         raise ValueError(f"time {time}: use Unix milliseconds, from 1970 to 2200")
     return time

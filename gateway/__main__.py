@@ -12,12 +12,13 @@ from prometheus_client import CollectorRegistry
 from emotion_streams.cancellation import cancel_and_wait
 from emotion_streams.connection import connect_async
 from gateway.app import build
+from gateway.camera_feed import PostProcess, passthrough
 from gateway.connections import limit_accept_errors, reserve_files
 from gateway.feed import Feed
 from gateway.history import History
 from gateway.hub import Hub
 from gateway.monitor import CameraMonitor
-from gateway.pictures import FrameCache, PostProcess, passthrough
+from gateway.pictures import FrameCache
 from gateway.published import Published
 from gateway.server import Server, listen
 from gateway.services import ConnectionLimit, Services
@@ -28,7 +29,8 @@ from service.command_line import conceal
 from service.health import Health, HealthServer
 from service.listening import address_of
 from service.metrics import GatewayMetrics, build_info
-from service.settings import exit_with_error, load
+from service.parser import exit_with_error
+from service.settings import load
 from service.settings_file import InvalidSettingsError
 
 log = logging.getLogger("gateway")

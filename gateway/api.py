@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway import queries
+from gateway.query_parsing import Query
 from gateway.routes import cameras, events, export, page, people, pictures
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -23,7 +24,7 @@ class Endpoint:
     path: str
     handler: Handler
     media_type: str
-    query: type[queries.Query] = queries.Query
+    query: type[Query] = Query
     schema: str | None = None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import emotion_streams
 from gateway.api import Endpoint
-from gateway.queries import is_list
+from gateway.query_parsing import is_list
 from gateway.schemas import SCHEMAS, ref
 
 

@@ -1,25 +1,21 @@
-"""Query parameters: models that validate them and describe them in the API."""
+"""The query parameters of each route: models that validate them and describe them in the API."""
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal, Self, TypeVar, get_origin
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
-    ValidationError,
     model_validator,
 )
 from pydantic import WithJsonSchema as JsonSchema
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
 
 from emotion_streams import Emotion, keys
 from emotion_streams.minutes import MINUTE_MS
 from gateway import cursor
 from gateway.history import SPAN_S
+from gateway.query_parsing import Query
 
 _ENTRY_ID = r"^\d{1,20}-\d{1,20}$"
 _CAMERAS_AT_ONCE = 64
@@ -59,12 +55,6 @@ Moment = Annotated[
     BeforeValidator(_moment),
     JsonSchema({"type": "string", "examples": ["1767225600000", "2026-01-01T00:00:00Z"]}),
 ]
-
-
-class Query(BaseModel):
-    """A query without parameters; others add theirs."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
 
 
 class EventsQuery(Query):
@@ -175,44 +165,3 @@ class PicturesQuery(MjpegQuery):
     camera: tuple[CameraName, ...] = Field(
         min_length=1, max_length=_CAMERAS_AT_ONCE, description="Cameras to include."
     )
-
-
-Model = TypeVar("Model", bound=Query)
-
-
-def parse(model: type[Model], request: Request) -> Model:
-    """Return the request's query, checked.
-
-    Raises HTTPException 400, which names every parameter that is wrong.
-    """
-    values: dict[str, Any] = {}
-    for name, value in request.query_params.multi_items():
-        if is_list(model, name):
-            values.setdefault(name, []).append(value)
-        elif name in values:
-            raise HTTPException(400, f"{name[:60]}: given more than once")
-        else:
-            values[name] = value
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        reasons = (f"{_where(item['loc'])}: {_reason(item)}" for item in error.errors()[:5])
-        raise HTTPException(400, "; ".join(dict.fromkeys(reasons))) from None
-
-
-def is_list(model: type[Query], name: str) -> bool:
-    """Return whether a parameter may be given several times."""
-    field = model.model_fields.get(name)
-    return field is not None and get_origin(field.annotation) is tuple
-
-
-def _where(location: tuple[int | str, ...]) -> str:
-    return str(location[0])[:60] if location else "query"
-
-
-def _reason(item: Any) -> str:
-    if item["type"] == "extra_forbidden":
-        return "unknown parameter"
-    if item["type"] == "missing":
-        return "required"
-    return str(item["msg"]).removeprefix("Value error, ")

@@ -9,7 +9,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from emotion_streams.backoff import REDIS_ERRORS
-from gateway.pictures import Picture
+from gateway.viewer import Picture
 
 log = logging.getLogger(__name__)
 

@@ -24,10 +24,10 @@ from producer.fleet import Fleet
 from producer.registry import Registry
 from producer.supervisor import SourceMissingError
 from service import logs
-from service import settings as service
 from service.command_line import conceal
 from service.health import Health, HealthServer
 from service.metrics import ProducerMetrics, build_info
+from service.parser import exit_with_error
 from service.reload import Reloader
 
 _FINAL_PUBLISH_S: Final = 2.0
@@ -65,7 +65,7 @@ def main(argv: list[str]) -> int:
             process.metrics_allowed_hosts,
         )
     except OSError as error:
-        service.exit_with_error("producer", f"metrics: {error} (--metrics-host, --metrics-port)")
+        exit_with_error("producer", f"metrics: {error} (--metrics-host, --metrics-port)")
     with server:
         _log.info("serving metrics", extra={"port": server.port})
         try:

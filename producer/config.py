@@ -14,6 +14,7 @@ from emotion_streams import keys
 from emotion_streams.redaction import register_secret
 from producer.settings import CameraOptions, CameraSettings
 from service import settings as service
+from service.parser import build_parser, exit_with_error
 from service.settings_file import InvalidSettingsError, expand, read_yaml, values_for
 
 # The texts that pydantic reads as False; values in a file are text.
@@ -67,7 +68,7 @@ def load(argv: list[str]) -> Config:
 
     If the configuration is invalid, print one line and end the process with exit code 2.
     """
-    parser = service.build_parser(
+    parser = build_parser(
         ProducerSettings,
         "producer",
         "Publish cameras to frames streams: one by --source, or many by --config. "
@@ -79,7 +80,7 @@ def load(argv: list[str]) -> Config:
     try:
         return _resolve(given, Path(config) if config else None)
     except InvalidSettingsError as error:
-        service.exit_with_error("producer", str(error))
+        exit_with_error("producer", str(error))
 
 
 def _resolve(given: Mapping[str, Any], path: Path | None) -> Config:

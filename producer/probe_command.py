@@ -17,7 +17,7 @@ from producer.native import NativeStderr, limit_memory
 from producer.probe import ProbeResult, probe
 from producer.settings import CameraSettings
 from producer.source import SourceUnavailableError
-from service import settings as service
+from service.parser import Parser, exit_with_error
 from service.settings_file import InvalidSettingsError
 
 _GRACE_S: Final = 2.0
@@ -35,7 +35,7 @@ def main(argv: list[str]) -> int:
     try:
         camera = _camera(arguments.pop("config", None), arguments)
     except InvalidSettingsError as error:
-        service.exit_with_error("producer probe", str(error))
+        exit_with_error("producer probe", str(error))
     limit_memory()
     native = NativeStderr()
     native.take_over()
@@ -95,7 +95,7 @@ def _print_result(
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = service.Parser(
+    parser = Parser(
         prog="producer probe",
         description="Open a source and report what it delivers, or why it fails.",
         argument_default=argparse.SUPPRESS,

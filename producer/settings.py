@@ -7,8 +7,8 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from emotion_streams.fields import YEAR_2200_MS
 from emotion_streams.redaction import redact_url
-from emotion_streams.wire import YEAR_2200_MS
 from producer.polygons import Polygon, parse_polygons
 
 DEFAULT_FPS: Final = 10.0

@@ -1,15 +1,11 @@
 """Settings of a process. Precedence: command line, environment, file, default."""
 
-import argparse
 import os
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, field_validator
-from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -18,9 +14,9 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-import emotion_streams
-from emotion_streams.redaction import redact, redact_url
+from emotion_streams.redaction import redact_url
 from emotion_streams.redis_url import parse_url, without_line_end
+from service.parser import build_parser, exit_with_error
 from service.settings_file import (
     InvalidSettingsError,
     expand,
@@ -118,12 +114,6 @@ def load(
         exit_with_error(section, str(error))
 
 
-def exit_with_error(section: str, reason: str) -> NoReturn:
-    """Exit as a process with invalid settings does: one line, exit code 2."""
-    print(f"{section}: {redact(' '.join(reason.splitlines()))}", file=sys.stderr)
-    sys.exit(2)
-
-
 def resolve(
     kind: type[Settings],
     given: Mapping[str, Any],
@@ -183,43 +173,3 @@ def explain(
         else:
             lines.append(f"{name}: {reason} (got {redact_url(str(item['input']))[:80]!r})")
     return lines
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser that reports an invalid command line in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Exit with code 2."""
-        exit_with_error(self.prog, f"{message} (--help lists the settings)")
-
-
-def _default_of(field: FieldInfo) -> str:
-    """Format the default for --help, if there is one.
-
-    A default that is computed at start-up is in the setting's description.
-    """
-    return "" if field.default in (PydanticUndefined, None, "", ()) else f" [{field.default}]"
-
-
-def build_parser(
-    kind: type[ServiceSettings], section: str, description: str
-) -> argparse.ArgumentParser:
-    """Make a parser with one option per setting; the settings validate the values later."""
-    parser = Parser(
-        prog=section,
-        description=description,
-        argument_default=argparse.SUPPRESS,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--config", metavar="FILE", help="YAML file with settings")
-    parser.add_argument(
-        "--version", action="version", version=f"emotion-streams {emotion_streams.__version__}"
-    )
-    for name, field in kind.model_fields.items():
-        option = f"--{name.replace('_', '-')}"
-        about = f"{field.description}{_default_of(field)}".replace("%", "%%")
-        if field.annotation is bool:
-            parser.add_argument(option, action=argparse.BooleanOptionalAction, help=about)
-        else:
-            parser.add_argument(option, metavar=name.upper(), help=about)
-    return parser

@@ -17,10 +17,10 @@ from prometheus_client import CollectorRegistry
 from emotion_streams.cancellation import cancel_and_wait
 from emotion_streams.connection import connect_async
 from service import logs
-from service import settings as service
 from service.command_line import conceal
 from service.health import Health, HealthServer
 from service.metrics import SinkMetrics, build_info
+from service.parser import exit_with_error
 from service.reload import Reloader
 from sinks.config import Config, load
 from sinks.fleet import Fleet
@@ -48,7 +48,7 @@ def main(argv: list[str]) -> int:
             process.metrics_allowed_hosts,
         )
     except OSError as error:
-        service.exit_with_error("sink", f"metrics: {error} (--metrics-host, --metrics-port)")
+        exit_with_error("sink", f"metrics: {error} (--metrics-host, --metrics-port)")
     logs.set_up(process.log_level, process.log_format)
     # They would log every request, with the URL of the webhook.
     for name in ("httpx", "httpcore"):

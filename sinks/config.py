@@ -10,6 +10,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from service import settings as service
+from service.parser import build_parser, exit_with_error
 from service.settings_file import InvalidSettingsError, expand, read_yaml, values_for
 from sinks.options import TYPES, AnyOptions
 from sinks.settings import SinkSettings
@@ -35,7 +36,7 @@ class Config:
 
 def load(argv: list[str]) -> Config:
     """Load the configuration, or print one line and end the process with exit code 2."""
-    parser = service.build_parser(
+    parser = build_parser(
         SinkSettings,
         "sink",
         "Deliver episodes, minutes and camera states to MQTT, webhooks and databases, as the file "
@@ -52,7 +53,7 @@ def load(argv: list[str]) -> Config:
         )
         return Config(process, read_sinks(path), path)
     except InvalidSettingsError as error:
-        service.exit_with_error("sink", str(error))
+        exit_with_error("sink", str(error))
 
 
 def read_sinks(path: Path, environ: Mapping[str, str] = os.environ) -> dict[str, AnyOptions]:

@@ -22,6 +22,12 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
 @pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """The event loop of tests that are coroutines."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisProcess]:
     """One server for the whole run; `client` and `redis_url` empty it for each test."""
     with RedisProcess() as server:

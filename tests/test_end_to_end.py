@@ -1,6 +1,5 @@
 """The real processes, from a file to the events, and what they do with bad input."""
 
-import asyncio
 import json
 import os
 import signal
@@ -18,18 +17,15 @@ import msgpack
 import pytest
 import redis
 
-from emotion_streams import EmotionEvent, Ledger, connect_async, keys, read_ledger
+from emotion_streams import Client, EmotionEvent, Ledger, keys
 from tests import samples
 from tests.faults.processes import ROOT, Running, start_producer, start_worker
 from tests.servers import RedisProcess, Stopwatch, eventually, free_port
 
 
 def ledger_of(url: str, camera: str) -> Ledger:
-    async def read() -> Ledger:
-        async with connect_async(url) as connection:
-            return await read_ledger(connection, camera)
-
-    return asyncio.run(read())
+    with Client(url) as streams:
+        return streams.ledger(camera)
 
 
 def entries(client: redis.Redis, key: str) -> list[tuple[str, dict[bytes, bytes]]]:

@@ -7,7 +7,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from emotion_streams.events import Box
+from emotion_streams.faces import Box
 from training.datasets import Entry, UnreadablePictureError
 from worker.inference.crop import Image, crop_face, preprocess
 from worker.inference.detect import Detector

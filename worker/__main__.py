@@ -19,30 +19,23 @@ import cv2
 from prometheus_client import CollectorRegistry
 
 from emotion_streams.connection import connect_async
-from emotion_streams.events import Model
 from emotion_streams.redaction import redact_url
 from service import logs
 from service.command_line import conceal
 from service.health import Health, HealthServer
 from service.listening import address_of
-from service.metrics import WorkerMetrics, build_info
-from service.settings import exit_with_error, load
-from worker.app import FrameHungError, Worker
-from worker.context import RedisClock, WorkerContext
-from worker.delivery.types import Retention
-from worker.inference.batch import Batcher
-from worker.inference.choose_detection import DetectorOptions, choose_detection
+from service.parser import exit_with_error
+from service.settings import load
+from worker.app import Worker
+from worker.build import build_context, retention
+from worker.hangs import FrameHungError
 from worker.inference.detect.choose import DetectorUnavailableError
-from worker.inference.engines.choose import EngineUnavailableError, build_engine
-from worker.inference.permits import InFlightLimiter, default_in_flight
-from worker.inference.pipeline import FramePipeline
-from worker.model import release
+from worker.inference.engines.choose import EngineUnavailableError
 from worker.model.card import InvalidReleaseError
 from worker.ownership.lease import Leases
 from worker.persistence import warn_if_persistent
 from worker.settings import WorkerSettings
 from worker.supervisor import PlacementError, supervise_workers
-from worker.tracking import Policy
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -101,13 +94,13 @@ def main(argv: list[str] | None = None) -> int:
 async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: Health) -> int:
     code = 0
     with _pools() as new_pool:
-        context = await _build_context(settings, registry, new_pool)
+        context = await build_context(settings, registry, new_pool)
         # Unique per start, so that an earlier process of the same name is a different owner.
         owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         # Not `async with client`: that requires a cluster to be reachable already.
         async with aclosing(connect_async(settings.redis)) as client:
             leases = Leases(client, owner, settings.weight, settings.lease_ms)
-            worker = Worker(client, leases, context, health, _retention(settings))
+            worker = Worker(client, leases, context, health, retention(settings))
             _stop_on_signals(worker)
             log.info("worker %s at %s", owner, redact_url(settings.redis))
             warning = asyncio.create_task(warn_if_persistent(client))
@@ -120,55 +113,6 @@ async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: He
             finally:
                 warning.cancel()
     return code
-
-
-async def _build_context(
-    settings: WorkerSettings,
-    registry: CollectorRegistry,
-    new_pool: Callable[[int, str], Executor],
-) -> WorkerContext:
-    """Load the models and warm them."""
-    metrics, clock = WorkerMetrics(registry), RedisClock()
-    released = release.load(settings.model)
-    engine = build_engine(settings.engine, released, settings.threads, settings.device)
-    card = released.card
-    del released  # 22 MB of weights; the engine has its own copy in another form
-    options = DetectorOptions(
-        settings.detector, settings.detector_model, settings.detect_side, settings.threads
-    )
-    threads = new_pool(settings.threads, "frames")
-    detection = choose_detection(options, engine, card, threads, new_pool, metrics)
-    model = Model(card.name, card.version, detection.detector)
-    build_info(registry, "worker", model=f"{model.name} {model.version}", engine=engine.name)
-    engine_threads = new_pool(engine.instances, "engine")
-    await asyncio.get_running_loop().run_in_executor(engine_threads, engine.warm)
-    await detection.warm()
-    log.info(
-        "model %s %s is warm",
-        model.name,
-        model.version,
-        extra={"engine": engine.name, "detector": model.detector},
-    )
-    batcher = Batcher(engine, engine_threads, metrics)
-    in_flight = default_in_flight(settings.threads, engine, detection.in_batches)
-    return WorkerContext(
-        pipeline=FramePipeline(detection, batcher, card.labels, clock.now_ms),
-        model=model,
-        limiter=InFlightLimiter(settings.threads, settings.in_flight or in_flight),
-        metrics=metrics,
-        clock=clock,
-        policy=Policy(settings.min_people, settings.neutral_episodes),
-        reuse_ms=settings.reuse_ms,
-    )
-
-
-def _retention(settings: WorkerSettings) -> Retention:
-    return Retention(
-        events=settings.keep_events,
-        episodes=settings.keep_events,
-        age_ms=round(settings.keep_hours * 3_600_000),
-        minutes_age_ms=round(settings.keep_minutes_days * 86_400_000),
-    )
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from emotion_streams.redaction import short_message
 from service.health import Health
 from worker.context import WorkerContext
 from worker.delivery.types import Retention
-from worker.inference.batch import RunningBatch
-from worker.inference.permits import Permit
+from worker.hangs import watch_for_hangs
+from worker.ownership.admission import Admission
 from worker.ownership.failures import CameraFailures
 from worker.ownership.lease import Leases, Peer, assign
 from worker.ownership.owned import SIGN_OFF_S, OwnedCameras
@@ -27,19 +27,7 @@ DRAIN_S: Final = 7.5
 and are claimed by the camera's next owner. The process ends within eight seconds, less than the ten
 seconds that containers are given."""
 
-HUNG_S: Final = 30.0
-"""A frame in its thread for this long is considered hung; normal frames take milliseconds."""
-
-_HANG_CHECK_S: Final = 1.0
-
 log = logging.getLogger(__name__)
-
-
-class FrameHungError(Exception):
-    """A frame or a batch is hung; the message names it.
-
-    A thread cannot be killed, so the process must exit.
-    """
 
 
 class Worker:
@@ -61,6 +49,7 @@ class Worker:
         failures = CameraFailures(health, context.metrics)
         self._registry = CameraRegistry(client, retention, failures)
         self._owned = OwnedCameras(client, leases, context, retention, self._periodic, failures)
+        self._admission = Admission(client, context.metrics)
         self._peers: Mapping[str, Peer] = {}
         self._free_since: dict[str, float] = {}
         self._stopping = asyncio.Event()
@@ -85,7 +74,7 @@ class Worker:
                 "cameras": lambda: self._rebalance(tasks),
             }
             working = [
-                tasks.create_task(self._watch_for_hangs()),
+                tasks.create_task(watch_for_hangs(self._context)),
                 tasks.create_task(self._context.pipeline.run()),
             ]
             ticking = [
@@ -106,26 +95,6 @@ class Worker:
             self._peers = {}  # unknown: a worker may have crashed meanwhile
             raise
 
-    async def _watch_for_hangs(self) -> None:
-        """Raise FrameHungError when a frame hangs in its thread, or a batch hangs in its model.
-
-        A frame that waits for a batch is not hung, however large the crowd before it. The method
-        counts its own checks rather than seconds, so that a pause of the process does not count.
-        """
-        checks: dict[Permit | RunningBatch, int] = {}
-        while True:
-            await asyncio.sleep(_HANG_CHECK_S)
-            at_work: set[Permit | RunningBatch] = {
-                permit for permit in self._context.limiter.active if permit.in_thread
-            }
-            at_work.update(*(runner.running for runner in self._context.pipeline.runners))
-            checks = {it: checks.get(it, 0) + 1 for it in at_work}
-            longest = max(checks, key=checks.__getitem__, default=None)
-            if longest and checks[longest] * _HANG_CHECK_S >= HUNG_S:
-                raise FrameHungError(
-                    f"{_describe(longest)} has hung for {HUNG_S:.0f} s; this worker exits"
-                )
-
     async def _each(self, step: Callable[[str], Awaitable[None]], cameras: Iterable[str]) -> None:
         """Run the step for all cameras concurrently.
 
@@ -140,7 +109,7 @@ class Worker:
 
     async def _rebalance(self, tasks: asyncio.TaskGroup) -> None:
         """Acquire the cameras that this worker should own, and release one that it should not."""
-        self._context.metrics.owned.set(len(self._owned))
+        self._context.metrics.ownership.owned.set(len(self._owned))
         peers = self._peers
         if not peers:
             return
@@ -153,10 +122,9 @@ class Worker:
             await self._owned.acquire(camera, missing[camera], tasks)
 
         mine = [name for name, owner in missing.items() if owner == self._leases.owner]
-        await self._each(
-            acquire, await self._owned.admit([*mine, *await self._unclaimed_cameras(missing)])
-        )
-        self._context.metrics.owned.set(len(self._owned))
+        wanted_here = [*mine, *await self._unclaimed_cameras(missing)]
+        await self._each(acquire, await self._admission.admit(wanted_here, len(self._owned)))
+        self._context.metrics.ownership.owned.set(len(self._owned))
         self._health.started()
 
     async def _unclaimed_cameras(self, missing: Mapping[str, str]) -> list[str]:
@@ -214,9 +182,3 @@ class Worker:
         while self._owned:
             self._health.beat()
             await self._owned.wait(self._leases.tick_s)
-
-
-def _describe(hanging: Permit | RunningBatch) -> str:
-    if isinstance(hanging, RunningBatch):
-        return f"{hanging.model}, with frame {', '.join(hanging.frames)},"
-    return f"frame {hanging.frame_id} of camera {hanging.camera}"

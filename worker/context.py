@@ -80,30 +80,30 @@ class WorkerContext:
     ) -> None:
         """Count committed frames: `events` has an event for each analysed frame, else None."""
         now_ms = self.clock_ms()
-        self.metrics.stage.labels("commit").observe(commit_s)
+        self.metrics.frames.stage.labels("commit").observe(commit_s)
         for event, outcome in zip(events, outcomes, strict=True):
             if outcome == "repeated":
                 continue
-            self.metrics.frames.labels(camera, outcome).inc()
+            self.metrics.frames.ended.labels(camera, outcome).inc()
             if event is None:
                 continue
             latency = event.latency
-            self.metrics.stage.labels("decode").observe(latency.decode_ms / 1000)
-            self.metrics.stage.labels("detect").observe(latency.detect_ms / 1000)
-            self.metrics.stage.labels("classify").observe(latency.classify_ms / 1000)
+            self.metrics.frames.stage.labels("decode").observe(latency.decode_ms / 1000)
+            self.metrics.frames.stage.labels("detect").observe(latency.detect_ms / 1000)
+            self.metrics.frames.stage.labels("classify").observe(latency.classify_ms / 1000)
             if event.position_ms is None:
-                self.metrics.end_to_end.observe(max(0.0, now_ms - event.captured_ms) / 1000)
+                self.metrics.frames.end_to_end.observe(max(0.0, now_ms - event.captured_ms) / 1000)
             for face in event.faces:
-                self.metrics.faces.labels(camera, face.emotion).inc()
+                self.metrics.frames.faces.labels(camera, face.emotion).inc()
             if reused := sum(face.classified_ms is not None for face in event.faces):
-                self.metrics.reused.labels(camera).inc(reused)
+                self.metrics.frames.reused.labels(camera).inc(reused)
 
     def record_tracks(self, camera: str, in_view: int, episodes: Sequence[Episode]) -> None:
         """Count the records of a commit; `in_view` tracks are open after it."""
-        self.metrics.people_in_view.labels(camera).set(in_view)
+        self.metrics.people.in_view.labels(camera).set(in_view)
         for episode in episodes:
             if episode.type is EpisodeType.FACE_LEFT:
-                self.metrics.tracks.labels(camera, "left").inc()
-                self.metrics.track_seconds.labels(camera).observe(episode.duration_ms / 1000)
+                self.metrics.people.tracks.labels(camera, "left").inc()
+                self.metrics.people.track_seconds.labels(camera).observe(episode.duration_ms / 1000)
             elif episode.type is EpisodeType.EMOTION_STARTED:
-                self.metrics.episodes.labels(camera, episode.emotion).inc()
+                self.metrics.people.episodes.labels(camera, episode.emotion).inc()

@@ -29,7 +29,7 @@ from deploy.redis_server import ServerUnavailableError
 from emotion_streams import connect_async
 from emotion_streams.redaction import short_message
 from service.command_line import conceal
-from service.settings import exit_with_error
+from service.parser import exit_with_error
 
 _INTERRUPTED: Final = 130
 _WRONG_SETTINGS: Final = 2

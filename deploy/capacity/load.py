@@ -24,7 +24,7 @@ from emotion_streams.frames import Frame
 from producer.picture import EncodedPicture
 from producer.settings import CameraOptions
 from producer.source import NoSuchSourceError
-from service.settings import exit_with_error
+from service.parser import exit_with_error
 
 _TICK_S: Final = 0.01
 _REGISTER_EVERY_S: Final = 1.0

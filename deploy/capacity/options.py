@@ -8,7 +8,7 @@ from typing import Final
 from deploy.capacity.layout import MAX_FACES, check_size
 from deploy.options import MAX_FPS
 from emotion_streams.cameras import MAX_CAMERAS
-from service.settings import Parser
+from service.parser import Parser
 
 PROGRAM: Final = "deploy.capacity"
 _WIDTHS: Final = (32, 8192)

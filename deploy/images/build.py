@@ -6,7 +6,7 @@ import sys
 from deploy.images.dockerfiles import ROOT, Dockerfile, choose
 from deploy.images.engine import ENGINES, Engine, NoEngineError, find_engine
 from emotion_streams import __version__
-from service.settings import Parser, exit_with_error
+from service.parser import Parser, exit_with_error
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -15,7 +15,7 @@ import yaml
 
 from deploy.images.dockerfiles import ROOT
 from emotion_streams import __version__
-from service.settings import Parser, exit_with_error
+from service.parser import Parser, exit_with_error
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from typing import Any, Final
 from deploy.images.dockerfiles import ROOT, choose
 from deploy.images.engine import Engine, NoEngineError, find_engine
 from deploy.images.licenses import find_surprises
-from service.settings import Parser, exit_with_error
+from service.parser import Parser, exit_with_error
 
 _METADATA: Final = "cd /opt/venv/lib/python3*/site-packages && tar -cf - *.dist-info"
 _DEBIAN: Final = r"dpkg-query --show --showformat='${Package} ${Version} ${Architecture}\n'"

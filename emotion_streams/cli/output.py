@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from emotion_streams.emotions import Emotion
-from emotion_streams.events import EmotionEvent, Face
+from emotion_streams.events import EmotionEvent
+from emotion_streams.faces import Face
 
 _TRACK_DIGITS: Final = 6
 """Digits of a track's time that are shown: they repeat after a quarter of an hour."""

@@ -8,7 +8,8 @@ from gateway.access import has_session
 from gateway.cursor import format_id
 from gateway.follow import oldest_ms
 from gateway.history import now_ms
-from gateway.queries import HistoryQuery, Query, parse
+from gateway.queries import HistoryQuery
+from gateway.query_parsing import Query, parse
 from gateway.services import require_camera, services_of
 
 

@@ -16,7 +16,8 @@ from gateway.cursor import Kind, Positions
 from gateway.follow import STEP, EventFilter, EventsDropped, Heartbeat, Started, follow_events
 from gateway.hub import Notice
 from gateway.published import Published
-from gateway.queries import EventsQuery, StreamQuery, parse
+from gateway.queries import EventsQuery, StreamQuery
+from gateway.query_parsing import parse
 from gateway.services import Services, require_camera, services_of
 from gateway.streaming import LimitedStreamingResponse, sse
 

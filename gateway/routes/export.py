@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from emotion_streams import EMOTIONS, EmotionEvent, Episode, Face, Minute
+from emotion_streams.fields import YEAR_2200_MS
 from emotion_streams.flat import (
     EPISODE_COLUMNS,
     MINUTE_COLUMNS,
@@ -21,11 +22,11 @@ from emotion_streams.flat import (
 )
 from emotion_streams.ranges import read_range
 from emotion_streams.stream_kinds import EPISODES, EVENTS, MINUTES, StreamKind
-from emotion_streams.wire import YEAR_2200_MS
 from gateway.cursor import MOST
 from gateway.follow import oldest_ms, read_events
 from gateway.published import Published
-from gateway.queries import ExportQuery, parse
+from gateway.queries import ExportQuery
+from gateway.query_parsing import parse
 from gateway.services import Services, require_camera, services_of
 from gateway.streaming import LimitedStreamingResponse
 

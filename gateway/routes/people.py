@@ -5,7 +5,8 @@ from starlette.responses import JSONResponse
 
 from emotion_streams.stream_kinds import EPISODES, MINUTES
 from gateway.pages import read_page
-from gateway.queries import EpisodesQuery, MinutesQuery, TrendQuery, parse
+from gateway.queries import EpisodesQuery, MinutesQuery, TrendQuery
+from gateway.query_parsing import parse
 from gateway.services import require_camera, services_of
 
 

@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.pictures import FrameCache
-from gateway.queries import MjpegQuery, PicturesQuery, Query, parse
+from gateway.queries import MjpegQuery, PicturesQuery
+from gateway.query_parsing import Query, parse
 from gateway.services import Services, require_camera, services_of
 from gateway.streaming import BOUNDARY, LimitedStreamingResponse, part
 

@@ -10,7 +10,7 @@ from typing import Final
 from producer.discovery.lines import name_cameras, secrets, to_yaml
 from producer.discovery.onvif import find_streams
 from producer.discovery.search import PORT, Answers, search
-from service import settings as service
+from service.parser import Parser
 
 _LONGEST_S: Final = 60.0
 _STREAMS_S: Final = 6.0
@@ -54,7 +54,7 @@ def _report_faults(answers: Answers) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = service.Parser(
+    parser = Parser(
         prog="producer discover",
         description="Find the ONVIF cameras of the network, and print them as lines of a file of "
         "cameras. Asks by multicast on every interface, over IPv4; a router does not pass it on.",

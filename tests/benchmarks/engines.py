@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 from service.metrics import WorkerMetrics
 from tests.benchmarks import machine, options
 from tests.benchmarks.material import released
-from worker.inference.batch import Batcher
+from worker.inference.batcher import Batcher
 from worker.inference.engines import Engine
 from worker.inference.engines.keras import KerasEngine
 from worker.inference.engines.mnn import MnnEngine, open_sessions

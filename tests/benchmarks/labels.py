@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion_streams.emotions import EMOTIONS
-from emotion_streams.events import Box
+from emotion_streams.faces import Box
 from tests.benchmarks import options
 from tests.benchmarks.material import SHARED, YUNET, images
 from training.datasets import AMBIGUOUS, open_data

@@ -1,6 +1,5 @@
 """The measurement of how many cameras a machine holds: its search, its frames, its real run."""
 
-import asyncio
 import json
 import os
 import signal
@@ -41,52 +40,54 @@ HELD = Try(
 )
 
 
-def found_where(holds: Callable[[int], bool], start: int = 1, most: int = 1000) -> Found:
+async def found_where(holds: Callable[[int], bool], start: int = 1, most: int = 1000) -> Found:
     """The result on a machine that holds so many cameras as `holds` says."""
 
     async def measure(cameras: int) -> Try:
         return replace(HELD, cameras=cameras, p99_ms=80 if holds(cameras) else 2000)
 
-    return asyncio.run(search(measure, start, most))
+    return await search(measure, start, most)
 
 
 def tried(found: Found) -> list[int]:
     return [each.cameras for each in found.tries]
 
 
-def test_the_search_doubles_until_it_is_too_much_and_bisects() -> None:
-    found = found_where(lambda cameras: cameras <= 11)
+async def test_the_search_doubles_until_it_is_too_much_and_bisects() -> None:
+    found = await found_where(lambda cameras: cameras <= 11)
     assert tried(found) == [1, 2, 4, 8, 16, 12, 10, 11]
     assert found.best is not None
     assert found.over is not None
     assert (found.best.cameras, found.over.cameras) == (11, 12)
 
 
-def test_the_search_goes_down_where_the_start_is_too_much() -> None:
-    found = found_where(lambda cameras: cameras <= 2, start=16)
+async def test_the_search_goes_down_where_the_start_is_too_much() -> None:
+    found = await found_where(lambda cameras: cameras <= 2, start=16)
     assert tried(found) == [16, 8, 4, 2, 3]
     assert found.best is not None
     assert found.best.cameras == 2
 
 
-def test_a_machine_that_holds_not_even_one_camera_has_no_best_try() -> None:
-    found = found_where(lambda _: False, start=4)
+async def test_a_machine_that_holds_not_even_one_camera_has_no_best_try() -> None:
+    found = await found_where(lambda _: False, start=4)
     assert tried(found) == [4, 2, 1]
     assert found.best is None
     assert found.over is not None
     assert found.over.cameras == 1
 
 
-def test_the_search_tries_no_more_than_the_most() -> None:
-    assert tried(found_where(lambda _: True, start=8, most=20)) == [8, 16, 20]
-    found = found_where(lambda _: True, start=8, most=3)
+async def test_the_search_tries_no_more_than_the_most() -> None:
+    assert tried(await found_where(lambda _: True, start=8, most=20)) == [8, 16, 20]
+    found = await found_where(lambda _: True, start=8, most=3)
     assert tried(found) == [3]
     assert found.over is None
 
 
 @pytest.mark.parametrize("capacity", range(0, 1024, 31))
-def test_the_search_ends_within_its_tries_and_five_percent_of_the_truth(capacity: int) -> None:
-    found = found_where(lambda cameras: cameras <= capacity, start=2)
+async def test_the_search_ends_within_its_tries_and_five_percent_of_the_truth(
+    capacity: int,
+) -> None:
+    found = await found_where(lambda cameras: cameras <= capacity, start=2)
     best = found.best.cameras if found.best else 0
     assert len(found.tries) <= MAX_TRIES
     assert capacity - max(1, 0.06 * capacity) <= best <= capacity

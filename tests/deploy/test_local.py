@@ -22,11 +22,13 @@ import redis
 from deploy import local
 from deploy import status as deploy_status
 from deploy.children import Child
-from deploy.local import camera_name, follow, main, pace
+from deploy.local import follow, main
 from deploy.options import MAX_FPS, build_parser
+from deploy.plan import camera_name, cameras, commands, pace
 from deploy.redis_server import ServerUnavailableError, find_server
 from deploy.status import Status
 from emotion_streams import keys
+from emotion_streams.cancellation import cancel_and_wait
 from producer.settings import CameraOptions
 from tests import samples
 from tests.servers import RedisProcess, eventually, free_port
@@ -91,7 +93,7 @@ def test_a_server_that_refuses_ends_it_with_one_line(capsys: pytest.CaptureFixtu
     assert "hunter2" not in line
 
 
-def test_one_that_will_not_end_takes_no_time_from_the_others(
+async def test_one_that_will_not_end_takes_no_time_from_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The others hear at once that they shall end, and so does the server when they have ended."""
@@ -102,23 +104,18 @@ def test_one_that_will_not_end_takes_no_time_from_the_others(
         "import pathlib, signal, sys, time; p = pathlib.Path(sys.argv[1]).joinpath; {}; "
         "p('started').touch(); [time.sleep(0.05) for _ in range(1200)]"
     )
-
-    async def check() -> None:
-        children = []
-        for name in ("redis", "worker", "stubborn"):
-            (tmp_path / name).mkdir()
-            deaf = "signal.signal(15, signal.SIG_IGN)"
-            code = program.format(deaf if name == "stubborn" else ends)
-            command = [sys.executable, "-c", code, str(tmp_path / name)]
-            children.append(await Child.start(name, command))
-        names = [child.name for child in children]
-        await asyncio.to_thread(
-            eventually, lambda: all((tmp_path / name / "started").exists() for name in names)
-        )
-        await local._end_all(children)
-
-    asyncio.run(check())
-    ended = {name: (tmp_path / name / "ended").exists() for name in ("redis", "worker", "stubborn")}
+    names, children = ("redis", "worker", "stubborn"), []
+    for name in names:
+        (tmp_path / name).mkdir()
+        deaf = "signal.signal(15, signal.SIG_IGN)"
+        code = program.format(deaf if name == "stubborn" else ends)
+        command = [sys.executable, "-c", code, str(tmp_path / name)]
+        children.append(await Child.start(name, command))
+    await asyncio.to_thread(
+        eventually, lambda: all((tmp_path / name / "started").exists() for name in names)
+    )
+    await local.end_all(children)
+    ended = {name: (tmp_path / name / "ended").exists() for name in names}
     assert ended == {"redis": True, "worker": True, "stubborn": False}
 
 
@@ -185,28 +182,25 @@ class TestEnd:
         with RedisProcess() as server:
             yield server
 
-    def _follow(self, url: str, worker: str) -> int:
-        async def run() -> int:
-            producer = await Child.start("producer", ["true"])
-            children = [producer, await Child.start("worker", ["sh", "-c", worker])]
-            try:
-                async with asyncio.timeout(20):
-                    return await follow(url, ["lobby"], children, asyncio.Event(), Status())
-            finally:
-                for child in children:
-                    await child.end(0)
+    async def _follow(self, url: str, worker: str) -> int:
+        producer = await Child.start("producer", ["true"])
+        children = [producer, await Child.start("worker", ["sh", "-c", worker])]
+        try:
+            async with asyncio.timeout(20):
+                return await follow(url, ["lobby"], children, asyncio.Event(), Status())
+        finally:
+            for child in children:
+                await child.end(0)
 
-        return asyncio.run(run())
+    async def test_with_all_of_it_analysed_is_well(self, server: RedisProcess) -> None:
+        assert await self._follow(server.url, "sleep 60") == 0
 
-    def test_with_all_of_it_analysed_is_well(self, server: RedisProcess) -> None:
-        assert self._follow(server.url, "sleep 60") == 0
-
-    def test_with_frames_left_and_nobody_to_analyse_them_is_said(
+    async def test_with_frames_left_and_nobody_to_analyse_them_is_said(
         self, server: RedisProcess, capsys: pytest.CaptureFixture[str]
     ) -> None:
         with redis.Redis(unix_socket_path=str(server.socket)) as client:
             client.xadd(keys.frames("lobby"), {"frame": b"x"})
-        assert self._follow(server.url, "sleep 0.5; echo out of memory >&2; exit 3") == 1
+        assert await self._follow(server.url, "sleep 0.5; echo out of memory >&2; exit 3") == 1
         assert capsys.readouterr().out == "worker exited (exit code 3):\n  out of memory\n"
 
 
@@ -223,7 +217,7 @@ class TestEnd:
 def test_cameras_are_named_or_added(
     source: str, named: list[str], expected: dict[str, str]
 ) -> None:
-    assert local.cameras(source, named) == expected
+    assert cameras(source, named) == expected
 
 
 @pytest.mark.parametrize("named", [["a", "b"], ["a=0", "a=1"], ["a", "a=1"]])
@@ -240,7 +234,7 @@ def test_options_reach_the_processes_that_know_them_and_sources_stay_off_command
     arguments = build_parser(None).parse_args(
         ["--model", "simpnet-v2-32", "--loop", "--blur-faces", "--fps", "5", "--sinks", "s.yaml"]
     )
-    started = list(local.commands(arguments, {"a": "rtsp://u:p@h/", "b": "demo"}, 8080))
+    started = list(commands(arguments, {"a": "rtsp://u:p@h/", "b": "demo"}, 8080))
     worker, first, second, gateway, sinks = (" ".join(command) for command, _ in started)
     assert "--model simpnet-v2-32" in worker
     assert "--camera a --fps 5 --loop true" in first
@@ -378,7 +372,7 @@ class Terminal:
         os.close(self._master)
 
 
-def shown_on_a_terminal(
+async def shown_on_a_terminal(
     monkeypatch: pytest.MonkeyPatch, columns: int, act: Callable[[Status], None]
 ) -> str:
     """What the status writes on a terminal of that width: a tick, then what `act` does."""
@@ -388,13 +382,9 @@ def shown_on_a_terminal(
         monkeypatch.setattr(sys, "stderr", terminal)
         monkeypatch.setattr(deploy_status, "STATUS_S", 0.01)
         status = Status("http://127.0.0.1:8080/")
-
-        async def tick() -> None:
-            ticking = asyncio.create_task(status.tick())
-            await asyncio.sleep(0.05)
-            ticking.cancel()
-
-        asyncio.run(tick())
+        ticking = asyncio.create_task(status.tick())
+        await asyncio.sleep(0.05)
+        await cancel_and_wait(ticking)
         act(status)
     shown = b""
     try:
@@ -406,18 +396,20 @@ def shown_on_a_terminal(
     return shown.decode()
 
 
-def test_the_status_line_begins_with_the_page_and_fits_the_terminal(
+async def test_the_status_line_begins_with_the_page_and_fits_the_terminal(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    shown = shown_on_a_terminal(monkeypatch, 30, lambda _: None)
+    shown = await shown_on_a_terminal(monkeypatch, 30, lambda _: None)
     lines = re.split(r"\r\x1b\[K", shown)
     assert lines[1] == "http://127.0.0.1:8080/  waiti"
 
 
-def test_a_warning_stands_on_a_line_of_its_own_without_terminal_controls(
+async def test_a_warning_stands_on_a_line_of_its_own_without_terminal_controls(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    shown = shown_on_a_terminal(monkeypatch, 80, lambda status: status.say("producer: \x1b[2Jdown"))
+    shown = await shown_on_a_terminal(
+        monkeypatch, 80, lambda status: status.say("producer: \x1b[2Jdown")
+    )
     assert shown.endswith("Ctrl-C stops\r\x1b[Kproducer: \\x1b[2Jdown\r\n")
 
 

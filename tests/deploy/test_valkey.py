@@ -59,12 +59,12 @@ class TestRealProcesses:
             refused = [entry for entry in admin.acl_log() if str(entry["username"]) in ours]
         assert refused == []
 
-    def test_a_subscriber_gets_events_and_sees_the_cameras(
+    async def test_a_subscriber_gets_events_and_sees_the_cameras(
         self, valkey: Valkey, fleet: dict[str, Process], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         _become("subscriber", monkeypatch)
-        assert asyncio.run(_first_event(valkey.url)).camera == CAMERA
-        (camera,) = asyncio.run(_cameras(valkey.url))
+        assert (await _first_event(valkey.url)).camera == CAMERA
+        (camera,) = await _cameras(valkey.url)
         assert camera.camera == CAMERA
         assert camera.owner is not None
 
@@ -112,14 +112,14 @@ class TestRealProcesses:
             with pytest.raises(urllib.error.HTTPError, match="403"):
                 urllib.request.urlopen(rebound, timeout=5)
 
-    def test_an_operator_reads_the_ledger_and_a_subscriber_does_not(
+    async def test_an_operator_reads_the_ledger_and_a_subscriber_does_not(
         self, valkey: Valkey, fleet: dict[str, Process], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         _become("operator", monkeypatch)
-        assert asyncio.run(_ledger(valkey.url)).analysed > 0
+        assert (await _ledger(valkey.url)).analysed > 0
         _become("subscriber", monkeypatch)
         with pytest.raises(NoPermissionError):
-            asyncio.run(_ledger(valkey.url))
+            await _ledger(valkey.url)
 
 
 def _become(role: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -423,7 +423,7 @@ class TestCluster:
                 eventually(lambda: admin.execute_command("CLUSTER INFO")["cluster_state"] == "ok")
             yield f"redis+cluster://127.0.0.1:{port}"
 
-    def test_processes_work_on_it_under_their_roles(
+    async def test_processes_work_on_it_under_their_roles(
         self, url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         _become("producer", monkeypatch)
@@ -436,7 +436,7 @@ class TestCluster:
             names = keys.camera_keys(CAMERA)
             assert worker.register_script(script)(keys=names, args=["me", 5000, 60_000]) == 1
         _become("subscriber", monkeypatch)
-        (camera,) = asyncio.run(_cameras(url))
+        (camera,) = await _cameras(url)
         assert (camera.owner, camera.backlog) == ("me", 1)
 
 
@@ -480,16 +480,16 @@ class TestTls:
         with Valkey("--tls-port", str(port), server=server, environ=conf) as valkey:
             yield valkey
 
-    def test_serves_rediss_to_who_trusts_its_authority_and_nobody_else(
+    async def test_serves_rediss_to_who_trusts_its_authority_and_nobody_else(
         self, certificates: Path, tmp_path: Path
     ) -> None:
         port = free_port()
         secrets = f"subscriber:{password('subscriber').replace(' ', '%20')}"
         with self._serve(certificates, tmp_path, port):
             url = f"rediss://{secrets}@localhost:{port}"
-            assert asyncio.run(_cameras(f"{url}?ssl_ca_certs={certificates / 'ca.crt'}")) == []
+            assert await _cameras(f"{url}?ssl_ca_certs={certificates / 'ca.crt'}") == []
             with pytest.raises((redis.exceptions.ConnectionError, ssl.SSLError)) as refusal:
-                asyncio.run(_cameras(url))
+                await _cameras(url)
             assert "CERTIFICATE_VERIFY_FAILED" in str(refusal.value)
             with (
                 redis.Redis(port=port, retry=NEVER) as plain,

@@ -17,7 +17,7 @@ def test_delays_grow_to_the_cap_and_never_beyond() -> None:
     assert all(0.5 <= delay <= 1.0 for delay in first[5:])
 
 
-def test_step_is_retried_until_it_succeeds_and_each_failure_is_reported() -> None:
+async def test_step_is_retried_until_it_succeeds_and_each_failure_is_reported() -> None:
     outcomes: Iterator[Exception | str] = iter(
         [OSError("refused"), redis.TimeoutError("late"), "done"]
     )
@@ -29,33 +29,30 @@ def test_step_is_retried_until_it_succeeds_and_each_failure_is_reported() -> Non
             raise outcome
         return outcome
 
-    assert asyncio.run(retry_forever(step, lambda error: told.append(str(error)))) == "done"
+    assert await retry_forever(step, lambda error: told.append(str(error))) == "done"
     assert told == ["refused", "late"]
 
 
-def test_error_that_is_not_from_redis_is_raised() -> None:
+async def test_error_that_is_not_from_redis_is_raised() -> None:
     async def step() -> None:
         raise KeyError("a fault of ours")
 
     with pytest.raises(KeyError):
-        asyncio.run(retry_forever(step))
+        await retry_forever(step)
 
 
-def test_cancellation_that_the_step_swallows_ends_the_retries() -> None:
+async def test_cancellation_that_the_step_swallows_ends_the_retries() -> None:
     async def step() -> None:
         try:
             await asyncio.sleep(60)
         except asyncio.CancelledError:
             return
 
-    async def check() -> None:
-        task = asyncio.create_task(retry_forever(step))
-        await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    asyncio.run(check())
+    task = asyncio.create_task(retry_forever(step))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
 
 
 def test_attempts_in_a_thread_end_when_stopped() -> None:

@@ -1,6 +1,5 @@
 """The registry of cameras, and what is told of each."""
 
-import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -10,29 +9,24 @@ from emotion_streams import CameraStatus, cameras, connect_async, keys, list_cam
 from emotion_streams.cameras import registered
 
 
-def statuses(redis_url: str) -> dict[str, CameraStatus]:
-    async def read() -> list[CameraStatus]:
-        async with connect_async(redis_url) as client:
-            return await list_cameras(client)
-
-    return {status.camera: status for status in asyncio.run(read())}
+async def statuses(redis_url: str) -> dict[str, CameraStatus]:
+    async with connect_async(redis_url) as client:
+        return {status.camera: status for status in await list_cameras(client)}
 
 
-def test_names_that_no_camera_can_have_are_left_out(client: redis.Redis, redis_url: str) -> None:
+async def test_names_that_no_camera_can_have_are_left_out(
+    client: redis.Redis, redis_url: str
+) -> None:
     client.zadd(keys.CAMERAS, {b"lobby": 2, b"door": 1, b"\xff": 1, b"": 1, b"a}b": 1})
-
-    async def read() -> dict[str, float]:
-        async with connect_async(redis_url) as connection:
-            return await registered(connection)
-
-    assert asyncio.run(read()) == {"door": 1, "lobby": 2}
-    assert list(statuses(redis_url)) == ["door", "lobby"]
+    async with connect_async(redis_url) as connection:
+        assert await registered(connection) == {"door": 1, "lobby": 2}
+    assert list(await statuses(redis_url)) == ["door", "lobby"]
 
 
 @pytest.mark.parametrize(
     ("field", "value"), [("fps", "x"), ("fps", "nan"), ("width", "wide"), ("error", b"\xff")]
 )
-def test_a_camera_that_cannot_be_read_is_gone_and_the_others_are_as_they_are(
+async def test_a_camera_that_cannot_be_read_is_gone_and_the_others_are_as_they_are(
     client: redis.Redis, redis_url: str, field: str, value: str | bytes
 ) -> None:
     seconds, _ = client.time()
@@ -40,50 +34,50 @@ def test_a_camera_that_cannot_be_read_is_gone_and_the_others_are_as_they_are(
     client.hset(keys.camera_info("bad"), mapping={"state": "up", field: value})
     client.hset(keys.camera_info("good"), mapping={"state": "up", "fps": 5})
     client.xadd(keys.frames("bad"), {"frame": b""})
-    found = statuses(redis_url)
+    found = await statuses(redis_url)
     assert (found["good"].state, found["good"].fps, found["good"].error) == ("up", 5, "")
     assert (found["bad"].state, found["bad"].backlog) == ("gone", 1)
     assert "camera:{bad}" in found["bad"].error
     assert "cannot be read" in found["bad"].error
 
 
-def test_a_lease_that_cannot_be_read_is_told_in_the_same_way(
+async def test_a_lease_that_cannot_be_read_is_told_in_the_same_way(
     client: redis.Redis, redis_url: str
 ) -> None:
     client.zadd(keys.CAMERAS, {"bad": 1})
     client.hset(keys.lease("bad"), "expires_ms", "soon")
-    assert "lease:{bad}" in statuses(redis_url)["bad"].error
+    assert "lease:{bad}" in (await statuses(redis_url))["bad"].error
 
 
 @pytest.mark.parametrize("key", [keys.camera_info, keys.lease, keys.frames])
-def test_a_key_of_another_type_hides_no_other_camera(
+async def test_a_key_of_another_type_hides_no_other_camera(
     client: redis.Redis, redis_url: str, key: Callable[[str], str]
 ) -> None:
     seconds, _ = client.time()
     client.zadd(keys.CAMERAS, {"bad": seconds * 1000, "good": seconds * 1000})
     client.hset(keys.camera_info("good"), mapping={"state": "up"})
     client.set(key("bad"), "of a foreign type")
-    found = statuses(redis_url)
+    found = await statuses(redis_url)
     assert found["good"].state == "up"
     assert found["bad"].state == "gone"
     assert key("bad") in found["bad"].error
 
 
-def test_a_date_in_the_future_is_not_believed(client: redis.Redis, redis_url: str) -> None:
+async def test_a_date_in_the_future_is_not_believed(client: redis.Redis, redis_url: str) -> None:
     seconds, _ = client.time()
     client.zadd(keys.CAMERAS, {"future": (seconds + 3600) * 1000, "now": seconds * 1000})
     client.zadd(keys.CAMERAS, {"never": "+inf"})
-    found = statuses(redis_url)
+    found = await statuses(redis_url)
     assert {name: found[name].state for name in found} == {
         "future": "gone", "never": "gone", "now": "up",
     }  # fmt: skip
 
 
-def test_of_too_many_cameras_those_heard_last_are_read(
+async def test_of_too_many_cameras_those_heard_last_are_read(
     client: redis.Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cameras, "MAX_CAMERAS", 3)
     seconds, _ = client.time()
     client.zadd(keys.CAMERAS, {f"cam{n}": (seconds - n) * 1000 for n in range(6)})
     client.zadd(keys.CAMERAS, {f"future{n}": (seconds + 3600) * 1000 for n in range(6)})
-    assert list(statuses(redis_url)) == ["cam0", "cam1", "cam2"]
+    assert list(await statuses(redis_url)) == ["cam0", "cam1", "cam2"]

@@ -11,24 +11,21 @@ from emotion_streams.cancellation import cancel_and_wait, check_cancelled, creat
 from tests import samples
 
 
-def test_lost_cancellation_is_raised_by_check_cancelled() -> None:
+async def test_lost_cancellation_is_raised_by_check_cancelled() -> None:
     async def lose_one() -> None:
         try:
             await asyncio.sleep(60)
         except asyncio.CancelledError:
             check_cancelled()
 
-    async def check() -> None:
-        task = asyncio.create_task(lose_one())
-        await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    asyncio.run(check())
+    task = asyncio.create_task(lose_one())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
 
 
-def test_cancel_and_wait_repeats_a_cancellation_that_is_lost() -> None:
+async def test_cancel_and_wait_repeats_a_cancellation_that_is_lost() -> None:
     async def lose_two() -> None:
         for _ in range(2):
             try:
@@ -37,17 +34,14 @@ def test_cancel_and_wait_repeats_a_cancellation_that_is_lost() -> None:
                 continue
         await asyncio.sleep(60)
 
-    async def check() -> None:
-        task = asyncio.create_task(lose_two())
-        await asyncio.sleep(0)
-        async with asyncio.timeout(10):
-            await cancel_and_wait(task, repeat_s=0.01)
-        assert task.cancelled()
-
-    asyncio.run(check())
+    task = asyncio.create_task(lose_two())
+    await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await cancel_and_wait(task, repeat_s=0.01)
+    assert task.cancelled()
 
 
-def test_cancel_and_wait_lets_a_clean_up_finish() -> None:
+async def test_cancel_and_wait_lets_a_clean_up_finish() -> None:
     cleaned_up = []
 
     async def clean_up_slowly() -> None:
@@ -57,65 +51,52 @@ def test_cancel_and_wait_lets_a_clean_up_finish() -> None:
             await asyncio.sleep(0.2)
             cleaned_up.append(True)
 
-    async def check() -> None:
-        task = asyncio.create_task(clean_up_slowly())
-        await asyncio.sleep(0)
-        await cancel_and_wait(task, repeat_s=10)
-
-    asyncio.run(check())
+    task = asyncio.create_task(clean_up_slowly())
+    await asyncio.sleep(0)
+    await cancel_and_wait(task, repeat_s=10)
     assert cleaned_up == [True]
 
 
 @pytest.mark.filterwarnings("error")
-def test_cancel_and_wait_drops_errors_and_accepts_tasks_that_have_ended() -> None:
+async def test_cancel_and_wait_drops_errors_and_accepts_tasks_that_have_ended() -> None:
     async def fail() -> None:
         raise ValueError("dropped")
 
-    async def check() -> None:
-        failed, done = asyncio.create_task(fail()), asyncio.create_task(asyncio.sleep(0))
-        await asyncio.wait([failed, done])
-        await cancel_and_wait(failed, done)
-        await cancel_and_wait()
-
-    asyncio.run(check())
+    failed, done = asyncio.create_task(fail()), asyncio.create_task(asyncio.sleep(0))
+    await asyncio.wait([failed, done])
+    await cancel_and_wait(failed, done)
+    await cancel_and_wait()
     gc.collect()
 
 
-def test_a_subscription_closed_at_any_moment_ends_at_once(
+async def test_a_subscription_closed_at_any_moment_ends_at_once(
     client: redis.Redis, redis_url: str
 ) -> None:
     client.xadd(keys.emotions("lobby"), {"event": samples.event("lobby", "1-0").pack()}, id="1-0")
-
-    async def check() -> None:
-        for _ in range(30):
-            events = subscribe_async(redis_url, "lobby", after="start")
-            await anext(events)
-            await asyncio.wait_for(events.aclose(), 5)
-
-    asyncio.run(check())
+    for _ in range(30):
+        events = subscribe_async(redis_url, "lobby", after="start")
+        await anext(events)
+        await asyncio.wait_for(events.aclose(), 5)
 
 
 @pytest.mark.filterwarnings("error")
-def test_group_that_is_ending_leaves_no_coroutine_behind() -> None:
+async def test_group_that_is_ending_leaves_no_coroutine_behind() -> None:
     async def work() -> None:
         raise AssertionError("never started")
 
     async def fail() -> None:
         raise ValueError("the group ends")
 
-    async def main() -> None:
-        ended_late = False
-        with pytest.RaisesGroup(ValueError):
-            async with asyncio.TaskGroup() as group:
-                group.create_task(fail())
-                try:
-                    await asyncio.sleep(60)
-                except asyncio.CancelledError:  # lost, as redis-py may lose it
-                    with pytest.raises(asyncio.CancelledError):
-                        create_task(group, work())
-                    ended_late = True
-                    raise
-        assert ended_late
-
-    asyncio.run(main())
+    ended_late = False
+    with pytest.RaisesGroup(ValueError):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fail())
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:  # lost, as redis-py may lose it
+                with pytest.raises(asyncio.CancelledError):
+                    create_task(group, work())
+                ended_late = True
+                raise
+    assert ended_late
     gc.collect()

@@ -35,30 +35,22 @@ def test_the_client_reads_events_cameras_and_ledgers(client: redis.Redis, redis_
         assert streams.ledger("lobby").analysed == 2
 
 
-def test_the_asyncio_client_reads_the_same(client: redis.Redis, redis_url: str) -> None:
+async def test_the_asyncio_client_reads_the_same(client: redis.Redis, redis_url: str) -> None:
     publish(client, "1-0")
-
-    async def check() -> None:
-        async with AsyncClient(redis_url) as streams:
-            async with aclosing(streams.subscribe(after="start")) as events:
-                assert (await anext(events)).frame_id == "1-0"
-            assert [status.camera for status in await streams.cameras()] == ["lobby"]
-            assert (await streams.ledger("lobby")).events == 1
-
-    asyncio.run(check())
+    async with AsyncClient(redis_url) as streams:
+        async with aclosing(streams.subscribe(after="start")) as events:
+            assert (await anext(events)).frame_id == "1-0"
+        assert [status.camera for status in await streams.cameras()] == ["lobby"]
+        assert (await streams.ledger("lobby")).events == 1
 
 
-def test_the_client_works_beside_a_running_event_loop_as_in_a_notebook(
+async def test_the_client_works_beside_a_running_event_loop_as_in_a_notebook(
     client: redis.Redis, redis_url: str
 ) -> None:
     publish(client, "1-0")
-
-    async def cell() -> None:
-        with Client(redis_url) as streams:
-            assert next(streams.subscribe(after="start")).frame_id == "1-0"
-            assert streams.ledger("lobby").events == 1
-
-    asyncio.run(cell())
+    with Client(redis_url) as streams:
+        assert next(streams.subscribe(after="start")).frame_id == "1-0"
+        assert streams.ledger("lobby").events == 1
 
 
 def test_a_closed_client_leaves_no_thread_and_no_connection(
@@ -81,18 +73,16 @@ def test_a_client_works_again_when_its_server_is_back() -> None:
         assert streams.cameras() == []
 
 
-def test_a_cancelled_subscription_leaves_no_task_behind(redis_url: str) -> None:
-    async def check() -> None:
-        async with AsyncClient(redis_url) as streams:
-            waiting = asyncio.ensure_future(anext(streams.subscribe()))
-            for _ in range(3):  # steps of the loop: `waiting` starts the reader, and waits for it
-                await asyncio.sleep(0)
-            assert len(asyncio.all_tasks()) == 4  # this one, `waiting`, the reader, the queue's
-            waiting.cancel()
-            await asyncio.gather(waiting, return_exceptions=True)
-            assert asyncio.all_tasks() == {asyncio.current_task()}
-
-    asyncio.run(check())
+async def test_a_cancelled_subscription_leaves_no_task_behind(redis_url: str) -> None:
+    async with AsyncClient(redis_url) as streams:
+        before = asyncio.all_tasks()
+        waiting = asyncio.ensure_future(anext(streams.subscribe()))
+        for _ in range(3):  # steps of the loop: `waiting` starts the reader, and waits for it
+            await asyncio.sleep(0)
+        assert len(asyncio.all_tasks() - before) == 3  # `waiting`, the reader, the queue's
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert asyncio.all_tasks() == before
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])

@@ -1,6 +1,5 @@
 """Redis URLs."""
 
-import asyncio
 import subprocess
 import time
 from collections.abc import Iterator
@@ -224,7 +223,7 @@ def _answers(client: redis.Redis) -> bool:
 
 
 @pytest.mark.parametrize("where", ["the environment", "the URL"])
-def test_sentinels_may_have_a_password_of_their_own(
+async def test_sentinels_may_have_a_password_of_their_own(
     sentinel: str, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"redis+sentinel://{sentinel}/cameras"
@@ -232,26 +231,20 @@ def test_sentinels_may_have_a_password_of_their_own(
         url += "?sentinel_password=watchers"
     else:
         monkeypatch.setenv("EMOTION_REDIS_SENTINEL_PASSWORD", "watchers\n")
-
-    async def ping() -> bool:
-        async with connect_async(url) as client:
-            return bool(await client.ping())
-
-    assert asyncio.run(ping())
+    async with connect_async(url) as client_async:
+        assert await client_async.ping()
     with connect(url) as client:
         assert client.ping()
 
 
 @pytest.mark.parametrize("password", ["", "?sentinel_password=wrong-pw"])
-def test_a_sentinel_that_refuses_is_named_with_its_reason(sentinel: str, password: str) -> None:
+async def test_a_sentinel_that_refuses_is_named_with_its_reason(
+    sentinel: str, password: str
+) -> None:
     url = f"redis+sentinel://{sentinel}/cameras{password}"
-
-    async def ping() -> None:
-        async with connect_async(url) as client:
-            await client.ping()
-
-    with pytest.raises(redis.exceptions.ConnectionError) as failed:
-        asyncio.run(ping())
+    async with connect_async(url) as client_async:
+        with pytest.raises(redis.exceptions.ConnectionError) as failed:
+            await client_async.ping()
     with connect(url) as client, pytest.raises(redis.exceptions.ConnectionError) as as_well:
         client.ping()
     for caught in (failed, as_well):

@@ -58,21 +58,17 @@ def test_after_an_entry_id_resumes_behind_it(client: redis.Redis, redis_url: str
     assert ids(subscribe_episodes(redis_url, "lobby", after="1-0"), 2) == ["2-0", "3-0"]
 
 
-def test_all_cameras_include_one_that_is_attached_later(
+async def test_all_cameras_include_one_that_is_attached_later(
     client: redis.Redis, redis_url: str
 ) -> None:
     write_episodes(client, "1-0", camera="lobby")
-
-    async def check() -> None:
-        async with (
-            asyncio.timeout(15),
-            aclosing(subscribe_episodes_async(redis_url, after="start")) as episodes,
-        ):
-            assert (await anext(episodes)).camera == "lobby"
-            write_episodes(client, "5-0", camera="door")
-            assert (await anext(episodes)).camera == "door"
-
-    asyncio.run(check())
+    async with (
+        asyncio.timeout(15),
+        aclosing(subscribe_episodes_async(redis_url, after="start")) as episodes,
+    ):
+        assert (await anext(episodes)).camera == "lobby"
+        write_episodes(client, "5-0", camera="door")
+        assert (await anext(episodes)).camera == "door"
 
 
 def test_an_entry_that_is_no_record_of_the_camera_is_skipped(
@@ -86,22 +82,18 @@ def test_an_entry_that_is_no_record_of_the_camera_is_skipped(
     assert ids(subscribe_episodes(redis_url, "lobby", after="start"), 1) == ["4-0"]
 
 
-def test_a_subscription_survives_a_restart_of_redis() -> None:
+async def test_a_subscription_survives_a_restart_of_redis() -> None:
     with RedisProcess(port=free_port()) as server, redis.Redis(port=server.port) as client:
         write_episodes(client, "1-0")
-
-        async def check() -> None:
-            async with (
-                asyncio.timeout(15),
-                aclosing(subscribe_episodes_async(server.url, "lobby", after="start")) as episodes,
-            ):
-                assert (await anext(episodes)).entry_id == "1-0"
-                server.kill()
-                await asyncio.to_thread(server.restart)
-                write_episodes(client, "1-0", "2-0")  # the server came back empty
-                assert (await anext(episodes)).entry_id == "2-0"
-
-        asyncio.run(check())
+        async with (
+            asyncio.timeout(15),
+            aclosing(subscribe_episodes_async(server.url, "lobby", after="start")) as episodes,
+        ):
+            assert (await anext(episodes)).entry_id == "1-0"
+            server.kill()
+            await asyncio.to_thread(server.restart)
+            write_episodes(client, "1-0", "2-0")  # the server came back empty
+            assert (await anext(episodes)).entry_id == "2-0"
 
 
 def test_episodes_and_minutes_are_read_from_a_cluster() -> None:
@@ -211,30 +203,22 @@ def test_a_wrong_url_camera_or_time_is_an_error_in_the_call_of_a_range(
             call(url, "lobby", None, time)
 
 
-def test_both_clients_read_episodes_and_minutes(client: redis.Redis, redis_url: str) -> None:
+async def test_both_clients_read_episodes_and_minutes(client: redis.Redis, redis_url: str) -> None:
     write_episodes(client, "1-0")
     write_minutes(client, *day(minutes=2))
-
-    async def check() -> None:
-        async with AsyncClient(redis_url) as streams:
-            async with aclosing(streams.subscribe_episodes(after="start")) as episodes:
-                assert (await anext(episodes)).entry_id == "1-0"
-            assert [each.entry_id async for each in streams.read_episodes("lobby")] == ["1-0"]
-            assert [each async for each in streams.read_minutes("lobby")] == day(minutes=2)
-
-    asyncio.run(check())
-    with Client(redis_url) as streams:
-        assert ids(streams.subscribe_episodes("lobby", after="start"), 1) == ["1-0"]
-        assert ids(streams.read_episodes("lobby", 0, 10), 5) == ["1-0"]
-        assert list(streams.read_minutes("lobby")) == day(minutes=2)
+    async with AsyncClient(redis_url) as streams:
+        async with aclosing(streams.subscribe_episodes(after="start")) as episodes:
+            assert (await anext(episodes)).entry_id == "1-0"
+        assert [each.entry_id async for each in streams.read_episodes("lobby")] == ["1-0"]
+        assert [each async for each in streams.read_minutes("lobby")] == day(minutes=2)
+    with Client(redis_url) as blocking:
+        assert ids(blocking.subscribe_episodes("lobby", after="start"), 1) == ["1-0"]
+        assert ids(blocking.read_episodes("lobby", 0, 10), 5) == ["1-0"]
+        assert list(blocking.read_minutes("lobby")) == day(minutes=2)
 
 
-def test_a_range_is_read_beside_a_running_event_loop_as_in_a_notebook(
+async def test_a_range_is_read_beside_a_running_event_loop_as_in_a_notebook(
     client: redis.Redis, redis_url: str
 ) -> None:
     write_minutes(client, *day(minutes=3))
-
-    async def cell() -> int:
-        return len(list(read_minutes(redis_url, "lobby")))
-
-    assert asyncio.run(cell()) == 3
+    assert len(list(read_minutes(redis_url, "lobby"))) == 3

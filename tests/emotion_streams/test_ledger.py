@@ -1,6 +1,5 @@
 """What became of every frame, read in one step."""
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -14,15 +13,9 @@ CAMERA = "lobby"
 FRAMES = keys.frames(CAMERA)
 
 
-def read(url: str, camera: str = CAMERA) -> Ledger:
-    async def main() -> Ledger:
-        client = connect_async(url)
-        try:
-            return await read_ledger(client, camera)
-        finally:
-            await client.aclose()
-
-    return asyncio.run(main())
+async def read(url: str) -> Ledger:
+    async with connect_async(url) as client:
+        return await read_ledger(client, CAMERA)
 
 
 def store(client: redis.Redis, *numbers: int, kept: int | None = None) -> None:
@@ -35,40 +28,40 @@ def account(**counts: int) -> Ledger:
     return Ledger(CAMERA, **{**dict.fromkeys(names, 0), **counts})
 
 
-def test_a_camera_never_seen_has_an_empty_account(redis_url: str) -> None:
-    ledger = read(redis_url)
+async def test_a_camera_never_seen_has_an_empty_account(redis_url: str) -> None:
+    ledger = await read(redis_url)
     assert ledger == account()
     assert ledger.balanced
 
 
-def test_frames_nobody_asked_for_yet_are_queued(redis_url: str, client: redis.Redis) -> None:
+async def test_frames_nobody_asked_for_yet_are_queued(redis_url: str, client: redis.Redis) -> None:
     store(client, 1, 2, 3)
-    assert read(redis_url) == account(added=3, queued=3)
+    assert await read(redis_url) == account(added=3, queued=3)
 
 
-def test_frames_trimmed_before_anyone_read_them_are_dropped(
+async def test_frames_trimmed_before_anyone_read_them_are_dropped(
     redis_url: str, client: redis.Redis
 ) -> None:
     store(client, *range(1, 11), kept=4)
-    ledger = read(redis_url)
+    ledger = await read(redis_url)
     assert (ledger.queued, ledger.trimmed) == (4, 6)
 
 
-def test_frames_trimmed_while_a_worker_has_them_stay_in_flight(
+async def test_frames_trimmed_while_a_worker_has_them_stay_in_flight(
     redis_url: str, client: redis.Redis
 ) -> None:
     store(client, 1, 2)
     client.xgroup_create(FRAMES, keys.GROUP, "0")
     client.xreadgroup(keys.GROUP, "me", {FRAMES: ">"})
     store(client, 3, 4, 5, kept=2)
-    ledger = read(redis_url)
+    ledger = await read(redis_url)
     assert (ledger.in_flight, ledger.queued, ledger.trimmed) == (2, 2, 1)
 
 
-def test_each_outcome_is_counted(redis_url: str, client: redis.Redis) -> None:
+async def test_each_outcome_is_counted(redis_url: str, client: redis.Redis) -> None:
     counts: dict[Any, Any] = {outcome.value: n for n, outcome in enumerate(Outcome, 1)}
     client.hset(keys.ledger(CAMERA), mapping=counts)
-    ledger = read(redis_url)
+    ledger = await read(redis_url)
     assert {name: getattr(ledger, name) for name in counts} == counts
 
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from itertools import islice
 
 import pytest
@@ -57,121 +57,93 @@ def test_an_event_that_names_another_camera_or_id_than_its_entry_is_passed_over(
     events.close()
 
 
-def test_after_an_id_resumes_behind_it(client: redis.Redis, redis_url: str) -> None:
+async def test_after_an_id_resumes_behind_it(client: redis.Redis, redis_url: str) -> None:
     publish(client, "1-0", "2-0", "3-0")
-
-    async def check() -> None:
-        async with aclosing(subscribe_async(redis_url, "lobby", after="1-0")) as events:
-            assert await take(events, 2) == ["2-0", "3-0"]
-
-    asyncio.run(check())
+    async with aclosing(subscribe_async(redis_url, "lobby", after="1-0")) as events:
+        assert await take(events, 2) == ["2-0", "3-0"]
 
 
-def test_from_now_leaves_out_what_stands_already(client: redis.Redis, redis_url: str) -> None:
+async def test_from_now_leaves_out_what_stands_already(client: redis.Redis, redis_url: str) -> None:
     publish(client, "1-0")
-
-    async def check() -> None:
-        async with aclosing(subscribe_async(redis_url, "lobby")) as events:
-            first = asyncio.ensure_future(take(events, 1))
-            number = 1
-            # Whenever the subscription has begun, the next event is its first.
-            while not first.done():
-                number += 1
-                publish(client, f"{number}-0")
-                await asyncio.sleep(0.05)
-            assert first.result() != ["1-0"]
-
-    asyncio.run(check())
+    async with aclosing(subscribe_async(redis_url, "lobby")) as events:
+        first = asyncio.ensure_future(take(events, 1))
+        number = 1
+        # Whenever the subscription has begun, the next event is its first.
+        while not first.done():
+            number += 1
+            publish(client, f"{number}-0")
+            await asyncio.sleep(0.05)
+        assert first.result() != ["1-0"]
 
 
-def test_all_cameras_include_one_that_is_attached_later(
+async def test_all_cameras_include_one_that_is_attached_later(
     client: redis.Redis, redis_url: str
 ) -> None:
     publish(client, "1-0", camera="lobby")
-
-    async def check() -> None:
-        async with aclosing(subscribe_async(redis_url, after="start")) as events:
-            assert await take(events, 1) == ["1-0"]
-            publish(client, "5-0", camera="door")
-            assert await take(events, 1) == ["5-0"]
-
-    asyncio.run(check())
+    async with aclosing(subscribe_async(redis_url, after="start")) as events:
+        assert await take(events, 1) == ["1-0"]
+        publish(client, "5-0", camera="door")
+        assert await take(events, 1) == ["5-0"]
 
 
-def test_names_that_no_camera_can_have_end_no_subscription_to_all(
+async def test_names_that_no_camera_can_have_end_no_subscription_to_all(
     client: redis.Redis, redis_url: str
 ) -> None:
     client.zadd(keys.CAMERAS, {b"\xff": 1, b"": 1, b"a}b": 1})
     publish(client, "1-0")
-
-    async def check() -> None:
-        async with aclosing(subscribe_async(redis_url, after="start")) as events:
-            assert await take(events, 1) == ["1-0"]
-
-    asyncio.run(check())
+    async with aclosing(subscribe_async(redis_url, after="start")) as events:
+        assert await take(events, 1) == ["1-0"]
 
 
 @pytest.mark.parametrize(("with_its_events", "again"), [(True, "1-0"), (False, "6-0")])
-def test_a_removed_camera_is_forgotten_once_its_events_are_gone(
+async def test_a_removed_camera_is_forgotten_once_its_events_are_gone(
     client: redis.Redis, redis_url: str, with_its_events: bool, again: str
 ) -> None:
     """One that comes back begins anew if they are, and repeats none of them if they are not."""
     publish(client, "5-0", camera="lobby")
-
-    async def check() -> None:
-        async with aclosing(subscribe_async(redis_url, after="start")) as events:
-            assert await take(events, 1) == ["5-0"]
-            client.zrem(keys.CAMERAS, "lobby")
-            if with_its_events:
-                client.delete(keys.emotions("lobby"))
-            # The second is read after the registry was: that happens between any two reads.
-            for other in ("7-0", "8-0"):
-                publish(client, other, camera="door")
-                assert await take(events, 1) == [other]
-            publish(client, again, camera="lobby")
-            assert await take(events, 1) == [again]
-
-    asyncio.run(check())
+    async with aclosing(subscribe_async(redis_url, after="start")) as events:
+        assert await take(events, 1) == ["5-0"]
+        client.zrem(keys.CAMERAS, "lobby")
+        if with_its_events:
+            client.delete(keys.emotions("lobby"))
+        # The second is read after the registry was: that happens between any two reads.
+        for other in ("7-0", "8-0"):
+            publish(client, other, camera="door")
+            assert await take(events, 1) == [other]
+        publish(client, again, camera="lobby")
+        assert await take(events, 1) == [again]
 
 
-def test_a_mapping_gives_each_camera_its_own_place(client: redis.Redis, redis_url: str) -> None:
+async def test_a_mapping_gives_each_camera_its_own_place(
+    client: redis.Redis, redis_url: str
+) -> None:
     publish(client, "1-0", "2-0", camera="lobby")
     publish(client, "3-0", camera="door")
-
-    async def check() -> None:
-        async with aclosing(
-            subscribe_async(redis_url, ["lobby", "door"], after={"lobby": "1-0"})
-        ) as events:
-            assert sorted(await take(events, 2)) == ["2-0", "3-0"]
-
-    asyncio.run(check())
+    async with aclosing(
+        subscribe_async(redis_url, ["lobby", "door"], after={"lobby": "1-0"})
+    ) as events:
+        assert sorted(await take(events, 2)) == ["2-0", "3-0"]
 
 
-def test_an_entry_that_is_no_event_is_passed_over(client: redis.Redis, redis_url: str) -> None:
+async def test_an_entry_that_is_no_event_is_passed_over(
+    client: redis.Redis, redis_url: str
+) -> None:
     client.xadd(keys.emotions("lobby"), {"event": b"\xc1"}, id="1-0")
     client.xadd(keys.emotions("lobby"), {"other": b"x"}, id="2-0")
     publish(client, "3-0")
-
-    async def check() -> None:
-        async with aclosing(subscribe_async(redis_url, "lobby", after="start")) as events:
-            assert await take(events, 1) == ["3-0"]
-
-    asyncio.run(check())
+    async with aclosing(subscribe_async(redis_url, "lobby", after="start")) as events:
+        assert await take(events, 1) == ["3-0"]
 
 
-def test_a_subscription_survives_a_restart_of_redis() -> None:
+async def test_a_subscription_survives_a_restart_of_redis() -> None:
     with RedisProcess(port=free_port()) as server, redis.Redis(port=server.port) as client:
         publish(client, "1-0")
-
-        async def check() -> None:
-            async with aclosing(subscribe_async(server.url, "lobby", after="start")) as events:
-                assert await take(events, 1) == ["1-0"]
-                server.kill()
-                await asyncio.to_thread(server.restart)
-                publish(client, "1-0", "2-0")  # the server came back empty
-                assert await take(events, 1) == ["2-0"]
-
-        asyncio.run(check())
+        async with aclosing(subscribe_async(server.url, "lobby", after="start")) as events:
+            assert await take(events, 1) == ["1-0"]
+            server.kill()
+            await asyncio.to_thread(server.restart)
+            publish(client, "1-0", "2-0")  # the server came back empty
+            assert await take(events, 1) == ["2-0"]
 
 
 def test_a_subscription_waits_for_a_redis_that_is_not_there_yet() -> None:
@@ -223,38 +195,28 @@ def test_a_cluster_that_refuses_says_so_too() -> None:
             next(subscribe(cluster.url.replace("//", "//:wrong@"), "lobby"))
 
 
-def test_a_refusal_in_mid_course_is_waited_out_with_one_warning(
+async def test_a_refusal_in_mid_course_is_waited_out_with_one_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with RedisProcess() as server, redis.Redis(unix_socket_path=str(server.socket)) as client:
         publish(client, "1-0")
-
-        async def check() -> None:
-            async with aclosing(subscribe_async(server.url, after="start")) as events:
-                assert await take(events, 1) == ["1-0"]
-                following = asyncio.ensure_future(take(events, 1))
-                client.execute_command("ACL", "SETUSER", "default", "-xread")
-                await asyncio.to_thread(eventually, lambda: caplog.messages)
-                client.execute_command("ACL", "SETUSER", "default", "+xread")
-                publish(client, "2-0")
-                assert await following == ["2-0"]
-
-        asyncio.run(check())
+        async with aclosing(subscribe_async(server.url, after="start")) as events:
+            assert await take(events, 1) == ["1-0"]
+            following = asyncio.ensure_future(take(events, 1))
+            client.execute_command("ACL", "SETUSER", "default", "-xread")
+            await asyncio.to_thread(eventually, lambda: caplog.messages)
+            client.execute_command("ACL", "SETUSER", "default", "+xread")
+            publish(client, "2-0")
+            assert await following == ["2-0"]
     assert len(caplog.messages) == 1
 
 
-def test_subscribe_works_beside_a_running_event_loop_as_in_a_notebook(
+async def test_subscribe_works_beside_a_running_event_loop_as_in_a_notebook(
     client: redis.Redis, redis_url: str
 ) -> None:
     publish(client, "1700000000123-0")
-
-    async def cell() -> str:
-        events = subscribe(redis_url, "lobby", after="start")
-        event = next(events)
-        events.close()
-        return event.frame_id
-
-    assert asyncio.run(cell()) == "1700000000123-0"
+    with closing(subscribe(redis_url, "lobby", after="start")) as events:
+        assert next(events).frame_id == "1700000000123-0"
 
 
 SCRIPT = """

@@ -7,7 +7,7 @@ import sys
 import threading
 from typing import Final
 
-import worker.app
+import worker.hangs
 from tests.faults.feed import picture
 from worker.__main__ import main
 from worker.inference.faces import DetectedFaces, FaceDetectionStage
@@ -34,5 +34,5 @@ def _run_ailing(self: FaceDetectionStage, jpeg: bytes, *, exact: bool = False) -
 
 if __name__ == "__main__":
     FaceDetectionStage.run = _run_ailing  # type: ignore[method-assign]
-    worker.app.HUNG_S = HUNG_S  # type: ignore[misc]
+    worker.hangs.HUNG_S = HUNG_S  # type: ignore[misc]
     sys.exit(main())

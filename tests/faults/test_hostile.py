@@ -22,7 +22,7 @@ from tests.faults.feed import picture
 from tests.faults.processes import YUNET, Running, start_worker
 from tests.servers import RedisProcess, eventually, free_port
 from worker.inference.faces import MAX_FACES
-from worker.ownership.owned import MAX_CAMERAS
+from worker.ownership.admission import MAX_CAMERAS
 
 CONF: Final = Path(__file__).parent.parent.parent / "deploy/valkey/valkey.conf"
 LARGEST_ID: Final = f"{2**64 - 1}-{2**64 - 1}"

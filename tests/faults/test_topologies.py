@@ -1,6 +1,5 @@
 """The same promises on a cluster, behind sentinels, and with TLS and a password."""
 
-import asyncio
 import itertools
 import time
 from contextlib import ExitStack, closing
@@ -10,7 +9,7 @@ import pytest
 import redis
 from redis.exceptions import AuthenticationError, ConnectionError  # noqa: A004 - redis-py's names
 
-from emotion_streams import START, CameraStatus, connect_async, keys, list_cameras, subscribe
+from emotion_streams import START, CameraStatus, Client, keys, subscribe
 from emotion_streams.connection import connect
 from tests.deploy.valkey import Valkey, password
 from tests.faults.processes import start_producer, start_worker
@@ -31,12 +30,8 @@ def ids(url: str, camera: str, count: int) -> list[tuple[int, ...]]:
 
 def cameras(url: str) -> list[CameraStatus]:
     """What a cluster's cameras look like at this moment."""
-
-    async def listed() -> list[CameraStatus]:
-        async with connect_async(url) as client:
-            return await list_cameras(client)
-
-    return asyncio.run(listed())
+    with Client(url) as streams:
+        return streams.cameras()
 
 
 def test_workers_wait_for_servers_that_are_not_there_yet_and_can_be_stopped(tmp_path: Path) -> None:

@@ -21,8 +21,9 @@ from prometheus_client import CollectorRegistry
 from emotion_streams import Box, EmotionEvent, Face, keys
 from emotion_streams.connection import connect_async
 from gateway.blur import blur_faces
+from gateway.camera_feed import passthrough
 from gateway.join import Join
-from gateway.pictures import FrameCache, passthrough
+from gateway.pictures import FrameCache
 from gateway.published import Published
 from service.metrics import GatewayMetrics
 from tests.gateway import feeder
@@ -200,7 +201,7 @@ def detail(picture: NDArray[np.uint8], x: float, y: float, width: float, height:
 
 
 @pytest.mark.parametrize("height_px", [40, 60])
-def test_a_face_too_small_to_be_found_in_4k_does_not_leave_recognisable(
+async def test_a_face_too_small_to_be_found_in_4k_does_not_leave_recognisable(
     shared: Path, height_px: int
 ) -> None:
     """The detector sees a reduced copy; what leaves has no more pixels than that."""
@@ -211,7 +212,7 @@ def test_a_face_too_small_to_be_found_in_4k_does_not_leave_recognisable(
     left, top, width, height = region
     enlarged = cv2.resize(scene[top : top + height, left : left + width], (200, 210))
     assert finder.detect(np.asarray(enlarged, np.uint8)), "anybody sees it in the picture itself"
-    blurred = decode(asyncio.run(blur_faces(jpeg, in_size(3840, 2160))))
+    blurred = decode(await blur_faces(jpeg, in_size(3840, 2160)))
     assert blurred.shape == (360, 640, 3)
     assert height_px * 640 / 3840 <= 10, "pixels of the face, too few to tell people by"
 
@@ -246,41 +247,41 @@ def in_size(width: int, height: int, *faces: Face, detector: str = "yunet") -> E
         ((1920, 1080), "of a later version", (320, 180)),
     ],
 )
-def test_blurred_nothing_leaves_larger_than_the_detector_saw_it(
+async def test_blurred_nothing_leaves_larger_than_the_detector_saw_it(
     size: tuple[int, int], detector: str, leaves: tuple[int, int]
 ) -> None:
     picture = np.full((size[1], size[0], 3), 128, np.uint8)
     jpeg = bytes(cv2.imencode(".jpg", picture)[1])
-    blurred = decode(asyncio.run(blur_faces(jpeg, in_size(*size, detector=detector))))
+    blurred = decode(await blur_faces(jpeg, in_size(*size, detector=detector)))
     assert blurred.shape[1::-1] == leaves
 
 
 @pytest.mark.parametrize(("side", "leaves"), [(160, 160), (1280, 1280), (4096, 1920)])
-def test_the_side_that_the_event_names_is_the_limit(side: int, leaves: int) -> None:
+async def test_the_side_that_the_event_names_is_the_limit(side: int, leaves: int) -> None:
     jpeg = bytes(cv2.imencode(".jpg", np.full((1080, 1920, 3), 128, np.uint8))[1])
     event_ = replace(in_size(1920, 1080), detect_side=side)
-    assert decode(asyncio.run(blur_faces(jpeg, event_))).shape[1] == leaves
+    assert decode(await blur_faces(jpeg, event_)).shape[1] == leaves
 
 
-def test_faces_that_the_event_omits_leave_with_few_pixels() -> None:
+async def test_faces_that_the_event_omits_leave_with_few_pixels() -> None:
     """Of a crowd the smallest faces have no box: none is larger than the smallest that has one."""
     jpeg = bytes(cv2.imencode(".jpg", np.full((1080, 1920, 3), 128, np.uint8))[1])
     faces = [feeder.face(box=Box(0, 0, side, side)) for side in (60, 40)]
     crowd = replace(in_size(1920, 1080, *faces), faces_omitted=100)
-    blurred = decode(asyncio.run(blur_faces(jpeg, crowd)))
+    blurred = decode(await blur_faces(jpeg, crowd))
     assert 40 * blurred.shape[1] / 1920 <= 8
     with pytest.raises(ValueError, match="no box"):
-        asyncio.run(blur_faces(jpeg, replace(in_size(1920, 1080), faces_omitted=1)))
+        await blur_faces(jpeg, replace(in_size(1920, 1080), faces_omitted=1))
 
 
 @pytest.mark.parametrize("at", [(0, 0), (1790, 980), (-50, -50), (905, 500)])
-def test_blurred_the_margin_around_a_face_goes_too(at: tuple[int, int]) -> None:
+async def test_blurred_the_margin_around_a_face_goes_too(at: tuple[int, int]) -> None:
     """A third of the box on each side, also at the picture's edge: no pixel there is as it was."""
     noise = np.random.default_rng(1).integers(0, 255, (1080, 1920, 3)).astype(np.uint8)
     jpeg = bytes(cv2.imencode(".jpg", noise)[1])
     box = feeder.face(box=Box(at[0], at[1], 120, 90))
-    plain = decode(asyncio.run(blur_faces(jpeg, in_size(1920, 1080))))
-    blurred = decode(asyncio.run(blur_faces(jpeg, in_size(1920, 1080, box))))
+    plain = decode(await blur_faces(jpeg, in_size(1920, 1080)))
+    blurred = decode(await blur_faces(jpeg, in_size(1920, 1080, box)))
     x0, x1 = (round(np.clip(each / 3, 0, 640)) for each in (at[0] - 40, at[0] + 160))
     y0, y1 = (round(np.clip(each / 3, 0, 360)) for each in (at[1] - 30, at[1] + 120))
     inside = blurred[y0:y1, x0:x1].astype(int)
@@ -291,7 +292,7 @@ def test_blurred_the_margin_around_a_face_goes_too(at: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("failure", [cv2.error("no room"), MemoryError()])
-def test_a_picture_that_cannot_be_blurred_does_not_leave_and_ends_nothing(
+async def test_a_picture_that_cannot_be_blurred_does_not_leave_and_ends_nothing(
     monkeypatch: pytest.MonkeyPatch, failure: Exception
 ) -> None:
     def fail(*_: object, **__: object) -> None:
@@ -299,21 +300,18 @@ def test_a_picture_that_cannot_be_blurred_does_not_leave_and_ends_nothing(
 
     monkeypatch.setattr(cv2, "resize", fail)
     with pytest.raises(ValueError, match="cannot be blurred"):  # a PostProcess's word for "drop it"
-        asyncio.run(blur_faces(portrait(), event("lobby", 1, feeder.face())))
+        await blur_faces(portrait(), event("lobby", 1, feeder.face()))
 
 
-def test_once_closed_nothing_is_read_for_a_late_viewer(redis_url: str) -> None:
+async def test_once_closed_nothing_is_read_for_a_late_viewer(redis_url: str) -> None:
     metrics = GatewayMetrics(CollectorRegistry())
-
-    async def check() -> None:
-        async with connect_async(redis_url) as client, asyncio.TaskGroup() as group:
-            pictures = FrameCache(client, passthrough, metrics, group)
-            pictures.close()
-            with pictures.watch(["lobby"]) as viewer:
-                assert await viewer.take(5) == []
-                assert len(asyncio.all_tasks()) == 1, "only this one"
-
-    asyncio.run(check())
+    async with connect_async(redis_url) as client, asyncio.TaskGroup() as group:
+        before = asyncio.all_tasks()
+        pictures = FrameCache(client, passthrough, metrics, group)
+        pictures.close()
+        with pictures.watch(["lobby"]) as viewer:
+            assert await viewer.take(5) == []
+            assert asyncio.all_tasks() == before
 
 
 def test_a_frame_under_any_id_that_redis_takes_ends_nothing(

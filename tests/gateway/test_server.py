@@ -53,7 +53,7 @@ async def serving(redis_url: str, events_url: str) -> AsyncIterator[httpx.AsyncC
 
 
 @pytest.mark.parametrize("scheme", ["redis", "redis+cluster"])
-def test_a_redis_that_is_not_there_ends_no_answer_as_if_it_were_whole(
+async def test_a_redis_that_is_not_there_ends_no_answer_as_if_it_were_whole(
     redis_url: str, client: Any, monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
     """Whatever kind of error redis-py makes of it, and also once the answer has begun."""
@@ -63,21 +63,17 @@ def test_a_redis_that_is_not_there_ends_no_answer_as_if_it_were_whole(
 
     register(client, CAMERA)
     nobody = f"{scheme}://127.0.0.1:{free_port()}"
-
-    async def check() -> None:
-        async with serving(redis_url, nobody) as gateway:
-            answer = await gateway.get(f"/api/cameras/{CAMERA}/events")
-            assert answer.status_code == 503
-            assert answer.json() == {"error": "Redis unreachable; try again"}
-            resumed = await gateway.get("/api/events/stream", params={"after": f"{CAMERA}=1-0"})
-            assert resumed.text.startswith("retry: "), "it ends; the client comes back"
-            export = await gateway.get(f"/api/cameras/{CAMERA}/export?format=csv")
-            assert export.status_code == 503
-            monkeypatch.setattr("gateway.routes.export.oldest_ms", unknown)
-            with pytest.raises(httpx.RemoteProtocolError, match="incomplete"):
-                await gateway.get(f"/api/cameras/{CAMERA}/export?format=csv")
-
-    asyncio.run(check())
+    async with serving(redis_url, nobody) as gateway:
+        answer = await gateway.get(f"/api/cameras/{CAMERA}/events")
+        assert answer.status_code == 503
+        assert answer.json() == {"error": "Redis unreachable; try again"}
+        resumed = await gateway.get("/api/events/stream", params={"after": f"{CAMERA}=1-0"})
+        assert resumed.text.startswith("retry: "), "it ends; the client comes back"
+        export = await gateway.get(f"/api/cameras/{CAMERA}/export?format=csv")
+        assert export.status_code == 503
+        monkeypatch.setattr("gateway.routes.export.oldest_ms", unknown)
+        with pytest.raises(httpx.RemoteProtocolError, match="incomplete"):
+            await gateway.get(f"/api/cameras/{CAMERA}/export?format=csv")
 
 
 def drain(connection: socket.socket) -> None:
@@ -86,46 +82,38 @@ def drain(connection: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("said", [b"", b"GET /healthz HTTP/1.1\r\nHost: local"])
-def test_clients_that_complete_no_request_lock_nobody_out_and_are_closed(
+async def test_clients_that_complete_no_request_lock_nobody_out_and_are_closed(
     redis_url: str, said: bytes
 ) -> None:
-    async def check() -> None:
-        with ExitStack() as clients:
-            async with serving(redis_url, redis_url) as gateway:
-                address = (gateway.base_url.host, gateway.base_url.port)
-                for _ in range(110):
-                    silent = clients.enter_context(socket.create_connection(address))
-                    silent.sendall(said)
-                # A connection of its own each time, as a newcomer services.
-                newcomer = {"Connection": "close"}
-                for _ in range(10):
-                    assert (await gateway.get("/healthz", headers=newcomer)).status_code == 200
-                async with asyncio.timeout(10):  # the last of them is closed too
-                    await asyncio.get_running_loop().run_in_executor(None, drain, silent)
-
-    asyncio.run(check())
+    with ExitStack() as clients:
+        async with serving(redis_url, redis_url) as gateway:
+            address = (gateway.base_url.host, gateway.base_url.port)
+            for _ in range(110):
+                silent = clients.enter_context(socket.create_connection(address))
+                silent.sendall(said)
+            # A connection of its own each time, as a newcomer services.
+            newcomer = {"Connection": "close"}
+            for _ in range(10):
+                assert (await gateway.get("/healthz", headers=newcomer)).status_code == 200
+            async with asyncio.timeout(10):  # the last of them is closed too
+                await asyncio.get_running_loop().run_in_executor(None, drain, silent)
 
 
-def test_a_request_begun_after_an_answer_is_not_awaited_for_ever(redis_url: str) -> None:
-    async def check() -> None:
-        async with serving(redis_url, redis_url) as gateway, asyncio.timeout(10):
-            reader, writer = await asyncio.open_connection(
-                gateway.base_url.host, gateway.base_url.port
-            )
-            writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            await reader.readuntil(b"ok\n")
-            writer.write(b"GET /healthz HTTP/1.1\r\n")
-            assert await reader.read() == b"", "it was closed"
-            writer.close()
-            await writer.wait_closed()
-
-    asyncio.run(check())
+async def test_a_request_begun_after_an_answer_is_not_awaited_for_ever(redis_url: str) -> None:
+    async with serving(redis_url, redis_url) as gateway, asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection(gateway.base_url.host, gateway.base_url.port)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await reader.readuntil(b"ok\n")
+        writer.write(b"GET /healthz HTTP/1.1\r\n")
+        assert await reader.read() == b"", "it was closed"
+        writer.close()
+        await writer.wait_closed()
 
 
 @pytest.mark.parametrize(
     "path", ["events?limit=1000", "events?emotion=happiness&limit=1000", "export"]
 )
-def test_who_asks_for_many_events_leaves_the_others_their_turns(
+async def test_who_asks_for_many_events_leaves_the_others_their_turns(
     redis_url: str, client: Any, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     """Between two turns of the loop no more is unpacked than takes some milliseconds."""
@@ -147,13 +135,10 @@ def test_who_asks_for_many_events_leaves_the_others_their_turns(
             since_turn[0] = 0
             await asyncio.sleep(0)
 
-    async def check() -> None:
-        async with serving(redis_url, redis_url) as gateway:
-            turning = asyncio.create_task(turn())
-            await gateway.get(f"/api/cameras/{CAMERA}/{path}")
-            turning.cancel()
-
     monkeypatch.setattr(EmotionEvent, "from_stream_entry", counted)
-    asyncio.run(check())
+    async with serving(redis_url, redis_url) as gateway:
+        turning = asyncio.create_task(turn())
+        await gateway.get(f"/api/cameras/{CAMERA}/{path}")
+        turning.cancel()
     assert sum(all_turns) == 1000
     assert max(all_turns) <= STEP

@@ -1,6 +1,5 @@
 """Minutes summed up into longer steps, against a plain sum over the same minutes."""
 
-import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -30,24 +29,20 @@ def minute(number: int, **changed: Any) -> Minute:
     return replace(found, **fields)
 
 
-def trend(url: str, step: int, *times: tuple[int, int]) -> list[list[dict[str, Any]]]:
+async def trend(url: str, step: int, *times: tuple[int, int]) -> list[list[dict[str, Any]]]:
     """The points of each range, asked for one after the other."""
-
-    async def ask() -> list[list[dict[str, Any]]]:
-        async with connect_async(url) as client:
-            trends = Trends(client)
-            return [await trends.points("lobby", *each, step) for each in times]
-
-    return asyncio.run(ask())
+    async with connect_async(url) as client:
+        trends = Trends(client)
+        return [await trends.points("lobby", *each, step) for each in times]
 
 
 @pytest.mark.parametrize("step", [5, 60, 180])
-def test_a_point_weighs_its_minutes_by_the_time_that_was_seen(
+async def test_a_point_weighs_its_minutes_by_the_time_that_was_seen(
     client: redis.Redis, redis_url: str, step: int
 ) -> None:
     minutes = [minute(number) for number in range(400) if not 100 < number < 200]
     write_minutes(client, *minutes)
-    (points,) = trend(redis_url, step, (START_MS, START_MS + DAY_MS))
+    (points,) = await trend(redis_url, step, (START_MS, START_MS + DAY_MS))
     for point in points:
         own = [
             each for each in minutes if 0 <= each.start_ms - point["start_ms"] < step * MINUTE_MS
@@ -65,44 +60,39 @@ def test_a_point_weighs_its_minutes_by_the_time_that_was_seen(
     assert [point["start_ms"] for point in points] == sorted(seen), "a gap has no point"
 
 
-def test_people_who_are_withheld_are_unknown_not_none(client: redis.Redis, redis_url: str) -> None:
+async def test_people_who_are_withheld_are_unknown_not_none(
+    client: redis.Redis, redis_url: str
+) -> None:
     write_minutes(client, minute(0), minute(7))
-    (points,) = trend(redis_url, 60, (START_MS, START_MS + HOUR_MS))
+    (points,) = await trend(redis_url, 60, (START_MS, START_MS + HOUR_MS))
     assert points == [{"start_ms": START_MS, "coverage": round(1 / 60, 3), "people": None}]
 
 
-def test_past_hours_are_read_once_and_the_newest_again(client: redis.Redis, redis_url: str) -> None:
+async def test_past_hours_are_read_once_and_the_newest_again(
+    client: redis.Redis, redis_url: str
+) -> None:
     write_minutes(client, *(minute(number, coverage=1.0) for number in range(150)))
-
-    async def ask() -> tuple[list[Any], list[Any], int]:
-        async with connect_async(redis_url) as reader:
-            trends = Trends(reader)
-            first = await trends.points("lobby", START_MS, START_MS + DAY_MS, 60)
-            write_minutes(client, minute(150, coverage=1.0))
-            before = client.info("commandstats")["cmdstat_xrange"]["calls"]
-            second = await trends.points("lobby", START_MS, START_MS + DAY_MS, 60)
-            after = client.info("commandstats")["cmdstat_xrange"]["calls"]
-            return first, second, after - before
-
-    first, second, calls = asyncio.run(ask())
+    async with connect_async(redis_url) as reader:
+        trends = Trends(reader)
+        first = await trends.points("lobby", START_MS, START_MS + DAY_MS, 60)
+        write_minutes(client, minute(150, coverage=1.0))
+        before = client.info("commandstats")["cmdstat_xrange"]["calls"]
+        second = await trends.points("lobby", START_MS, START_MS + DAY_MS, 60)
+        calls = client.info("commandstats")["cmdstat_xrange"]["calls"] - before
     assert [point["coverage"] for point in first] == [1, 1, 0.5]
     assert [point["coverage"] for point in second] == [1, 1, round(31 / 60, 3)]
     assert calls == 3, "the oldest entry, the oldest hour (it may be trimmed), and the newest hours"
 
 
-def test_what_redis_no_longer_keeps_is_not_shown(client: redis.Redis, redis_url: str) -> None:
+async def test_what_redis_no_longer_keeps_is_not_shown(client: redis.Redis, redis_url: str) -> None:
     write_minutes(client, *(minute(number) for number in range(150)))
-
-    async def ask() -> list[Any]:
-        async with connect_async(redis_url) as reader:
-            trends, times = Trends(reader), (START_MS, START_MS + DAY_MS)
-            found = [await trends.points("lobby", *times, 60)]
-            client.xtrim(keys.minutes("lobby"), minid=START_MS + HOUR_MS + 1, approximate=False)
-            found.append(await trends.points("lobby", *times, 60))
-            client.delete(keys.minutes("lobby"))
-            return [*found, await trends.points("lobby", *times, 60)]
-
-    assert [len(points) for points in asyncio.run(ask())] == [3, 2, 0]
+    async with connect_async(redis_url) as reader:
+        trends, times = Trends(reader), (START_MS, START_MS + DAY_MS)
+        assert len(await trends.points("lobby", *times, 60)) == 3
+        client.xtrim(keys.minutes("lobby"), minid=START_MS + HOUR_MS + 1, approximate=False)
+        assert len(await trends.points("lobby", *times, 60)) == 2
+        client.delete(keys.minutes("lobby"))
+        assert await trends.points("lobby", *times, 60) == []
 
 
 @pytest.mark.parametrize(

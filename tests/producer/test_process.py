@@ -49,7 +49,9 @@ def newest(client: Client, camera: str) -> Frame:
     return Frame.unpack(fields[b"frame"])
 
 
-def test_demo_is_published_registered_and_stopped_at_once(client: Client, redis_url: str) -> None:
+async def test_demo_is_published_registered_and_stopped_at_once(
+    client: Client, redis_url: str
+) -> None:
     names = ("--title", "Küche", "--group", "ground floor")
     options = ("--camera", "lobby", "--fps", "20", "--width", "320", *names)
     with Producer(redis_url, *options) as producer:
@@ -62,7 +64,7 @@ def test_demo_is_published_registered_and_stopped_at_once(client: Client, redis_
         assert producer.metric("emotion_camera_up", "lobby") == 1
         assert producer.metric("emotion_camera_frame_age_seconds", "lobby") < BUSY_S
         within(lambda: float(info(client, "lobby").get("fps", 0)) > 5)
-        (status,) = asyncio.run(statuses(redis_url))
+        (status,) = await statuses(redis_url)
         assert (status.camera, status.state, status.error) == ("lobby", "up", "")
         assert (status.title, status.group) == ("Küche", "ground floor")
         assert (status.width, status.height, status.owner) == (640, 480, None)
@@ -297,29 +299,26 @@ def test_reload_leaves_no_captured_frame_uncounted(redis_url: str, tmp_path: Pat
         within(lambda: 0 <= unaccounted(producer) <= 2)
 
 
-def test_file_that_is_still_being_written_is_not_read(tmp_path: Path) -> None:
+async def test_file_that_is_still_being_written_is_not_read(tmp_path: Path) -> None:
     path, applied = tmp_path / "cameras.yaml", list[str]()
+    changed = asyncio.Event()
     path.write_text("one")
 
     async def apply(cameras: Mapping[str, CameraSettings]) -> None:
         applied.extend(cameras)
+        changed.set()
 
-    async def _run() -> None:
-        metrics = ProducerMetrics(CollectorRegistry())
-        read = lambda: {path.read_text(): parse_camera({}, {})}  # noqa: E731
-        reloader = asyncio.create_task(
-            Reloader(path, read, apply, metrics.config_valid, poll_every_s=0.2).run()
-        )
-        for index in range(20):  # a writer that takes its time
-            path.write_text("half" * index)
-            await asyncio.sleep(0.05)
-        path.write_text("whole")
-        async with asyncio.timeout(10):
-            while not applied:  # noqa: ASYNC110 - of a file
-                await asyncio.sleep(0.05)
-        reloader.cancel()
-
-    asyncio.run(_run())
+    metrics = ProducerMetrics(CollectorRegistry())
+    read = lambda: {path.read_text(): parse_camera({}, {})}  # noqa: E731
+    reloader = asyncio.create_task(
+        Reloader(path, read, apply, metrics.config_valid, poll_every_s=0.2).run()
+    )
+    for index in range(20):  # a writer that takes its time
+        path.write_text("half" * index)
+        await asyncio.sleep(0.05)
+    path.write_text("whole")
+    await asyncio.wait_for(changed.wait(), 10)
+    reloader.cancel()
     assert applied == ["whole"]
 
 

@@ -94,36 +94,28 @@ async def supervised(path: Path) -> AsyncIterator[Supervised]:
         (line(overdue_s=2) + "exec sleep 60", "process hung: a call exceeds its time limit"),
     ],
 )
-def test_crashed_or_hung_process_is_reported_and_restarted(
+async def test_crashed_or_hung_process_is_reported_and_restarted(
     program: Program, script: str, error: str
 ) -> None:
-    async def _run() -> None:
-        async with supervised(program(script)) as door:
-            await door.until(lambda door: door.starts >= 3)
-            await door.until(lambda door: error in door.record.report.error)
-            assert door.total("emotion_camera_restarts_total") >= 2
-
-    asyncio.run(_run())
+    async with supervised(program(script)) as door:
+        await door.until(lambda door: door.starts >= 3)
+        await door.until(lambda door: error in door.record.report.error)
+        assert door.total("emotion_camera_restarts_total") >= 2
 
 
-def test_process_that_cannot_be_started_is_retried(program: Program) -> None:
-    async def _run() -> None:
-        path = program(line() + "exec sleep 60")
-        path.chmod(0o644)
-        async with supervised(path) as door:
-            await door.until(
-                lambda door: "process could not be started" in door.record.report.error
-            )
-            path.chmod(0o755)
-            await door.until(lambda door: door.record.report.state is State.UP)
-
-    asyncio.run(_run())
+async def test_process_that_cannot_be_started_is_retried(program: Program) -> None:
+    path = program(line() + "exec sleep 60")
+    path.chmod(0o644)
+    async with supervised(path) as door:
+        await door.until(lambda door: "process could not be started" in door.record.report.error)
+        path.chmod(0o755)
+        await door.until(lambda door: door.record.report.state is State.UP)
 
 
-def test_cancellation_while_a_process_ends_starts_no_further_process(
+async def test_cancellation_while_a_process_ends_starts_no_further_process(
     program: Program, tmp_path: Path
 ) -> None:
-    async def _run() -> None:
+    with contextlib.chdir(tmp_path):
         script = line(captured=9, published=5) + "exec 1>&-; echo >ending; exec sleep 60"
         async with supervised(program(script)) as door:
             await door.until(lambda door: door.total("emotion_captured_frames_total") == 9)
@@ -134,57 +126,41 @@ def test_cancellation_while_a_process_ends_starts_no_further_process(
             assert door.starts == 1
             assert door.total("emotion_capture_drops_total", reason="restart") == 4
 
-    with contextlib.chdir(tmp_path):
-        asyncio.run(_run())
-
 
 @pytest.mark.parametrize(("stable", "reset"), [(True, True), (False, False)])
-def test_backoff_is_reset_after_a_stable_process(
+async def test_backoff_is_reset_after_a_stable_process(
     program: Program, stable: bool, reset: bool
 ) -> None:
-    async def _run() -> None:
-        script = line(stable=stable) + line(overdue_s=2) + "exec sleep 60"
-        async with supervised(program(script)) as door:
-            await door.until(lambda door: door.starts >= 4)
-            assert (door.backoffs > 1) == reset
-
-    asyncio.run(_run())
+    script = line(stable=stable) + line(overdue_s=2) + "exec sleep 60"
+    async with supervised(program(script)) as door:
+        await door.until(lambda door: door.starts >= 4)
+        assert (door.backoffs > 1) == reset
 
 
-def test_frames_in_flight_when_a_process_crashes_are_counted(program: Program) -> None:
-    async def _run() -> None:
-        script = line(captured=9, published=5, rate_skipped=1, undecodable=1) + "exit 3"
-        async with supervised(program(script)) as door:
-            await door.until(lambda door: door.starts >= 3)
-            lost = door.total("emotion_capture_drops_total", reason="restart")
-            assert lost == 2 * door.total("emotion_camera_restarts_total")
-
-    asyncio.run(_run())
+async def test_frames_in_flight_when_a_process_crashes_are_counted(program: Program) -> None:
+    script = line(captured=9, published=5, rate_skipped=1, undecodable=1) + "exit 3"
+    async with supervised(program(script)) as door:
+        await door.until(lambda door: door.starts >= 3)
+        lost = door.total("emotion_capture_drops_total", reason="restart")
+        assert lost == 2 * door.total("emotion_camera_restarts_total")
 
 
-def test_final_report_of_a_stopped_process_is_read(program: Program) -> None:
-    async def _run() -> None:
-        script = line(captured=5) + "read end\n" + line(captured=7, published=7)
-        async with supervised(program(script)) as door:
-            await door.until(lambda door: door.total("emotion_captured_frames_total") == 5)
-        assert door.total("emotion_captured_frames_total") == 7
-        assert door.total("emotion_published_frames_total") == 7
-        assert door.total("emotion_capture_drops_total", reason="restart") == 0
-
-    asyncio.run(_run())
+async def test_final_report_of_a_stopped_process_is_read(program: Program) -> None:
+    script = line(captured=5) + "read end\n" + line(captured=7, published=7)
+    async with supervised(program(script)) as door:
+        await door.until(lambda door: door.total("emotion_captured_frames_total") == 5)
+    assert door.total("emotion_captured_frames_total") == 7
+    assert door.total("emotion_published_frames_total") == 7
+    assert door.total("emotion_capture_drops_total", reason="restart") == 0
 
 
-def test_suspended_supervisor_kills_no_process_when_it_resumes(
+async def test_suspended_supervisor_kills_no_process_when_it_resumes(
     program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervisor, "_REPORT_TIMEOUT_S", 1.0)
-
-    async def _run() -> None:
-        async with supervised(program(f"while true; do {line()} sleep 0.1; done")) as door:
-            for _ in range(2):
-                await door.until(lambda door: door.record.report.state is State.UP)
-                time.sleep(1.5)  # noqa: ASYNC251 - as a machine that sleeps
-                await asyncio.sleep(0.2)
-            assert door.starts == 1
-
-    asyncio.run(_run())
+    async with supervised(program(f"while true; do {line()} sleep 0.1; done")) as door:
+        for _ in range(2):
+            await door.until(lambda door: door.record.report.state is State.UP)
+            time.sleep(1.5)  # noqa: ASYNC251 - as a machine that sleeps
+            await asyncio.sleep(0.2)
+        assert door.starts == 1

@@ -28,7 +28,7 @@ def health() -> Health:
 def server(health: Health) -> Iterator[HealthServer]:
     registry = CollectorRegistry()
     build_info(registry, "worker", engine="mnn")
-    WorkerMetrics(registry).frames.labels("lobby", "analysed").inc(3)
+    WorkerMetrics(registry).frames.ended.labels("lobby", "analysed").inc(3)
     with HealthServer("127.0.0.1", 0, registry, health) as running:
         yield running
 

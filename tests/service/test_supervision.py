@@ -27,60 +27,45 @@ def exists(pid: int) -> bool:
     return state != "Z"
 
 
-def test_sigterm_stops_a_process_at_once() -> None:
-    async def run() -> None:
-        process = await ChildProcess.start(SLEEPS, {})
-        started = time.monotonic()
-        assert await process.stop(30) == -signal.SIGTERM
-        assert time.monotonic() - started < 10
-
-    asyncio.run(run())
+async def test_sigterm_stops_a_process_at_once() -> None:
+    process = await ChildProcess.start(SLEEPS, {})
+    started = time.monotonic()
+    assert await process.stop(30) == -signal.SIGTERM
+    assert time.monotonic() - started < 10
 
 
-def test_process_that_ignores_sigterm_is_killed_with_its_children_after_the_grace() -> None:
-    async def run() -> None:
-        process = await ChildProcess.start(IGNORES_SIGTERM, {}, stdout=subprocess.PIPE)
-        assert process.io.stdout is not None
-        assert await process.io.stdout.readline() == b"ready\n"
-        grandchild = int(await process.io.stdout.readline())
-        started = time.monotonic()
-        assert await process.stop(0.3) == -signal.SIGKILL
-        assert time.monotonic() - started >= 0.3
-        eventually(lambda: not exists(grandchild))
-
-    asyncio.run(run())
+async def test_process_that_ignores_sigterm_is_killed_with_its_children_after_the_grace() -> None:
+    process = await ChildProcess.start(IGNORES_SIGTERM, {}, stdout=subprocess.PIPE)
+    assert process.io.stdout is not None
+    assert await process.io.stdout.readline() == b"ready\n"
+    grandchild = int(await process.io.stdout.readline())
+    started = time.monotonic()
+    assert await process.stop(0.3) == -signal.SIGKILL
+    assert time.monotonic() - started >= 0.3
+    eventually(lambda: not exists(grandchild))
 
 
-def test_cancelled_stop_kills_the_process() -> None:
-    async def run() -> None:
-        process = await ChildProcess.start(IGNORES_SIGTERM, {}, stdout=subprocess.PIPE)
-        assert process.io.stdout is not None
-        await process.io.stdout.readline()
-        stopping = asyncio.create_task(process.stop(60))
-        await asyncio.sleep(0)
-        stopping.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await stopping
-        assert not exists(process.pid)
-
-    asyncio.run(run())
+async def test_cancelled_stop_kills_the_process() -> None:
+    process = await ChildProcess.start(IGNORES_SIGTERM, {}, stdout=subprocess.PIPE)
+    assert process.io.stdout is not None
+    await process.io.stdout.readline()
+    stopping = asyncio.create_task(process.stop(60))
+    await asyncio.sleep(0)
+    stopping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+    assert not exists(process.pid)
 
 
-def test_stop_returns_the_code_of_a_process_that_ended_before() -> None:
-    async def run() -> None:
-        process = await ChildProcess.start(("sh", "-c", "exit $CODE"), {"CODE": "3"})
-        assert await process.wait() == 3
-        assert await process.stop(1) == 3
-
-    asyncio.run(run())
+async def test_stop_returns_the_code_of_a_process_that_ended_before() -> None:
+    process = await ChildProcess.start(("sh", "-c", "exit $CODE"), {"CODE": "3"})
+    assert await process.wait() == 3
+    assert await process.stop(1) == 3
 
 
-def test_process_that_cannot_be_started_is_a_crash_with_the_reason() -> None:
-    async def run() -> None:
-        with pytest.raises(ProcessCrashedError, match=r"could not be started: .*No such file"):
-            await ChildProcess.start(("/does/not/exist",), {})
-
-    asyncio.run(run())
+async def test_process_that_cannot_be_started_is_a_crash_with_the_reason() -> None:
+    with pytest.raises(ProcessCrashedError, match=r"could not be started: .*No such file"):
+        await ChildProcess.start(("/does/not/exist",), {})
 
 
 def test_child_dies_with_a_parent_that_is_killed() -> None:

@@ -244,7 +244,7 @@ def test_records_wait_until_the_broker_permits_them(
     assert client.xlen(keys.sink_dead("home")) == 0
 
 
-def test_a_retired_camera_is_removed_from_the_broker_after_a_restart_too(
+async def test_a_retired_camera_is_removed_from_the_broker_after_a_restart_too(
     redis_url: str, client: redis.Redis, broker: Mosquitto
 ) -> None:
     sink = MqttOptions.model_validate({"type": "mqtt", "url": broker.url})
@@ -263,11 +263,11 @@ def test_a_retired_camera_is_removed_from_the_broker_after_a_restart_too(
 
     config = "homeassistant/device/emotion_streams_yard/config"
     with Subscriber(broker) as heard:
-        asyncio.run(live(up))
+        await live(up)
         within(lambda: heard.on(config))
-        asyncio.run(live(lobby))  # too short a time: its server may only just be back
+        await live(lobby)  # too short a time: its server may only just be back
         assert client.smembers(keys.sink_cameras("home")) == {b"lobby", b"yard"}
-        asyncio.run(live(lobby, lobby, lobby, lobby))
+        await live(lobby, lobby, lobby, lobby)
         within(lambda: heard.texts(config)[-1] == "")
     assert client.smembers(keys.sink_cameras("home")) == {b"lobby"}
     with Subscriber(broker, name="late") as late:

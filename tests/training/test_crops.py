@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from emotion_streams.events import Box
+from emotion_streams.faces import Box
 from tests.training import generated
 from tests.training.test_datasets import CARD
 from training.crops import crops, detect_labelled, place

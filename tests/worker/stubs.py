@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 
 from emotion_streams.emotions import EMOTIONS
-from emotion_streams.events import Box, Model
+from emotion_streams.events import Model
+from emotion_streams.faces import Box
 from service.metrics import WorkerMetrics
 from worker.context import RedisClock, WorkerContext
-from worker.inference.batch import Batcher
+from worker.inference.batcher import Batcher
 from worker.inference.decode import UnusablePictureError
 from worker.inference.detect import Detection
 from worker.inference.detection import (

@@ -5,7 +5,7 @@ import gc
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, suppress
 from typing import Any
 
@@ -18,16 +18,17 @@ from redis.exceptions import ResponseError
 import emotion_streams.connection
 from emotion_streams import EndReason, Episode, EpisodeType, keys
 from emotion_streams.connection import Client, connect_async
-from emotion_streams.events import Box
+from emotion_streams.faces import Box
 from emotion_streams.frames import Frame
 from service.health import Health
 from tests import samples
 from tests.servers import RedisProcess
 from tests.worker.stubs import Brightest, Indifferent, OneFace, stub_context, until
-from worker import app
-from worker.app import FrameHungError, Worker
+from worker import app, hangs
+from worker.app import Worker
 from worker.delivery.types import Lease, Retention
-from worker.ownership import lease, owned
+from worker.hangs import FrameHungError
+from worker.ownership import admission, lease
 from worker.ownership.lease import Leases, assign
 from worker.ownership.registry import SILENT_MS
 from worker.tracking import Policy, Sighting
@@ -115,31 +116,23 @@ async def crew_of(url: str, client: redis.Redis) -> AsyncIterator[Crew]:
         await crew.end()
 
 
-def play(url: str, client: redis.Redis, act: Callable[[Crew], Coroutine[Any, Any, None]]) -> None:
-    async def main() -> None:
-        async with crew_of(url, client) as crew:
-            await act(crew)
-
-    asyncio.run(main())
-
-
 CAMERAS = [f"cam{number}" for number in range(8)]
 
 
-def test_a_new_camera_is_picked_up_within_two_seconds(redis_url: str, client: redis.Redis) -> None:
-    async def act(crew: Crew) -> None:
+async def test_a_new_camera_is_picked_up_within_two_seconds(
+    redis_url: str, client: redis.Redis
+) -> None:
+    async with crew_of(redis_url, client) as crew:
         crew.join("a", lease_ms=lease.LEASE_MS)
         await until(lambda: client.zcard(keys.WORKERS) == 1)
         crew.attach("lobby")
         await until(lambda: crew.owners("lobby") == {"a": 1}, 4.0)
 
-    play(redis_url, client, act)
 
-
-def test_who_joins_gets_its_share_one_camera_after_another(
+async def test_who_joins_gets_its_share_one_camera_after_another(
     redis_url: str, client: redis.Redis
 ) -> None:
-    async def act(crew: Crew) -> None:
+    async with crew_of(redis_url, client) as crew:
         crew.attach(*CAMERAS)
         crew.join("a")
         await until(lambda: crew.owners(*CAMERAS) == {"a": 8})
@@ -150,11 +143,11 @@ def test_who_joins_gets_its_share_one_camera_after_another(
             await asyncio.sleep(0.01)
         assert free_at_once <= 1
 
-    play(redis_url, client, act)
 
-
-def test_cameras_of_a_worker_that_fell_are_taken_over(redis_url: str, client: redis.Redis) -> None:
-    async def act(crew: Crew) -> None:
+async def test_cameras_of_a_worker_that_fell_are_taken_over(
+    redis_url: str, client: redis.Redis
+) -> None:
+    async with crew_of(redis_url, client) as crew:
         crew.attach(*CAMERAS)
         crew.join("a")
         crew.join("b")
@@ -162,13 +155,11 @@ def test_cameras_of_a_worker_that_fell_are_taken_over(redis_url: str, client: re
         await crew.fall("a")
         await until(lambda: crew.owners(*CAMERAS) == {"b": 8})
 
-    play(redis_url, client, act)
 
-
-def test_who_stops_gives_its_cameras_to_the_others_at_once(
+async def test_who_stops_gives_its_cameras_to_the_others_at_once(
     redis_url: str, client: redis.Redis
 ) -> None:
-    async def act(crew: Crew) -> None:
+    async with crew_of(redis_url, client) as crew:
         crew.attach(*CAMERAS)
         crew.join("a", lease_ms=lease.LEASE_MS)
         crew.join("b", lease_ms=lease.LEASE_MS)
@@ -179,13 +170,11 @@ def test_who_stops_gives_its_cameras_to_the_others_at_once(
         # Sooner than the leases would have run out.
         await until(lambda: crew.owners(*CAMERAS) == {"b": 8}, 4.0)
 
-    play(redis_url, client, act)
 
-
-def test_a_camera_that_its_worker_does_not_come_for_is_taken_by_another_and_kept(
+async def test_a_camera_that_its_worker_does_not_come_for_is_taken_by_another_and_kept(
     redis_url: str, client: redis.Redis
 ) -> None:
-    async def act(crew: Crew) -> None:
+    async with crew_of(redis_url, client) as crew:
         # It lives, but takes nothing: cut off from the shard, say.
         idle = crew.place("idle")
         theirs = [n for n, owner in assign(CAMERAS, {"idle": 1, "a": 1}).items() if owner == "idle"]
@@ -204,20 +193,18 @@ def test_a_camera_that_its_worker_does_not_come_for_is_taken_by_another_and_kept
         assert epochs == [b"1"] * 4  # and nobody plays ping-pong with them
         assert crew.owners(*CAMERAS) == {"a": 8}
 
-    play(redis_url, client, act)
 
-
-def test_names_that_no_camera_can_have_stop_no_worker(redis_url: str, client: redis.Redis) -> None:
-    async def act(crew: Crew) -> None:
+async def test_names_that_no_camera_can_have_stop_no_worker(
+    redis_url: str, client: redis.Redis
+) -> None:
+    async with crew_of(redis_url, client) as crew:
         client.zadd(keys.CAMERAS, {b"\xff": time.time() * 1000, b"": 1, b"a}b": 1})
         crew.attach("lobby")
         crew.join("a")
         await until(lambda: crew.owners("lobby") == {"a": 1})
 
-    play(redis_url, client, act)
 
-
-def test_many_cameras_of_another_worker_take_few_connections(
+async def test_many_cameras_of_another_worker_take_few_connections(
     redis_url: str, client: redis.Redis
 ) -> None:
     cameras = [f"cam{number}" for number in range(300)]
@@ -227,8 +214,7 @@ def test_many_cameras_of_another_worker_take_few_connections(
         client.hset(
             keys.lease(camera), mapping={"owner": "other", "epoch": 1, "expires_ms": expires_ms}
         )
-
-    async def act(crew: Crew) -> None:
+    async with crew_of(redis_url, client) as crew:
         await crew.place("other", lease_ms=60_000).heartbeat()
         crew.attach(*cameras)
         crew.attach(*silent, silent_ms=SILENT_MS + 1_000)
@@ -237,13 +223,11 @@ def test_many_cameras_of_another_worker_take_few_connections(
         assert client.info("clients")["connected_clients"] < 64
         assert crew.owners(*cameras) == {"other": 300}
 
-    play(redis_url, client, act)
 
-
-def test_a_lease_that_cannot_be_read_keeps_no_other_camera_from_being_taken(
+async def test_a_lease_that_cannot_be_read_keeps_no_other_camera_from_being_taken(
     redis_url: str, client: redis.Redis
 ) -> None:
-    async def act(crew: Crew) -> None:
+    async with crew_of(redis_url, client) as crew:
         idle = crew.place("idle")  # it lives, but takes nothing
         unreadable, *others = sorted(
             CAMERAS, key=lambda name: assign(CAMERAS, {"idle": 1, "a": 1})[name], reverse=True
@@ -257,13 +241,11 @@ def test_a_lease_that_cannot_be_read_keeps_no_other_camera_from_being_taken(
                 await idle.heartbeat()
                 await asyncio.sleep(0.05)
 
-    play(redis_url, client, act)
 
-
-def test_no_camera_is_handed_to_a_worker_that_may_have_fallen(
+async def test_no_camera_is_handed_to_a_worker_that_may_have_fallen(
     redis_url: str, client: redis.Redis
 ) -> None:
-    async def act(crew: Crew) -> None:
+    async with crew_of(redis_url, client) as crew:
         lease_ms = 2 * LEASE_MS
         mute = crew.place("mute", lease_ms)
         crew.attach(*CAMERAS)
@@ -280,10 +262,8 @@ def test_no_camera_is_handed_to_a_worker_that_may_have_fallen(
         await mute.heartbeat()  # once it is heard of, it is given its share
         await until(lambda: crew.owners(*CAMERAS)["a"] < 8)
 
-    play(redis_url, client, act)
 
-
-def test_one_camera_that_cannot_finish_keeps_the_others_only_for_a_leases_time(
+async def test_one_camera_that_cannot_finish_keeps_the_others_only_for_a_leases_time(
     redis_url: str, client: redis.Redis
 ) -> None:
     gate, begun = threading.Event(), threading.Event()
@@ -292,7 +272,7 @@ def test_one_camera_that_cannot_finish_keeps_the_others_only_for_a_leases_time(
         begun.set()
         assert gate.wait(30)
 
-    async def act(crew: Crew) -> None:
+    async with crew_of(redis_url, client) as crew:
         owners = assign(CAMERAS, {"a": 1, "b": 1})
         stuck, *others = (camera for camera in CAMERAS if owners[camera] == "b")
         frame = Frame(int(time.time() * 1000), 64, 48, b"jpeg", "session_id", 0)
@@ -308,13 +288,11 @@ def test_one_camera_that_cannot_finish_keeps_the_others_only_for_a_leases_time(
         gate.set()
         await until(lambda: crew.owners(stuck) == {"b": 1})
 
-    play(redis_url, client, act)
 
-
-def test_a_camera_not_heard_of_is_let_go_when_nothing_of_it_waits(
+async def test_a_camera_not_heard_of_is_let_go_when_nothing_of_it_waits(
     redis_url: str, client: redis.Redis
 ) -> None:
-    async def act(crew: Crew) -> None:
+    async with crew_of(redis_url, client) as crew:
         crew.attach("lobby", "yard")
         crew.join("a")
         await until(lambda: crew.owners("lobby", "yard") == {"a": 2})
@@ -324,10 +302,8 @@ def test_a_camera_not_heard_of_is_let_go_when_nothing_of_it_waits(
         client.xadd(keys.frames("lobby"), {"frame": frame.pack()})
         await until(lambda: client.xlen(keys.emotions("lobby")) == 1)
 
-    play(redis_url, client, act)
 
-
-def test_of_a_camera_long_gone_nothing_is_kept_but_its_epoch(
+async def test_of_a_camera_long_gone_nothing_is_kept_but_its_epoch(
     redis_url: str, client: redis.Redis
 ) -> None:
     for key in (keys.frames("old"), keys.emotions("old"), keys.dead("old")):
@@ -338,17 +314,14 @@ def test_of_a_camera_long_gone_nothing_is_kept_but_its_epoch(
     client.hset(keys.lease("old"), mapping={"owner": "", "epoch": 7, "expires_ms": 0})
     client.zadd(keys.CAMERAS, {"old": 1, "silent": 1})
     client.xadd(keys.emotions("silent"), {"a": "b"})
-
-    async def act(crew: Crew) -> None:
+    async with crew_of(redis_url, client) as crew:
         crew.join("a")
         await until(lambda: client.zrange(keys.CAMERAS, 0, -1) == [b"silent"])
         assert set(client.keys("*old*")) == {keys.lease("old").encode()}
         assert client.xlen(keys.emotions("silent")) == 1
 
-    play(redis_url, client, act)
 
-
-def test_a_camera_that_is_gone_is_acquired_once_more_to_close_its_tracks(
+async def test_a_camera_that_is_gone_is_acquired_once_more_to_close_its_tracks(
     redis_url: str, client: redis.Redis
 ) -> None:
     """Its owner crashed, and its producer sends nothing any more."""
@@ -364,8 +337,7 @@ def test_a_camera_that_is_gone_is_acquired_once_more_to_close_its_tracks(
     client.hset(keys.tracks("gone"), mapping=stored)  # type: ignore[arg-type]  # its stubs want text
     client.hset(keys.ledger("gone"), "analysed", 3)
     client.zadd(keys.CAMERAS, {"gone": 1})
-
-    async def act(crew: Crew) -> None:
+    async with crew_of(redis_url, client) as crew:
         crew.join("a")
         await until(lambda: client.hget(keys.tracks("gone"), "open") == b"0")
         entries: Any = client.xrange(keys.episodes("gone"))
@@ -374,10 +346,8 @@ def test_a_camera_that_is_gone_is_acquired_once_more_to_close_its_tracks(
         assert left.end_ms == began_ms + 200
         await until(lambda: crew.owners("gone") == {"": 1})
 
-    play(redis_url, client, act)
 
-
-def test_a_camera_whose_keys_cannot_be_retired_keeps_no_other_from_it(
+async def test_a_camera_whose_keys_cannot_be_retired_keeps_no_other_from_it(
     redis_url: str, client: redis.Redis
 ) -> None:
     """Leases without a time and keys of other types among cameras that are long gone."""
@@ -391,17 +361,14 @@ def test_a_camera_whose_keys_cannot_be_retired_keeps_no_other_from_it(
     client.xadd(keys.frames("gone4"), {"a": "b"}, f"{2**64 - 1}-1")
     client.xtrim(keys.frames("gone4"), 0)
     client.zadd(keys.CAMERAS, dict.fromkeys(gone, 1))
-
-    async def act(crew: Crew) -> None:
+    async with crew_of(redis_url, client) as crew:
         crew.join("a")
         await until(lambda: client.zcard(keys.CAMERAS) == 0)
         assert not client.keys("ledger:*")
         await until(lambda: crew.health["a"].not_ready() is None)
 
-    play(redis_url, client, act)
 
-
-def test_a_failing_retirement_is_told_by_readiness_and_stops_no_other(
+async def test_a_failing_retirement_is_told_by_readiness_and_stops_no_other(
     redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scripts = {"frames:{bad}": ResponseError("ERR of its own"), "frames:{good}": None}
@@ -412,18 +379,15 @@ def test_a_failing_retirement_is_told_by_readiness_and_stops_no_other(
         return 1
 
     client.zadd(keys.CAMERAS, {"bad": 1, "good": 1})
-
-    async def act(crew: Crew) -> None:
+    async with crew_of(redis_url, client) as crew:
         crew.join("a")
         monkeypatch.setattr(crew.workers["a"]._registry, "_retire_script", retire)
         await until(lambda: client.zrange(keys.CAMERAS, 0, -1) == [b"bad"])
         await until(lambda: "bad (retire: ERR of its own)" in crew.health["a"].degraded())
         await until(lambda: crew.health["a"].not_ready() is None)
 
-    play(redis_url, client, act)
 
-
-def test_nonsense_in_one_cameras_keys_keeps_the_others_and_the_worker_ready(
+async def test_nonsense_in_one_cameras_keys_keeps_the_others_and_the_worker_ready(
     redis_url: str, client: redis.Redis
 ) -> None:
     bad = ["frames", "emotions", "dead", "ledger", "lease", "numbers"]
@@ -431,8 +395,7 @@ def test_nonsense_in_one_cameras_keys_keeps_the_others_and_the_worker_ready(
         client.set(f"{camera}:{{{camera}}}", "of a foreign type")
     client.hset(keys.ledger("numbers"), mapping={"analysed": "many", "lost": "9" * 5000})
     client.hset(keys.lease("numbers"), mapping={"expires_ms": "soon", "epoch": "x", "owner": "y"})
-
-    async def act(crew: Crew) -> None:
+    async with crew_of(redis_url, client) as crew:
         crew.attach(*bad, "good")
         crew.join("a")
         await until(lambda: crew.owners("good") == {"a": 1})
@@ -447,34 +410,29 @@ def test_nonsense_in_one_cameras_keys_keeps_the_others_and_the_worker_ready(
         await until(lambda: crew.health["a"].not_ready() is None)
         assert not crew.tasks["a"].done()
 
-    play(redis_url, client, act)
 
-
-def test_a_name_heard_in_the_future_is_no_camera_until_it_has_frames(
+async def test_a_name_heard_in_the_future_is_no_camera_until_it_has_frames(
     redis_url: str, client: redis.Redis
 ) -> None:
-    async def act(crew: Crew) -> None:
+    async with crew_of(redis_url, client) as crew:
         crew.attach("future", silent_ms=-3_600_000)
         crew.attach("lobby")
         crew.join("a")
         await until(lambda: crew.owners("lobby") == {"a": 1})
         assert crew.owners("future") == {"": 1}
 
-    play(redis_url, client, act)
 
-
-def test_more_cameras_than_a_worker_takes_displace_none_that_were_analysed(
+async def test_more_cameras_than_a_worker_takes_displace_none_that_were_analysed(
     redis_url: str,
     client: redis.Redis,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(owned, "MAX_CAMERAS", 10)
+    monkeypatch.setattr(admission, "MAX_CAMERAS", 10)
     fakes = [f"fake{number:03}" for number in range(200)]
     for camera in CAMERAS:
         client.hset(keys.ledger(camera), "analysed", 1)
-
-    async def act(crew: Crew) -> None:
+    async with crew_of(redis_url, client) as crew:
         crew.attach(*fakes, *CAMERAS)
         crew.join("a")
         await until(lambda: crew.owners(*CAMERAS) == {"a": 8})
@@ -483,13 +441,11 @@ def test_more_cameras_than_a_worker_takes_displace_none_that_were_analysed(
         registry = crew.registries["a"]
         await until(lambda: registry.get_sample_value("emotion_cameras_over_limit") == 198)
         assert crew.owners(*CAMERAS) == {"a": 8}
-
-    play(redis_url, client, act)
     assert "beyond the 10" in caplog.text
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_worker_that_ends_while_it_takes_cameras_leaves_no_coroutine_behind(
+async def test_a_worker_that_ends_while_it_takes_cameras_leaves_no_coroutine_behind(
     redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     acquiring = asyncio.Event()
@@ -501,22 +457,19 @@ def test_a_worker_that_ends_while_it_takes_cameras_leaves_no_coroutine_behind(
         return Lease(camera, leases.owner, 1)
 
     monkeypatch.setattr(Leases, "acquire", acquire)
-
-    async def act(crew: Crew) -> None:
+    async with crew_of(redis_url, client) as crew:
         crew.attach(*CAMERAS)
         crew.join("a")
         await acquiring.wait()
         await crew.fall("a")
-
-    play(redis_url, client, act)
     gc.collect()
 
 
 def test_a_worker_has_connections_for_all_its_cameras_and_its_leases() -> None:
-    assert 2 * owned.MAX_CAMERAS + 200 <= emotion_streams.connection._MAX_CONNECTIONS
+    assert 2 * admission.MAX_CAMERAS + 200 <= emotion_streams.connection.MAX_CONNECTIONS
 
 
-def test_one_that_cannot_finish_in_time_leaves_the_rest_to_its_successor(
+async def test_one_that_cannot_finish_in_time_leaves_the_rest_to_its_successor(
     redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app, "DRAIN_S", 2.5)
@@ -526,7 +479,7 @@ def test_one_that_cannot_finish_in_time_leaves_the_rest_to_its_successor(
         begun.set()
         assert gate.wait(20)
 
-    async def act(crew: Crew) -> None:
+    async with crew_of(redis_url, client) as crew:
         frame = Frame(int(time.time() * 1000), 64, 48, b"jpeg", "session_id", 0)
         client.xadd(keys.frames("lobby"), {"frame": frame.pack()})
         crew.attach("lobby")
@@ -541,13 +494,11 @@ def test_one_that_cannot_finish_in_time_leaves_the_rest_to_its_successor(
         gate.set()
         await until(lambda: client.xlen(keys.emotions("lobby")) == 1)
 
-    play(redis_url, client, act)
 
-
-def test_the_frame_that_hangs_is_named_and_not_those_that_wait_behind_it(
+async def test_the_frame_that_hangs_is_named_and_not_those_that_wait_behind_it(
     redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "HUNG_S", 2.0)
+    monkeypatch.setattr(hangs, "HUNG_S", 2.0)
     gate = threading.Event()
     cameras = [f"camera{number}" for number in range(6)]
     hanging: list[str] = []
@@ -556,7 +507,7 @@ def test_the_frame_that_hangs_is_named_and_not_those_that_wait_behind_it(
         hanging.append(jpeg.decode())
         assert gate.wait(30)
 
-    async def act(crew: Crew) -> None:
+    async with crew_of(redis_url, client) as crew:
         for camera in cameras:
             frame = Frame(int(time.time() * 1000), 64, 48, camera.encode(), "boot", 0)
             client.xadd(keys.frames(camera), {"frame": frame.pack()})
@@ -568,17 +519,14 @@ def test_the_frame_that_hangs_is_named_and_not_those_that_wait_behind_it(
         gate.set()
         assert f"of camera {camera} has hung" in str(hung.value.exceptions[0])
 
-    play(redis_url, client, act)
 
-
-def test_of_a_batch_that_hangs_in_the_engine_every_frame_is_named(
+async def test_of_a_batch_that_hangs_in_the_engine_every_frame_is_named(
     redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "HUNG_S", 2.0)
+    monkeypatch.setattr(hangs, "HUNG_S", 2.0)
     engine = Indifferent()
     engine.gate.clear()
-
-    async def act(crew: Crew) -> None:
+    async with crew_of(redis_url, client) as crew:
         frame = Frame(int(time.time() * 1000), 64, 48, b"jpeg", "boot", 0)
         frame_id: Any = client.xadd(keys.frames("lobby"), {"frame": frame.pack()})
         crew.attach("lobby")
@@ -590,17 +538,14 @@ def test_of_a_batch_that_hangs_in_the_engine_every_frame_is_named(
         assert isinstance(stuck, FrameHungError)
         assert f"frame {frame_id.decode()} of camera lobby, has hung" in str(stuck)
 
-    play(redis_url, client, act)
 
-
-def test_of_a_batch_that_hangs_in_the_detector_every_frame_is_named(
+async def test_of_a_batch_that_hangs_in_the_detector_every_frame_is_named(
     redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "HUNG_S", 2.0)
+    monkeypatch.setattr(hangs, "HUNG_S", 2.0)
     detector = Brightest()
     detector.gate.clear()
-
-    async def act(crew: Crew) -> None:
+    async with crew_of(redis_url, client) as crew:
         frame = Frame(int(time.time() * 1000), 64, 48, samples.jpeg(64, 48), "boot", 0)
         frame_id: Any = client.xadd(keys.frames("lobby"), {"frame": frame.pack()})
         crew.attach("lobby")
@@ -613,13 +558,10 @@ def test_of_a_batch_that_hangs_in_the_detector_every_frame_is_named(
             f"the detector, with frame {frame_id.decode()} of camera lobby, has hung"
         )
 
-    play(redis_url, client, act)
 
-
-def test_a_worker_outlives_redis(client: redis.Redis) -> None:
+async def test_a_worker_outlives_redis(client: redis.Redis) -> None:
     with RedisProcess() as server, redis.Redis(unix_socket_path=str(server.socket)) as own:
-
-        async def act(crew: Crew) -> None:
+        async with crew_of(server.url, own) as crew:
             crew.attach("lobby")
             crew.join("a")
             await until(lambda: crew.owners("lobby") == {"a": 1})
@@ -631,38 +573,35 @@ def test_a_worker_outlives_redis(client: redis.Redis) -> None:
             await until(lambda: crew.owners("lobby") == {"a": 1})
             await until(lambda: crew.health["a"].not_ready() is None)
 
-        play(server.url, own, act)
 
-
-def test_what_is_said_of_sentinels_that_are_away_is_short_and_holds_no_client(
+async def test_what_is_said_of_sentinels_that_are_away_is_short_and_holds_no_client(
     client: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def act(crew: Crew) -> None:
+    async with crew_of("redis+sentinel://127.0.0.1:1/mymaster", client) as crew:
         crew.join("a")
         await until(lambda: "cannot be reached" in (crew.health["a"].not_ready() or ""))
         assert "<redis" not in f"{crew.health['a'].not_ready()}{caplog.text}"
 
-    play("redis+sentinel://127.0.0.1:1/mymaster", client, act)
 
-
-def test_the_account_of_owned_cameras_is_in_the_metrics(
+async def test_the_account_of_owned_cameras_is_in_the_metrics(
     redis_url: str, client: redis.Redis
 ) -> None:
     frame = Frame(int(time.time() * 1000), 64, 48, b"jpeg", "session_id", 0)
     client.xadd(keys.frames("lobby"), {"frame": frame.pack()})
-
-    async def act(crew: Crew) -> None:
+    async with crew_of(redis_url, client) as crew:
         crew.attach("lobby")
         crew.join("a")
-        metrics = crew.workers["a"]._context.metrics
+        registry = crew.registries["a"]
 
-        def shown(state: str) -> float:
-            return float(metrics.ledger.labels("lobby", state)._value.get())
+        def shown(state: str) -> float | None:
+            labels = {"camera": "lobby", "state": state}
+            return registry.get_sample_value("emotion_ledger_frames", labels)
+
+        def balanced() -> float | None:
+            return registry.get_sample_value("emotion_ledger_balanced", {"camera": "lobby"})
 
         await until(lambda: shown("analysed") == 1)
         assert (shown("added"), shown("trimmed"), shown("in_flight")) == (1, 0, 0)
-        assert metrics.balanced.labels("lobby")._value.get() == 1
+        assert balanced() == 1
         client.hincrby(keys.ledger("lobby"), "analysed", 1)  # as if one had ended twice
-        await until(lambda: metrics.balanced.labels("lobby")._value.get() == 0)
-
-    play(redis_url, client, act)
+        await until(lambda: balanced() == 0)

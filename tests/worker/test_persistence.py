@@ -17,28 +17,25 @@ def server() -> Iterator[RedisProcess]:
         yield process
 
 
-def warnings(url: str, caplog: pytest.LogCaptureFixture) -> list[str]:
-    async def ask() -> None:
-        async with asyncio.timeout(15), connect_async(url) as client:
-            await warn_if_persistent(client)
-
-    asyncio.run(ask())
+async def warnings(url: str, caplog: pytest.LogCaptureFixture) -> list[str]:
+    async with asyncio.timeout(15), connect_async(url) as client:
+        await warn_if_persistent(client)
     return caplog.messages
 
 
-def test_a_server_that_keeps_all_in_memory_is_no_news(
+async def test_a_server_that_keeps_all_in_memory_is_no_news(
     server: RedisProcess, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert warnings(server.url, caplog) == []
+    assert await warnings(server.url, caplog) == []
 
 
 @pytest.mark.parametrize(("setting", "value"), [("save", "60 1"), ("appendonly", "yes")])
-def test_a_server_that_writes_to_disk_is_warned_of(
+async def test_a_server_that_writes_to_disk_is_warned_of(
     server: RedisProcess, caplog: pytest.LogCaptureFixture, setting: str, value: str
 ) -> None:
     with redis.Redis(unix_socket_path=str(server.socket)) as client:
         client.config_set(setting, value)
-    (warning,) = warnings(server.url, caplog)
+    (warning,) = await warnings(server.url, caplog)
     assert f"{setting} {value}" in warning.replace('"', "")
 
 
@@ -46,22 +43,22 @@ def test_a_server_that_writes_to_disk_is_warned_of(
     ("policy", "warned"),
     [("allkeys-lru", 1), ("allkeys-random", 1), ("volatile-lru", 0), ("noeviction", 0)],
 )
-def test_a_server_that_evicts_keys_of_ours_is_warned_of(
+async def test_a_server_that_evicts_keys_of_ours_is_warned_of(
     server: RedisProcess, caplog: pytest.LogCaptureFixture, policy: str, warned: int
 ) -> None:
     with redis.Redis(unix_socket_path=str(server.socket)) as client:
         client.config_set("maxmemory-policy", policy)
-    said = warnings(server.url, caplog)
+    said = await warnings(server.url, caplog)
     assert len(said) == warned
     assert all(f"maxmemory-policy {policy}" in warning for warning in said)
 
 
-def test_a_user_who_may_not_read_settings_is_not_refused_for_asking(
+async def test_a_user_who_may_not_read_settings_is_not_refused_for_asking(
     server: RedisProcess, caplog: pytest.LogCaptureFixture
 ) -> None:
     rights = ("~*", "-@all", "+@connection", "+evalsha", "+script|load")
     with redis.Redis(unix_socket_path=str(server.socket)) as client:
         client.config_set("save", "60 1")
         client.execute_command("ACL", "SETUSER", "worker", "on", ">secret", *rights)
-        assert warnings(f"unix://worker:secret@{server.socket}", caplog) == []
+        assert await warnings(f"unix://worker:secret@{server.socket}", caplog) == []
         assert client.acl_log() == []

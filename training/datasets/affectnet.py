@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 
 from emotion_streams.emotions import EMOTIONS, Emotion
-from emotion_streams.events import Box
+from emotion_streams.faces import Box
 from training.datasets.entry import UNREADABLE, Entry, InvalidDataError, hard_target
 from training.datasets.listing import path, rows
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion_streams.emotions import EMOTIONS
-from emotion_streams.events import Box
+from emotion_streams.faces import Box
 from worker.inference.crop import Image, crop_face, preprocess
 from worker.model.card import CropGeometry, ModelCard
 

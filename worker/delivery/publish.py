@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 from emotion_streams.emotions import EMOTIONS, Emotion
 from emotion_streams.episodes import Episode
-from emotion_streams.events import EmotionEvent, Face, Latency, Model
+from emotion_streams.events import EmotionEvent, Latency, Model
+from emotion_streams.faces import Face
 from emotion_streams.minutes import Minute
 from worker.delivery.types import Completion, TracksUpdate
 from worker.inference.pipeline import AnalysedFrame

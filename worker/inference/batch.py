@@ -1,4 +1,4 @@
-"""Gives batches of all cameras to a model: face crops to the engine, pictures to a detector."""
+"""Gives batches of all cameras to a model."""
 
 import asyncio
 import time
@@ -10,9 +10,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from service.metrics import WorkerMetrics
 from worker.inference.batch_queue import Batch, BatchQueue, BatchResult, Part, Request
-from worker.inference.engines import Engine
 
 DEADLINE_S: Final = 0.01
 """An item that waited this long joins the next batch that can be queued, full or not."""
@@ -63,6 +61,11 @@ class BatchRunner:
         self._working = 0
         self.running: set[RunningBatch] = set()
         self._changed = asyncio.Event()
+
+    @property
+    def waiting(self) -> int:
+        """Number of items that wait for a batch."""
+        return self._queue.count
 
     @property
     def is_saturated(self) -> bool:
@@ -156,44 +159,3 @@ def _fail(batch: Batch, error: BaseException) -> None:
     for part in batch:
         if not part.request.result.done():
             part.request.result.set_exception(error)
-
-
-@dataclass(frozen=True)
-class Classified:
-    """Probabilities (faces, labels), and how many seconds the engine worked on them."""
-
-    probabilities: NDArray[np.float32]
-    seconds: float
-
-
-class Batcher(BatchRunner):
-    """Gives batches of face crops to the engine."""
-
-    def __init__(self, engine: Engine, executor: Executor, metrics: WorkerMetrics) -> None:
-        def classify(crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-            return engine.classify(crops[0] if len(crops) == 1 else np.concatenate(crops))
-
-        def observe(faces: int, seconds: float) -> None:
-            metrics.engine_busy.inc(seconds)
-            metrics.batch.observe(faces)
-
-        model = BatchedModel(
-            "the engine",
-            classify,
-            engine.max_batch,
-            engine.instances,
-            engine.is_batch_invariant,
-        )
-        super().__init__(model, executor, observe)
-
-    async def classify(
-        self, camera: str, crops: NDArray[np.uint8], frame_id: str = "", *, exact: bool = False
-    ) -> Classified:
-        """Return the probabilities of crops (faces, size, size, 3), at once if there is no face.
-
-        The other arguments are those of submit(). Raises what the engine raises.
-        """
-        if not len(crops):
-            return Classified(np.empty((0, 0), np.float32), 0.0)
-        result = await self.submit(camera, crops, frame_id, exact=exact)
-        return Classified(result.rows, result.seconds)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_streams.events import Box
+from emotion_streams.faces import Box
 from worker.model.card import CropGeometry, ModelCard
 
 Image = NDArray[np.uint8]

@@ -80,7 +80,7 @@ class FrameThreads:
         try:
             return work()
         finally:
-            self._metrics.threads_busy.inc((time.perf_counter() - began) / permit.threads)
+            self._metrics.inference.threads_busy.inc((time.perf_counter() - began) / permit.threads)
 
 
 class ThreadedDetection:
@@ -138,7 +138,7 @@ class BatchedDetection:
             "the detector", detector.candidates, detector.max_batch, detector.instances
         )
         self._batches = BatchRunner(
-            model, executor, lambda _, seconds: metrics.detector_busy.inc(seconds)
+            model, executor, lambda _, seconds: metrics.inference.detector_busy.inc(seconds)
         )
         self.runners: tuple[BatchRunner, ...] = (self._batches,)
 

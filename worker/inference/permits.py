@@ -28,12 +28,13 @@ def default_in_flight(threads: int, engine: Engine, in_detection: int = 0) -> in
 class Permit:
     """The place of one frame: in a thread until its faces are found, in flight until it ends.
 
-    `camera` and `frame_id` identify the frame in messages about a hung frame.
+    `camera` and `frame_id` identify the frame in messages about a hung frame. `holds_thread`:
+    whether the frame is in a thread or waits for one.
     """
 
     def __init__(self, limiter: "InFlightLimiter") -> None:
         self._limiter = limiter
-        self._in_flight = self._holds_thread = True
+        self._in_flight = self.holds_thread = True
         self._in_thread = False
         self._crowd_faces = 0
         self.camera = self.frame_id = ""
@@ -51,8 +52,8 @@ class Permit:
     def release_thread(self) -> None:
         """Free the thread for another frame."""
         self._in_thread = False
-        if self._holds_thread:
-            self._holds_thread = False
+        if self.holds_thread:
+            self.holds_thread = False
             self._limiter.threads_free.release()
 
     @property

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from emotion_streams.emotions import EMOTIONS
 from emotion_streams.frames import Frame
-from worker.inference.batch import Batcher, BatchRunner, Classified
+from worker.inference.batch import BatchRunner
+from worker.inference.batcher import Batcher, Classified
 from worker.inference.detection import DetectionStage
 from worker.inference.faces import DetectedFaces
 from worker.inference.permits import CrowdLimiter, Permit

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from emotion_streams.emotions import EMOTIONS
-from emotion_streams.wire import Fields
+from emotion_streams.fields import Fields
 from worker.model.architecture import MIN_INPUT_SIZE
 
 FORMAT: Final = 1

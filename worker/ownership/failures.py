@@ -39,7 +39,7 @@ class CameraFailures:
             self._show()
 
     def _show(self) -> None:
-        self._metrics.failing.set(len(self._failing))
+        self._metrics.ownership.failing.set(len(self._failing))
         named = [f"{camera} ({reason})" for camera, reason in [*self._failing.items()][:_NAMED]]
         more = len(self._failing) - len(named)
         text = ", ".join([*named, f"{more} more"] if more else named)

@@ -3,15 +3,14 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from redis.exceptions import ResponseError
 
-from emotion_streams import keys
 from emotion_streams.backoff import REDIS_ERRORS, is_wrong_type
-from emotion_streams.cancellation import check_cancelled, create_task
+from emotion_streams.cancellation import create_task
 from emotion_streams.connection import Client
 from emotion_streams.ledger import read_ledger
 from emotion_streams.redaction import short_message
@@ -26,10 +25,6 @@ from worker.ownership.sharding import limit_per_shard
 
 SIGN_OFF_S: Final = 1.0
 """How long a stopping worker waits for Redis to end its membership."""
-
-MAX_CAMERAS: Final = 400
-"""Maximum number of cameras of a worker. Each may hold two connections, one to read and one to
-commit. The rest of the client's connections, and of the usual 1,024 descriptors, is for leases."""
 
 log = logging.getLogger(__name__)
 
@@ -80,35 +75,6 @@ class OwnedCameras:
     def __len__(self) -> int:
         return len(self._owned)
 
-    async def admit(self, cameras: Sequence[str]) -> list[str]:
-        """Return the cameras, among those to acquire, for which this worker has room.
-
-        If the room is insufficient, cameras that were analysed before come first, so that newly
-        registered names do not displace them.
-        """
-        places = max(0, MAX_CAMERAS - len(self._owned))
-        self._context.metrics.over_limit.set(max(0, len(cameras) - places))
-        if len(cameras) <= places:
-            return list(cameras)
-        log.warning(
-            "%d cameras are registered beyond the %d that a worker owns: start more workers",
-            len(cameras) - places,
-            MAX_CAMERAS,
-        )
-        if not places:
-            return []
-        was_analysed = limit_per_shard(self._client, self._was_analysed)
-        known = await asyncio.gather(*map(was_analysed, cameras))
-        ranked = sorted(zip(known, cameras, strict=True), reverse=True)
-        return [camera for _, camera in ranked[:places]]
-
-    async def _was_analysed(self, camera: str) -> bool:
-        try:
-            return bool(await self._client.exists(keys.ledger(camera)))
-        except REDIS_ERRORS:
-            check_cancelled()
-            return False
-
     async def acquire(self, camera: str, should: str, tasks: asyncio.TaskGroup) -> None:
         """Run the camera among `tasks` if its lease is free; `should` is its assigned worker."""
         lease = await self._leases.acquire(camera)
@@ -136,7 +102,7 @@ class OwnedCameras:
         if not owned:  # released since the step began
             return
         if not await self._leases.renew(owned.lease):
-            self._context.metrics.fenced.inc()
+            self._context.metrics.ownership.fenced.inc()
             log.warning("the lease has moved on", extra={"camera": camera})
             owned.task.cancel()
             return
@@ -149,7 +115,7 @@ class OwnedCameras:
             return
         if camera in self._owned:  # it may have been released meanwhile, and its gauges removed
             self._failures.succeeded(camera)
-            self._context.metrics.observe_ledger(ledger)
+            self._context.metrics.account.observe(ledger)
 
     def release_one(self, assigned: Mapping[str, str], peers: Mapping[str, Peer]) -> None:
         """Stop at most one camera that another worker should own, or that needs no owner.
@@ -204,7 +170,7 @@ class OwnedCameras:
         try:
             await pipeline.run()
         except* FencedError:
-            self._context.metrics.fenced.inc()
+            self._context.metrics.ownership.fenced.inc()
             log.warning("fenced: another worker owns it", extra={"camera": camera})
         else:
             await self._release(lease)

@@ -8,9 +8,9 @@ import math
 from struct import Struct
 from typing import Any, Final
 
-from emotion_streams import wire
 from emotion_streams.emotions import EMOTIONS, UNCERTAIN, Label
-from emotion_streams.events import Box
+from emotion_streams.faces import Box
+from emotion_streams.fields import YEAR_2200_MS, Fields, MalformedMessageError
 from worker.tracking.constants import MAX_DWELLS
 from worker.tracking.parts import Eight, MinuteSums, Person, Showing, Steady, Track, frame_key
 
@@ -37,16 +37,16 @@ def pack_track(track: Track, person: Person | None) -> dict[str, Any]:
     return values
 
 
-def parse_track(fields: wire.Fields) -> Track:
+def parse_track(fields: Fields) -> Track:
     """Return a track. Raises MalformedMessageError."""
     track = Track(fields.text("id"), *_unpacked(_TRACK, fields, "track"))
     _check_times(track.first_ms, track.last_ms)
     if track.size < 1:
-        raise wire.MalformedMessageError("field track holds a value out of its bounds")
+        raise MalformedMessageError("field track holds a value out of its bounds")
     return track
 
 
-def parse_person(fields: wire.Fields) -> Person:
+def parse_person(fields: Fields) -> Person:
     """Return the person of a track that has entered. Raises MalformedMessageError."""
     label, rival, *values = _unpacked(_PERSON, fields, "person")
     first_ms, last_ms, frames, number, counted_ms, since_ms, raw_ms, rival_ms = values[:8]
@@ -61,11 +61,11 @@ def parse_person(fields: wire.Fields) -> Person:
         and _are_shares((*smoothed, *raw))
     )
     if not is_sound:
-        raise wire.MalformedMessageError("field person holds a value out of its bounds")
+        raise MalformedMessageError("field person holds a value out of its bounds")
     label, rival = _LABELS[label], _LABELS[rival]
     showing = _parse_showing(fields) if fields.has("showing") else None
     if showing and not first_ms <= showing.start_ms <= last_ms:
-        raise wire.MalformedMessageError("field showing begins outside of its track")
+        raise MalformedMessageError("field showing begins outside of its track")
     return Person(
         id=fields.text("id"),
         first_ms=first_ms,
@@ -85,15 +85,15 @@ def parse_person(fields: wire.Fields) -> Person:
 def pack_minute(minute: MinuteSums) -> dict[str, Any]:
     """Return the minute under way as plain values."""
     dwells = Struct(f"<{len(minute.dwells)}q").pack(*minute.dwells)
-    return vars(minute) | {"dwells": dwells}
+    return minute._asdict() | {"dwells": dwells}
 
 
-def parse_minute(fields: wire.Fields) -> MinuteSums:
+def parse_minute(fields: Fields) -> MinuteSums:
     """Return the minute under way. Raises MalformedMessageError."""
     count = min(len(fields.binary("dwells")) // 8, MAX_DWELLS)
     sums = tuple(fields.numbers("sums", len(EMOTIONS)))
     if not 0 <= min(sums) <= max(sums) <= _LARGEST:
-        raise wire.MalformedMessageError("field sums holds a number out of its bounds")
+        raise MalformedMessageError("field sums holds a number out of its bounds")
     return MinuteSums(
         start_ms=fields.timestamp_ms("start_ms") if fields.has("start_ms") else None,
         sums=sums,
@@ -104,13 +104,13 @@ def parse_minute(fields: wire.Fields) -> MinuteSums:
     )
 
 
-def frame_id(fields: wire.Fields, name: str) -> str:
+def frame_id(fields: Fields, name: str) -> str:
     """Return the id of a frame. Raises MalformedMessageError."""
     text = fields.text(name)
     try:
         frame_key(text)
     except ValueError:
-        raise wire.MalformedMessageError(f"field {name} is not the id of a frame") from None
+        raise MalformedMessageError(f"field {name} is not the id of a frame") from None
     return text
 
 
@@ -151,14 +151,14 @@ def _pack_person(person: Person) -> dict[str, Any]:
     return values
 
 
-def _parse_showing(fields: wire.Fields) -> Showing:
+def _parse_showing(fields: Fields) -> Showing:
     emotion, number, start_ms, frames, peak_ms, reported_ms, side_max, peak, *sums = _unpacked(
         _SHOWING, fields, "showing"
     )
     _check_times(start_ms, peak_ms, reported_ms)
     is_sound = emotion < len(EMOTIONS) and min(frames, number, side_max, *sums) >= 0
     if not is_sound or not _are_shares((peak,)):
-        raise wire.MalformedMessageError("field showing holds a value out of its bounds")
+        raise MalformedMessageError("field showing holds a value out of its bounds")
     return Showing(
         number=number,
         emotion=EMOTIONS[emotion],
@@ -173,27 +173,27 @@ def _parse_showing(fields: wire.Fields) -> Showing:
     )
 
 
-def _unpacked(layout: Struct, fields: wire.Fields, name: str) -> tuple[Any, ...]:
+def _unpacked(layout: Struct, fields: Fields, name: str) -> tuple[Any, ...]:
     blob = fields.binary(name)
     if len(blob) != layout.size:
-        raise wire.MalformedMessageError(f"field {name} has {len(blob)} bytes, not {layout.size}")
+        raise MalformedMessageError(f"field {name} has {len(blob)} bytes, not {layout.size}")
     values = layout.unpack(blob)
     if not all(math.isfinite(value) and abs(value) <= _LARGEST for value in values):
-        raise wire.MalformedMessageError(f"field {name} holds a number out of its bounds")
+        raise MalformedMessageError(f"field {name} holds a number out of its bounds")
     return values
 
 
 def _check_times(*times: int) -> None:
-    if not 0 <= min(times) <= max(times) <= wire.YEAR_2200_MS:
-        raise wire.MalformedMessageError("a track holds a time that is not from 1970 to 2200")
+    if not 0 <= min(times) <= max(times) <= YEAR_2200_MS:
+        raise MalformedMessageError("a track holds a time that is not from 1970 to 2200")
 
 
 def _are_shares(values: Eight) -> bool:
     return all(0.0 <= value <= 1.0 for value in values)
 
 
-def _counts(fields: wire.Fields, name: str) -> tuple[int, ...]:
+def _counts(fields: Fields, name: str) -> tuple[int, ...]:
     values = fields.numbers(name, len(EMOTIONS))
     if not all(value.is_integer() and 0 <= value <= _LARGEST for value in values):
-        raise wire.MalformedMessageError(f"field {name} holds more than counts")
+        raise MalformedMessageError(f"field {name} holds more than counts")
     return tuple(map(int, values))

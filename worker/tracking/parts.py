@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from emotion_streams.emotions import Emotion, Label
-from emotion_streams.events import Box
+from emotion_streams.faces import Box
 
 Eight = tuple[float, ...]
 """One number per emotion, in the order of EMOTIONS."""
@@ -105,8 +105,7 @@ class Person(NamedTuple):
     showing: Showing | None
 
 
-@dataclass(frozen=True)
-class MinuteSums:
+class MinuteSums(NamedTuple):
     """The minute under way; `start_ms` is None between a closed minute and the next frame.
 
     What is counted in between goes into the next minute. `from_ms`: end of the last closed minute.

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from emotion_streams import wire
+from emotion_streams.fields import MalformedMessageError
 from worker.tracking import packing
 from worker.tracking.constants import MAX_STATE_BYTES, MAX_TRACKS
 from worker.tracking.parts import MinuteSums, Person, Tracks
@@ -65,18 +66,18 @@ class TrackingState:
         """
         fields = wire.unpack(blob, MAX_STATE_BYTES)
         if (schema := fields.integer("schema", 1)) != SCHEMA:
-            raise wire.MalformedMessageError(f"schema {schema}, this worker understands {SCHEMA}")
+            raise MalformedMessageError(f"schema {schema}, this worker understands {SCHEMA}")
         if fields.text("camera") != camera:
-            raise wire.MalformedMessageError(f"the state of another camera than {camera}")
+            raise MalformedMessageError(f"the state of another camera than {camera}")
         tracks = fields.maps("tracks", MAX_TRACKS)
         items = tuple(map(packing.parse_track, tracks))
         people = tuple(packing.parse_person(each) for each in tracks if each.has("person"))
         clock_ms = fields.timestamp_ms("clock_ms")
         if len({track.id for track in items}) < len(items):
-            raise wire.MalformedMessageError("field tracks holds an id twice")
+            raise MalformedMessageError("field tracks holds an id twice")
         last = [*(track.last_ms for track in items), *(person.last_ms for person in people)]
         if max(last, default=0) > clock_ms:
-            raise wire.MalformedMessageError("field tracks holds a time after the last frame")
+            raise MalformedMessageError("field tracks holds a time after the last frame")
         return cls(
             camera,
             Tracks(packing.frame_id(fields, "frame_id"), clock_ms, items),

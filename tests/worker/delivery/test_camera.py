@@ -4,7 +4,7 @@ import asyncio
 import gc
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -95,33 +95,17 @@ async def running(
             await connection.aclose()
 
 
-def play(
-    url: str,
-    act: Callable[[Scene], Coroutine[Any, Any, None]],
-    finder: OneFace | None = None,
-    in_flight: int = 4,
-) -> None:
-    async def main() -> None:
-        async with running(url, finder, in_flight) as scene:
-            await act(scene)
-
-    asyncio.run(main())
-
-
-def test_each_frame_becomes_an_event_with_its_id(redis_url: str, client: redis.Redis) -> None:
+async def test_each_frame_becomes_an_event_with_its_id(redis_url: str, client: redis.Redis) -> None:
     store(client, *[b"jpeg"] * 5, max_age_ms=None)
     stored: Any = client.xrange(FRAMES)
-
-    async def act(scene: Scene) -> None:
+    async with running(redis_url) as scene:
         ledger = await scene.until_ended(analysed=5)
         assert ledger.balanced
-
-    play(redis_url, act)
     assert [event.frame_id for event in events(client)] == [i.decode() for i, _ in stored]
     assert client.xlen(FRAMES) == 0
 
 
-def test_events_keep_the_frames_order_when_a_later_one_is_done_first(
+async def test_events_keep_the_frames_order_when_a_later_one_is_done_first(
     redis_url: str, client: redis.Redis
 ) -> None:
     later_done = threading.Event()
@@ -133,67 +117,58 @@ def test_events_keep_the_frames_order_when_a_later_one_is_done_first(
             later_done.set()
 
     store(client, b"first", b"second", max_age_ms=None)
-
-    async def act(scene: Scene) -> None:
+    async with running(redis_url, OneFace(before)) as scene:
         await scene.until_ended(analysed=2)
-
-    play(redis_url, act, OneFace(before))
     ids = [event.frame_id for event in events(client)]
     assert ids == sorted(ids)
 
 
-def test_stale_frames_expire_and_the_newest_goes_on(redis_url: str, client: redis.Redis) -> None:
+async def test_stale_frames_expire_and_the_newest_goes_on(
+    redis_url: str, client: redis.Redis
+) -> None:
     store(client, *[b"jpeg"] * 4, age_ms=5_000)
     store(client, *[b"jpeg"] * 3)
-
-    async def act(scene: Scene) -> None:
+    async with running(redis_url) as scene:
         # Of a camera that fell behind, the newest frame alone is worth it.
         await scene.until_ended(expired=6, analysed=1)
 
-    play(redis_url, act)
 
-
-def test_where_every_frame_counts_none_expires(redis_url: str, client: redis.Redis) -> None:
+async def test_where_every_frame_counts_none_expires(redis_url: str, client: redis.Redis) -> None:
     store(client, *[b"jpeg"] * 4, age_ms=60_000, max_age_ms=None)
-
-    async def act(scene: Scene) -> None:
+    async with running(redis_url) as scene:
         await scene.until_ended(analysed=4, expired=0)
 
-    play(redis_url, act)
 
-
-def test_bad_frames_are_dead_and_the_others_go_on(redis_url: str, client: redis.Redis) -> None:
+async def test_bad_frames_are_dead_and_the_others_go_on(
+    redis_url: str, client: redis.Redis
+) -> None:
     client.xadd(FRAMES, {"frame": b"\xc1"})
     client.xadd(FRAMES, {"nothing": b"of it"})
     store(client, b"bad", b"good", max_age_ms=None)
-
-    async def act(scene: Scene) -> None:
+    async with running(redis_url) as scene:
         await scene.until_ended(dead=3, analysed=1)
-
-    play(redis_url, act)
     letters: Any = client.xrange(keys.dead(CAMERA))
     reasons = [letter[b"reason"] for _, letter in letters]
     assert reasons[1:] == [b"no field `frame`", b"bad"]
 
 
-def test_a_frame_that_ended_three_workers_is_dead(redis_url: str, client: redis.Redis) -> None:
+async def test_a_frame_that_ended_three_workers_is_dead(
+    redis_url: str, client: redis.Redis
+) -> None:
     store(client, b"poison", b"good", max_age_ms=None)
     client.xgroup_create(FRAMES, keys.GROUP, "0")
     client.xreadgroup(keys.GROUP, "first", {FRAMES: ">"}, count=1)
     entries: Any = client.xrange(FRAMES, count=1)
     for worker in ("second", "third"):
         client.xclaim(FRAMES, keys.GROUP, worker, 0, [entries[0][0]])
-
-    async def act(scene: Scene) -> None:
+    async with running(redis_url) as scene:
         await scene.until_ended(dead=1, analysed=1)
-
-    play(redis_url, act)
     letters: Any = client.xrange(keys.dead(CAMERA))
     assert letters[0][1][b"deliveries"] == b"3"
 
 
 @pytest.mark.parametrize("begun_by", [1, 2])
-def test_a_frame_on_its_last_chance_is_alone_in_the_works(
+async def test_a_frame_on_its_last_chance_is_alone_in_the_works(
     redis_url: str, client: redis.Redis, begun_by: int
 ) -> None:
     at_once, most = 0, 0
@@ -211,15 +186,12 @@ def test_a_frame_on_its_last_chance_is_alone_in_the_works(
     entries: Any = client.xrange(FRAMES)
     ids = [frame_id for frame_id, _ in entries]
     client.xclaim(FRAMES, keys.GROUP, "fallen", 0, ids, retrycount=begun_by)
-
-    async def act(scene: Scene) -> None:
+    async with running(redis_url, OneFace(before)) as scene:
         await scene.until_ended(analysed=8)
-
-    play(redis_url, act, OneFace(before))
     assert (most == 1) == (begun_by == 2)
 
 
-def test_stopping_finishes_what_was_read_and_reads_no_more(
+async def test_stopping_finishes_what_was_read_and_reads_no_more(
     redis_url: str, client: redis.Redis
 ) -> None:
     gate, begun = threading.Event(), threading.Event()
@@ -229,8 +201,7 @@ def test_stopping_finishes_what_was_read_and_reads_no_more(
         assert gate.wait(10)
 
     store(client, *[b"jpeg"] * 10, max_age_ms=None)
-
-    async def act(scene: Scene) -> None:
+    async with running(redis_url, OneFace(before), in_flight=2) as scene:
         await until(begun.is_set)
         scene.pipeline.stop()
         store(client, b"too late")
@@ -239,26 +210,21 @@ def test_stopping_finishes_what_was_read_and_reads_no_more(
         ledger = await scene.ledger()
         assert (ledger.analysed, ledger.in_flight, ledger.queued) == (10, 0, 1)
 
-    play(redis_url, act, OneFace(before), in_flight=2)
 
-
-def test_stopping_while_the_last_frame_is_in_the_works_waits_for_it(
+async def test_stopping_while_the_last_frame_is_in_the_works_waits_for_it(
     redis_url: str, client: redis.Redis
 ) -> None:
     finder = OneFace()
     store(client, b"jpeg")
-
-    async def act(scene: Scene) -> None:
+    async with running(redis_url, finder) as scene:
         loop = asyncio.get_running_loop()
         finder.before = lambda _: loop.call_soon_threadsafe(scene.pipeline.stop)
         await asyncio.wait_for(scene.task, 10)
         assert (await scene.ledger()).analysed == 1
 
-    play(redis_url, act, finder)
-
 
 @pytest.mark.parametrize("in_flight", [1, 3])
-def test_however_a_pipeline_ends_its_slots_come_back(
+async def test_however_a_pipeline_ends_its_slots_come_back(
     redis_url: str, client: redis.Redis, in_flight: int
 ) -> None:
     gate, begun = threading.Event(), threading.Event()
@@ -268,8 +234,7 @@ def test_however_a_pipeline_ends_its_slots_come_back(
         assert gate.wait(10)
 
     store(client, *[b"jpeg"] * 10, max_age_ms=None)
-
-    async def act(scene: Scene) -> None:
+    async with running(redis_url, OneFace(before), in_flight) as scene:
         await until(begun.is_set)
         scene.task.cancel()
         await asyncio.gather(scene.task, return_exceptions=True)
@@ -277,43 +242,37 @@ def test_however_a_pipeline_ends_its_slots_come_back(
         for _ in range(in_flight):
             await asyncio.wait_for(scene.context.limiter.acquire(), 5)
 
-    play(redis_url, act, OneFace(before), in_flight)
 
-
-def test_a_fenced_pipeline_ends_and_publishes_nothing(redis_url: str, client: redis.Redis) -> None:
+async def test_a_fenced_pipeline_ends_and_publishes_nothing(
+    redis_url: str, client: redis.Redis
+) -> None:
     def before(jpeg: bytes) -> None:
         client.hset(keys.lease(CAMERA), mapping={"owner": "another", "epoch": 2})
 
     store(client, b"jpeg", max_age_ms=None)
-
-    async def act(scene: Scene) -> None:
+    async with running(redis_url, OneFace(before)) as scene:
         with pytest.RaisesGroup(FencedError):
             await asyncio.wait_for(scene.task, 10)
         ledger = await scene.ledger()
         assert (ledger.analysed, ledger.in_flight) == (0, 1)
 
-    play(redis_url, act, OneFace(before))
 
-
-def test_what_an_engine_raises_ends_the_pipeline_loudly(
+async def test_what_an_engine_raises_ends_the_pipeline_loudly(
     redis_url: str, client: redis.Redis
 ) -> None:
     def before(jpeg: bytes) -> None:
         raise MemoryError("no room")
 
     store(client, b"jpeg", max_age_ms=None)
-
-    async def act(scene: Scene) -> None:
+    async with running(redis_url, OneFace(before)) as scene:
         with pytest.RaisesGroup(MemoryError):
             await asyncio.wait_for(scene.task, 10)
 
-    play(redis_url, act, OneFace(before))
 
-
-def test_frames_that_a_paused_predecessor_read_since_are_swept(
+async def test_frames_that_a_paused_predecessor_read_since_are_swept(
     redis_url: str, client: redis.Redis
 ) -> None:
-    async def act(scene: Scene) -> None:
+    async with running(redis_url) as scene:
         store(client, b"jpeg", max_age_ms=None)
         await scene.until_ended(analysed=1)
         # A zombie wakes and reads once more, though nobody will take its commit.
@@ -327,10 +286,10 @@ def test_frames_that_a_paused_predecessor_read_since_are_swept(
         ledger = await scene.ledger()
         assert ledger.analysed + ledger.superseded == 21
 
-    play(redis_url, act)
 
-
-def test_a_camera_that_falls_behind_holds_few_frames(redis_url: str, client: redis.Redis) -> None:
+async def test_a_camera_that_falls_behind_holds_few_frames(
+    redis_url: str, client: redis.Redis
+) -> None:
     gate, begun = threading.Event(), threading.Event()
     held: list[int] = []
 
@@ -341,15 +300,12 @@ def test_a_camera_that_falls_behind_holds_few_frames(redis_url: str, client: red
         assert gate.wait(10)
 
     store(client, *[b"jpeg"] * 200, max_age_ms=1_000_000)
-
-    async def act(scene: Scene) -> None:
+    async with running(redis_url, OneFace(before), in_flight=1) as scene:
         await until(begun.is_set)
         assert (await scene.ledger()).in_flight <= READ_AT_ONCE
         gate.set()
         await scene.until_ended(analysed=200)
         assert max(held) <= 2 * READ_AT_ONCE
-
-    play(redis_url, act, OneFace(before), in_flight=1)
 
 
 class CrowdOrOne(OneFace):
@@ -365,36 +321,31 @@ class CrowdOrOne(OneFace):
         )
 
 
-def test_a_camera_of_crowds_begins_one_at_a_time_and_leaves_the_engine_to_others(
+async def test_a_camera_of_crowds_begins_one_at_a_time_and_leaves_the_engine_to_others(
     redis_url: str, client: redis.Redis
 ) -> None:
     store(client, *[b"crowd"] * 12, max_age_ms=None)
     engine = Indifferent()
     engine.gate.clear()
-
-    async def act() -> None:
-        async with running(redis_url, CrowdOrOne(), 4, engine) as scene:
-            held = scene.context.limiter.active
-            await until(lambda: held and not any(permit._holds_thread for permit in held))
-            for _ in range(20):  # another camera's frames find places
-                permit = await asyncio.wait_for(scene.context.limiter.acquire(), 5)
-                permit.release()
-            assert len(held) <= 5  # of 12: as many as the threads had at once
-            engine.gate.set()
-            await scene.until_ended(analysed=12)
-
-    asyncio.run(act())
+    async with running(redis_url, CrowdOrOne(), 4, engine) as scene:
+        held = scene.context.limiter.active
+        await until(lambda: held and not any(permit.holds_thread for permit in held))
+        for _ in range(20):  # another camera's frames find places
+            permit = await asyncio.wait_for(scene.context.limiter.acquire(), 5)
+            permit.release()
+        assert len(held) <= 5  # of 12: as many as the threads had at once
+        engine.gate.set()
+        await scene.until_ended(analysed=12)
 
 
-def test_a_camera_that_crashed_three_workers_is_set_aside_and_its_frames_are_dead_letters(
+async def test_a_camera_that_crashed_three_workers_is_set_aside_and_its_frames_are_dead_letters(
     redis_url: str, client: redis.Redis
 ) -> None:
     began: list[bytes] = []
     struck: dict[Any, Any] = {"strikes": 3, "struck_ms": now_ms(), "set_aside": 1}
     client.hset(keys.lease(CAMERA), mapping=struck)
     store(client, b"one", b"two", max_age_ms=None)
-
-    async def act(scene: Scene) -> None:
+    async with running(redis_url, OneFace(began.append)) as scene:
         await scene.until_ended(dead=2)
         assert began == []
         client.hset(keys.lease(CAMERA), "struck_ms", now_ms() - 61_000)
@@ -404,15 +355,13 @@ def test_a_camera_that_crashed_three_workers_is_set_aside_and_its_frames_are_dea
         await scene.until_ended(analysed=1)
         assert began == [b"three"]
         assert client.hget(keys.lease(CAMERA), "strikes") == b"0"
-
-    play(redis_url, act, OneFace(began.append))
     letters: Any = client.xrange(keys.dead(CAMERA))
     assert {letter[b"reason"] for _, letter in letters} == {
         b"camera set aside: its frames crashed 3 workers"
     }
 
 
-def test_a_camera_whose_frames_may_crash_is_alone_in_the_works(
+async def test_a_camera_whose_frames_may_crash_is_alone_in_the_works(
     redis_url: str, client: redis.Redis
 ) -> None:
     pending: list[tuple[int, int]] = []
@@ -424,16 +373,13 @@ def test_a_camera_whose_frames_may_crash_is_alone_in_the_works(
 
     client.hset(keys.lease(CAMERA), mapping={"strikes": 2})
     store(client, *[b"jpeg"] * 4, max_age_ms=None)
-
-    async def act(scene: Scene) -> None:
+    async with running(redis_url, OneFace(before)) as scene:
         await scene.until_ended(analysed=4)
-
-    play(redis_url, act, OneFace(before))
     assert pending[0] == (3, 1)  # recorded before it was started, and no other with it
     assert client.hget(keys.lease(CAMERA), "strikes") == b"0"
 
 
-def test_a_large_message_is_parsed_beside_the_event_loop(
+async def test_a_large_message_is_parsed_beside_the_event_loop(
     redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parsed_in = set[str]()
@@ -445,33 +391,27 @@ def test_a_large_message_is_parsed_beside_the_event_loop(
 
     monkeypatch.setattr(Frame, "unpack", watch)
     store(client, bytes(2_000_000), max_age_ms=None)
-
-    async def act(scene: Scene) -> None:
+    async with running(redis_url) as scene:
         await scene.until_ended(analysed=1)
-
-    play(redis_url, act)
     assert parsed_in
     assert threading.main_thread().name not in parsed_in
 
 
-def test_stopping_does_not_wait_for_a_camera_whose_keys_fail(
+async def test_stopping_does_not_wait_for_a_camera_whose_keys_fail(
     redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(*_: object) -> None:
         raise ResponseError("ERR of its own")
 
     monkeypatch.setattr(CameraStream, "claim", fail)
-
-    async def act(scene: Scene) -> None:
+    async with running(redis_url) as scene:
         await asyncio.sleep(0)
         scene.pipeline.stop()
         await asyncio.wait_for(scene.task, 5)
 
-    play(redis_url, act)
-
 
 @pytest.mark.filterwarnings("error")
-def test_a_pipeline_that_is_fenced_while_redis_loses_its_cancellation_ends_cleanly(
+async def test_a_pipeline_that_is_fenced_while_redis_loses_its_cancellation_ends_cleanly(
     redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The frames wait for a place in the works while the commit before them is refused."""
@@ -490,12 +430,9 @@ def test_a_pipeline_that_is_fenced_while_redis_loses_its_cancellation_ends_clean
 
     monkeypatch.setattr(CameraStream, "read", read_on)
     store(client, *[b"jpeg"] * 8, max_age_ms=None)
-
-    async def act(scene: Scene) -> None:
+    async with running(redis_url, OneFace(before), in_flight=2) as scene:
         with pytest.RaisesGroup(FencedError):
             await asyncio.wait_for(scene.task, 10)
         for _ in range(2):
             await asyncio.wait_for(scene.context.limiter.acquire(), 5)
-
-    play(redis_url, act, OneFace(before), in_flight=2)
     gc.collect()

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -41,10 +41,6 @@ async def worker(url: str, name: str) -> AsyncIterator[CameraPipeline]:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await connection.aclose()
-
-
-def play(url: str, act: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(act())
 
 
 class Film:
@@ -89,185 +85,151 @@ def faces(client: redis.Redis) -> list[Episode]:
     return [each for each in episodes(client) if each.type in (ENTERED, LEFT)]
 
 
-def test_a_person_has_one_track_from_the_second_frame_on(
+async def test_a_person_has_one_track_from_the_second_frame_on(
     redis_url: str, client: redis.Redis
 ) -> None:
-    async def act() -> None:
-        async with worker(redis_url, "one"):
-            await Film(client).show(6)
-        first, *others = [event.faces[0].track for event in events(client)]
-        assert first is None
-        assert set(others) == {f"{events(client)[0].frame_id}.0"}
-        (entered,) = faces(client)
-        assert (entered.type, entered.track) == (ENTERED, others[0])
-        assert entered.frame_id == events(client)[1].frame_id
-
-    play(redis_url, act)
+    async with worker(redis_url, "one"):
+        await Film(client).show(6)
+    first, *others = [event.faces[0].track for event in events(client)]
+    assert first is None
+    assert set(others) == {f"{events(client)[0].frame_id}.0"}
+    (entered,) = faces(client)
+    assert (entered.type, entered.track) == (ENTERED, others[0])
+    assert entered.frame_id == events(client)[1].frame_id
 
 
-def test_the_next_owner_continues_with_the_same_track(redis_url: str, client: redis.Redis) -> None:
-    async def act() -> None:
-        film = Film(client)
-        async with worker(redis_url, "one"):
-            await film.show(5)
-        async with worker(redis_url, "two"):
-            await film.show(5)
-        assert len({event.faces[0].track for event in events(client)[1:]}) == 1
+async def test_the_next_owner_continues_with_the_same_track(
+    redis_url: str, client: redis.Redis
+) -> None:
+    film = Film(client)
+    async with worker(redis_url, "one"):
+        await film.show(5)
+    async with worker(redis_url, "two"):
+        await film.show(5)
+    assert len({event.faces[0].track for event in events(client)[1:]}) == 1
+    assert [each.type for each in faces(client)] == [ENTERED]
+
+
+async def test_a_silent_camera_has_its_tracks_closed_by_its_owner_when_last_seen(
+    redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "SILENCE_S", 0.3)
+    monkeypatch.setattr(delivery, "BLOCK_MS", 100)
+    film = Film(client)
+    async with worker(redis_url, "one"):
+        await film.show(5)
+        await until(lambda: len(faces(client)) == 2)
+        left = faces(client)[1]
+        assert (left.type, left.reason) == (LEFT, EndReason.CAMERA_DOWN)
+        assert left.end_ms == film.at_ms - 100
+        await film.show(2)  # who comes back is another track
+        await until(lambda: len(faces(client)) == 3)
+    entered = faces(client)[2]
+    assert entered.track != left.track
+
+
+async def test_a_recording_that_is_held_up_keeps_its_tracks_until_it_has_ended(
+    redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "SILENCE_S", 0.3)
+    monkeypatch.setattr(delivery, "BLOCK_MS", 100)
+    film = Film(client, started_ms=int(time.time() * 1000) - 3_600_000)
+    client.hset(keys.camera_info(CAMERA), mapping={"policy": "every", "state": "up"})
+    async with worker(redis_url, "one"):
+        await film.show(5)
+        await asyncio.sleep(1)
         assert [each.type for each in faces(client)] == [ENTERED]
+        await film.show(5)
+        client.hset(keys.camera_info(CAMERA), "state", "ended")
+        await until(lambda: client.hget(keys.tracks(CAMERA), "open") == b"0")
+    (_, left) = faces(client)
+    assert (left.start_position_ms, left.end_position_ms) == (0, 900)
+    assert {event.faces[0].track for event in events(client)[1:]} == {left.track}
 
-    play(redis_url, act)
 
-
-def test_a_silent_camera_has_its_tracks_closed_by_its_owner_when_last_seen(
+async def test_a_crashed_owners_tracks_are_closed_by_the_next_although_no_frame_comes(
     redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivery, "SILENCE_S", 0.3)
     monkeypatch.setattr(delivery, "BLOCK_MS", 100)
-
-    async def act() -> None:
-        film = Film(client)
-        async with worker(redis_url, "one"):
-            await film.show(5)
-            await until(lambda: len(faces(client)) == 2)
-            left = faces(client)[1]
-            assert (left.type, left.reason) == (LEFT, EndReason.CAMERA_DOWN)
-            assert left.end_ms == film.at_ms - 100
-            await film.show(2)  # who comes back is another track
-            await until(lambda: len(faces(client)) == 3)
-        entered = faces(client)[2]
-        assert entered.track != left.track
-
-    play(redis_url, act)
+    async with worker(redis_url, "one"):
+        await Film(client).show(5)
+    assert client.hget(keys.tracks(CAMERA), "open") == b"1"
+    async with worker(redis_url, "two"):
+        await until(lambda: [each.type for each in faces(client)] == [ENTERED, LEFT])
 
 
-def test_a_recording_that_is_held_up_keeps_its_tracks_until_it_has_ended(
+async def test_the_minute_is_closed_while_nothing_comes_and_no_owner_is_needed_then(
     redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivery, "SILENCE_S", 0.3)
     monkeypatch.setattr(delivery, "BLOCK_MS", 100)
-
-    async def act() -> None:
-        film = Film(client, started_ms=int(time.time() * 1000) - 3_600_000)
-        client.hset(keys.camera_info(CAMERA), mapping={"policy": "every", "state": "up"})
-        async with worker(redis_url, "one"):
-            await film.show(5)
-            await asyncio.sleep(1)
-            assert [each.type for each in faces(client)] == [ENTERED]
-            await film.show(5)
-            client.hset(keys.camera_info(CAMERA), "state", "ended")
-            await until(lambda: client.hget(keys.tracks(CAMERA), "open") == b"0")
-        (_, left) = faces(client)
-        assert (left.start_position_ms, left.end_position_ms) == (0, 900)
-        assert {event.faces[0].track for event in events(client)[1:]} == {left.track}
-
-    play(redis_url, act)
-
-
-def test_a_crashed_owners_tracks_are_closed_by_the_next_although_no_frame_comes(
-    redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(delivery, "SILENCE_S", 0.3)
-    monkeypatch.setattr(delivery, "BLOCK_MS", 100)
-
-    async def act() -> None:
-        async with worker(redis_url, "one"):
-            await Film(client).show(5)
-        assert client.hget(keys.tracks(CAMERA), "open") == b"1"
-        async with worker(redis_url, "two"):
-            await until(lambda: [each.type for each in faces(client)] == [ENTERED, LEFT])
-
-    play(redis_url, act)
-
-
-def test_the_minute_is_closed_while_nothing_comes_and_no_owner_is_needed_then(
-    redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(delivery, "SILENCE_S", 0.3)
-    monkeypatch.setattr(delivery, "BLOCK_MS", 100)
-
-    async def act() -> None:
-        film = Film(client, ago_ms=130_000)
-        async with worker(redis_url, "one"):
-            await film.show(5)
-            await until(lambda: client.hget(keys.tracks(CAMERA), "open") == b"0")
-        assert sum(minute.frames for minute in minutes(client)) == 5
-        people = [minute.people for minute in minutes(client) if minute.people]
-        assert sum(each.entered for each in people) == sum(each.left for each in people) == 1
-        assert client.ttl(keys.minutes(CAMERA)) > 29 * 86_400
-
-    play(redis_url, act)
+    film = Film(client, ago_ms=130_000)
+    async with worker(redis_url, "one"):
+        await film.show(5)
+        await until(lambda: client.hget(keys.tracks(CAMERA), "open") == b"0")
+    assert sum(minute.frames for minute in minutes(client)) == 5
+    people = [minute.people for minute in minutes(client) if minute.people]
+    assert sum(each.entered for each in people) == sum(each.left for each in people) == 1
+    assert client.ttl(keys.minutes(CAMERA)) > 29 * 86_400
 
 
 @pytest.mark.parametrize("state", [b"nonsense", b"\x81\xa6schema\xcd\x03\xe7"])
-def test_a_state_that_cannot_be_read_is_replaced_and_one_warning_says_so(
+async def test_a_state_that_cannot_be_read_is_replaced_and_one_warning_says_so(
     redis_url: str, client: redis.Redis, caplog: pytest.LogCaptureFixture, state: bytes
 ) -> None:
-    async def act() -> None:
-        film = Film(client)
-        async with worker(redis_url, "one"):
-            await film.show(3)
-        client.hset(keys.tracks(CAMERA), "state", state)
-        async with worker(redis_url, "two"):
-            await film.show(3)
-        tracks = [event.faces[0].track for event in events(client)]
-        assert tracks[2] not in (None, tracks[5])
-        assert tracks[5] is not None
-        assert tracks[5] != tracks[2]
-        warnings = [each for each in caplog.records if "tracks are lost" in each.message]
-        assert len(warnings) == 1
-
-    play(redis_url, act)
+    film = Film(client)
+    async with worker(redis_url, "one"):
+        await film.show(3)
+    client.hset(keys.tracks(CAMERA), "state", state)
+    async with worker(redis_url, "two"):
+        await film.show(3)
+    tracks = [event.faces[0].track for event in events(client)]
+    assert tracks[2] not in (None, tracks[5])
+    assert tracks[5] is not None
+    assert tracks[5] != tracks[2]
+    warnings = [each for each in caplog.records if "tracks are lost" in each.message]
+    assert len(warnings) == 1
 
 
-def test_a_key_of_another_type_is_reset_and_tracking_starts_anew(
+async def test_a_key_of_another_type_is_reset_and_tracking_starts_anew(
     redis_url: str, client: redis.Redis
 ) -> None:
     for key in (keys.tracks, keys.episodes, keys.minutes):
         client.set(key(CAMERA), "text")
-
-    async def act() -> None:
-        async with worker(redis_url, "one"):
-            await Film(client).show(3)
-            await until(lambda: len(faces(client)) == 1)
-
-    play(redis_url, act)
+    async with worker(redis_url, "one"):
+        await Film(client).show(3)
+        await until(lambda: len(faces(client)) == 1)
 
 
-def test_a_state_that_another_hand_replaced_is_continued_from_and_not_overwritten(
+async def test_a_state_that_another_hand_replaced_is_continued_from_and_not_overwritten(
     redis_url: str, client: redis.Redis
 ) -> None:
     """A failover may roll back the last commits: starts without an end would be left."""
-
-    async def act() -> None:
-        film = Film(client)
-        async with worker(redis_url, "one"):
-            await film.show(1)
-            before = client.hgetall(keys.tracks(CAMERA))
-            await film.show(1)
-            assert len(faces(client)) == 1
-            client.hset(keys.tracks(CAMERA), mapping=before)  # type: ignore[arg-type]
-            client.delete(keys.episodes(CAMERA))
-            await film.show(1)  # finds another version than its own, and loads it
-            await film.show(2)
-            await until(lambda: len(faces(client)) == 1)
-        assert faces(client)[0].type == ENTERED
-
-    play(redis_url, act)
+    film = Film(client)
+    async with worker(redis_url, "one"):
+        await film.show(1)
+        before = client.hgetall(keys.tracks(CAMERA))
+        await film.show(1)
+        assert len(faces(client)) == 1
+        client.hset(keys.tracks(CAMERA), mapping=before)  # type: ignore[arg-type]
+        client.delete(keys.episodes(CAMERA))
+        await film.show(1)  # finds another version than its own, and loads it
+        await film.show(2)
+        await until(lambda: len(faces(client)) == 1)
+    assert faces(client)[0].type == ENTERED
 
 
-def test_frames_of_a_session_without_an_event_are_lost_frames_of_their_minute(
+async def test_frames_of_a_session_without_an_event_are_lost_frames_of_their_minute(
     redis_url: str, client: redis.Redis
 ) -> None:
-    async def act() -> None:
-        film = Film(client, ago_ms=130_000)
-        film.at_ms = film.at_ms // 60_000 * 60_000 + 10_000  # all of one minute
-        async with worker(redis_url, "one"):
-            await film.show(2)
-            film.seq += 2
-            film.lost += 2
-            await film.show(2)
-            film.at_ms += 60_000
-            await film.show(1)
-        assert minutes(client)[0].frames_lost == 2
-
-    play(redis_url, act)
+    film = Film(client, ago_ms=130_000)
+    film.at_ms = film.at_ms // 60_000 * 60_000 + 10_000  # all of one minute
+    async with worker(redis_url, "one"):
+        await film.show(2)
+        film.seq += 2
+        film.lost += 2
+        await film.show(2)
+        film.at_ms += 60_000
+        await film.show(1)
+    assert minutes(client)[0].frames_lost == 2

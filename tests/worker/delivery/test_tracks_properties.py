@@ -1,6 +1,5 @@
 """Whatever happens to its owners, what is stored of a camera follows from its frames alone."""
 
-import asyncio
 import itertools
 import time
 from collections.abc import Sequence
@@ -15,7 +14,8 @@ from hypothesis import strategies as st
 from emotion_streams import Episode, keys
 from emotion_streams.connection import Client, connect_async
 from emotion_streams.emotions import EMOTIONS
-from emotion_streams.events import Box, Model
+from emotion_streams.events import Model
+from emotion_streams.faces import Box
 from emotion_streams.ledger import Outcome
 from tests import samples
 from tests.episodes_audit import audit
@@ -100,6 +100,7 @@ class Camera:
         lease = await Leases(self._client, f"worker{next(_names)}").acquire(self.name)
         assert lease
         stream = CameraStream(self._client, lease, Retention())
+        await stream.maintain()
         claimed = await stream.claim([])
         tracker = CameraTracker(self.name, Policy())
         await _load(stream, tracker)
@@ -170,21 +171,18 @@ async def _load(stream: CameraStream, tracker: CameraTracker) -> None:
 @pytest.mark.timeout(600)
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(story=STORY)
-def test_crashes_takeovers_and_lost_replies_leave_no_trace(
+async def test_crashes_takeovers_and_lost_replies_leave_no_trace(
     redis_server: RedisProcess, story: list[tuple[Any, ...]]
 ) -> None:
-    async def act() -> None:
-        client = connect_async(redis_server.url)
-        try:
-            runs = []
-            for disturbed in (False, True):
-                camera = Camera(client, {})
-                runs.append(await camera.play(story, disturbed=disturbed))
-            *expected, _ = runs[0]
-            *stored, entries = runs[1]
-            assert stored == expected
-            assert audit(Episode.unpack(fields[b"episode"]) for _, fields in entries) == ([], set())
-        finally:
-            await client.aclose()
-
-    asyncio.run(act())
+    client = connect_async(redis_server.url)
+    try:
+        runs = []
+        for disturbed in (False, True):
+            camera = Camera(client, {})
+            runs.append(await camera.play(story, disturbed=disturbed))
+        *expected, _ = runs[0]
+        *stored, entries = runs[1]
+        assert stored == expected
+        assert audit(Episode.unpack(fields[b"episode"]) for _, fields in entries) == ([], set())
+    finally:
+        await client.aclose()

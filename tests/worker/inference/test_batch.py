@@ -3,9 +3,9 @@
 import asyncio
 import math
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 
 from service.metrics import WorkerMetrics
-from worker.inference.batch import DEADLINE_S, Batcher
+from tests.worker.stubs import until
+from worker.inference.batch import DEADLINE_S
 from worker.inference.batch_queue import FAIR_QUANTUM, Batch, BatchQueue, Request
+from worker.inference.batcher import Batcher
 
 
 class GatedEngine:
@@ -32,6 +34,7 @@ class GatedEngine:
         self.instances = instances
         self.gate = threading.Event()
         self.gate.set()
+        self.begun = 0
         self.batches: list[list[int]] = []
         self.fails = False
 
@@ -39,6 +42,7 @@ class GatedEngine:
         pass
 
     def classify(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        self.begun += 1
         assert self.gate.wait(10)
         if self.fails:
             raise RuntimeError("out of memory")
@@ -51,57 +55,49 @@ def crops(*values: int) -> NDArray[np.uint8]:
     return np.array(values, np.uint8).reshape(-1, 1, 1, 1).repeat(3, axis=3)
 
 
-def run(engine: GatedEngine, check: Callable[[Batcher], Awaitable[None]]) -> None:
-    async def main() -> None:
-        with ThreadPoolExecutor(engine.instances) as threads:
-            batcher = Batcher(engine, threads, WorkerMetrics(CollectorRegistry()))
-            task = asyncio.create_task(batcher.run())
-            await check(batcher)
+@asynccontextmanager
+async def running(engine: GatedEngine) -> AsyncIterator[Batcher]:
+    with ThreadPoolExecutor(engine.instances) as threads:
+        batcher = Batcher(engine, threads, WorkerMetrics(CollectorRegistry()))
+        task = asyncio.create_task(batcher.run())
+        try:
+            yield batcher
+        finally:
             task.cancel()
 
-    asyncio.run(main())
 
-
-def test_a_lone_face_goes_at_once_when_the_engine_is_idle() -> None:
+async def test_a_lone_face_goes_at_once_when_the_engine_is_idle() -> None:
     engine = GatedEngine()
-
-    async def check(batcher: Batcher) -> None:
+    async with running(engine) as batcher:
         answer = await batcher.classify("a", crops(7))
         assert answer.probabilities[:, 0].tolist() == [7]
         assert engine.batches == [[7]]
 
-    run(engine, check)
 
-
-def test_faces_whose_result_must_be_exact_go_singly_if_the_engine_depends_on_the_batch() -> None:
+async def test_faces_whose_result_must_be_exact_go_singly_if_the_engine_depends_on_the_batch() -> (
+    None
+):
     engine = GatedEngine()
-
-    async def check(batcher: Batcher) -> None:
+    async with running(engine) as batcher:
         answer = await batcher.classify("a", crops(7, 8, 9), exact=True)
         assert answer.probabilities[:, 0].tolist() == [7, 8, 9]
         assert engine.batches == [[7], [8], [9]]
 
-    run(engine, check)
 
-
-def test_a_frame_without_a_face_never_reaches_the_engine() -> None:
+async def test_a_frame_without_a_face_never_reaches_the_engine() -> None:
     engine = GatedEngine()
-
-    async def check(batcher: Batcher) -> None:
+    async with running(engine) as batcher:
         answer = await batcher.classify("a", crops())
         assert len(answer.probabilities) == 0
         assert engine.batches == []
 
-    run(engine, check)
 
-
-def test_what_gathers_while_the_engine_works_leaves_as_one_batch_across_cameras() -> None:
+async def test_what_gathers_while_the_engine_works_leaves_as_one_batch_across_cameras() -> None:
     engine = GatedEngine()
     engine.gate.clear()
-
-    async def check(batcher: Batcher) -> None:
+    async with running(engine) as batcher:
         first = asyncio.ensure_future(batcher.classify("a", crops(1)))
-        await asyncio.sleep(0.01)  # it is with the engine now, which waits for the gate
+        await until(lambda: engine.begun == 1)
         rest = [
             asyncio.ensure_future(batcher.classify(camera, crops(value)))
             for camera, value in (("a", 2), ("b", 3), ("c", 4))
@@ -111,16 +107,13 @@ def test_what_gathers_while_the_engine_works_leaves_as_one_batch_across_cameras(
         await asyncio.gather(first, *rest)
         assert [sorted(batch) for batch in engine.batches] == [[1], [2, 3, 4]]
 
-    run(engine, check)
 
-
-def test_a_face_that_waited_its_deadline_queues_without_company() -> None:
+async def test_a_face_that_waited_its_deadline_queues_without_company() -> None:
     engine = GatedEngine()
     engine.gate.clear()
-
-    async def check(batcher: Batcher) -> None:
+    async with running(engine) as batcher:
         first = asyncio.ensure_future(batcher.classify("a", crops(1)))
-        await asyncio.sleep(0.01)  # it is with the engine now, which waits for the gate
+        await until(lambda: engine.begun == 1)
         second = asyncio.ensure_future(batcher.classify("b", crops(2)))
         await asyncio.sleep(5 * DEADLINE_S)
         third = asyncio.ensure_future(batcher.classify("c", crops(3)))
@@ -129,16 +122,13 @@ def test_a_face_that_waited_its_deadline_queues_without_company() -> None:
         await asyncio.gather(first, second, third)
         assert engine.batches == [[1], [2], [3]]
 
-    run(engine, check)
 
-
-def test_a_camera_with_many_faces_waits_for_itself() -> None:
+async def test_a_camera_with_many_faces_waits_for_itself() -> None:
     engine = GatedEngine(max_batch=4)
     engine.gate.clear()
-
-    async def check(batcher: Batcher) -> None:
+    async with running(engine) as batcher:
         first = asyncio.ensure_future(batcher.classify("crowd", crops(0)))
-        await asyncio.sleep(0.01)
+        await until(lambda: engine.begun == 1)
         crowd = [
             asyncio.ensure_future(batcher.classify("crowd", crops(*[9] * 4))) for _ in range(5)
         ]
@@ -150,33 +140,25 @@ def test_a_camera_with_many_faces_waits_for_itself() -> None:
         assert turn <= 2
         assert all(len(batch) == 4 for batch in engine.batches[1:-1])
 
-    run(engine, check)
 
-
-def test_a_fault_of_the_engine_reaches_every_frame_of_the_batch() -> None:
+async def test_a_fault_of_the_engine_reaches_every_frame_of_the_batch() -> None:
     engine = GatedEngine()
     engine.fails = True
-
-    async def check(batcher: Batcher) -> None:
+    async with running(engine) as batcher:
         with pytest.raises(RuntimeError, match="out of memory"):
             await batcher.classify("a", crops(1))
 
-    run(engine, check)
 
-
-def test_a_frame_that_is_given_up_does_not_disturb_the_others() -> None:
+async def test_a_frame_that_is_given_up_does_not_disturb_the_others() -> None:
     engine = GatedEngine()
     engine.gate.clear()
-
-    async def check(batcher: Batcher) -> None:
+    async with running(engine) as batcher:
         given_up = asyncio.ensure_future(batcher.classify("a", crops(1)))
         kept = asyncio.ensure_future(batcher.classify("b", crops(2)))
-        await asyncio.sleep(0.01)
+        await until(lambda: engine.begun == 1)
         given_up.cancel()
         engine.gate.set()
         assert (await kept).probabilities[0, 0] == 2
-
-    run(engine, check)
 
 
 @given(
@@ -186,33 +168,28 @@ def test_a_frame_that_is_given_up_does_not_disturb_the_others() -> None:
     max_batch=st.integers(1, 8),
     instances=st.integers(1, 3),
 )
-def test_every_face_gets_its_own_answer_and_no_batch_is_too_large(
+async def test_every_face_gets_its_own_answer_and_no_batch_is_too_large(
     requests: list[tuple[str, list[int]]], max_batch: int, instances: int
 ) -> None:
     engine = GatedEngine(max_batch, instances)
-
-    async def check(batcher: Batcher) -> None:
+    async with running(engine) as batcher:
         answers = await asyncio.gather(
             *(batcher.classify(camera, crops(*values)) for camera, values in requests)
         )
         for (_, values), answer in zip(requests, answers, strict=True):
             assert answer.probabilities[:, :1].ravel().tolist() == values
-
-    run(engine, check)
     assert sum(map(len, engine.batches)) == sum(len(values) for _, values in requests)
     assert all(len(batch) <= max_batch for batch in engine.batches)
 
 
-def test_an_engine_that_loses_a_face_is_not_trusted() -> None:
+async def test_an_engine_that_loses_a_face_is_not_trusted() -> None:
     class Short(GatedEngine):
         def classify(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
             return super().classify(crops)[1:]
 
-    async def check(batcher: Batcher) -> None:
+    async with running(Short()) as batcher:
         with pytest.raises(RuntimeError, match="the engine gave 2 rows for 3 items"):
             await batcher.classify("a", crops(1, 2, 3))
-
-    run(Short(), check)
 
 
 @contextmanager

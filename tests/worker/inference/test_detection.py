@@ -3,7 +3,8 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import numpy as np
 import pytest
@@ -41,106 +42,91 @@ async def analyse(
         permit.release()
 
 
-def play(check: Callable[[WorkerContext], Awaitable[None]], detector: Brightest) -> None:
-    async def main() -> None:
-        with stub_context(detector=detector, in_flight=8, threads=2) as context:
-            running = asyncio.create_task(context.pipeline.run())
-            await check(context)
-            running.cancel()
-
-    asyncio.run(main())
+@asynccontextmanager
+async def running(detector: Brightest) -> AsyncIterator[WorkerContext]:
+    with stub_context(detector=detector, in_flight=8, threads=2) as context:
+        task = asyncio.create_task(context.pipeline.run())
+        try:
+            yield context
+        finally:
+            task.cancel()
 
 
 def widths(frame: AnalysedFrame) -> list[float]:
     return [face.box.width for face in frame.faces.detections]
 
 
-def test_pictures_of_several_cameras_and_sizes_share_a_batch_and_keep_their_faces() -> None:
+async def test_pictures_of_several_cameras_and_sizes_share_a_batch_and_keep_their_faces() -> None:
     detector = Brightest()
     detector.gate.clear()
-
-    async def check(context: WorkerContext) -> None:
+    async with running(detector) as context:
         (runner,) = context.pipeline.runners[1:]
         tasks = [
             asyncio.create_task(analyse(context, grey(10 * n, 160 * n), f"camera{n}"))
             for n in range(1, 9)
         ]
-        await until(lambda: runner._queue.count + sum(len(b.frames) for b in runner.running) == 8)
+        await until(lambda: runner.waiting + sum(len(b.frames) for b in runner.running) == 8)
         detector.gate.set()
         frames = await asyncio.gather(*tasks)
         assert [widths(frame) for frame in frames] == [[10 * n] for n in range(1, 9)]
         assert [frame.faces.width for frame in frames] == [160 * n for n in range(1, 9)]
         assert all(frame.faces.crops.shape == (1, 64, 64, 3) for frame in frames)
-
-    play(check, detector)
     # One went at once, one batch was queued behind it, and the others waited for a place.
     assert 2 <= len(detector.batches) <= 4
     assert sorted(itertools.chain(*detector.batches)) == [10 * n for n in range(1, 9)]
 
 
-def test_a_picture_that_waits_for_its_batch_holds_no_thread() -> None:
+async def test_a_picture_that_waits_for_its_batch_holds_no_thread() -> None:
     detector = Brightest()
     detector.gate.clear()
-
-    async def check(context: WorkerContext) -> None:
+    async with running(detector) as context:
         # More than there are threads: all are decoded before the first is detected.
         tasks = [asyncio.create_task(analyse(context, grey(10 * n), f"{n}")) for n in range(8)]
         (runner,) = context.pipeline.runners[1:]
-        await until(lambda: runner._queue.count + sum(len(b.frames) for b in runner.running) == 8)
+        await until(lambda: runner.waiting + sum(len(b.frames) for b in runner.running) == 8)
         assert not any(permit.in_thread for permit in context.limiter.active)
         detector.gate.set()
         await asyncio.gather(*tasks)
 
-    play(check, detector)
 
-
-def test_a_picture_that_cannot_be_decoded_never_reaches_the_detector() -> None:
+async def test_a_picture_that_cannot_be_decoded_never_reaches_the_detector() -> None:
     detector = Brightest()
-
-    async def check(context: WorkerContext) -> None:
+    async with running(detector) as context:
         with pytest.raises(UnusablePictureError):
             await analyse(context, b"no picture")
-
-    play(check, detector)
     assert detector.batches == []
 
 
-def test_pictures_of_recordings_are_detected_singly() -> None:
+async def test_pictures_of_recordings_are_detected_singly() -> None:
     detector = Brightest()
     detector.gate.clear()
-
-    async def check(context: WorkerContext) -> None:
+    async with running(detector) as context:
         tasks = [
             asyncio.create_task(analyse(context, grey(10 * n), f"{n}", position_ms=n))
             for n in range(1, 7)
         ]
         (runner,) = context.pipeline.runners[1:]
-        await until(lambda: runner._queue.count + sum(len(b.frames) for b in runner.running) == 6)
+        await until(lambda: runner.waiting + sum(len(b.frames) for b in runner.running) == 6)
         detector.gate.set()
         frames = await asyncio.gather(*tasks)
         assert [widths(frame) for frame in frames] == [[10 * n] for n in range(1, 7)]
-
-    play(check, detector)
     assert sorted(detector.batches) == [[10 * n] for n in range(1, 7)]
 
 
-def test_a_fault_of_the_detector_ends_the_frames_of_its_batch() -> None:
+async def test_a_fault_of_the_detector_ends_the_frames_of_its_batch() -> None:
     class Faulty(Brightest):
         def candidates(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
             raise RuntimeError("out of memory")
 
-    async def check(context: WorkerContext) -> None:
+    async with running(Faulty()) as context:
         with pytest.raises(RuntimeError, match="out of memory"):
             await analyse(context, grey(50))
 
-    play(check, Faulty())
 
-
-def test_the_time_in_stages_is_work_and_not_waiting() -> None:
+async def test_the_time_in_stages_is_work_and_not_waiting() -> None:
     detector = Brightest()
     detector.gate.clear()
-
-    async def check(context: WorkerContext) -> None:
+    async with running(detector) as context:
         began = time.perf_counter()
         waits = [asyncio.create_task(analyse(context, grey(50), f"{n}")) for n in range(6)]
         await asyncio.sleep(0.3)
@@ -149,12 +135,7 @@ def test_the_time_in_stages_is_work_and_not_waiting() -> None:
         assert time.perf_counter() - began > 0.3
         assert last.faces.detect_s < 0.25  # it waited behind the batch that took longer
 
-    play(check, detector)
 
-
-def test_a_detector_in_threads_forms_no_batches() -> None:
-    async def check() -> None:
-        with stub_context(OneFace()) as context:
-            assert len(context.pipeline.runners) == 1  # the engine's
-
-    asyncio.run(check())
+async def test_a_detector_in_threads_forms_no_batches() -> None:
+    with stub_context(OneFace()) as context:
+        assert len(context.pipeline.runners) == 1  # the engine's

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_streams.events import Box
+from emotion_streams.faces import Box
 from tests import samples
 from worker.inference.detect import Detection
 from worker.inference.faces import MAX_FACES, FaceDetectionStage

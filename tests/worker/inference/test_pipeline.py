@@ -17,7 +17,7 @@ WORK_S = 0.05
 
 
 def busy_s(context: WorkerContext) -> float:
-    (metric,) = context.metrics.threads_busy.collect()
+    (metric,) = context.metrics.inference.threads_busy.collect()
     return next(one.value for one in metric.samples if one.name.endswith("_total"))
 
 
@@ -34,24 +34,18 @@ async def analyse(context: WorkerContext, jpeg: bytes) -> None:
         batching.cancel()
 
 
-def test_threads_are_busy_for_the_share_of_them_that_is_at_work() -> None:
-    async def check() -> None:
-        with stub_context(OneFace(before=lambda _: time.sleep(WORK_S)), in_flight=4) as context:
-            assert busy_s(context) == 0  # and there from the start
-            await analyse(context, b"one")
-            alone = busy_s(context)
-            assert alone >= WORK_S / 4
-            await asyncio.gather(*(analyse(context, b"one of four") for _ in range(4)))
-            assert busy_s(context) - alone >= WORK_S
-
-    asyncio.run(check())
+async def test_threads_are_busy_for_the_share_of_them_that_is_at_work() -> None:
+    with stub_context(OneFace(before=lambda _: time.sleep(WORK_S)), in_flight=4) as context:
+        assert busy_s(context) == 0  # and there from the start
+        await analyse(context, b"one")
+        alone = busy_s(context)
+        assert alone >= WORK_S / 4
+        await asyncio.gather(*(analyse(context, b"one of four") for _ in range(4)))
+        assert busy_s(context) - alone >= WORK_S
 
 
-def test_a_picture_that_cannot_be_used_keeps_a_thread_busy_too() -> None:
-    async def check() -> None:
-        with stub_context(OneFace(before=lambda _: time.sleep(WORK_S)), in_flight=4) as context:
-            with pytest.raises(UnusablePictureError):
-                await analyse(context, b"bad")
-            assert busy_s(context) >= WORK_S / 4
-
-    asyncio.run(check())
+async def test_a_picture_that_cannot_be_used_keeps_a_thread_busy_too() -> None:
+    with stub_context(OneFace(before=lambda _: time.sleep(WORK_S)), in_flight=4) as context:
+        with pytest.raises(UnusablePictureError):
+            await analyse(context, b"bad")
+        assert busy_s(context) >= WORK_S / 4

@@ -1,14 +1,12 @@
 """Who should own a camera, and who may."""
 
-import asyncio
 import math
 import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from statistics import mean
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 import redis
@@ -16,26 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emotion_streams import keys
-from emotion_streams.connection import Client, connect_async
+from emotion_streams.connection import connect_async
 from worker.delivery.types import Lease
 from worker.ownership.lease import EVEN_UP_TO, LEASE_MS, Leases, Peer, assign
-
-Result = TypeVar("Result")
 
 NAMES = st.text("abcdefgh0123", min_size=1, max_size=6)
 CAMERAS = st.sets(NAMES, max_size=30)
 WEIGHTS = st.dictionaries(NAMES, st.sampled_from([0.5, 1.0, 2.0, 4.0]), min_size=1, max_size=6)
-
-
-def with_client(url: str, use: Callable[[Client], Awaitable[Result]]) -> Result:
-    async def main() -> Result:
-        client = connect_async(url)
-        try:
-            return await use(client)
-        finally:
-            await client.aclose()
-
-    return asyncio.run(main())
 
 
 @given(CAMERAS, WEIGHTS)
@@ -105,10 +90,10 @@ def test_a_worker_that_comes_or_goes_moves_little_more_than_its_share(
     assert max(Counter(owners.values()).values()) <= 1.25 * cameras / workers
 
 
-def test_a_lease_is_given_to_one_and_to_the_next_under_a_greater_epoch(
+async def test_a_lease_is_given_to_one_and_to_the_next_under_a_greater_epoch(
     redis_url: str, client: redis.Redis
 ) -> None:
-    async def use(connection: Client) -> None:
+    async with connect_async(redis_url) as connection:
         one, two = Leases(connection, "one"), Leases(connection, "two")
         assert await one.acquire("lobby") == Lease("lobby", "one", 1)
         assert await two.acquire("lobby") is None
@@ -119,13 +104,11 @@ def test_a_lease_is_given_to_one_and_to_the_next_under_a_greater_epoch(
         assert await two.acquire("lobby") == Lease("lobby", "two", 2)
         assert not await one.renew(Lease("lobby", "one", 1))
 
-    with_client(redis_url, use)
 
-
-def test_a_lease_that_ran_out_is_renewed_unless_another_took_it(
+async def test_a_lease_that_ran_out_is_renewed_unless_another_took_it(
     redis_url: str, client: redis.Redis
 ) -> None:
-    async def use(connection: Client) -> None:
+    async with connect_async(redis_url) as connection:
         one, two = Leases(connection, "one"), Leases(connection, "two")
         lease = await one.acquire("lobby")
         assert lease
@@ -137,38 +120,33 @@ def test_a_lease_that_ran_out_is_renewed_unless_another_took_it(
         await one.release(lease)  # which is another's now
         assert client.hget(keys.lease("lobby"), "owner") == b"two"
 
-    with_client(redis_url, use)
 
-
-def test_heartbeats_show_who_lives_with_which_weight(redis_url: str, client: redis.Redis) -> None:
-    async def use(connection: Client) -> dict[str, Peer]:
+async def test_heartbeats_show_who_lives_with_which_weight(
+    redis_url: str, client: redis.Redis
+) -> None:
+    async with connect_async(redis_url) as connection:
         await Leases(connection, "one", 2.5).heartbeat()
         seconds, _ = client.time()
         client.zadd(keys.WORKERS, {"1@gone": seconds * 1000 - 1})
         client.zadd(keys.WORKERS, {"1@silent": seconds * 1000 + LEASE_MS / 3})
-        return await Leases(connection, "two").heartbeat()
-
-    assert with_client(redis_url, use) == {
-        "one": Peer(2.5, fresh=True),
-        "two": Peer(1.0, fresh=True),
-        "silent": Peer(1.0, fresh=False),
-    }
+        assert await Leases(connection, "two").heartbeat() == {
+            "one": Peer(2.5, fresh=True),
+            "two": Peer(1.0, fresh=True),
+            "silent": Peer(1.0, fresh=False),
+        }
 
 
 @pytest.mark.parametrize("member", [b"x", b"x@y", b"1@", b"nan@y", b"-1@y", b"inf@y", b"\xff@y"])
-def test_a_member_that_is_no_worker_stops_none(
+async def test_a_member_that_is_no_worker_stops_none(
     redis_url: str, client: redis.Redis, member: bytes
 ) -> None:
     seconds, _ = client.time()
     client.zadd(keys.WORKERS, {member: (seconds + 5) * 1000})
-
-    async def use(connection: Client) -> dict[str, Peer]:
-        return await Leases(connection, "one").heartbeat()
-
-    assert with_client(redis_url, use).keys() == {"one"}
+    async with connect_async(redis_url) as connection:
+        assert (await Leases(connection, "one").heartbeat()).keys() == {"one"}
 
 
-def test_what_was_dated_before_redis_clock_was_set_back_has_run_out(
+async def test_what_was_dated_before_redis_clock_was_set_back_has_run_out(
     redis_url: str, client: redis.Redis
 ) -> None:
     now_ms = client.time()[0] * 1000
@@ -177,29 +155,22 @@ def test_what_was_dated_before_redis_clock_was_set_back_has_run_out(
         keys.lease("lobby"), mapping={"owner": "dead", "epoch": 1, "expires_ms": set_back_ms}
     )
     client.zadd(keys.WORKERS, {"1@dead": set_back_ms})
-
-    async def use(connection: Client) -> None:
+    async with connect_async(redis_url) as connection:
         one = Leases(connection, "one")
         assert (await one.heartbeat()).keys() == {"one"}
         assert await one.is_free("lobby", now_ms)
         assert await one.acquire("lobby") == Lease("lobby", "one", 2)
 
-    with_client(redis_url, use)
 
-
-def test_a_worker_that_leaves_is_gone_at_once(redis_url: str) -> None:
-    async def use(connection: Client) -> dict[str, Peer]:
+async def test_a_worker_that_leaves_is_gone_at_once(redis_url: str) -> None:
+    async with connect_async(redis_url) as connection:
         one, two = Leases(connection, "one"), Leases(connection, "two")
         await one.heartbeat()
         await one.leave()
-        return await two.heartbeat()
-
-    assert with_client(redis_url, use).keys() == {"two"}
+        assert (await two.heartbeat()).keys() == {"two"}
 
 
 @pytest.mark.parametrize(("lease_ms", "tick_s"), [(5_000, 1.0), (1_500, 0.3), (60_000, 1.0)])
-def test_a_worker_looks_often_enough(redis_url: str, lease_ms: int, tick_s: float) -> None:
-    async def use(connection: Client) -> float:
-        return Leases(connection, "one", lease_ms=lease_ms).tick_s
-
-    assert with_client(redis_url, use) == pytest.approx(tick_s)
+async def test_a_worker_looks_often_enough(redis_url: str, lease_ms: int, tick_s: float) -> None:
+    async with connect_async(redis_url) as connection:
+        assert Leases(connection, "one", lease_ms=lease_ms).tick_s == pytest.approx(tick_s)

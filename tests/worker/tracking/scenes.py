@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from emotion_streams.events import Box
+from emotion_streams.faces import Box
 from worker.tracking import Sighting, Tracks, associate
 
 WIDTH, HEIGHT = 1280, 720

@@ -1,6 +1,7 @@
 """The records of a camera pair up, for any frames, losses and takeovers."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from emotion_streams.events import Box
+from emotion_streams.faces import Box
 from emotion_streams.minutes import MINUTE_MS, Minute
 from tests.worker.tracking.audit import Audit
 from worker.tracking import (
@@ -71,7 +72,7 @@ class Camera(RuleBasedStateMachine):  # type: ignore[misc, unused-ignore]
     def waiting_frame_is_lost(self) -> None:
         if self.waiting:
             self.waiting.pop()
-            self._apply(lambda state: Step(count_lost(state, 1)))
+            self._apply(lambda state: Step(replace(state, minute=count_lost(state.minute, 1))))
             self.lost += 1
 
     @rule()

@@ -4,7 +4,7 @@ from statistics import mean
 
 import pytest
 
-from emotion_streams.events import Box
+from emotion_streams.faces import Box
 from tests.worker.tracking.scenes import Quality, SceneFrame, quality, scene, tracked
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emotion_streams.wire import MalformedMessageError
+from emotion_streams.fields import MalformedMessageError
 from tests.worker.tracking.walk import Walk, rows, sighting
 from worker.tracking import TrackingState, close_minute, close_silent
 from worker.tracking.constants import MAX_DWELLS, MAX_STATE_BYTES, MAX_TRACKS
@@ -52,7 +52,7 @@ def test_sixty_four_tracks_fit_with_room_to_spare() -> None:
         walk.see(100 * n, faces, rows(["happiness"] * 100))
     assert len(walk.state.people) == MAX_TRACKS
     assert all(person.showing for person in walk.state.people)
-    state = replace(walk.state, minute=replace(walk.state.minute, dwells=(60_000,) * MAX_DWELLS))
+    state = replace(walk.state, minute=walk.state.minute._replace(dwells=(60_000,) * MAX_DWELLS))
     assert len(state.pack()) < 0.75 * MAX_STATE_BYTES
     assert len(walk.state.pack()) / MAX_TRACKS < 600
     assert TrackingState.unpack("door", state.pack()) == state

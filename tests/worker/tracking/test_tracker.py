@@ -1,4 +1,4 @@
-from emotion_streams.events import Box
+from emotion_streams.faces import Box
 from worker.tracking import Sighting, Tracks, associate
 from worker.tracking.constants import MAX_TRACKS
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from emotion_streams.emotions import EMOTIONS, Emotion
 from emotion_streams.episodes import Episode
-from emotion_streams.events import Box
+from emotion_streams.faces import Box
 from emotion_streams.minutes import Minute
 from worker.tracking import (
     Policy,

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_streams.events import Box
+from emotion_streams.faces import Box
 
 Landmarks = tuple[tuple[float, float], ...]
 """Five points."""

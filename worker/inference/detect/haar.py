@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_streams.events import Box
+from emotion_streams.faces import Box
 from worker.inference.detect import Detection
 
 MAX_WIDTH: Final = 320

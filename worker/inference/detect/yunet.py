@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_streams.events import Box
+from emotion_streams.faces import Box
 from worker.inference.detect import Detection
 
 SCORE_THRESHOLD: Final = 0.7
