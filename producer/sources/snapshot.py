@@ -142,16 +142,15 @@ class SnapshotSource:
         scheme, host = self._parts.scheme.lower(), self._parts.hostname or ""
         if scheme != "https":
             return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # not used; needs no authorities
-        names_host = True
-        if self._tls_verify:
-            try:
-                names_host = tls.check_address(scheme, host, self._parts.port, limit_s)
-            except tls.UntrustedCertificateError as error:
-                raise PictureUnavailableError(str(error)) from None
-            except OSError as error:
-                reason = http_reasons.of_error(error, host)
-                raise PictureUnavailableError(f"its certificate cannot be read: {reason}") from None
-        return tls.client_context(verify=self._tls_verify, check_name=names_host)
+        verify = self._tls_verify
+        try:
+            names_host = not verify or tls.check_address(scheme, host, self._parts.port, limit_s)
+            return tls.client_context(verify=verify, check_name=names_host)
+        except tls.UntrustedCertificateError as error:
+            raise PictureUnavailableError(str(error)) from None
+        except OSError as error:
+            reason = http_reasons.of_error(error, host)
+            raise PictureUnavailableError(f"its certificate cannot be read: {reason}") from None
 
     def _named(self, reason: Exception) -> str:
         return f"{redact_url(self._url)}: {reason}{through_proxy(self._parts)}"

@@ -42,11 +42,16 @@ def ffmpeg_options(*, verify: bool) -> dict[str, str]:
 def client_context(*, verify: bool, check_name: bool) -> ssl.SSLContext:
     """Return the context of a connection of ours.
 
-    `check_name`: whether the certificate must be for the host, name or address.
+    `check_name`: whether the certificate must be for the host, name or address. Raises OSError if
+    the file of authorities cannot be read.
     """
-    context = ssl.create_default_context(cafile=find_authorities())
-    context.check_hostname = verify and check_name
-    context.verify_mode = ssl.CERT_REQUIRED if verify else ssl.CERT_NONE
+    if verify:
+        context = ssl.create_default_context(cafile=find_authorities())
+        context.check_hostname = check_name
+    else:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
     return context
 
 
