@@ -42,7 +42,7 @@ class NoSnapshotError(SourceUnavailableError):
 class SnapshotSource:
     """The JPEG or PNG at an http(s):// URL, requested `fps` times a second.
 
-    A picture that did not change, by its ETag, Last-Modified or content, is no new frame.
+    A picture that did not change, by its ETag, Last-Modified or content, is not a new frame.
     """
 
     live = True
