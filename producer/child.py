@@ -22,7 +22,6 @@ from producer.native import NativeStderr, limit_memory
 from producer.picture import FrameTransform, encode
 from producer.publish import Publisher
 from producer.redis_clock import RedisClock
-from producer.settings import DEFAULT_FPS
 from producer.source import UndecodableFrameError
 from producer.sources import make_source
 from service import logs
@@ -58,7 +57,7 @@ class CameraProcess:
         self._capture = Capture(
             source,
             RateSettings(
-                settings.fps if every else settings.fps or DEFAULT_FPS,
+                settings.max_fps,
                 on_demand=every,
                 is_recording=settings.is_recording,
             ),
@@ -175,7 +174,8 @@ def main() -> int:
     spec = CameraSpec.from_line(sys.stdin.readline())
     for secret in spec.secrets:
         register_secret(secret)
-    limit_memory()
+    if spec.settings.hwaccel == "none":  # a driver maps far more memory than it uses
+        limit_memory()
     errors = NativeStderr()
     errors.take_over()
     logs.set_up(spec.log_level, spec.log_format, camera=spec.camera)

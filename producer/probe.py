@@ -34,8 +34,10 @@ class ProbeResult:
 
     `fps`: measured frames per second, None for a source that is not live, which has no rate of its
     own. `first_frame_s`: seconds from the start of opening to the first frame. `damaged_frames`:
-    frames that could not be decoded, among those that were decoded to look for a face. `picture`:
-    the file that has the last frame as it would be published, empty if none was requested.
+    frames that could not be decoded, among those that were decoded to look for a face.
+    `key_frame_interval_s`: the longest interval between two key frames, None if fewer than two were
+    seen, or if the codec has none. `picture`: the file that has the last frame as it would be
+    published, empty if none was requested.
     """
 
     source: str
@@ -47,16 +49,20 @@ class ProbeResult:
     first_frame_s: float
     damaged_frames: int
     face_seen: bool
+    key_frame_interval_s: float | None = None
     picture: str = ""
 
     def __str__(self) -> str:
         measured = "as fast as requested" if self.fps is None else f"{self.fps:.1f} measured"
+        interval_s = self.key_frame_interval_s
+        key_frames = (f"key frames   every {interval_s:.1f} s",) if interval_s else ()
         return "\n".join(
             (
                 f"source       {self.source}",
                 f"resolution   {self.width}x{self.height}",
                 f"codec        {self.codec}",
                 f"fps          {measured}, {self.nominal_fps:.1f} nominal",
+                *key_frames,
                 f"first frame  after {self.first_frame_s:.2f} s",
                 f"damaged      {self.damaged_frames} frames",
                 f"face seen    {'yes' if self.face_seen else 'no'}",
@@ -161,6 +167,7 @@ class _Probe:
             first_frame_s=first_frame_s,
             damaged_frames=self._damaged,
             face_seen=self._face,
+            key_frame_interval_s=getattr(self._source, "key_frame_interval_s", None),
             picture=self._store_picture(),
         )
 

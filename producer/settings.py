@@ -122,6 +122,15 @@ class CameraOptions(BaseModel):
         description="check the certificate of https:// and rtsps:// cameras; false accepts any "
         "certificate, and so any host on the network that impersonates the camera",
     )
+    decode: Literal["all", "keyframes"] = Field(
+        "all",
+        description="keyframes: decode only the key frames of a file or a network stream (H.264, "
+        "HEVC), if they come often enough for fps; costs far less processor time at 1 or 2 fps",
+    )
+    hwaccel: Literal["none", "auto", "vaapi", "cuda", "qsv"] = Field(
+        "none",
+        description="device that decodes files and network streams; the CPU does if there is none",
+    )
     open_timeout_s: float = Field(5, gt=0, le=60, description="time limit for opening the camera")
     read_timeout_s: float = Field(5, gt=0, le=60, description="time limit between two frames")
 
@@ -140,6 +149,11 @@ class CameraOptions(BaseModel):
         """Whether the frames are dated by their own timestamps, not by when they are read."""
         is_finite = source_kind(self.source) in (SourceKind.FILE, SourceKind.FOLDER)
         return is_finite and self.policy == "every" and not self.loop
+
+    @property
+    def max_fps(self) -> float | None:
+        """The maximum number of frames per second that are sent, None for no limit."""
+        return self.fps if self.policy == "every" else self.fps or DEFAULT_FPS
 
     @field_validator("roi", "capture_size", mode="before")
     @classmethod

@@ -9,6 +9,7 @@ from producer.sources.demo import DemoSource
 from producer.sources.file import FileSource
 from producer.sources.folder import FolderSource
 from producer.sources.network import NetworkSource
+from producer.sources.stream_reader import Decoding
 from producer.sources.v4l2 import V4l2Source
 
 
@@ -16,6 +17,7 @@ def make_source(settings: CameraSettings, errors: NativeStderr) -> Source:
     """Create the source that a camera's settings name. It is not open yet."""
     source = settings.source
     fps = settings.fps or DEFAULT_FPS
+    decoding = Decoding(settings.max_fps, settings.decode == "keyframes", settings.hwaccel)
     timeouts = (settings.open_timeout_s, settings.read_timeout_s)
     match source_kind(source):
         case SourceKind.DEMO:
@@ -26,7 +28,9 @@ def make_source(settings: CameraSettings, errors: NativeStderr) -> Source:
             return V4l2Source(device, size, fps, settings.read_timeout_s)
         case SourceKind.NETWORK:
             verify = settings.tls_verify
-            stream = NetworkSource(source, settings.transport, *timeouts, errors, tls_verify=verify)
+            stream = NetworkSource(
+                source, settings.transport, *timeouts, errors, tls_verify=verify, decoding=decoding
+            )
             if source.lower().startswith("rtsp"):
                 return stream
             # The modules of HTTP are not needed by the processes of other cameras.
@@ -38,4 +42,4 @@ def make_source(settings: CameraSettings, errors: NativeStderr) -> Source:
         case SourceKind.FOLDER:
             return FolderSource(Path(source), fps, settings.loop)
         case SourceKind.FILE:
-            return FileSource(Path(source), settings.loop, *timeouts)
+            return FileSource(Path(source), settings.loop, *timeouts, decoding)

@@ -1,8 +1,6 @@
 """OpenCV's FFmpeg backend, which the sources for files, RTSP and HTTP share."""
 
-import os
 from collections.abc import Mapping
-from typing import Final
 
 import numpy as np
 
@@ -10,10 +8,8 @@ from emotion_streams.jpeg import MAX_PIXELS, MAX_SIDE
 from producer.opencv import cv2
 from producer.picture import decode, jpeg_header, retrieve_frame, retrieve_packet
 from producer.source import Format, Picture, Pixels, UndecodableFrameError
-
-_OPTIONS: Final = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
-_MAX_ASPECT: Final = 8.0
-"""Largest pixel aspect ratio that is believed. A larger one is a mistake in the file."""
+from producer.sources import video_capture
+from producer.sources.video_capture import aspect, connect
 
 
 class FfmpegReader:
@@ -42,22 +38,20 @@ class FfmpegReader:
         standard error only.
         """
         self.close()
-        # OpenCV reads the variable at each open. This process has no other source.
-        os.environ[_OPTIONS] = "|".join(f"{name};{value}" for name, value in options.items())
         limits = (open_timeout_s, read_timeout_s)
-        capture = _connect(url, *limits)
+        capture = connect(url, *limits, options)
         if capture is None:
             return None
-        codec = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little", signed=True)
+        codec = video_capture.codec(capture)
         self._size = (
             int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
             int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
         )
         # OpenCV and `_resize` apply the container's rotation and pixel aspect to pixels only.
         self._raw = (
-            codec.upper() == b"MJPG"
+            codec == "mjpg"
             and capture.get(cv2.CAP_PROP_ORIENTATION_META) == 0
-            and _aspect(capture) == 1.0
+            and aspect(capture) == 1.0
             and bool(capture.set(cv2.CAP_PROP_FORMAT, -1))
         )
         self._has_first = capture.grab()
@@ -65,7 +59,7 @@ class FfmpegReader:
             # Interlaced: a packet has two fields, and its first JPEG has every second line only.
             capture.release()
             self._raw = False
-            capture = _connect(url, *limits)
+            capture = connect(url, *limits, options)
             if capture is None:
                 return None
             self._has_first = capture.grab()
@@ -77,9 +71,14 @@ class FfmpegReader:
         return Format(
             width=width,
             height=height,
-            fps=_plausible_fps(capture.get(cv2.CAP_PROP_FPS)),
-            codec=codec.decode("ascii", "replace").strip("\0 ").lower(),
+            fps=video_capture.plausible_fps(capture),
+            codec=codec,
         )
+
+    @property
+    def passes_jpegs(self) -> bool:
+        """Whether frames are the camera's own JPEGs, which are not decoded here."""
+        return self._raw
 
     def grab(self) -> bool:
         """Advance to the next frame. Return False at the end, on an error and on a timeout."""
@@ -90,7 +89,15 @@ class FfmpegReader:
 
     def position_s(self) -> float:
         """Return the timestamp of the grabbed frame in seconds."""
-        return 0.0 if self._capture is None else self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        return 0.0 if self._capture is None else video_capture.position_s(self._capture)
+
+    def is_key_frame(self) -> bool:
+        """Return whether the packet that was read for the grabbed frame is a key frame."""
+        return self._capture is not None and video_capture.is_key_frame(self._capture)
+
+    def uses_hardware(self) -> bool:
+        """Return whether a device decodes the frames, and not the CPU."""
+        return self._capture is not None and self._capture.get(cv2.CAP_PROP_HW_ACCELERATION) > 0
 
     def frame_count(self) -> int:
         """Return the container's number of frames, 0 or less if it names none."""
@@ -123,43 +130,11 @@ class FfmpegReader:
 
     def _square(self, size: tuple[int, int]) -> tuple[int, int]:
         """Return the size with square pixels. The side that has too few pixels grows."""
-        aspect = 1.0 if self._capture is None else _aspect(self._capture)
+        ratio = 1.0 if self._capture is None else aspect(self._capture)
         width, height = size
-        wanted = (round(width * aspect), height) if aspect > 1 else (width, round(height / aspect))
+        wanted = (round(width * ratio), height) if ratio > 1 else (width, round(height / ratio))
         fits = max(wanted) <= MAX_SIDE and wanted[0] * wanted[1] <= MAX_PIXELS
         return wanted if fits else size
-
-
-def _connect(url: str, open_s: float, read_s: float) -> "cv2.VideoCapture | None":
-    capture = cv2.VideoCapture(
-        url,
-        cv2.CAP_FFMPEG,
-        [
-            cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
-            round(open_s * 1000),
-            cv2.CAP_PROP_READ_TIMEOUT_MSEC,
-            round(read_s * 1000),
-            # With several threads, FFmpeg delays the output by one frame per thread.
-            cv2.CAP_PROP_N_THREADS,
-            1,
-        ],
-    )
-    if capture.isOpened():
-        return capture
-    capture.release()
-    return None
-
-
-def _aspect(capture: "cv2.VideoCapture") -> float:
-    """Return the width of a pixel over its height in the displayed picture, 1 if unknown."""
-    across, down = capture.get(cv2.CAP_PROP_SAR_NUM), capture.get(cv2.CAP_PROP_SAR_DEN)
-    if across <= 0 or down <= 0:
-        return 1.0
-    aspect = across / down
-    if not 1 / _MAX_ASPECT <= aspect <= _MAX_ASPECT:
-        return 1.0
-    turned = capture.get(cv2.CAP_PROP_ORIENTATION_META) % 180 == 90  # OpenCV has rotated them
-    return 1 / aspect if turned else aspect
 
 
 def _is_whole(capture: "cv2.VideoCapture", size: tuple[int, int]) -> bool:
@@ -168,8 +143,3 @@ def _is_whole(capture: "cv2.VideoCapture", size: tuple[int, int]) -> bool:
     except UndecodableFrameError:
         return True  # a damaged frame does not describe the others
     return (header.width, header.height) == size
-
-
-def _plausible_fps(fps: float) -> float:
-    # A stream without a rate reports its time base instead, which is 90000 for RTP.
-    return fps if 0 < fps <= 1000 else 0.0

@@ -14,7 +14,7 @@ from producer.source import (
     UndecodableFrameError,
     printable,
 )
-from producer.sources.ffmpeg import FfmpegReader
+from producer.sources.stream_reader import Decoding, StreamReader
 
 # For a file without a rate whose frames have no timestamps.
 _DEFAULT_FPS: Final = 25.0
@@ -30,13 +30,20 @@ class FileSource:
 
     live = False
 
-    def __init__(self, path: Path, loop: bool, open_timeout_s: float, read_timeout_s: float):
+    def __init__(
+        self,
+        path: Path,
+        loop: bool,
+        open_timeout_s: float,
+        read_timeout_s: float,
+        decoding: Decoding = Decoding(),  # noqa: B008 - it is immutable
+    ) -> None:
         self._path = path
         self._shown = printable(path)
         self._descriptor: int | None = None
         self._loop = loop
         self._timeouts = (open_timeout_s, read_timeout_s)
-        self._reader = FfmpegReader()
+        self._reader = StreamReader(decoding, live=False)
         self._interval_s = 1 / _DEFAULT_FPS
         self._in_round = 0
         self._damaged = 0
@@ -92,6 +99,11 @@ class FileSource:
         """Return how many frames the opened file claims to have, 0 or less if it names none."""
         return self._reader.frame_count()
 
+    @property
+    def key_frame_interval_s(self) -> float | None:
+        """The longest interval between key frames so far, None if unknown."""
+        return self._reader.key_frame_interval_s
+
     def close(self) -> None:
         """Close the file."""
         self._reader.close()
@@ -122,7 +134,7 @@ class FileSource:
     def _end_round(self) -> None:
         claimed = self._reader.frame_count()
         # Some containers only estimate the number of frames, from duration and rate.
-        if claimed > self._in_round * 1.02 + 1:
+        if claimed > self._in_round * 1.02 + 1 and not self._reader.only_key_frames:
             _log.warning(
                 "the file ends early: cut off, or damaged",
                 extra={"file": self._shown, "frames": self._in_round, "of": claimed},

@@ -3,7 +3,8 @@
 import time
 from typing import Final
 
-from producer.source import Format, Picture, Source, SourceUnavailableError
+from producer.source import Format, Picture, SourceUnavailableError
+from producer.sources.network import NetworkSource
 from producer.sources.snapshot import NoSnapshotError, SnapshotSource
 
 _SHORTEST_S: Final = 0.2
@@ -22,7 +23,7 @@ class HttpSource:
 
     def __init__(
         self,
-        stream: Source,
+        stream: NetworkSource,
         snapshots: SnapshotSource,
         open_timeout_s: float,
         read_timeout_s: float,
@@ -68,6 +69,11 @@ class HttpSource:
     def retrieve(self) -> Picture:
         """Return the grabbed frame. Raises UndecodableFrameError."""
         return self._snapshots.retrieve() if self._polls else self._stream.retrieve()
+
+    @property
+    def key_frame_interval_s(self) -> float | None:
+        """The longest interval between key frames so far, None if unknown."""
+        return self._stream.key_frame_interval_s
 
     def close(self) -> None:
         """Disconnect."""

@@ -9,8 +9,8 @@ from emotion_streams.redaction import redact_url
 from producer.native import NativeStderr
 from producer.source import Format, Picture, SourceUnavailableError
 from producer.sources import rtsp_auth, tls
-from producer.sources.ffmpeg import FfmpegReader
 from producer.sources.proxy import through_proxy
+from producer.sources.stream_reader import Decoding, StreamReader
 
 _COMMON: Final = {
     # Otherwise FFmpeg reads twenty frames to estimate a rate that is not used: 1.4 s at 15 fps.
@@ -52,6 +52,7 @@ class NetworkSource:
         errors: NativeStderr,
         *,
         tls_verify: bool = True,
+        decoding: Decoding = Decoding(),  # noqa: B008 - it is immutable
     ) -> None:
         self._url = url
         self._parts = urlsplit(url)
@@ -67,7 +68,7 @@ class NetworkSource:
             self._options |= tls.ffmpeg_options(verify=tls_verify)
         self._timeouts = (open_timeout_s, read_timeout_s)
         self._errors = errors
-        self._reader = FfmpegReader()
+        self._reader = StreamReader(decoding, live=True)
         self._deadline = 0.0
 
     def open(self) -> Format:
@@ -102,6 +103,16 @@ class NetworkSource:
     def retrieve(self) -> Picture:
         """Return the grabbed frame. Raises UndecodableFrameError."""
         return self._reader.retrieve()
+
+    @property
+    def position_s(self) -> float:
+        """The grabbed frame's timestamp, which FFmpeg invents for formats that have none."""
+        return self._reader.position_s()
+
+    @property
+    def key_frame_interval_s(self) -> float | None:
+        """The longest interval between key frames so far, None if unknown."""
+        return self._reader.key_frame_interval_s
 
     def close(self) -> None:
         """Disconnect."""

@@ -26,6 +26,7 @@ from tests.benchmarks import (
     overload,
     peers,
     pipeline,
+    producer,
     scale,
     tracking,
 )
@@ -217,6 +218,22 @@ class Fer:
 
     def __exit__(self, *_: object) -> None:
         pass
+
+
+def test_producer_is_held_against_ffmpeg_round_by_round() -> None:
+    spent = {
+        "ffmpeg 5 fps": [8.0, 16.0, 8.0],
+        "all 5 fps": [8.0, 12.0, 4.0],
+        "ffmpeg 1 fps": [4.0, 8.0, 4.0],
+        "all 1 fps": [4.0, 8.0, 4.0],
+        "keyframes 1 fps": [1.0, 4.0, 1.0],
+    }
+    result = producer.summary(spent)
+    assert result["all_5fps_over_ffmpeg"] == 0.75  # of 1, 0.75 and 0.5
+    assert result["all_1fps_over_ffmpeg"] == 1
+    assert result["keyframes_over_ffmpeg"] == 0.125
+    assert result["keyframes_over_ffmpeg_1fps"] == 0.25
+    assert result["cpu_s_per_minute"]["ffmpeg 5 fps"] == 8
 
 
 def test_scale_counts_the_cameras_that_move() -> None:
