@@ -16,7 +16,7 @@ class HttpSource:
 
     It is opened as a `stream`, which costs a camera no further connection. If the stream cannot be
     opened or ends after its first frame, and the server sends a picture by the type of its answer,
-    the URL is a snapshot's and is polled from then on.
+    the URL is a snapshot's and is polled from then on. `stream` is public.
     """
 
     live = True
@@ -28,7 +28,7 @@ class HttpSource:
         open_timeout_s: float,
         read_timeout_s: float,
     ) -> None:
-        self._stream = stream
+        self.stream = stream
         self._snapshots = snapshots
         self._open_timeout_s = open_timeout_s
         self._read_timeout_s = read_timeout_s
@@ -46,7 +46,7 @@ class HttpSource:
             except NoSnapshotError:
                 self._polls = False  # it may be a stream now
         try:
-            return self._stream.open()
+            return self.stream.open()
         except SourceUnavailableError as error:
             return self._open_snapshots(error, deadline)
 
@@ -55,7 +55,7 @@ class HttpSource:
         if not self._polls:
             deadline = time.monotonic() + self._read_timeout_s
             try:
-                timestamp_s = self._stream.grab()
+                timestamp_s = self.stream.grab()
             except SourceUnavailableError as error:
                 if self._frames > 1:
                     raise
@@ -68,16 +68,16 @@ class HttpSource:
 
     def retrieve(self) -> Picture:
         """Return the grabbed frame. Raises UndecodableFrameError."""
-        return self._snapshots.retrieve() if self._polls else self._stream.retrieve()
+        return self._snapshots.retrieve() if self._polls else self.stream.retrieve()
 
     @property
     def key_frame_interval_s(self) -> float | None:
         """The longest interval between key frames so far, None if unknown."""
-        return self._stream.key_frame_interval_s
+        return self.stream.key_frame_interval_s
 
     def close(self) -> None:
         """Disconnect."""
-        self._stream.close()
+        self.stream.close()
         self._snapshots.close()
 
     def _open_snapshots(self, error: SourceUnavailableError, deadline: float) -> Format:
@@ -91,7 +91,7 @@ class HttpSource:
             if self._was_refused:
                 raise error
             self._was_refused = True
-        self._stream.close()
+        self.stream.close()
         try:
             opened = self._snapshots.open(remaining_s)
         except SourceUnavailableError as other:
