@@ -3,7 +3,8 @@
 import time
 from typing import Final
 
-from producer.source import Format, Picture, Source, SourceUnavailableError
+from producer.source import Format, Picture, SourceUnavailableError
+from producer.sources.network import NetworkSource
 from producer.sources.snapshot import NoSnapshotError, SnapshotSource
 
 _SHORTEST_S: Final = 0.2
@@ -15,19 +16,19 @@ class HttpSource:
 
     It is opened as a `stream`, which costs a camera no further connection. If the stream cannot be
     opened or ends after its first frame, and the server sends a picture by the type of its answer,
-    the URL is a snapshot's and is polled from then on.
+    the URL is a snapshot's and is polled from then on. `stream` is public.
     """
 
     live = True
 
     def __init__(
         self,
-        stream: Source,
+        stream: NetworkSource,
         snapshots: SnapshotSource,
         open_timeout_s: float,
         read_timeout_s: float,
     ) -> None:
-        self._stream = stream
+        self.stream = stream
         self._snapshots = snapshots
         self._open_timeout_s = open_timeout_s
         self._read_timeout_s = read_timeout_s
@@ -45,7 +46,7 @@ class HttpSource:
             except NoSnapshotError:
                 self._polls = False  # it may be a stream now
         try:
-            return self._stream.open()
+            return self.stream.open()
         except SourceUnavailableError as error:
             return self._open_snapshots(error, deadline)
 
@@ -54,7 +55,7 @@ class HttpSource:
         if not self._polls:
             deadline = time.monotonic() + self._read_timeout_s
             try:
-                timestamp_s = self._stream.grab()
+                timestamp_s = self.stream.grab()
             except SourceUnavailableError as error:
                 if self._frames > 1:
                     raise
@@ -67,11 +68,11 @@ class HttpSource:
 
     def retrieve(self) -> Picture:
         """Return the grabbed frame. Raises UndecodableFrameError."""
-        return self._snapshots.retrieve() if self._polls else self._stream.retrieve()
+        return self._snapshots.retrieve() if self._polls else self.stream.retrieve()
 
     def close(self) -> None:
         """Disconnect."""
-        self._stream.close()
+        self.stream.close()
         self._snapshots.close()
 
     def _open_snapshots(self, error: SourceUnavailableError, deadline: float) -> Format:
@@ -85,7 +86,7 @@ class HttpSource:
             if self._was_refused:
                 raise error
             self._was_refused = True
-        self._stream.close()
+        self.stream.close()
         try:
             opened = self._snapshots.open(remaining_s)
         except SourceUnavailableError as other:

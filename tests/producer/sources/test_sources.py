@@ -168,7 +168,7 @@ def test_suite_covers_every_source(tmp_path: Path, places: Places) -> None:
     # The source of a URL asks the server whether there is a stream or a snapshot.
     assert {*(type(source(sample)) for sample in samples), SnapshotSource} == existing
     # And the cases above make one of each.
-    made = {NetworkSource}  # by those of RTSP, whose server may not be installed
+    made: set[type[Source]] = {NetworkSource}  # by those of RTSP, whose server may not be installed
     for case in (demo, file, folder, v4l2, http, snapshot):
         with case(places) as built:
             made.add(type(built))
