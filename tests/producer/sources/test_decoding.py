@@ -25,6 +25,7 @@ from tests.peers.live_stream import LiveStream
 from tests.peers.mjpeg_server import MjpegServer
 from tests.peers.pictures import jpeg
 from tests.peers.producer import Producer, within
+from tests.peers.rtsp import RtspServer, require_gstreamer
 from tests.peers.videos import encode
 from tests.producer.test_probe import run_probe
 
@@ -189,6 +190,23 @@ def test_live_camera_whose_key_frames_become_rare_is_decoded_whole_from_then_on(
     assert times[-1] - times[0] == pytest.approx(0.9, abs=0.2)
     (warning,) = warnings(caplog)
     assert "every 10.0 s" in warning
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_only_key_frames_of_an_rtsp_camera_are_decoded(
+    transport: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    require_gstreamer()
+    with RtspServer() as server:  # a key frame in 15 frames, at 15 frames a second
+        values = settings(server.url("h264"), transport=transport)
+        source = make_source(parse_camera(values, {}), NativeStderr())
+        source.open()
+        times = [source.grab() or 0.0 for _ in range(5)]
+        source.close()
+    assert [later - earlier for earlier, later in pairwise(times)][1:] == pytest.approx(
+        [1.0] * 3, abs=0.2
+    )
+    assert warnings(caplog) == []
 
 
 def test_camera_with_motion_jpeg_is_not_affected(caplog: pytest.LogCaptureFixture) -> None:
