@@ -90,7 +90,7 @@ def test_the_worker_on_a_cpu_never_imports_tensorflow_or_what_quantizes(engine: 
     [
         "from worker.inference.engines.openvino import OpenVinoEngine",
         "from worker.inference.openvino_core import open_core; open_core()",
-        "from training.quantize import _nncf; _nncf()",
+        "from training.quantize import import_nncf; import_nncf()",
     ],
 )
 def test_nobody_is_told_that_openvino_is_used(importing: str) -> None:

@@ -91,11 +91,11 @@ def _rates(
             for mode in modes:
                 rates[mode].append(fer.faces_per_s(mode, arguments.seconds))
             for model, system in systems.items():
-                rates[model].append(_ours(system, frames, arguments.seconds))
+                rates[model].append(ours(system, frames, arguments.seconds))
         return rates, others.cores()
 
 
-def _ours(system: System, frames: list[Picture], seconds: float) -> float:
+def ours(system: System, frames: list[Picture], seconds: float) -> float:
     with Feed(system, frames):
         system.await_owners()
         system.await_frames(len(system.cameras))

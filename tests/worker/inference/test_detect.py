@@ -27,6 +27,7 @@ from worker.inference.detect.choose import (
 )
 from worker.inference.detect.haar import Haar
 from worker.inference.detect.yunet import SIZES_KEPT, YuNet
+from worker.inference.detect.yunet_compiler import NetworkCompiler
 from worker.inference.detect.yunet_keras import YuNetKeras
 from worker.inference.detect.yunet_openvino import Networks, YuNetOpenVino
 
@@ -65,7 +66,7 @@ def detector(request: pytest.FixtureRequest) -> Detector:
     yunet_file = request.getfixturevalue("yunet_file")
     if request.param == "yunet":
         return YuNet(yunet_file.read_bytes())
-    return YuNetOpenVino(Networks(yunet_file.read_bytes(), threads=1))
+    return YuNetOpenVino(Networks(NetworkCompiler(yunet_file.read_bytes(), threads=1)))
 
 
 def boxed_faces(shared: Path) -> Iterator[tuple[NDArray[np.uint8], list[Box]]]:
