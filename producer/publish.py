@@ -92,7 +92,8 @@ class Publisher:
     def publish(self, picture: EncodedPicture, arrived_s: float) -> bool:
         """Store a frame that arrived at this time of the monotonic clock. As `store`.
 
-        Its capture time is Redis time, independent of this machine's clock, and never decreases.
+        Its capture time is Redis time, independent of this machine's clock. It grows with each
+        frame, also while Redis' clock is set back, so that no two frames have the same one.
         """
         try:
             if self._clock.is_due and not self._retry(self._sync):
@@ -102,7 +103,7 @@ class Publisher:
             return False
         captured_ms = self._clock.unix_ms(time.monotonic() - arrived_s)
         assert captured_ms is not None
-        self._captured_ms = max(self._captured_ms, captured_ms)
+        self._captured_ms = max(self._captured_ms + 1, captured_ms)
         return self.store(picture, self._captured_ms)
 
     def store(

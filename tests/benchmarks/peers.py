@@ -4,6 +4,7 @@ it finds, and of those that all find. Mind that FER+ Valid chose among the runs 
 
 import argparse
 import tempfile
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
@@ -14,9 +15,14 @@ from tests.benchmarks.accuracy import compare, faces_in_canvases, judge_ours
 from tests.benchmarks.feed import Feed
 from tests.benchmarks.fer_peer import MODES, Fer, install
 from tests.benchmarks.material import BadInputError, Picture, pictures
+from tests.benchmarks.reuse import PlayedClip, events
 from tests.benchmarks.scatter import draw
 from tests.benchmarks.system import System
 from worker.inference.detect.choose import cache_folder
+
+_REUSE: Final = "with reuse"
+_PLAYED_A_S: Final = 20
+"""Frames per camera and second of a round, about as many as two cores analyse."""
 
 SHORT: Final = {"rounds": 2, "seconds": 6.0, "modes": "tflite", "beside": ""}
 
@@ -33,6 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=options.count, default=4)
     parser.add_argument(
         "--seconds", type=options.at_least(1.0), default=10.0, help="of each, per round"
+    )
+    parser.add_argument(
+        "--reuse-ms", type=options.count, help="also with this worker option, at 10 fps a camera"
     )
     parser.add_argument("--data", type=Path, help="score on its split `valid`, too")
     parser.add_argument("--plot", type=Path, help="draw accuracy over faces/s; needs --data")
@@ -52,6 +61,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         result = {
             "over_fer": round(median(ratios), 2),
             "over_fer_of_rounds": [round(ratio, 2) for ratio in ratios],
+            **_with_reuse(rates, fastest),
             "faces_per_s": medians,
             "fer_fastest": fastest,
             "fer_versions": fer.versions,
@@ -86,13 +96,46 @@ def _rates(
             for model in models
         }
         pids = [pid for system in systems.values() for pid in system.pids]
+        reusing = None
+        if arguments.reuse_ms:
+            own = [*options.of_worker(arguments, arguments.model), "--reuse-ms"]
+            system = ends.enter_context(System(cameras, [*own, str(arguments.reuse_ms)]))
+            reusing, rates[_REUSE] = _Reusing(system, frames), []
+            pids += system.pids
         others = machine.OtherLoad(*pids, fer.pid)
         for _ in range(arguments.rounds):
             for mode in modes:
                 rates[mode].append(fer.faces_per_s(mode, arguments.seconds))
             for model, system in systems.items():
                 rates[model].append(ours(system, frames, arguments.seconds))
+            if reusing:
+                rates[_REUSE].append(reusing.faces_per_s(arguments.seconds))
         return rates, others.cores()
+
+
+class _Reusing:
+    """Our system with --reuse-ms. Each camera gets the clip in its order, at 10 frames a second by
+    its capture times: otherwise there would be nobody to track."""
+
+    def __init__(self, system: System, frames: list[Picture]) -> None:
+        self._system = system
+        self._clip = PlayedClip(system, frames, int(time.time() * 1000), step_ms=100)
+        self._frames = self._faces = 0
+
+    def faces_per_s(self, seconds: float) -> float:
+        """Play about so many seconds' work; return the faces in the events per second."""
+        first, faces = self._frames, self._faces
+        self._frames += round(_PLAYED_A_S * seconds)
+        took_s = self._clip.play(range(first, self._frames))
+        self._faces = sum(len(event.faces) for event in events(self._system).values())
+        return (self._faces - faces) / took_s
+
+
+def _with_reuse(rates: dict[str, list[float]], fastest: str) -> dict[str, Any]:
+    if _REUSE not in rates:
+        return {}
+    ratios = [a / b for a, b in zip(rates[_REUSE], rates[fastest], strict=True)]
+    return {"over_fer_with_reuse": round(median(ratios), 2)}
 
 
 def ours(system: System, frames: list[Picture], seconds: float) -> float:

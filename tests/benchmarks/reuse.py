@@ -45,12 +45,12 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         base_ms = int(time.time() * 1000)
         for turn in range(arguments.rounds):
             for age_ms, system in systems.items():
-                feed = _Feed(system, clip, base_ms, 1000 // arguments.fps)
+                feed = PlayedClip(system, clip, base_ms, 1000 // arguments.fps)
                 first = turn * arguments.frames
                 cpu_before = system.worker_cpu_s()
                 seconds[age_ms] += feed.play(range(first, first + arguments.frames))
                 cpu_s[age_ms] += system.worker_cpu_s() - cpu_before
-        every, reused = (_events(systems[age_ms]) for age_ms in ages_ms)
+        every, reused = (events(systems[age_ms]) for age_ms in ages_ms)
         other = others.cores()
     frames = len(cameras) * arguments.frames * arguments.rounds
     return {
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-class _Feed:
+class PlayedClip:
     """Plays a clip to every camera, forth and back, as fast as the frames are taken.
 
     Not from its beginning again and again: nobody would jump across the picture.
@@ -110,7 +110,8 @@ class _Feed:
                 left[camera] += 1
 
 
-def _events(system: System) -> dict[tuple[str, str], EmotionEvent]:
+def events(system: System) -> dict[tuple[str, str], EmotionEvent]:
+    """The events that Redis keeps, by camera and frame id."""
     found = {}
     for camera in system.cameras:
         entries: Any = system.client.xrange(keys.emotions(camera))

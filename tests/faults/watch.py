@@ -19,17 +19,19 @@ class Watch:
     """Reads the events of cameras as they are published, also when a stream begins anew, and holds
     each against all that were seen before.
 
-    `duplicates`: events of a frame, told by its id or by its capture time, that had one already.
-    `repeated`: those among them of cameras of which Redis was losing data, which is not promised
-    to leave none. `violations`: ids of other events that are not greater than those before. None of
-    them is ever taken back. `gap_s`: the longest time without an event of each camera, while it was
-    fed.
+    `duplicates`: events of a frame that had one already, told by its id or by its capture time: no
+    two frames of a camera share either. `repeated`: those among them of cameras of which Redis was
+    losing data, which is not promised to leave none. `violations`: ids of other events that are not
+    greater than those before. None of them is ever taken back. `evidence` describes the duplicates
+    and violations until it is taken. `gap_s`: the longest time without an event of each camera,
+    while it was fed.
     """
 
     def __init__(self, connect: Callable[[], Client]) -> None:
         self.duplicates = 0
         self.repeated = 0
         self.violations = 0
+        self.evidence: list[str] = []
         self.events = 0
         self.gap_s: dict[str, float] = {}
         self.last: dict[str, tuple[int, int]] = {}
@@ -70,6 +72,12 @@ class Watch:
         self.catch_up()
         self._losing = frozenset()
 
+    def take_evidence(self) -> list[str]:
+        """What was not as promised since the last call, so that each fault answers for its own."""
+        with self._lock:
+            evidence, self.evidence = self.evidence, []
+        return evidence
+
     def close(self) -> None:
         self._stop.set()
         self._thread.join()
@@ -109,12 +117,14 @@ class Watch:
         before = seen.get(entry_id) or seen.get(event.captured_ms)
         if before == event:  # the same, read again: the stream had begun anew
             return
-        if before is None:
-            self.violations += this <= self.last.get(camera, (0, 0))
-        elif camera in self._losing:
+        if before is None and this <= (last := self.last.get(camera, (0, 0))):
+            self.violations += 1
+            self.evidence.append(f"{entry_id} came after {last}: {event}")
+        elif before and camera in self._losing:
             self.repeated += 1
-        else:
+        elif before:
             self.duplicates += 1
+            self.evidence.append(f"{event} after {before}")
         seen |= {entry_id: event, event.captured_ms: event}
         self.events += 1
         self.last[camera] = max(this, self.last.get(camera, (0, 0)))

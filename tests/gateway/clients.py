@@ -51,25 +51,23 @@ def parse(lines: Iterator[str]) -> Iterator[Message]:
         fields = {}
 
 
-async def latencies_ms(port: int, camera: str, clients: int, seconds: float) -> list[list[float]]:
-    """Per client the milliseconds from each event's capture to its arrival here."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_listen(port, camera, seconds)) for _ in range(clients)]
+async def latencies_ms(port: int, camera: str, clients: int, events: int) -> list[list[float]]:
+    """Per client the milliseconds from the capture of so many events to their arrival here."""
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_listen(port, camera, events)) for _ in range(clients)]
     return [task.result() for task in tasks]
 
 
-async def _listen(port: int, camera: str, seconds: float) -> list[float]:
+async def _listen(port: int, camera: str, events: int) -> list[float]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
     path = f"/api/events/stream?camera={camera}"
     writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     found: list[float] = []
-    try:
-        async with asyncio.timeout(seconds):
-            while line := await reader.readline():
-                if b'"captured_ms"' in line:
-                    found.append(time.time() * 1000 - json.loads(line[6:])["captured_ms"])
-    except TimeoutError:
-        pass
+    while len(found) < events:
+        line = await reader.readline()
+        assert line, f"the stream ended after {len(found)} of {events}"
+        if b'"captured_ms"' in line:
+            found.append(time.time() * 1000 - json.loads(line[6:])["captured_ms"])
     writer.close()
     await asyncio.gather(writer.wait_closed(), return_exceptions=True)
     return found

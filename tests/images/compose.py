@@ -75,14 +75,12 @@ class Project:
 
 
 @contextmanager
-def up(engine: Engine, images: dict[str, str]) -> Iterator[Project]:
-    """Bring the stack up by the documented command; take it down with its volumes."""
+def up(engine: Engine, yunet_url: str) -> Iterator[Project]:
+    """Build and start the stack by the documented command; take it down with its volumes."""
     beside = Path(sys.executable).parent
     program = shutil.which("podman-compose", path=f"{beside}:{os.environ['PATH']}")
     if program is None or engine.program != "podman":
         pytest.skip("podman-compose is missing (pip install podman-compose)")
-    for kind, image in images.items():
-        engine.output("tag", image, f"localhost/emotion-streams/{kind}:check")
     _build_prometheus(engine)
     project = Project(engine, f"es{uuid.uuid4().hex[:8]}", free_port(), free_port())
     with tempfile.TemporaryDirectory() as folder:
@@ -90,13 +88,14 @@ def up(engine: Engine, images: dict[str, str]) -> Iterator[Project]:
         values = _values()
         environment.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
         stand_ins = Path(folder, "stand-ins.yaml")
-        stand_ins.write_text(_stand_ins(project))
+        stand_ins.write_text(_stand_ins(project, yunet_url))
         command = [
             program, "--project-name", project.name, "--file", str(DEPLOY / "compose.yaml"),
             "--file", str(stand_ins), "--env-file", str(environment),
+            "--podman-build-args=--network=host",
         ]  # fmt: skip
         try:
-            subprocess.run([*command, "up", "--detach", *SERVICES], check=True)
+            subprocess.run([*command, "up", "--build", "--detach", *SERVICES], check=True)
             yield project
         finally:
             subprocess.run([*command, "down", "--volumes"], check=True)
@@ -107,15 +106,20 @@ def _values() -> dict[str, str]:
     return {**SECRETS, **dict.fromkeys(others, "of-no-use-here-16"), "EMOTION_VERSION": "check"}
 
 
-def _stand_ins(project: Project) -> str:
+def _stand_ins(project: Project, yunet_url: str) -> str:
     return f"""
 services:
+  producer:
+    build: {{args: {{PYTHON: {BASE}}}}}
+  worker:
+    build: {{args: {{PYTHON: {BASE}, YUNET_URL: "{yunet_url}"}}}}
   valkey:
     image: {VALKEY}
     ports: !override []
     # Not every machine may raise them.
     ulimits: {{nofile: {{soft: 1024, hard: 4096}}, nproc: {{soft: 4096, hard: 4096}}}}
   gateway:
+    build: {{args: {{PYTHON: {BASE}}}}}
     ports: !override ["127.0.0.1:{project.page}:8080"]
   prometheus:
     image: {_PROMETHEUS}

@@ -1,12 +1,14 @@
-"""Producer, worker, gateway and Valkey in containers, on networks of their own."""
+"""Producer, worker, gateway, sink and Valkey in containers, on networks of their own."""
 
 import json
 import subprocess
+import tempfile
 import urllib.request
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from deploy.images.engine import Engine
@@ -14,9 +16,20 @@ from tests.deploy.valkey import ROLES, passwords
 from tests.images.services import command, run_options
 from tests.servers import eventually, free_port
 
-PROCESSES: Final = ("worker", "producer", "gateway")
+PROCESSES: Final = ("worker", "producer", "gateway", "sink")
 TOKEN: Final = "a token that only this test knows"
-SECRETS: Final = {**passwords(*ROLES), "EMOTION_GATEWAY_TOKEN": TOKEN}
+SECRETS: Final = {
+    **passwords(*ROLES),
+    "EMOTION_GATEWAY_TOKEN": TOKEN,
+    "DATABASE_PASSWORD": "a password that only this test knows",
+}
+DATABASE: Final = "/tmp/faces.db"
+_SINKS: Final = f"""
+sinks:
+  archive:
+    type: sql
+    url: sqlite:///{DATABASE}
+"""
 
 
 @dataclass
@@ -82,6 +95,10 @@ def running(engine: Engine, images: dict[str, str], valkey: str) -> Iterator[Sta
     mark = f"es-{uuid.uuid4().hex[:8]}"
     stack = Stack(engine, free_port())
     with ExitStack() as ending:
+        sinks = Path(ending.enter_context(tempfile.TemporaryDirectory()))
+        sinks.chmod(0o755)
+        (sinks / "sinks.yaml").write_text(_SINKS)
+        values = {**SECRETS, "EMOTION_SINKS": str(sinks)}
         # As in compose.yaml: frames and events on a network that leads nowhere else.
         for network, options in ((f"{mark}-data", ["--internal"]), (f"{mark}-outside", [])):
             engine.output("network", "create", *options, network)
@@ -98,7 +115,7 @@ def running(engine: Engine, images: dict[str, str], valkey: str) -> Iterator[Sta
             ending.callback(engine.output, "rm", "--force", container.name)
             engine.output(
                 "run", "--detach", f"--name={container.name}", f"--hostname={service}",
-                *networks, *run_options(service, SECRETS),
+                *networks, *run_options(service, values),
                 images.get(service, valkey), *command(service),
             )  # fmt: skip
             stack.containers[service] = container

@@ -14,9 +14,10 @@ pytestmark = pytest.mark.timeout(1800)
 
 
 @pytest.fixture(scope="module")
-def project(engine: Engine, images: dict[str, str]) -> Iterator[Project]:
+def project(engine: Engine, base: str, yunet_url: str) -> Iterator[Project]:
+    assert engine.has_image(base)
     build_valkey(engine)
-    with up(engine, images) as started:
+    with up(engine, yunet_url) as started:
         eventually(started.newest_event_ms, timeout_s=120, every_s=1)
         yield started
 

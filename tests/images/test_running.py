@@ -9,10 +9,11 @@ import pytest
 from deploy.images.dockerfiles import choose
 from deploy.images.engine import Engine
 from tests.images.services import SERVICES, grace_s
-from tests.images.stack import PROCESSES, SECRETS, Container, Stack
+from tests.images.stack import DATABASE, PROCESSES, SECRETS, Container, Stack
 from tests.servers import Stopwatch, eventually
 
 pytestmark = pytest.mark.timeout(1800)
+COUNT = "SELECT count(*) FROM episodes"
 KINDS = [dockerfile.name for dockerfile in choose([])]
 
 
@@ -71,6 +72,15 @@ def test_a_face_of_the_demo_camera_arrives_at_the_page(stack: Stack) -> None:
     assert "<html" in stack.get("/")
 
 
+def test_a_visit_to_the_demo_camera_arrives_in_the_database_of_a_sink(stack: Stack) -> None:
+    count = f"import sqlite3; print(sqlite3.connect({DATABASE!r}).execute({COUNT!r}).fetchone()[0])"
+
+    def episodes() -> int:
+        return int(stack.containers["sink"].exec("python", "-c", count).stdout or 0)
+
+    eventually(episodes, timeout_s=120, every_s=1)
+
+
 class TestProcesses:
     def test_has_no_rights_beyond_its_user(self, container: Container) -> None:
         lines = container.exec("cat", "/proc/1/status").stdout.splitlines()
@@ -107,7 +117,7 @@ class TestProcesses:
         assert not [secret for secret in SECRETS.values() if secret in log]
 
 
-@pytest.mark.parametrize("service", ["producer", "worker", "gateway"])
+@pytest.mark.parametrize("service", ["producer", "worker", "gateway", "sink"])
 def test_ends_by_itself_within_its_grace_at_sigterm(service: str, stack: Stack) -> None:
     container = stack.containers[service]
     watch = Stopwatch()

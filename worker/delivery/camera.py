@@ -3,18 +3,19 @@
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Final, TypeAlias
+from typing import Final
 
 from emotion_streams.backoff import REDIS_ERRORS, retry_forever
 from emotion_streams.cancellation import check_cancelled, create_task
 from emotion_streams.ledger import Outcome
 from worker.context import WorkerContext
+from worker.delivery.commit_queue import CommitQueue
 from worker.delivery.commits import CameraCommits
 from worker.delivery.queue import FrameQueue, dead
 from worker.delivery.stream import MAX_DELIVERIES, READ_AT_ONCE, CameraStream
 from worker.delivery.types import (
-    Claimed,
     Completion,
     QueuedFrame,
     RecordingState,
@@ -41,14 +42,7 @@ RECORDING_SILENCE_S: Final = 60.0
 """The same for a recording that has not ended: its time does not advance while its producer is held
 up, so that only a producer that is gone ends its tracks."""
 
-_COMMIT_AT_ONCE: Final = 32
-_MAX_UNCOMMITTED: Final = 64
-"""Steps of work whose completions may wait for Redis. At this number the camera stops reading."""
-
 log = logging.getLogger(__name__)
-
-Work: TypeAlias = "asyncio.Future[list[Completion]]"
-"""Frames that end together: an analysed frame, and the skipped frames before it."""
 
 
 class CameraPipeline:
@@ -58,14 +52,13 @@ class CameraPipeline:
         self._stream = stream
         self._context = context
         self._queue = FrameQueue(context.clock_ms)
-        self._in_flight: asyncio.Queue[Work] = asyncio.Queue()
-        self._commit_budget = asyncio.Semaphore(_MAX_UNCOMMITTED)
         self._uncommitted_ids: set[str] = set()
         self._stopping = asyncio.Event()
         self._claim_at = 0.0
         self._crowds = CrowdLimiter()
         self._tracker = CameraTracker(stream.camera, context.policy, context.reuse_ms)
         self._commits = CameraCommits(stream, context, self._tracker, self._failed)
+        self._commit_queue = CommitQueue(self._commits, lambda: bool(self._queue), self._committed)
         self._last_read_at = time.monotonic()
 
     def stop(self) -> None:
@@ -78,7 +71,7 @@ class CameraPipeline:
         Raises FencedError, in a group, if the lease has moved on.
         """
         async with asyncio.TaskGroup() as tasks:
-            committing = tasks.create_task(self._commit_in_order())
+            committing = tasks.create_task(self._commit_queue.run())
             await self._commits.load_tracks()
             while self._queue or not self._stopping.is_set():
                 if self._queue:
@@ -86,7 +79,7 @@ class CameraPipeline:
                 else:
                     await retry_forever(self._read_unless_stopping, self._failed)
                     await self._close_if_silent()
-            await self._in_flight.join()
+            await self._commit_queue.join()
             committing.cancel()
 
     async def _read_unless_stopping(self) -> None:
@@ -94,28 +87,35 @@ class CameraPipeline:
             await self._read(BLOCK_MS)
 
     async def _read(self, block_ms: int | None) -> None:
-        """Queue new frames, or once per SWEEP_S the frames that were left pending."""
+        """Queue new frames, or once per SWEEP_S the frames that were left pending.
+
+        The camera's keys are maintained as often.
+        """
         if time.monotonic() >= self._claim_at:
+            self._warn_of_resets(await self._stream.maintain())
             claimed = await self._stream.claim(self._uncommitted_ids)
             self._claim_at = time.monotonic() + SWEEP_S if claimed.complete else 0.0
-            self._apply(claimed)
+            self._apply_strikes(claimed.strikes)
             self._enqueue(claimed.frames, just_stored=False)
             if claimed.frames:
                 return
         self._enqueue(await self._stream.read(block_ms), just_stored=True)
 
-    def _apply(self, claimed: Claimed) -> None:
-        """Apply the part of a claim that concerns the camera as a whole."""
-        camera, before = self._stream.camera, self._queue.strikes
-        self._queue.strikes = claimed.strikes
-        if claimed.strikes == MAX_DELIVERIES > before:
-            log.warning("set aside: its frames crash workers", extra={"camera": camera})
-        if claimed.resets:
-            self._context.metrics.ownership.resets.labels(camera).inc(claimed.resets)
+    def _warn_of_resets(self, keys: int) -> None:
+        if keys:
+            camera = self._stream.camera
+            self._context.metrics.ownership.resets.labels(camera).inc(keys)
             log.warning(
                 "reset %d of its keys: of another type, or an id too far ahead",
-                claimed.resets,
+                keys,
                 extra={"camera": camera},
+            )
+
+    def _apply_strikes(self, strikes: int) -> None:
+        before, self._queue.strikes = self._queue.strikes, strikes
+        if strikes == MAX_DELIVERIES > before:
+            log.warning(
+                "set aside: its frames crash workers", extra={"camera": self._stream.camera}
             )
 
     def _enqueue(self, frames: list[QueuedFrame], *, just_stored: bool) -> None:
@@ -136,7 +136,7 @@ class CameraPipeline:
     async def _start_next(self, tasks: asyncio.TaskGroup) -> None:
         """Start the next frame to analyse, in a permit, and complete the frames before it."""
         # This comes first, so that no camera holds a permit while Redis accepts no commits.
-        await self._commit_budget.acquire()
+        await self._commit_queue.wait_for_room()
         had_to_wait = self._context.limiter.exhausted or self._crowds.is_blocked
         await self._crowds.wait()
         permit = await self._context.limiter.acquire()
@@ -152,7 +152,7 @@ class CameraPipeline:
             if not started:
                 permit.release()
         if not queued:
-            self._in_flight.put_nowait(_done(skipped))
+            self._commit_queue.add_done(skipped)
         elif not started:
             await self._start_redelivered(tasks, skipped, queued)
 
@@ -168,11 +168,11 @@ class CameraPipeline:
         is_last = attempt >= MAX_DELIVERIES
         async with self._context.isolation_lock if is_last else nullcontext():
             if is_last:
-                await self._in_flight.join()
+                await self._commit_queue.join()
             await retry_forever(lambda: self._stream.begin(queued.frame_id, attempt), self._failed)
             self._start(tasks, skipped, queued, await self._context.limiter.acquire())
             if is_last:
-                await self._in_flight.join()
+                await self._commit_queue.join()
 
     def _start(
         self,
@@ -194,7 +194,7 @@ class CameraPipeline:
             raise
         # This is a callback, because a task that is cancelled before its first step never runs.
         work.add_done_callback(end)
-        self._in_flight.put_nowait(work)
+        self._commit_queue.add(work)
 
     async def _refresh_if_behind(self) -> None:
         """Read newer frames if the camera is behind, because it continues with its newest frame."""
@@ -225,30 +225,14 @@ class CameraPipeline:
         self._queue.service_time.observe(analysed.ended_ms - analysed.began_ms)
         return [*skipped, Completion(frame_id, Outcome.ANALYSED, analysed=analysed)]
 
-    async def _commit_in_order(self) -> None:
-        """Commit frames in the order in which they were read, all finished ones in one call."""
-        work = await self._in_flight.get()
-        while True:
-            completions, works, following = [*await work], 1, None
-            await asyncio.sleep(0)  # frames that end at the same time then share a commit
-            while len(completions) < _COMMIT_AT_ONCE and not self._in_flight.empty():
-                following = self._in_flight.get_nowait()
-                if not following.done():
-                    break
-                completions += following.result()
-                works, following = works + 1, None
-            outcomes = await self._commits.commit(completions)
-            self._uncommitted_ids.difference_update(each.frame_id for each in completions)
-            if Outcome.ANALYSED in outcomes:  # commit.lua clears the strikes as well
-                self._queue.strikes = 0
-            for _ in range(works):
-                self._in_flight.task_done()
-                self._commit_budget.release()
-            work = following or await self._in_flight.get()
+    def _committed(self, completions: Sequence[Completion], outcomes: Sequence[str]) -> None:
+        self._uncommitted_ids.difference_update(each.frame_id for each in completions)
+        if Outcome.ANALYSED in outcomes:  # commit.lua clears the strikes as well
+            self._queue.strikes = 0
 
     @property
     def _is_idle(self) -> bool:
-        return not self._queue and not self._uncommitted_ids and self._in_flight.empty()
+        return not self._queue and not self._uncommitted_ids and self._commit_queue.is_empty
 
     async def _close_if_silent(self) -> None:
         """End the tracks and the minute if the camera has sent nothing for a while."""
@@ -265,9 +249,3 @@ class CameraPipeline:
         ):
             return
         await self._commits.close(None if recording else round(self._context.clock_ms()))
-
-
-def _done(completions: list[Completion]) -> Work:
-    future: Work = asyncio.get_running_loop().create_future()
-    future.set_result(completions)
-    return future

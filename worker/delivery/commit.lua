@@ -18,7 +18,7 @@ local group = ARGV[3]
 local t = redis.call('TIME')
 local latest = t[1] * 1000 + math.floor(t[2] / 1000) + ARGV[6]
 
--- pcall, because an error does not undo the acknowledgement. claim.lua resets keys of the wrong type.
+-- pcall, because an error does not undo the acknowledgement. maintain.lua resets keys of the wrong type.
 local function failed(...)
   local reply = redis.pcall(...)
   return type(reply) == 'table' and reply.err
@@ -52,7 +52,8 @@ for i = 17 + episodes + 2 * minutes, #ARGV, 5 do
     end
     if failed('HINCRBY', KEYS[4], outcome, 1) then failed('HSET', KEYS[4], outcome, 1) end
   end
-  if ARGV[i + 4] == '1' and outcome ~= 'analysed' and outcome ~= 'repeated' then is_valid = false end
+  -- Also if it is repeated: had its event been published by this commit, the state would be stored.
+  if ARGV[i + 4] == '1' and outcome ~= 'analysed' then is_valid = false end
   ends[#ends + 1] = outcome
 end
 

@@ -1,9 +1,7 @@
 """A camera's streams as its owner uses them: read, claim, begin, commit."""
 
-import asyncio
 import itertools
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from redis.exceptions import ResponseError
@@ -11,8 +9,8 @@ from redis.exceptions import ResponseError
 from emotion_streams import keys
 from emotion_streams.backoff import is_wrong_type
 from emotion_streams.connection import Client
-from emotion_streams.fields import MalformedMessageError
-from emotion_streams.frames import MAX_AHEAD_MS, MAX_FRAME_BYTES, Frame
+from emotion_streams.frames import MAX_AHEAD_MS, MAX_FRAME_BYTES
+from worker.delivery.entries import Entry, field_of, parse, size_of
 from worker.delivery.types import (
     Claimed,
     Committed,
@@ -43,20 +41,9 @@ _CLAIM_AT_ONCE: Final = 32
 _MAX_ENTRY_BYTES: Final = MAX_FRAME_BYTES + 1024
 _SEVERAL: Final = 2
 
-_LARGE_BYTES: Final = 1 << 20
-"""Messages of this size are parsed in a thread, so that they do not hold up the event loop."""
-
 
 class FencedError(Exception):
     """The camera's lease has moved on; this worker's uncommitted results for it are void."""
-
-
-@dataclass(frozen=True)
-class _Entry:
-    frame_id: bytes
-    blob: bytes | None
-    size: int
-    deliveries: int = 1
 
 
 class CameraStream:
@@ -76,6 +63,7 @@ class CameraStream:
         ]  # fmt: skip
         self._age_ms, self._minutes_age_ms = retention.age_ms, retention.minutes_age_ms
         self._read = load_script(client, __file__, "read")
+        self._maintain = load_script(client, __file__, "maintain")
         self._claim = load_script(client, __file__, "claim")
         self._begin = load_script(client, __file__, "begin")
         self._commit = load_script(client, __file__, "commit")
@@ -83,29 +71,29 @@ class CameraStream:
     async def read(self, block_ms: int | None = None) -> list[QueuedFrame]:
         """Return frames not delivered before, oldest first; wait up to `block_ms` for the first.
 
-        None means no wait. Raises ResponseError if the group is missing; claim() creates it.
+        None means no wait. Raises ResponseError if the group is missing; maintain() creates it.
         """
         if block_ms is None:
-            return await _parse(await self._read_more(READ_AT_ONCE, READ_BYTES))
+            return await parse(await self._read_more(READ_AT_ONCE, READ_BYTES))
         # A blocking read has no limit of bytes, so it asks for two frames. It returns one if it had
         # to wait; if it returns two, there may be more.
         entries = await self._read_any(_SEVERAL, block_ms)
         left = READ_BYTES - sum(entry.size for entry in entries)
         if len(entries) == _SEVERAL and left > 0:
             entries += await self._read_more(READ_AT_ONCE - _SEVERAL, left)
-        return await _parse(entries)
+        return await parse(entries)
 
-    async def _read_any(self, count: int, block_ms: int | None = None) -> list[_Entry]:
+    async def _read_any(self, count: int, block_ms: int | None = None) -> list[Entry]:
         reply = await self._client.xreadgroup(
             keys.GROUP, self._consumer, {self._frames: ">"}, count=count, block=block_ms
         )
         return [
-            _Entry(frame_id, fields.get(b"frame"), _size(fields))
+            Entry(frame_id, fields.get(b"frame"), size_of(fields))
             for _, found in reply or ()
             for frame_id, fields in found
         ]
 
-    async def _read_more(self, count: int, size: int) -> list[_Entry]:
+    async def _read_more(self, count: int, size: int) -> list[Entry]:
         # This read is twice as fast as the script, which copies each frame, and equally safe for a
         # small stream.
         if (await self._client.memory_usage(self._frames, samples=0) or 0) < READ_BYTES:
@@ -114,27 +102,41 @@ class CameraStream:
             keys=self._keys, args=[keys.GROUP, self._consumer, count, size, _MAX_ENTRY_BYTES]
         )
         return [
-            _Entry(frame_id, _field(fields, b"frame"), size) for frame_id, fields, size in reply
+            Entry(frame_id, field_of(fields, b"frame"), size) for frame_id, fields, size in reply
         ]
+
+    async def maintain(self) -> int:
+        """Create what the camera needs, and drop what is past its age.
+
+        Returns how many keys were reset because they blocked the camera. Raises FencedError.
+        """
+        reply = await self._maintain(
+            keys=self._keys,
+            args=[
+                *self._proof, self._consumer,
+                self._age_ms, self._minutes_age_ms, MAX_AHEAD_MS,
+            ],
+        )  # fmt: skip
+        return int(_unless_fenced(reply, self.camera))
 
     async def claim(self, known: Collection[str]) -> Claimed:
         """Return pending frames that are not among `known`.
 
-        Raises FencedError.
+        Raises FencedError, and ResponseError if the group is missing; maintain() creates it.
         """
         reply = await self._claim(
             keys=self._keys,
             args=[
                 *self._proof, self._consumer, _CLAIM_AT_ONCE, READ_BYTES, _MAX_ENTRY_BYTES,
-                self._age_ms, MAX_DELIVERIES, MAX_AHEAD_MS, self._minutes_age_ms, *known,
+                MAX_DELIVERIES, *known,
             ],
         )  # fmt: skip
-        strikes, resets, complete, found = _unless_fenced(reply, self.camera)
+        strikes, complete, found = _unless_fenced(reply, self.camera)
         entries = [
-            _Entry(frame_id, _field(fields, b"frame"), size, deliveries)
+            Entry(frame_id, field_of(fields, b"frame"), size, deliveries)
             for frame_id, fields, size, deliveries in found
         ]
-        return Claimed(await _parse(entries), bool(complete), strikes, resets)
+        return Claimed(await parse(entries), bool(complete), strikes)
 
     async def begin(self, frame_id: str, deliveries: int) -> None:
         """Record that this owner starts a redelivered frame.
@@ -191,42 +193,7 @@ class CameraStream:
         return Committed([outcome.decode() for outcome in outcomes], bool(tracks_stored))
 
 
-def parse_entry(frame_id: str, blob: bytes | None, deliveries: int, size: int) -> QueuedFrame:
-    """Parse the frame of an entry of `size` bytes; `blob` is None if it is missing or too large."""
-    frame, error = None, "no field `frame`"
-    if blob is not None:
-        size = len(blob)
-        try:
-            frame, error = Frame.unpack(blob), ""
-        except MalformedMessageError as malformed:
-            error = str(malformed)
-    elif size > MAX_FRAME_BYTES:
-        error = f"{size} bytes, the limit is {MAX_FRAME_BYTES}"
-    else:
-        size = 0
-    return QueuedFrame(frame_id, deliveries, size, frame, error)
-
-
-async def _parse(entries: Sequence[_Entry]) -> list[QueuedFrame]:
-    if sum(entry.size for entry in entries) < _LARGE_BYTES:
-        return _parse_all(entries)
-    return await asyncio.to_thread(_parse_all, entries)
-
-
-def _parse_all(entries: Sequence[_Entry]) -> list[QueuedFrame]:
-    return [parse_entry(e.frame_id.decode(), e.blob, e.deliveries, e.size) for e in entries]
-
-
-def _size(fields: Mapping[bytes, bytes]) -> int:
-    return sum(len(name) + len(value) for name, value in fields.items())
-
-
-def _unless_fenced(reply: Any, camera: str) -> list[Any]:
+def _unless_fenced(reply: Any, camera: str) -> Any:
     if reply == b"FENCED":
         raise FencedError(f"camera {camera}: the lease has moved on")
-    return list(reply)
-
-
-def _field(flat: Sequence[bytes], name: bytes) -> bytes | None:
-    """Return a field of an entry from a script's reply, which alternates names and values."""
-    return dict(zip(flat[::2], flat[1::2], strict=True)).get(name)
+    return reply

@@ -102,13 +102,12 @@ class Claimed:
     """The result of a claim: frames, oldest first, and whether these are all.
 
     `strikes`: how many workers in a row crashed on frames of this camera that were trimmed
-    afterwards. `resets`: how many keys were reset because they blocked the camera.
+    afterwards.
     """
 
     frames: list[QueuedFrame]
     complete: bool
     strikes: int = 0
-    resets: int = 0
 
 
 @dataclass(frozen=True)

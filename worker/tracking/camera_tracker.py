@@ -114,15 +114,25 @@ class CameraTracker:
         )
         if step.state is state:
             return step
-        place = frame.position_ms
+        after, place = step.state, frame.position_ms
         recorded_ms = None if place is None else max(0, frame.captured_ms - place)
-        after = replace(
-            step.state, session_id=frame.session_id, seq=frame.seq, recorded_ms=recorded_ms
-        )
         # Between two events of a producer's session, each frame that is missing ended otherwise.
-        if frame.session_id == state.session_id and frame.seq > state.seq + 1:
-            after = count_lost(after, frame.seq - state.seq - 1)
-        return replace(step, state=after, episodes=_placed(step.episodes, recorded_ms))
+        lost = frame.seq - state.seq - 1 if frame.session_id == state.session_id else 0
+        # Constructors, because replace() takes a tenth of the time that tracking takes.
+        return Step(
+            TrackingState(
+                after.camera,
+                after.tracks,
+                after.people,
+                count_lost(after.minute, lost) if lost > 0 else after.minute,
+                frame.session_id,
+                frame.seq,
+                recorded_ms,
+            ),
+            step.faces,
+            _placed(step.episodes, recorded_ms),
+            step.minutes,
+        )
 
     def close_silent(self, now_ms: int | None) -> Step:
         """Return the step that ends what is open while the camera sends nothing.

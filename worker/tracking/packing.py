@@ -85,7 +85,7 @@ def parse_person(fields: Fields) -> Person:
 def pack_minute(minute: MinuteSums) -> dict[str, Any]:
     """Return the minute under way as plain values."""
     dwells = Struct(f"<{len(minute.dwells)}q").pack(*minute.dwells)
-    return vars(minute) | {"dwells": dwells}
+    return minute._asdict() | {"dwells": dwells}
 
 
 def parse_minute(fields: Fields) -> MinuteSums:

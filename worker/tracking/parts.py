@@ -105,8 +105,7 @@ class Person(NamedTuple):
     showing: Showing | None
 
 
-@dataclass(frozen=True)
-class MinuteSums:
+class MinuteSums(NamedTuple):
     """The minute under way; `start_ms` is None between a closed minute and the next frame.
 
     What is counted in between goes into the next minute. `from_ms`: end of the last closed minute.

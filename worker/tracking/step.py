@@ -12,7 +12,7 @@ from emotion_streams.minutes import MINUTE_MS
 from worker.tracking.constants import GAP_MS, MAX_TRACKS, MINUTE_GRACE_MS, STEADY_MS
 from worker.tracking.episodes import Moment, by_emotion
 from worker.tracking.minutes import Summaries, Summing, close, following
-from worker.tracking.parts import NO_FRAME, Eight, Person, Track, Tracks, frame_key
+from worker.tracking.parts import NO_FRAME, Eight, MinuteSums, Person, Track, Tracks, frame_key
 from worker.tracking.people import People
 from worker.tracking.state import TrackingState
 from worker.tracking.tracker import advance_clock
@@ -62,23 +62,22 @@ def advance(
             person = people.enter(track, sightings[n], rows[n], raw_ms)
         present[track.id] = person
         faces[n] = _face(person)
-    return Step(
-        replace(
-            state,
-            tracks=Tracks(association.frame_id, now_ms, tuple(tracks.values())),
-            people=tuple([present[each] for each in tracks if each in present]),
-            minute=minutes.now.frozen(),
-        ),
-        tuple(faces),
-        tuple(people.records),
-        minutes.closed(state.camera, policy.min_people),
+    after = TrackingState(
+        state.camera,
+        Tracks(association.frame_id, now_ms, tuple(tracks.values())),
+        tuple([present[each] for each in tracks if each in present]),
+        minutes.now.frozen(),
+        state.session_id,
+        state.seq,
+        state.recorded_ms,
     )
+    closed = minutes.closed(state.camera, policy.min_people)
+    return Step(after, tuple(faces), tuple(people.records), closed)
 
 
-def count_lost(state: TrackingState, frames: int) -> TrackingState:
-    """Return the state after `frames` frames of the camera ended without an event."""
-    minute = replace(state.minute, frames_lost=state.minute.frames_lost + frames)
-    return replace(state, minute=minute)
+def count_lost(minute: MinuteSums, frames: int) -> MinuteSums:
+    """Return the minute under way after `frames` frames of the camera ended without an event."""
+    return minute._replace(frames_lost=minute.frames_lost + frames)
 
 
 def close_silent(state: TrackingState, policy: Policy) -> Step:

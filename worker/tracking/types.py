@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from emotion_streams.emotions import Emotion, Label
 from emotion_streams.episodes import Episode
@@ -51,8 +52,7 @@ class Policy:
     neutral_episodes: bool = False
 
 
-@dataclass(frozen=True)
-class TrackedFace:
+class TrackedFace(NamedTuple):
     """What the event of a frame says about the track of a face; all None without a track."""
 
     track: str | None = None
@@ -61,8 +61,7 @@ class TrackedFace:
     smoothed: Mapping[Emotion, float] | None = None
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """What a frame, or a timer, made of a state.
 
     `faces`: one per face of the frame, in its order. `episodes` and `minutes`: records to write, in

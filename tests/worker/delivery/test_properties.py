@@ -98,7 +98,7 @@ class Delivery(RuleBasedStateMachine):
             name: load_script(self.client, folder, name)
             for folder, names in (
                 (worker.ownership.lease.__file__, ("acquire", "renew", "release", "retire")),
-                (worker.delivery.stream.__file__, ("claim", "begin", "commit")),
+                (worker.delivery.stream.__file__, ("maintain", "claim", "begin", "commit")),
             )
             for name in names
         }
@@ -269,19 +269,22 @@ class Delivery(RuleBasedStateMachine):
             for frame_id, given in self.pending.items()
             if frame_id in there and frame_id not in hand.held
         }
+        resets = self.script["maintain"](
+            keys=self.keys, args=[*self._proof(hand), hand.owner, LONG_MS, LONG_MS, MAX_AHEAD_MS]
+        )
         with self._losing(claiming=hand):
             reply = self.script["claim"](
                 keys=self.keys,
                 args=[
-                    *self._proof(hand), hand.owner, most, READ_BYTES, READ_BYTES, LONG_MS,
-                    MAX_DELIVERIES, MAX_AHEAD_MS, LONG_MS, *hand.held,
+                    *self._proof(hand), hand.owner, most, READ_BYTES, READ_BYTES,
+                    MAX_DELIVERIES, *hand.held,
                 ],
             )  # fmt: skip
         if not self._may(hand):
-            assert reply == b"FENCED"
+            assert resets == reply == b"FENCED"
             return
         self.group = True
-        strikes, resets, complete, entries = reply
+        strikes, complete, entries = reply
         hand.strikes = strikes
         assert (strikes, resets) == (self.strikes, 0)
         assert bool(complete) == (len(expected) <= most)
@@ -374,8 +377,10 @@ class Delivery(RuleBasedStateMachine):
             hand.held = {}
             return
         reply, tracks_stored = reply
-        superseded = (Outcome.ANALYSED, b"superseded")
-        is_valid = superseded not in {(o, r) for (_, o), r in zip(endings, reply, strict=True)}
+        is_valid = all(
+            outcome != Outcome.ANALYSED or said == b"analysed"
+            for (_, outcome), said in zip(endings, reply, strict=True)
+        )
         assert tracks_stored == (is_valid and hand.version == self.version)
         if tracks_stored:
             self.version = version

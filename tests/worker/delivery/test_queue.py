@@ -7,8 +7,8 @@ import pytest
 
 from emotion_streams.frames import Frame
 from emotion_streams.ledger import Outcome
+from worker.delivery.entries import parse_entry
 from worker.delivery.queue import FrameQueue, ServiceTime
-from worker.delivery.stream import parse_entry
 from worker.delivery.types import QueuedFrame
 
 NOW_MS = 1_700_000_000_000.0

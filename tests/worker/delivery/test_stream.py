@@ -1,7 +1,8 @@
 """What an owner does with its camera's streams, on a real server."""
 
+import dataclasses
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,15 @@ from emotion_streams.connection import connect_async
 from emotion_streams.frames import MAX_FRAME_BYTES
 from emotion_streams.ledger import Ledger, Outcome, read_ledger
 from worker.delivery.stream import READ_BYTES, CameraStream, FencedError
-from worker.delivery.types import Claimed, Completion, Lease, QueuedFrame, Retention
+from worker.delivery.types import (
+    Claimed,
+    Committed,
+    Completion,
+    Lease,
+    QueuedFrame,
+    Retention,
+    TracksUpdate,
+)
 from worker.ownership.lease import Leases
 
 CAMERA = "lobby"
@@ -45,8 +54,14 @@ def analysed(number: int) -> Completion:
     return Completion(f"{number}-0", Outcome.ANALYSED, b"event", 5)
 
 
+async def sweep(stream: CameraStream, known: Collection[str]) -> Claimed:
+    """What the owner does once a second."""
+    await stream.maintain()
+    return await stream.claim(known)
+
+
 async def start(stream: CameraStream) -> None:
-    await stream.claim(())
+    await sweep(stream, ())
 
 
 async def read_all(stream: CameraStream) -> None:
@@ -72,7 +87,7 @@ async def test_a_group_that_vanished_is_made_again_and_gives_all_frames(
     async def read(stream: CameraStream) -> None:
         with pytest.raises(ResponseError, match="NOGROUP"):
             await stream.read()
-        assert await stream.claim(()) == Claimed([], complete=True)
+        assert await sweep(stream, ()) == Claimed([], complete=True)
         assert len(await stream.read()) == 1
 
     await own(redis_url, read)
@@ -107,6 +122,23 @@ async def test_an_event_older_than_the_newest_is_late(redis_url: str, client: re
     assert (ledger.analysed, ledger.superseded, ledger.balanced) == (1, 1, True)
 
 
+async def test_a_repeated_commit_stores_no_tracks_of_a_superseded_frame(
+    redis_url: str, client: redis.Redis
+) -> None:
+    store(client, 1, 2)
+
+    async def commit(stream: CameraStream) -> None:
+        await stream.commit([analysed(2)])
+        late = [dataclasses.replace(analysed(1), moves_tracks=True)]
+        tracks = TracksUpdate(expected=b"", version=b"1", state=b"state", episodes=[b"episode"])
+        assert await stream.commit(late, tracks) == Committed(["superseded"], tracks_stored=False)
+        # The reply was lost.
+        assert await stream.commit(late, tracks) == Committed(["repeated"], tracks_stored=False)
+
+    await own(redis_url, start, read_all, commit)
+    assert not client.exists(keys.tracks(CAMERA), keys.episodes(CAMERA))
+
+
 async def test_a_successor_claims_what_was_pending_and_counts_what_was_trimmed(
     redis_url: str, client: redis.Redis
 ) -> None:
@@ -116,10 +148,10 @@ async def test_a_successor_claims_what_was_pending_and_counts_what_was_trimmed(
     client.xtrim(FRAMES, minid="2-0", approximate=False)
 
     async def claim(stream: CameraStream) -> None:
-        claimed = await stream.claim(())
+        claimed = await sweep(stream, ())
         assert [(d.frame_id, d.deliveries) for d in claimed.frames] == [("2-0", 2), ("3-0", 2)]
         assert claimed.complete
-        assert await stream.claim(["2-0", "3-0"]) == Claimed([], complete=True, strikes=1)
+        assert await sweep(stream, ["2-0", "3-0"]) == Claimed([], complete=True, strikes=1)
         await stream.commit([analysed(2), analysed(3)])
 
     ledger = await own(redis_url, claim, start)
@@ -134,12 +166,12 @@ async def test_only_the_frames_that_a_worker_began_are_held_against_it(
     await own(redis_url, start, read_all, owner="first")
 
     async def begin_one(stream: CameraStream) -> None:
-        deliveries = (await stream.claim(())).frames
+        deliveries = (await sweep(stream, ())).frames
         for _ in range(2):  # the first reply may have been lost
             await stream.begin(deliveries[0].frame_id, deliveries[0].deliveries)
 
     async def claim(stream: CameraStream) -> None:
-        deliveries = (await stream.claim(())).frames
+        deliveries = (await sweep(stream, ())).frames
         assert [(d.frame_id, d.deliveries) for d in deliveries] == [("1-0", 3), ("2-0", 2)]
 
     for owner, step in (("second", begin_one), ("third", claim)):
@@ -155,7 +187,7 @@ async def test_a_frame_trimmed_before_it_is_begun_again_is_lost(
     client.hset(keys.lease(CAMERA), "expires_ms", 1)
 
     async def begin(stream: CameraStream) -> None:
-        (delivery,) = (await stream.claim(())).frames
+        (delivery,) = (await sweep(stream, ())).frames
         client.xtrim(FRAMES, 0)
         await stream.begin(delivery.frame_id, delivery.deliveries)
         assert (await stream.commit([analysed(1)])).outcomes == ["repeated"]
@@ -173,7 +205,7 @@ async def test_a_delivery_whose_reply_was_lost_is_claimed_but_not_held_against_t
 
     async def claim(stream: CameraStream) -> None:
         for _ in range(5):  # replies to claims may be lost too
-            deliveries = (await stream.claim(["2-0"])).frames
+            deliveries = (await sweep(stream, ["2-0"])).frames
             assert [(d.frame_id, d.deliveries) for d in deliveries] == [("1-0", 1)]
 
     await own(redis_url, start, read_all, claim)
@@ -192,7 +224,7 @@ async def test_a_long_backlog_is_claimed_in_parts(redis_url: str, client: redis.
     async def claim(stream: CameraStream) -> None:
         known: list[str] = []
         for size, complete in ((32, False), (32, False), (6, True)):
-            claimed = await stream.claim(known)
+            claimed = await sweep(stream, known)
             assert (len(claimed.frames), claimed.complete) == (size, complete)
             known += [delivery.frame_id for delivery in claimed.frames]
         assert known == [f"{number}-0" for number in range(1, 71)]
@@ -228,7 +260,7 @@ async def test_who_has_not_the_lease_is_refused_and_changes_nothing(
             with pytest.raises(FencedError, match=CAMERA):
                 await other.commit([analysed(1)])
             with pytest.raises(FencedError, match=CAMERA):
-                await other.claim(())
+                await sweep(other, ())
             with pytest.raises(FencedError, match=CAMERA):
                 await other.begin("1-0", 2)
 
@@ -273,7 +305,7 @@ async def test_events_and_dead_letters_are_kept_by_age(redis_url: str, client: r
             client.xadd(key, {"a": "b"}, f"{(seconds - age_s) * 1000}-0")
 
     async def claim(stream: CameraStream) -> None:
-        await stream.claim(())
+        await sweep(stream, ())
 
     await own(redis_url, claim, retention=Retention(age_ms=60_000))
     assert client.xlen(keys.emotions(CAMERA)) == 2
@@ -288,7 +320,7 @@ async def test_an_entry_of_something_else_is_given_out_without_a_frame(
     async def read(stream: CameraStream) -> None:
         expected = QueuedFrame("1-0", 1, 0, None, "no field `frame`")
         assert await stream.read() == [expected]
-        assert (await stream.claim(())).frames == [expected]
+        assert (await sweep(stream, ())).frames == [expected]
 
     await own(redis_url, start, read)
 
@@ -340,11 +372,11 @@ async def test_a_claim_is_bounded_by_bytes_and_says_that_there_is_more(
             await stream.read()
 
     async def claim(stream: CameraStream) -> None:
-        claimed = await stream.claim(())
+        claimed = await sweep(stream, ())
         assert ([d.frame_id for d in claimed.frames], claimed.complete) == (
             ["1-0", "2-0"], False,
         )  # fmt: skip
-        claimed = await stream.claim(["1-0", "2-0", "3-0"])
+        claimed = await sweep(stream, ["1-0", "2-0", "3-0"])
         assert ([d.frame_id for d in claimed.frames], claimed.complete) == (
             ["4-0", "5-0"], True,
         )  # fmt: skip
@@ -362,7 +394,7 @@ async def test_entries_larger_than_any_frame_are_looked_at_one_at_a_time(
     async def read(stream: CameraStream) -> None:
         for number in range(1, 4):
             assert [queued.frame_id for queued in await stream.read()] == [f"{number}-0"]
-        claimed = await stream.claim(())
+        claimed = await sweep(stream, ())
         assert ([queued.frame_id for queued in claimed.frames], claimed.complete) == (
             ["1-0"], False,
         )  # fmt: skip
@@ -380,7 +412,7 @@ async def test_an_entry_larger_than_any_frame_is_delivered_without_its_content(
         (queued,) = await stream.read()
         assert (queued.frame_id, queued.size, queued.frame) == ("1-0", size, None)
         assert "the limit is" in queued.error
-        assert (await stream.claim(())).frames == [queued]
+        assert (await sweep(stream, ())).frames == [queued]
 
     await own(redis_url, start, read)
 
@@ -400,8 +432,8 @@ async def test_a_key_that_holds_something_else_is_reset_by_the_cameras_owner(
         client.set(key, "of a foreign type")
 
     async def claim(stream: CameraStream) -> None:
-        assert (await stream.claim(())).resets == 1
-        assert (await stream.claim(())).resets == 0
+        assert await stream.maintain() == 1
+        assert await stream.maintain() == 0
         store(client, 2)
         await stream.read()
         assert (await stream.commit([analysed(2)])).outcomes == ["analysed"]
@@ -456,7 +488,7 @@ async def test_a_lease_that_is_no_hash_is_acquired_anew_and_fences_its_owner_bef
     async def spoil(stream: CameraStream) -> None:
         client.set(keys.lease(CAMERA), "of a foreign type")
         with pytest.raises(FencedError):
-            await stream.claim(())
+            await sweep(stream, ())
 
     await own(redis_url, start, spoil, owner="first")
     await own(redis_url, start, owner="second")
@@ -474,10 +506,10 @@ async def test_a_stream_that_the_largest_id_blocks_is_reset_and_its_account_goes
         with pytest.raises(ResponseError):
             store(client, 2)
         await stream.read()
-        assert (await stream.claim(["1-0", largest])).resets == 0  # not while frames are there
+        assert await stream.maintain() == 0  # not while frames are there
         endings = [analysed(1), Completion(largest, Outcome.ANALYSED, b"event", 5)]
         assert (await stream.commit(endings)).outcomes == ["analysed", "dead"]
-        assert (await stream.claim(())).resets == 1
+        assert await stream.maintain() == 1
         store(client, 2)
         await stream.read()
         assert (await stream.commit([analysed(2)])).outcomes == ["analysed"]
@@ -496,7 +528,7 @@ async def crash_with_trimmed_frame(url: str, client: redis.Redis, number: int) -
     strikes = []
 
     async def crash(stream: CameraStream) -> None:
-        claimed = await stream.claim(())
+        claimed = await sweep(stream, ())
         strikes.append(claimed.strikes)
         await stream.read()
         if claimed.strikes:
@@ -514,9 +546,9 @@ async def test_deliveries_are_counted_across_trimming_until_the_camera_is_set_as
     assert [await crash_with_trimmed_frame(redis_url, client, n) for n in (1, 2, 3)] == [0, 1, 2]
 
     async def claim(stream: CameraStream) -> None:
-        assert (await stream.claim(())).strikes == 3
+        assert (await sweep(stream, ())).strikes == 3
         client.hincrby(keys.lease(CAMERA), "struck_ms", -61_000)
-        assert (await stream.claim(())).strikes == 2  # one more try
+        assert (await sweep(stream, ())).strikes == 2  # one more try
 
     ledger = await own(redis_url, claim, owner="worker 4")
     assert (ledger.lost, ledger.dead, ledger.balanced) == (2, 1, True)
@@ -526,7 +558,7 @@ async def test_deliveries_are_counted_across_trimming_until_the_camera_is_set_as
     async def claim_later(stream: CameraStream) -> None:
         for strikes in (3, 2):  # after two minutes, twice as long as before
             client.hincrby(keys.lease(CAMERA), "struck_ms", -61_000)
-            assert (await stream.claim(())).strikes == strikes
+            assert (await sweep(stream, ())).strikes == strikes
 
     await own(redis_url, start, claim_later, owner="worker 6")
 
@@ -539,11 +571,11 @@ async def test_a_frame_that_completes_clears_its_cameras_strikes(
     store(client, 3)
 
     async def succeed(stream: CameraStream) -> None:
-        assert (await stream.claim(())).strikes == 2
+        assert (await sweep(stream, ())).strikes == 2
         await stream.read()
         await stream.begin("3-0", 3)
         await stream.commit([analysed(3)])
-        assert (await stream.claim(())).strikes == 0
+        assert (await sweep(stream, ())).strikes == 0
 
     await own(redis_url, succeed)
 
@@ -555,7 +587,7 @@ async def test_frames_that_were_read_but_not_started_add_no_strike_to_those_befo
     store(client, 2)
 
     async def read_only(stream: CameraStream) -> None:
-        assert (await stream.claim(())).strikes == 1
+        assert (await sweep(stream, ())).strikes == 1
         await stream.read()
 
     await own(redis_url, read_only, owner="other")
@@ -563,6 +595,6 @@ async def test_frames_that_were_read_but_not_started_add_no_strike_to_those_befo
     client.xtrim(FRAMES, 0)
 
     async def claim(stream: CameraStream) -> None:
-        assert (await stream.claim(())).strikes == 1
+        assert (await sweep(stream, ())).strikes == 1
 
     await own(redis_url, claim, owner="third")

@@ -100,6 +100,7 @@ class Camera:
         lease = await Leases(self._client, f"worker{next(_names)}").acquire(self.name)
         assert lease
         stream = CameraStream(self._client, lease, Retention())
+        await stream.maintain()
         claimed = await stream.claim([])
         tracker = CameraTracker(self.name, Policy())
         await _load(stream, tracker)

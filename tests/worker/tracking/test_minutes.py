@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from emotion_streams.minutes import MINUTE_MS
@@ -38,6 +40,10 @@ def test_everything_is_weighted_by_time_not_by_frames() -> None:
     assert minute.people.face_ms == 960 + 1_500
     assert minute.coverage == (2_000 + GAP_MS) / MINUTE_MS
     assert minute.people.dwell_ms_p50 == round((960 + 1_500) / 2)
+
+
+def lose(walk: Walk, frames: int) -> None:
+    walk.state = replace(walk.state, minute=count_lost(walk.state.minute, frames))
 
 
 def test_time_over_the_end_of_a_minute_is_divided() -> None:
@@ -109,13 +115,13 @@ def test_fewer_people_than_wanted_are_not_described() -> None:
 
 def test_frames_lost_count_in_the_minute_under_way_or_in_the_next_one() -> None:
     walk = Walk()
-    walk.state = count_lost(walk.state, 2)
+    lose(walk, 2)
     walk.frame(0)
-    walk.state = count_lost(walk.state, 3)
+    lose(walk, 3)
     walk.frame(MINUTE_MS)
-    walk.state = count_lost(walk.state, 4)
+    lose(walk, 4)
     walk.take(close_minute(walk.state, START_MS + 9 * MINUTE_MS, walk.policy))
-    walk.state = count_lost(walk.state, 5)
+    lose(walk, 5)
     walk.frame(10 * MINUTE_MS)
     walk.frame(11 * MINUTE_MS)
     assert [minute.frames_lost for minute in walk.minutes] == [5, 4, 5]

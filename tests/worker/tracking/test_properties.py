@@ -1,6 +1,7 @@
 """The records of a camera pair up, for any frames, losses and takeovers."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,7 @@ class Camera(RuleBasedStateMachine):  # type: ignore[misc, unused-ignore]
     def waiting_frame_is_lost(self) -> None:
         if self.waiting:
             self.waiting.pop()
-            self._apply(lambda state: Step(count_lost(state, 1)))
+            self._apply(lambda state: Step(replace(state, minute=count_lost(state.minute, 1))))
             self.lost += 1
 
     @rule()

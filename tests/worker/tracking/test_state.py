@@ -52,7 +52,7 @@ def test_sixty_four_tracks_fit_with_room_to_spare() -> None:
         walk.see(100 * n, faces, rows(["happiness"] * 100))
     assert len(walk.state.people) == MAX_TRACKS
     assert all(person.showing for person in walk.state.people)
-    state = replace(walk.state, minute=replace(walk.state.minute, dwells=(60_000,) * MAX_DWELLS))
+    state = replace(walk.state, minute=walk.state.minute._replace(dwells=(60_000,) * MAX_DWELLS))
     assert len(state.pack()) < 0.75 * MAX_STATE_BYTES
     assert len(walk.state.pack()) / MAX_TRACKS < 600
     assert TrackingState.unpack("door", state.pack()) == state
