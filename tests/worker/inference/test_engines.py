@@ -185,16 +185,18 @@ def test_lanes_work_side_by_side_and_do_not_mix_faces_up(
 
 def test_a_face_in_one_lane_does_not_wait_for_a_batch_in_another(release: Release) -> None:
     engine = build_engine("mnn", release, threads=2)
-    ended = []
+    ended, begun = [], threading.Event()
 
     def classify(count: int) -> None:
-        engine.classify(pictures(release, count))
+        crops = pictures(release, count)
+        begun.set()
+        engine.classify(crops)
         ended.append(count)
 
     engine.warm()
     with ThreadPoolExecutor(engine.instances) as threads:
         threads.submit(classify, 256)
-        time.sleep(0.1)  # it computes for more than a second
+        assert begun.wait(30)
         threads.submit(classify, 1)
     assert ended == [1, 256]
 
