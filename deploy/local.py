@@ -141,7 +141,7 @@ async def _settle(url: str, cameras: list[str]) -> None:
             with suppress(*REDIS_ERRORS):  # if Redis is gone for good, its process has ended
                 for camera in list(waiting):
                     ledger = await read_ledger(client, camera)
-                    if not ledger.queued and not ledger.in_flight:
+                    if not ledger.queued and not ledger.pending:
                         waiting.remove(camera)
             await asyncio.sleep(0.1)
     await asyncio.sleep(0.2)  # the last event may not be printed yet

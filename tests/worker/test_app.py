@@ -598,7 +598,7 @@ async def test_the_account_of_owned_cameras_is_in_the_metrics(
             return registry.get_sample_value("emotion_ledger_balanced", {"camera": "lobby"})
 
         await until(lambda: shown("analysed") == 1)
-        assert (shown("added"), shown("trimmed"), shown("in_flight")) == (1, 0, 0)
+        assert (shown("added"), shown("trimmed"), shown("pending")) == (1, 0, 0)
         assert balanced() == 1
         client.hincrby(keys.ledger("lobby"), "analysed", 1)  # as if one had ended twice
         await until(lambda: balanced() == 0)
