@@ -2,19 +2,19 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Final
 
-from emotion_streams.backoff import REDIS_ERRORS, retry_forever
-from emotion_streams.cancellation import check_cancelled, create_task
+from emotion_streams.backoff import retry_forever
+from emotion_streams.cancellation import create_task
 from emotion_streams.ledger import Outcome
 from worker.context import WorkerContext
 from worker.delivery.commit_queue import CommitQueue
 from worker.delivery.commits import CameraCommits
 from worker.delivery.queue import FrameQueue, dead
-from worker.delivery.stream import MAX_DELIVERIES, READ_AT_ONCE, CameraStream
+from worker.delivery.reader import FrameReader
+from worker.delivery.stream import MAX_DELIVERIES, CameraStream
 from worker.delivery.types import (
     Completion,
     QueuedFrame,
@@ -26,13 +26,6 @@ from worker.tracking.camera_tracker import CameraTracker, Turn
 
 BLOCK_MS: Final = 1_000
 """How long one read waits for a frame; shorter than the socket's timeout."""
-
-SWEEP_S: Final = 1.0
-"""Interval between claims of frames that a paused predecessor or a lost reply left pending."""
-
-_REFRESH_S: Final = 0.25
-"""Longest time to hold a permit while reading newer frames, so that a hung shard blocks no other
-camera."""
 
 SILENCE_S: Final = 3.0
 """A camera that has sent nothing for this long is silent: its tracks are closed. This is twice the
@@ -52,14 +45,12 @@ class CameraPipeline:
         self._stream = stream
         self._context = context
         self._queue = FrameQueue(context.clock_ms)
-        self._uncommitted_ids: set[str] = set()
+        self._reader = FrameReader(stream, self._queue, context)
         self._stopping = asyncio.Event()
-        self._claim_at = 0.0
         self._crowds = CrowdLimiter()
         self._tracker = CameraTracker(stream.camera, context.policy, context.reuse_ms)
-        self._commits = CameraCommits(stream, context, self._tracker, self._failed)
+        self._commits = CameraCommits(stream, context, self._tracker, self._reader.failed)
         self._commit_queue = CommitQueue(self._commits, lambda: bool(self._queue), self._committed)
-        self._last_read_at = time.monotonic()
 
     def stop(self) -> None:
         """Stop reading; run() returns when all frames that were read are committed."""
@@ -77,61 +68,14 @@ class CameraPipeline:
                 if self._queue:
                     await self._start_next(tasks)
                 else:
-                    await retry_forever(self._read_unless_stopping, self._failed)
+                    await retry_forever(self._read_unless_stopping, self._reader.failed)
                     await self._close_if_silent()
             await self._commit_queue.join()
             committing.cancel()
 
     async def _read_unless_stopping(self) -> None:
         if not self._stopping.is_set():  # it may be set since the last attempt, which failed
-            await self._read(BLOCK_MS)
-
-    async def _read(self, block_ms: int | None) -> None:
-        """Queue new frames, or once per SWEEP_S the frames that were left pending.
-
-        The camera's keys are maintained as often.
-        """
-        if time.monotonic() >= self._claim_at:
-            self._warn_of_resets(await self._stream.maintain())
-            claimed = await self._stream.claim(self._uncommitted_ids)
-            self._claim_at = time.monotonic() + SWEEP_S if claimed.complete else 0.0
-            self._apply_strikes(claimed.strikes)
-            self._enqueue(claimed.frames, just_stored=False)
-            if claimed.frames:
-                return
-        self._enqueue(await self._stream.read(block_ms), just_stored=True)
-
-    def _warn_of_resets(self, keys: int) -> None:
-        if keys:
-            camera = self._stream.camera
-            self._context.metrics.ownership.resets.labels(camera).inc(keys)
-            log.warning(
-                "reset %d of its keys: of another type, or an id too far ahead",
-                keys,
-                extra={"camera": camera},
-            )
-
-    def _apply_strikes(self, strikes: int) -> None:
-        before, self._queue.strikes = self._queue.strikes, strikes
-        if strikes == MAX_DELIVERIES > before:
-            log.warning(
-                "set aside: its frames crash workers", extra={"camera": self._stream.camera}
-            )
-
-    def _enqueue(self, frames: list[QueuedFrame], *, just_stored: bool) -> None:
-        if frames:
-            self._last_read_at = time.monotonic()
-        self._uncommitted_ids.update(queued.frame_id for queued in frames)
-        self._queue.add(frames, just_stored=just_stored)
-        # The frames of a recording are not dated by a clock.
-        is_recording = any(each.frame and each.frame.position_ms is not None for each in frames)
-        skew_s = 0.0 if is_recording else self._queue.skew.ms / 1000
-        self._context.metrics.account.clock_skew.labels(self._stream.camera).set(skew_s)
-
-    def _failed(self, error: Exception) -> None:
-        self._context.redis_failed(self._stream.camera, error)
-        # Frames of a lost reply are pending and unknown here: claim them before the next read.
-        self._claim_at = 0.0
+            await self._reader.read(BLOCK_MS)
 
     async def _start_next(self, tasks: asyncio.TaskGroup) -> None:
         """Start the next frame to analyse, in a permit, and complete the frames before it."""
@@ -142,8 +86,8 @@ class CameraPipeline:
         permit = await self._context.limiter.acquire()
         started = False
         try:
-            if had_to_wait:
-                await self._refresh_if_behind()
+            if had_to_wait and not self._stopping.is_set():
+                await self._reader.refresh_if_behind()
             skipped, queued = self._queue.pop_next()
             if queued and self._queue.attempt(queued) == 1:
                 self._start(tasks, skipped, queued, permit)
@@ -169,7 +113,9 @@ class CameraPipeline:
         async with self._context.isolation_lock if is_last else nullcontext():
             if is_last:
                 await self._commit_queue.join()
-            await retry_forever(lambda: self._stream.begin(queued.frame_id, attempt), self._failed)
+            await retry_forever(
+                lambda: self._stream.begin(queued.frame_id, attempt), self._reader.failed
+            )
             self._start(tasks, skipped, queued, await self._context.limiter.acquire())
             if is_last:
                 await self._commit_queue.join()
@@ -196,20 +142,6 @@ class CameraPipeline:
         work.add_done_callback(end)
         self._commit_queue.add(work)
 
-    async def _refresh_if_behind(self) -> None:
-        """Read newer frames if the camera is behind, because it continues with its newest frame."""
-        has_failed = self._claim_at == 0.0
-        if self._stopping.is_set() or has_failed or len(self._queue) >= READ_AT_ONCE:
-            return
-        if not self._queue.is_behind:  # then the queued frames are analysed in any case
-            return
-        try:
-            async with asyncio.timeout(_REFRESH_S):
-                await self._read(None)
-        except REDIS_ERRORS as error:
-            check_cancelled()
-            self._failed(error)
-
     async def _analyse(
         self, skipped: list[Completion], queued: QueuedFrame, permit: Permit, turn: Turn
     ) -> list[Completion]:
@@ -226,26 +158,24 @@ class CameraPipeline:
         return [*skipped, Completion(frame_id, Outcome.ANALYSED, analysed=analysed)]
 
     def _committed(self, completions: Sequence[Completion], outcomes: Sequence[str]) -> None:
-        self._uncommitted_ids.difference_update(each.frame_id for each in completions)
+        self._reader.committed(each.frame_id for each in completions)
         if Outcome.ANALYSED in outcomes:  # commit.lua clears the strikes as well
             self._queue.strikes = 0
 
     @property
     def _is_idle(self) -> bool:
-        return not self._queue and not self._uncommitted_ids and self._commit_queue.is_empty
+        return not self._queue and not self._reader.has_uncommitted and self._commit_queue.is_empty
 
     async def _close_if_silent(self) -> None:
         """End the tracks and the minute if the camera has sent nothing for a while."""
         if not (self._is_idle and self._tracker.state.is_open):
             return
-        recording = await retry_forever(self._stream.recording_state, self._failed)
+        recording = await retry_forever(self._stream.recording_state, self._reader.failed)
         if recording is RecordingState.ENDED:
             # Its last frames may have been stored since the last read.
-            await retry_forever(lambda: self._read(None), self._failed)
+            await retry_forever(lambda: self._reader.read(None), self._reader.failed)
             if not self._is_idle:
                 return
-        elif time.monotonic() - self._last_read_at < (
-            RECORDING_SILENCE_S if recording else SILENCE_S
-        ):
+        elif self._reader.silent_s < (RECORDING_SILENCE_S if recording else SILENCE_S):
             return
         await self._commits.close(None if recording else round(self._context.clock_ms()))
