@@ -33,6 +33,7 @@ NAMES: Final = (
     "scale",
     "tracking",
     "labels",
+    "page",
     "gpu",
     "peers",
 )
