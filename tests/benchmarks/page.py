@@ -28,6 +28,11 @@ from tests.servers import RedisProcess
 SHORT: Final = {"seconds": 20.0}
 _SETTLE_S: Final = 8.0
 _MEMORY_EVERY_S: Final = 5.0
+_CHOOSE_DENSITY: Final = """
+    for (const button of document.querySelectorAll('.density button')) {
+        if (button.textContent === arguments[0]) button.click();
+    }
+"""
 _TICKS_S: Final = os.sysconf("SC_CLK_TCK")
 
 
@@ -59,8 +64,7 @@ def _measure(
     window.size(1440, 900)
     window.open(gateway.base)
     window.wait(lambda: len(window.all("[data-camera]")) == arguments.cameras)
-    window.js("document.querySelectorAll('.density button').forEach((button) =>"
-              " button.textContent === arguments[0] && button.click())", arguments.density)  # fmt: skip
+    window.js(_CHOOSE_DENSITY, arguments.density)
     time.sleep(_SETTLE_S)
     pid = max(_renderers(window), key=_main_thread_s)
     before, events, began = _main_thread_s(pid), _events(window), time.monotonic()
