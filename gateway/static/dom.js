@@ -35,3 +35,14 @@ export function cloned(id) {
   const template = /** @type {HTMLTemplateElement} */ (document.getElementById(id));
   return /** @type {DocumentFragment} */ (template.content.cloneNode(true));
 }
+
+/**
+ * A new element with a text.
+ * @param {string} kind
+ * @param {string} text
+ */
+export function textOf(kind, text) {
+  const element = document.createElement(kind);
+  element.textContent = text;
+  return element;
+}

@@ -1,9 +1,9 @@
 // Drawing: the ribbon of a tile. Eight lanes, one per emotion, always in the same order, so that
 // position shows the emotion as well as colour does.
 import { LANES, WIRE_INDEX, color } from "./emotions.js";
-import { SPAN_S } from "./cameras.js";
+import { SPAN_S } from "./seconds.js";
 
-/** @typedef {import("./cameras.js").Second} Second */
+/** @typedef {import("./seconds.js").Second} Second */
 
 /**
  * @param {HTMLCanvasElement} canvas

@@ -286,7 +286,7 @@ def test_the_picker_and_the_timeline_are_reached_by_keyboard(
     browser.wait(lambda: data(browser, ".who canvas", "tracks") == 1)
     reached = "return document.activeElement.closest('.who, .lanes')?.className ?? ''"
     walked = []
-    for _ in range(6):
+    for _ in range(7):
         browser.press(Keys.TAB)
         walked.append(browser.js(reached))
     assert [name for name in walked if name] == ["who", "lanes"]
