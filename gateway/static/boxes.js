@@ -1,4 +1,5 @@
 // The boxes of one picture, each with the label that fits.
+import { setAttribute } from "./dom.js";
 import { face } from "./emotions.js";
 import { details, identityOf, inWords, ordered, shownBy } from "./faces.js";
 import { placeLabels } from "./placement.js";
@@ -47,7 +48,7 @@ export class FaceBoxes {
       const drawn = all[i];
       const rect = rects[i];
       const shown = shownBy(found);
-      drawn.box.dataset.emotion = shown;
+      setAttribute(drawn.box, "data-emotion", shown);
       place(drawn.box, found, event);
       this.#drawTag(drawn, shown, texts[i], sizes[i], rect, places[i]);
       if (this.choosable) this.#describe(drawn, found, identityOf(found, i), rect, size);

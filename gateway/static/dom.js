@@ -46,3 +46,21 @@ export function textOf(kind, text) {
   element.textContent = text;
   return element;
 }
+
+/**
+ * Set a text unless it is there: a new one costs the browser a layout.
+ * @param {Element} element
+ * @param {string} text
+ */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/**
+ * @param {Element} element
+ * @param {string} name
+ * @param {string} value
+ */
+export function setAttribute(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}

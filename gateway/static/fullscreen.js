@@ -24,8 +24,8 @@ export class FullScreen {
     this.pause = find(this.bar, ".pause");
     this.seconds = /** @type {HTMLSelectElement} */ (find(this.bar, "select"));
     byId("full-screen").addEventListener("click", () => this.enter());
-    find(this.bar, ".earlier").addEventListener("click", () => this.step(-1));
-    find(this.bar, ".later").addEventListener("click", () => this.step(1));
+    find(this.bar, ".page-before").addEventListener("click", () => this.step(-1));
+    find(this.bar, ".page-after").addEventListener("click", () => this.step(1));
     find(this.bar, ".leave").addEventListener("click", () => this.leave());
     this.pause.addEventListener("click", () => this.#rotate(!this.#rotates));
     this.seconds.addEventListener("change", () => this.#rotate(true));

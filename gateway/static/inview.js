@@ -1,11 +1,12 @@
 // Which tiles are in view, and so whose pictures are asked for.
+import { url } from "./api.js";
 import { cameraOf } from "./cameras.js";
-import { PictureStream } from "./picturestream.js";
 
 /** @typedef {import("./cameras.js").Camera} Camera */
 
 const [GRID_FPS, LARGE_FPS] = [10, 25];
 const MAX_WATCHED = 64;
+const WIDTH_STEP = 32; // pixels: windows are resized in many steps
 const WATCH_AFTER_MS = 150; // scrolling passes many by
 
 export class InView {
@@ -14,11 +15,8 @@ export class InView {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
-  #pictures = new PictureStream(async (name, frameId, jpeg) => {
-    const blob = new Blob([jpeg], { type: "image/jpeg" });
-    const bitmap = await createImageBitmap(blob).catch(() => null);
-    if (bitmap) cameraOf(name).offer(frameId, bitmap);
-  });
+  #pictures = new Worker(new URL("pictureworker.js", import.meta.url), { type: "module" });
+  #order = { address: url("api/pictures/stream").href, names: /** @type {string[]} */ ([]), fps: 0, width: 0 };
 
   #observer = new IntersectionObserver((entries) => {
     for (const { target, isIntersecting } of entries) {
@@ -32,6 +30,7 @@ export class InView {
   /** @param {() => void} onChange */
   constructor(onChange) {
     this.onChange = onChange;
+    this.#pictures.onmessage = ({ data: { camera, frameId, bitmap } }) => cameraOf(camera).offer(frameId, bitmap);
   }
 
   /** @param {import("./tile.js").Tile} tile */
@@ -56,11 +55,27 @@ export class InView {
    * @param {Camera | null} large
    */
   watch(large) {
-    if (large) this.#pictures.watch([large.name], LARGE_FPS);
-    else this.#pictures.watch([...this.names].slice(0, MAX_WATCHED), GRID_FPS);
+    if (large) this.#ask({ names: [large.name], fps: LARGE_FPS, width: 0 });
+    else this.#ask({ names: [...this.names].slice(0, MAX_WATCHED), fps: GRID_FPS });
+  }
+
+  /**
+   * Pictures for tiles need no more pixels than the screen has.
+   * @param {number} pixels of the widest
+   */
+  resize(pixels) {
+    this.#ask({ width: Math.ceil(pixels / WIDTH_STEP) * WIDTH_STEP });
   }
 
   stop() {
-    this.#pictures.watch([], 0);
+    this.#ask({ names: [], fps: 0 });
+  }
+
+  /** @param {Partial<import("./pictureworker.js").Order>} change */
+  #ask(change) {
+    const order = { ...this.#order, ...change };
+    if (JSON.stringify(order) === JSON.stringify(this.#order)) return;
+    this.#order = order;
+    this.#pictures.postMessage(order);
   }
 }

@@ -1,5 +1,5 @@
 // The stream of several cameras' pictures.
-import { pause, url } from "./api.js";
+import { pause } from "./api.js";
 
 /** @typedef {(camera: string, frameId: string, jpeg: Uint8Array<ArrayBuffer>) => void} OnPart */
 
@@ -8,11 +8,16 @@ export class PictureStream {
   /** @type {AbortController | null} */
   #abort = null;
   #cameras = "";
+  #address;
   /** @type {OnPart} */
   #onPicture;
 
-  /** @param {OnPart} onPicture */
-  constructor(onPicture) {
+  /**
+   * @param {string} address
+   * @param {OnPart} onPicture
+   */
+  constructor(address, onPicture) {
+    this.#address = address;
     this.#onPicture = onPicture;
   }
 
@@ -39,7 +44,7 @@ export class PictureStream {
    * @param {AbortSignal} signal
    */
   async #run(names, fps, signal) {
-    const address = url("api/pictures/stream");
+    const address = new URL(this.#address);
     for (const name of names) address.searchParams.append("camera", name);
     address.searchParams.set("fps", String(fps));
     while (!signal.aborted) {

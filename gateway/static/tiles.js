@@ -10,8 +10,10 @@ import { Wall, byAttention } from "./wall.js";
 /** @typedef {import("./cameras.js").Camera} Camera */
 /** @typedef {import("./detail.js").Detail} Detail */
 
-const FEW = 4; // tiles whose pictures are drawn as they come
-const MANY_EVERY_MS = 100;
+// Pictures of a few tiles are drawn as they come, those of forty five times a second.
+const FEW = 4;
+const EVERY_MS_PER_TILE = 5;
+const EVERY_MS_AT_MOST = 250;
 
 export class Tiles {
   /** @type {Map<string, Tile>} */
@@ -21,7 +23,7 @@ export class Tiles {
   /** @type {FrameScheduler<Camera>} */
   #frames = new FrameScheduler(
     (camera) => this.#drawPicture(camera),
-    () => (this.detail() || this.inView.names.size <= FEW ? 0 : MANY_EVERY_MS),
+    () => this.#everyMs(),
   );
 
   /**
@@ -31,6 +33,11 @@ export class Tiles {
   constructor(inView, detail) {
     this.inView = inView;
     this.detail = detail;
+  }
+
+  #everyMs() {
+    const { size } = this.inView.names;
+    return this.detail() || size <= FEW ? 0 : Math.min(EVERY_MS_PER_TILE * size, EVERY_MS_AT_MOST);
   }
 
   get size() {
@@ -123,7 +130,13 @@ export class Tiles {
 
   // Once a second.
   drawAll() {
-    for (const name of this.inView.names) this.#tiles.get(name)?.draw();
+    let pixels = 0;
+    for (const name of this.inView.names) {
+      const tile = this.#tiles.get(name);
+      tile?.draw();
+      pixels = Math.max(pixels, tile?.picture.pixels ?? 0);
+    }
+    if (pixels) this.inView.resize(pixels);
   }
 
   leaveFullScreen() {
