@@ -31,19 +31,36 @@ export function drawChart(canvas, view) {
   const x = placeOf(view.span, width);
   drawGround(context, width);
   drawPeople(context, view, x);
+  const seen = view.points.filter(({ means }) => means);
   LANES.forEach((name, i) => {
-    const base = PEOPLE_PX + (i + 1) * LANE_PX - GAP_PX;
-    /** @param {Point} point */
-    const y = ({ means }) => base - (means ? means[WIRE_INDEX[i]] : 0) * (LANE_PX - 2 * GAP_PX);
-    const seen = view.points.filter(({ means }) => means);
-    for (const run of runs(seen, view.gap_ms)) drawArea(context, run, x, y, base, color(name));
-    const beside = view.compared.filter(({ means }) => means);
-    for (const run of runs(beside, 0)) drawDashed(context, run, x, y);
+    for (const run of runs(seen, view.gap_ms)) drawArea(context, run, x, shareOf(i), baseOf(i), color(name));
   });
   drawCoverage(context, view, x, height);
   for (const { from, to } of view.unseen) hatch(context, x(from), 0, x(to) - x(from), height);
+  drawCompared(context, view, x);
   drawTicks(context, view, x, height);
   drawCursor(context, view, x, height);
+}
+
+/** @param {number} lane */
+const baseOf = (lane) => PEOPLE_PX + (lane + 1) * LANE_PX - GAP_PX;
+
+/**
+ * Where a lane shows the share of its emotion.
+ * @param {number} lane
+ * @returns {(point: Point) => number}
+ */
+const shareOf = (lane) => ({ means }) => baseOf(lane) - (means?.[WIRE_INDEX[lane]] ?? 0) * (LANE_PX - 2 * GAP_PX);
+
+/**
+ * Where people are shown, on a scale that holds what is compared too.
+ * @param {View} view
+ * @returns {{ most: number, y: (point: Point) => number }}
+ */
+function scaleOfPeople({ points, compared }) {
+  const most = Math.max(1, ...[...points, ...compared].map(({ people }) => people ?? 0));
+  const base = PEOPLE_PX - GAP_PX;
+  return { most, y: ({ people }) => base - ((people ?? 0) / most) * (base - 14) };
 }
 
 /**
@@ -63,19 +80,29 @@ function drawGround(context, width) {
  * @param {View} view
  * @param {(at: number) => number} x
  */
-function drawPeople(context, { points, compared, gap_ms, span }, x) {
-  const known = points.filter(({ people }) => people !== null);
-  const beside = compared.filter(({ people }) => people !== null);
-  const most = Math.max(1, ...[...known, ...beside].map(({ people }) => people ?? 0));
-  const base = PEOPLE_PX - GAP_PX;
-  /** @param {Point} point */
-  const y = ({ people }) => base - ((people ?? 0) / most) * (base - 14);
-  for (const run of runs(known, gap_ms)) drawArea(context, run, x, y, base, style("--soft"));
-  for (const run of runs(beside, 0)) drawDashed(context, run, x, y);
+function drawPeople(context, view, x) {
+  const { most, y } = scaleOfPeople(view);
+  const known = view.points.filter(({ people }) => people !== null);
+  for (const run of runs(known, view.gap_ms)) drawArea(context, run, x, y, PEOPLE_PX - GAP_PX, style("--soft"));
   context.fillStyle = style("--ink");
   context.font = "11px system-ui, sans-serif";
   context.textAlign = "left";
-  context.fillText(`at most ${Number(most.toFixed(1))}`, x(span.from) + 4, 11);
+  context.fillText(`at most ${Number(most.toFixed(1))}`, x(view.span.from) + 4, 11);
+}
+
+/**
+ * Above all else: also where nothing was seen of what is shown.
+ * @param {CanvasRenderingContext2D} context
+ * @param {View} view
+ * @param {(at: number) => number} x
+ */
+function drawCompared(context, view, x) {
+  const known = view.compared.filter(({ people }) => people !== null);
+  for (const run of runs(known, 0)) drawDashed(context, run, x, scaleOfPeople(view).y);
+  const seen = view.compared.filter(({ means }) => means);
+  LANES.forEach((_, i) => {
+    for (const run of runs(seen, 0)) drawDashed(context, run, x, shareOf(i));
+  });
 }
 
 /**

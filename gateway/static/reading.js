@@ -84,5 +84,6 @@ export function peopleOnAverage(points) {
     sum += people * coverage * (to - from);
     seen += coverage * (to - from);
   }
-  return seen ? `${Number((sum / seen).toFixed(1))} people on average` : "nothing seen";
+  const mean = Number((sum / seen).toFixed(1));
+  return seen ? `${mean} ${mean === 1 ? "person" : "people"} on average` : "nothing seen";
 }

@@ -46,7 +46,8 @@ export function inWords(points) {
   const total = sums.reduce((sum, each) => sum + each, 0);
   const most = sums.indexOf(Math.max(...sums));
   const mood = total ? `, mostly ${WIRE[most]} ${percent(sums[most] / total)}` : "";
-  return `Last hour: ${Number(mean.toFixed(1))} people on average${mood}`;
+  const people = Number(mean.toFixed(1));
+  return `Last hour: ${people} ${people === 1 ? "person" : "people"} on average${mood}`;
 }
 
 /**

@@ -88,7 +88,7 @@ def test_a_camera_is_compared_with_another_one_and_with_the_day_before(
     compare(browser, "Front door")
     browser.wait(lambda: data(browser, ".lanes canvas", "compared") > 50)
     assert browser.text(".compared") == (
-        "lobby: 1 people on average; happiness 100 %. "
+        "lobby: 1 person on average; happiness 100 %. "
         "Dashed, Front door: 2 people on average; fear 100 %."
     )
     (said,) = read(browser, ".lanes canvas", Keys.HOME)

@@ -17,7 +17,7 @@ from emotion_streams import EMOTIONS, Episode, Minute
 from emotion_streams.minutes import MINUTE_MS
 from tests import samples
 from tests.gateway.axe import violations
-from tests.gateway.browser import Browser, require
+from tests.gateway.browser import Browser, keep, require
 from tests.gateway.feeder import event, face, now_ms, publish, register
 from tests.gateway.over_time import choose, data, minutes, read, stay, write
 from tests.gateway.processes import Gateway
@@ -242,7 +242,7 @@ def test_thirty_days_of_minutes_are_summed_up_once(
 
 
 def test_a_picture_of_an_hour_is_drawn(browser: Browser, page: Gateway, store: Any) -> None:
-    """EMOTION_SCREENSHOT names a file to keep it in."""
+    """EMOTION_SCREENSHOT names a file to keep it in; phone.png beside it is what a phone shows."""
     register(store, "lobby")
     chance = random.Random(3)
     stays = []
@@ -269,7 +269,12 @@ def test_a_picture_of_an_hour_is_drawn(browser: Browser, page: Gateway, store: A
     if target := os.environ.get("EMOTION_SCREENSHOT"):
         browser.size(1200, 1500)
         browser.wait(lambda: browser.js("return innerHeight") == 1500)
-        Path(target).write_bytes(browser.find("#detail .chart").screenshot_as_png)
+        keep(browser.find("#detail .chart").screenshot_as_png, Path(target))
+        browser.size(390, 844, scale=2, phone=True)
+        browser.wait(lambda: browser.js("return innerWidth") == 390)
+        browser.js("document.querySelector('#detail .chart').scrollIntoView()")
+        browser.wait(lambda: browser.js("return scrollY") > 0)
+        keep(browser.driver.get_screenshot_as_png(), Path(target).with_name("phone.png"))
 
 
 def ago(records: list[tuple[int, Episode]]) -> float:

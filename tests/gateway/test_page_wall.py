@@ -1,9 +1,11 @@
 """The wall of cameras in a real Chromium: order, search, filters, density, cells."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from selenium.webdriver.support.select import Select
 from emotion_streams.minutes import MINUTE_MS
 from tests import samples
 from tests.gateway.axe import violations
-from tests.gateway.browser import Browser, require
+from tests.gateway.browser import Browser, keep, require
 from tests.gateway.feeder import Feeder, now_ms, register
 from tests.gateway.processes import Gateway
 from tests.people import write_minutes
@@ -249,3 +251,24 @@ def test_pages_stand_still_if_the_system_asks_for_less_motion(
             assert not browser.js("return Boolean(document.fullscreenElement)")
     finally:
         browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def test_a_picture_of_the_wall_is_drawn(
+    browser: Browser, client: redis.Redis, redis_url: str
+) -> None:
+    """EMOTION_SCREENSHOT names a file to keep it in."""
+    names = ("counter", "door", "hall", "kitchen", "lobby")
+    browser.scheme("light")
+    with ExitStack() as stack:
+        for name in names:
+            stack.enter_context(Feeder(redis_url, name))
+        stack.enter_context(again(lambda: register(client, "garage", "down", "timed out")))
+        gateway = stack.enter_context(Gateway(redis_url))
+        browser.open(gateway.base)
+        browser.wait(lambda: len(browser.all(".box")) == len(names))
+        browser.wait(lambda: shown(browser) == ["garage", *names])
+        assert browser.errors() == []
+        if target := os.environ.get("EMOTION_SCREENSHOT"):
+            lately = "done(cameras.get('lobby').seconds.length)"
+            browser.wait(lambda: browser.modules(lately) > 45, timeout_s=90)
+            keep(browser.driver.get_screenshot_as_png(), Path(target))
