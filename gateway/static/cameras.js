@@ -1,5 +1,5 @@
 // The data of each camera: its status, its last events, its minutes, its picture.
-import { countIn, fromWire, sharesSince } from "./seconds.js";
+import { addEvent, fromWire, sharesSince } from "./seconds.js";
 
 /** @typedef {{ gateway: boolean, redis: boolean }} Link what can be reached */
 /** @typedef {import("./messages.js").Face} Face */
@@ -89,7 +89,7 @@ export class Camera {
     this.lastEventAt = performance.now();
     this.latestTimestamp = { ms: timeOf(event.frame_id), at: this.lastEventAt };
     this.count += 1;
-    if (this.historyUpTo !== null) countIn(this.seconds, event);
+    if (this.historyUpTo !== null) addEvent(this.seconds, event);
     if (this.waiting?.frameId === event.frame_id) this.#show(this.waiting.bitmap, event);
     this.onEvent();
   }
@@ -127,7 +127,7 @@ export class Camera {
     const ms = timeOf(history.last);
     if (ms > (this.latestTimestamp?.ms ?? 0)) this.latestTimestamp = { ms, at: performance.now() - history.age_ms };
     for (const event of this.events.values()) {
-      if (later(event.frame_id, history.last) > 0) countIn(this.seconds, event);
+      if (later(event.frame_id, history.last) > 0) addEvent(this.seconds, event);
     }
   }
 

@@ -34,6 +34,7 @@ export class OverTime {
     this.comparison = new Comparison(section, camera, this.picker, () => this.draw());
     this.moments = new Moments(find(section, ".moments"), (moment) => this.#jump(moment.at, moment.track), camera);
     this.pointing = new Pointing(this.canvas, this.who, this.data, () => this.#point());
+    new ResizeObserver(() => this.draw()).observe(this.canvas);
     this.reload();
   }
 

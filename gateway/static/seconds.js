@@ -25,7 +25,7 @@ export const fromWire = ({ at, events, faces, counts, means }) => ({
  * @param {Second[]} seconds
  * @param {import("./messages.js").EmotionEvent} event
  */
-export function countIn(seconds, event) {
+export function addEvent(seconds, event) {
   const at = Math.floor(Number(event.frame_id.split("-")[0]) / 1000);
   let second = seconds.at(-1);
   if (!second || second.at < at) {
