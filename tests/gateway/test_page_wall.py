@@ -271,7 +271,7 @@ def test_a_picture_of_the_wall_is_drawn(
         if target := os.environ.get("EMOTION_SCREENSHOT"):
             lately = "done(cameras.get('lobby').seconds.length)"
             browser.wait(lambda: browser.modules(lately) > 45, timeout_s=90)
-            browser.size(1000, 780)
+            browser.size(1000, 640)
             browser.all(".density button")[1].click()
             browser.wait(lambda: len(browser.js(ON_PAGE)) == len(names) + 1)
             keep(browser.driver.get_screenshot_as_png(), Path(target))
