@@ -36,7 +36,7 @@ from service.supervision import exit_text
 GRACE_S: Final = 2.0
 """How long the processes may take to exit after Ctrl-C before they are killed."""
 
-_SERVER_GRACE_S: Final = 0.5
+SERVER_GRACE_S: Final = 0.5
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -141,7 +141,7 @@ async def _settle(url: str, cameras: list[str]) -> None:
             with suppress(*REDIS_ERRORS):  # if Redis is gone for good, its process has ended
                 for camera in list(waiting):
                     ledger = await read_ledger(client, camera)
-                    if not ledger.queued and not ledger.in_flight:
+                    if not ledger.queued and not ledger.pending:
                         waiting.remove(camera)
             await asyncio.sleep(0.1)
     await asyncio.sleep(0.2)  # the last event may not be printed yet
@@ -166,7 +166,7 @@ async def end_all(children: list[Child]) -> None:
     deadline = time.monotonic() + GRACE_S
     await asyncio.gather(*(child.end(deadline) for child in children if child.name != SERVER))
     for server in (child for child in children if child.name == SERVER):
-        await server.end(time.monotonic() + _SERVER_GRACE_S)
+        await server.end(time.monotonic() + SERVER_GRACE_S)
 
 
 if __name__ == "__main__":

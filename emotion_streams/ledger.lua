@@ -14,7 +14,7 @@ end
 local frames = info(KEYS[1])
 local pending = redis.pcall('XPENDING', KEYS[1], ARGV[1], '-', '+', 10000)
 if pending.err then pending = {} end
--- Frames trimmed while pending are in flight, but no longer in the stream.
+-- Frames trimmed while pending are still counted so, but no longer in the stream.
 local present = 0
 for _, entry in ipairs(pending) do
   present = present + #redis.call('XRANGE', KEYS[1], entry[1], entry[1])

@@ -30,7 +30,7 @@ class Outcome(StrEnum):
 class Ledger:
     """A camera's account at one instant, in frames.
 
-    `added`: frames ever stored in Redis; `in_flight`: read by a worker and not yet committed;
+    `added`: frames ever stored in Redis; `pending`: read by a worker and not yet committed;
     `queued`: not yet read; `events` and `dead_letters`: entries ever written to those streams. For
     the other fields see Outcome.
     """
@@ -42,7 +42,7 @@ class Ledger:
     superseded: int
     dead: int
     lost: int
-    in_flight: int
+    pending: int
     queued: int
     events: int
     dead_letters: int
@@ -56,7 +56,7 @@ class Ledger:
             + self.superseded
             + self.dead
             + self.lost
-            + self.in_flight
+            + self.pending
             + self.queued
         )
 
@@ -71,7 +71,7 @@ class Ledger:
         return {
             "added": self.added,
             **counts,
-            "in_flight": self.in_flight,
+            "pending": self.pending,
             "queued": self.queued,
             "trimmed": self.trimmed,
         }
@@ -97,12 +97,12 @@ def parse_ledger(camera: str, reply: list[Any]) -> Ledger:
 
     A count that is not a number is read as 0, so that the account does not balance.
     """
-    added, in_flight, queued, events, dead_letters, fields = reply
+    added, pending, queued, events, dead_letters, fields = reply
     counts = dict(zip(fields[::2], fields[1::2], strict=True))
     return Ledger(
         camera=camera,
         added=added,
-        in_flight=in_flight,
+        pending=pending,
         queued=queued,
         events=events,
         dead_letters=dead_letters,

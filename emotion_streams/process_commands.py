@@ -17,6 +17,7 @@ _PACKAGE: Final = Path(__file__).parent
 _SETTINGS: Final = ("pydantic", "pydantic_settings", "yaml")
 _SERVICE: Final = (*_SETTINGS, "prometheus_client")
 _PICTURES: Final = ("cv2", "numpy")
+_CAMERAS: Final = (*_SERVICE, *_PICTURES, "httpx")
 
 
 class CannotStartError(Exception):
@@ -46,7 +47,7 @@ PROCESSES: Final = {
         "Run everything on this machine: a camera, a worker, the live page, a server.",
         "deploy.local",
         "local",
-        (*_SERVICE, *_PICTURES, "starlette", "uvicorn"),
+        (*_CAMERAS, "starlette", "uvicorn"),
     ),
     "analyse": Process(
         "Turn video files into tables, annotated videos and reports.",
@@ -57,15 +58,20 @@ PROCESSES: Final = {
     "worker": Process(
         "Analyse the frames of attached cameras.", "worker", "worker", (*_SERVICE, *_PICTURES)
     ),
-    "producer": Process(
-        "Store the frames of cameras in Redis.", "producer", "producer", (*_SERVICE, *_PICTURES)
-    ),
+    "producer": Process("Store the frames of cameras in Redis.", "producer", "producer", _CAMERAS),
     "probe": Process(
         "Open a camera and print what it gives, or why it does not.",
         "producer",
         "producer",
-        (*_SERVICE, *_PICTURES),
+        _CAMERAS,
         ("probe",),
+    ),
+    "discover": Process(
+        "Find the ONVIF cameras of the network, as lines for a file of cameras.",
+        "producer",
+        "producer",
+        _CAMERAS,
+        ("discover",),
     ),
     "gateway": Process(
         "Serve the live page, and events over HTTP.",

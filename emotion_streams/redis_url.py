@@ -69,6 +69,13 @@ def parse_url(url: str, environ: Mapping[str, str] = os.environ) -> RedisUrl:
             f"{redact_url(url)!r} is not a Redis URL: it starts with one of "
             + ", ".join(sorted(f"{name}://" for name in _SCHEMES))
         )
+    try:
+        return _parse(scheme, rest, environ)
+    except ValueError as error:
+        raise InvalidRedisUrlError(f"{redact_url(url)!r} is not a Redis URL: {error}") from None
+
+
+def _parse(scheme: str, rest: str, environ: Mapping[str, str]) -> RedisUrl:
     tls = scheme.startswith("rediss")
     kind = scheme.replace("rediss", "redis", 1)
     # urlsplit does not support lists of hosts, so they are split off first.
@@ -79,29 +86,26 @@ def parse_url(url: str, environ: Mapping[str, str] = os.environ) -> RedisUrl:
     user, _, password = credentials.partition(":") if at else ("", "", "")
     options |= _credentials(unquote(user), unquote(password), environ, "EMOTION_REDIS")
     path = parts.path.strip("/")
-    try:
-        query = dict(parse_qsl(parts.query, keep_blank_values=True))
-        databases = [query.pop("db", "")]
-        sentinel = {}
-        if kind == "redis+sentinel":
-            given = (query.pop("sentinel_username", ""), query.pop("sentinel_password", ""))
-            sentinel = _credentials(*given, environ, "EMOTION_REDIS_SENTINEL")
-        for name, value in query.items():
-            options[name] = _tls_option(name, value, tls)
-        if kind == "unix":
-            if host_list or not path:
-                raise ValueError("it names no file, as in unix:///run/redis.sock")
-            return RedisUrl("unix", (), f"/{path}", "", _database(databases), options)
-        hosts = tuple(_host(text, _DEFAULT_PORT[kind]) for text in host_list.split(","))
-        service, _, database = path.partition("/") if kind == "redis+sentinel" else ("", "", path)
-        if kind == "redis+sentinel" and not service:
-            raise ValueError("it names no service, as in redis+sentinel://host:26379/mymaster")
-        number = _database([*databases, database])
-        if kind == "redis+cluster" and number:
-            raise ValueError("a cluster has no database but 0")
-        return RedisUrl(kind, hosts, "", service, number, options, sentinel)
-    except ValueError as error:
-        raise InvalidRedisUrlError(f"{redact_url(url)!r} is not a Redis URL: {error}") from None
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    databases = [query.pop("db", "")]
+    sentinel = {}
+    if kind == "redis+sentinel":
+        given = (query.pop("sentinel_username", ""), query.pop("sentinel_password", ""))
+        sentinel = _credentials(*given, environ, "EMOTION_REDIS_SENTINEL")
+    for name, value in query.items():
+        options[name] = _tls_option(name, value, tls)
+    if kind == "unix":
+        if host_list or not path:
+            raise ValueError("it names no file, as in unix:///run/redis.sock")
+        return RedisUrl("unix", (), f"/{path}", "", _database(databases), options)
+    hosts = tuple(_host(text, _DEFAULT_PORT[kind]) for text in host_list.split(","))
+    service, _, database = path.partition("/") if kind == "redis+sentinel" else ("", "", path)
+    if kind == "redis+sentinel" and not service:
+        raise ValueError("it names no service, as in redis+sentinel://host:26379/mymaster")
+    number = _database([*databases, database])
+    if kind == "redis+cluster" and number:
+        raise ValueError("a cluster has no database but 0")
+    return RedisUrl(kind, hosts, "", service, number, options, sentinel)
 
 
 def _credentials(

@@ -46,6 +46,7 @@ API: Final = (
         "/api/cameras/{name}/minutes", people.list_minutes, _JSON, queries.MinutesQuery, "Minutes"
     ),
     Endpoint("/api/cameras/{name}/trend", people.trend, _JSON, queries.TrendQuery, "Trend"),
+    Endpoint("/api/trends", people.trends, _JSON, queries.TrendsQuery, "Trends"),
     Endpoint(
         "/api/cameras/{name}/history", cameras.history, _JSON, queries.HistoryQuery, "History"
     ),

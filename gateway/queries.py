@@ -1,7 +1,7 @@
 """The query parameters of each route: models that validate them and describe them in the API."""
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -20,6 +20,7 @@ from gateway.query_parsing import Query
 _ENTRY_ID = r"^\d{1,20}-\d{1,20}$"
 _CAMERAS_AT_ONCE = 64
 MAX_POINTS: Final = 1500
+MAX_POINTS_OF_ALL: Final = 60
 
 
 def _entry_id(text: str) -> str:
@@ -101,6 +102,7 @@ class MinutesQuery(RangeQuery):
 class TrendQuery(Query):
     """Of minutes in longer steps."""
 
+    _most_points: ClassVar[int] = MAX_POINTS
     since: Moment = Field(alias="from", description="From the step that holds this time on.")
     until: Moment = Field(alias="to", description="Up to the step that holds this time.")
     step: int = Field(60, ge=1, le=1440, description="Minutes per point.")
@@ -108,9 +110,15 @@ class TrendQuery(Query):
     @model_validator(mode="after")
     def _is_limited(self) -> Self:
         steps = (self.until - self.since) / (self.step * MINUTE_MS)
-        if not 0 < steps <= MAX_POINTS:
-            raise ValueError(f"from, to: between them are 1 to {MAX_POINTS} steps")
+        if not 0 < steps <= self._most_points:
+            raise ValueError(f"from, to: between them are 1 to {self._most_points} steps")
         return self
+
+
+class TrendsQuery(TrendQuery):
+    """Of all cameras' minutes in longer steps."""
+
+    _most_points: ClassVar[int] = MAX_POINTS_OF_ALL
 
 
 class StreamQuery(Query):

@@ -166,6 +166,10 @@ SCHEMAS: Final[dict[str, Any]] = {
         ),
     ),
     "Trend": _object(camera=_TEXT, step=_COUNT, points=_list(ref("Point"))),
+    "Trends": _object(
+        step=_COUNT,
+        cameras={"type": "object", "additionalProperties": _list(ref("Point"))},
+    ),
     "Second": _object(
         at=_COUNT,
         events=_COUNT,

@@ -37,7 +37,7 @@ class GatewaySettings(ServiceSettings):
         100, ge=1, le=10_000, description="maximum number of open streams and exports"
     )
     max_rate: float = Field(
-        50,
+        100,
         gt=0,
         le=100_000,
         description="requests per second from one address; bursts of twice that",

@@ -2,88 +2,18 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, Final
 
-from emotion_streams import EMOTIONS, Minute
 from emotion_streams.connection import Client
 from emotion_streams.minutes import MINUTE_MS
 from emotion_streams.stream_kinds import MINUTES
+from gateway.minute_sums import Sums, add_entry
 
 HOUR_MS: Final = 60 * MINUTE_MS
-_PAGE: Final = 250
-"""Minutes unpacked at a time: some milliseconds, in which no other client is served."""
-_MAX_CAMERAS: Final = 32
-"""Cameras whose hours are kept: about 0.5 MB each for 30 days."""
-
-
-def _zeros() -> list[float]:
-    return [0.0] * len(EMOTIONS)
-
-
-@dataclass
-class Sums:
-    """Sums over minutes; lists follow EMOTIONS, times are in milliseconds.
-
-    `coverage`: in minutes. `people_coverage`: of that, in minutes whose people are known.
-    """
-
-    coverage: float = 0
-    people_coverage: float = 0
-    faces: float = 0
-    faces_max: int = 0
-    entered: int = 0
-    face_ms: int = 0
-    weighted: list[float] = field(default_factory=_zeros)
-    emotion_ms: list[float] = field(default_factory=_zeros)
-
-    def add(self, minute: Minute) -> None:
-        """Count a minute in."""
-        self.coverage += minute.coverage
-        people = minute.people
-        if people is None:
-            return
-        means = people.probabilities_mean
-        self.merge(
-            Sums(
-                people_coverage=minute.coverage,
-                faces=people.faces_mean * minute.coverage,
-                faces_max=people.faces_max,
-                entered=people.entered,
-                face_ms=people.face_ms if means else 0,
-                weighted=[means[name] * people.face_ms for name in EMOTIONS] if means else _zeros(),
-                emotion_ms=[people.emotion_ms[name] for name in EMOTIONS],
-            )
-        )
-
-    def merge(self, other: "Sums") -> None:
-        """Add the sums of other minutes."""
-        self.coverage += other.coverage
-        self.people_coverage += other.people_coverage
-        self.faces += other.faces
-        self.faces_max = max(self.faces_max, other.faces_max)
-        self.entered += other.entered
-        self.face_ms += other.face_ms
-        for total, values in (
-            (self.weighted, other.weighted),
-            (self.emotion_ms, other.emotion_ms),
-        ):
-            for index, value in enumerate(values):
-                total[index] += value
-
-    def to_dict(self, start_ms: int, minutes: int) -> dict[str, Any]:
-        """Return the point that begins at `start_ms`, as the API shows it."""
-        people = {
-            "faces_mean": round(self.faces / self.people_coverage, 3),
-            "faces_max": self.faces_max,
-            "entered": self.entered,
-            "emotion_ms": [round(value) for value in self.emotion_ms],
-            "means": [round(value / self.face_ms, 3) for value in self.weighted]
-            if self.face_ms
-            else None,
-        } if self.people_coverage else None  # fmt: skip
-        coverage = round(min(1.0, self.coverage / minutes), 3)
-        return {"start_ms": start_ms, "coverage": coverage, "people": people}
+_PAGE: Final = 500
+"""Minutes read at a time: some milliseconds, in which no other client is served."""
+_MAX_HOURS: Final = 32 * 30 * 24
+"""Hours kept over all cameras, those asked for last: 30 days of 32 cameras, about 16 MB."""
 
 
 class Trends:
@@ -130,8 +60,9 @@ class Trends:
     def _keep(self, camera: str, hours: dict[int, Sums]) -> None:
         self._hours[camera] = hours
         self._hours.move_to_end(camera)
-        while len(self._hours) > _MAX_CAMERAS:
-            self._hours.popitem(last=False)
+        count = sum(map(len, self._hours.values()))
+        while count > _MAX_HOURS:
+            count -= len(self._hours.popitem(last=False)[1])
 
     async def _edge(self, camera: str, newest: bool) -> int | None:
         read = self._client.xrevrange if newest else self._client.xrange
@@ -146,9 +77,7 @@ class Trends:
                 MINUTES.key(camera), first, last, count=_PAGE
             )
             for entry_id, fields in entries:
-                if (minute := MINUTES.parse(camera, entry_id, fields)) is not None:
-                    at = minute.start_ms // step_ms * step_ms
-                    sums.setdefault(at, Sums()).add(minute)
+                add_entry(sums, step_ms, camera, entry_id, fields)
             if len(entries) < _PAGE:
                 return sums
             first = f"({entries[-1][0].decode()}"

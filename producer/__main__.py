@@ -1,4 +1,7 @@
-"""`python -m producer`: publish cameras to frames streams; `probe SOURCE` tests one camera."""
+"""`python -m producer`: publish cameras to frames streams.
+
+`probe SOURCE` tests one camera, and `discover` finds those of the network.
+"""
 
 import signal
 
@@ -39,9 +42,13 @@ def main(argv: list[str]) -> int:
     The exit code is 0, 1 if the source does not exist, and 2 if the settings are invalid.
     """
     if argv[:1] == ["probe"]:
-        from producer.probe import main as probe
+        from producer.probe_command import main as probe
 
         return probe(argv[1:])
+    if argv[:1] == ["discover"]:
+        from producer.discovery.command import main as discover
+
+        return discover(argv[1:])
     config = load(argv)
     logs.set_up(config.process.log_level, config.process.log_format)
     registry = CollectorRegistry()

@@ -15,6 +15,7 @@ from producer.messages import Counts, State
 from producer.source import (
     EndOfSourceError,
     Format,
+    NoNewFrameError,
     NoSuchSourceError,
     Picture,
     Source,
@@ -113,7 +114,7 @@ class Capture:
         self._media_clock = MediaClock()
         self._in_a_row = 0
         self._deadline: float | None = None
-        self._started_s = time.monotonic()
+        self._last_contact_s = time.monotonic()
         self.state = State.DOWN
         self.error = ""
         self.failed = False
@@ -126,8 +127,8 @@ class Capture:
         return self._in_a_row >= STABLE_FRAMES
 
     def silent_s(self) -> float:
-        """Return the seconds since the newest frame arrived, or since the start."""
-        return time.monotonic() - (self.last_arrival_s or self._started_s)
+        """Return the seconds since the source last gave or refused a frame, or since the start."""
+        return time.monotonic() - self._last_contact_s
 
     def overdue_s(self) -> float:
         """Return the seconds by which a call into the source exceeds its limit; cv2 can hang."""
@@ -201,8 +202,12 @@ class Capture:
 
     def _next_frame(self, session: _SessionState) -> _Grabbed | None:
         """Grab a frame. Return its times, or None if the frame is not wanted."""
-        with self._time_limit(self._limits.read_s):
-            position_s = self._source.grab()
+        try:
+            with self._time_limit(self._limits.read_s):
+                position_s = self._source.grab()
+        except NoNewFrameError:
+            self._last_contact_s = time.monotonic()
+            return None
         if position_s is not None and not self._source.live and not self._rate.on_demand:
             self._stop.wait(session.pacer.wait_s(time.monotonic(), position_s))
         arrived_s = time.monotonic()
@@ -218,7 +223,7 @@ class Capture:
 
     def _count_arrival(self, arrived_s: float) -> None:
         self._counts.captured += 1
-        self.last_arrival_s = arrived_s
+        self.last_arrival_s = self._last_contact_s = arrived_s
 
     def _count_valid_frame(self) -> None:
         self._in_a_row += 1

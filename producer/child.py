@@ -10,6 +10,7 @@ import math
 import os
 import sys
 import threading
+import time
 from typing import Final
 
 from emotion_streams.redaction import register_secret
@@ -46,7 +47,9 @@ class CameraProcess:
         self._clock = RedisClock()
         self._refused_in_a_row, self._refusal = 0, ""
         self._latest: LatestValue[Captured] = LatestValue()
-        self._transform = FrameTransform(settings.width, settings.rotate, settings.roi)
+        self._transform = FrameTransform(
+            settings.width, settings.rotate, settings.roi, settings.mask or ()
+        )
         self._motion = MotionFilter(settings.min_motion)
         self._quality = settings.quality
         source = make_source(settings, errors)
@@ -140,7 +143,8 @@ class CameraProcess:
         capture = self._capture
         state, error = capture.state, capture.error
         silent_s = capture.silent_s()
-        age_s = silent_s if capture.last_arrival_s else None
+        arrived_s = capture.last_arrival_s
+        age_s = None if arrived_s is None else time.monotonic() - arrived_s
         if state is State.UP and silent_s > self._silence_limit_s:
             state, error = State.DOWN, f"no frame for {silent_s:.0f} s"
         if state is State.UP and self._refused_in_a_row >= _REFUSED_IN_A_ROW:

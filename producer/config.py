@@ -72,7 +72,8 @@ def load(argv: list[str]) -> Config:
         ProducerSettings,
         "producer",
         "Publish cameras to frames streams: one by --source, or many by --config. "
-        "`python -m producer probe SOURCE` tests one camera.",
+        "`python -m producer probe SOURCE` tests one camera; `discover` finds those of the "
+        "network.",
     )
     given = vars(parser.parse_args(argv))
     config = given.pop("config", None) or os.environ.get("EMOTION_CONFIG")

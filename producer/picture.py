@@ -1,11 +1,14 @@
 """Pictures from a source, and their conversion into the JPEG that workers receive."""
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from emotion_streams.jpeg import InvalidJpegError, JpegHeader, read_header
+from producer.mask import Mask
 from producer.opencv import cv2
+from producer.polygons import Polygon
 from producer.source import Picture, Pixels, UndecodableFrameError
 
 _ROTATIONS: Final = {
@@ -25,31 +28,37 @@ class EncodedPicture(NamedTuple):
 
 
 class FrameTransform:
-    """Rotates pictures upright, crops them to the region of interest, and limits their width.
+    """Rotates pictures, crops them to the region of interest, limits their width, and masks them.
 
     A picture wider than `width` is scaled down to it. A JPEG that needs none of these steps is
     passed through unchanged. `roi`: x, y, width and height, as shares of the rotated picture.
+    `mask`: polygons that are blackened, in shares of the rotated and cropped picture.
     """
 
     def __init__(
-        self, width: int, rotate: int, roi: tuple[float, float, float, float] | None
+        self,
+        width: int,
+        rotate: int,
+        roi: tuple[float, float, float, float] | None,
+        mask: Sequence[Polygon] = (),
     ) -> None:
         self._width = width
         self._rotation = _ROTATIONS[rotate]
         self._roi = roi
+        self._mask = Mask(mask)
 
     def __call__(self, picture: Picture) -> Picture:
         """Return the picture to send. Raises UndecodableFrameError."""
         if isinstance(picture, bytes):
             header = jpeg_header(picture)
-            untouched = self._rotation is None and self._roi is None and not header.exif
-            if untouched and header.width <= self._width:
+            same_view = self._rotation is None and self._roi is None and not header.exif
+            if same_view and not self._mask and header.width <= self._width:
                 decode(picture, 8)  # A valid header does not imply valid tables.
                 return picture
-            picture = decode(picture, header.width // self._width if untouched else 1)
+            picture = decode(picture, header.width // self._width if same_view else 1)
         if self._rotation is not None:
             picture = np.asarray(cv2.rotate(picture, self._rotation), np.uint8)
-        return self._scale_down(self._cut(picture))
+        return self._mask(self._scale_down(self._cut(picture)))
 
     def _cut(self, pixels: Pixels) -> Pixels:
         if self._roi is None:

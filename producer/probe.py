@@ -1,25 +1,20 @@
-"""`python -m producer probe SOURCE`: open a camera, and report what it delivers or why it fails."""
+"""Probe a camera: open it, and measure what it delivers or find out why it fails."""
 
-import argparse
-import contextlib
-import json
-import os
-import sys
-import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from emotion_streams.redaction import redact, redact_url
-from producer.config import parse_camera
+from emotion_streams.redaction import redact_url
 from producer.filters import LateFrameFilter
-from producer.native import NativeStderr, limit_memory
+from producer.native import NativeStderr
 from producer.opencv import cv2
-from producer.picture import decode
+from producer.picture import FrameTransform, decode, encode
 from producer.settings import CameraSettings
 from producer.source import (
     EndOfSourceError,
+    Format,
+    NoNewFrameError,
     Picture,
     Pixels,
     Source,
@@ -27,16 +22,10 @@ from producer.source import (
     UndecodableFrameError,
 )
 from producer.sources import make_source
-from producer.sources.file import FileSource
-from producer.sources.network import NetworkSource
-from service.parser import Parser, exit_with_error
-from service.settings_file import InvalidSettingsError
 
-_DETECT_EVERY_S: Final = 0.5
+_EXAMINE_EVERY_S: Final = 0.5
 _CASCADE: Final = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"
 _DETECT_WIDTH: Final = 320
-_GRACE_S: Final = 2.0
-_LONGEST_S: Final = 3600.0
 
 
 @dataclass(frozen=True)
@@ -47,7 +36,8 @@ class ProbeResult:
     own. `first_frame_s`: seconds from the start of opening to the first frame. `damaged_frames`:
     frames that could not be decoded, among those that were decoded to look for a face.
     `key_frame_interval_s`: the longest interval between two key frames, None if fewer than two were
-    seen, or if the codec has none.
+    seen, or if the codec has none. `picture`: the file that has the last frame as it would be
+    published, empty if none was requested.
     """
 
     source: str
@@ -60,6 +50,7 @@ class ProbeResult:
     damaged_frames: int
     face_seen: bool
     key_frame_interval_s: float | None = None
+    picture: str = ""
 
     def __str__(self) -> str:
         measured = "as fast as requested" if self.fps is None else f"{self.fps:.1f} measured"
@@ -75,126 +66,124 @@ class ProbeResult:
                 f"first frame  after {self.first_frame_s:.2f} s",
                 f"damaged      {self.damaged_frames} frames",
                 f"face seen    {'yes' if self.face_seen else 'no'}",
+                *([f"picture      {self.picture}"] if self.picture else []),
             )
         )
 
 
-def main(argv: list[str]) -> int:
-    """Probe a source and print the result.
-
-    The exit code is 0, 1 if the source delivers no frames, and 2 if the arguments are invalid.
-    """
-    arguments = _parser().parse_args(argv)
-    names = ("source", "transport", "tls_verify", "open_timeout_s", "read_timeout_s")
-    try:
-        camera = parse_camera({name: getattr(arguments, name) for name in names}, os.environ)
-    except InvalidSettingsError as error:
-        exit_with_error("producer probe", str(error))
-    limit_memory()
-    native = NativeStderr()
-    native.take_over()
-    results: list[ProbeResult | SourceUnavailableError] = []
-    probing = threading.Thread(
-        target=lambda: results.append(probe(camera, native, arguments.seconds)), daemon=True
-    )
-    probing.start()
-    limit_s = camera.open_timeout_s + camera.read_timeout_s + arguments.seconds + _GRACE_S
-    probing.join(limit_s)
-    code = _print_result(results, camera, limit_s, as_json=arguments.json)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # Do not return: the thread may be in native code, which must not be unwound.
-    os._exit(code)
-
-
-def _print_result(
-    results: "list[ProbeResult | SourceUnavailableError]",
-    camera: CameraSettings,
-    limit_s: float,
-    *,
-    as_json: bool,
-) -> int:
-    result = (
-        results[0]
-        if results
-        else SourceUnavailableError(f"timed out: no response after {limit_s:.0f} s")
-    )
-    if isinstance(result, ProbeResult):
-        print(json.dumps(asdict(result)) if as_json else result)
-        return 0
-    reason = redact(str(result))
-    if as_json:
-        print(json.dumps({"source": redact_url(camera.source), "error": reason}))
-    else:
-        print(f"producer probe: {reason}", file=sys.stderr)
-    return 1
-
-
 def probe(
-    camera: CameraSettings, native: NativeStderr, seconds: float
+    camera: CameraSettings, native: NativeStderr, seconds: float, picture: Path | None = None
 ) -> ProbeResult | SourceUnavailableError:
-    """Probe the camera for `seconds`. Return the result, or the error for any kind of failure."""
+    """Probe the camera for `seconds`, and store its last frame as the JPEG `picture`.
+
+    Return the result, or the error for any kind of failure.
+    """
     source = make_source(camera, native)
+    name = redact_url(camera.source)
     try:
-        return _measure(source, redact_url(camera.source), seconds)
+        return _Probe(source, name, camera, picture).run(seconds)
     except SourceUnavailableError as error:
         return error
     except Exception as error:  # every error is reported in one line
         text = " ".join(str(error).split())
-        return SourceUnavailableError(
-            f"{redact_url(camera.source)}: {type(error).__name__}: {text}"
-        )
+        return SourceUnavailableError(f"{name}: {type(error).__name__}: {text}")
     finally:
         source.close()
 
 
-def _measure(source: Source, name: str, seconds: float) -> ProbeResult:
-    started = time.monotonic()
-    opened = source.open()
-    source.grab()
-    first = time.monotonic()
-    detector = cv2.CascadeClassifier(str(_CASCADE))
-    late_frames = LateFrameFilter()
-    frames, damaged, valid, fault = 0, 0, 0, ""
-    face, detect_at, counted_from = False, first, first
-    while True:
-        now = time.monotonic()
-        # Face detection takes longer than a frame interval. Only some frames are examined, so that
-        # the measured rate is not reduced.
-        if not face and (now >= detect_at or not source.live):
+class _Probe:
+    """One measurement of a source. As `probe`."""
+
+    def __init__(
+        self, source: Source, name: str, camera: CameraSettings, picture: Path | None
+    ) -> None:
+        self._source = source
+        self._name = name
+        self._camera = camera
+        self._path = picture
+        self._detector = cv2.CascadeClassifier(str(_CASCADE))
+        self._last: Picture | None = None
+        self._valid = self._damaged = 0
+        self._fault = ""
+        self._face = False
+
+    def run(self, seconds: float) -> ProbeResult:
+        """Measure for `seconds`. Raises SourceUnavailableError."""
+        started = time.monotonic()
+        opened = self._source.open()
+        self._source.grab()
+        first = time.monotonic()
+        fps = self._measure(first, seconds)
+        if not self._valid:
+            raise SourceUnavailableError(
+                f"{self._name}: none of its frames can be sent: {self._fault}"
+            )
+        return self._result(opened, fps, first - started)
+
+    def _measure(self, first: float, seconds: float) -> float | None:
+        """Read frames for `seconds`. Return their rate, None if the source has none of its own."""
+        late_frames = LateFrameFilter()
+        frames, examine_at, counted_from = 0, first, first
+        while True:
+            now = time.monotonic()
+            # Face detection takes longer than a frame interval. Only some frames are examined, so
+            # that the measured rate is not reduced.
+            wanted = not self._face or self._path is not None
+            if wanted and (now >= examine_at or not self._source.live):
+                self._examine()
+                examine_at = time.monotonic() + _EXAMINE_EVERY_S
+            if now - first >= seconds:
+                break
             try:
-                face = _has_face(detector, source.retrieve())
-                valid += 1
-            except UndecodableFrameError as error:
-                damaged, fault = damaged + 1, str(error)
-            detect_at = time.monotonic() + _DETECT_EVERY_S
-        if now - first >= seconds:
-            break
+                position_s = self._source.grab()
+            except EndOfSourceError:
+                break
+            except NoNewFrameError:
+                continue
+            frames += 1
+            now = time.monotonic()
+            live = self._source.live
+            if live and position_s is not None and not late_frames.allows(now, position_s):
+                frames, counted_from = 0, now
+        return frames / (time.monotonic() - counted_from) if self._source.live else None
+
+    def _examine(self) -> None:
         try:
-            position_s = source.grab()
-        except EndOfSourceError:
-            break
-        frames += 1
-        now = time.monotonic()
-        if source.live and position_s is not None and not late_frames.allows(now, position_s):
-            frames, counted_from = 0, now
-    if not valid:
-        raise SourceUnavailableError(f"{name}: none of its frames can be sent: {fault}")
-    lasted_s = time.monotonic() - counted_from
-    return ProbeResult(
-        source=name,
-        width=opened.width,
-        height=opened.height,
-        codec=opened.codec,
-        nominal_fps=opened.fps,
-        fps=frames / lasted_s if source.live else None,
-        first_frame_s=first - started,
-        damaged_frames=damaged,
-        face_seen=face,
-        key_frame_interval_s=(
-            source.key_frame_interval_s if isinstance(source, FileSource | NetworkSource) else None
-        ),
-    )
+            picture = self._source.retrieve()
+            self._face = self._face or _has_face(self._detector, picture)
+        except UndecodableFrameError as error:
+            self._damaged, self._fault = self._damaged + 1, str(error)
+        else:
+            self._valid, self._last = self._valid + 1, picture
+
+    def _result(self, opened: Format, fps: float | None, first_frame_s: float) -> ProbeResult:
+        return ProbeResult(
+            source=self._name,
+            width=opened.width,
+            height=opened.height,
+            codec=opened.codec,
+            nominal_fps=opened.fps,
+            fps=fps,
+            first_frame_s=first_frame_s,
+            damaged_frames=self._damaged,
+            face_seen=self._face,
+            key_frame_interval_s=getattr(self._source, "key_frame_interval_s", None),
+            picture=self._store_picture(),
+        )
+
+    def _store_picture(self) -> str:
+        """Store the last frame as it would be published, and return the file's name."""
+        if self._path is None or self._last is None:
+            return ""
+        camera = self._camera
+        transform = FrameTransform(camera.width, camera.rotate, camera.roi, camera.mask or ())
+        try:
+            self._path.write_bytes(encode(transform(self._last), camera.quality).jpeg)
+        except OSError as error:
+            raise SourceUnavailableError(f"{self._path}: {error.strerror or error}") from None
+        except UndecodableFrameError as error:
+            raise SourceUnavailableError(f"{self._name}: {error}") from None
+        return str(self._path)
 
 
 def _has_face(detector: "cv2.CascadeClassifier", picture: Picture) -> bool:
@@ -202,31 +191,3 @@ def _has_face(detector: "cv2.CascadeClassifier", picture: Picture) -> bool:
     scale = min(1.0, _DETECT_WIDTH / pixels.shape[1])
     grey = cv2.cvtColor(cv2.resize(pixels, None, fx=scale, fy=scale), cv2.COLOR_BGR2GRAY)
     return len(detector.detectMultiScale(grey, 1.1, 4)) > 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        prog="producer probe",
-        description="Open a source and report what it delivers, or why it fails.",
-    )
-    defaults = CameraSettings.model_fields
-    parser.add_argument("source", metavar="SOURCE", help=defaults["source"].description)
-    parser.add_argument("--transport", default="tcp", help="transport of RTSP: tcp or udp")
-    parser.add_argument(
-        "--no-tls-verify", dest="tls_verify", action="store_false",
-        help="accept any certificate (https, rtsps)",
-    )  # fmt: skip
-    parser.add_argument("--open-timeout-s", default=5.0, type=float, help="time limit for opening")
-    parser.add_argument(
-        "--read-timeout-s", default=5.0, type=float, help="time limit between frames"
-    )
-    parser.add_argument("--seconds", default=3.0, type=_seconds, help="duration of the measurement")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    return parser
-
-
-def _seconds(text: str) -> float:
-    with contextlib.suppress(ValueError):
-        if 0 < (seconds := float(text)) <= _LONGEST_S:
-            return seconds
-    raise argparse.ArgumentTypeError(f"{text}: must be above 0 and at most {_LONGEST_S:.0f}")

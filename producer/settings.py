@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from emotion_streams.fields import YEAR_2200_MS
 from emotion_streams.redaction import redact_url
+from producer.polygons import Polygon, parse_polygons
 
 DEFAULT_FPS: Final = 10.0
 _NETWORK_SCHEMES: Final = frozenset({"rtsp", "rtsps", "http", "https"})
@@ -74,6 +75,11 @@ class CameraOptions(BaseModel):
         None,
         description="region of interest: x,y,width,height as shares of the picture, for example "
         "0.25,0,0.5,1 for the middle half; the rest is never sent",
+    )
+    mask: tuple[Polygon, ...] | None = Field(
+        None,
+        description="polygons to blacken: points x,y as shares of the picture after rotate and "
+        "roi, as in '0,0 0.3,0 0.3,0.4; 0.8,0 1,0 1,0.2'; what is behind them is never sent",
     )
     rotate: Literal[0, 90, 180, 270] = Field(0, description="rotation in degrees clockwise")
     capture_size: tuple[int, int] | None = Field(
@@ -153,6 +159,11 @@ class CameraOptions(BaseModel):
     @classmethod
     def _numbers(cls, value: object) -> object:
         return value.replace("x", ",").split(",") if isinstance(value, str) else value
+
+    @field_validator("mask", mode="before")
+    @classmethod
+    def _polygons(cls, value: object) -> object:
+        return value if value is None else parse_polygons(value)
 
     @field_validator("rotate", mode="before")
     @classmethod

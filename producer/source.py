@@ -33,6 +33,10 @@ class EndOfSourceError(Exception):
     """The source has an end, and its last frame was read."""
 
 
+class NoNewFrameError(Exception):
+    """The source works, but has no new frame: its picture did not change, or is not due yet."""
+
+
 class UndecodableFrameError(Exception):
     """One frame is damaged. The next frame may be valid."""
 
@@ -77,8 +81,8 @@ class Source(Protocol):
     def grab(self) -> float | None:
         """Advance to the next frame, and wait for it if the source is live.
 
-        Return the frame's own timestamp in seconds, None if it has none. Raises EndOfSourceError
-        and SourceUnavailableError.
+        Return the frame's own timestamp in seconds, None if it has none. Raises EndOfSourceError,
+        NoNewFrameError and SourceUnavailableError.
         """
         ...
 

@@ -32,14 +32,14 @@ def address_of(host: str, port: int) -> str:
 
 
 def _listen_everywhere(port: int) -> socket.socket:
-    if _has_ipv6():
+    if has_ipv6():
         return socket.create_server(
             (_EVERY_ADDRESS, port), family=socket.AF_INET6, dualstack_ipv6=True
         )
     return socket.create_server(("0.0.0.0", port))  # noqa: S104 - as requested
 
 
-def _has_ipv6() -> bool:
+def has_ipv6() -> bool:
     """Return whether the kernel has IPv6. socket.has_ipv6 only says how Python was built."""
     try:
         with socket.socket(socket.AF_INET6) as probe:

@@ -72,8 +72,8 @@ class Reloader(Generic[Content]):
             _log.error("reload failed; keeping the previous configuration: %s", error)
             return
         self._config_valid.set(1)
-        _log.info("configuration reloaded", extra={"file": str(self._path)})
         await self._apply(content)
+        _log.info("configuration reloaded", extra={"file": str(self._path)})
 
     def _signature(self) -> tuple[int, int, int] | None:
         try:

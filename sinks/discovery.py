@@ -35,12 +35,32 @@ def device_id(base: str, camera: str) -> str:
 def config(base: str, camera: str) -> bytes:
     """Return the discovery message of a camera, whose topics are below `base`."""
     device = device_id(base, camera)
+    version = emotion_streams.__version__
+    message = {
+        "dev": {
+            "ids": [device],
+            "name": camera,
+            "mf": "emotion-streams",
+            "mdl": "camera",
+            "sw": version,
+        },
+        "o": {"name": "emotion-streams", "sw": version},
+        "cmps": _components(device, base, camera),
+        "availability": [{"topic": f"{base}/status"}, {"topic": f"{base}/{camera}/status"}],
+        "availability_mode": "all",
+        "qos": 1,
+    }
+    return json.dumps(message, separators=(",", ":")).encode()
+
+
+def _components(device: str, base: str, camera: str) -> dict[str, dict[str, Any]]:
+    """Return the entities of the device."""
     state = f"{base}/{camera}/state"
 
     def component(platform: str, name: str, label: str, **fields: Any) -> dict[str, Any]:
         return {"p": platform, "unique_id": f"{device}_{name}", "name": label, **fields}
 
-    components = {
+    return {
         "faces": component(
             "sensor",
             "faces",
@@ -79,19 +99,3 @@ def config(base: str, camera: str) -> bytes:
             event_types=list(EVENT_TYPES.values()),
         ),
     }
-    version = emotion_streams.__version__
-    message = {
-        "dev": {
-            "ids": [device],
-            "name": camera,
-            "mf": "emotion-streams",
-            "mdl": "camera",
-            "sw": version,
-        },
-        "o": {"name": "emotion-streams", "sw": version},
-        "cmps": components,
-        "availability": [{"topic": f"{base}/status"}, {"topic": f"{base}/{camera}/status"}],
-        "availability_mode": "all",
-        "qos": 1,
-    }
-    return json.dumps(message, separators=(",", ":")).encode()

@@ -64,7 +64,7 @@ def clip_run(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
         def settled() -> bool:
             ledger = ledger_of(server.url, "clip")
-            return not ledger.queued + ledger.in_flight
+            return not ledger.queued + ledger.pending
 
         eventually(settled, 30)
         yield server
@@ -106,7 +106,7 @@ def test_the_ledger_of_the_clip_balances_to_the_frame(clip_run: RedisProcess) ->
         "superseded",
         "dead",
         "lost",
-        "in_flight",
+        "pending",
         "queued",
         "trimmed",
     )
@@ -154,7 +154,7 @@ def test_each_bad_frame_becomes_one_dead_letter_and_the_next_goes_on(
     client.xadd(keys.frames("lobby"), {"picture": b""}, id=f"{number + 1}-0")
     with start_worker(tmp_path, redis_url) as worker:
         eventually(lambda: ledger_of(redis_url, "lobby").dead == len(BAD_FRAMES) + 1, 40)
-        eventually(lambda: not ledger_of(redis_url, "lobby").in_flight, 20)
+        eventually(lambda: not ledger_of(redis_url, "lobby").pending, 20)
         assert not worker.ended
     ledger = ledger_of(redis_url, "lobby")
     assert ledger.balanced

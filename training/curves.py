@@ -6,7 +6,7 @@ from dataclasses import astuple, dataclass, fields
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from training.datasets.entry import InvalidDataError
 from training.plots import new_figure
@@ -99,30 +99,40 @@ def read(folder: Path) -> list[Row]:
 
 
 def plot(folder: Path) -> Path:
-    """Draw curves.png from curves.csv: loss (smoothed), accuracy and learning rate by step."""
+    """Draw curves.png from curves.csv: loss and learning rate by step, and below the accuracy."""
     rows = read(folder)
-    steps = [row.step for row in rows]
-    figure = new_figure((9, 4.5))
-    axes = figure.add_subplot(xlabel="step", ylabel="loss, accuracy")
-    axes.plot(steps, [row.loss for row in rows], linewidth=0.3, color="lightgrey")
-    axes.plot(steps, _smooth([row.loss for row in rows]), color="tab:blue", label="loss, smoothed")
+    figure = new_figure((9, 6.5))
+    above, below = figure.subplots(2, sharex=True)
+    _plot_loss(above, rows)
     validated = [(r.step, r.valid_accuracy) for r in rows if r.valid_accuracy is not None]
-    axes.plot(
-        [step for step, _ in validated],
-        [accuracy for _, accuracy in validated],
-        "o",
-        color="tab:green",
-        label="validation accuracy",
+    best = max((accuracy for _, accuracy in validated), default=None)
+    below.set(
+        title="Validation accuracy" + ("" if best is None else f", best {best:.1%}"),
+        xlabel="step (dotted: the size of the pictures changes)",
+        ylabel="accuracy",
     )
-    rate = axes.twinx()
-    rate.set_ylabel("learning rate")
-    rate.plot(steps, [row.rate for row in rows], color="tab:orange", label="learning rate")
-    for before, after in pairwise(rows):
-        if before.side != after.side:
-            axes.axvline(before.step, color="grey", linestyle=":")
-    figure.legend(loc="outside upper center", ncols=3)
+    steps, accuracies = [step for step, _ in validated], [accuracy for _, accuracy in validated]
+    below.plot(steps, accuracies, "o-", markersize=3, color="tab:green")
+    for axes in (above, below):
+        axes.grid(alpha=0.3)
+        for before, after in pairwise(rows):
+            if before.side != after.side:
+                axes.axvline(before.step, color="grey", linestyle=":")
     figure.savefig(folder / PLOT, dpi=110)
     return folder / PLOT
+
+
+def _plot_loss(axes: Any, rows: list[Row]) -> None:
+    steps, losses = [row.step for row in rows], [row.loss for row in rows]
+    axes.set(title="Loss and learning rate", ylabel="loss of the batch")
+    axes.plot(steps, losses, linewidth=0.3, color="lightgrey")
+    axes.plot(steps, _smooth(losses), color="tab:blue", label="loss, smoothed")
+    rate = axes.twinx()
+    rate.set_ylabel("learning rate")
+    rate.set_ylim(0, 1.1 * max((row.rate for row in rows), default=1))
+    rate.plot(steps, [row.rate for row in rows], color="tab:orange", label="learning rate")
+    lines = [*axes.get_lines()[1:], *rate.get_lines()]
+    axes.legend(lines, [line.get_label() for line in lines], loc="upper right", ncols=2)
 
 
 def _smooth(values: list[float]) -> list[float]:

@@ -27,31 +27,60 @@ def new_figure(figsize: tuple[float, float]) -> Any:
 
 
 def confusion(matrix: Indices, labels: Sequence[str], path: Path) -> None:
-    """Write a confusion matrix with counts, coloured by the share of each row."""
-    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    figure = new_figure(figsize=(6.5, 6))
-    axes = figure.add_subplot(xlabel="predicted", ylabel="labelled")
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    """Write a confusion matrix with counts, coloured by the share of each row.
+
+    Rows are named with their number of pictures. The title has the total and the accuracy.
+    """
+    counts = matrix.sum(axis=1)
+    shares = matrix / np.maximum(counts[:, None], 1)
+    accuracy = np.trace(matrix) / max(counts.sum(), 1)
+    figure = new_figure(figsize=(7.5, 6.2))
+    axes = figure.add_subplot(
+        title=f"Confusion, {counts.sum():,} pictures, accuracy {accuracy:.1%}",
+        xlabel="predicted",
+        ylabel="labelled (pictures)",
+    )
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(image, label="share of the row", shrink=0.8)
     axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
-    axes.set_yticks(range(len(labels)), labels)
+    rows = [f"{label} ({count:,})" for label, count in zip(labels, counts, strict=True)]
+    axes.set_yticks(range(len(labels)), rows)
     for (row, column), count in np.ndenumerate(matrix):
         colour = "white" if shares[row, column] > 0.5 else "black"
-        axes.text(column, row, f"{count}", ha="center", va="center", color=colour, fontsize=8)
+        axes.text(column, row, f"{count:,}", ha="center", va="center", color=colour, fontsize=8)
     figure.savefig(path, dpi=110, format="png")
 
 
 def reliability(
     before: Sequence[ReliabilityBin], after: Sequence[ReliabilityBin], path: Path
 ) -> None:
-    """Write the accuracy by confidence, before and after temperature scaling."""
-    figure = new_figure(figsize=(5.5, 5))
-    axes = figure.add_subplot(
-        xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1), aspect="equal"
-    )
+    """Write the accuracy by confidence, and the number of pictures in each bin.
+
+    Both before and after temperature scaling.
+    """
+    total = sum(each.count for each in after)
+    figure = new_figure(figsize=(6.2, 7))
+    figure.suptitle(f"Reliability, {total:,} pictures")
+    axes, below = figure.subplots(2, height_ratios=(3, 1), sharex=True)
+    axes.set(title="Accuracy by confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
     axes.plot((0, 1), (0, 1), color="grey", linestyle=":", label="calibrated")
-    for bins, name in ((before, "before temperature"), (after, "after")):
-        axes.plot([b.confidence for b in bins], [b.accuracy for b in bins], "o-", label=name)
+    for bins, name, marker in ((before, "before scaling", "o"), (after, "after scaling", "s")):
+        places = [each.confidence for each in bins]
+        axes.plot(places, [each.accuracy for each in bins], f"{marker}-", label=name)
+        below.plot(places, [each.count for each in bins], f"{marker}-", label=name)
+    axes.set_xticks(np.linspace(0, 1, 11))
+    axes.grid(alpha=0.3)
     axes.legend(loc="upper left")
+    for each in after:
+        below.annotate(
+            f"{each.count:,}", (each.confidence, each.count), (0, 5), textcoords="offset points",
+            ha="center", fontsize=8,
+        )  # fmt: skip
+    below.set(
+        title="Pictures per bin (numbers: after scaling)", xlabel="confidence", ylabel="pictures"
+    )
+    below.set_ylim(0, 1.25 * max((each.count for each in (*before, *after)), default=1))
+    below.grid(alpha=0.3)
     figure.savefig(path, dpi=110, format="png")
 
 

@@ -37,7 +37,7 @@ def quantize(model: Release, train: Sequence[Entry]) -> Int8Weights:
     The ranges are measured on PICTURES faces of `train`, evenly spaced. Raises
     Int8UnavailableError, and InvalidDataError if no picture can be read.
     """
-    nncf = _nncf()
+    nncf = import_nncf()
     from worker.inference.engines.openvino import graph
 
     chosen = train[:: max(len(train) // PICTURES, 1)][:PICTURES]
@@ -106,7 +106,8 @@ def compare(float32: Predictions, int8: Predictions, temperature: float) -> dict
     }
 
 
-def _nncf() -> Any:
+def import_nncf() -> Any:
+    """Return the module. Raises Int8UnavailableError, which says how to install it."""
     try:
         import nncf
     except ImportError as error:

@@ -77,18 +77,23 @@ def main(argv: list[str] | None = None) -> int:
         exit_with_error("worker", f"metrics: {error} (--metrics-host, --metrics-port)")
     with server:
         log.info("metrics at http://%s/metrics", address_of(settings.metrics_host, server.port))
-        try:
-            code = asyncio.run(_run(settings, registry, health))
-        except (InvalidReleaseError, DetectorUnavailableError, EngineUnavailableError) as error:
-            exit_with_error("worker", str(error))
-        except SystemExit:
-            log.info("stop requested during start-up")
-            code = 0
-        except Exception:
-            log.critical("the worker crashed", exc_info=True)
-            code = 1
+        code = _exit_code(settings, registry, health)
     _end_threads(code)
     return code
+
+
+def _exit_code(settings: WorkerSettings, registry: CollectorRegistry, health: Health) -> int:
+    """Run the worker, and return its exit code. Exits itself if a model cannot be used."""
+    try:
+        return asyncio.run(_run(settings, registry, health))
+    except (InvalidReleaseError, DetectorUnavailableError, EngineUnavailableError) as error:
+        exit_with_error("worker", str(error))
+    except SystemExit:
+        log.info("stop requested during start-up")
+        return 0
+    except Exception:
+        log.critical("the worker crashed", exc_info=True)
+        return 1
 
 
 async def _run(settings: WorkerSettings, registry: CollectorRegistry, health: Health) -> int:

@@ -328,7 +328,7 @@ CAMERA: Final = Dashboard(
                 ),
                 Panel(
                     "Backlog",
-                    "Frames that are queued or in flight; by default at most 20 per camera.",
+                    "Frames that are queued or pending; by default at most 20 per camera.",
                     (Query(f"max by (camera) (emotion_backlog_frames{_CAMERA})", "{{camera}}"),),
                     bad_above=5,
                 ),

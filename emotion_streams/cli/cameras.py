@@ -58,7 +58,7 @@ async def ledger(arguments: argparse.Namespace) -> int:
         print(json.dumps([account.to_dict() for account in accounts], indent=2))
     else:
         columns = (
-            "added", "analysed", "expired", "superseded", "dead", "lost", "in_flight", "queued",
+            "added", "analysed", "expired", "superseded", "dead", "lost", "pending", "queued",
             "trimmed",
         )  # fmt: skip
         print_table(

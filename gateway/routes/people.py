@@ -5,7 +5,7 @@ from starlette.responses import JSONResponse
 
 from emotion_streams.stream_kinds import EPISODES, MINUTES
 from gateway.pages import read_page
-from gateway.queries import EpisodesQuery, MinutesQuery, TrendQuery
+from gateway.queries import EpisodesQuery, MinutesQuery, TrendQuery, TrendsQuery
 from gateway.query_parsing import parse
 from gateway.services import require_camera, services_of
 
@@ -55,3 +55,17 @@ async def trend(request: Request) -> JSONResponse:
     camera = await require_camera(request)
     points = await services_of(request).trends.points(camera, query.since, query.until, query.step)
     return JSONResponse({"camera": camera, "step": query.step, "points": points})
+
+
+async def trends(request: Request) -> JSONResponse:
+    """Sum all registered cameras' minutes up into longer steps, by the camera's name.
+
+    The points are those of a camera's trend.
+    """
+    query = parse(TrendsQuery, request)
+    services = services_of(request)
+    cameras = {
+        name: await services.trends.points(name, query.since, query.until, query.step)
+        for name in sorted(services.monitor.statuses())
+    }
+    return JSONResponse({"step": query.step, "cameras": cameras})

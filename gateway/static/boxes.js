@@ -1,38 +1,15 @@
 // The boxes of one picture, each with the label that fits.
+import { setAttribute } from "./dom.js";
 import { face } from "./emotions.js";
 import { details, identityOf, inWords, ordered, shownBy } from "./faces.js";
 import { placeLabels } from "./placement.js";
+import { widthOf } from "./ruler.js";
 
 /** @typedef {import("./cameras.js").EmotionEvent} EmotionEvent */
 /** @typedef {import("./cameras.js").Face} Face */
 /** @typedef {{ box: HTMLElement, tag: HTMLElement, tip: HTMLElement, side: number | undefined, shown: string }} Drawn */
 
 const BORDER = 3;
-const MOST_WIDTHS = 2000;
-
-/** @type {CanvasRenderingContext2D | null} */
-let ruler = null;
-/** @type {Map<string, number>} */
-const widths = new Map();
-
-/**
- * The width of a label's text in pixels.
- * @param {string} text
- * @param {number} fontPx
- */
-function widthOf(text, fontPx) {
-  const key = `${fontPx} ${text}`;
-  const known = widths.get(key);
-  if (known !== undefined) return known;
-  ruler ??= document.createElement("canvas").getContext("2d");
-  if (!ruler) return Infinity;
-  ruler.font = `600 ${fontPx}px ${getComputedStyle(document.body).fontFamily}`;
-  const width = Math.ceil(ruler.measureText(text).width);
-  if (widths.size > MOST_WIDTHS) widths.clear();
-  widths.set(key, width);
-  return width;
-}
-
 export class FaceBoxes {
   /** @type {Map<string, Drawn>} */
   #drawn = new Map();
@@ -71,7 +48,7 @@ export class FaceBoxes {
       const drawn = all[i];
       const rect = rects[i];
       const shown = shownBy(found);
-      drawn.box.dataset.emotion = shown;
+      setAttribute(drawn.box, "data-emotion", shown);
       place(drawn.box, found, event);
       this.#drawTag(drawn, shown, texts[i], sizes[i], rect, places[i]);
       if (this.choosable) this.#describe(drawn, found, identityOf(found, i), rect, size);

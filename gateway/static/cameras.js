@@ -1,42 +1,14 @@
 // The data of each camera: its status, its last events, its minutes, its picture.
-import { WIRE } from "./emotions.js";
+import { addEvent, fromWire, sharesSince } from "./seconds.js";
 
 /** @typedef {{ gateway: boolean, redis: boolean }} Link what can be reached */
-/**
- * @typedef {{
- *   emotion: string, confidence: number, box: number[], probabilities: Record<string, number>,
- *   track?: string | null, label?: string | null, smoothed?: Record<string, number> | null,
- *   turn_degrees?: number | null, sharpness?: number | null,
- * }} Face
- */
-/**
- * @typedef {{
- *   total_ms: number, queue_ms: number, wait_ms: number,
- *   decode_ms: number, detect_ms: number, classify_ms: number,
- * }} Latency
- */
-/**
- * @typedef {{
- *   camera: string, frame_id: string, width: number, height: number, faces: Face[],
- *   latency: Latency, model: { name: string, version: string, detector: string },
- * }} EmotionEvent
- */
-/**
- * @typedef {{
- *   camera: string, width: number, height: number, fps: number, analysed_fps: number,
- *   last_frame_ms: number | null, owner: string | null, backlog: number | null,
- *   verdict: string, reason: string, stale: boolean, title?: string, group?: string,
- * }} CameraStatus
- */
-/**
- * The faces of one second: counts and sums of probabilities in the order of WIRE.
- * @typedef {{
- *   at: number, events: number, faces: number, counts: number[], sums: number[],
- * }} Second
- */
-/** @typedef {Omit<Second, "sums"> & { means: number[] }} WireSecond as the API has it */
+/** @typedef {import("./messages.js").Face} Face */
+/** @typedef {import("./messages.js").Latency} Latency */
+/** @typedef {import("./messages.js").EmotionEvent} EmotionEvent */
+/** @typedef {import("./messages.js").CameraStatus} CameraStatus */
+/** @typedef {import("./seconds.js").Second} Second */
+/** @typedef {import("./seconds.js").WireSecond} WireSecond */
 
-export const SPAN_S = 300;
 const KEPT_EVENTS = 200; // for pictures, and until the minutes are loaded
 
 export const MEDIAN_OF = 20; // events
@@ -117,7 +89,7 @@ export class Camera {
     this.lastEventAt = performance.now();
     this.latestTimestamp = { ms: timeOf(event.frame_id), at: this.lastEventAt };
     this.count += 1;
-    if (this.historyUpTo !== null) this.#count(event);
+    if (this.historyUpTo !== null) addEvent(this.seconds, event);
     if (this.waiting?.frameId === event.frame_id) this.#show(this.waiting.bitmap, event);
     this.onEvent();
   }
@@ -155,25 +127,8 @@ export class Camera {
     const ms = timeOf(history.last);
     if (ms > (this.latestTimestamp?.ms ?? 0)) this.latestTimestamp = { ms, at: performance.now() - history.age_ms };
     for (const event of this.events.values()) {
-      if (later(event.frame_id, history.last) > 0) this.#count(event);
+      if (later(event.frame_id, history.last) > 0) addEvent(this.seconds, event);
     }
-  }
-
-  /** @param {EmotionEvent} event */
-  #count(event) {
-    const at = Math.floor(timeOf(event.frame_id) / 1000);
-    let second = this.seconds.at(-1);
-    if (!second || second.at < at) {
-      second = { at, events: 0, faces: 0, counts: WIRE.map(() => 0), sums: WIRE.map(() => 0) };
-      this.seconds.push(second);
-    }
-    second.events += 1;
-    for (const face of event.faces) {
-      second.faces += 1;
-      second.counts[WIRE.indexOf(face.emotion)] += 1;
-      WIRE.forEach((name, i) => { second.sums[i] += face.probabilities[name]; });
-    }
-    while (this.seconds[0].at <= at - SPAN_S) this.seconds.shift();
   }
 
   // What people call it.
@@ -215,15 +170,7 @@ export class Camera {
    * @param {number} span_s
    */
   recentShares(span_s = 60) {
-    const since = this.now() / 1000 - span_s;
-    const sums = WIRE.map(() => 0);
-    let faces = 0;
-    for (const second of this.seconds) {
-      if (second.at < since) continue;
-      faces += second.faces;
-      second.counts.forEach((count, i) => { sums[i] += count; });
-    }
-    return faces ? sums.map((sum) => sum / faces) : null;
+    return sharesSince(this.seconds, this.now() / 1000 - span_s);
   }
 
   /**
@@ -247,11 +194,3 @@ export class Camera {
     return this.seconds.some((second) => second.at >= since && second.events);
   }
 }
-
-/**
- * @param {WireSecond} second
- * @returns {Second}
- */
-const fromWire = ({ at, events, faces, counts, means }) => ({
-  at, events, faces, counts: [...counts], sums: means.map((mean) => mean * faces),
-});

@@ -1,16 +1,20 @@
 // Drawing of what was seen over time: people in view, the mean of each emotion, and what was not seen.
 import { LANES, WIRE_INDEX, color } from "./emotions.js";
 import { sized, style } from "./paint.js";
-import { tickText, ticks } from "./ranges.js";
+import { drawArea, drawCursor, drawDashed, hatch, placeOf, runs } from "./plotting.js";
+import { ticks } from "./ranges.js";
 
 /** @typedef {import("./ranges.js").Point} Point */
 /** @typedef {import("./ranges.js").Span} Span */
 /**
- * `gap_ms`: the longest pause over which a line is drawn; `unseen`: the spans to hatch.
- * @typedef {{ span: Span, points: Point[], unseen: Span[], gap_ms: number, tick_ms: number, cursor: number | null }} View
+ * `compared`: what is drawn as dashed lines; `unseen`: the spans to hatch; `tick_ms`: between vertical
+ * lines; `gap_ms`: the longest pause over which a line is drawn.
+ * @typedef {{
+ *   span: Span, points: Point[], compared: Point[], unseen: Span[], tick_ms: number, gap_ms: number,
+ *   cursor: number | null,
+ * }} View
  */
 
-const AXIS_PX = 22;
 const GAP_PX = 2;
 // Heights as in the style sheet, from above.
 export const PEOPLE_PX = 44;
@@ -18,59 +22,45 @@ export const LANE_PX = 34;
 export const SEEN_PX = 18;
 
 /**
- * @param {Span} span
- * @param {number} width
- * @returns {(at: number) => number} a time's place in pixels
- */
-export const placeOf = ({ from, to }, width) => (at) => ((at - from) / (to - from)) * width;
-
-/**
- * The time under a pixel.
- * @param {HTMLCanvasElement} canvas
- * @param {Span} span
- * @param {number} pixel
- */
-export const timeAt = (canvas, { from, to }, pixel) => from + (pixel / canvas.clientWidth) * (to - from);
-
-/**
  * @param {HTMLCanvasElement} canvas
  * @param {View} view
  */
 export function drawChart(canvas, view) {
-  const [context, width, full] = sized(canvas);
+  const [context, width, height] = sized(canvas);
   if (!width) return;
   const x = placeOf(view.span, width);
-  const height = full - AXIS_PX;
   drawGround(context, width);
   drawPeople(context, view, x);
+  const seen = view.points.filter(({ means }) => means);
   LANES.forEach((name, i) => {
-    const base = PEOPLE_PX + (i + 1) * LANE_PX - GAP_PX;
-    /** @param {Point} point */
-    const y = ({ means }) => base - (means ? means[WIRE_INDEX[i]] : 0) * (LANE_PX - 2 * GAP_PX);
-    const seen = view.points.filter(({ means }) => means);
-    for (const run of runs(seen, view.gap_ms)) drawArea(context, run, x, y, base, color(name));
+    for (const run of runs(seen, view.gap_ms)) drawArea(context, run, x, shareOf(i), baseOf(i), color(name));
   });
   drawCoverage(context, view, x, height);
   for (const { from, to } of view.unseen) hatch(context, x(from), 0, x(to) - x(from), height);
-  drawAxis(context, view, x, width, height);
+  drawCompared(context, view, x);
+  drawTicks(context, view, x, height);
   drawCursor(context, view, x, height);
 }
 
+/** @param {number} lane */
+const baseOf = (lane) => PEOPLE_PX + (lane + 1) * LANE_PX - GAP_PX;
+
 /**
- * Points that follow each other, divided at gaps.
- * @template {Span} T
- * @param {T[]} points
- * @param {number} gap_ms
+ * Where a lane shows the share of its emotion.
+ * @param {number} lane
+ * @returns {(point: Point) => number}
  */
-export function runs(points, gap_ms) {
-  /** @type {T[][]} */
-  const found = [];
-  for (const point of points) {
-    const run = found.at(-1);
-    if (run && point.from - run[run.length - 1].to <= gap_ms) run.push(point);
-    else found.push([point]);
-  }
-  return found;
+const shareOf = (lane) => ({ means }) => baseOf(lane) - (means?.[WIRE_INDEX[lane]] ?? 0) * (LANE_PX - 2 * GAP_PX);
+
+/**
+ * Where people are shown, on a scale that holds what is compared too.
+ * @param {View} view
+ * @returns {{ most: number, y: (point: Point) => number }}
+ */
+function scaleOfPeople({ points, compared }) {
+  const most = Math.max(1, ...[...points, ...compared].map(({ people }) => people ?? 0));
+  const base = PEOPLE_PX - GAP_PX;
+  return { most, y: ({ people }) => base - ((people ?? 0) / most) * (base - 14) };
 }
 
 /**
@@ -90,17 +80,29 @@ function drawGround(context, width) {
  * @param {View} view
  * @param {(at: number) => number} x
  */
-function drawPeople(context, { points, gap_ms, span }, x) {
-  const known = points.filter(({ people }) => people !== null);
-  const most = Math.max(1, ...known.map(({ people }) => people ?? 0));
-  const base = PEOPLE_PX - GAP_PX;
-  for (const run of runs(known, gap_ms)) {
-    drawArea(context, run, x, ({ people }) => base - ((people ?? 0) / most) * (base - 14), base, style("--soft"));
-  }
+function drawPeople(context, view, x) {
+  const { most, y } = scaleOfPeople(view);
+  const known = view.points.filter(({ people }) => people !== null);
+  for (const run of runs(known, view.gap_ms)) drawArea(context, run, x, y, PEOPLE_PX - GAP_PX, style("--soft"));
   context.fillStyle = style("--ink");
   context.font = "11px system-ui, sans-serif";
   context.textAlign = "left";
-  context.fillText(`at most ${Number(most.toFixed(1))}`, x(span.from) + 4, 11);
+  context.fillText(`at most ${Number(most.toFixed(1))}`, x(view.span.from) + 4, 11);
+}
+
+/**
+ * Above all else: also where nothing was seen of what is shown.
+ * @param {CanvasRenderingContext2D} context
+ * @param {View} view
+ * @param {(at: number) => number} x
+ */
+function drawCompared(context, view, x) {
+  const known = view.compared.filter(({ people }) => people !== null);
+  for (const run of runs(known, 0)) drawDashed(context, run, x, scaleOfPeople(view).y);
+  const seen = view.compared.filter(({ means }) => means);
+  LANES.forEach((_, i) => {
+    for (const run of runs(seen, 0)) drawDashed(context, run, x, shareOf(i));
+  });
 }
 
 /**
@@ -123,84 +125,11 @@ function drawCoverage(context, { points }, x, height) {
 
 /**
  * @param {CanvasRenderingContext2D} context
- * @param {number} left
- * @param {number} top
- * @param {number} width
- * @param {number} height
- */
-export function hatch(context, left, top, width, height) {
-  context.save();
-  context.beginPath();
-  context.rect(left, top, width, height);
-  context.clip();
-  context.fillStyle = style("--card");
-  context.fillRect(left, top, width, height);
-  context.strokeStyle = style("--hatch");
-  context.lineWidth = 1.5;
-  context.beginPath();
-  for (let at = Math.floor((left - height) / 8) * 8; at < left + width; at += 8) {
-    context.moveTo(at, top + height);
-    context.lineTo(at + height, top);
-  }
-  context.stroke();
-  context.restore();
-}
-
-/**
- * Labels never overlap: one without room is left out.
- * @param {CanvasRenderingContext2D} context
  * @param {View} view
  * @param {(at: number) => number} x
- * @param {number} width
  * @param {number} height
  */
-function drawAxis(context, { span, tick_ms }, x, width, height) {
+function drawTicks(context, { span, tick_ms }, x, height) {
   context.fillStyle = style("--soft");
-  context.font = "12px system-ui, sans-serif";
-  context.textAlign = "center";
-  let taken = 0;
-  for (const at of ticks(span, tick_ms)) {
-    const text = tickText(at, tick_ms);
-    const half = context.measureText(text).width / 2;
-    const middle = x(at);
-    if (middle - half < taken || middle + half > width) continue;
-    taken = middle + half + 10;
-    context.fillText(text, middle, height + 17);
-    context.fillRect(middle - 0.5, height, 1, 4);
-  }
-}
-
-/**
- * @param {CanvasRenderingContext2D} context
- * @param {{ cursor: number | null }} view
- * @param {(at: number) => number} x
- * @param {number} height
- */
-export function drawCursor(context, { cursor }, x, height) {
-  if (cursor === null) return;
-  context.fillStyle = style("--ink");
-  context.fillRect(x(cursor) - 0.75, 0, 1.5, height);
-}
-
-/**
- * @param {CanvasRenderingContext2D} context
- * @param {Point[]} run
- * @param {(at: number) => number} x
- * @param {(point: Point) => number} y
- * @param {number} base
- * @param {string} fill
- */
-function drawArea(context, run, x, y, base, fill) {
-  const last = run[run.length - 1];
-  context.beginPath();
-  context.moveTo(x(run[0].from), base);
-  for (const point of run) context.lineTo(x(point.from), y(point));
-  context.lineTo(x(last.to), y(last));
-  context.lineTo(x(last.to), base);
-  context.closePath();
-  context.fillStyle = fill;
-  context.fill();
-  context.strokeStyle = style("--soft"); // some colours are as light as the background
-  context.lineWidth = 1;
-  context.stroke();
+  for (const at of ticks(span, tick_ms)) context.fillRect(x(at) - 0.5, height - 4, 1, 4);
 }

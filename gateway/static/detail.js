@@ -1,15 +1,15 @@
 // One camera, large: its picture, each face's probabilities as bars, and what was seen over time.
 import { fetchHeader } from "./api.js";
-import { MEDIAN_OF, rate } from "./cameras.js";
+import { bar, drawBars, laneLabel } from "./bars.js";
 import { cloned, find, findLink } from "./dom.js";
-import { LANES, face, percent } from "./emotions.js";
-import { identityOf, ordered, peopleIn, shownBy } from "./faces.js";
+import { LANES, face } from "./emotions.js";
+import { identityOf, ordered, shownBy } from "./faces.js";
+import { drawFacts } from "./facts.js";
 import { OverTime } from "./overtime.js";
 import { PictureView } from "./picture.js";
 
 /** @typedef {import("./cameras.js").Camera} Camera */
 /** @typedef {import("./cameras.js").Face} Face */
-/** @typedef {import("./cameras.js").Latency} Latency */
 
 const BARS_EVERY_MS = 200; // faster changes cannot be read
 
@@ -108,14 +108,7 @@ export class Detail {
     this.bars.hidden = !chosen;
     this.noface.hidden = Boolean(chosen);
     this.noface.textContent = this.camera.newest && !stale ? "No face in the picture" : "No picture analysed now";
-    if (!chosen) return;
-    for (const row of /** @type {Iterable<HTMLElement>} */ (this.bars.children)) {
-      const share = chosen.probabilities[row.dataset.emotion ?? ""];
-      row.classList.toggle("first", row.dataset.emotion === chosen.emotion);
-      find(row, ".fill").style.width = `${100 * share}%`;
-      find(row, ".percent").textContent = percent(share);
-      find(row, ".track").setAttribute("aria-valuenow", String(Math.round(100 * share)));
-    }
+    if (chosen) drawBars(this.bars, chosen);
   }
 
   /** @param {Face[]} faces */
@@ -150,76 +143,7 @@ export class Detail {
     this.state.dataset.verdict = word.toLowerCase();
     this.picture.drawState();
     this.#drawBars(); // a picture grows old without an event
-    this.#drawFacts();
+    drawFacts(this.facts, this.camera);
     this.overTime.draw();
   }
-
-  #drawFacts() {
-    const { newest, status } = this.camera;
-    const rows = [
-      ["Analysed, last 10 s", `${rate(this.camera.fps())} of ${rate(status?.fps ?? 0)}`],
-      ["Worker", status?.owner ?? "none"],
-      ["Backlog", String(status?.backlog ?? "unknown")],
-    ];
-    if (newest) {
-      /** @param {(latency: Latency) => number} of */
-      const median = (of) => {
-        const ms = this.camera.median(({ latency }) => of(latency)) ?? 0;
-        return ms.toFixed(ms < 10 ? 1 : 0);
-      };
-      const parts = [
-        median(({ decode_ms }) => decode_ms),
-        median(({ detect_ms }) => detect_ms),
-        median(({ classify_ms }) => classify_ms),
-      ];
-      rows.unshift(
-        ["People in view", String(peopleIn(newest))],
-        [`Capture to event, median of ${MEDIAN_OF}`, `${median(({ total_ms }) => total_ms)} ms`],
-        [`Queue and waiting, median of ${MEDIAN_OF}`, `${median(({ queue_ms, wait_ms }) => queue_ms + wait_ms)} ms`],
-        [`Decode, detect, classify, medians of ${MEDIAN_OF}`, `${parts.join(" + ")} ms`],
-      );
-      rows.push(
-        ["Picture", `${newest.width} × ${newest.height}`],
-        ["Model", `${newest.model.name} ${newest.model.version}`],
-        ["Detector", newest.model.detector],
-        ["Frame", newest.frame_id],
-      );
-    }
-    this.facts.replaceChildren(...rows.flatMap(([name, value]) => [cell("dt", name), cell("dd", value)]));
-  }
-}
-
-/**
- * @param {string} kind
- * @param {string} text
- */
-function cell(kind, text) {
-  const element = document.createElement(kind);
-  element.textContent = text;
-  return element;
-}
-
-/** @param {string} name */
-function laneLabel(name) {
-  const row = document.createElement("li");
-  row.append(face(name), cell("span", name));
-  return row;
-}
-
-/** @param {string} name */
-function bar(name) {
-  const row = document.createElement("li");
-  row.dataset.emotion = name;
-  const track = document.createElement("div");
-  track.className = "track";
-  for (const [key, value] of [["role", "meter"], ["aria-label", name], ["aria-valuemin", "0"], ["aria-valuemax", "100"]]) {
-    track.setAttribute(key, value);
-  }
-  const fill = document.createElement("div");
-  fill.className = "fill";
-  track.append(fill);
-  const share = cell("span", "");
-  share.className = "percent";
-  row.append(face(name), cell("span", name), track, share);
-  return row;
 }

@@ -35,3 +35,32 @@ export function cloned(id) {
   const template = /** @type {HTMLTemplateElement} */ (document.getElementById(id));
   return /** @type {DocumentFragment} */ (template.content.cloneNode(true));
 }
+
+/**
+ * A new element with a text.
+ * @param {string} kind
+ * @param {string} text
+ */
+export function textOf(kind, text) {
+  const element = document.createElement(kind);
+  element.textContent = text;
+  return element;
+}
+
+/**
+ * Set a text unless it is there: a new one costs the browser a layout.
+ * @param {Element} element
+ * @param {string} text
+ */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/**
+ * @param {Element} element
+ * @param {string} name
+ * @param {string} value
+ */
+export function setAttribute(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}

@@ -1,17 +1,20 @@
 // All cameras at a glance: how many people are in view, and what each camera saw today.
-import { fetchJson, pause } from "./api.js";
+import { fetchJson } from "./api.js";
+import { clock } from "./cameras.js";
 import { byId, find } from "./dom.js";
 import { LANES, WIRE_INDEX, face, percent } from "./emotions.js";
 import { peopleIn } from "./faces.js";
+import { STEP, lastHour, meanPeople, sparkline } from "./sparkline.js";
 
 /** @typedef {import("./cameras.js").Camera} Camera */
 /**
  * What a camera saw today: who entered, and for how long each steady label showed, in the order of WIRE.
  * @typedef {{ entered: number, emotion_ms: number[] }} Today
  */
-/** @typedef {{ name: string, title: string, state: string, people: number, entered: number | null, shares: number[] | null }} Row */
+/** @typedef {{ name: string, title: string, state: string, people: number, entered: number | null, hour: number | null, shares: number[] | null }} Row `hour`: people on average */
 
-const EVERY_MS = 300000;
+const TODAY_EVERY_MS = 300000;
+const HOUR_EVERY_MS = 60000;
 const HOUR_MS = 3600000;
 
 /**
@@ -46,7 +49,7 @@ export function sumOf(points) {
  */
 export function sorted(rows, column, descending) {
   const value = (/** @type {Row} */ row) =>
-    [row.title, row.state, row.people, row.entered, ...(row.shares ?? [])][column] ?? null;
+    [row.title, row.state, row.people, row.entered, row.hour, ...(row.shares ?? [])][column] ?? null;
   return [...rows].sort((a, b) => {
     const [x, y] = [value(a), value(b)];
     if (x === null || y === null) return Number(x === null) - Number(y === null);
@@ -58,8 +61,10 @@ export function sorted(rows, column, descending) {
 export class Overview {
   /** @type {Map<string, Today>} */
   #today = new Map();
-  #loading = false;
-  #loadedAt = -Infinity;
+  /** @type {Map<string, { mean: number | null, drawn: SVGElement }>} */
+  #hours = new Map();
+  #todayAt = -Infinity; // when they were asked for
+  #hourAt = -Infinity;
   #column = 0;
   #descending = false;
 
@@ -75,7 +80,7 @@ export class Overview {
       this.toggle.setAttribute("aria-expanded", String(!this.section.hidden));
       this.draw();
     });
-    this.heads = ["Camera", "State", "People now", "Entered today", ...LANES].map((name, i) => this.#head(name, i));
+    this.heads = ["Camera", "State", "People now", "Entered today", "Last hour", ...LANES].map((name, i) => this.#head(name, i));
     find(this.section, "thead tr").append(...this.heads);
   }
 
@@ -88,7 +93,7 @@ export class Overview {
     head.scope = "col";
     const button = document.createElement("button");
     button.type = "button";
-    if (column > 3) button.append(face(name));
+    if (column > 4) button.append(face(name));
     button.append(name);
     button.addEventListener("click", () => {
       this.#descending = this.#column === column ? !this.#descending : column > 1;
@@ -105,13 +110,13 @@ export class Overview {
     const people = all.reduce((sum, camera) => sum + now(camera), 0);
     this.toggle.textContent = `Overview: ${people} ${people === 1 ? "person" : "people"} now`;
     if (this.section.hidden) return;
-    if (performance.now() - this.#loadedAt > EVERY_MS) this.#load();
+    this.#load();
     const rows = all.map((camera) => this.#row(camera));
     this.heads.forEach((head, i) => {
       if (i !== this.#column) head.removeAttribute("aria-sort");
       else head.setAttribute("aria-sort", this.#descending ? "descending" : "ascending");
     });
-    this.body.replaceChildren(...sorted(rows, this.#column, this.#descending).map(drawRow));
+    this.body.replaceChildren(...sorted(rows, this.#column, this.#descending).map((row) => drawRow(row, this.#hours.get(row.name)?.drawn)));
     const shares = sharesOf(sumOf([...this.#today.values()].map((each) => ({ people: each }))).emotion_ms);
     this.total.textContent = !shares ? "Today no emotion was recorded yet."
       : `Today: ${LANES.map((name, i) => ({ name, share: shares[i] })).filter(({ share }) => share >= 0.005)
@@ -126,35 +131,49 @@ export class Overview {
     const today = this.#today.get(camera.name);
     return {
       name: camera.name, title: camera.title, state: camera.health().word, people: now(camera),
-      entered: today?.entered ?? null, shares: today ? sharesOf(today.emotion_ms) : null,
+      entered: today?.entered ?? null, hour: this.#hours.get(camera.name)?.mean ?? null,
+      shares: today ? sharesOf(today.emotion_ms) : null,
     };
   }
 
-  // One camera after the other: many at once exceed the rate limit.
-  async #load() {
-    if (this.#loading) return;
-    this.#loading = true;
-    this.#loadedAt = performance.now();
-    const from = new Date().setHours(0, 0, 0, 0);
-    for (const camera of this.all()) {
-      const path = `api/cameras/${camera.name}/trend?from=${from}&to=${Date.now() + HOUR_MS}&step=60`;
-      const answer = await fetchJson(path).catch(() => null);
-      if (answer) this.#today.set(camera.name, sumOf(answer.points));
-      else await pause(1000);
-      if (this.section.hidden) {
-        this.#loadedAt = -Infinity;
-        break;
-      }
+  // One request for all cameras each.
+  #load() {
+    if (performance.now() - this.#todayAt > TODAY_EVERY_MS) {
+      this.#todayAt = performance.now();
+      this.#loadToday().catch(() => { this.#todayAt = -Infinity; });
     }
-    this.#loading = false;
+    if (performance.now() - this.#hourAt > HOUR_EVERY_MS) {
+      this.#hourAt = performance.now();
+      this.#loadHour().catch(() => { this.#hourAt = -Infinity; });
+    }
+  }
+
+  async #loadToday() {
+    const from = new Date(clock.now()).setHours(0, 0, 0, 0);
+    const { cameras } = await fetchJson(`api/trends?from=${from}&to=${clock.now() + HOUR_MS}&step=60`);
+    this.#today = new Map(Object.entries(cameras).map(([name, points]) => [name, sumOf(points)]));
+    this.draw();
+  }
+
+  async #loadHour() {
+    const hour = lastHour(clock.now());
+    const { cameras } = await fetchJson(`api/trends?from=${hour.from}&to=${hour.to}&step=${STEP}`);
+    const all = /** @type {[string, import("./sparkline.js").TrendPoint[]][]} */ (Object.entries(cameras));
+    const most = Math.max(1, ...all.flatMap(([, points]) => points.map(({ people }) => people?.faces_mean ?? 0)));
+    this.#hours = new Map(all.map(([name, points]) =>
+      [name, { mean: meanPeople(points), drawn: sparkline(points, hour, most) }]));
+    this.draw();
   }
 }
 
 /** @param {Camera} camera */
 const now = (camera) => (camera.health().stale ? 0 : peopleIn(camera.newest));
 
-/** @param {Row} row */
-function drawRow(row) {
+/**
+ * @param {Row} row
+ * @param {SVGElement | undefined} hour
+ */
+function drawRow(row, hour) {
   const line = document.createElement("tr");
   const name = document.createElement("th");
   name.scope = "row";
@@ -162,11 +181,11 @@ function drawRow(row) {
   link.href = `#/${row.name}`;
   link.textContent = row.title;
   name.append(link);
-  const texts = [row.state, String(row.people), row.entered === null ? "–" : String(row.entered),
+  const cells = [row.state, String(row.people), row.entered === null ? "–" : String(row.entered), hour ?? "–",
     ...LANES.map((_, i) => (row.shares ? percent(row.shares[i]) : "–"))];
-  line.append(name, ...texts.map((text) => {
+  line.append(name, ...cells.map((content) => {
     const cell = document.createElement("td");
-    cell.textContent = text;
+    cell.append(content);
     return cell;
   }));
   return line;

@@ -1,5 +1,6 @@
 // A picture with the boxes of its own event on it.
 import { FaceBoxes } from "./boxes.js";
+import { setAttribute } from "./dom.js";
 import { describe } from "./faces.js";
 
 /** @typedef {import("./cameras.js").Camera} Camera */
@@ -12,6 +13,7 @@ export class PictureView {
   #veil = document.createElement("div");
   #off = document.createElement("div");
   #size = { width: 0, height: 0 };
+  #ratio = 0;
 
   /**
    * @param {HTMLElement} element
@@ -39,6 +41,11 @@ export class PictureView {
     }).observe(this.#view);
   }
 
+  // Its width on the screen.
+  get pixels() {
+    return this.#size.width * (window.devicePixelRatio || 1);
+  }
+
   // Draw the newest picture and its boxes together; without pictures the newest event's boxes.
   draw() {
     const { shown, newest, status } = this.camera;
@@ -46,7 +53,10 @@ export class PictureView {
     const [width, height] = event
       ? [event.width, event.height]
       : [status?.width || 4, status?.height || 3];
-    this.element.style.setProperty("--ratio", String(width / height));
+    if (this.#ratio !== width / height) {
+      this.#ratio = width / height;
+      this.element.style.setProperty("--ratio", String(this.#ratio));
+    }
     if (this.withPictures && shown) {
       this.#off.hidden = true;
       const { bitmap } = shown;
@@ -56,7 +66,7 @@ export class PictureView {
       /** @type {CanvasRenderingContext2D} */ (this.#canvas.getContext("2d")).drawImage(bitmap, 0, 0);
     }
     if (event) this.#drawBoxes(event);
-    this.#canvas.setAttribute("aria-label", describe(this.camera.title, event, this.camera.health().stale));
+    setAttribute(this.#canvas, "aria-label", describe(this.camera.title, event, this.camera.health().stale));
   }
 
   /** @param {EmotionEvent} event */

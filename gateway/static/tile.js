@@ -1,6 +1,6 @@
 // A camera in the grid.
 import { rate } from "./cameras.js";
-import { cloned, find, findCanvas, findLink } from "./dom.js";
+import { cloned, find, findCanvas, findLink, setAttribute, setText } from "./dom.js";
 import { WIRE, face, percent } from "./emotions.js";
 import { describe, peopleIn } from "./faces.js";
 import { drawRibbon } from "./paint.js";
@@ -9,6 +9,8 @@ import { PictureView } from "./picture.js";
 /** @typedef {import("./cameras.js").Camera} Camera */
 
 export class Tile {
+  #ribbonSize = { width: 0, height: 0 }; // 0 where it is not shown
+
   /**
    * @param {Camera} camera
    * @param {boolean} withPictures
@@ -26,6 +28,10 @@ export class Tile {
     this.ribbon = findCanvas(this.element, ".ribbon");
     this.picture = new PictureView(find(this.element, ".picture"), camera, { withPictures });
     this.picture.draw();
+    new ResizeObserver(([{ contentRect }]) => {
+      this.#ribbonSize = { width: contentRect.width, height: contentRect.height };
+      this.draw();
+    }).observe(this.ribbon);
   }
 
   drawPicture() {
@@ -36,21 +42,21 @@ export class Tile {
   draw() {
     const { camera } = this;
     const { word, why, stale } = camera.health();
-    if (this.title.textContent !== camera.title) this.title.textContent = camera.title;
-    this.element.title = camera.status?.group ?? "";
-    this.state.textContent = word;
-    this.state.dataset.verdict = word.toLowerCase();
+    setText(this.title, camera.title);
+    setAttribute(this.element, "title", camera.status?.group ?? "");
+    setText(this.state, word);
+    setAttribute(this.state, "data-verdict", word.toLowerCase());
     this.picture.drawState();
     const latency = camera.median((event) => event.latency.total_ms);
     const people = peopleIn(camera.newest);
     const parts = !stale ? [`${people} ${people === 1 ? "person" : "people"}`, rate(camera.fps())] : word === "Live" ? [why] : [];
     if (latency !== null && !stale) parts.push(`${Math.round(latency)} ms`);
-    this.figures.textContent = parts.join(" · ");
+    setText(this.figures, parts.join(" · "));
     const shares = camera.recentShares();
     const summary = drawMood(this.mood, shares, camera);
-    drawRibbon(this.ribbon, camera.seconds, camera.now());
-    this.ribbon.setAttribute("aria-label", `Emotions of the last five minutes. ${summary}`);
-    this.link.setAttribute("aria-label", `${word}. ${describe(camera.title, camera.newest, stale)}`);
+    if (this.#ribbonSize.width) drawRibbon(this.ribbon, this.#ribbonSize, camera.seconds, camera.now());
+    setAttribute(this.ribbon, "aria-label", `Emotions of the last five minutes. ${summary}`);
+    setAttribute(this.link, "aria-label", `${word}. ${describe(camera.title, camera.newest, stale)}`);
   }
 }
 
@@ -62,7 +68,7 @@ export class Tile {
 function drawMood(element, shares, camera) {
   if (!shares) {
     const nothing = camera.analysed() ? "No face in the last minute" : "Nothing analysed in the last minute";
-    element.textContent = camera.historyUpTo !== null ? nothing : "";
+    setText(element, camera.historyUpTo !== null ? nothing : "");
     delete element.dataset.text;
     return element.textContent;
   }

@@ -1,7 +1,7 @@
 // Drawing of who was in view: a lane per person, coloured by what their steady label was.
 import { LANES, color } from "./emotions.js";
-import { drawCursor, hatch, placeOf } from "./chart.js";
 import { sized, style } from "./paint.js";
+import { drawCursor, hatch, placeOf } from "./plotting.js";
 
 /** @typedef {import("./people.js").Track} Track */
 /** @typedef {import("./ranges.js").Span} Span */

@@ -1,5 +1,6 @@
 // Which tiles the wall shows, in which order and how large.
 import { byId, find } from "./dom.js";
+import { FullScreen } from "./fullscreen.js";
 
 /** @typedef {import("./cameras.js").Camera} Camera */
 /** @typedef {{ text: string, state: string, group: string }} Filter */
@@ -60,6 +61,7 @@ export class Wall {
     });
     find(this.toolbar, ".density").append(...DENSITIES.map((density) => this.#densityButton(density)));
     this.#setDensity(kept() ?? "6");
+    this.fullScreen = new FullScreen(onChange);
   }
 
   /** @param {string} density */
@@ -93,14 +95,14 @@ export class Wall {
     this.#drawOptions(tiles.map(({ camera }) => camera));
     const focused = /** @type {HTMLElement | null} */ (document.activeElement);
     const sorted = [...tiles].sort((a, b) => byAttention(a.camera, b.camera));
-    let shown = 0;
+    const matching = sorted.map(({ camera }) => camera).filter((camera) => matches(camera, this.filter));
+    const shown = new Set(this.fullScreen.active ? this.fullScreen.pageOf(matching) : matching);
     sorted.forEach(({ camera, element }, i) => {
-      element.hidden = !matches(camera, this.filter);
-      if (!element.hidden) shown += 1;
+      element.hidden = !shown.has(camera);
       if (this.list.children[i] !== element) this.list.insertBefore(element, this.list.children[i] ?? null);
     });
     if (focused && focused !== document.activeElement && this.list.contains(focused)) focused.focus();
-    this.none.hidden = shown > 0 || tiles.length === 0;
+    this.none.hidden = shown.size > 0 || tiles.length === 0;
     this.toolbar.hidden = tiles.length < 2;
   }
 

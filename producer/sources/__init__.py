@@ -27,14 +27,18 @@ def make_source(settings: CameraSettings, errors: NativeStderr) -> Source:
             size = settings.capture_size or (settings.width, round(settings.width * 3 / 4))
             return V4l2Source(device, size, fps, settings.read_timeout_s)
         case SourceKind.NETWORK:
-            return NetworkSource(
-                source,
-                settings.transport,
-                *timeouts,
-                errors,
-                tls_verify=settings.tls_verify,
-                decoding=decoding,
+            verify = settings.tls_verify
+            stream = NetworkSource(
+                source, settings.transport, *timeouts, errors, tls_verify=verify, decoding=decoding
             )
+            if source.lower().startswith("rtsp"):
+                return stream
+            # The modules of HTTP are not needed by the processes of other cameras.
+            from producer.sources.http_camera import HttpSource
+            from producer.sources.snapshot import SnapshotSource
+
+            snapshots = SnapshotSource(source, fps, *timeouts, tls_verify=verify)
+            return HttpSource(stream, snapshots, *timeouts)
         case SourceKind.FOLDER:
             return FolderSource(Path(source), fps, settings.loop)
         case SourceKind.FILE:

@@ -4,12 +4,12 @@ import time
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from emotion_streams.redaction import redact_url
 from producer.native import NativeStderr
 from producer.source import Format, Picture, SourceUnavailableError
-from producer.sources import http_redirect, rtsp_auth, tls
+from producer.sources import rtsp_auth, tls
+from producer.sources.proxy import through_proxy
 from producer.sources.stream_reader import Decoding, StreamReader
 
 _COMMON: Final = {
@@ -34,7 +34,7 @@ _SHORTEST_S: Final = 0.2
 
 
 class NetworkSource:
-    """A camera at an rtsp(s):// or http(s):// URL.
+    """A stream at an rtsp(s):// or http(s):// URL.
 
     `transport`: "tcp" or "udp", for RTSP. `tls_verify`: whether the certificate of an encrypted
     connection is checked before user and password are sent. `errors`: FFmpeg's output on standard
@@ -70,8 +70,6 @@ class NetworkSource:
         self._errors = errors
         self._reader = StreamReader(decoding, live=True)
         self._deadline = 0.0
-        self._frames = 0
-        self._codec = ""
 
     def open(self) -> Format:
         """Connect. Raises SourceUnavailableError with the reason that FFmpeg reports."""
@@ -84,11 +82,8 @@ class NetworkSource:
             opened = self._connect(self._options | _PARTS)
         if opened is None:
             reason = self._errors.reason()
-            if reason is None and not self._is_rtsp and self._proxy() is None:
-                reason = http_redirect.why_nothing(self._parts, self._remaining_s())
             raise self._unavailable(reason or "FFmpeg finds no video at this URL")
         self._errors.clear()
-        self._frames, self._codec = 0, opened.codec
         return opened
 
     def grab(self) -> float | None:
@@ -102,13 +97,7 @@ class NetworkSource:
         # After a timeout the decoder returns a frame that it had buffered: an old frame, which does
         # not show that the camera is alive.
         if not grabbed or time.monotonic() - started >= self._timeouts[1]:
-            reason = self._errors.reason()
-            if reason is None and self._is_snapshot():
-                reason = (
-                    "the server sent one picture and closed: the URL of a snapshot, not of a stream"
-                )
-            raise self._unavailable(reason or "the stream ended")
-        self._frames += 1
+            raise self._unavailable(self._errors.reason() or "the stream ended")
         return self._reader.position_s() if self._is_rtsp else None
 
     def retrieve(self) -> Picture:
@@ -150,19 +139,8 @@ class NetworkSource:
             return
         raise SourceUnavailableError(f"{redact_url(self._url)}: {reason}")
 
-    def _is_snapshot(self) -> bool:
-        return not self._is_rtsp and self._frames <= 1 and self._codec == "mjpg"
-
     def _unavailable(self, reason: str) -> SourceUnavailableError:
         if self._is_rtsp and reason.startswith("401"):
             reason = rtsp_auth.why_refused(self._parts, self._remaining_s()) or reason
-        if proxy := self._proxy():
-            reason += f" (through the proxy {redact_url(proxy)} of the environment)"
-        return SourceUnavailableError(f"{redact_url(self._url)}: {reason}")
-
-    def _proxy(self) -> str | None:
-        """Return the proxy that FFmpeg uses for HTTP: http_proxy, for https too."""
-        host = self._parts.hostname
-        if self._is_rtsp or host is None or proxy_bypass(host):
-            return None
-        return getproxies().get("http")
+        where = redact_url(self._url)
+        return SourceUnavailableError(f"{where}: {reason}{through_proxy(self._parts)}")

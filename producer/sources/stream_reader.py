@@ -15,7 +15,7 @@ _SCAN_SHARE: Final = 0.8
 _SHORTEST_S: Final = 0.2
 # Key frames are not punctual, as other frames are not.
 _TOLERANCE: Final = 1.1
-# A key frame that was lost on the way is no reason to decode all.
+# One lost key frame does not mean that all frames have to be decoded.
 _MAX_GROWTH: Final = 2.5
 # An encoder that refreshes pictures bit by bit sends no key frames.
 _NO_KEY_FRAME_S: Final = 60.0

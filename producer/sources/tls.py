@@ -39,19 +39,36 @@ def ffmpeg_options(*, verify: bool) -> dict[str, str]:
     return {"tls_verify": "1", **({"ca_file": authorities} if authorities else {})}
 
 
-def check_address(scheme: str, host: str, port: int | None, timeout_s: float) -> None:
+def client_context(*, verify: bool, check_name: bool) -> ssl.SSLContext:
+    """Return the context of a connection of ours.
+
+    `check_name`: whether the certificate must be for the host, name or address. Raises OSError if
+    the file of authorities cannot be read.
+    """
+    if verify:
+        context = ssl.create_default_context(cafile=find_authorities())
+        context.check_hostname = check_name
+    else:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def check_address(scheme: str, host: str, port: int | None, timeout_s: float) -> bool:
     """Check that the certificate of a host given by its IP address is for that address.
 
     FFmpeg checks names only: for an address it accepts any certificate of a trusted authority.
     A certificate that is itself in the file of authorities is accepted for any address. Does
     nothing for a host given by name.
 
-    Raises UntrustedCertificateError, and OSError if the camera does not answer.
+    Return False if the certificate is accepted although it is for another address. Raises
+    UntrustedCertificateError, and OSError if the camera does not answer.
     """
     try:
         address = ip_address(host)
     except ValueError:
-        return
+        return True
     authorities = find_authorities()
     context = ssl.create_default_context(cafile=authorities)
     context.check_hostname = False  # Done below, with an exception for listed certificates.
@@ -68,11 +85,14 @@ def check_address(scheme: str, host: str, port: int | None, timeout_s: float) ->
             f"certificate not trusted ({error.verify_message}): "
             "install its authority, or set tls_verify: false"
         ) from None
-    if address not in _addresses(named) and not _is_among(content, authorities):
+    if address in _addresses(named):
+        return True
+    if not _is_among(content, authorities):
         raise UntrustedCertificateError(
             f"certificate not trusted: it is not for {host}; use the name "
             "in the certificate, or set tls_verify: false"
         )
+    return False
 
 
 def _addresses(certificate: Mapping[str, Any]) -> Iterator[IPv4Address | IPv6Address]:

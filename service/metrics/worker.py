@@ -88,7 +88,7 @@ class AccountMetrics:
     def __init__(self, create: MetricFactory) -> None:
         self.backlog = create.gauge(
             "backlog_frames",
-            "Frames of an owned camera that wait in Redis or are in flight.",
+            "Frames of an owned camera that are queued in Redis or pending with a worker.",
             "camera",
         )
         self.clock_skew = create.gauge(
@@ -110,7 +110,7 @@ class AccountMetrics:
 
     def observe(self, ledger: Ledger) -> None:
         """Set the camera's gauges to its ledger."""
-        self.backlog.labels(ledger.camera).set(ledger.in_flight + ledger.queued)
+        self.backlog.labels(ledger.camera).set(ledger.pending + ledger.queued)
         for state, frames in ledger.frames().items():
             self.ledger.labels(ledger.camera, state).set(frames)
         self.balanced.labels(ledger.camera).set(ledger.balanced)
@@ -127,8 +127,8 @@ class PeopleMetrics:
         )
         self.tracks = create.counter(
             "tracks",
-            "Tracks that ended: left (with its episodes), or lost with a tracking state that could "
-            "not be read.",
+            "Tracks that ended: left (with its episodes), or discarded with a tracking state that "
+            "could not be read.",
             "camera",
             "outcome",
         )
@@ -161,7 +161,7 @@ class WorkerMetrics:
         """Initialise an owned camera's counters to 0, so that `rate()` has data from the start."""
         for outcome in Outcome:
             self.frames.ended.labels(camera, outcome.value)
-        for ended in ("left", "lost"):
+        for ended in ("left", "discarded"):
             self.people.tracks.labels(camera, ended)
         for emotion in EMOTIONS:
             self.people.episodes.labels(camera, emotion)

@@ -34,6 +34,7 @@ NAMES: Final = (
     "tracking",
     "labels",
     "producer",
+    "page",
     "gpu",
     "peers",
 )

@@ -20,11 +20,11 @@ class Ages:
     """How old events are as they arrive at a subscriber of all cameras."""
 
     def __init__(self, system: System) -> None:
-        self._client = connect(system.url)
+        self.client = connect(system.url)
         self._streams = [keys.emotions(camera) for camera in system.cameras]
         self._ages_ms: list[float] = []
         self._read = 0
-        with self._client.pipeline(transaction=True) as pipe:
+        with self.client.pipeline(transaction=True) as pipe:
             for stream in self._streams:
                 pipe.xrevrange(stream, count=1).xlen(stream)
             reply: list[Any] = pipe.execute()
@@ -50,13 +50,13 @@ class Ages:
                 lambda: self._read >= published or not self._reading.running, _LAST_MAY_TAKE_S
             )
         self._reading.close()
-        self._client.close()
+        self.client.close()
         if self._read < published:
             raise RuntimeError(f"{self._read} of {published} events came to the subscriber")
         return self._ages_ms
 
     def _published(self) -> int:
-        with self._client.pipeline(transaction=True) as pipe:
+        with self.client.pipeline(transaction=True) as pipe:
             for stream in self._streams:
                 pipe.xlen(stream)
             stored: list[int] = pipe.execute()
@@ -64,7 +64,7 @@ class Ages:
 
     def _follow(self, stop: threading.Event) -> None:
         while not stop.is_set():
-            reply: Any = self._client.xread(self._after, block=200)
+            reply: Any = self.client.xread(self._after, block=200)
             now_ms = time.time() * 1000
             for stream, entries in reply or ():
                 for entry_id, _ in entries:

@@ -29,7 +29,7 @@ class Memory:
     def __init__(self, read_mb: Callable[[], float]) -> None:
         self._read_mb = read_mb
         self._samples: list[tuple[float, float]] = []
-        self._reading = Background(self._sample)
+        self.reading = Background(self._sample)
 
     def clear(self) -> None:
         """Forget what was read so far."""
@@ -37,7 +37,7 @@ class Memory:
 
     def close(self) -> Growth:
         """Since it was cleared. Raises what ended the reading early, as when the process died."""
-        self._reading.close()
+        self.reading.close()
         return growth(self._samples)
 
     def _sample(self, stop: threading.Event) -> None:

@@ -107,7 +107,7 @@ def _rates(
             for mode in modes:
                 rates[mode].append(fer.faces_per_s(mode, arguments.seconds))
             for model, system in systems.items():
-                rates[model].append(_ours(system, frames, arguments.seconds))
+                rates[model].append(ours(system, frames, arguments.seconds))
             if reusing:
                 rates[_REUSE].append(reusing.faces_per_s(arguments.seconds))
         return rates, others.cores()
@@ -138,7 +138,7 @@ def _with_reuse(rates: dict[str, list[float]], fastest: str) -> dict[str, Any]:
     return {"over_fer_with_reuse": round(median(ratios), 2)}
 
 
-def _ours(system: System, frames: list[Picture], seconds: float) -> float:
+def ours(system: System, frames: list[Picture], seconds: float) -> float:
     with Feed(system, frames):
         system.await_owners()
         system.await_frames(len(system.cameras))

@@ -121,7 +121,7 @@ class System:
     def settle(self, timeout_s: float = 60.0) -> list[Ledger]:
         """Wait until nothing is queued or in flight, and return the accounts."""
         eventually(
-            lambda: not any(ledger.in_flight + ledger.queued for ledger in self.ledgers()),
+            lambda: not any(ledger.pending + ledger.queued for ledger in self.ledgers()),
             timeout_s,
         )
         return self.ledgers()

@@ -193,7 +193,7 @@ def test_peers_takes_its_ratio_over_the_fastest_mode(
     monkeypatch.setattr(peers, "Fer", Fer)
     monkeypatch.setattr(peers, "System", partial(System, module="tests.benchmarks.stub_worker"))
     rates = iter([400.0, 100.0, 500.0, 200.0])
-    monkeypatch.setattr(peers, "_ours", lambda *_: next(rates))
+    monkeypatch.setattr(peers, "ours", lambda *_: next(rates))
     result = peers.run(given("peers", shared, rounds=2, data=None, plot=None))
     assert result["fer_fastest"] == "tflite"
     assert result["over_fer_of_rounds"] == [2.0, 2.5]

@@ -65,7 +65,7 @@ def test_a_subscriber_that_was_cut_off_is_no_shorter_list_of_ages(
     ages = follow(redis_url, "lobby")
     publish(client, "lobby")
     eventually(lambda: len(ages) == 1)
-    monkeypatch.setattr(ages._client, "xread", refuse)
+    monkeypatch.setattr(ages.client, "xread", refuse)
     publish(client, "lobby", seq=1)
     with pytest.raises(redis.ConnectionError, match="cut off"):
         ages.close()
@@ -91,7 +91,7 @@ def test_growth_is_the_slope_of_the_second_half() -> None:
 def test_memory_that_cannot_be_read_any_more_is_no_flat_line() -> None:
     readings = iter([100.0] * 8)
     memory = Memory(lambda: next(readings))
-    eventually(lambda: not memory._reading.running, 30)
+    eventually(lambda: not memory.reading.running, 30)
     with pytest.raises(StopIteration):
         memory.close()
 

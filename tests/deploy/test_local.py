@@ -98,7 +98,7 @@ async def test_one_that_will_not_end_takes_no_time_from_the_others(
 ) -> None:
     """The others hear at once that they shall end, and so does the server when they have ended."""
     monkeypatch.setattr(local, "GRACE_S", 1.0)
-    monkeypatch.setattr(local, "_SERVER_GRACE_S", 10.0)
+    monkeypatch.setattr(local, "SERVER_GRACE_S", 10.0)
     ends = "signal.signal(15, lambda *_: (time.sleep(0.2), p('ended').touch(), sys.exit()))"
     program = (
         "import pathlib, signal, sys, time; p = pathlib.Path(sys.argv[1]).joinpath; {}; "

@@ -39,6 +39,8 @@ def definitions() -> dict[str, Schema]:
             {"type": "string", "minLength": 1, "not": {"pattern": PLAIN_PASSWORD}},
         ]
     }
+    # The producer itself names the first mistake in a polygon.
+    camera["properties"]["mask"] = {"type": ["array", "string"]}
     return {
         "camera": camera,
         "worker": _object(WorkerSettings, FIXED),

@@ -47,7 +47,7 @@ async def test_frames_trimmed_before_anyone_read_them_are_dropped(
     assert (ledger.queued, ledger.trimmed) == (4, 6)
 
 
-async def test_frames_trimmed_while_a_worker_has_them_stay_in_flight(
+async def test_frames_trimmed_while_a_worker_has_them_stay_pending(
     redis_url: str, client: redis.Redis
 ) -> None:
     store(client, 1, 2)
@@ -55,7 +55,7 @@ async def test_frames_trimmed_while_a_worker_has_them_stay_in_flight(
     client.xreadgroup(keys.GROUP, "me", {FRAMES: ">"})
     store(client, 3, 4, 5, kept=2)
     ledger = await read(redis_url)
-    assert (ledger.in_flight, ledger.queued, ledger.trimmed) == (2, 2, 1)
+    assert (ledger.pending, ledger.queued, ledger.trimmed) == (2, 2, 1)
 
 
 async def test_each_outcome_is_counted(redis_url: str, client: redis.Redis) -> None:
@@ -72,7 +72,7 @@ async def test_each_outcome_is_counted(redis_url: str, client: redis.Redis) -> N
         ({"added": 1, "analysed": 2, "events": 2}, False),
         ({"added": 2, "analysed": 2, "events": 1}, False),
         ({"added": 2, "dead": 2, "dead_letters": 3}, False),
-        ({"added": 5, "analysed": 1, "events": 1, "lost": 1, "in_flight": 1}, True),
+        ({"added": 5, "analysed": 1, "events": 1, "lost": 1, "pending": 1}, True),
     ],
 )
 def test_it_balances_when_no_frame_counts_twice_and_each_count_has_its_entry(
@@ -82,5 +82,5 @@ def test_it_balances_when_no_frame_counts_twice_and_each_count_has_its_entry(
 
 
 def test_the_states_add_up_to_what_was_added() -> None:
-    states = account(added=9, analysed=2, expired=1, lost=1, in_flight=1, queued=1).frames()
+    states = account(added=9, analysed=2, expired=1, lost=1, pending=1, queued=1).frames()
     assert states.pop("added") == sum(states.values()) == 9

@@ -28,7 +28,7 @@ from tests.servers import RedisProcess, eventually, free_port
 JUNK: Final = "junk"
 _RECOVERY_S: Final = 60.0
 _COMMANDS: Final = ("XADD", "XREADGROUP", "COMMIT", "CLAIM", "RENEW", "ACQUIRE", "HEARTBEAT")
-_STATES: Final = (*map(str, Outcome), "trimmed", "in_flight", "queued")
+_STATES: Final = (*map(str, Outcome), "trimmed", "pending", "queued")
 
 
 class Chaos:

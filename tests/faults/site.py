@@ -141,7 +141,7 @@ class Site:
 
         def at_rest() -> bool:
             ledgers.update(self.ledgers())
-            return not any(ledgers[camera].in_flight + ledgers[camera].queued for camera in fed)
+            return not any(ledgers[camera].pending + ledgers[camera].queued for camera in fed)
 
         eventually(at_rest, 30, every_s=0.1)
         return ledgers

@@ -48,7 +48,7 @@ def test_two_workers_share_eight_cameras_evenly(site: Site) -> None:
 def test_a_worker_killed_in_mid_batch_is_replaced(site: Site) -> None:
     victim = site.workers[0]
     victim.pause()  # so that it dies with frames in its hands
-    eventually(lambda: any(ledger.in_flight for ledger in site.ledgers().values()))
+    eventually(lambda: any(ledger.pending for ledger in site.ledgers().values()))
     victim.kill()
     site.recovers()
     site.worker()

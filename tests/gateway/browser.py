@@ -1,12 +1,15 @@
 """A real Chromium, driven as a person would."""
 
+import io
 import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Self
 
 import pytest
+from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
@@ -35,6 +38,12 @@ def require() -> None:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def keep(png: bytes, target: Path) -> None:
+    """Write a screenshot for the documentation, as small as it gets with all of its colours."""
+    with Image.open(io.BytesIO(png)) as picture:
+        picture.convert("RGB").save(target, format="PNG", optimize=True)
 
 
 class Browser:

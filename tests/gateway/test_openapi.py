@@ -53,7 +53,7 @@ def test_it_lists_every_path_and_parameter(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("endpoint", DESCRIBED, ids=lambda endpoint: endpoint.schema)
 def test_an_answer_is_as_described(gateway: Gateway, described: str, endpoint: Any) -> None:
-    query = {"from": "0", "to": "90000000"} if endpoint.schema == "Trend" else {}
+    query = {"from": "0", "to": "90000000"} if "Trend" in endpoint.schema else {}
     answer = gateway.get(endpoint.path.format(name=described), params=query).json()
     document = gateway.get("/api/openapi.json").json()
     schema = {"$ref": f"#/components/schemas/{endpoint.schema}", **document}

@@ -87,7 +87,7 @@ SAMPLE = """
     return {
         id: box.closest('.picture').dataset.frame,
         box: [mark.left - frame.left, mark.top - frame.top, mark.width, mark.height]
-            .map(side => side * scale),
+            .map(side => side * 640 / frame.width),
         corners: [pixel(mark.left + 8, middle), pixel(mark.right - 8, middle)],
         beside: [pixel(mark.left - 8, middle), pixel(mark.right + 8, middle)],
     };
@@ -358,7 +358,7 @@ def test_of_very_many_cameras_those_in_view_have_their_minutes(
             publish(pipe, event(name, now_ms(), face("anger")))
         pipe.execute()
     mood = "[data-camera={}] .mood"
-    with Gateway(server.url, "--max-rate", "24") as gateway:
+    with Gateway(server.url, "--max-rate", "30") as gateway:
         browser.open(gateway.base)
         browser.wait(lambda: browser.text(mood.format(names[0])) == "mostly anger")
         assert browser.text(mood.format(names[-1])) == "", "nobody sees it"

@@ -1,20 +1,23 @@
 """The wall of cameras in a real Chromium: order, search, filters, density, cells."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
 from emotion_streams.minutes import MINUTE_MS
 from tests import samples
 from tests.gateway.axe import violations
-from tests.gateway.browser import Browser, require
+from tests.gateway.browser import Browser, keep, require
 from tests.gateway.feeder import Feeder, now_ms, register
 from tests.gateway.processes import Gateway
 from tests.people import write_minutes
@@ -157,11 +160,120 @@ def test_the_overview_sums_today_up_and_is_sorted(
         browser.find("#overview-toggle").click()
         browser.wait(lambda: "happiness 60 %, neutral 40 %" in browser.text(".today"))
         browser.js("document.querySelectorAll('#overview thead button')[3].click()")
+        browser.wait(lambda: browser.all("#overview .sparkline rect"))
+        hours = browser.js(
+            "return [...document.querySelectorAll('.sparkline')].map(e => e.ariaLabel)"
+        )
+        assert hours.count("Last hour: 0.9 people on average, mostly happiness 30 %") == 2
+        asked = browser.js(
+            "return performance.getEntriesByType('resource')"
+            ".filter(e => e.name.includes('/api/trends')).length"
+        )
+        assert asked == 2, "one for the day and one for the hour, not one per camera"
         rows = "return [...document.querySelectorAll('#overview tbody tr')].map(e => e.innerText)"
         browser.wait(lambda: browser.js(rows)[0].split("\t")[:4] == ["玄関", "Live", "0", "7"])
         assert browser.js(rows)[1].split("\t")[:4] == ["Küche", "Live", "0", "1"]
         head = "return document.querySelectorAll('#overview th')[3].getAttribute('aria-sort')"
         assert browser.js(head) == "descending"
-        problems = violations(browser)
-        assert problems == []
+        for scheme in ("dark", "light"):
+            browser.scheme(scheme)
+            assert violations(browser) == [], scheme
         assert browser.errors() == []
+
+
+ON_PAGE = """
+    return [...document.querySelectorAll('.tile')].filter((tile) => {
+        const { width, bottom } = tile.getBoundingClientRect();
+        return width && bottom <= innerHeight;
+    }).map((tile) => tile.dataset.camera);
+"""
+
+
+@contextmanager
+def full_screen(browser: Browser, client: Any, redis_url: str) -> Iterator[None]:
+    """Eleven cameras, one of which is down, six on a page."""
+    names = [f"cam{number:02}" for number in range(11)]
+
+    def run() -> None:
+        for name in names:
+            register(client, name, state="down" if name == "cam07" else "up", error="timed out")
+
+    with again(run), Gateway(redis_url) as gateway:
+        browser.open(gateway.base)
+        browser.wait(lambda: shown(browser)[:1] == ["cam07"] and len(shown(browser)) == 11)
+        browser.find("#full-screen").click()
+        browser.wait(lambda: len(browser.js(ON_PAGE)) == 6)
+        yield
+
+
+def test_in_full_screen_pages_take_turns_and_those_that_need_attention_stay(
+    browser: Browser, client: redis.Redis, redis_url: str
+) -> None:
+    with full_screen(browser, client, redis_url):
+        assert browser.js("return Boolean(document.fullscreenElement)")
+        assert not browser.find(".top").is_displayed()
+        assert browser.js(ON_PAGE) == ["cam07", "cam00", "cam01", "cam02", "cam03", "cam04"]
+        browser.press(Keys.ARROW_RIGHT)
+        browser.wait(lambda: "Page 2 of 2" in browser.text("#wall-bar"))
+        assert browser.js(ON_PAGE) == ["cam07", "cam05", "cam06", "cam08", "cam09", "cam10"]
+        for scheme in ("dark", "light"):
+            browser.scheme(scheme)
+            assert violations(browser) == [], scheme
+        browser.press(Keys.ARROW_RIGHT)
+        browser.wait(lambda: "Page 1 of 2" in browser.text("#wall-bar"))
+        browser.js(
+            "const select = document.querySelector('#wall-bar select');"
+            " select.options[0].value = 0.5; select.selectedIndex = 0;"
+            " select.dispatchEvent(new Event('change'))"
+        )
+        browser.wait(lambda: "Page 2 of 2" in browser.text("#wall-bar"))
+        browser.wait(lambda: "Page 1 of 2" in browser.text("#wall-bar"))
+        browser.press(Keys.ESCAPE)
+        browser.wait(lambda: browser.focused() == "full-screen")
+        assert not browser.js("return Boolean(document.fullscreenElement)")
+        assert len(shown(browser)) == 11
+        assert browser.errors() == []
+
+
+def test_pages_stand_still_if_the_system_asks_for_less_motion(
+    browser: Browser, client: redis.Redis, redis_url: str
+) -> None:
+    """A button still starts them."""
+    reduced = {"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]}
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", reduced)
+    try:
+        with full_screen(browser, client, redis_url):
+            assert browser.text("#wall-bar .pause") == "Rotate"
+            browser.press(" ")
+            browser.wait(lambda: browser.text("#wall-bar .pause") == "Pause")
+            browser.js("location.hash = '#/cam01'")
+            browser.wait(lambda: browser.text("#detail-title") == "cam01")
+            assert not browser.js("return Boolean(document.fullscreenElement)")
+    finally:
+        browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def test_a_picture_of_the_wall_is_drawn(
+    browser: Browser, client: redis.Redis, redis_url: str
+) -> None:
+    """EMOTION_SCREENSHOT names a file to keep it in."""
+    names = ("counter", "door", "hall", "kitchen", "lobby")
+    browser.scheme("light")
+    with ExitStack() as stack:
+        for name in names:
+            stack.enter_context(Feeder(redis_url, name))
+        stack.enter_context(again(lambda: register(client, "garage", "down", "timed out")))
+        gateway = stack.enter_context(Gateway(redis_url))
+        browser.open(gateway.base)
+        browser.wait(lambda: len(browser.all(".box")) == len(names))
+        browser.wait(lambda: shown(browser) == ["garage", *names])
+        assert browser.errors() == []
+        if target := os.environ.get("EMOTION_SCREENSHOT"):
+            lately = "done(cameras.get('lobby').seconds.length)"
+            browser.wait(lambda: browser.modules(lately) > 45, timeout_s=90)
+            browser.size(1000, 640)
+            browser.all(".density button")[1].click()
+            browser.wait(lambda: len(browser.js(ON_PAGE)) == len(names) + 1)
+            keep(browser.driver.get_screenshot_as_png(), Path(target))
+            browser.all(".density button")[0].click()
+            browser.size(1440, 900)

@@ -1,13 +1,9 @@
-"""Signing in to the live page, over HTTP and in a real Chromium, also behind a proxy."""
+"""Signing in to the live page over HTTP; in a browser see test_reverse_proxy.py."""
 
 from collections.abc import Iterator
 
 import pytest
-import redis
 
-from tests.gateway.browser import Browser, require
-from tests.gateway.feeder import Feeder
-from tests.gateway.folder_proxy import FolderProxy
 from tests.gateway.processes import Gateway
 from tests.servers import RedisProcess
 
@@ -72,37 +68,3 @@ def test_who_guesses_at_the_field_is_slowed_down(redis_server: RedisProcess) -> 
     with Gateway(redis_server.url, "--max-rate", "0.01", token=TOKEN) as gateway:
         answers = [gateway.request("POST", "/sign-in", form("guess")).status_code for _ in "abc"]
         assert answers == [401, 429, 429]
-
-
-def test_a_person_signs_in_and_out_in_a_folder_behind_a_proxy(
-    client: redis.Redis, redis_url: str
-) -> None:
-    """The pictures, the events and the minutes come through it too."""
-    require()
-    with (
-        Gateway(redis_url, "--max-rate", "1000", token=TOKEN) as gateway,
-        FolderProxy(gateway.port) as proxy,
-        Feeder(redis_url, "lobby"),
-        Browser() as browser,
-    ):
-        browser.open(proxy.base)
-        browser.find("#token").send_keys("wrong")
-        browser.find("button").click()
-        browser.wait(lambda: "not the token" in browser.text("#reason"))
-        browser.find("#token").send_keys(TOKEN)
-        browser.find("button").click()
-        browser.wait(lambda: browser.all(".box"))
-        assert browser.text("#link") == "Connected"
-        asked = browser.js("return performance.getEntriesByType('resource').map(e => e.name)")
-        assert all(name.startswith(proxy.base) for name in asked), asked
-        cookies = browser.driver.get_cookies()
-        assert [(each["httpOnly"], each["sameSite"], each["path"]) for each in cookies] == [
-            (True, "Strict", "/emotions")
-        ]
-        browser.js("location.hash = '#/lobby'")
-        browser.wait(lambda: browser.text("#detail-title") == "lobby")
-        link = str(browser.find(".exports .events.csv").get_attribute("href"))
-        assert link.startswith(proxy.base)
-        browser.find("#sign-out").click()
-        browser.wait(lambda: browser.all("#token"))
-        assert browser.driver.get_cookies() == []

@@ -1,18 +1,24 @@
 """Minutes summed up into longer steps, against a plain sum over the same minutes."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
+import msgpack
 import pytest
 import redis
 
-from emotion_streams import Minute, keys
+from emotion_streams import EMOTIONS, Minute, keys
 from emotion_streams.connection import connect_async
 from emotion_streams.minutes import MINUTE_MS
+from emotion_streams.stream_kinds import MINUTES
+from gateway.minute_sums import Sums, add_entry
 from gateway.trend import HOUR_MS, Trends
 from tests import samples
+from tests.gateway.feeder import now_ms, register
 from tests.gateway.processes import Gateway
 from tests.people import write_minutes
+from tests.servers import eventually
 
 DAY_MS = 24 * HOUR_MS
 START_MS = 1_700_006_400_000
@@ -84,6 +90,23 @@ async def test_past_hours_are_read_once_and_the_newest_again(
     assert calls == 3, "the oldest entry, the oldest hour (it may be trimmed), and the newest hours"
 
 
+async def test_hours_of_many_cameras_are_kept_as_long_as_they_are_few(
+    client: redis.Redis, redis_url: str
+) -> None:
+    """The overview asks for one camera after the other: each is found again at the next turn."""
+    names = [f"cam{number}" for number in range(50)]
+    hours = [replace(minute(60 * number), coverage=1.0) for number in range(6)]
+    write_minutes(client, *(replace(each, camera=name) for name in names for each in hours))
+    async with connect_async(redis_url) as reader:
+        trends = Trends(reader)
+        for _ in range(2):
+            client.config_resetstat()
+            for name in names:
+                await trends.points(name, START_MS + HOUR_MS, START_MS + 4 * HOUR_MS, 60)
+    calls = client.info("commandstats")["cmdstat_xrange"]["calls"]
+    assert calls == len(names), "the oldest entry alone"
+
+
 async def test_what_redis_no_longer_keeps_is_not_shown(client: redis.Redis, redis_url: str) -> None:
     write_minutes(client, *(minute(number) for number in range(150)))
     async with connect_async(redis_url) as reader:
@@ -93,6 +116,83 @@ async def test_what_redis_no_longer_keeps_is_not_shown(client: redis.Redis, redi
         assert len(await trends.points("lobby", *times, 60)) == 2
         client.delete(keys.minutes("lobby"))
         assert await trends.points("lobby", *times, 60) == []
+
+
+def plain(entries: dict[bytes, bytes]) -> list[Minute | None]:
+    """What the client library makes of each entry."""
+    return [MINUTES.parse("lobby", at, {b"minute": blob}) for at, blob in entries.items()]
+
+
+CHANGES: list[dict[str, Any]] = [
+    {"schema": 2}, {"camera": "other"}, {"start_ms": START_MS + 1}, {"start_ms": True},
+    {"frames": -1}, {"frames_lost": "1"}, {"coverage": 1.5}, {"coverage": math.nan},
+    {"coverage": 1}, {"people": 5}, {"people": {}}, {"people": None}, {"later": [1]},
+]  # fmt: skip
+PEOPLE_CHANGES: list[dict[str, Any]] = [
+    {"faces_mean": math.inf}, {"faces_mean": 1}, {"faces_max": 1.0}, {"entered": -1},
+    {"face_ms": True}, {"face_ms": 2**63 - 1}, {"tracks": None}, {"emotion_ms": {}},
+    {"emotion_ms": None}, {"probabilities_mean": None}, {"probabilities_mean": {"fear": 1}},
+    {"probabilities_mean": dict.fromkeys(EMOTIONS, math.nan)},
+    {"probabilities_mean": dict.fromkeys(EMOTIONS, 0)}, {"dwell_ms_p50": -1},
+    {"dwell_ms_p50": None}, {"episodes": [1]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *(minute(1).to_dict() | change for change in CHANGES),
+        *(
+            minute(1).to_dict() | {"people": minute(1).to_dict()["people"] | change}
+            for change in PEOPLE_CHANGES
+        ),
+        [],
+        {},
+    ],
+    ids=repr,
+)
+def test_an_entry_counts_exactly_if_the_client_library_accepts_it(fields: Any) -> None:
+    at = str(START_MS + MINUTE_MS).encode() + b"-0"
+    blob = msgpack.packb(fields)
+    sums: dict[int, Sums] = {}
+    add_entry(sums, HOUR_MS, "lobby", at, {b"minute": blob})
+    (accepted,) = plain({at: blob})
+    assert bool(sums) == (accepted is not None)
+    if accepted:
+        people = accepted.people
+        assert sums[START_MS].coverage == accepted.coverage
+        assert sums[START_MS].faces_max == (people.faces_max if people else 0)
+        means = people and people.probabilities_mean
+        assert sums[START_MS].face_ms == (people.face_ms if people and means else 0)
+
+
+async def test_a_month_is_read_in_few_round_trips(client: redis.Redis, redis_url: str) -> None:
+    number = 30 * 1440
+    with client.pipeline(transaction=False) as pipe:
+        write_minutes(pipe, *(minute(each) for each in range(number)))
+        pipe.execute()
+    client.config_resetstat()
+    (points,) = await trend(redis_url, 180, (START_MS, START_MS + 30 * DAY_MS))
+    assert len(points) == 240
+    assert client.info("commandstats")["cmdstat_xrange"]["calls"] <= 2 + number / 450
+
+
+def test_all_cameras_are_summed_up_in_one_answer(gateway: Gateway, store: Any, camera: str) -> None:
+    """Also one without any minute."""
+    names = [f"{camera}-a", f"{camera}-b", f"{camera}-c"]
+    for name in names:
+        register(store, name)
+    start = now_ms() // MINUTE_MS * MINUTE_MS
+    write_minutes(store, *(samples.minute(name, start) for name in names[:2]))
+    query = f"from={start - HOUR_MS}&to={start + HOUR_MS}&step=60"
+    eventually(lambda: names[2] in gateway.get(f"/api/trends?{query}").json()["cameras"])
+    answer = gateway.get(f"/api/trends?{query}").json()
+    for name in names:
+        alone = gateway.get(f"/api/cameras/{name}/trend?{query}").json()
+        assert answer["cameras"][name] == alone["points"]
+    assert [len(answer["cameras"][name]) for name in names] == [1, 1, 0]
+    refused = gateway.get(f"/api/trends?from=0&to={90 * MINUTE_MS}&step=1")
+    assert refused.status_code == 400, "more than 60 steps"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from emotion_streams import keys
 from producer.config import read_cameras
+from producer.polygons import parse_polygons
 from producer.settings import CameraSettings
 from service.metrics import ProducerMetrics
 from tests.peers.pictures import write_video
@@ -44,6 +45,13 @@ def test_documented_example_is_valid(tmp_path: Path) -> None:
     path.write_text(block("yaml", "cameras:"))
     secrets = {"LOBBY_PASSWORD": "p@ss", "YARD_URL": "rtsp://yard/1"}
     assert set(read_cameras(path, secrets)) == set(yaml.safe_load(path.read_text())["cameras"])
+
+
+def test_documented_mask_is_the_same_on_the_command_line(tmp_path: Path) -> None:
+    path = tmp_path / "cameras.yaml"
+    path.write_text("cameras:\n" + block("yaml", "mask:"))
+    option = TEXT.partition("`--mask '")[2].partition("'`")[0]
+    assert read_cameras(path, {})["entrance"].mask == parse_polygons(option)
 
 
 def test_documented_rights_are_sufficient(tmp_path: Path) -> None:

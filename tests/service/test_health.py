@@ -188,7 +188,7 @@ def test_the_live_page_is_served_on_ipv6_and_ipv4() -> None:
 
 
 def test_every_address_is_ipv4_on_a_machine_without_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listening, "_has_ipv6", lambda: False)
+    monkeypatch.setattr(listening, "has_ipv6", lambda: False)
     with HealthServer("::", 0, CollectorRegistry(), Health()) as server:
         assert get(server, "/metrics")[0] == 200
 

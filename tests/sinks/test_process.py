@@ -1,7 +1,6 @@
 """The process of the sinks: its settings while it runs, its health, a Redis that comes and goes."""
 
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -186,7 +185,7 @@ def test_an_added_kind_begins_now_and_a_removed_camera_ends(
         process.configure({"a": later})
         process.process.send_signal(signal.SIGHUP)
         within(lambda: process.entries("configuration reloaded"))
-        time.sleep(3)  # the earlier one ends, and the later one begins
+        within(lambda: process.is_up("a"))  # the later one; the earlier one has ended
         add(client, *visit(1), *visit(1, "yard"), *minutes("lobby", 3)[2:])
         within(lambda: delivered() == (18, 1))
         assert process.entries("cannot deliver") == []

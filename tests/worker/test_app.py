@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import redis
 from prometheus_client import CollectorRegistry
-from redis.exceptions import ResponseError
 
 import emotion_streams.connection
 from emotion_streams import EndReason, Episode, EpisodeType, keys
@@ -369,22 +368,20 @@ async def test_a_camera_whose_keys_cannot_be_retired_keeps_no_other_from_it(
 
 
 async def test_a_failing_retirement_is_told_by_readiness_and_stops_no_other(
-    redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    redis_url: str, client: redis.Redis
 ) -> None:
-    scripts = {"frames:{bad}": ResponseError("ERR of its own"), "frames:{good}": None}
-
-    async def retire(keys: list[str], args: list[object]) -> int:
-        if error := scripts[keys[0]]:
-            raise error
-        return 1
-
+    # It may see that nothing of "bad" is left to do, and not touch the keys that it should retire.
+    permitted = ["*{good}*", "cameras", "workers", "frames:{bad}", "tracks:{bad}"]
+    client.acl_setuser(
+        "limited", enabled=True, passwords=["+pw"], categories=["+@all"], keys=permitted
+    )
     client.zadd(keys.CAMERAS, {"bad": 1, "good": 1})
-    async with crew_of(redis_url, client) as crew:
+    async with crew_of(redis_url.replace("unix://", "unix://limited:pw@"), client) as crew:
         crew.join("a")
-        monkeypatch.setattr(crew.workers["a"]._registry, "_retire_script", retire)
         await until(lambda: client.zrange(keys.CAMERAS, 0, -1) == [b"bad"])
-        await until(lambda: "bad (retire: ERR of its own)" in crew.health["a"].degraded())
+        await until(lambda: "bad (retire: " in crew.health["a"].degraded())
         await until(lambda: crew.health["a"].not_ready() is None)
+    client.acl_deluser("limited")
 
 
 async def test_nonsense_in_one_cameras_keys_keeps_the_others_and_the_worker_ready(
@@ -601,7 +598,7 @@ async def test_the_account_of_owned_cameras_is_in_the_metrics(
             return registry.get_sample_value("emotion_ledger_balanced", {"camera": "lobby"})
 
         await until(lambda: shown("analysed") == 1)
-        assert (shown("added"), shown("trimmed"), shown("in_flight")) == (1, 0, 0)
+        assert (shown("added"), shown("trimmed"), shown("pending")) == (1, 0, 0)
         assert balanced() == 1
         client.hincrby(keys.ledger("lobby"), "analysed", 1)  # as if one had ended twice
         await until(lambda: balanced() == 0)

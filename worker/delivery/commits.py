@@ -40,9 +40,9 @@ class CameraCommits:
         stored = await retry_forever(self._load, self._on_failure)
         if defect := self._tracker.load(stored.version, stored.state):
             camera = self._stream.camera
-            self._context.metrics.people.tracks.labels(camera, "lost").inc(stored.people)
+            self._context.metrics.people.tracks.labels(camera, "discarded").inc(stored.people)
             log.warning(
-                "%d tracks are lost, their state cannot be read: %s",
+                "%d tracks are discarded, their state cannot be read: %s",
                 stored.people,
                 defect,
                 extra={"camera": camera},

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { takePart } from "../../../gateway/static/api.js";
 import { commonCause } from "../../../gateway/static/banner.js";
 import { Camera, later, link, rate } from "../../../gateway/static/cameras.js";
-import { runs } from "../../../gateway/static/chart.js";
 import { describe, ordered } from "../../../gateway/static/faces.js";
+import { takePart } from "../../../gateway/static/picturestream.js";
+import { runs } from "../../../gateway/static/plotting.js";
 import { neighboursOf, routedName } from "../../../gateway/static/router.js";
 
 const bytes = (text) => new TextEncoder().encode(text);

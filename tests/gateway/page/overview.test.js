@@ -3,6 +3,7 @@ import { test } from "node:test";
 
 import { WIRE } from "../../../gateway/static/emotions.js";
 import { sharesOf, sorted, sumOf } from "../../../gateway/static/overview.js";
+import { inWords, lastHour, meanPeople } from "../../../gateway/static/sparkline.js";
 import { byAttention, matches } from "../../../gateway/static/wall.js";
 
 test("today is the sum of its hours, without those that are withheld", () => {
@@ -15,7 +16,7 @@ test("today is the sum of its hours, without those that are withheld", () => {
 });
 
 test("a table is sorted by any column, and what is unknown is last", () => {
-  const row = (title, people, entered) => ({ name: title, title, state: "Live", people, entered, shares: null });
+  const row = (title, people, entered) => ({ name: title, title, state: "Live", people, entered, hour: null, shares: null });
   const rows = [row("b", 1, null), row("a", 3, 5), row("c", 2, 9)];
   const names = (column, descending) => sorted(rows, column, descending).map(({ name }) => name).join("");
   assert.deepEqual([names(0, false), names(2, true), names(3, false), names(3, true)], ["abc", "acb", "acb", "cab"]);
@@ -33,4 +34,14 @@ test("a search finds names, titles and groups by all of its words", () => {
   const by = (text, state = "", group = "") => matches(found, { text, state, group });
   assert.deepEqual([by(""), by("küche erd"), by("CAM"), by("keller")], [true, true, true, false]);
   assert.deepEqual([by("", "Down"), by("", "Live", "Erdgeschoss"), by("", "", "Keller")], [false, true, false]);
+});
+
+test("an hour in words weighs its steps by what was seen", () => {
+  const point = (coverage, faces_mean, name) =>
+    ({ start_ms: 0, coverage, people: { faces_mean, means: WIRE.map((each) => Number(each === name)) } });
+  assert.equal(meanPeople([point(1, 2, "fear"), point(0.5, 0.5, "anger")]), 1.5);
+  assert.equal(inWords([point(1, 3, "fear"), point(1, 1, "anger")]), "Last hour: 2 people on average, mostly fear 75 %");
+  assert.equal(inWords([{ start_ms: 0, coverage: 1, people: null }]), "Last hour: nothing known");
+  const { from, to } = lastHour(61 * 60000);
+  assert.deepEqual([from, to], [0, 65 * 60000]);
 });

@@ -18,6 +18,7 @@ from producer.picture import decode
 from producer.source import EndOfSourceError, Picture, Pixels, Source, SourceUnavailableError
 from producer.sources import make_source
 from producer.sources.file import FileSource
+from producer.sources.http_camera import HttpSource
 from producer.sources.key_frames import KeyFrames
 from producer.sources.network import NetworkSource
 from tests.peers.live_stream import LiveStream
@@ -62,9 +63,9 @@ def pixels(content: Picture) -> Pixels:
 def watching(path: Path, fps: float = 1) -> Iterator[tuple[NetworkSource, LiveStream]]:
     with LiveStream(path, SPEED) as camera:
         source = make_source(parse_camera(settings(camera.url, fps), {}), NativeStderr())
-        assert isinstance(source, NetworkSource)
+        assert isinstance(source, HttpSource)
         source.open()
-        yield source, camera
+        yield source.stream, camera
         source.close()
 
 

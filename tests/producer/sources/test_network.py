@@ -89,14 +89,6 @@ def test_multipart_stream_with_any_content_type_is_read(kind: str) -> None:
     assert (found.get("width"), found.get("height")) == (64, 48), found
 
 
-def test_snapshot_url_is_reported_as_such() -> None:
-    snapshot = (200, {"Content-Type": "image/jpeg", "Content-Length": str(len(PICTURE))}, PICTURE)
-    with serving(Camera({"/snap.jpg": snapshot})) as camera:
-        done = run_probe(f"http://127.0.0.1:{camera.port}/snap.jpg")
-    assert done.returncode == 1
-    assert "the URL of a snapshot, not of a stream" in done.stderr
-
-
 @pytest.mark.parametrize("kind", ["application/vnd.apple.mpegurl", "video/mp4"])
 def test_playlist_causes_no_request_to_other_hosts(kind: str) -> None:
     with serving(Camera({})) as inner:
@@ -118,7 +110,8 @@ def test_redirect_is_reported_and_not_followed() -> None:
         with serving(Camera({"/video": (302, to, b"")})) as camera:
             done = run_probe(f"http://joe:w0rd-Zq7@127.0.0.1:{camera.port}/video")
         assert done.returncode == 1
-        assert f"redirects to {to['Location']}; redirects are not followed" in done.stderr
+        assert "redirects are not followed" in done.stderr
+        assert done.stderr.endswith(f"as the source, {to['Location']}\n")
         assert inner.asked == []
 
 

@@ -25,11 +25,14 @@ from producer.source import (
     SourceUnavailableError,
 )
 from producer.sources import make_source
+from producer.sources.network import NetworkSource
+from producer.sources.snapshot import SnapshotSource
 from producer.sources.v4l2 import V4l2Source
 from tests.peers.mjpeg_server import MjpegServer
 from tests.peers.pictures import jpeg, write_video
 from tests.peers.producer import PASSWORD
 from tests.peers.rtsp import RtspServer, require_gstreamer
+from tests.peers.snapshot_server import Settings, SnapshotServer
 from tests.peers.video_capture import FakeVideoCapture
 
 FRAMES = 6
@@ -79,6 +82,13 @@ def http(_: Places) -> Iterator[Source]:
 
 
 @contextlib.contextmanager
+def snapshot(_: Places) -> Iterator[Source]:
+    numbers = itertools.count()
+    with SnapshotServer(Settings(lambda: jpeg(64, 48, next(numbers) % 20))) as server:
+        yield SnapshotSource(server.url(), 50, 5, 5)
+
+
+@contextlib.contextmanager
 def rtsp_h264(places: Places) -> Iterator[Source]:
     yield source(places.rtsp().url("h264"))
 
@@ -93,7 +103,9 @@ def rtsp_mjpeg(places: Places) -> Iterator[Source]:
     yield source(places.rtsp().url("mjpeg"))
 
 
-CASES = [demo, file, mjpeg_file, folder, v4l2, http, rtsp_h264, rtsp_h264_over_udp, rtsp_mjpeg]
+CASES = [
+    demo, file, mjpeg_file, folder, v4l2, http, snapshot, rtsp_h264, rtsp_h264_over_udp, rtsp_mjpeg,
+]  # fmt: skip
 
 
 def source(where: str | Path, **settings: object) -> Source:
@@ -151,12 +163,13 @@ def test_suite_covers_every_source(tmp_path: Path, places: Places) -> None:
         for name, value in vars(module).items()
         if name.endswith("Source") and value.__module__.startswith("producer.sources")
     }
-    samples = ["demo", "0", "http://x", "clip.avi", str(tmp_path)]
+    samples = ["demo", "0", "http://x", "rtsp://x", "clip.avi", str(tmp_path)]
     assert {source_kind(sample) for sample in samples} == set(SourceKind)
-    assert {type(source(sample)) for sample in samples} == existing
+    # The source of a URL asks the server whether there is a stream or a snapshot.
+    assert {*(type(source(sample)) for sample in samples), SnapshotSource} == existing
     # And the cases above make one of each.
-    made = set()
-    for case in (demo, file, folder, v4l2, http):
+    made: set[type[Source]] = {NetworkSource}  # by those of RTSP, whose server may not be installed
+    for case in (demo, file, folder, v4l2, http, snapshot):
         with case(places) as built:
             made.add(type(built))
     assert made == existing
@@ -174,7 +187,7 @@ def test_source_delivers_whole_pictures_of_the_reported_size(
     assert len(taken) == (FRAMES if has_end else FRAMES + 2)
 
 
-@pytest.mark.parametrize("case", [mjpeg_file, v4l2, http, rtsp_mjpeg])
+@pytest.mark.parametrize("case", [mjpeg_file, v4l2, http, snapshot, rtsp_mjpeg])
 def test_motion_jpeg_is_passed_through_unchanged(
     case: Callable[[Places], contextlib.AbstractContextManager[Source]], places: Places
 ) -> None:

@@ -208,7 +208,7 @@ async def test_stopping_finishes_what_was_read_and_reads_no_more(
         gate.set()
         await asyncio.wait_for(scene.task, 10)
         ledger = await scene.ledger()
-        assert (ledger.analysed, ledger.in_flight, ledger.queued) == (10, 0, 1)
+        assert (ledger.analysed, ledger.pending, ledger.queued) == (10, 0, 1)
 
 
 async def test_stopping_while_the_last_frame_is_in_the_works_waits_for_it(
@@ -254,7 +254,7 @@ async def test_a_fenced_pipeline_ends_and_publishes_nothing(
         with pytest.RaisesGroup(FencedError):
             await asyncio.wait_for(scene.task, 10)
         ledger = await scene.ledger()
-        assert (ledger.analysed, ledger.in_flight) == (0, 1)
+        assert (ledger.analysed, ledger.pending) == (0, 1)
 
 
 async def test_what_an_engine_raises_ends_the_pipeline_loudly(
@@ -282,7 +282,7 @@ async def test_frames_that_a_paused_predecessor_read_since_are_swept(
         for _ in range(20):
             store(client, b"jpeg", max_age_ms=None)
         await zombie
-        await scene.until_ended(in_flight=0, queued=0)
+        await scene.until_ended(pending=0, queued=0)
         ledger = await scene.ledger()
         assert ledger.analysed + ledger.superseded == 21
 
@@ -302,7 +302,7 @@ async def test_a_camera_that_falls_behind_holds_few_frames(
     store(client, *[b"jpeg"] * 200, max_age_ms=1_000_000)
     async with running(redis_url, OneFace(before), in_flight=1) as scene:
         await until(begun.is_set)
-        assert (await scene.ledger()).in_flight <= READ_AT_ONCE
+        assert (await scene.ledger()).pending <= READ_AT_ONCE
         gate.set()
         await scene.until_ended(analysed=200)
         assert max(held) <= 2 * READ_AT_ONCE

@@ -440,7 +440,7 @@ class Delivery(RuleBasedStateMachine):
         assert ledger.balanced
         assert ledger.trimmed == self.dropped
         assert ledger.added == self.added
-        assert ledger.in_flight == len(self.pending)
+        assert ledger.pending == len(self.pending)
         assert self._in_redis() == self.pending
         assert ledger.queued == len(self.unread)
         assert all(getattr(ledger, name) == self.expected[name] for name in map(str, Outcome))
@@ -475,7 +475,7 @@ class Delivery(RuleBasedStateMachine):
             self.commit(0, [Outcome.ANALYSED] * len(self.hands[0].held), reply_is_lost=False)
         self.the_account_is_exact()
         ledger = self._ledger()
-        assert (ledger.in_flight, ledger.queued) == (0, 0)
+        assert (ledger.pending, ledger.queued) == (0, 0)
         assert len(self.ended) + self.dropped == self.added
         self.client.delete(self.lease, *self.but_the_lease)
 

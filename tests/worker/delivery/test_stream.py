@@ -76,7 +76,7 @@ async def test_frames_come_in_order_and_once(redis_url: str, client: redis.Redis
         assert await stream.read() == []
 
     ledger = await own(redis_url, start, read)
-    assert (ledger.in_flight, ledger.queued, ledger.balanced) == (3, 0, True)
+    assert (ledger.pending, ledger.queued, ledger.balanced) == (3, 0, True)
 
 
 async def test_a_group_that_vanished_is_made_again_and_gives_all_frames(
@@ -265,7 +265,7 @@ async def test_who_has_not_the_lease_is_refused_and_changes_nothing(
                 await other.begin("1-0", 2)
 
     ledger = await own(redis_url, start, read_all, trespass)
-    assert (ledger.in_flight, ledger.analysed, ledger.events) == (1, 0, 0)
+    assert (ledger.pending, ledger.analysed, ledger.events) == (1, 0, 0)
 
 
 async def test_at_the_memory_limit_frames_still_end(redis_url: str, client: redis.Redis) -> None:
@@ -453,7 +453,7 @@ async def test_a_ledger_of_nonsense_is_an_account_that_does_not_balance(
         assert (await stream.commit([Completion("1-0", Outcome.EXPIRED)])).outcomes == ["expired"]
 
     ledger = await own(redis_url, start, read_all, commit)
-    assert ledger.in_flight == 0
+    assert ledger.pending == 0
 
 
 async def test_a_ledger_that_is_no_hash_is_reset(redis_url: str, client: redis.Redis) -> None:

@@ -188,7 +188,7 @@ async def test_a_state_that_cannot_be_read_is_replaced_and_one_warning_says_so(
     assert tracks[2] not in (None, tracks[5])
     assert tracks[5] is not None
     assert tracks[5] != tracks[2]
-    warnings = [each for each in caplog.records if "tracks are lost" in each.message]
+    warnings = [each for each in caplog.records if "tracks are discarded" in each.message]
     assert len(warnings) == 1
 
 

@@ -102,7 +102,7 @@ async def test_what_gathers_while_the_engine_works_leaves_as_one_batch_across_ca
             asyncio.ensure_future(batcher.classify(camera, crops(value)))
             for camera, value in (("a", 2), ("b", 3), ("c", 4))
         ]
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # a step of the loop, in which each joins the queue
         engine.gate.set()
         await asyncio.gather(first, *rest)
         assert [sorted(batch) for batch in engine.batches] == [[1], [2, 3, 4]]
@@ -115,9 +115,9 @@ async def test_a_face_that_waited_its_deadline_queues_without_company() -> None:
         first = asyncio.ensure_future(batcher.classify("a", crops(1)))
         await until(lambda: engine.begun == 1)
         second = asyncio.ensure_future(batcher.classify("b", crops(2)))
-        await asyncio.sleep(5 * DEADLINE_S)
+        await until(lambda: len(batcher.running) == 2)
         third = asyncio.ensure_future(batcher.classify("c", crops(3)))
-        await asyncio.sleep(0)
+        await until(lambda: batcher.waiting == 1)
         engine.gate.set()
         await asyncio.gather(first, second, third)
         assert engine.batches == [[1], [2], [3]]
@@ -133,7 +133,7 @@ async def test_a_camera_with_many_faces_waits_for_itself() -> None:
             asyncio.ensure_future(batcher.classify("crowd", crops(*[9] * 4))) for _ in range(5)
         ]
         quiet = asyncio.ensure_future(batcher.classify("quiet", crops(1)))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # a step of the loop, in which each joins the queue
         engine.gate.set()
         await asyncio.gather(first, quiet, *crowd)
         turn = next(n for n, batch in enumerate(engine.batches) if 1 in batch)

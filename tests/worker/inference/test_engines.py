@@ -149,7 +149,7 @@ def test_every_thread_that_was_granted_computes(
 ) -> None:
     granted = []
     monkeypatch.setattr(
-        "worker.inference.engines.mnn._open", lambda _, share: granted.append(share)
+        "worker.inference.engines.mnn.open_session", lambda _, share: granted.append(share)
     )
     open_sessions(release, threads, min(threads, MAX_INSTANCES))
     assert sum(granted) == threads
@@ -185,16 +185,18 @@ def test_lanes_work_side_by_side_and_do_not_mix_faces_up(
 
 def test_a_face_in_one_lane_does_not_wait_for_a_batch_in_another(release: Release) -> None:
     engine = build_engine("mnn", release, threads=2)
-    ended = []
+    ended, begun = [], threading.Event()
 
     def classify(count: int) -> None:
-        engine.classify(pictures(release, count))
+        crops = pictures(release, count)
+        begun.set()
+        engine.classify(crops)
         ended.append(count)
 
     engine.warm()
     with ThreadPoolExecutor(engine.instances) as threads:
         threads.submit(classify, 256)
-        time.sleep(0.1)  # it computes for more than a second
+        assert begun.wait(30)
         threads.submit(classify, 1)
     assert ended == [1, 256]
 
@@ -355,7 +357,7 @@ def test_auto_warns_where_a_gpu_stays_idle_for_want_of_keras(
 ) -> None:
     monkeypatch.setattr("worker.inference.engines.choose.visible_gpus", lambda: ("0",))
     monkeypatch.setattr(
-        "worker.inference.engines.choose._usable", lambda engine, _: engine == "mnn"
+        "worker.inference.engines.choose.is_usable", lambda engine, _: engine == "mnn"
     )
     assert build_engine("auto", release, threads=1).name == "mnn"
     (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
@@ -466,7 +468,7 @@ def test_devices_other_than_cpus_are_given_batches_of_few_sizes(
         assert device == "GPU"
         return core.compile_model(model, "CPU", options)
 
-    monkeypatch.setattr("worker.inference.engines.openvino._MAX_BATCH_GPU", 4)
+    monkeypatch.setattr("worker.inference.engines.openvino.MAX_BATCH_GPU", 4)
     monkeypatch.setattr("worker.inference.engines.openvino.compile_on", on_the_cpu)
     monkeypatch.setattr("worker.inference.engines.openvino.open_core", lambda _: open_core())
     engine = OpenVinoEngine(float32(release), 2, "GPU")

@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -15,9 +14,10 @@ from numpy.typing import NDArray
 from openvino import opset13 as ops
 
 from tests.worker.inference.test_detect import boxed_faces
-from worker.inference.detect import Detection, yunet_openvino
+from worker.inference.detect import Detection, yunet_compiler, yunet_openvino
 from worker.inference.detect.choose import YUNET_FILE, choose_detector
 from worker.inference.detect.yunet import DETECT_SIDE, NMS_THRESHOLD, SCORE_THRESHOLD, YuNet
+from worker.inference.detect.yunet_compiler import Network, NetworkCompiler, Size
 from worker.inference.detect.yunet_decode import suppress
 from worker.inference.detect.yunet_openvino import SIZES_KEPT, Networks, YuNetOpenVino
 from worker.inference.openvino_core import OpenVinoUnavailableError
@@ -32,7 +32,7 @@ def yunet_file(shared: Path) -> Path:
 
 @pytest.fixture
 def networks(yunet_file: Path) -> Networks:
-    return Networks(yunet_file.read_bytes(), threads=2)
+    return Networks(NetworkCompiler(yunet_file.read_bytes(), threads=2))
 
 
 def blank(width: int, height: int) -> NDArray[np.uint8]:
@@ -55,9 +55,12 @@ def landmarks_apart(one: Detection, other: Detection) -> float:
 def test_the_faces_are_those_of_opencv_within_a_pixel(
     bfloat16: bool, pixels: float, yunet_file: Path, shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(yunet_openvino, "has_bfloat16", lambda: bfloat16)
+    monkeypatch.setattr(yunet_compiler, "has_bfloat16", lambda: bfloat16)
     monkeypatch.setattr(yunet_openvino, "UNUSED_AFTER", 0)
-    networks, opencv = Networks(yunet_file.read_bytes(), threads=1), YuNet(yunet_file.read_bytes())
+    networks, opencv = (
+        Networks(NetworkCompiler(yunet_file.read_bytes(), threads=1)),
+        YuNet(yunet_file.read_bytes()),
+    )
     detector, faces = YuNetOpenVino(networks), 0
     for image, _ in boxed_faces(shared):
         detector.detect(image)
@@ -72,10 +75,33 @@ def test_the_faces_are_those_of_opencv_within_a_pixel(
     assert faces == 43
 
 
+class Compiling:
+    """Compiles networks, the first at once. The sizes after it it counts, and holds or refuses."""
+
+    def __init__(self, yunet_file: Path, *, held: bool = False, refused: bool = False) -> None:
+        self.sizes: list[Size] = []
+        self.go_on = threading.Event()
+        self._compile = NetworkCompiler(yunet_file.read_bytes(), threads=2)
+        self._is_first = True
+        self._is_refused = refused
+        if not held:
+            self.go_on.set()
+
+    def __call__(self, size: Size) -> Network:
+        if self._is_first:
+            self._is_first = False
+            return self._compile(size)
+        self.sizes.append(size)
+        if self._is_refused:
+            raise OpenVinoUnavailableError("OpenVINO's device CPU refuses the model: no memory")
+        assert self.go_on.wait(60)
+        return self._compile(size)
+
+
 def test_a_picture_in_a_larger_network_has_the_same_faces_within_three_pixels(
-    networks: Networks, yunet_file: Path, shared: Path, monkeypatch: pytest.MonkeyPatch
+    yunet_file: Path, shared: Path
 ) -> None:
-    monkeypatch.setattr(networks, "_have_compiled", lambda size, exact: None)
+    networks = Networks(Compiling(yunet_file, refused=True))
     detector, opencv = YuNetOpenVino(networks), YuNet(yunet_file.read_bytes())
     for image, _ in boxed_faces(shared):
         expected, found = opencv.detect(image), detector.detect(image)
@@ -84,27 +110,9 @@ def test_a_picture_in_a_larger_network_has_the_same_faces_within_three_pixels(
     assert networks.sizes == {LARGEST}
 
 
-class Compiling:
-    """In the place of Networks' compiling: counts, and holds on while `held`."""
-
-    def __init__(self, networks: Networks, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.sizes: list[tuple[int, int]] = []
-        self.go_on = threading.Event()
-        self.go_on.set()
-        self._compile = networks._compile
-        monkeypatch.setattr(networks, "_compile", self)
-
-    def __call__(self, size: tuple[int, int]) -> Any:
-        self.sizes.append(size)
-        assert self.go_on.wait(60)
-        return self._compile(size)
-
-
-def test_no_picture_waits_for_a_network_to_be_compiled(
-    networks: Networks, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    compiling = Compiling(networks, monkeypatch)
-    compiling.go_on.clear()
+def test_no_picture_waits_for_a_network_to_be_compiled(yunet_file: Path) -> None:
+    compiling = Compiling(yunet_file, held=True)
+    networks = Networks(compiling)
     detector = YuNetOpenVino(networks)
     for _ in range(3):
         for width, height in ((320, 240), (640, 360), (100, 300)):
@@ -119,7 +127,7 @@ def test_no_picture_waits_for_a_network_to_be_compiled(
 def test_an_exact_picture_waits_for_the_network_of_its_size_whatever_came_before(
     yunet_file: Path,
 ) -> None:
-    networks = Networks(yunet_file.read_bytes(), threads=2)
+    networks = Networks(NetworkCompiler(yunet_file.read_bytes(), threads=2))
     detector = YuNetOpenVino(networks)
     for side in range(128, 128 + 32 * (SIZES_KEPT + 2), 32):
         assert detector.detect(blank(side, 96), exact=True) == []
@@ -130,17 +138,16 @@ def test_an_exact_picture_waits_for_the_network_of_its_size_whatever_came_before
 def test_a_patient_detector_finds_the_same_whenever_a_picture_comes(
     yunet_file: Path, shared: Path
 ) -> None:
-    networks = Networks(yunet_file.read_bytes(), threads=1, patient=True)
+    networks = Networks(NetworkCompiler(yunet_file.read_bytes(), threads=1), patient=True)
     image, _ = next(boxed_faces(shared))
     first = YuNetOpenVino(networks).detect(image)
     assert len(networks.sizes) == 2
     assert YuNetOpenVino(networks).detect(image) == first
 
 
-def test_sizes_in_turn_are_compiled_once_each_as_long_as_there_is_room(
-    networks: Networks, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    compiling = Compiling(networks, monkeypatch)
+def test_sizes_in_turn_are_compiled_once_each_as_long_as_there_is_room(yunet_file: Path) -> None:
+    compiling = Compiling(yunet_file)
+    networks = Networks(compiling)
     detector = YuNetOpenVino(networks)
     sizes = [(64 + 32 * number, 96) for number in range(SIZES_KEPT + 3)]
     for _ in range(4):
@@ -167,19 +174,14 @@ def test_a_size_that_no_camera_has_any_more_gives_way(
 
 
 def test_a_size_that_cannot_be_compiled_goes_on_in_a_larger_network(
-    networks: Networks, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    yunet_file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tried = []
-
-    def refuse(size: tuple[int, int]) -> None:
-        tried.append(size)
-        raise OpenVinoUnavailableError("OpenVINO's device CPU refuses the model: no memory")
-
-    monkeypatch.setattr(networks, "_compile", refuse)
+    compiling = Compiling(yunet_file, refused=True)
+    networks = Networks(compiling)
     for _ in range(3):
         assert YuNetOpenVino(networks).detect(blank(320, 240)) == []
         networks.wait()
-    assert tried == [(320, 256)]
+    assert compiling.sizes == [(320, 256)]
     (message,) = [record.getMessage() for record in caplog.records]
     assert message.startswith("YuNet goes on with larger inputs than 320x256")
 
@@ -246,14 +248,14 @@ def test_a_network_of_other_shapes_is_refused_in_one_line(
 ) -> None:
     monkeypatch.setattr(openvino.Core, "read_model", lambda *_: model())
     with pytest.raises(ValueError, match=reason) as refused:
-        Networks(yunet_file.read_bytes(), threads=1)
+        Networks(NetworkCompiler(yunet_file.read_bytes(), threads=1))
     assert "\n" not in str(refused.value)
 
 
 def test_what_is_no_model_at_all_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"not a model")
     with pytest.raises(ValueError, match="not YuNet's network") as refused:
-        Networks((tmp_path / "model.onnx").read_bytes(), threads=1)
+        Networks(NetworkCompiler((tmp_path / "model.onnx").read_bytes(), threads=1))
     assert "\n" not in str(refused.value)
 
 

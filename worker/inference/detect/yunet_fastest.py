@@ -27,9 +27,12 @@ def fastest_yunet(weights: bytes, threads: int | None, side: int) -> Callable[[]
     """
     if side <= MAX_OPENVINO_SIDE and platform.machine() in _X86_64:
         try:
+            from worker.inference.detect.yunet_compiler import NetworkCompiler
             from worker.inference.detect.yunet_openvino import Networks, YuNetOpenVino
 
-            networks = Networks(weights, threads or 1, side, patient=threads is None)
+            networks = Networks(
+                NetworkCompiler(weights, threads or 1), side, patient=threads is None
+            )
         except (ImportError, OpenVinoUnavailableError) as error:
             log.info("YuNet runs on OpenCV, two to three times slower than on OpenVINO: %s", error)
         else:

@@ -1,25 +1,18 @@
 """YuNet in OpenVINO: on x86-64 two to three times as fast as in OpenCV, with the same faces."""
 
 import logging
-import queue
 import threading
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from worker.inference.detect import Detection
 from worker.inference.detect.yunet import DETECT_SIDE, MIN_SIDE, reduced, to_detections
-from worker.inference.detect.yunet_decode import OUTPUTS, decode
-from worker.inference.devices import has_bfloat16
-from worker.inference.openvino_core import (
-    OpenVinoUnavailableError,
-    compile_on,
-    cpu_options,
-    open_core,
-    reason,
-)
+from worker.inference.detect.yunet_compiler import Network, Size
+from worker.inference.detect.yunet_decode import decode
+from worker.inference.openvino_core import OpenVinoUnavailableError
 
 SIZES_KEPT: Final = 4
 """Networks beside the largest, one per input size. Each takes about 10 MB per thread."""
@@ -32,31 +25,7 @@ network."""
 _STEP: Final = 32
 """The network's largest stride."""
 
-Size = tuple[int, int]
-"""Width and height in pixels."""
-
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class _Network:
-    """YuNet for one input size. `idle` are its inference requests that no thread uses."""
-
-    size: Size
-    compiled: Any
-    used: int = 0
-    idle: "queue.SimpleQueue[Any]" = field(default_factory=queue.SimpleQueue)
-
-    def run(self, picture: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        """Return the OUTPUTS, each (cells, numbers), for a picture of this size."""
-        try:
-            request = self.idle.get_nowait()
-        except queue.Empty:
-            request = self.compiled.create_infer_request()
-        request.infer([picture[np.newaxis]], share_inputs=True)
-        outputs = {name: request.get_tensor(name).data[0].copy() for name in OUTPUTS}
-        self.idle.put(request)
-        return outputs
 
 
 class Networks:
@@ -68,25 +37,21 @@ class Networks:
     """
 
     def __init__(
-        self, weights: bytes, threads: int, side: int = DETECT_SIDE, *, patient: bool = False
+        self,
+        compile_network: Callable[[Size], Network],
+        side: int = DETECT_SIDE,
+        *,
+        patient: bool = False,
     ) -> None:
         """Compile the largest network, for pictures of up to `side` pixels a side.
 
-        `threads` threads may detect at once.
-
-        If `patient`, a picture waits until the network of its size is compiled, so that its faces
-        do not depend on when it arrives. Raises ImportError or OpenVinoUnavailableError if OpenVINO
-        cannot run the networks, ValueError if `weights` are not YuNet's.
+        `compile_network` is a NetworkCompiler. If `patient`, a picture waits until the network of
+        its size is compiled, so that its faces do not depend on when it arrives. Raises what the
+        compiler raises.
         """
-        self._core = open_core()
-        self._model = weights
+        self._compile = compile_network
         self.side = side
         self._largest = (_padded(side), _padded(side))
-        bfloat16 = has_bfloat16() and "BF16" in self._core.get_property(
-            "CPU", "OPTIMIZATION_CAPABILITIES"
-        )
-        self.precision = "bf16" if bfloat16 else "f32"
-        self._options = cpu_options(threads, threads, self.precision)
         self._patient = patient
         self._lock = threading.Lock()
         self._pictures = 0
@@ -121,7 +86,7 @@ class Networks:
             picture = padded
         return network.run(np.ascontiguousarray(picture)), columns
 
-    def _network(self, wanted: Size, exact: bool) -> _Network:
+    def _network(self, wanted: Size, exact: bool) -> Network:
         with self._lock:
             self._pictures += 1
             if wanted not in self._networks:
@@ -162,29 +127,6 @@ class Networks:
             else:
                 network.used = self._pictures
                 self._networks[size] = network
-
-    def _compile(self, size: Size) -> _Network:
-        import openvino
-        from openvino.preprocess import PrePostProcessor
-
-        width, height = size
-        try:
-            model = self._core.read_model(self._model)
-            model.reshape([1, 3, height, width])
-            outputs = [model.output(name) for name in OUTPUTS]
-        except RuntimeError as error:
-            raise ValueError(f"not YuNet's network: {reason(error)}") from error
-        cells = width * height
-        for output, (name, numbers) in zip(outputs, OUTPUTS.items(), strict=True):
-            stride = int(name.rpartition("_")[2])
-            if tuple(output.shape) != (1, cells // stride**2, numbers):
-                raise ValueError(f"not YuNet's network: {name} has shape {tuple(output.shape)}")
-        model = openvino.Model(outputs, model.get_parameters(), "yunet")
-        steps = PrePostProcessor(model)
-        steps.input().tensor().set_element_type(openvino.Type.u8)
-        steps.input().tensor().set_layout(openvino.Layout("NHWC"))
-        steps.input().model().set_layout(openvino.Layout("NCHW"))
-        return _Network(size, compile_on(self._core, steps.build(), "CPU", self._options))
 
 
 class YuNetOpenVino:

@@ -36,7 +36,7 @@ def build_engine(name: str, release: Release, threads: int, device: str = "CPU")
         raise EngineUnavailableError(f"--device {device} is OpenVINO's: take --engine openvino")
     if name != "auto" or device != "CPU":
         return _build("openvino" if name == "auto" else name, release, threads, device)
-    gpus, usable = visible_gpus(), [n for n in ENGINES if _usable(n, release)]
+    gpus, usable = visible_gpus(), [n for n in ENGINES if is_usable(n, release)]
     name, reason = prefer(gpus, usable)
     # A visible GPU that stays idle is probably not intended.
     log.log(
@@ -68,7 +68,7 @@ def prefer(gpus: Sequence[str], usable: Sequence[str]) -> tuple[str, str]:
     return name, here
 
 
-def _usable(engine: str, release: Release) -> bool:
+def is_usable(engine: str, release: Release) -> bool:
     """Return whether an engine is installed; openvino only counts if it can run in int8.
 
     On a CPU, OpenVINO is faster than the other engines only in int8.

@@ -83,10 +83,13 @@ def open_sessions(release: Release, threads: int, instances: int) -> list[tuple[
     with quiet_stdout(), _memory_file() as path:  # each session says its precision
         expr.save([_graph(release)], path)
         # The last instances get the threads that remain.
-        return [_open(path, (threads + instance) // instances) for instance in range(instances)]
+        return [
+            open_session(path, (threads + instance) // instances) for instance in range(instances)
+        ]
 
 
-def _open(path: str, threads: int) -> tuple[Any, Any]:
+def open_session(path: str, threads: int) -> tuple[Any, Any]:
+    """Create an interpreter and its session, which computes in `threads` threads."""
     interpreter = MNN.Interpreter(path)
     # "high" computes in float32. The default may use a lower precision on CPUs that support it.
     return interpreter, interpreter.createSession(

@@ -29,7 +29,7 @@ _BATCH_PIXELS: Final = 4 * 64 * 64
 _MAX_BATCH: Final = 8
 """On a CPU, larger batches are not faster, and make the first face wait for the last."""
 
-_MAX_BATCH_GPU: Final = 32
+MAX_BATCH_GPU: Final = 32
 _INSTANCES_GPU: Final = 2
 """One batch is transferred while another is processed."""
 
@@ -62,7 +62,7 @@ class OpenVinoEngine:
             self._batches: tuple[int, ...] = ()
         else:
             self.instances = _INSTANCES_GPU
-            self.max_batch = _MAX_BATCH_GPU
+            self.max_batch = MAX_BATCH_GPU
             options = {"PERFORMANCE_HINT": "THROUGHPUT"}
             # A GPU rebuilds its kernels for each number of faces, an NPU accepts only one number.
             self._batches = tuple(2**n for n in range(self.max_batch.bit_length()))

@@ -1,0 +1,42 @@
+// The last minutes of the cameras in view: loaded when they are first seen, and after a gap.
+import { fetchJson, pause } from "./api.js";
+import { cameras } from "./cameras.js";
+
+/** @typedef {import("./cameras.js").Camera} Camera */
+
+export class Histories {
+  #loading = false;
+
+  /**
+   * @param {() => Camera[]} inView
+   * @param {(camera: Camera) => void} onLoaded
+   */
+  constructor(inView, onLoaded) {
+    this.inView = inView;
+    this.onLoaded = onLoaded;
+  }
+
+  reload() {
+    for (const camera of cameras.values()) camera.stale = true;
+    this.load();
+  }
+
+  // One camera after the other: many at once exceed the rate limit.
+  async load() {
+    if (this.#loading) return;
+    this.#loading = true;
+    for (;;) {
+      const camera = this.inView().find(({ stale }) => stale);
+      if (!camera) break;
+      camera.stale = false; // before loading: what is missed from here on sets it again
+      try {
+        camera.load(await fetchJson(`api/cameras/${camera.name}/history`));
+        this.onLoaded(camera);
+      } catch {
+        camera.stale = true;
+        await pause(1000);
+      }
+    }
+    this.#loading = false;
+  }
+}
