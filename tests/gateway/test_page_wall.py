@@ -253,6 +253,38 @@ def test_pages_stand_still_if_the_system_asks_for_less_motion(
         browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
+COUNT = """
+    window.changes = 0;
+    new MutationObserver((records) => { window.changes += records.length; }).observe(
+        document.getElementById('cameras'),
+        { subtree: true, childList: true, attributes: true, characterData: true });
+"""
+
+
+def test_tiles_that_show_the_same_are_not_written_to(
+    browser: Browser, client: redis.Redis, redis_url: str
+) -> None:
+    """The page redraws each second; each write would cost the browser a layout."""
+    names = [f"cam{number}" for number in range(6)]
+
+    def run() -> None:
+        for name in names:
+            register(client, name)
+
+    with again(run), Gateway(redis_url) as gateway:
+        browser.open(gateway.base)
+        settled = """
+            return [...document.querySelectorAll('.tile')].every((tile) =>
+                tile.textContent.includes('Nothing analysed')
+                && tile.textContent.includes('no new frames') && tile.querySelector('.dim'))
+        """
+        browser.wait(lambda: browser.js(settled))
+        redrawn = "performance.now() - window.started > 3000"
+        browser.js(COUNT + "window.started = performance.now()")
+        browser.wait(lambda: browser.js(f"return {redrawn}"))
+        assert browser.js("return window.changes") == 0
+
+
 def test_a_picture_of_the_wall_is_drawn(
     browser: Browser, client: redis.Redis, redis_url: str
 ) -> None:
