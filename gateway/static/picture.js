@@ -1,6 +1,6 @@
 // A picture with the boxes of its own event on it.
 import { FaceBoxes } from "./boxes.js";
-import { setAttribute } from "./dom.js";
+import { setAttribute, setHidden, toggle } from "./dom.js";
 import { describe } from "./faces.js";
 
 /** @typedef {import("./cameras.js").Camera} Camera */
@@ -58,7 +58,7 @@ export class PictureView {
       this.element.style.setProperty("--ratio", String(this.#ratio));
     }
     if (this.withPictures && shown) {
-      this.#off.hidden = true;
+      setHidden(this.#off, true);
       const { bitmap } = shown;
       if (this.#canvas.width !== bitmap.width || this.#canvas.height !== bitmap.height) {
         Object.assign(this.#canvas, { width: bitmap.width, height: bitmap.height });
@@ -79,10 +79,10 @@ export class PictureView {
   drawState() {
     const { word, why, stale } = this.camera.health();
     const live = word === "Live";
-    this.element.classList.toggle("dim", stale || !live);
+    toggle(this.element, "dim", stale || !live);
     // Even a few new pictures are shown.
-    this.#veil.hidden = live || !stale;
-    this.#off.classList.toggle("mute", !live);
+    setHidden(this.#veil, live || !stale);
+    toggle(this.#off, "mute", !live);
     if (this.#veil.hidden) return;
     const title = document.createElement("strong");
     title.textContent = word;

@@ -1,9 +1,10 @@
 """`python -m tests.benchmarks NAME`: run a benchmark and print one JSON line; `all` runs every one
-but `peers`, which installs gigabytes, and `gpu` where there is none."""
+but `peers`, which installs gigabytes, and `gpu` and `page` without a GPU and a Chromium."""
 
 import argparse
 import importlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,8 @@ def main(argv: list[str]) -> int:
     name: str = first.parse_args(argv[:1]).name
     if name == "all":
         left_out = {"peers"} if visible_gpus() else {"peers", "gpu"}
+        if shutil.which("chromium") is None:
+            left_out.add("page")
         codes = [_in_a_process(each, argv[1:]) for each in NAMES if each not in left_out]
         return int(any(codes))
     # Only this one: some import TensorFlow.

@@ -253,6 +253,32 @@ def test_pages_stand_still_if_the_system_asks_for_less_motion(
         browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
+NOTE_CHANGES = """
+    window.changedAt = performance.now();
+    new MutationObserver(() => { window.changedAt = performance.now(); }).observe(
+        document.getElementById('cameras'),
+        { subtree: true, childList: true, attributes: true, characterData: true });
+"""
+
+
+def test_tiles_that_show_the_same_are_not_written_to(
+    browser: Browser, client: redis.Redis, redis_url: str
+) -> None:
+    """The page redraws each second; each write would cost the browser a layout."""
+    names = [f"cam{number}" for number in range(6)]
+
+    def run() -> None:
+        for name in names:
+            register(client, name)
+
+    with again(run), Gateway(redis_url) as gateway:
+        browser.open(gateway.base)
+        browser.wait(lambda: "Nothing analysed" in browser.text(".tile .mood"))
+        browser.js(NOTE_CHANGES)
+        browser.wait(lambda: browser.js("return performance.now() - window.changedAt > 3500"))
+        assert browser.errors() == []
+
+
 def test_a_picture_of_the_wall_is_drawn(
     browser: Browser, client: redis.Redis, redis_url: str
 ) -> None:
