@@ -15,7 +15,7 @@ _SHARE_S: Final = 0.01
 share a commit also share its cost, the stored tracking state."""
 
 _COMMIT_AT_ONCE: Final = 32
-_MAX_UNCOMMITTED: Final = 64
+MAX_UNCOMMITTED: Final = 64
 """Steps of work whose completions may wait for Redis. At this number the camera stops reading."""
 
 
@@ -36,7 +36,7 @@ class CommitQueue:
         self._has_more = has_more
         self._on_committed = on_committed
         self._works: asyncio.Queue[Work] = asyncio.Queue()
-        self._budget = asyncio.Semaphore(_MAX_UNCOMMITTED)
+        self._budget = asyncio.Semaphore(MAX_UNCOMMITTED)
 
     @property
     def is_empty(self) -> bool:
