@@ -25,8 +25,11 @@ export class Histories {
   async load() {
     if (this.#loading) return;
     this.#loading = true;
+    /** @type {Set<Camera>} */
+    const failed = new Set(); // they come last: one that keeps failing must not hold up the others
     for (;;) {
-      const camera = this.inView().find(({ stale }) => stale);
+      const stale = this.inView().filter((camera) => camera.stale);
+      const camera = stale.find((each) => !failed.has(each)) ?? stale[0];
       if (!camera) break;
       camera.stale = false; // before loading: what is missed from here on sets it again
       try {
@@ -34,6 +37,7 @@ export class Histories {
         this.onLoaded(camera);
       } catch {
         camera.stale = true;
+        failed.add(camera);
         await pause(1000);
       }
     }
