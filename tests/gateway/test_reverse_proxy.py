@@ -57,9 +57,9 @@ def test_events_pass_nginx_one_by_one(client: redis.Redis, redis_url: str) -> No
         http.stream("GET", f"{proxy.base}api/events/stream?camera=lobby&kind=emotion") as answer,
     ):
         assert answer.status_code == 200
-        messages = parse(answer.iter_lines())
-        for _ in range(3):
-            published = event("lobby", now_ms(), face())
+        messages, began_ms = parse(answer.iter_lines()), now_ms()
+        for number in range(3):
+            published = event("lobby", began_ms + number, face())
             publish(client, published)
             arrived = next(each for each in messages if each.name == "emotion")
             assert arrived.data["frame_id"] == published.frame_id
