@@ -20,10 +20,11 @@ from service.parser import Parser, exit_with_error
 
 @dataclass(frozen=True)
 class Release:
-    """The version, and the folder that gets what is published."""
+    """The version, the folder that gets what is published, and options of the images' build."""
 
     version: str
     folder: Path
+    build: tuple[str, ...] = ()
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -31,8 +32,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser = Parser(prog="deploy.images.release", description=main.__doc__)
     parser.add_argument("--version-to-release", required=True)
     parser.add_argument("--only", nargs="+", choices=STEPS, default=list(STEPS), metavar="STEP")
+    parser.add_argument("--base", help="base image in place of the Dockerfiles'")
+    parser.add_argument("--option", action="append", default=[], help="for the engine's build")
     options = parser.parse_args(arguments)
-    release = Release(options.version_to_release, ROOT / "dist")
+    build = [f"--option={option}" for option in options.option]
+    if options.base:
+        build.append(f"--base={options.base}")
+    release = Release(options.version_to_release, ROOT / "dist", tuple(build))
     release.folder.mkdir(exist_ok=True)
     for name in options.only:
         print(f"release {release.version}: {name}", flush=True)
@@ -107,7 +113,7 @@ def _packages(release: Release) -> None:
 
 
 def _images(release: Release) -> None:
-    _run("python", "-m", "deploy.images.build", "--tag", release.version)
+    _run("python", "-m", "deploy.images.build", "--tag", release.version, *release.build)
 
 
 def _containers(_: Release) -> None:
