@@ -105,7 +105,7 @@ def _lock(_: Release) -> None:
 
 
 def _checks(_: Release) -> None:
-    subprocess.run(["make", "check"], cwd=ROOT, check=True)  # noqa: S607 - make of the PATH
+    run_make("check")
 
 
 def _packages(release: Release) -> None:
@@ -117,12 +117,11 @@ def _images(release: Release) -> None:
 
 
 def _containers(_: Release) -> None:
-    subprocess.run(["make", "check-images"], cwd=ROOT, check=True)  # noqa: S607 - make of the PATH
+    run_make("check-images")
 
 
 def _sbom(release: Release) -> None:
-    make = ["make", "sbom", f"TAG={release.version}"]
-    subprocess.run(make, cwd=ROOT, check=True)  # noqa: S603 - make of the PATH
+    run_make("sbom", f"TAG={release.version}")
 
 
 def _changes(release: Release) -> None:
@@ -134,6 +133,11 @@ def _checksums(release: Release) -> None:
     names = sorted(path for path in release.folder.iterdir() if path.name != "SHA256SUMS")
     lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in names]
     (release.folder / "SHA256SUMS").write_text("".join(lines))
+
+
+def run_make(*words: str, root: Path = ROOT) -> None:
+    """Make targets in `root`, without the ARGS of `make release`. Raises CalledProcessError."""
+    subprocess.run(["make", *words, "ARGS="], cwd=root, check=True)  # noqa: S603, S607
 
 
 def _run(program: str, *words: str) -> None:

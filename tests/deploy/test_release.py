@@ -1,9 +1,13 @@
 """What a release checks before it makes anything, and what it says about licenses."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from deploy.images.build import build
-from deploy.images.dockerfiles import choose, find_all
+from deploy.images.dockerfiles import ROOT, choose, find_all
 from deploy.images.engine import Engine
 from deploy.images.licenses import find_surprises, is_permissive
 from deploy.images.release import changes_of, find_mistakes
@@ -83,3 +87,14 @@ def test_a_package_without_a_license_is_a_surprise() -> None:
     package = {"name": "x", "version": "1", "purl": "pkg:pypi/x@1"}
     debian = {"name": "libc6", "version": "2.36", "purl": "pkg:deb/debian/libc6@2.36"}
     assert list(find_surprises({"components": [package, debian]})) == ["x 1: no license"]
+
+
+def test_the_options_of_a_release_are_not_those_of_each_target(tmp_path: Path) -> None:
+    step = "from pathlib import Path; from deploy.images.release import run_make as make; "
+    step += f"make('inner', root=Path('{tmp_path}'))"
+    (tmp_path / "Makefile").write_text(
+        f'outer:\n\t@"{sys.executable}" -c "{step}"\ninner:\n\t@echo "given: $(ARGS)."\n'
+    )
+    command = ["make", "--no-print-directory", "--file", str(tmp_path / "Makefile"), "outer"]
+    shown = subprocess.check_output([*command, "ARGS=--base x"], cwd=ROOT, text=True)
+    assert shown == "given: .\n"
