@@ -69,6 +69,7 @@ def _scores(scenes: Sequence[Sequence[SceneFrame]], ids: Sequence[Ids]) -> dict[
     return {
         "switches": sum(each.switches for each in found),
         "idf1": round(mean(each.idf1 for each in found), 3),
+        "mota": round(mean(each.mota for each in found), 3),
         "named": round(mean(each.named for each in found), 3),
         "ids": sum(each.ids for each in found),
         "people": sum(each.people for each in found),

@@ -164,12 +164,15 @@ class Quality:
 
     `idf1`: 2 x true / (boxes of people + boxes with an id), where true are the boxes whose id is
     that of their person in the best one-to-one assignment of ids to people (Ristani et al., 2016).
+    `mota`: 1 - (boxes of people without an id + false boxes with one + switches) / boxes of people
+    (CLEAR MOT: Bernardin and Stiefelhagen, 2008); it may be negative.
     Only detected boxes count, so no tracker is blamed for what the detector misses. `named`: share
     of the boxes of people that have an id: a tracker that names few cannot switch often.
     """
 
     switches: int
     idf1: float
+    mota: float
     named: float
     ids: int
     people: int
@@ -194,10 +197,13 @@ def quality(frames: Sequence[SceneFrame], ids: Ids) -> Quality:
     for (person, name), count in together.items():
         table[people.index(person), names.index(name)] = count
     true = table[linear_sum_assignment(-table)].sum()
+    found = sum(together.values())
+    wrong = (real - found) + (given - found) + switches
     return Quality(
         switches,
         idf1=float(2 * true / max(1, real + given)),
-        named=sum(together.values()) / max(1, real),
+        mota=1 - wrong / max(1, real),
+        named=found / max(1, real),
         ids=len(names),
         people=len(people),
     )
