@@ -69,6 +69,33 @@ class Indifferent:
         return np.full((len(crops), len(EMOTIONS)), 1 / len(EMOTIONS), np.float32)
 
 
+class People(OneFace):
+    """Finds as many people side by side as the picture has bytes; the first one's crop is all 1."""
+
+    def run(self, jpeg: bytes, *, exact: bool = False) -> DetectedFaces:
+        boxes = [Box(100.0 * n, 50, 60, 60) for n in range(len(jpeg))]
+        crops = np.zeros((len(boxes), 8, 8, 3), np.uint8)
+        crops += np.arange(1, len(boxes) + 1, dtype=np.uint8)[:, np.newaxis, np.newaxis, np.newaxis]
+        faces = tuple(Detection(box, 0.9) for box in boxes)
+        sightings = tuple(Sighting(box, 0.9) for box in boxes)
+        return DetectedFaces(640, 480, faces, crops, 0.001, 0.001, sightings)
+
+
+class Happier(Indifferent):
+    """Finds happiness, a little more in each batch; `batches` has the first pixels of the crops."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[list[int]] = []
+
+    def classify(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        self.batches.append(crops[:, 0, 0, 0].tolist())
+        share = 0.8 + len(self.batches) / 1000
+        rows = super().classify(crops) * 8 / 7 * (1 - share)
+        rows[:, EMOTIONS.index("happiness")] = share
+        return rows
+
+
 class Brightest:
     """A detector in batches: finds a face, as wide as the picture's first pixel is blue."""
 
@@ -104,6 +131,7 @@ def stub_context(
     registry: CollectorRegistry | None = None,
     threads: int = 4,
     detector: Brightest | None = None,
+    reuse_ms: int = 0,
 ) -> Iterator[WorkerContext]:
     """To be made inside of a running loop; its runners are still to be run."""
     metrics = WorkerMetrics(registry or CollectorRegistry())
@@ -125,6 +153,7 @@ def stub_context(
             model=Model("stub", "1", "stub"),
             limiter=InFlightLimiter(in_flight, in_flight),
             metrics=metrics,
+            reuse_ms=reuse_ms,
         )
 
 

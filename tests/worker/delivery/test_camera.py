@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import redis
+from prometheus_client import CollectorRegistry
 from redis.exceptions import ResponseError
 
 from emotion_streams import keys
@@ -79,11 +80,13 @@ async def running(
     finder: OneFace | None = None,
     in_flight: int = 4,
     engine: Indifferent | None = None,
+    reuse_ms: int = 0,
+    registry: CollectorRegistry | None = None,
 ) -> AsyncIterator[Scene]:
     connection = connect_async(url)
     lease = await Leases(connection, "me").acquire(CAMERA)
     assert lease
-    with stub_context(finder, in_flight, engine) as context:
+    with stub_context(finder, in_flight, engine, reuse_ms=reuse_ms, registry=registry) as context:
         batching = asyncio.create_task(context.pipeline.run())
         pipeline = CameraPipeline(CameraStream(connection, lease, Retention()), context)
         task = asyncio.create_task(pipeline.run())

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import redis
+from prometheus_client import CollectorRegistry
 
 from emotion_streams import EndReason, Episode, EpisodeType, Minute, keys
 from emotion_streams.connection import connect_async
@@ -25,13 +26,15 @@ ENTERED, LEFT = EpisodeType.FACE_ENTERED, EpisodeType.FACE_LEFT
 
 
 @asynccontextmanager
-async def worker(url: str, name: str) -> AsyncIterator[CameraPipeline]:
+async def worker(
+    url: str, name: str, registry: CollectorRegistry | None = None
+) -> AsyncIterator[CameraPipeline]:
     """A worker that owns the camera until the block ends, then stops without releasing it."""
     connection = connect_async(url)
     await connection.hset(keys.lease(CAMERA), "expires_ms", 0)
     lease = await Leases(connection, name).acquire(CAMERA)
     assert lease
-    with stub_context() as context:
+    with stub_context(registry=registry) as context:
         pipeline = CameraPipeline(CameraStream(connection, lease, Retention()), context)
         tasks = [asyncio.create_task(context.pipeline.run()), asyncio.create_task(pipeline.run())]
         try:
@@ -175,14 +178,15 @@ async def test_the_minute_is_closed_while_nothing_comes_and_no_owner_is_needed_t
 
 
 @pytest.mark.parametrize("state", [b"nonsense", b"\x81\xa6schema\xcd\x03\xe7"])
-async def test_a_state_that_cannot_be_read_is_replaced_and_one_warning_says_so(
+async def test_a_state_that_cannot_be_read_is_replaced_and_its_tracks_are_counted_as_discarded(
     redis_url: str, client: redis.Redis, caplog: pytest.LogCaptureFixture, state: bytes
 ) -> None:
     film = Film(client)
     async with worker(redis_url, "one"):
         await film.show(3)
     client.hset(keys.tracks(CAMERA), "state", state)
-    async with worker(redis_url, "two"):
+    registry = CollectorRegistry()
+    async with worker(redis_url, "two", registry):
         await film.show(3)
     tracks = [event.faces[0].track for event in events(client)]
     assert tracks[2] not in (None, tracks[5])
@@ -190,6 +194,9 @@ async def test_a_state_that_cannot_be_read_is_replaced_and_one_warning_says_so(
     assert tracks[5] != tracks[2]
     warnings = [each for each in caplog.records if "tracks are discarded" in each.message]
     assert len(warnings) == 1
+    assert warnings[0].message.startswith("1 tracks")
+    labels = {"camera": CAMERA, "outcome": "discarded"}
+    assert registry.get_sample_value("emotion_tracks_total", labels) == 1
 
 
 async def test_a_key_of_another_type_is_reset_and_tracking_starts_anew(
