@@ -17,6 +17,7 @@ import redis
 from emotion_streams import keys
 from emotion_streams.events import EmotionEvent
 from emotion_streams.frames import Frame
+from tests.emotion_streams.test_jpeg import with_scans
 from tests.faults.ailing import KILLS, ailing
 from tests.faults.feed import picture
 from tests.faults.processes import YUNET, Running, start_worker
@@ -114,6 +115,27 @@ def test_large_pictures_that_all_count_are_analysed(place: Place) -> None:
     worker = place.worker()
     eventually(lambda: place.ended_as("large", "analysed") == count, 120)
     assert "Redis failed" not in worker.logged()
+
+
+def test_pictures_of_thousands_of_scans_are_dead_letters_and_hold_nobody_up(place: Place) -> None:
+    """Each would take about a minute to decode, longer than a frame may hang."""
+    jpeg = with_scans(15_000, side=4096)
+    worker = place.worker()
+    place.serves()
+    epoch = place.client.hget(keys.lease("good"), "epoch")
+    for _ in range(5):
+        place.store("hostile", jpeg)
+    place.store("hostile")  # a sound picture, which is analysed after them
+    place.serves(within_s=10)
+    eventually(lambda: place.ended_as("hostile", "analysed") == 1, 30)
+    assert place.ended_as("hostile", "dead") == 5
+    letters: Any = place.client.xrange(keys.dead("hostile"))
+    assert {fields[b"reason"] for _, fields in letters} == {b"has 15000 scans, the limit is 64"}
+    assert {fields[b"deliveries"] for _, fields in letters} == {b"1"}
+    assert not worker.ended
+    assert place.client.hget(keys.lease("good"), "epoch") == epoch
+    assert place.ended_as("good", "analysed") == 2
+    assert asked(worker, "/readyz") == "ok\n"
 
 
 def test_a_clock_at_1970_stops_neither_its_camera_nor_the_retirement_of_others(
