@@ -156,14 +156,14 @@ async def test_of_two_faces_only_the_one_that_is_new_is_classified() -> None:
         assert scene.engine.batches == [[2]]
 
 
-async def test_a_face_whose_label_is_not_yet_steady_is_classified() -> None:
+async def test_a_face_whose_label_is_recent_is_classified() -> None:
     async with happy_person() as scene:
-        for ms in (FILM_MS, FILM_MS + 100, FILM_MS + 200):
+        for ms in range(FILM_MS, FILM_MS + 500, 100):
             await scene.lobby.show(ms, TWO)
         await scene.occupy_engine()
-        event = await scene.show_delayed(FILM_MS + 300, TWO)
-        assert all(face.track for face in event.faces)
-        assert [face.classified_ms for face in event.faces] == [START_MS + FILM_MS + 200, None]
+        event = await scene.show_delayed(FILM_MS + 500, TWO)
+        assert [face.label for face in event.faces] == ["happiness", "happiness"]
+        assert [face.classified_ms for face in event.faces] == [START_MS + FILM_MS + 400, None]
 
 
 @pytest.mark.parametrize("position_ms", [0, FILM_MS])
