@@ -147,6 +147,17 @@ def test_movement_behind_a_mask_is_no_movement() -> None:
         ("[[[0, 0], 1, [1, 1]]]", r"polygon 1, point 2 must be \[x, y\]"),
         ("[[[0, 0], [0.5, 0.5], [1, 1]]]", "polygon 1 has no area"),
         ("[[[0, 0], [0, 0], [0, 0]]]", "polygon 1 has no area"),
+        # Four corners in the wrong order, a star, and one whose edges meet in a corner.
+        (
+            "[[[0, 0], [1, 1], [1, 0], [0, 1]]]",
+            "polygon 1: edges 1 and 3 cross or touch; list the points in order around the area",
+        ),
+        ("'0,0 .1,0 0,.1; .5,0 .8,1 0,.4 1,.4 .2,1'", "polygon 2: edges 1 and 3 cross"),
+        ("'0,0 .5,.5 1,0 1,1 .5,.5 0,1'", "polygon 1: edges 1 and 4 cross"),
+        # The edge between points 1 and 2 has no length, and the others keep their numbers.
+        ("'0,0 0,0 1,1 1,0 0,1 0,0'", "polygon 1: edges 2 and 4 cross"),
+        # Edge 2 leads back over edge 1.
+        ("'0,0 1,0 .5,0 .5,1'", "polygon 1: edges 1 and 3 cross or touch"),
         ("[[0, 0], [1, 0], [1, 1]]", r"polygon 1 has 2 points"),
         ("[0, 0, 1]", r"polygon 1 must be a list of points"),
         ("{a: 1}", "must be a list of polygons"),
@@ -165,6 +176,31 @@ def test_invalid_mask_is_one_line(tmp_path: Path, mask: str, complaint: str) -> 
         read_cameras(path, {})
     assert len(str(caught.value)) < 300
     assert "\n" not in str(caught.value)
+
+
+def test_crossing_mask_on_the_command_line_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        load(["--camera", "door", "--source", "demo", "--mask", "0,0 1,1 1,0 0,1"])
+    assert "polygon 1: edges 1 and 3 cross or touch" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        "0,0 1,0 1,1 0,1 0,0",  # a closed ring
+        "0,0 1,0 1,0 1,1 0,1",
+        "0,0 .1,0 .3,0 1,0 1,1 0,1",  # points on one edge
+        "0,0 1,0 1,1 .5,.2 0,1",  # a dent
+        ".1,.1 .2,.2 .3,.3 .4,.4 .7,.7 .1,.7",  # points on a slanted edge
+    ],
+)
+def test_polygon_whose_edges_meet_only_as_neighbours_is_accepted(points: str) -> None:
+    (polygon,) = parse_polygons(points)
+    assert len(polygon) == len(points.split())
+
+
+def test_closed_ring_masks_what_the_open_one_does() -> None:
+    assert (Mask([(*SQUARE, SQUARE[0])])(white()) == Mask([SQUARE])(white())).all()
 
 
 def test_mask_on_the_command_line_is_the_same_as_in_a_file(tmp_path: Path) -> None:
