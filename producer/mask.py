@@ -17,8 +17,7 @@ class Mask:
     """Makes the pixels in `polygons` black. Their points are shares of the given picture.
 
     Every pixel that a polygon touches is black, and so are one or two pixels outside its edge.
-    Edges are hard:
-    no pixel is a blend of black and the picture.
+    Edges are hard: no pixel is a blend of black and the picture.
     """
 
     def __init__(self, polygons: Sequence[Polygon]) -> None:
