@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from analyse.output import Clip, OutputError, clips, prepare
+from analyse.output import clips
 from analyse.spool import EPISODE, EVENT, Checkpoint, Spool
 from analyse.tables import (
     EPISODE_COLUMNS,
@@ -91,15 +91,3 @@ def test_files_of_one_name_get_folders_of_their_own(tmp_path: Path) -> None:
     files = [Path("a/clip.mp4"), Path("b/clip.avi"), Path("c/clip.mp4")]
     folders = [clip.folder.name for clip in clips(files, tmp_path)]
     assert folders == ["clip", "clip-2", "clip-3"]
-
-
-def test_another_file_is_not_resumed(tmp_path: Path) -> None:
-    video = tmp_path / "a.mp4"
-    video.write_bytes(b"one")
-    clip = Clip(video, tmp_path / "out")
-    prepare(clip, {})
-    prepare(clip, {}, resume=True)
-    video.write_bytes(b"another")
-    with pytest.raises(OutputError, match="--overwrite"):
-        prepare(clip, {}, resume=True)
-    prepare(clip, {}, overwrite=True)
