@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from analyse.tables import replace_by
+from analyse.durable import replace_by
 
 _RUN: Final = "run.json"
 """Of what the results are made: the file's size and time, and the options. It is written first."""

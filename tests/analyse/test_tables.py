@@ -1,6 +1,7 @@
 """Tables as files, and the records that they are made of."""
 
 import csv
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,6 +75,26 @@ def test_the_spool_gives_what_was_there_at_its_checkpoint(tmp_path: Path) -> Non
     again.close()
     assert [each.position_ms for each in again.events()] == [1, 2]
     assert [each.track for each in again.episodes()] == ["1", "2"]
+
+
+def test_a_checkpoint_is_on_the_disk_when_it_is_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def record(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", record)
+    spool = Spool(tmp_path)
+    spool.open()
+    assert synced == ["records.new", tmp_path.name]
+    synced.clear()
+    spool.save(Checkpoint({}, "2-1", "2-1", ""))
+    spool.close()
+    assert synced == ["records", "checkpoint.new", tmp_path.name]
 
 
 def test_a_record_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
