@@ -98,7 +98,7 @@ def test_faces_that_an_event_omits_are_shown_with_a_few_pixels_only(people: Pixe
     assert shown.shape == people.shape
     # A face as large as the smallest one keeps 8 pixels: what is finer is gone.
     small = cv2.resize(people, None, fx=8 / side, fy=8 / side, interpolation=cv2.INTER_AREA)
-    coarse = cv2.resize(small, (people.shape[1], people.shape[0]))
+    coarse = np.asarray(cv2.resize(small, (people.shape[1], people.shape[0])), np.uint8)
     elsewhere = np.s_[100:, 100:]
     assert detail(shown[elsewhere]) == pytest.approx(detail(coarse[elsewhere]), rel=0.2)
     assert detail(shown[elsewhere]) < detail(people[elsewhere]) / 2
