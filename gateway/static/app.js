@@ -82,6 +82,7 @@ export class App {
       answer = await fetchJson("api/cameras");
     } catch (error) {
       const { status } = /** @type {{ status?: number }} */ (error);
+      if (status === 401) location.reload(); // signed out elsewhere: it shows the page to sign in
       // 503: the gateway cannot read Redis. Else it is away, which the event stream shows.
       this.#setLink({ redis: status !== 503 });
       return;

@@ -1,6 +1,7 @@
 // The list of moments: who came, and what was shown strongly. Each leads to its time.
 import { face, percent } from "./emotions.js";
 import { find } from "./dom.js";
+import { whyNothing } from "./reading.js";
 import { timeText } from "./ranges.js";
 
 /** @typedef {import("./people.js").Moment} Moment */
@@ -18,7 +19,7 @@ export class Moments {
    */
   constructor(element, onChoose, camera) {
     this.list = find(element, "ol");
-    this.none = find(element, "p");
+    this.note = find(element, "p");
     this.onChoose = onChoose;
     this.camera = camera;
   }
@@ -26,11 +27,15 @@ export class Moments {
   /**
    * Rows stay where they are unchanged, and so does the focus.
    * @param {Moment[]} moments newest first
-   * @param {number} span_ms
+   * @param {number} since from when on they are complete
+   * @param {import("./ranges.js").Span} span
+   * @param {number} span_ms of the range
    */
-  draw(moments, span_ms) {
+  draw(moments, since, span, span_ms) {
     const shown = moments.slice(0, MOST);
-    this.none.hidden = shown.length > 0;
+    this.note.hidden = 0 < moments.length && moments.length <= MOST;
+    this.note.textContent = moments.length ? `The newest ${MOST} of ${moments.length} moments`
+      : whyNothing("No one entered and no strong emotion was shown", since, span);
     const rows = new Map(shown.map((moment) => {
       const key = JSON.stringify([moment, span_ms]);
       return [key, this.#rows.get(key) ?? this.#row(moment, span_ms)];

@@ -8,7 +8,7 @@ import { lanesOf } from "./people.js";
 import { RangePicker } from "./picker.js";
 import { Pointing } from "./pointing.js";
 import { RangeData } from "./rangedata.js";
-import { ofCompared, ofTime, ofTrack, peopleOnAverage, summary } from "./reading.js";
+import { ofCompared, ofTime, ofTrack, peopleOnAverage, summary, whyNothing } from "./reading.js";
 import { drawTimeline, heightOf } from "./timeline.js";
 
 /** @typedef {import("./cameras.js").Camera} Camera */
@@ -70,7 +70,7 @@ export class OverTime {
     this.#drawWho();
     this.#drawChart(points);
     this.#drawCompared(points);
-    this.moments.draw(data.people.moments(picker.span), picker.range.span_ms);
+    this.moments.draw(data.people.moments(picker.span), data.since, picker.span, picker.range.span_ms);
     this.canvas.dataset.seconds = String(camera.seconds.length);
     this.canvas.dataset.points = String(points.length);
     this.canvas.setAttribute("aria-label", `Emotions of the range ${picker.range.name}: ${summary(points)}`);
@@ -87,6 +87,7 @@ export class OverTime {
     this.who.dataset.lanes = String(lanes.length);
     this.who.setAttribute("aria-label", `Who was in view: ${tracks.length} ${tracks.length === 1 ? "person" : "people"}`);
     this.noPeople.hidden = tracks.length > 0;
+    this.noPeople.textContent = whyNothing("No person is recorded", this.data.since, span);
     drawTimeline(this.who, {
       lanes, span, unseen: this.data.unseen(), since: this.data.since, cursor: this.pointing.at,
       chosen: this.pointing.track, numberOf: (track) => this.camera.numberOf(track),

@@ -10,6 +10,18 @@ import { timeText } from "./ranges.js";
 /** @typedef {import("./ranges.js").Span} Span */
 
 /**
+ * Why nothing is shown, of records that are complete `since` a time: Infinity before they are loaded.
+ * @param {string} nothing
+ * @param {number} since
+ * @param {Span} span
+ */
+export function whyNothing(nothing, since, span) {
+  if (since === Infinity) return "Not loaded yet";
+  if (since <= span.from) return `${nothing} in this range`;
+  return `${nothing} since ${timeText(since, span.to - span.from)}; earlier records are not loaded`;
+}
+
+/**
  * @param {number} at
  * @param {Track} track
  * @param {Showing | null} showing

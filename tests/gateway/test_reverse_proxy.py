@@ -46,6 +46,21 @@ def test_a_person_signs_in_and_out_in_a_folder_behind_a_proxy(
         assert browser.driver.get_cookies() == []
 
 
+def test_a_page_whose_session_is_over_shows_where_to_sign_in(
+    client: redis.Redis, redis_url: str
+) -> None:
+    require()
+    with Gateway(redis_url, token=TOKEN) as gateway, Browser() as browser:
+        browser.open(gateway.base)
+        browser.find("#token").send_keys(TOKEN)
+        browser.find("button").click()
+        browser.wait(lambda: browser.text("#link") == "Connected")
+        browser.driver.delete_all_cookies()
+        gateway.stop()
+        gateway.start()
+        browser.wait(lambda: browser.all("#token"))
+
+
 def test_events_pass_nginx_one_by_one(client: redis.Redis, redis_url: str) -> None:
     """Each arrives before the next is published, although the stream never ends."""
     headers = {"Authorization": f"Bearer {TOKEN}"}

@@ -3,6 +3,7 @@ import { test } from "node:test";
 
 import { People, lanesOf, lasting, stopsOf } from "../../../gateway/static/people.js";
 import { pointsOfTrend, rangeOf, ticks, unseen } from "../../../gateway/static/ranges.js";
+import { whyNothing } from "../../../gateway/static/reading.js";
 
 const record = (type, track, start_ms, fields = {}) => ({
   id: `door/${track}/0`, type, track, decided_ms: start_ms, start_ms, end_ms: null, duration_ms: 0,
@@ -90,4 +91,11 @@ test("labels of the axis are at whole times of the range", () => {
 
 test("durations are read in a unit that fits", () => {
   assert.deepEqual([4200, 150000, 9e6].map(lasting), ["4 s", "3 min", "2.5 h"]);
+});
+
+test("an empty range is called empty only if its records are loaded", () => {
+  const span = { from: 1_000_000, to: 1_060_000 };
+  assert.equal(whyNothing("Nothing", Infinity, span), "Not loaded yet");
+  assert.equal(whyNothing("Nothing", 999_000, span), "Nothing in this range");
+  assert.match(whyNothing("Nothing", 1_030_000, span), /^Nothing since .+; earlier records are not loaded$/);
 });
