@@ -118,7 +118,7 @@ def test_large_pictures_that_all_count_are_analysed(place: Place) -> None:
 
 
 def test_pictures_of_thousands_of_scans_are_dead_letters_and_hold_nobody_up(place: Place) -> None:
-    """Each would take about a minute to decode, longer than a frame may hang."""
+    """Decoded, each would keep a thread busy for more than ten seconds."""
     jpeg = with_scans(15_000, side=4096)
     worker = place.worker()
     place.serves()

@@ -70,7 +70,7 @@ class Indifferent:
 
 
 class People(OneFace):
-    """Finds as many people side by side as the picture has bytes; the first one's crop is all 1."""
+    """Finds as many people side by side as the picture has bytes; the crop of person n is all n."""
 
     def run(self, jpeg: bytes, *, exact: bool = False) -> DetectedFaces:
         boxes = [Box(100.0 * n, 50, 60, 60) for n in range(len(jpeg))]
@@ -91,7 +91,8 @@ class Happier(Indifferent):
     def classify(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         self.batches.append(crops[:, 0, 0, 0].tolist())
         share = 0.8 + len(self.batches) / 1000
-        rows = super().classify(crops) * 8 / 7 * (1 - share)
+        rows = super().classify(crops)
+        rows[:] = (1 - share) / (len(EMOTIONS) - 1)
         rows[:, EMOTIONS.index("happiness")] = share
         return rows
 
