@@ -60,6 +60,7 @@ class Analysis:
         self.failures: tuple[str, ...] = ()
         self._failures: tuple[str, ...] = ()  # of earlier runs
         self._ids = {EVENT: "0-0", EPISODE: "0-0"}
+        self._kept = {EVENT: "", EPISODE: ""}  # the spool's last entries, of earlier runs too
         self._streams = {EVENT: keys.emotions(camera), EPISODE: keys.episodes(camera)}
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -70,6 +71,7 @@ class Analysis:
         checkpoint = self._spool.open()
         if checkpoint:
             self._failures = checkpoint.failures
+            self._kept = {EVENT: checkpoint.event_id, EPISODE: checkpoint.episode_id}
             if checkpoint.is_complete:
                 self._spool.close()
                 self.failures = checkpoint.failures
@@ -149,7 +151,9 @@ class Analysis:
         self.failures = (*self._failures, *failures)
         if frame_id is None:
             return
-        event_id, episode_id = _newest(event), _newest(episode)
+        # A resumed analysis has a server of its own, whose streams are empty at first.
+        event_id = _newest(event) or self._kept[EVENT]
+        episode_id = _newest(episode) or self._kept[EPISODE]
         self._spool.save(
             Checkpoint(tracks, frame_id, event_id, episode_id, self.failures, is_complete)
         )

@@ -170,6 +170,22 @@ def test_a_run_that_was_killed_is_resumed_at_its_checkpoint(
     assert tables(folder) == tables(results)
 
 
+def test_a_resumed_run_that_is_stopped_before_its_first_frame_loses_nothing(
+    recording: Path, results: Path, tmp_path: Path
+) -> None:
+    with Command(recording, "--out", tmp_path) as command:
+        command.wait_for_events(20)
+        command.stop()
+        assert command.wait() == 130
+    with Command(recording, "--out", tmp_path, "--resume") as command:
+        command.wait_for_events(0)
+        command.stop()
+        assert command.wait() == 130, command.log()
+    code, log = analyse(recording, "--out", tmp_path, "--resume")
+    assert code == 0, log
+    assert tables(tmp_path / recording.stem) == tables(results)
+
+
 def test_results_are_replaced_only_if_asked_for(
     results: Path, recording: Path, tmp_path: Path
 ) -> None:
