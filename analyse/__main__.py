@@ -32,6 +32,7 @@ from analyse.system import System, SystemFailedError, running
 from deploy.children import end_with_make
 from deploy.redis_server import ServerUnavailableError
 from producer.source import SourceUnavailableError, printable
+from service.supervision import ProcessCrashedError
 
 _STOPPED: Final = 130
 """Exit code after Ctrl-C, as of a shell."""
@@ -50,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     try:
         return asyncio.run(_run(arguments, [clip for clip in todo if not clip.is_done]))
-    except (ServerUnavailableError, SystemFailedError) as error:
+    except (ServerUnavailableError, SystemFailedError, ProcessCrashedError) as error:
         print(f"analyse: {error}", file=sys.stderr)
         return 1
 
