@@ -15,7 +15,7 @@ from deploy.plan import PortUnavailableError, choose_port
 from tests import samples
 from tests.faults.processes import Running
 from tests.homeless import HOMELESS, require_homeless
-from tests.servers import free_port
+from tests.servers import RedisProcess, free_port
 
 ROOT = Path(__file__).parents[2]
 WITHOUT_FILES = ("sh", "-c", 'ulimit -f 0; exec "$@"', "sh")
@@ -27,6 +27,16 @@ def taken() -> Iterator[int]:
     """A port of the loopback on which somebody listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder of two pictures."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(2):
+        (folder / f"{number}.jpg").write_bytes(samples.jpeg(320, 240))
+    return folder
 
 
 def test_a_port_that_is_in_use_is_said_before_anything_starts(
@@ -90,6 +100,17 @@ def test_without_any_temporary_folder_it_says_so_in_one_line() -> None:
     assert done.stderr.count("\n") == 1
 
 
+def test_with_a_server_that_was_given_no_temporary_folder_is_needed(pictures: Path) -> None:
+    with RedisProcess() as server:
+        options = ("--source", str(pictures), "--redis", server.url)
+        command = (*WITHOUT_FILES, sys.executable, "-m", "deploy.local", *options)
+        done = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "all frames analysed: 2 frames" in done.stderr
+
+
 def test_a_temporary_folder_that_is_read_only_is_said_in_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -112,12 +133,8 @@ def test_a_process_that_cannot_be_started_is_named_in_one_line(
     assert (said.out, said.err.count("\n")) == ("", 1)
 
 
-def test_a_user_without_a_home_folder_runs_it(tmp_path: Path) -> None:
+def test_a_user_without_a_home_folder_runs_it(tmp_path: Path, pictures: Path) -> None:
     require_homeless()
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
-    for number in range(2):
-        (pictures / f"{number}.jpg").write_bytes(samples.jpeg(320, 240))
     options = ("--source", str(pictures), "--camera", "lobby")
     with Running(tmp_path, "deploy.local", *options, behind=HOMELESS) as launcher:
         assert launcher.wait(60) == 0, launcher.logged()
