@@ -30,7 +30,7 @@ def annotated(pixels: Pixels, event: EmotionEvent, *, blur: bool) -> Pixels:
 def without_faces(pixels: Pixels, event: EmotionEvent | None) -> Pixels:
     """Return a copy of the same size in which no face is recognisable.
 
-    As the gateway does, it shows no more detail than the detector saw. Where no box tells the place
+    As the gateway does, it shows no more detail than the detector saw. Where no box gives the place
     of a face (no event, or one that omits all its faces), all of the picture is pixelated.
     """
     if event is None or (event.faces_omitted and not event.faces):
