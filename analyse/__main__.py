@@ -33,6 +33,7 @@ from analyse.system import System, SystemFailedError, running
 from deploy.children import end_with_make
 from deploy.redis_server import ServerUnavailableError
 from producer.source import SourceUnavailableError, printable
+from service.supervision import ProcessCrashedError
 
 _STOPPED: Final = 130
 """Exit code after Ctrl-C, as of a shell."""
@@ -56,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
     todo = [clip for clip in found if not clip.is_done]
     try:
         return asyncio.run(_run(arguments, todo)) if todo else 0
-    except (ServerUnavailableError, SystemFailedError) as error:
+    except (ServerUnavailableError, SystemFailedError, ProcessCrashedError) as error:
         print(f"analyse: {error}", file=sys.stderr)
         return 1
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.children import Child
-from deploy.private_server import SERVER, short_folder, start_server
+from deploy.private_server import SERVER, own_folder, start_server
 from emotion_streams import connect_async
 from emotion_streams.connection import Client
 
@@ -94,14 +93,15 @@ class System:
 
 @asynccontextmanager
 async def running(options: Mapping[str, str], say: Callable[[str], None]) -> AsyncIterator[System]:
-    """Run a server and a worker with these options. Raises ServerUnavailableError."""
+    """Run a server and a worker with these options.
+
+    Raises ServerUnavailableError and ProcessCrashedError.
+    """
     async with AsyncExitStack() as ending:
-        folder = ending.enter_context(
-            tempfile.TemporaryDirectory(prefix="emotion-streams-", dir=short_folder())
-        )
+        folder = ending.enter_context(own_folder())
         servers: list[Child] = []
         ending.push_async_callback(_end, servers)
-        url = await start_server(Path(folder), servers, say)
+        url = await start_server(folder, servers, say)
         client = await ending.enter_async_context(connect_async(url))
         system = System(url, client, options, say)
         ending.push_async_callback(system.close)

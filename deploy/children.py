@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from service.supervision import ChildProcess, exit_with_parent
+from service.supervision import ChildProcess, ProcessCrashedError, exit_with_parent
 
 _KEPT_LINES: Final = 20
 
@@ -40,15 +40,18 @@ class Child:
         """Start the command, with `environ` added to its environment.
 
         Its standard output is discarded. `say` is called with each message that it logs as a
-        warning or worse.
+        warning or worse. Raises ProcessCrashedError if it cannot be started.
         """
-        process = await ChildProcess.start(
-            command,
-            # The launcher parses the log, regardless of the format that the user set.
-            {"EMOTION_LOG_FORMAT": "json", **(environ or {})},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
+        try:
+            process = await ChildProcess.start(
+                command,
+                # The launcher parses the log, regardless of the format that the user set.
+                {"EMOTION_LOG_FORMAT": "json", **(environ or {})},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+            )
+        except ProcessCrashedError as error:
+            raise ProcessCrashedError(f"{name}: {error}") from error
         return cls(name, process, say)
 
     @property

@@ -8,19 +8,17 @@ import argparse
 import asyncio
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
-from pathlib import Path
 from typing import Any, Final
 
 from redis.exceptions import RedisClusterException, RedisError
 
 from deploy.children import Child, end_with_make
 from deploy.options import build_parser
-from deploy.plan import cameras, commands, free_port
-from deploy.private_server import SERVER, short_folder, start_server
+from deploy.plan import PortUnavailableError, cameras, choose_port, commands
+from deploy.private_server import SERVER, own_folder, start_server
 from deploy.redis_server import ServerUnavailableError
 from deploy.status import Status
 from emotion_streams import connect_async, local_instance, read_ledger, subscribe_async
@@ -31,7 +29,7 @@ from emotion_streams.local_instance import LocalInstance
 from emotion_streams.redaction import short_message
 from service.command_line import conceal
 from service.parser import exit_with_error
-from service.supervision import exit_text
+from service.supervision import ProcessCrashedError, exit_text
 
 GRACE_S: Final = 2.0
 """How long the processes may take to exit after Ctrl-C before they are killed."""
@@ -49,8 +47,11 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(f"--camera: {error}")
     try:
         return asyncio.run(_run(arguments, sources))
-    except ServerUnavailableError as error:
+    except (PortUnavailableError, ServerUnavailableError) as error:
         exit_with_error("deploy.local", str(error))
+    except ProcessCrashedError as error:
+        print(f"deploy.local: {printable(str(error))}", file=sys.stderr)
+        return 1
     except (RedisError, RedisClusterException) as error:
         print(f"deploy.local: Redis: {short_message(error)}", file=sys.stderr)
         return 1
@@ -61,26 +62,26 @@ async def _run(arguments: argparse.Namespace, sources: Mapping[str, str]) -> int
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
-    port = arguments.port or free_port(8080)
+    port = choose_port(arguments.port)
     page = f"http://127.0.0.1:{port}/"
     status = Status(page)
-    with tempfile.TemporaryDirectory(prefix="emotion-streams-", dir=short_folder()) as folder:
-        async with AsyncExitStack() as ending:
-            children: list[Child] = []
-            ending.push_async_callback(end_all, children)
-            url = arguments.redis or await start_server(Path(folder), children, status.say)
-            for command, environ in commands(arguments, sources, port):
-                child = await Child.start(
-                    command[0],
-                    [sys.executable, "-m", *command],
-                    # URLs are passed by the environment: any user can read a command line.
-                    {"EMOTION_REDIS": url, **environ},
-                    status.say,
-                )
-                children.append(child)
-            ending.enter_context(local_instance.announced(LocalInstance(url, page)))
-            status.say(f"live page: {page}")
-            return await follow(url, list(sources), children, stopping, status)
+    async with AsyncExitStack() as ending:
+        folder = None if arguments.redis else ending.enter_context(own_folder())
+        children: list[Child] = []
+        ending.push_async_callback(end_all, children)
+        url = await start_server(folder, children, status.say) if folder else arguments.redis
+        for command, environ in commands(arguments, sources, port):
+            child = await Child.start(
+                command[0],
+                [sys.executable, "-m", *command],
+                # URLs are passed by the environment: any user can read a command line.
+                {"EMOTION_REDIS": url, **environ},
+                status.say,
+            )
+            children.append(child)
+        ending.enter_context(local_instance.announced(LocalInstance(url, page)))
+        status.say(f"live page: {page}")
+        return await follow(url, list(sources), children, stopping, status)
 
 
 async def follow(

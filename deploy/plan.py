@@ -1,9 +1,17 @@
 """What `make run` starts: the cameras, and the command of each process."""
 
 import argparse
+import errno
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Final
+
+DEFAULT_PORT: Final = 8080
+
+
+class PortUnavailableError(RuntimeError):
+    """The port for the live page cannot be used; the text says why."""
 
 
 def cameras(source: str, named: Sequence[str]) -> dict[str, str]:
@@ -59,15 +67,29 @@ def pace(source: str, fps: str) -> list[str]:
     return ["--policy", "every"] if path.is_file() or path.is_dir() else ["--fps", fps]
 
 
-def free_port(wanted: int) -> int:
-    """Return the wanted port of loopback, or any free one if it is in use."""
+def choose_port(given: str | None) -> int:
+    """Return the port that was given for the live page; else 8080, or any free one if it is in use.
+
+    Raises PortUnavailableError if the given port cannot be used.
+    """
+    try:
+        return _probe(int(given or DEFAULT_PORT))
+    except OSError as error:
+        if given is None:
+            return _probe(0)
+        in_use = error.errno == errno.EADDRINUSE
+        reason = "is in use" if in_use else f"cannot be used ({error.strerror})"
+        raise PortUnavailableError(f"port {given} {reason}: choose another with --port") from None
+
+
+def _probe(port: int) -> int:
+    """Return the number of this port of loopback; of any free one for 0. Raises OSError."""
     with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", wanted))
-        except OSError:
-            probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        # As the gateway does: connections of an instance that has ended do not hold its port.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
+        number: int = probe.getsockname()[1]
+        return number
 
 
 def camera_name(source: str) -> str:

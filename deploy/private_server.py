@@ -2,7 +2,8 @@
 
 import asyncio
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,8 @@ _LONGEST_FOLDER: Final = 70
 async def start_server(folder: Path, children: list[Child], say: Callable[[str], None]) -> str:
     """Start a server with its socket in `folder`, append it to `children`; return its URL.
 
-    It keeps frames only in memory. Raises ServerUnavailableError.
+    It keeps frames only in memory. Raises ServerUnavailableError, and
+    ProcessCrashedError if it cannot be started.
     """
     path = folder / "redis.sock"
     server = await Child.start(
@@ -47,8 +49,24 @@ async def start_server(folder: Path, children: list[Child], say: Callable[[str],
     )
 
 
-def short_folder() -> str | None:
-    """Return the parent of the server's folder (created with mode 0700).
+@contextmanager
+def own_folder() -> Iterator[Path]:
+    """Create a folder for the server's socket, with mode 0700; remove it at the end.
+
+    Raises ServerUnavailableError if no temporary folder can be used.
+    """
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="emotion-streams-", dir=_short_folder())
+    except OSError as error:
+        raise ServerUnavailableError(
+            f"no folder for the Redis server: {error}. Set TMPDIR to one that can be written to"
+        ) from None
+    with folder as path:
+        yield Path(path)
+
+
+def _short_folder() -> str:
+    """Return the parent of the server's folder. Raises OSError if there is none.
 
     It is the default temporary folder, unless the path of a socket there would be longer than the
     107 bytes that the kernel accepts.

@@ -131,8 +131,10 @@ def _lock(file: IO[str], kind: int) -> bool:
 def _folders() -> list[Path]:
     """Return the folders for announcements: the runtime folder, and one for shells without it."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
-    own = Path(tempfile.gettempdir()) / f"{_OWN_FOLDER}{os.getuid()}"
-    return [Path(runtime), own] if runtime else [own]
+    folders = [Path(runtime)] if runtime else []
+    with suppress(OSError):  # no temporary folder can be used
+        folders.append(Path(tempfile.gettempdir()) / f"{_OWN_FOLDER}{os.getuid()}")
+    return folders
 
 
 def _check_private(folder: Path) -> None:

@@ -24,11 +24,13 @@ def read(recipe: str) -> RunConfig:
     """
     import yaml
 
+    from training.recipe_yaml import parse
+
     path = Path(recipe) if recipe.endswith((".yaml", ".yml")) else FOLDER / f"{recipe}.yaml"
     if path.parent == FOLDER and path.stem not in names():
         raise InvalidConfigError(f"no recipe {recipe!r}, only {', '.join(names())}; or a YAML file")
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = parse(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         problem = " ".join(str(error).split())
         raise InvalidConfigError(f"{path}: not YAML: {problem}") from error

@@ -10,8 +10,6 @@ import json
 import signal
 import socket
 import sys
-import tempfile
-from pathlib import Path
 from typing import Final
 
 from redis.exceptions import RedisClusterException, RedisError
@@ -24,12 +22,13 @@ from deploy.capacity.report import HEADING, Report, row
 from deploy.capacity.search import search
 from deploy.capacity.tries import Try
 from deploy.children import end_with_make
-from deploy.private_server import short_folder
+from deploy.private_server import own_folder
 from deploy.redis_server import ServerUnavailableError
 from emotion_streams import connect_async
 from emotion_streams.redaction import short_message
 from service.command_line import conceal
 from service.parser import exit_with_error
+from service.supervision import ProcessCrashedError
 
 _INTERRUPTED: Final = 130
 _WRONG_SETTINGS: Final = 2
@@ -44,6 +43,9 @@ def main(argv: list[str] | None = None) -> int:
         return _INTERRUPTED
     except ServerUnavailableError as error:
         exit_with_error(PROGRAM, str(error))
+    except ProcessCrashedError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return 1
     except ProcessEndedError as error:
         if error.code == _WRONG_SETTINGS:
             exit_with_error(PROGRAM, str(error))
@@ -77,9 +79,9 @@ async def _run(options: argparse.Namespace) -> Report:
     load = ["-m", "deploy.capacity.load"]
     for name in ("faces", "width", "fps", "p99_ms"):
         load += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
-    with tempfile.TemporaryDirectory(prefix="emotion-streams-", dir=short_folder()) as folder:
+    with own_folder() as folder:
         try:
-            url = await processes.start(Path(folder), worker, load)
+            url = await processes.start(folder, worker, load)
             return await processes.while_they_run(_measure(options, url, processes))
         finally:
             await processes.end()

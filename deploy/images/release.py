@@ -5,6 +5,7 @@ Nothing is tagged, pushed or uploaded: the last lines say how a person does it.
 
 import hashlib
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -93,8 +94,19 @@ def _versions(release: Release) -> None:
     _require_clean("commit or remove what git status shows")
     if _git("tag", "--list", f"v{release.version}"):
         raise ValueError(f"the tag v{release.version} exists")
-    for old in release.folder.iterdir():
-        old.unlink()
+    empty(release.folder)
+
+
+def empty(folder: Path) -> None:
+    """Remove all that is in a folder. Raises ValueError that names what cannot be removed."""
+    try:
+        for old in folder.iterdir():
+            if old.is_dir() and not old.is_symlink():
+                shutil.rmtree(old)
+            else:
+                old.unlink()
+    except OSError as error:
+        raise ValueError(f"cannot be removed: {error.filename}: {error.strerror}") from error
 
 
 def _lock(_: Release) -> None:
@@ -130,7 +142,8 @@ def _changes(release: Release) -> None:
 
 
 def _checksums(release: Release) -> None:
-    names = sorted(path for path in release.folder.iterdir() if path.name != "SHA256SUMS")
+    files = filter(Path.is_file, release.folder.iterdir())
+    names = sorted(path for path in files if path.name != "SHA256SUMS")
     lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in names]
     (release.folder / "SHA256SUMS").write_text("".join(lines))
 

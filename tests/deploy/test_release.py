@@ -10,7 +10,7 @@ from deploy.images.build import build
 from deploy.images.dockerfiles import ROOT, choose, find_all
 from deploy.images.engine import Engine
 from deploy.images.licenses import find_surprises, is_permissive
-from deploy.images.release import changes_of, find_mistakes
+from deploy.images.release import changes_of, empty, find_mistakes
 
 CHANGELOG = "# Changelog\n\n## 0.2.0 (unreleased)\n\n- More.\n\n## 0.1.0\n\n- A camera.\n"
 
@@ -62,6 +62,24 @@ def test_the_changes_of_a_version_are_its_section_alone() -> None:
     assert changes_of("0.1.0", CHANGELOG) == "- A camera.\n"
     with pytest.raises(ValueError, match="unreleased"):
         changes_of("0.2.0", CHANGELOG)
+
+
+def test_all_that_an_earlier_release_left_is_removed_folders_too(tmp_path: Path) -> None:
+    dist, elsewhere = tmp_path / "dist", tmp_path / "elsewhere"
+    (dist / "unpacked" / "inner").mkdir(parents=True)
+    (dist / "unpacked" / "inner" / "file").touch()
+    (dist / "wheel.whl").touch()
+    elsewhere.mkdir()
+    (elsewhere / "kept").touch()
+    (dist / "link").symlink_to(elsewhere)
+    empty(dist)
+    assert list(dist.iterdir()) == []
+    assert (elsewhere / "kept").exists()
+
+
+def test_what_cannot_be_removed_is_named_in_one_line() -> None:
+    with pytest.raises(ValueError, match=r"^cannot be removed: /proc/self/fd[^\n]*$"):
+        empty(Path("/proc/self/fdinfo"))
 
 
 @pytest.mark.parametrize(

@@ -372,3 +372,11 @@ def test_an_instance_is_announced_beside_one_that_removes_its_announcement(
         with local_instance.announced(instance):
             ending.join()
             assert local_instance.find() == instance
+
+
+def test_without_a_temporary_folder_no_instance_is_found() -> None:
+    find = "from emotion_streams import local_instance; print(local_instance.find())"
+    command = ("sh", "-c", 'ulimit -f 0; exec "$@"', "sh", sys.executable, "-c", find)
+    environ = {name: os.environ[name] for name in os.environ if name != "XDG_RUNTIME_DIR"}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("None\n", "")

@@ -47,6 +47,7 @@ class Running:
 
     def pause(self) -> None:
         """It stands still, as on a machine that hangs."""
+        assert not self.ended, "a process that has ended cannot be paused: the fault is none"
         self.process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:

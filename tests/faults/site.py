@@ -82,6 +82,10 @@ class Site:
         self.workers.append(worker)
         return worker
 
+    def running(self) -> Iterator[Running]:
+        """The workers that have not ended, the oldest first."""
+        return (worker for worker in self.workers if not worker.ended)
+
     def feed(self, camera: str, **more: Any) -> Feed:
         """Attach one more camera."""
         feed = Feed(self.url, camera, **more)

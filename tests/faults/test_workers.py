@@ -46,7 +46,7 @@ def test_two_workers_share_eight_cameras_evenly(site: Site) -> None:
 
 
 def test_a_worker_killed_in_mid_batch_is_replaced(site: Site) -> None:
-    victim = site.workers[0]
+    victim = next(site.running())
     victim.pause()  # so that it dies with frames in its hands
     eventually(lambda: any(ledger.pending for ledger in site.ledgers().values()))
     victim.kill()
@@ -57,7 +57,7 @@ def test_a_worker_killed_in_mid_batch_is_replaced(site: Site) -> None:
 
 
 def test_a_worker_that_was_paused_past_its_lease_is_refused(site: Site) -> None:
-    zombie = site.workers[-1]
+    *_, zombie = site.running()
     zombie.pause()
     site.recovers()
     zombie.resume()
@@ -67,7 +67,7 @@ def test_a_worker_that_was_paused_past_its_lease_is_refused(site: Site) -> None:
 
 
 def test_a_worker_that_is_told_to_stop_finishes_and_hands_over(site: Site) -> None:
-    leaving = site.workers[-1]
+    *_, leaving = site.running()
     before = site.settle()
     site.go_on()
     leaving.terminate()
@@ -86,7 +86,7 @@ def test_a_worker_that_is_told_to_stop_finishes_and_hands_over(site: Site) -> No
 
 def test_workers_killed_one_after_another_lose_nothing(site: Site) -> None:
     for _ in range(3):
-        victim = next(worker for worker in site.workers if not worker.ended)
+        victim = next(site.running())
         replacement = site.worker()
         eventually(lambda: "lease acquired" in replacement.logged(), 30)  # noqa: B023 - called here
         victim.kill()
@@ -95,7 +95,7 @@ def test_workers_killed_one_after_another_lose_nothing(site: Site) -> None:
 
 
 def test_a_second_signal_ends_a_worker_at_once(site: Site, server: RedisProcess) -> None:
-    worker = next(worker for worker in site.workers if not worker.ended)
+    worker = next(site.running())
     server.pause()  # so that it could not finish
 
     def ended() -> bool:

@@ -46,6 +46,9 @@ def test_a_recipe_of_ones_own_needs_no_more_than_its_stages(tmp_path: Path) -> N
     [
         ("stages: [", "not YAML"),
         ("- 1", "not a mapping"),
+        ("seed: 1\nstages: ['32:10:8:1e-3']\nseed: 2", "not YAML: seed is here twice.* line 3"),
+        ("stages: []\naugmentation: {p_blur: 0.1, p_blur: 0.5}", "p_blur is here twice"),
+        ("[a]: 1\n[b]: 2", "not YAML"),
         ("seed: 1", "not a run's configuration: 'stages'"),
         ("stages: [32:10:48:0.001]", "not a run's configuration"),
         ("stages: ['32:10:8:1e-3']\nmixupp: 0.1", "a run has no mixupp"),
