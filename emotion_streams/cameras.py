@@ -46,10 +46,6 @@ class CameraState(StrEnum):
     GONE = "gone"
 
 
-_REPORTED: Final = frozenset(CameraState) - {CameraState.GONE}
-"""States that a producer writes."""
-
-
 @dataclass(frozen=True)
 class CameraStatus:
     """A camera's current status.
@@ -128,9 +124,8 @@ async def _status(client: Client, camera: str, heard_ms: float, now_ms: int) -> 
         if isinstance(reply, Exception):
             if not is_wrong_type(reply):
                 raise reply
-            return _unreadable(
-                camera, f"{key(camera)} cannot be read: {short_message(reply)}", None
-            )
+            reason = f"{key(camera)} cannot be read: {short_message(reply)}"
+            return _unreadable(camera, reason, None)
     try:
         return _read_status(camera, info, lease, backlog, heard_ms, now_ms)
     except ValueError as error:
@@ -154,7 +149,7 @@ def _read_status(
     info = _texts(raw_info, ("state", "fps", "width", "height", "last_frame_ms", "error", *_NAMES))
     lease = _texts(raw_lease, ("owner", "expires_ms"))
     reported = info.get("state") or CameraState.UP
-    if reported not in _REPORTED:
+    if reported not in (CameraState.UP, CameraState.DOWN, CameraState.ENDED):
         raise ValueError(f"state is {reported[:40]!r}")
     state = CameraState(reported)
     if state is not CameraState.ENDED and now_ms - heard_ms > HEARD_WITHIN_MS:
@@ -189,8 +184,7 @@ def _texts(raw: dict[bytes, bytes], names: Iterable[str]) -> dict[str, str]:
 def _cut(text: str) -> str:
     """Return the beginning of the text, up to a blank.
 
-    A cut word may be half of a URL, whose password `redact` does not recognise without the @ after
-    it.
+    A cut word may be half of a URL, whose password `redact` does not recognise without the @.
     """
     if len(text) <= _MAX_REASON:
         return text
