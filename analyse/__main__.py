@@ -19,11 +19,12 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from analyse.analysis import Analysis, ClipFailedError, StoppedError
 from analyse.clip_reader import Format, read_format
-from analyse.options import build_parser, parse, worker_options
+from analyse.options import build_parser, parse, result_options, worker_options
 from analyse.output import Clip, OutputError, clips, prepare
 from analyse.progress import Progress
 from analyse.results import Wanted, write_results, write_tables
@@ -40,16 +41,21 @@ _STOPPED: Final = 130
 def main(argv: list[str] | None = None) -> int:
     """Analyse the files. Return 0, 1 if a file or a process failed, 2 or 130 if it was stopped."""
     arguments = parse(build_parser(__doc__), argv)
-    todo = clips(arguments.files, arguments.out)
-    options = worker_options(arguments)
+    found = clips(arguments.files, arguments.out)
+    options = result_options(arguments)
     try:
-        for clip in todo:  # all of them before any: a refusal must not come after hours
+        for clip in found:  # all of them before any: a refusal must not come after hours
             prepare(clip, options, resume=arguments.resume, overwrite=arguments.overwrite)
     except (OutputError, OSError) as error:
         print(f"analyse: {error}", file=sys.stderr)
         return 2
+    for clip in found:
+        if clip.is_done:
+            name, folder = printable(Path(clip.folder.name)), printable(clip.folder)
+            print(f"{name}: already done, {folder}", file=sys.stderr)
+    todo = [clip for clip in found if not clip.is_done]
     try:
-        return asyncio.run(_run(arguments, [clip for clip in todo if not clip.is_done]))
+        return asyncio.run(_run(arguments, todo)) if todo else 0
     except (ServerUnavailableError, SystemFailedError) as error:
         print(f"analyse: {error}", file=sys.stderr)
         return 1
@@ -156,6 +162,7 @@ class _Job:
             for path in self._clip.work.iterdir():
                 path.unlink()
             self._clip.work.rmdir()
+            self._clip.run_file.unlink()
             self._clip.folder.rmdir()
 
 

@@ -9,7 +9,7 @@ from emotion_streams.cli.output import short_track
 from emotion_streams.emotions import UNCERTAIN
 from emotion_streams.events import EmotionEvent
 from emotion_streams.faces import Box, Face
-from gateway.blur import pixelate
+from gateway.blur import pixelate, reduce
 from producer.opencv import cv2
 from producer.source import Pixels
 
@@ -20,20 +20,35 @@ _SIDE_OF_SCALE_1: Final = 1080
 
 def annotated(pixels: Pixels, event: EmotionEvent, *, blur: bool) -> Pixels:
     """Return a copy with a box around each face, its track and its label."""
-    drawn = pixels.copy()
-    if blur:
-        blur_faces(drawn, event)
+    drawn = without_faces(pixels, event) if blur else pixels.copy()
     scale = max(0.4, min(drawn.shape[:2]) / _SIDE_OF_SCALE_1)
     for face in event.faces:
         _draw_face(drawn, face, _to_picture(face.box, drawn, event), scale)
     return drawn
 
 
-def blur_faces(pixels: Pixels, event: EmotionEvent) -> None:
-    """Make every face unrecognisable, in place."""
-    height, width = pixels.shape[:2]
+def without_faces(pixels: Pixels, event: EmotionEvent | None) -> Pixels:
+    """Return a copy of the same size in which no face is recognisable.
+
+    As the gateway does, it shows no more detail than the detector saw. Where no box tells the place
+    of a face (no event, or one that omits all its faces), all of the picture is pixelated.
+    """
+    if event is None or (event.faces_omitted and not event.faces):
+        return _pixelated(pixels)
+    size = (pixels.shape[1], pixels.shape[0])
+    hidden = reduce(pixels, event).copy()
+    height, width = hidden.shape[:2]
     for face in event.faces:
-        pixelate(pixels, face.box, width / event.width, height / event.height)
+        pixelate(hidden, face.box, width / event.width, height / event.height)
+    if (width, height) == size:
+        return hidden
+    return np.asarray(cv2.resize(hidden, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def _pixelated(pixels: Pixels) -> Pixels:
+    drawn = pixels.copy()
+    pixelate(drawn, Box(0, 0, drawn.shape[1], drawn.shape[0]), 1, 1)
+    return drawn
 
 
 def reduced(pixels: Pixels, width: int) -> Pixels:

@@ -47,10 +47,17 @@ def parse(parser: argparse.ArgumentParser, argv: list[str] | None) -> argparse.N
 
 
 def worker_options(arguments: argparse.Namespace) -> dict[str, str]:
-    """Return the options that are passed on to the worker. The tables depend on them."""
+    """Return the options that are passed on to the worker."""
     names = ("model", "engine", "detector_model")
     return {
         f"--{name.replace('_', '-')}": value
         for name in names
         if (value := getattr(arguments, name))
     }
+
+
+def result_options(arguments: argparse.Namespace) -> dict[str, str]:
+    """Return the options that the results depend on: the worker's, and what is written."""
+    names = ("blur", "show_faces", "parquet")
+    flags = {f"--{name.replace('_', '-')}": "yes" for name in names if getattr(arguments, name)}
+    return {**worker_options(arguments), **flags}

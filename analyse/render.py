@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from analyse.clip_reader import read_frames
-from analyse.draw import annotated, blur_faces, fitted, reduced, to_jpeg
+from analyse.draw import annotated, fitted, reduced, to_jpeg, without_faces
 from analyse.video import VideoWriter
 from emotion_streams.episodes import Episode
 from emotion_streams.events import EmotionEvent
@@ -68,8 +68,7 @@ def render(
                     writer = ending.enter_context(VideoWriter(how.video, *size))
             pixels = fitted(read, size)
             if writer:
-                shown = annotated(pixels, event, blur=how.blur) if event else pixels
-                writer.add(position_ms, shown)
+                writer.add(position_ms, _shown(pixels, event, blur=how.blur))
             if event and position_ms in wanted:
                 picture = _key_frame(pixels, event, show_faces=how.show_faces)
                 found += [KeyFrame(each, picture) for each in wanted.pop(position_ms)]
@@ -93,8 +92,11 @@ def _joined(
             yield position_ms, pixels, None
 
 
+def _shown(pixels: Pixels, event: EmotionEvent | None, *, blur: bool) -> Pixels:
+    if event:
+        return annotated(pixels, event, blur=blur)
+    return without_faces(pixels, None) if blur else pixels
+
+
 def _key_frame(pixels: Pixels, event: EmotionEvent, *, show_faces: bool) -> bytes:
-    small = reduced(pixels, _KEY_FRAME_WIDTH).copy()
-    if not show_faces:
-        blur_faces(small, event)
-    return to_jpeg(annotated(small, event, blur=False))
+    return to_jpeg(annotated(reduced(pixels, _KEY_FRAME_WIDTH), event, blur=not show_faces))

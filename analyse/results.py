@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from analyse.clip_reader import Format
+from analyse.durable import put, replace_by
 from analyse.output import Clip, finish
 from analyse.render import KeyFrame, Rendering, choose_key_frames, render
 from analyse.report import report
@@ -17,7 +18,6 @@ from analyse.tables import (
     FACE_COLUMNS,
     episode_rows,
     face_rows,
-    replace_by,
     write_csv,
     write_parquet,
 )
@@ -97,7 +97,7 @@ def _render(
         how = Rendering(None, show_faces=wanted.show_faces)
         count, key_frames = render(clip.path, spool.events(), chosen, how, on_frame)
     if how.video and count:
-        video.replace(clip.folder / video.name)
+        put(video, clip.folder / video.name)
     return key_frames
 
 

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO, Final
 
 import msgpack
 
+from analyse.durable import put
 from emotion_streams.episodes import Episode
 from emotion_streams.events import EmotionEvent
 from emotion_streams.stream_id import ZERO, StreamId
@@ -53,7 +54,7 @@ class Spool:
                 for kind, entry_id, blob in self._read():
                     if StreamId.parse(entry_id) <= limits[kind]:
                         file.write(msgpack.packb((kind, entry_id, blob)))
-        kept.replace(self._records)
+        put(kept, self._records)
         self._file = self._records.open("ab")
         return checkpoint
 
@@ -63,13 +64,13 @@ class Spool:
         self._file.write(msgpack.packb((kind, entry_id, blob)))
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Store a checkpoint. Every record up to it was added before."""
+        """Store a checkpoint. Every record up to it was added before, and is on the disk first."""
         assert self._file is not None
         self._file.flush()
         os.fsync(self._file.fileno())
         new = self._checkpoint.with_suffix(".new")
         new.write_bytes(msgpack.packb(asdict(checkpoint)))
-        new.replace(self._checkpoint)
+        put(new, self._checkpoint)
 
     def close(self) -> None:
         """Flush and close the spool."""

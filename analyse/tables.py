@@ -2,10 +2,11 @@
 
 import csv
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from analyse.durable import replace_by
 from emotion_streams.emotions import EMOTIONS, Emotion
 from emotion_streams.episodes import Episode
 from emotion_streams.events import EmotionEvent
@@ -91,13 +92,6 @@ def write_parquet(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> No
                 writer.write_table(pa.Table.from_arrays(values, schema=schema))
 
     replace_by(path, write)
-
-
-def replace_by(path: Path, write: Callable[[Path], None]) -> None:
-    """Write a file beside `path`, and give it that name when it is complete."""
-    new = path.with_name(f".{path.name}.new")
-    write(new)
-    new.replace(path)
 
 
 _TEXTS: Final = frozenset(

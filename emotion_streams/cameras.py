@@ -19,6 +19,9 @@ HEARD_WITHIN_MS: Final = 2_500
 """A producer sends a heartbeat at least each second; after this long without one it counts as gone.
 This leaves a display half a second to show the change within three seconds."""
 
+RATE_WINDOW_S: Final = 10.0
+"""Rates of stored and of analysed frames cover this time: viewers compare the two."""
+
 MAX_CAMERAS: Final = 4_096
 """Maximum number of cameras read from the registry: those with the latest heartbeats."""
 
@@ -34,26 +37,22 @@ _MAX_NAME: Final = 80
 
 
 class CameraState(StrEnum):
-    """Whether a camera sends frames.
-
-    `down`: its producer cannot reach it. `ended`: a file was played to its end. `gone`: its
-    producer sends no heartbeat.
-    """
+    """Whether a camera sends frames."""
 
     UP = "up"
-    DOWN = "down"
-    ENDED = "ended"
-    GONE = "gone"
+    DOWN = "down"  # its producer cannot reach it
+    ENDED = "ended"  # a file was played to its end
+    GONE = "gone"  # no heartbeat from its producer
 
 
 @dataclass(frozen=True)
 class CameraStatus:
     """A camera's current status.
 
-    `fps`: frames stored per second recently. `last_frame_ms`: Unix time of the newest frame, None
-    before the first. `owner`: the worker that owns it, or None. `backlog`: frames not yet analysed,
-    None for a user without the right to read frames. `error`: why the camera is down, without
-    credentials. `title`, `group`: names for people from its settings, or empty.
+    `fps`: frames stored per second, over RATE_WINDOW_S. `last_frame_ms`: Unix time of the newest
+    frame, None before the first. `owner`: the worker that owns it, or None. `backlog`: frames not
+    yet analysed, None for a user without the right to read frames. `error`: why the camera is down,
+    without credentials. `title`, `group`: names for people from its settings, or empty.
     """
 
     camera: str

@@ -50,7 +50,7 @@ def _blur(jpeg: bytes, event: EmotionEvent) -> bytes:
     image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         raise ValueError("not a picture")
-    pixels = _reduce(np.asarray(image, np.uint8), event)
+    pixels = reduce(np.asarray(image, np.uint8), event)
     height, width = pixels.shape[:2]
     for face in event.faces:
         # Boxes are in pixels of the analysed picture.
@@ -59,10 +59,11 @@ def _blur(jpeg: bytes, event: EmotionEvent) -> bytes:
     return encoded.tobytes()
 
 
-def _reduce(image: Image, event: EmotionEvent) -> Image:
-    """Return the picture, no larger than the detector saw it.
+def reduce(image: Image, event: EmotionEvent) -> Image:
+    """Return the picture, no larger than the detector saw it; itself if it is small enough.
 
-    A face that is too small to be found there is never shown with more pixels than that.
+    A face that is too small to be found there is never shown with more pixels than that, nor is one
+    whose box the event omits. Raises ValueError if the event omits faces and has none.
     """
     height, width = image.shape[:2]
     if event.model.detector == "yunet":

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from emotion_streams import CameraState, CameraStatus
+from emotion_streams.cameras import RATE_WINDOW_S
 
 _MIN_SILENCE_S: Final = 2.0
 _PERIODS: Final = 4
@@ -13,7 +14,6 @@ _PERIODS: Final = 4
 _MAX_PERIOD_S: Final = 60.0
 _UNOWNED_S: Final = 1.0
 """A camera moves to another worker within this time."""
-_RATE_S: Final = 10.0
 _SLOW_S: Final = 5.0
 _SLOW_SHARE: Final = 0.5
 """A camera falls behind if less than this share of its stored frames becomes events for _SLOW_S."""
@@ -35,7 +35,7 @@ class Judgement:
 
     `stale`: the newest event is older than a few periods, so a picture shown with it is not
     current. `event_age_ms`: time since the newest event, None if there was none since the start.
-    `analysed_fps`: events per second over the last 10 s.
+    `analysed_fps`: events per second, over RATE_WINDOW_S as the status' `fps`.
     """
 
     verdict: Verdict
@@ -116,7 +116,7 @@ class CameraHealth:
         return max(_MIN_SILENCE_S, _PERIODS * self._period_s)
 
     def _rate(self, now: float) -> float:
-        return len(self._arrivals) / max(1.0, min(_RATE_S, now - self._known_since))
+        return len(self._arrivals) / max(1.0, min(RATE_WINDOW_S, now - self._known_since))
 
     def _is_slow(self, status: CameraStatus, rate: float, now: float) -> bool:
         if status.fps < 1 or rate >= _SLOW_SHARE * status.fps:
@@ -126,5 +126,5 @@ class CameraHealth:
         return now - self._slow_since > _SLOW_S
 
     def _forget_arrivals(self, now: float) -> None:
-        while self._arrivals and self._arrivals[0] < now - _RATE_S:
+        while self._arrivals and self._arrivals[0] < now - RATE_WINDOW_S:
             self._arrivals.popleft()

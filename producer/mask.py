@@ -1,5 +1,6 @@
 """The mask of a camera: blackens polygons of a picture before anything else sees it."""
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -15,8 +16,8 @@ _KEEP: Final = 255
 class Mask:
     """Makes the pixels in `polygons` black. Their points are shares of the given picture.
 
-    Every pixel that a polygon touches is black, and so is the next pixel outside its edge. Edges
-    are hard: no pixel is a blend of black and the picture.
+    Every pixel that a polygon touches is black, and so are one or two pixels outside its edge.
+    Edges are hard: no pixel is a blend of black and the picture.
     """
 
     def __init__(self, polygons: Sequence[Polygon]) -> None:
@@ -36,9 +37,18 @@ class Mask:
 
     def _draw(self, height: int, width: int) -> Pixels:
         """Return an array of shape (height, width) that is 0 where the picture is masked."""
-        kept = np.full((height, width), _KEEP, np.uint8)
+        # Twice as fine as the picture, so that the errors of drawing add up to one pixel at most.
+        # With a border of a pixel, so that edges along the picture's own are drawn too.
+        rows, columns = height + 2, width + 2
+        fine = np.full((2 * rows, 2 * columns), _KEEP, np.uint8)
         for polygon in self._polygons:
-            corners = [(round(x * width), round(y * height)) for x, y in polygon]
-            cv2.fillPoly(kept, [np.array(corners, np.int32)], (0,), cv2.LINE_8)
-        # Corners and edges are rounded to pixels. One pixel more on each side covers the error.
-        return np.asarray(cv2.erode(kept, np.ones((3, 3), np.uint8)), np.uint8)
+            corners = [
+                (math.floor(2 * (x * width + 1)), math.floor(2 * (y * height + 1)))
+                for x, y in polygon
+            ]
+            cv2.fillPoly(fine, [np.array(corners, np.int32)], (0,), cv2.LINE_8)
+        kept = np.minimum(fine[::2], fine[1::2])
+        kept = np.minimum(kept[:, ::2], kept[:, 1::2])
+        # Rounded corners and drawn lines are each wrong by one of the fine pixels at most.
+        kept = cv2.erode(kept, np.ones((3, 3), np.uint8))
+        return np.ascontiguousarray(kept[1:-1, 1:-1], np.uint8)

@@ -1,5 +1,6 @@
 """The polygons of a camera's `mask`: areas of the picture that are never sent."""
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias
@@ -8,6 +9,9 @@ Point: TypeAlias = tuple[float, float]
 """x and y as shares of the picture's width and height, from 0 to 1."""
 
 Polygon: TypeAlias = tuple[Point, ...]
+"""Corners in order around an area; no two of its edges cross."""
+
+_Edge: TypeAlias = tuple[Point, Point]
 
 MAX_POLYGONS: Final = 32
 MAX_POINTS: Final = 100
@@ -51,6 +55,12 @@ def _parse_polygon(points: object, where: str) -> Polygon:
     )
     if _is_flat(polygon):
         raise ValueError(f"{where} has no area: its points are on one line")
+    if (crossing := _crossing(polygon)) is not None:
+        first, second = crossing
+        raise ValueError(
+            f"{where}: edges {first} and {second} cross or touch; "
+            "list the points in order around the area"
+        )
     return polygon
 
 
@@ -79,3 +89,41 @@ def _is_flat(polygon: Polygon) -> bool:
     x0, y0 = polygon[0]
     x1, y1 = max(polygon, key=lambda point: math.dist(point, polygon[0]))
     return all(abs((x1 - x0) * (y - y0) - (y1 - y0) * (x - x0)) < _FLAT for x, y in polygon)
+
+
+def _crossing(polygon: Polygon) -> tuple[int, int] | None:
+    """Return the numbers of the first two edges that meet elsewhere than neighbours do.
+
+    Edge 1 leads from point 1 to point 2, the last one back to point 1. A polygon with such edges
+    is drawn by the even-odd rule, so parts that it surrounds would stay visible.
+    """
+    ends = zip(polygon, (*polygon[1:], polygon[0]), strict=True)
+    # A point that is repeated, such as the first one at the end of a closed ring, adds no edge.
+    edges = [(number, edge) for number, edge in enumerate(ends, 1) if edge[0] != edge[1]]
+    last = len(edges) - 1
+    for (i, (first, one)), (j, (second, other)) in itertools.combinations(enumerate(edges), 2):
+        if j - i not in (1, last) and _meet(one, other):
+            return first, second
+    return None
+
+
+def _meet(one: _Edge, other: _Edge) -> bool:
+    """Return whether two edges have a point in common."""
+    return (
+        _overlap(one, other, 0)
+        and _overlap(one, other, 1)
+        and _side(one, other[0]) * _side(one, other[1]) <= 0
+        and _side(other, one[0]) * _side(other, one[1]) <= 0
+    )
+
+
+def _overlap(one: _Edge, other: _Edge, axis: int) -> bool:
+    """Return whether two edges have a value of x (axis 0) or of y (axis 1) in common."""
+    (a, b), (c, d) = ((start[axis], end[axis]) for start, end in (one, other))
+    return min(a, b) <= max(c, d) and min(c, d) <= max(a, b)
+
+
+def _side(edge: _Edge, point: Point) -> float:
+    """Return a positive value on one side of the edge's line, a negative one on the other."""
+    (x0, y0), (x1, y1) = edge
+    return (x1 - x0) * (point[1] - y0) - (y1 - y0) * (point[0] - x0)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from emotion_streams import keys
 from emotion_streams.backoff import REDIS_ERRORS
-from emotion_streams.cameras import CameraState
+from emotion_streams.cameras import RATE_WINDOW_S, CameraState
 from emotion_streams.cancellation import check_cancelled
 from emotion_streams.connection import connect_async
 from emotion_streams.redaction import redact, short_message
@@ -21,7 +21,6 @@ from service.metrics import ProducerMetrics
 EVERY_S: Final = 1.0
 """Interval between writes. Readers of the registry consider a producer gone after three of them."""
 
-_RATE_OVER_S: Final = 5.0
 # A process that hangs completely cannot report it, so its last report expires after this time.
 _SILENT_S: Final = 3.0
 
@@ -29,18 +28,27 @@ _log = logging.getLogger(__name__)
 
 
 class CameraRecord:
-    """State and counts of one camera, across all processes that ran it."""
+    """State and counts of one camera, across all processes that ran it.
 
-    def __init__(self, camera: str, metrics: ProducerMetrics) -> None:
+    `clock`: returns seconds, and never goes back.
+    """
+
+    def __init__(
+        self,
+        camera: str,
+        metrics: ProducerMetrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.camera = camera
         self.report = Report()
         self.policy = self.title = self.group = ""
         self._updated_s = 0.0
         self._last_frame_s: float | None = None
         self._metrics = metrics
+        self._clock = clock
         self._counted = Counts()
         self._published = 0
-        self._history: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
+        self._history: deque[tuple[float, int]] = deque([(self._clock(), 0)])
         metrics.init_camera(camera)
 
     def update(self, report: Report) -> None:
@@ -49,7 +57,7 @@ class CameraRecord:
         self._count({name: now[name] - before[name] for name in now})
         self._counted = report.counts
         self.report = report
-        self._updated_s = time.monotonic()
+        self._updated_s = self._clock()
         if report.last_frame_age_s is not None:
             self._last_frame_s = self._updated_s - report.last_frame_age_s
         self.export_metrics()
@@ -66,7 +74,7 @@ class CameraRecord:
 
     def export_metrics(self) -> None:
         """Set the gauges. If the last report is too old, set the camera's state to down."""
-        if self.report.state is CameraState.UP and time.monotonic() - self._updated_s > _SILENT_S:
+        if self.report.state is CameraState.UP and self._clock() - self._updated_s > _SILENT_S:
             self.report = replace(
                 self.report, state=CameraState.DOWN, error="no report from the camera process"
             )
@@ -75,7 +83,7 @@ class CameraRecord:
         if last_s:
             self._metrics.last_frame.labels(self.camera).set(last_s)
         if self._last_frame_s is not None:
-            age_s = time.monotonic() - self._last_frame_s
+            age_s = self._clock() - self._last_frame_s
             self._metrics.frame_age.labels(self.camera).set(max(0.0, age_s))
 
     def to_hash(self) -> dict[str, Any]:
@@ -96,7 +104,7 @@ class CameraRecord:
 
     def _fps(self) -> float:
         (since, count), *_ = self._history
-        now = time.monotonic()
+        now = self._clock()
         return (self._published - count) / (now - since) if now > since else 0.0
 
     def _count(self, new: Mapping[str, int]) -> None:
@@ -114,9 +122,9 @@ class CameraRecord:
         metrics.reconnects.labels(camera).inc(new["reconnects"])
         metrics.redis_errors.labels(camera).inc(new["redis_errors"])
         self._published += new["published"]
-        now = time.monotonic()
+        now = self._clock()
         self._history.append((now, self._published))
-        while now - self._history[0][0] > _RATE_OVER_S:
+        while now - self._history[0][0] > RATE_WINDOW_S:
             self._history.popleft()
 
 

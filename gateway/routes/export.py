@@ -140,7 +140,7 @@ def _iso_time(ms: int) -> str:
         return str(ms)
 
 
-def _rows(event: EmotionEvent) -> Iterator[tuple[Any, ...]]:
+def _rows(event: EmotionEvent) -> Iterator[Iterable[Any]]:
     captured = _iso_time(event.captured_ms)
     head = (event.camera, event.frame_id, captured, event.width, event.height, len(event.faces))
     model = event.model
@@ -148,9 +148,9 @@ def _rows(event: EmotionEvent) -> Iterator[tuple[Any, ...]]:
         event.latency.total_ms, model.name, model.version, model.detector, event.position_ms
     )  # fmt: skip
     for number, face in enumerate(event.faces, 1):
-        yield (*head, number, *_face(face), *tail)
+        yield rounded((*head, number, *_face(face), *tail))
     if not event.faces:
-        yield (*head, *[""] * (len(COLUMNS) - len(head) - len(tail)), *tail)
+        yield rounded((*head, *[""] * (len(COLUMNS) - len(head) - len(tail)), *tail))
 
 
 def _face(face: Face) -> tuple[Any, ...]:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,13 +19,21 @@ DETECTOR = ("--detector-model", str(YUNET)) if YUNET.is_file() else ()
 
 
 class Command:
-    """`python -m analyse` with these arguments; killed at the end if it still runs."""
+    """`python -m analyse` with these arguments; killed at the end if it still runs.
 
-    def __init__(self, *arguments: str | Path, environ: dict[str, str] | None = None) -> None:
+    `behind`: a command that runs it, such as `unshare`.
+    """
+
+    def __init__(
+        self,
+        *arguments: str | Path,
+        environ: dict[str, str] | None = None,
+        behind: Sequence[str] = (),
+    ) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="a", dir="/tmp"))
         self._log = (self._folder / "log").open("w+")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "analyse", *map(str, arguments), *DETECTOR],
+            [*behind, sys.executable, "-m", "analyse", *map(str, arguments), *DETECTOR],
             cwd=ROOT,
             stdout=self._log,
             stderr=self._log,

@@ -151,6 +151,25 @@ def test_a_run_that_was_stopped_is_resumed_where_it_was(
     assert frame_count(folder / "annotated.mp4") == FRAMES
 
 
+def test_a_run_that_was_killed_is_resumed_at_its_checkpoint(
+    recording: Path, results: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / recording.stem
+    with Command(recording, "--out", tmp_path) as command:
+        command.wait_for_events(20)
+        command.stop()
+        assert command.wait() == 130
+    assert (folder / ".analysis" / "checkpoint").exists()
+    with Command(recording, "--out", tmp_path, "--resume") as command:
+        command.wait_for_events(20)
+        command.process.kill()
+        command.wait()
+    assert not (folder / "summary.json").exists()
+    code, log = analyse(recording, "--out", tmp_path, "--resume")
+    assert code == 0, log
+    assert tables(folder) == tables(results)
+
+
 def test_results_are_replaced_only_if_asked_for(
     results: Path, recording: Path, tmp_path: Path
 ) -> None:

@@ -1,12 +1,13 @@
 """Tables as files, and the records that they are made of."""
 
 import csv
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from analyse.output import Clip, OutputError, clips, prepare
+from analyse.output import clips
 from analyse.spool import EPISODE, EVENT, Checkpoint, Spool
 from analyse.tables import (
     EPISODE_COLUMNS,
@@ -76,6 +77,26 @@ def test_the_spool_gives_what_was_there_at_its_checkpoint(tmp_path: Path) -> Non
     assert [each.track for each in again.episodes()] == ["1", "2"]
 
 
+def test_a_checkpoint_is_on_the_disk_when_it_is_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def record(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", record)
+    spool = Spool(tmp_path)
+    spool.open()
+    assert synced == ["records.new", tmp_path.name]
+    synced.clear()
+    spool.save(Checkpoint({}, "2-1", "2-1", ""))
+    spool.close()
+    assert synced == ["records", "checkpoint.new", tmp_path.name]
+
+
 def test_a_record_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     spool.open()
@@ -91,15 +112,3 @@ def test_files_of_one_name_get_folders_of_their_own(tmp_path: Path) -> None:
     files = [Path("a/clip.mp4"), Path("b/clip.avi"), Path("c/clip.mp4")]
     folders = [clip.folder.name for clip in clips(files, tmp_path)]
     assert folders == ["clip", "clip-2", "clip-3"]
-
-
-def test_another_file_is_not_resumed(tmp_path: Path) -> None:
-    video = tmp_path / "a.mp4"
-    video.write_bytes(b"one")
-    clip = Clip(video, tmp_path / "out")
-    prepare(clip, {})
-    prepare(clip, {}, resume=True)
-    video.write_bytes(b"another")
-    with pytest.raises(OutputError, match="--overwrite"):
-        prepare(clip, {}, resume=True)
-    prepare(clip, {}, overwrite=True)

@@ -4,12 +4,13 @@ import csv
 import io
 import itertools
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from emotion_streams import EMOTIONS, Emotion, EmotionEvent
+from emotion_streams import EMOTIONS, Box, Emotion, EmotionEvent
 from gateway.follow import EventFilter
 from tests.gateway.feeder import event, face, now_ms, publish, register
 from tests.gateway.processes import Gateway
@@ -139,6 +140,24 @@ def test_csv_has_a_row_per_face_and_one_for_a_picture_without(
     assert (rows[0]["emotion"], rows[0]["x"], rows[0]["face_width"]) == ("fear", "238.0", "100.0")
     assert float(rows[0]["fear"]) == pytest.approx(0.86)
     assert (rows[2]["faces"], rows[2]["emotion"]) == ("0", "")
+
+
+def test_csv_of_events_has_three_decimals_and_json_lines_are_as_stored(
+    gateway: Gateway, store: Any, camera: str
+) -> None:
+    register(store, camera)
+    box, shares = Box(1 / 3, 2 / 3, 200 / 3, 70), dict.fromkeys(EMOTIONS, 1 / 7)
+    exact = replace(face("fear"), box=box, score=2 / 3, confidence=6 / 7, probabilities=shares)
+    made = event(camera, now_ms(), exact)
+    publish(store, made)
+    eventually(lambda: camera in listed(gateway))
+    (row,) = csv.DictReader(io.StringIO(gateway.get(f"/api/cameras/{camera}/export").text))
+    columns = ("x", "y", "face_width", "face_height", "score", "confidence", "fear")
+    assert [row[column] for column in columns] == [
+        "0.333", "0.667", "66.667", "70.0", "0.667", "0.857", "0.143",
+    ]  # fmt: skip
+    (line,) = gateway.get(f"/api/cameras/{camera}/export?format=jsonl").text.splitlines()
+    assert json.loads(line) == made.to_dict()
 
 
 def test_entries_that_nobody_can_read_are_passed_over(

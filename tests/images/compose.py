@@ -20,11 +20,11 @@ import pytest
 from deploy.images.engine import Engine
 from tests.images.base import BASE, VALKEY
 from tests.images.services import DEPLOY
-from tests.images.stack import SECRETS, TOKEN
+from tests.images.stack import SECRETS, TOKEN, write_sinks
 from tests.servers import eventually, free_port
 
 # Grafana and redis_exporter have no stand-in.
-SERVICES: Final = ("valkey", "producer", "worker", "gateway", "prometheus")
+SERVICES: Final = ("valkey", "producer", "worker", "gateway", "sink", "prometheus")
 _PROMETHEUS: Final = "localhost/emotion-streams-prometheus:stand-in"
 
 
@@ -85,14 +85,15 @@ def up(engine: Engine, yunet_url: str) -> Iterator[Project]:
     project = Project(engine, f"es{uuid.uuid4().hex[:8]}", free_port(), free_port())
     with tempfile.TemporaryDirectory() as folder:
         environment = Path(folder, "env")
-        values = _values()
+        values = {**_values(), "EMOTION_SINKS": str(Path(folder, "sinks"))}
         environment.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
+        write_sinks(Path(folder, "sinks"))
         stand_ins = Path(folder, "stand-ins.yaml")
         stand_ins.write_text(_stand_ins(project, yunet_url))
         command = [
             program, "--project-name", project.name, "--file", str(DEPLOY / "compose.yaml"),
             "--file", str(stand_ins), "--env-file", str(environment),
-            "--podman-build-args=--network=host",
+            "--profile", "sinks", "--podman-build-args=--network=host",
         ]  # fmt: skip
         try:
             subprocess.run([*command, "up", "--build", "--detach", *SERVICES], check=True)
@@ -118,6 +119,8 @@ services:
     ports: !override []
     # Not every machine may raise them.
     ulimits: {{nofile: {{soft: 1024, hard: 4096}}, nproc: {{soft: 4096, hard: 4096}}}}
+  sink:
+    build: {{args: {{PYTHON: {BASE}}}}}
   gateway:
     build: {{args: {{PYTHON: {BASE}}}}}
     ports: !override ["127.0.0.1:{project.page}:8080"]

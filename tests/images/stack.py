@@ -89,15 +89,21 @@ class Stack:
         return json.loads(self.get(path))
 
 
+def write_sinks(folder: Path) -> None:
+    """Make the folder of compose.yaml's sink, with a sink that needs no server."""
+    folder.mkdir(mode=0o755)
+    (folder / "sinks.yaml").write_text(_SINKS)
+
+
 @contextmanager
 def running(engine: Engine, images: dict[str, str], valkey: str) -> Iterator[Stack]:
     """Start everything; remove it afterwards, networks included."""
     mark = f"es-{uuid.uuid4().hex[:8]}"
     stack = Stack(engine, free_port())
     with ExitStack() as ending:
-        sinks = Path(ending.enter_context(tempfile.TemporaryDirectory()))
-        sinks.chmod(0o755)
-        (sinks / "sinks.yaml").write_text(_SINKS)
+        sinks = Path(ending.enter_context(tempfile.TemporaryDirectory()), "sinks")
+        sinks.parent.chmod(0o755)
+        write_sinks(sinks)
         values = {**SECRETS, "EMOTION_SINKS": str(sinks)}
         # As in compose.yaml: frames and events on a network that leads nowhere else.
         for network, options in ((f"{mark}-data", ["--internal"]), (f"{mark}-outside", [])):

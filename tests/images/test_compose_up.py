@@ -11,6 +11,7 @@ from tests.images.compose import Project, up
 from tests.servers import eventually
 
 pytestmark = pytest.mark.timeout(1800)
+TARGETS = {"producer", "worker", "gateway", "sink"}
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +24,13 @@ def project(engine: Engine, base: str, yunet_url: str) -> Iterator[Project]:
 
 
 def test_prometheus_scrapes_every_process(project: Project) -> None:
-    expected = {"producer", "worker", "gateway"}
-    eventually(lambda: expected <= project.healthy_targets(), timeout_s=60, every_s=1)
+    eventually(lambda: project.healthy_targets() >= TARGETS, timeout_s=60, every_s=1)
+
+
+@pytest.mark.parametrize("service", ["sink", "prometheus"])
+def test_every_process_is_scraped_again_after_a_crash(service: str, project: Project) -> None:
+    project.crash(service)
+    eventually(lambda: project.healthy_targets() >= TARGETS, timeout_s=60, every_s=1)
 
 
 @pytest.mark.parametrize("service", ["worker", "producer", "gateway", "valkey"])

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from emotion_streams import keys
 from emotion_streams.connection import Client
@@ -67,6 +68,39 @@ def test_edges_of_a_mask_are_hard() -> None:
 
 def test_polygon_as_large_as_the_picture_leaves_nothing() -> None:
     assert not Mask([((0, 0), (1, 0), (1, 1), (0, 1))])(white(63, 47)).any()
+
+
+@pytest.mark.parametrize(
+    "corners",
+    [
+        # A thin corner along the lower edge of the picture, and one along the right edge.
+        "0.9,1 0.3,1 0.8,0.9 0.3,0.1 0.5,0.1",
+        "0.9,0.7 1,0 0.9,0.4",
+        # Thin corners whose points are far from the middles of pixels.
+        "0.126,0.709 0.745,0.069 0.977,0.363 0.555,0.804 0.507,0.581",
+        "0.257,0.655 0.595,0.39 0.035,0.864",
+    ],
+)
+@pytest.mark.parametrize(("width", "height"), [(60, 44), (37, 53)])
+def test_every_pixel_that_a_thin_corner_touches_is_black(
+    corners: str, width: int, height: int
+) -> None:
+    (polygon,) = parse_polygons(corners)
+    result = Mask([polygon])(white(width, height))
+    assert not result[touched(polygon, width, height)].any()
+
+
+def touched(polygon: Polygon, width: int, height: int, parts: int = 16) -> NDArray[np.bool_]:
+    """The pixels of which one of `parts` times `parts` points is in the polygon."""
+    x, y = np.meshgrid(
+        (np.arange(width * parts) + 0.5) / (width * parts),
+        (np.arange(height * parts) + 0.5) / (height * parts),
+    )
+    inside = np.zeros(x.shape, bool)
+    for (x0, y0), (x1, y1) in zip(polygon, (*polygon[1:], polygon[0]), strict=True):
+        if y0 != y1:
+            inside ^= ((y0 > y) != (y1 > y)) & (x < x0 + (x1 - x0) * (y - y0) / (y1 - y0))
+    return np.asarray(inside.reshape(height, parts, width, parts).any(axis=(1, 3)))
 
 
 def test_masking_does_not_change_the_pixels_of_the_source() -> None:
@@ -147,6 +181,17 @@ def test_movement_behind_a_mask_is_no_movement() -> None:
         ("[[[0, 0], 1, [1, 1]]]", r"polygon 1, point 2 must be \[x, y\]"),
         ("[[[0, 0], [0.5, 0.5], [1, 1]]]", "polygon 1 has no area"),
         ("[[[0, 0], [0, 0], [0, 0]]]", "polygon 1 has no area"),
+        # Four corners in the wrong order, a star, and one whose edges meet in a corner.
+        (
+            "[[[0, 0], [1, 1], [1, 0], [0, 1]]]",
+            "polygon 1: edges 1 and 3 cross or touch; list the points in order around the area",
+        ),
+        ("'0,0 .1,0 0,.1; .5,0 .8,1 0,.4 1,.4 .2,1'", "polygon 2: edges 1 and 3 cross"),
+        ("'0,0 .5,.5 1,0 1,1 .5,.5 0,1'", "polygon 1: edges 1 and 4 cross"),
+        # The edge between points 1 and 2 has no length, and the others keep their numbers.
+        ("'0,0 0,0 1,1 1,0 0,1 0,0'", "polygon 1: edges 2 and 4 cross"),
+        # Edge 2 leads back over edge 1.
+        ("'0,0 1,0 .5,0 .5,1'", "polygon 1: edges 1 and 3 cross or touch"),
         ("[[0, 0], [1, 0], [1, 1]]", r"polygon 1 has 2 points"),
         ("[0, 0, 1]", r"polygon 1 must be a list of points"),
         ("{a: 1}", "must be a list of polygons"),
@@ -165,6 +210,31 @@ def test_invalid_mask_is_one_line(tmp_path: Path, mask: str, complaint: str) -> 
         read_cameras(path, {})
     assert len(str(caught.value)) < 300
     assert "\n" not in str(caught.value)
+
+
+def test_crossing_mask_on_the_command_line_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        load(["--camera", "door", "--source", "demo", "--mask", "0,0 1,1 1,0 0,1"])
+    assert "polygon 1: edges 1 and 3 cross or touch" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        "0,0 1,0 1,1 0,1 0,0",  # a closed ring
+        "0,0 1,0 1,0 1,1 0,1",
+        "0,0 .1,0 .3,0 1,0 1,1 0,1",  # points on one edge
+        "0,0 1,0 1,1 .5,.2 0,1",  # a dent
+        ".1,.1 .2,.2 .3,.3 .4,.4 .7,.7 .1,.7",  # points on a slanted edge
+    ],
+)
+def test_polygon_whose_edges_meet_only_as_neighbours_is_accepted(points: str) -> None:
+    (polygon,) = parse_polygons(points)
+    assert len(polygon) == len(points.split())
+
+
+def test_closed_ring_masks_what_the_open_one_does() -> None:
+    assert (Mask([(*SQUARE, SQUARE[0])])(white()) == Mask([SQUARE])(white())).all()
 
 
 def test_mask_on_the_command_line_is_the_same_as_in_a_file(tmp_path: Path) -> None:
