@@ -11,6 +11,7 @@ from analyse.system import System
 from deploy.children import Child
 from emotion_streams import keys
 from emotion_streams.fields import MalformedMessageError
+from emotion_streams.stream_id import ZERO, StreamId
 from emotion_streams.wire import unpack
 
 _READ_AT_ONCE: Final = 500
@@ -59,7 +60,7 @@ class Analysis:
         self._on_position = on_position
         self.failures: tuple[str, ...] = ()
         self._failures: tuple[str, ...] = ()  # of earlier runs
-        self._ids = {EVENT: "0-0", EPISODE: "0-0"}
+        self._ids = dict.fromkeys((EVENT, EPISODE), str(ZERO))
         self._kept = {EVENT: "", EPISODE: ""}  # the spool's last entries, of earlier runs too
         self._streams = {EVENT: keys.emotions(camera), EPISODE: keys.episodes(camera)}
 
@@ -128,7 +129,7 @@ class Analysis:
                 count += 1
         if count:
             self._system.made_progress()
-            self._on_position(int(self._ids[EVENT].partition("-")[0]))
+            self._on_position(StreamId.parse(self._ids[EVENT]).ms)
         return count
 
     async def _save(self, *, is_complete: bool = False) -> None:
@@ -146,7 +147,7 @@ class Analysis:
             fields[b"reason"].decode(errors="replace")
             for _, fields in dead
             # A later frame is read again after a restart.
-            if is_complete or (frame_id and _key(fields[b"frame"].decode()) <= _key(frame_id))
+            if is_complete or (frame_id and _is_up_to(fields[b"frame"].decode(), frame_id))
         ]
         self.failures = (*self._failures, *failures)
         if frame_id is None:
@@ -171,7 +172,7 @@ class Analysis:
             pipe.xgroup_create(frames, keys.GROUP, "0", mkstream=True)
             pipe.execute_command("XSETID", frames, checkpoint.frame_id)
             await pipe.execute()
-        self._on_position(int(checkpoint.frame_id.partition("-")[0]))
+        self._on_position(StreamId.parse(checkpoint.frame_id).ms)
 
 
 _FIELDS: Final = {EVENT: b"event", EPISODE: b"episode"}
@@ -188,9 +189,8 @@ def _newest(entries: Sequence[tuple[bytes, Any]]) -> str:
     return entries[0][0].decode() if entries else ""
 
 
-def _key(frame_id: str) -> tuple[int, int]:
-    milliseconds, _, number = frame_id.partition("-")
-    return int(milliseconds), int(number)
+def _is_up_to(frame_id: str, last: str) -> bool:
+    return StreamId.parse(frame_id) <= StreamId.parse(last)
 
 
 def _reason(producer: Child, camera: str) -> str:

@@ -11,6 +11,7 @@ import msgpack
 from analyse.durable import put
 from emotion_streams.episodes import Episode
 from emotion_streams.events import EmotionEvent
+from emotion_streams.stream_id import ZERO, StreamId
 
 EVENT: Final = 0
 EPISODE: Final = 1
@@ -49,9 +50,9 @@ class Spool:
         kept = self._records.with_suffix(".new")
         with kept.open("wb") as file:
             if checkpoint:
-                limits = (checkpoint.event_id, checkpoint.episode_id)
+                limits = (_limit(checkpoint.event_id), _limit(checkpoint.episode_id))
                 for kind, entry_id, blob in self._read():
-                    if _key(entry_id) <= _key(limits[kind]):
+                    if StreamId.parse(entry_id) <= limits[kind]:
                         file.write(msgpack.packb((kind, entry_id, blob)))
         put(kept, self._records)
         self._file = self._records.open("ab")
@@ -109,9 +110,9 @@ class Spool:
         return Checkpoint(**fields)
 
 
-def _key(entry_id: str) -> tuple[int, int]:
-    milliseconds, _, number = entry_id.partition("-")
-    return int(milliseconds or -1), int(number or 0)
+def _limit(entry_id: str) -> StreamId:
+    """Return the last id to keep, from a checkpoint; without an entry nothing is kept."""
+    return StreamId.parse(entry_id) if entry_id else ZERO
 
 
 def _parts(episode_id: str) -> tuple[str, int]:

@@ -1,6 +1,6 @@
 """The wire contract of emotion-streams and the client for subscribers."""
 
-from emotion_streams.cameras import CameraStatus, list_cameras
+from emotion_streams.cameras import CameraState, CameraStatus, list_cameras
 from emotion_streams.client import AsyncClient, Client
 from emotion_streams.connection import connect_async
 from emotion_streams.emotions import EMOTIONS, Emotion, Label
@@ -18,6 +18,7 @@ from emotion_streams.ranges import (
     read_minutes_async,
 )
 from emotion_streams.redis_url import InvalidRedisUrlError
+from emotion_streams.stream_id import StreamId
 from emotion_streams.subscribe import (
     NOW,
     START,
@@ -35,6 +36,7 @@ __all__ = [
     "START",
     "AsyncClient",
     "Box",
+    "CameraState",
     "CameraStatus",
     "Client",
     "Emotion",
@@ -53,6 +55,7 @@ __all__ = [
     "Model",
     "Outcome",
     "People",
+    "StreamId",
     "connect_async",
     "list_cameras",
     "read_episodes",

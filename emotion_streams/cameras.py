@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final
 
 from redis.exceptions import NoPermissionError
@@ -28,9 +29,6 @@ _MAX_AHEAD_MS: Final = 60_000
 """How far in the future a heartbeat may lie. Producers date heartbeats by the clock of Redis. A
 later date is ignored: the camera would seem alive until then."""
 
-
-_STATES: Final = frozenset({"up", "down", "ended"})
-"""States that a producer writes."""
 _MAX_INTEGER: Final = 2**53 - 1
 _MAX_DIGITS: Final = 16
 _MAX_REASON: Final = 500
@@ -38,20 +36,27 @@ _NAMES: Final = ("title", "group")
 _MAX_NAME: Final = 80
 
 
+class CameraState(StrEnum):
+    """Whether a camera sends frames."""
+
+    UP = "up"
+    DOWN = "down"  # its producer cannot reach it
+    ENDED = "ended"  # a file was played to its end
+    GONE = "gone"  # no heartbeat from its producer
+
+
 @dataclass(frozen=True)
 class CameraStatus:
     """A camera's current status.
 
-    `state`: "up", "down" (its producer cannot reach it), "ended" (a file was played to its end),
-    "gone" (no heartbeat from its producer). `fps`: frames stored per second, over RATE_WINDOW_S.
-    `last_frame_ms`: Unix time of the newest frame, None before the first. `owner`: the worker that
-    owns it, or None. `backlog`: frames not yet analysed, None for a user without the right to read
-    frames. `error`: why the camera is down, without credentials. `title`, `group`: names for
-    people from its settings, or empty.
+    `fps`: frames stored per second, over RATE_WINDOW_S. `last_frame_ms`: Unix time of the newest
+    frame, None before the first. `owner`: the worker that owns it, or None. `backlog`: frames not
+    yet analysed, None for a user without the right to read frames. `error`: why the camera is down,
+    without credentials. `title`, `group`: names for people from its settings, or empty.
     """
 
     camera: str
-    state: str
+    state: CameraState
     fps: float
     width: int
     height: int
@@ -65,7 +70,7 @@ class CameraStatus:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as `--json` prints them."""
-        return vars(self).copy()
+        return {**vars(self), "state": self.state.value}
 
 
 async def registered(client: Client, now_ms: float | None = None) -> dict[str, float]:
@@ -96,7 +101,7 @@ async def registered(client: Client, now_ms: float | None = None) -> dict[str, f
 async def list_cameras(client: Client) -> list[CameraStatus]:
     """Return the status of every camera in the registry, by name.
 
-    A camera whose keys cannot be read is "gone", and its `error` contains the reason.
+    The state of a camera whose keys cannot be read is `gone`, and its `error` contains the reason.
     """
     seconds, microseconds = await client.time()
     now_ms = seconds * 1000 + microseconds // 1000
@@ -118,9 +123,8 @@ async def _status(client: Client, camera: str, heard_ms: float, now_ms: int) -> 
         if isinstance(reply, Exception):
             if not is_wrong_type(reply):
                 raise reply
-            return _unreadable(
-                camera, f"{key(camera)} cannot be read: {short_message(reply)}", None
-            )
+            reason = f"{key(camera)} cannot be read: {short_message(reply)}"
+            return _unreadable(camera, reason, None)
     try:
         return _read_status(camera, info, lease, backlog, heard_ms, now_ms)
     except ValueError as error:
@@ -129,7 +133,7 @@ async def _status(client: Client, camera: str, heard_ms: float, now_ms: int) -> 
 
 
 def _unreadable(camera: str, reason: str, backlog: int | None) -> CameraStatus:
-    return CameraStatus(camera, "gone", 0, 0, 0, None, None, None, backlog, reason)
+    return CameraStatus(camera, CameraState.GONE, 0, 0, 0, None, None, None, backlog, reason)
 
 
 def _read_status(
@@ -143,11 +147,12 @@ def _read_status(
     """Parse the hashes. Raises ValueError for values that none of our processes writes."""
     info = _texts(raw_info, ("state", "fps", "width", "height", "last_frame_ms", "error", *_NAMES))
     lease = _texts(raw_lease, ("owner", "expires_ms"))
-    state = info.get("state") or "up"
-    if state not in _STATES:
-        raise ValueError(f"state is {state[:40]!r}")
-    if state != "ended" and now_ms - heard_ms > HEARD_WITHIN_MS:
-        state = "gone"
+    reported = info.get("state") or CameraState.UP
+    if reported not in (CameraState.UP, CameraState.DOWN, CameraState.ENDED):
+        raise ValueError(f"state is {reported[:40]!r}")
+    state = CameraState(reported)
+    if state is not CameraState.ENDED and now_ms - heard_ms > HEARD_WITHIN_MS:
+        state = CameraState.GONE
     fps = float(info.get("fps") or 0)
     if not math.isfinite(fps):
         raise ValueError(f"fps is {fps}")
@@ -157,7 +162,7 @@ def _read_status(
         camera=camera,
         state=state,
         # The last rate of a producer that is gone, or has ended, is not a rate any more.
-        fps=0.0 if state in ("gone", "ended") else fps,
+        fps=0.0 if state in (CameraState.GONE, CameraState.ENDED) else fps,
         width=_integer(info, "width"),
         height=_integer(info, "height"),
         last_frame_ms=last_frame_ms,
@@ -178,8 +183,7 @@ def _texts(raw: dict[bytes, bytes], names: Iterable[str]) -> dict[str, str]:
 def _cut(text: str) -> str:
     """Return the beginning of the text, up to a blank.
 
-    A cut word may be half of a URL, whose password `redact` does not recognise without the @ after
-    it.
+    A cut word may be half of a URL, whose password `redact` does not recognise without the @.
     """
     if len(text) <= _MAX_REASON:
         return text

@@ -15,6 +15,7 @@ from emotion_streams.cameras import registered
 from emotion_streams.cancellation import create_task
 from emotion_streams.connection import Client
 from emotion_streams.redaction import short_message
+from emotion_streams.stream_id import ZERO
 from emotion_streams.stream_kinds import StreamKind
 
 NOW: Final = "now"
@@ -32,6 +33,8 @@ _BATCH: Final = 100
 _BUFFER: Final = 1000
 """Maximum items buffered for a slow reader. When the buffer is full, reading pauses; entries that
 Redis trims meanwhile are lost."""
+
+_BEGINNING: Final = str(ZERO)
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +118,7 @@ class StreamReader(Generic[Item]):
             return
         cameras = await self._cameras()
         for camera in cameras:
-            self._last.setdefault(camera, "0-0")
+            self._last.setdefault(camera, _BEGINNING)
         for camera in self._last.keys() - set(cameras):
             # Keep the position while the stream has entries; otherwise they would be replayed if
             # the camera returns.
@@ -131,10 +134,10 @@ class StreamReader(Generic[Item]):
     async def _beginning(self, camera: str) -> str:
         after = self._after if isinstance(self._after, str) else self._after.get(camera, START)
         if after == START:
-            return "0-0"
+            return _BEGINNING
         if after != NOW:
             return after
-        return await self._newest(camera) or "0-0"
+        return await self._newest(camera) or _BEGINNING
 
     async def _newest(self, camera: str) -> str | None:
         """Return the id of the camera's newest entry, or None if it has none.
@@ -169,7 +172,9 @@ class StreamReader(Generic[Item]):
             await asyncio.sleep(_BLOCK_MS / 1000)
             return
         # A camera may have been removed meanwhile; then its stream is empty.
-        streams = {self._kind.key(camera): self._last.get(camera, "0-0") for camera in readable}
+        streams = {
+            self._kind.key(camera): self._last.get(camera, _BEGINNING) for camera in readable
+        }
         names = dict(zip(streams, readable, strict=True))
         try:
             reply = await self._client.xread(streams, count=_BATCH, block=_BLOCK_MS)

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import re
 from collections.abc import AsyncGenerator, Generator, Iterable
 from typing import Final, NoReturn, TypeVar
 
@@ -12,6 +11,7 @@ from emotion_streams.connection import connect_async
 from emotion_streams.episodes import Episode
 from emotion_streams.events import EmotionEvent
 from emotion_streams.redis_url import parse_url
+from emotion_streams.stream_id import StreamId
 from emotion_streams.stream_kinds import EPISODES, EVENTS, StreamKind
 from emotion_streams.stream_reader import NOW, START, After, StreamReader
 
@@ -33,8 +33,6 @@ Item = TypeVar("Item")
 log = logging.getLogger(__name__)
 
 _FAREWELL_S: Final = 0.25
-
-_ID: Final = re.compile(r"[0-9]{1,19}(-[0-9]{1,19})?")
 
 
 def subscribe_async(
@@ -142,7 +140,12 @@ def _names(cameras: str | Iterable[str]) -> list[str]:
 
 
 def _check_place(place: str) -> None:
-    if place not in (NOW, START) and not _ID.fullmatch(place):
+    if place in (NOW, START):
+        return
+    try:
+        # As for Redis, the number may be missing.
+        StreamId.parse(place if "-" in place else f"{place}-0")
+    except ValueError:
         raise ValueError(
             f"after {place!r}: use {NOW!r}, {START!r}, or an event's id such as 1795346599061-0"
-        )
+        ) from None

@@ -8,7 +8,7 @@ from typing import Final
 from emotion_streams import EmotionEvent, Frame, MalformedMessageError, keys
 from emotion_streams.backoff import retry_forever
 from emotion_streams.connection import Client
-from gateway.cursor import ZERO, StreamId, parse_id
+from emotion_streams.stream_id import ZERO, StreamId
 from gateway.join import Join
 from gateway.published import Published
 from gateway.viewer import Picture, Viewer
@@ -57,14 +57,14 @@ class CameraFeed:
             group.create_task(self._show())
 
     async def _read(self, client: Client) -> None:
-        key, last = keys.frames(self.camera), "0-0"
+        key, last = keys.frames(self.camera), str(ZERO)
         # The flag, because redis-py may lose a cancellation (see `check_cancelled`).
         while not self._closed:
             step = partial(client.xread, {key: last}, count=_BATCH, block=_BLOCK_MS)
             reply = await retry_forever(step, lambda _: self._metrics.redis_errors.inc())
             for entry_id, fields in reply[0][1] if reply else ():
                 last = entry_id.decode()
-                self._on_frame(parse_id(last), fields)
+                self._on_frame(StreamId.parse(last), fields)
 
     def _on_frame(self, position: StreamId, fields: dict[bytes, bytes]) -> None:
         try:
@@ -86,13 +86,13 @@ class CameraFeed:
         shown = ZERO
         while True:
             frame_id, jpeg, event = await self._ready.get()
-            if parse_id(frame_id) <= shown:
+            if StreamId.parse(frame_id) <= shown:
                 continue
             try:
                 finished = await self._finish(jpeg, event)
             except ValueError:
                 continue  # not a valid picture: it is not sent
-            shown = parse_id(frame_id)
+            shown = StreamId.parse(frame_id)
             self.newest = Picture(self.camera, frame_id, finished)
             for viewer in self.viewers:
                 viewer.wake()

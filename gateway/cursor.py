@@ -1,43 +1,21 @@
 """A client's position in the cameras' streams, as one text that it sends back to resume."""
 
-import re
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Final, Literal, get_args
 
 from emotion_streams import keys
-
-StreamId: TypeAlias = tuple[int, int]
-"""An entry's id as numbers, which compare as Redis orders ids."""
+from emotion_streams.stream_id import ZERO, StreamId
 
 Kind = Literal["emotion", "episode"]
 """A kind of stream that clients follow, by the name of its messages."""
 
 KINDS: Final = frozenset[Kind](get_args(Kind))
 
-ZERO: Final[StreamId] = (0, 0)
 MAX_CAMERAS: Final = 256
 """Cameras in one resume id, which stays below 24 kB with names of usual length."""
 
 MAX_CHARACTERS: Final = MAX_CAMERAS * 148
 """Of a resume id: of each camera a name of 63 characters, two ids and what separates them."""
-
-MOST: Final = 2**64 - 1
-"""Maximum of each number of an id, as in Redis."""
-
-_ID: Final = re.compile(r"(\d{1,20})-(\d{1,20})", re.ASCII)
-
-
-def parse_id(text: str) -> StreamId:
-    """Parse an event's id such as 1700000000000-0. Raises ValueError."""
-    match = _ID.fullmatch(text)
-    if match is None or max(position := (int(match[1]), int(match[2]))) > MOST:
-        raise ValueError(f"{text[:60]!r} is not an event id such as 1700000000000-0")
-    return position
-
-
-def format_id(position: StreamId) -> str:
-    """Format the id as Redis writes it."""
-    return f"{position[0]}-{position[1]}"
 
 
 @dataclass(frozen=True)
@@ -53,7 +31,7 @@ class Positions:
 
         Of the episodes, those follow that were written after the capture of the event's frame.
         """
-        return cls({camera: event_id}, {camera: (event_id[0], 0)})
+        return cls({camera: event_id}, {camera: StreamId(event_id.ms, 0)})
 
     def of(self, kind: Kind) -> dict[str, StreamId]:
         """Return the positions in the streams of this kind, by camera."""
@@ -79,9 +57,9 @@ def parse(text: str) -> Positions:
     for part in parts:
         camera, _, ids = part.partition("=")
         event, separator, episode = ids.partition("/")
-        one = Positions.after_event(keys.check_camera(camera), parse_id(event))
+        one = Positions.after_event(keys.check_camera(camera), StreamId.parse(event))
         positions.emotion.update(one.emotion)
-        positions.episode.update({camera: parse_id(episode)} if separator else one.episode)
+        positions.episode.update({camera: StreamId.parse(episode)} if separator else one.episode)
     return positions
 
 
@@ -97,6 +75,5 @@ def format_positions(positions: Positions) -> str:
         cameras.sort(key=lambda camera: emotion.get(camera, ZERO), reverse=True)
         del cameras[MAX_CAMERAS:]
     return ",".join(
-        f"{camera}={format_id(emotion.get(camera, ZERO))}/{format_id(episode.get(camera, ZERO))}"
-        for camera in cameras
+        f"{camera}={emotion.get(camera, ZERO)}/{episode.get(camera, ZERO)}" for camera in cameras
     )

@@ -9,7 +9,7 @@ from emotion_streams import keys, subscribe_async, subscribe_episodes_async
 from emotion_streams.backoff import is_wrong_type, retry_forever
 from emotion_streams.cameras import registered
 from emotion_streams.connection import Client
-from gateway.cursor import ZERO, StreamId, format_id, parse_id
+from emotion_streams.stream_id import ZERO, StreamId
 from gateway.history import SPAN_S, History
 from gateway.hub import Hub
 from gateway.published import Published, PublishedEpisode
@@ -56,7 +56,7 @@ class Feed:
         self._has_tips.set()
         self._health.started()
         # From each camera's own newest event, because the cameras' clocks may differ.
-        after = {camera: format_id(_before(tip)) for camera, tip in tips.items()}
+        after = {camera: str(_before(tip)) for camera, tip in tips.items()}
         async for event in subscribe_async(self._url, after=after):
             item = Published.of(event)
             live = item.position > tips.get(event.camera, ZERO)
@@ -68,7 +68,7 @@ class Feed:
     async def run_episodes(self) -> None:
         """Beside `run`, after its start. Never returns."""
         await self._has_tips.wait()
-        after = {camera: format_id(tip) for camera, tip in self._episode_tips.items()}
+        after = {camera: str(tip) for camera, tip in self._episode_tips.items()}
         async for episode in subscribe_episodes_async(self._url, after=after):
             self._hub.publish(PublishedEpisode.of(episode))
 
@@ -87,8 +87,8 @@ class Feed:
             if not is_wrong_type(error):
                 raise
             newest = []  # the subscription names the camera in a warning
-        return parse_id(newest[0][0].decode()) if newest else ZERO
+        return StreamId.parse(newest[0][0].decode()) if newest else ZERO
 
 
 def _before(tip: StreamId) -> StreamId:
-    return max(0, tip[0] - SPAN_S * 1000), 0
+    return StreamId(max(0, tip.ms - SPAN_S * 1000), 0)

@@ -10,8 +10,9 @@ from redis.exceptions import ResponseError
 from emotion_streams import Emotion, EmotionEvent, Episode, keys
 from emotion_streams.backoff import is_wrong_type
 from emotion_streams.connection import Client
+from emotion_streams.stream_id import StreamId
 from emotion_streams.stream_kinds import EVENTS, StreamKind
-from gateway.cursor import KINDS, Kind, Positions, StreamId, format_id, parse_id
+from gateway.cursor import KINDS, Kind, Positions
 from gateway.hub import Batch, Hub, Notice
 from gateway.published import Item, Published, PublishedEpisode
 
@@ -144,7 +145,7 @@ class EventFilter:
 async def oldest_ms(client: Client, camera: str, kind: StreamKind[Any] = EVENTS) -> int | None:
     """Return the time of the oldest entry that Redis keeps of the camera, None without one."""
     entries = await client.xrange(kind.key(camera), count=1)
-    return parse_id(entries[0][0].decode())[0] if entries else None
+    return StreamId.parse(entries[0][0].decode()).ms if entries else None
 
 
 async def read_events(
@@ -160,7 +161,7 @@ async def read_events(
     read are skipped.
     """
     wanted = EventFilter(emotion)
-    start = "-" if after is None else f"({format_id(after)}"
+    start = "-" if after is None else f"({after}"
     end = "+" if before_ms is None else f"({before_ms}-0"
     while True:
         entries = await client.xrange(keys.emotions(camera), start, end, count=STEP)
@@ -180,7 +181,7 @@ async def read_episodes(
     Entries that this version cannot read are skipped.
     """
     key = keys.episodes(camera)
-    start = "-" if after is None else f"({format_id(after)}"
+    start = "-" if after is None else f"({after}"
     while True:
         entries = await client.xrange(key, start, count=STEP)
         for entry_id, fields in entries:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from emotion_streams import EMOTIONS, EmotionEvent
-from gateway.cursor import ZERO, StreamId
+from emotion_streams.stream_id import ZERO, StreamId
 from gateway.published import Published
 
 SPAN_S: Final = 300
@@ -70,14 +70,14 @@ class History:
         `live`: it arrived just now. The arrival of other events is estimated from their ids.
         """
         event = item.event
-        at = item.position[0] // 1000
+        at = item.position.ms // 1000
         seconds = self._seconds.setdefault(event.camera, deque())
         if not seconds or seconds[-1].at < at:
             seconds.append(Second(at))
         seconds[-1].add(event)
         self._last[event.camera] = item.position
         now_ms = self._now_ms()
-        self._arrived_ms[event.camera] = now_ms if live else min(item.position[0], now_ms)
+        self._arrived_ms[event.camera] = now_ms if live else min(item.position.ms, now_ms)
         while seconds[0].at <= at - SPAN_S:
             seconds.popleft()
 
@@ -86,7 +86,7 @@ class History:
 
         Seconds without an event are missing.
         """
-        since = self.last(camera)[0] // 1000 - span_s
+        since = self.last(camera).ms // 1000 - span_s
         return (second for second in self._seconds.get(camera, ()) if second.at > since)
 
     def last(self, camera: str) -> StreamId:

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.cursor import KINDS, ZERO, Kind, StreamId
+from emotion_streams.stream_id import ZERO, StreamId
+from gateway.cursor import KINDS, Kind
 from gateway.published import Item
 from service.metrics import GatewayMetrics
 

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from typing import Final
 
 from emotion_streams import EmotionEvent
-from gateway.cursor import StreamId
+from emotion_streams.stream_id import StreamId
 from gateway.published import Published
 
 _MAX_WAITING: Final = 64

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 from emotion_streams.connection import Client
+from emotion_streams.stream_id import ZERO, StreamId
 from emotion_streams.stream_kinds import StreamKind
-from gateway.cursor import parse_id
 from gateway.queries import RangeQuery
 
 Item = TypeVar("Item")
@@ -40,7 +40,7 @@ async def read_page(
     Entries that this version cannot read are skipped. Raises redis-py's errors.
     """
     backwards = query.after is None and query.since is None
-    last = "0-0" if query.after == "start" else query.after
+    last = str(ZERO) if query.after == "start" else query.after
     found: list[Item] = []
     entries = _newest_first if backwards else _oldest_first
     async with aclosing(entries(client, kind.key(camera), query)) as read:
@@ -83,7 +83,7 @@ async def _newest_first(
 
 def _start(query: RangeQuery) -> str:
     since = query.since or 0
-    if query.after in (None, "start") or parse_id(query.after) < (since, 0):
+    if query.after in (None, "start") or StreamId.parse(query.after) < (since, 0):
         return str(since)
     return f"({query.after}"
 

@@ -6,7 +6,8 @@ from functools import cached_property
 from typing import ClassVar
 
 from emotion_streams import EmotionEvent, Episode
-from gateway.cursor import Kind, StreamId, parse_id
+from emotion_streams.stream_id import StreamId
+from gateway.cursor import Kind
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Published:
     @classmethod
     def of(cls, event: EmotionEvent) -> "Published":
         """Make one of an event from a stream: with its id as numbers."""
-        return cls(event, parse_id(event.frame_id))
+        return cls(event, StreamId.parse(event.frame_id))
 
     @property
     def camera(self) -> str:
@@ -45,7 +46,7 @@ class PublishedEpisode:
     def of(cls, episode: Episode) -> "PublishedEpisode":
         """Make one of a record from a stream: with the id of its entry as numbers."""
         assert episode.entry_id is not None
-        return cls(episode, parse_id(episode.entry_id))
+        return cls(episode, StreamId.parse(episode.entry_id))
 
     @property
     def camera(self) -> str:

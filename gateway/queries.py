@@ -13,18 +13,18 @@ from pydantic import WithJsonSchema as JsonSchema
 
 from emotion_streams import Emotion, keys
 from emotion_streams.minutes import MINUTE_MS
+from emotion_streams.stream_id import PATTERN, StreamId
 from gateway import cursor
 from gateway.history import SPAN_S
 from gateway.query_parsing import Query
 
-_ENTRY_ID = r"^\d{1,20}-\d{1,20}$"
 _CAMERAS_AT_ONCE = 64
 MAX_POINTS: Final = 1500
 MAX_POINTS_OF_ALL: Final = 60
 
 
 def _entry_id(text: str) -> str:
-    cursor.parse_id(text)
+    StreamId.parse(text)
     return text
 
 
@@ -49,7 +49,7 @@ def _moment(text: Any) -> int:
 
 CameraName = Annotated[str, AfterValidator(keys.check_camera)]
 EntryId = Annotated[
-    str, AfterValidator(_entry_id), JsonSchema({"type": "string", "pattern": _ENTRY_ID})
+    str, AfterValidator(_entry_id), JsonSchema({"type": "string", "pattern": f"^{PATTERN}$"})
 ]
 Moment = Annotated[
     int,

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 import emotion_streams
-from emotion_streams import EMOTIONS, EndReason, EpisodeType
+from emotion_streams import EMOTIONS, CameraState, EndReason, EpisodeType
 from emotion_streams.emotions import UNCERTAIN
 from gateway.verdicts import Verdict
 
@@ -50,7 +50,7 @@ SCHEMAS: Final[dict[str, Any]] = {
     "Error": _object(error=_TEXT),
     "Camera": _object(
         camera=_TEXT,
-        state={"type": "string", "enum": ["up", "down", "ended", "gone"]},
+        state={"type": "string", "enum": [state.value for state in CameraState]},
         fps=_NUMBER,
         width=_COUNT,
         height=_COUNT,

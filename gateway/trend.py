@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from emotion_streams.connection import Client
 from emotion_streams.minutes import MINUTE_MS
+from emotion_streams.stream_id import StreamId
 from emotion_streams.stream_kinds import MINUTES
 from gateway.minute_sums import Sums, add_entry
 
@@ -67,7 +68,7 @@ class Trends:
     async def _edge(self, camera: str, newest: bool) -> int | None:
         read = self._client.xrevrange if newest else self._client.xrange
         entries: list[Any] = await read(MINUTES.key(camera), count=1)
-        return int(entries[0][0].partition(b"-")[0]) if entries else None
+        return StreamId.parse(entries[0][0].decode()).ms if entries else None
 
     async def _sum(self, camera: str, start: int, end: int, step_ms: int) -> dict[int, Sums]:
         sums: dict[int, Sums] = {}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from emotion_streams import CameraStatus
+from emotion_streams import CameraState, CameraStatus
 from emotion_streams.cameras import RATE_WINDOW_S
 
 _MIN_SILENCE_S: Final = 2.0
@@ -91,13 +91,13 @@ class CameraHealth:
     def _judge(
         self, status: CameraStatus, now: float, rate: float, stale: bool
     ) -> tuple[Verdict, str]:
-        if status.state == "down":
+        if status.state is CameraState.DOWN:
             return Verdict.DOWN, status.error or "no picture from the camera"
-        if status.state == "gone":
+        if status.state is CameraState.GONE:
             # Its last error is old. If there never was a frame, the error says why.
             error = "" if status.last_frame_ms else status.error
             return Verdict.DOWN, error or "no heartbeat from the producer"
-        if status.state == "ended":
+        if status.state is CameraState.ENDED:
             return Verdict.ENDED, "the file was played to its end"
         if now - self._owned_at > _UNOWNED_S:
             return Verdict.NOT_ANALYSED, "no worker analyses this camera"

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from emotion_streams.backoff import Retries, delays
+from emotion_streams.cameras import CameraState
 from producer.filters import LateFrameFilter, Pacer, RateLimiter
 from producer.latest_value import LatestValue
 from producer.media_clock import MediaClock
-from producer.messages import Counts, State
+from producer.messages import Counts
 from producer.source import (
     EndOfSourceError,
     Format,
@@ -115,7 +116,7 @@ class Capture:
         self._in_a_row = 0
         self._deadline: float | None = None
         self._last_contact_s = time.monotonic()
-        self.state = State.DOWN
+        self.state = CameraState.DOWN
         self.error = ""
         self.failed = False
         self.format = Format(0, 0, 0, "")
@@ -144,7 +145,7 @@ class Capture:
         try:
             self._run()
         except EndOfSourceError:
-            self._set_state(State.ENDED)
+            self._set_state(CameraState.ENDED)
         except NoSuchSourceError:
             self.failed = True
         self._latest.close()
@@ -228,8 +229,8 @@ class Capture:
     def _count_valid_frame(self) -> None:
         self._in_a_row += 1
         self.error = ""
-        if self.state is not State.UP:
-            self._set_state(State.UP)
+        if self.state is not CameraState.UP:
+            self._set_state(CameraState.UP)
 
     def _passes(self, session: _SessionState, arrived_s: float, position_s: float | None) -> bool:
         # The rate of a live source is limited by arrival times. The frame's own timestamp, if any,
@@ -242,7 +243,7 @@ class Capture:
         if session.rate.allows(arrived_s if position_s is None else position_s):
             return True
         self._counts.rate_skipped += 1
-        if self.state is State.UP:  # not decoded; counts as valid, like those before
+        if self.state is CameraState.UP:  # not decoded; counts as valid, like those before
             self._in_a_row += 1
         return False
 
@@ -256,11 +257,11 @@ class Capture:
             _log.warning("camera down, retrying: %s", error)
         self.error = str(error)
         self._counts.reconnects += 1
-        self._set_state(State.DOWN)
+        self._set_state(CameraState.DOWN)
         if final:
             raise error
 
-    def _set_state(self, state: State) -> None:
+    def _set_state(self, state: CameraState) -> None:
         self.state = state
         self._state_changed.set()
 

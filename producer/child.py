@@ -13,11 +13,12 @@ import threading
 import time
 from typing import Final
 
+from emotion_streams.cameras import CameraState
 from emotion_streams.redaction import register_secret
 from producer.capture import Capture, Captured, Limits, RateSettings
 from producer.filters import MotionFilter
 from producer.latest_value import LatestValue
-from producer.messages import EXIT_CRASHED, EXIT_NO_SUCH_SOURCE, CameraSpec, Counts, Report, State
+from producer.messages import EXIT_CRASHED, EXIT_NO_SUCH_SOURCE, CameraSpec, Counts, Report
 from producer.native import NativeStderr, limit_memory
 from producer.picture import FrameTransform, encode
 from producer.publish import Publisher
@@ -145,10 +146,10 @@ class CameraProcess:
         silent_s = capture.silent_s()
         arrived_s = capture.last_arrival_s
         age_s = None if arrived_s is None else time.monotonic() - arrived_s
-        if state is State.UP and silent_s > self._silence_limit_s:
-            state, error = State.DOWN, f"no frame for {silent_s:.0f} s"
-        if state is State.UP and self._refused_in_a_row >= _REFUSED_IN_A_ROW:
-            state, error = State.DOWN, f"pictures cannot be sent: {self._refusal}"
+        if state is CameraState.UP and silent_s > self._silence_limit_s:
+            state, error = CameraState.DOWN, f"no frame for {silent_s:.0f} s"
+        if state is CameraState.UP and self._refused_in_a_row >= _REFUSED_IN_A_ROW:
+            state, error = CameraState.DOWN, f"pictures cannot be sent: {self._refusal}"
         report = Report(
             state=state,
             error=error,

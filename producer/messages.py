@@ -2,9 +2,9 @@
 
 import json
 from dataclasses import asdict, dataclass, field
-from enum import StrEnum
 from typing import Final, NamedTuple
 
+from emotion_streams.cameras import CameraState
 from producer.settings import CameraSettings
 
 EXIT_NO_SUCH_SOURCE: Final = 66
@@ -38,14 +38,6 @@ class CameraSpec(NamedTuple):
         """Parse the output of `to_line`."""
         values = json.loads(line)
         return cls(**{**values, "settings": CameraSettings(**values["settings"])})
-
-
-class State(StrEnum):
-    """State of a camera. The values are those of the registry."""
-
-    UP = "up"
-    DOWN = "down"
-    ENDED = "ended"
 
 
 @dataclass
@@ -105,7 +97,7 @@ class Report:
     frames, or empty.
     """
 
-    state: State = State.DOWN
+    state: CameraState = CameraState.DOWN
     error: str = ""
     width: int = 0
     height: int = 0
@@ -126,7 +118,7 @@ class Report:
         """Parse the output of `to_line`. Raises ValueError for any other text."""
         try:
             values = json.loads(line)
-            values["state"] = State(values["state"])
+            values["state"] = CameraState(values["state"])
             values["counts"] = Counts(**values["counts"])
             return cls(**values)
         except (TypeError, KeyError) as error:

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from emotion_streams import keys
 from emotion_streams.backoff import REDIS_ERRORS
-from emotion_streams.cameras import RATE_WINDOW_S
+from emotion_streams.cameras import RATE_WINDOW_S, CameraState
 from emotion_streams.cancellation import check_cancelled
 from emotion_streams.connection import connect_async
 from emotion_streams.redaction import redact, short_message
-from producer.messages import Counts, Report, State
+from producer.messages import Counts, Report
 from service.health import Health
 from service.metrics import ProducerMetrics
 
@@ -74,12 +74,12 @@ class CameraRecord:
 
     def export_metrics(self) -> None:
         """Set the gauges. If the last report is too old, set the camera's state to down."""
-        if self.report.state is State.UP and self._clock() - self._updated_s > _SILENT_S:
+        if self.report.state is CameraState.UP and self._clock() - self._updated_s > _SILENT_S:
             self.report = replace(
-                self.report, state=State.DOWN, error="no report from the camera process"
+                self.report, state=CameraState.DOWN, error="no report from the camera process"
             )
         last_s = self.report.last_frame_ms / 1000
-        self._metrics.up.labels(self.camera).set(self.report.state is State.UP)
+        self._metrics.up.labels(self.camera).set(self.report.state is CameraState.UP)
         if last_s:
             self._metrics.last_frame.labels(self.camera).set(last_s)
         if self._last_frame_s is not None:

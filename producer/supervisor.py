@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from emotion_streams.backoff import Retries
-from producer.messages import EXIT_NO_SUCH_SOURCE, CameraSpec, Report, State
+from emotion_streams.cameras import CameraState
+from producer.messages import EXIT_NO_SUCH_SOURCE, CameraSpec, Report
 from producer.registry import CameraRecord
 from service.metrics import ProducerMetrics
 from service.supervision import (
@@ -111,7 +112,7 @@ class CameraSupervisor:
         report = self._record.report
         if code == EXIT_NO_SUCH_SOURCE:
             raise SourceMissingError(f"{self._spec.camera}: {report.error}")
-        if code != 0 or report.state is not State.ENDED:
+        if code != 0 or report.state is not CameraState.ENDED:
             raise ProcessCrashedError(f"process crashed ({exit_text(code)})")
 
     async def _follow(self, process: ChildProcess) -> None:

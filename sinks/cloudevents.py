@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from emotion_streams import Episode
+from emotion_streams.stream_id import StreamId
 from sinks.records import Record
-from sinks.states import CameraState
+from sinks.states import CameraSnapshot
 
 CONTENT_TYPE: Final = "application/cloudevents+json; charset=utf-8"
 _PREFIX: Final = "emotion-streams"
@@ -25,7 +26,7 @@ def of_record(record: Record) -> dict[str, Any]:
     event = {
         **_head(record.id, record.camera, record.type, record.time_ms),
         # Receivers compare sequences as text.
-        "sequence": "-".join(part.zfill(_DIGITS) for part in record.entry_id.split("-")),
+        "sequence": "-".join(f"{part:0{_DIGITS}}" for part in StreamId.parse(record.entry_id)),
         "data": record.body.to_dict(),
     }
     if isinstance(record.body, Episode):
@@ -33,7 +34,7 @@ def of_record(record: Record) -> dict[str, Any]:
     return event
 
 
-def of_state(camera: CameraState, now_ms: int) -> dict[str, Any]:
+def of_state(camera: CameraSnapshot, now_ms: int) -> dict[str, Any]:
     """Return the event of a camera's changed state, as it was observed at `now_ms`."""
     head = _head(
         f"{camera.camera}/{now_ms}/camera", camera.camera, f"camera.{camera.state}", now_ms

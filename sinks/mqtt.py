@@ -13,7 +13,7 @@ from sinks.options import MqttOptions
 from sinks.records import Kind, Record
 from sinks.redis_places import AnnouncedCameras
 from sinks.sink import Refuse, TargetError
-from sinks.states import CameraState
+from sinks.states import CameraSnapshot
 
 RETIRE_AFTER_S: Final = 60.0
 """How long a camera is missing from the registry before it is removed from the broker. A server
@@ -43,7 +43,7 @@ class MqttTarget:
         self._store = announced
         self._retire_after_s = retire_after_s
         self._connection: MqttConnection | None = None
-        self._shown: dict[str, CameraState] = {}
+        self._shown: dict[str, CameraSnapshot] = {}
         self._announced: set[str] = set()
         self._missing_since: dict[str, float] = {}
         self._last_loss = ("", 0)
@@ -95,7 +95,7 @@ class MqttTarget:
         self._last_loss = (record.id, self._last_loss[1] + 1 if again else 1)
         return self._last_loss[1] >= _LOSSES
 
-    async def show(self, cameras: Mapping[str, CameraState]) -> None:
+    async def show(self, cameras: Mapping[str, CameraSnapshot]) -> None:
         """Publish each state that has changed; remove cameras that have been missing for long."""
         for camera, state in cameras.items():
             self._missing_since.pop(camera, None)

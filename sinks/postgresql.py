@@ -14,7 +14,7 @@ from sinks.migrations import migrations
 from sinks.records import BEGINNING, Places
 from sinks.sink import TargetError
 from sinks.sql import STARTED, PlaceMovedError, RowRefusedError
-from sinks.states import CameraState
+from sinks.states import CameraSnapshot
 from sinks.tables import Row, Table
 
 _STEP_S: Final = 30.0
@@ -99,7 +99,7 @@ class PostgresDatabase:
             await connection.execute(_query(table), tuple(map(_adapt, row)))
             raise psycopg.Rollback
 
-    async def show(self, cameras: Sequence[CameraState], gone: Sequence[str]) -> None:
+    async def show(self, cameras: Sequence[CameraSnapshot], gone: Sequence[str]) -> None:
         """Store the states of cameras."""
         now = datetime.now(UTC)
         async with self._transaction() as connection, connection.cursor() as cursor:

@@ -7,13 +7,14 @@ from typing import Final, TypeAlias
 
 from emotion_streams import EmotionEvent, Episode, EpisodeType, Minute, keys
 from emotion_streams.minutes import MINUTE_MS
+from emotion_streams.stream_id import ZERO
 
 Body: TypeAlias = Episode | Minute | EmotionEvent
 
 Places: TypeAlias = Mapping[str, str]
 """Per stream (its key), the id of the last entry that is done; 0-0 before the first one."""
 
-BEGINNING: Final = "0-0"
+BEGINNING: Final = str(ZERO)
 
 
 class Kind(StrEnum):

@@ -8,7 +8,7 @@ from emotion_streams.backoff import retry_forever
 from emotion_streams.connection import Client
 from sinks.records import Places, Record
 from sinks.sink import Refuse, Target
-from sinks.states import CameraState
+from sinks.states import CameraSnapshot
 
 _STARTED: Final = "started"
 """A field that every hash of places has, so that a sink without any stream has started, too."""
@@ -60,7 +60,7 @@ class PlacedSink:
         await retry_forever(lambda: self._client.hset(self._key, mapping=fields))
         self._confirmed.clear()
 
-    async def show(self, cameras: Mapping[str, CameraState]) -> None:
+    async def show(self, cameras: Mapping[str, CameraSnapshot]) -> None:
         """Deliver the states."""
         await self._target.show(cameras)
 

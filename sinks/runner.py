@@ -18,7 +18,7 @@ from sinks.filters import passes
 from sinks.options import SinkOptions
 from sinks.records import Record
 from sinks.sink import Sink, TargetError
-from sinks.states import CameraState, StateBoard
+from sinks.states import CameraSnapshot, StateBoard
 
 _FIRST_DELAY_S: Final = 0.2
 _MAX_DELAY_S: Final = 30.0
@@ -59,7 +59,7 @@ class Runner:
         self._metrics = metrics
         self._health = health
         self._max_delay_s = max_delay_s
-        self._shown: Mapping[str, CameraState] | None = None
+        self._shown: Mapping[str, CameraSnapshot] | None = None
         self._shown_at = 0.0
         self._has_delivered = False
         self._failing_since_ms: float | None = None

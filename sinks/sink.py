@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 from sinks.records import Places, Record
-from sinks.states import CameraState
+from sinks.states import CameraSnapshot
 
 
 class TargetError(Exception):
@@ -41,7 +41,7 @@ class Target(Protocol):
         unconfirmed ones are sent again.
         """
 
-    async def show(self, cameras: Mapping[str, CameraState]) -> None:
+    async def show(self, cameras: Mapping[str, CameraSnapshot]) -> None:
         """Deliver what has changed since the last call; `cameras` are all that there are."""
 
     async def close(self) -> None:
@@ -66,7 +66,7 @@ class Sink(Protocol):
         raises, the caller reads the stored places again.
         """
 
-    async def show(self, cameras: Mapping[str, CameraState]) -> None:
+    async def show(self, cameras: Mapping[str, CameraSnapshot]) -> None:
         """Deliver what has changed since the last call; `cameras` are all that there are."""
 
     async def forget(self, streams: Sequence[str]) -> None:

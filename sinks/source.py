@@ -13,6 +13,7 @@ from emotion_streams.backoff import is_wrong_type
 from emotion_streams.cameras import registered
 from emotion_streams.connection import Client
 from emotion_streams.redaction import short_message
+from emotion_streams.stream_id import StreamId
 from sinks.batch import Batch
 from sinks.records import BEGINNING, Kind, Places, Record, Stream, parse
 
@@ -167,7 +168,7 @@ class StreamSource:
         Trimming removes the oldest entries, so there is no gap while the place's entry exists.
         """
         place = self._places[key]
-        behind = time.time() * 1000 - int(first.partition("-")[0]) > _BEHIND_MS
+        behind = time.time() * 1000 - StreamId.parse(first).ms > _BEHIND_MS
         if place == BEGINNING or not behind:
             return False
         return not await self._client.xrange(key, place, place)

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from sinks.options import SqlOptions
 from sinks.records import Places, Record, Stream
 from sinks.sink import Refuse, TargetError
-from sinks.states import CameraState
+from sinks.states import CameraSnapshot
 from sinks.tables import Row, Table, row_of
 
 STARTED: Final = ""
@@ -53,7 +53,7 @@ class Database(Protocol):
     async def check(self, table: Table, row: Row) -> None:
         """Insert a row and undo that. Raises RowRefusedError."""
 
-    async def show(self, cameras: Sequence[CameraState], gone: Sequence[str]) -> None:
+    async def show(self, cameras: Sequence[CameraSnapshot], gone: Sequence[str]) -> None:
         """Store the states of cameras; `gone`: cameras that do not exist any more."""
 
     async def forget(self, sink: str, streams: Sequence[str]) -> None:
@@ -80,7 +80,7 @@ class SqlSink:
     def __init__(self, name: str, database: Database) -> None:
         self._name = name
         self._database = database
-        self._shown: dict[str, CameraState] = {}
+        self._shown: dict[str, CameraSnapshot] = {}
         self._known: set[str] = set()
         self._refused: set[tuple[str, str]] = set()
 
@@ -119,7 +119,7 @@ class SqlSink:
                 raise TargetError(f"rows are refused only together: {error}") from None
         self._refused.clear()
 
-    async def show(self, cameras: Mapping[str, CameraState]) -> None:
+    async def show(self, cameras: Mapping[str, CameraSnapshot]) -> None:
         """Store each state that has changed, and that cameras are gone that do not exist."""
         changed = [
             state
@@ -158,5 +158,5 @@ def _by_table(rows: Sequence[tuple[Record, Table, Row]]) -> dict[Table, list[Row
     return by_table
 
 
-def _visible(state: CameraState) -> tuple[object, ...]:
+def _visible(state: CameraSnapshot) -> tuple[object, ...]:
     return state.state, state.error, state.width, state.height

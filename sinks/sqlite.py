@@ -14,7 +14,7 @@ from sinks.migrations import migrations
 from sinks.records import BEGINNING, Places
 from sinks.sink import TargetError
 from sinks.sql import PlaceMovedError, RowRefusedError
-from sinks.states import CameraState
+from sinks.states import CameraSnapshot
 from sinks.tables import Row, Table
 
 _BUSY_S: Final = 5.0
@@ -83,7 +83,7 @@ class SqliteDatabase:
 
         await self._run(work)
 
-    async def show(self, cameras: Sequence[CameraState], gone: Sequence[str]) -> None:
+    async def show(self, cameras: Sequence[CameraSnapshot], gone: Sequence[str]) -> None:
         """Store the states of cameras."""
         now = _adapt(datetime.now(UTC))
 

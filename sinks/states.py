@@ -5,11 +5,11 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from redis.exceptions import ResponseError
 
-from emotion_streams import CameraStatus, EmotionEvent, keys, list_cameras
+from emotion_streams import CameraState, CameraStatus, EmotionEvent, keys, list_cameras
 from emotion_streams.backoff import REDIS_ERRORS
 from emotion_streams.cancellation import check_cancelled
 from emotion_streams.connection import Client
@@ -42,16 +42,15 @@ class Faces:
 
 
 @dataclass(frozen=True)
-class CameraState:
-    """A camera at present.
+class CameraSnapshot:
+    """What the sinks show of a camera at present.
 
-    `state`: "up", "down", "ended", "gone" (as in CameraStatus), or "unknown" while Redis cannot be
-    read. `error`: the reason, if there is one. `shows`: None without an event, and while the
-    camera is not up.
+    `state`: "unknown" while Redis cannot be read. `error`: the reason, if there is one. `shows`:
+    None without an event, and while the camera is not up.
     """
 
     camera: str
-    state: str
+    state: CameraState | Literal["unknown"]
     error: str
     width: int
     height: int
@@ -61,7 +60,7 @@ class CameraState:
     @property
     def online(self) -> bool:
         """Whether the camera sends frames."""
-        return self.state == "up"
+        return self.state is CameraState.UP
 
 
 def observe(event: EmotionEvent, before: Faces | None) -> Faces:
@@ -87,7 +86,7 @@ class StateBoard:
         self._health = health
         self._every_s = every_s
         self._read_at = time.monotonic()
-        self.cameras: Mapping[str, CameraState] | None = None
+        self.cameras: Mapping[str, CameraSnapshot] | None = None
         """None before the first look. A new mapping whenever something has changed."""
 
     async def run(self) -> None:
@@ -108,26 +107,26 @@ class StateBoard:
             self._health.beat()
             await asyncio.sleep(self._every_s)
 
-    def _set(self, cameras: Mapping[str, CameraState]) -> None:
+    def _set(self, cameras: Mapping[str, CameraSnapshot]) -> None:
         if cameras != self.cameras:
             self.cameras = cameras
 
-    def _unknown(self) -> Mapping[str, CameraState]:
+    def _unknown(self) -> Mapping[str, CameraSnapshot]:
         return {
             name: replace(state, state="unknown", error="Redis cannot be read", fps=0.0, shows=None)
             for name, state in (self.cameras or {}).items()
         }
 
-    async def _look(self) -> Mapping[str, CameraState]:
+    async def _look(self) -> Mapping[str, CameraSnapshot]:
         statuses = await list_cameras(self._client)
-        up = [status.camera for status in statuses if status.state == "up"]
+        up = [status.camera for status in statuses if status.state is CameraState.UP]
         newest = await self._newest(up)
         return {status.camera: self._state(status, newest) for status in statuses}
 
-    def _state(self, status: CameraStatus, newest: Mapping[str, EmotionEvent]) -> CameraState:
+    def _state(self, status: CameraStatus, newest: Mapping[str, EmotionEvent]) -> CameraSnapshot:
         event = newest.get(status.camera)
         earlier = (self.cameras or {}).get(status.camera)
-        return CameraState(
+        return CameraSnapshot(
             status.camera,
             status.state,
             # Producers redact what they report; one that does not must not show here either.

@@ -25,7 +25,7 @@ from sinks import cloudevents
 from sinks.options import WebhookOptions
 from sinks.records import Record
 from sinks.sink import Refuse, TargetError
-from sinks.states import CameraState
+from sinks.states import CameraSnapshot
 
 _MAX_REDIRECTS: Final = 3
 _REDIRECTS: Final = (307, 308)
@@ -104,7 +104,7 @@ class WebhookTarget:
         if failures:
             raise failures[0]
 
-    async def show(self, cameras: Mapping[str, CameraState]) -> None:
+    async def show(self, cameras: Mapping[str, CameraSnapshot]) -> None:
         """Send each camera's state that has changed; its figures do not count."""
         for camera, state in cameras.items():
             shown = (state.state, state.error)

@@ -9,7 +9,7 @@ from redis.exceptions import ResponseError
 
 from emotion_streams import keys
 from emotion_streams.backoff import is_wrong_type
-from emotion_streams.cameras import list_cameras
+from emotion_streams.cameras import CameraState, list_cameras
 from emotion_streams.cli.lookup import known_cameras
 from emotion_streams.cli.output import print_table, printable
 from emotion_streams.connection import connect_async
@@ -31,8 +31,8 @@ async def cameras(arguments: argparse.Namespace) -> int:
     rows = [
         (
             status.camera,
-            status.state,
-            f"{status.fps:.1f}" if status.state == "up" else "-",
+            status.state.value,
+            f"{status.fps:.1f}" if status.state is CameraState.UP else "-",
             f"{status.width}x{status.height}",
             _age(status.last_frame_age_ms),
             status.owner or "-",

@@ -5,7 +5,6 @@ from starlette.responses import JSONResponse
 
 import emotion_streams
 from gateway.access import has_session
-from gateway.cursor import format_id
 from gateway.follow import oldest_ms
 from gateway.history import now_ms
 from gateway.queries import HistoryQuery
@@ -47,7 +46,7 @@ async def history(request: Request) -> JSONResponse:
     return JSONResponse(
         {
             "camera": camera,
-            "last": format_id(services.history.last(camera)),
+            "last": str(services.history.last(camera)),
             "age_ms": services.history.age_ms(camera),
             "oldest_ms": await oldest_ms(services.client, camera),
             "seconds": [second.to_dict() for second in services.history.of(camera, query.seconds)],

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from emotion_streams import keys
 from emotion_streams.backoff import REDIS_ERRORS
+from emotion_streams.stream_id import ZERO, StreamId
 from gateway import cursor
 from gateway.cursor import Kind, Positions
 from gateway.follow import STEP, EventFilter, EventsDropped, Heartbeat, Started, follow_events
@@ -34,7 +35,7 @@ async def list_events(request: Request) -> Response:
     camera = await require_camera(request)
     services = services_of(request)
     backwards = query.after is None
-    last = "0-0" if query.after == "start" else query.after
+    last = str(ZERO) if query.after == "start" else query.after
     found: list[bytes] = []
     async with aclosing(_entries(services, camera, last, EventFilter(query.emotion))) as entries:
         async for entry_id, item in entries:
@@ -106,7 +107,7 @@ def _seen(request: Request, query: StreamQuery) -> Positions | None:
     try:
         # If only one camera is requested, its event id is accepted too.
         if len(query.camera) == 1 and "=" not in text:
-            return Positions.after_event(query.camera[0], cursor.parse_id(text))
+            return Positions.after_event(query.camera[0], StreamId.parse(text))
         return cursor.parse(text)
     except ValueError as error:
         raise HTTPException(400, f"after: {error}") from None

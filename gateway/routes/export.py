@@ -21,8 +21,8 @@ from emotion_streams.flat import (
     rounded,
 )
 from emotion_streams.ranges import read_range
+from emotion_streams.stream_id import MAX_NUMBER, StreamId
 from emotion_streams.stream_kinds import EPISODES, EVENTS, MINUTES, StreamKind
-from gateway.cursor import MOST
 from gateway.follow import oldest_ms, read_events
 from gateway.published import Published
 from gateway.queries import ExportQuery
@@ -93,7 +93,7 @@ async def _read_events(
     services: Services, camera: str, query: ExportQuery
 ) -> AsyncGenerator[Published, None]:
     # The last id that a stream could hold before `from`.
-    after = None if not query.since else (query.since - 1, MOST)
+    after = None if not query.since else StreamId(query.since - 1, MAX_NUMBER)
     async for item in read_events(services.client, camera, after, query.until, query.emotion):
         yield item
 

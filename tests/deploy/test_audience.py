@@ -14,11 +14,11 @@ import pytest
 import yaml
 
 from deploy.grafana.build import FOLDER
-from emotion_streams import EMOTIONS, Emotion, Minute, People
+from emotion_streams import EMOTIONS, CameraState, Emotion, Minute, People
 from sinks.postgresql import PostgresDatabase
 from sinks.records import Kind, Record, Stream
 from sinks.sql import SqlSink
-from sinks.states import CameraState
+from sinks.states import CameraSnapshot
 from tests.deploy.processes import ROOT
 from tests.deploy.programs import need
 from tests.peers.postgresql import PASSWORD, PostgreSql
@@ -76,7 +76,9 @@ async def _fill(url: str) -> None:
     await sink.open()
     await sink.deliver([], {}, {}, _refuse)
     await sink.deliver(records, {}, {}, _refuse)
-    await sink.show({name: CameraState(name, "up", "", 640, 480, 10.0) for name in CAMERAS})
+    await sink.show(
+        {name: CameraSnapshot(name, CameraState.UP, "", 640, 480, 10.0) for name in CAMERAS}
+    )
     await sink.close()
 
 

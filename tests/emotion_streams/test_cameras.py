@@ -24,7 +24,15 @@ async def test_names_that_no_camera_can_have_are_left_out(
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("fps", "x"), ("fps", "nan"), ("width", "wide"), ("error", b"\xff")]
+    ("field", "value"),
+    [
+        ("fps", "x"),
+        ("fps", "nan"),
+        ("width", "wide"),
+        ("error", b"\xff"),
+        ("state", "new"),
+        ("state", "gone"),
+    ],
 )
 async def test_a_camera_that_cannot_be_read_is_gone_and_the_others_are_as_they_are(
     client: redis.Redis, redis_url: str, field: str, value: str | bytes

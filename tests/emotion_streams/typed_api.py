@@ -5,6 +5,7 @@ from typing import Literal, assert_type
 
 from emotion_streams import (
     AsyncClient,
+    CameraState,
     CameraStatus,
     Client,
     EmotionEvent,
@@ -12,6 +13,7 @@ from emotion_streams import (
     Ledger,
     Minute,
     People,
+    StreamId,
     read_minutes,
     subscribe,
     subscribe_episodes,
@@ -27,6 +29,8 @@ def blocking() -> None:
         assert_type(client, Client)
         for event in client.subscribe("lobby", after="start"):
             assert_type(event, EmotionEvent)
+            assert_type(StreamId.parse(event.frame_id), StreamId)
+            assert_type(StreamId.parse(event.frame_id).ms, int)
             for face in event.faces:
                 assert_type(face.emotion, Emotion)
                 assert_type(face.box.x, float)
@@ -39,6 +43,7 @@ def blocking() -> None:
             assert_type(minute.people, People | None)
         assert_type(list(client.read_episodes("lobby", 0, 60_000)), list[Episode])
         assert_type(client.cameras(), list[CameraStatus])
+        assert_type([status.state for status in client.cameras()], list[CameraState])
         assert_type(client.ledger("lobby"), Ledger)
         assert_type(client.ledger("lobby").balanced, bool)
 

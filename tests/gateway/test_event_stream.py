@@ -11,7 +11,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from emotion_streams import keys
-from gateway.cursor import ZERO, Positions
+from emotion_streams.stream_id import ZERO, StreamId
+from gateway.cursor import Positions
 from gateway.follow import Started, follow_events
 from gateway.hub import Hub
 from gateway.published import Published
@@ -86,7 +87,7 @@ async def test_no_event_falls_between_a_new_client_s_position_and_its_first_even
     old, new = (Published.of(event("lobby", ms)) for ms in (1, 2))
     hub.publish(old)
     told = follow_events(hub, None, None, ["lobby"], None)
-    assert await anext(told) == Started(Positions({"lobby": (1, 0)}, {"lobby": ZERO}))
+    assert await anext(told) == Started(Positions({"lobby": StreamId(1, 0)}, {"lobby": ZERO}))
     hub.publish(new)
     async with asyncio.timeout(5):
         assert await anext(told) is new
@@ -202,8 +203,8 @@ def test_a_camera_whose_clock_is_wrong_is_followed_from_the_start(
 def test_where_removed_cameras_stood_is_forgotten() -> None:
     hub = Hub(GatewayMetrics(CollectorRegistry()))
     for name in ("lobby", "door"):
-        hub.advance(name, (5, 0))
-        hub.advance(name, (6, 0), "episode")
+        hub.advance(name, StreamId(5, 0))
+        hub.advance(name, StreamId(6, 0), "episode")
     hub.keep({"lobby"})
     assert (hub.tip("lobby"), hub.tip("door")) == ((5, 0), ZERO)
     assert (hub.tip("lobby", "episode"), hub.tip("door", "episode")) == ((6, 0), ZERO)

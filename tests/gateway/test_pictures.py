@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry
 
 from emotion_streams import Box, EmotionEvent, Face, keys
 from emotion_streams.connection import connect_async
+from emotion_streams.stream_id import StreamId
 from gateway.blur import blur_faces
 from gateway.camera_feed import passthrough
 from gateway.join import Join
@@ -382,7 +383,7 @@ def test_a_join_matches_ids_whichever_comes_first(order: list[tuple[str, int]]) 
     for kind in merge(order):
         what, n = kind
         if what == "frame":
-            if join.frame((n, 0), b"%d" % n) is not None:
+            if join.frame(StreamId(n, 0), b"%d" % n) is not None:
                 shown.append(n)
         else:
             item = Published.of(event("camera", n))
@@ -403,8 +404,8 @@ def merge(order: list[tuple[str, int]]) -> Iterator[tuple[str, int]]:
 def test_a_join_holds_no_more_than_its_bounds() -> None:
     join = Join()
     for n in range(500):
-        join.frame((n, 0), b"x" * 10)
+        join.frame(StreamId(n, 0), b"x" * 10)
     early = [Published.of(event("camera", 1000 + n)) for n in range(500)]
     assert sum(join.event(item) is None for item in early) == 500
-    assert join.frame((1000, 0), b"") is None, "the oldest events were let go"
-    assert join.frame((1499, 0), b"") is not None
+    assert join.frame(StreamId(1000, 0), b"") is None, "the oldest events were let go"
+    assert join.frame(StreamId(1499, 0), b"") is not None

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from emotion_streams import EMOTIONS
+from emotion_streams.stream_id import MAX_NUMBER, StreamId
 from gateway import cursor
 from gateway.api import API
 from gateway.cursor import Positions
@@ -109,10 +110,10 @@ def test_a_time_without_a_meaning_is_refused(fuzzed: Gateway, moment: str) -> No
 
 
 camera_names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", fullmatch=True)
-numbers = st.integers(0, cursor.MOST)
+numbers = st.integers(0, MAX_NUMBER)
 
 
-stream_ids = st.tuples(numbers, numbers)
+stream_ids = st.builds(StreamId, numbers, numbers)
 
 
 @given(st.dictionaries(camera_names, st.tuples(stream_ids, stream_ids), max_size=20))
@@ -125,7 +126,7 @@ def test_positions_survive_the_way_through_a_client(found: dict[str, Any]) -> No
 
 
 def test_a_position_of_very_many_cameras_is_bounded() -> None:
-    text = cursor.format_positions(Positions({f"camera-{n}": (n, 0) for n in range(1000)}))
+    text = cursor.format_positions(Positions({f"camera-{n}": StreamId(n, 0) for n in range(1000)}))
     kept = cursor.parse(text).emotion
     assert len(kept) == cursor.MAX_CAMERAS
     assert min(kept.values()) == (1000 - cursor.MAX_CAMERAS, 0), "those furthest behind are out"
@@ -133,12 +134,14 @@ def test_a_position_of_very_many_cameras_is_bounded() -> None:
 
 def test_the_longest_position_is_accepted() -> None:
     names = [f"{n:063d}" for n in range(cursor.MAX_CAMERAS)]
-    far = dict.fromkeys(names, (cursor.MOST, cursor.MOST))
+    far = dict.fromkeys(names, StreamId(MAX_NUMBER, MAX_NUMBER))
     assert len(cursor.format_positions(Positions(far, far))) <= cursor.MAX_CHARACTERS
 
 
 def test_the_place_of_an_event_alone_is_that_of_the_episodes_since_its_capture() -> None:
-    assert cursor.parse("lobby=7-1") == Positions({"lobby": (7, 1)}, {"lobby": (7, 0)})
+    assert cursor.parse("lobby=7-1") == Positions(
+        {"lobby": StreamId(7, 1)}, {"lobby": StreamId(7, 0)}
+    )
 
 
 @given(st.text(max_size=100))

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from emotion_streams import CameraStatus
+from emotion_streams import CameraState, CameraStatus
 from gateway.verdicts import CameraHealth, Judgement, Verdict
 
 RUNNING = CameraStatus(
-    camera="lobby", state="up", fps=10, width=640, height=480, last_frame_ms=1,
+    camera="lobby", state=CameraState.UP, fps=10, width=640, height=480, last_frame_ms=1,
     last_frame_age_ms=0, owner="w1", backlog=0, error="",
 )  # fmt: skip
 
@@ -48,14 +48,19 @@ def test_a_camera_whose_events_come_is_live() -> None:
 @pytest.mark.parametrize(
     ("state", "error", "verdict", "reason"),
     [
-        ("down", "timed out", Verdict.DOWN, "timed out"),
-        ("down", "", Verdict.DOWN, "no picture from the camera"),
-        ("gone", "an error of an hour ago", Verdict.DOWN, "no heartbeat from the producer"),
-        ("ended", "", Verdict.ENDED, "the file was played to its end"),
+        (CameraState.DOWN, "timed out", Verdict.DOWN, "timed out"),
+        (CameraState.DOWN, "", Verdict.DOWN, "no picture from the camera"),
+        (
+            CameraState.GONE,
+            "an error of an hour ago",
+            Verdict.DOWN,
+            "no heartbeat from the producer",
+        ),
+        (CameraState.ENDED, "", Verdict.ENDED, "the file was played to its end"),
     ],
 )
 def test_the_producer_s_word_comes_first(
-    state: str, error: str, verdict: Verdict, reason: str
+    state: CameraState, error: str, verdict: Verdict, reason: str
 ) -> None:
     judged = Camera().run(5, state=state, error=error, owner=None)
     assert (judged.verdict, judged.reason) == (verdict, reason)

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from emotion_streams.cameras import CameraState
 from producer.capture import Capture, Captured, Limits, RateSettings
 from producer.latest_value import LatestValue
-from producer.messages import Counts, State
+from producer.messages import Counts
 from producer.source import (
     EndOfSourceError,
     Format,
@@ -90,7 +91,7 @@ class Run:
 def test_ended_source_delivers_its_last_frame_and_sets_the_state_ended() -> None:
     run = Run(Script([0.0, 0.01, 0.02, EndOfSourceError()]), on_demand=True).take_all()
     assert len(run.taken) == 3
-    assert run.capture.state is State.ENDED
+    assert run.capture.state is CameraState.ENDED
     assert run.counts.captured == 3
 
 
@@ -103,7 +104,7 @@ def test_failed_source_is_closed_and_reopened() -> None:
     run = Run(script, on_demand=True).take_all()
     assert run.counts.reconnects == 2
     assert (script.opened, script.closed) == (3, 3)
-    assert run.capture.state is State.ENDED
+    assert run.capture.state is CameraState.ENDED
     assert len(run.taken) == 2
 
 
@@ -138,7 +139,7 @@ def test_camera_with_only_damaged_frames_is_never_up_or_stable(fps: float | None
     states = set()
     while run.thread.is_alive():
         states |= {run.capture.state, run.capture.stable}
-    assert states == {State.DOWN, False}
+    assert states == {CameraState.DOWN, False}
     assert run.capture.error
 
 
@@ -169,7 +170,7 @@ def test_unexpected_error_does_not_look_like_the_end_of_the_source() -> None:
 def test_file_with_many_damaged_frames_is_read_to_its_end() -> None:
     run = Run(Script([*[None] * 60, 7.0, EndOfSourceError()]), on_demand=True).take_all()
     assert (run.counts.undecodable, len(run.taken)) == (60, 1)
-    assert run.capture.state is State.ENDED
+    assert run.capture.state is CameraState.ENDED
 
 
 def test_newer_frame_replaces_one_that_was_not_taken() -> None:

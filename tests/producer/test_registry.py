@@ -6,13 +6,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from emotion_streams import CameraStatus
+from emotion_streams.cameras import CameraState
 from gateway.verdicts import CameraHealth
-from producer.messages import Counts, Report, State
+from producer.messages import Counts, Report
 from producer.registry import CameraRecord
 from service.metrics import ProducerMetrics
 
 STATUS = CameraStatus(
-    camera="door", state="up", fps=0, width=640, height=480, last_frame_ms=1,
+    camera="door", state=CameraState.UP, fps=0, width=640, height=480, last_frame_ms=1,
     last_frame_age_ms=0, owner="w1", backlog=0, error="",
 )  # fmt: skip
 
@@ -34,7 +35,7 @@ class Door:
                 self.health.on_event(self.now)
             self.published += fps
             counts = Counts(captured=self.published, published=self.published)
-            self.record.update(Report(State.UP, counts=counts))
+            self.record.update(Report(CameraState.UP, counts=counts))
 
     @property
     def stored_fps(self) -> float:

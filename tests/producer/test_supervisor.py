@@ -11,9 +11,10 @@ from typing import TypeAlias
 import pytest
 from prometheus_client import CollectorRegistry
 
+from emotion_streams.cameras import CameraState
 from producer import supervisor
 from producer.config import parse_camera
-from producer.messages import CameraSpec, Counts, Report, State
+from producer.messages import CameraSpec, Counts, Report
 from producer.registry import CameraRecord
 from producer.supervisor import CameraSupervisor
 from service.metrics import ProducerMetrics
@@ -23,7 +24,7 @@ Program: TypeAlias = Callable[[str], Path]
 
 def line(*, stable: bool = False, overdue_s: float = 0, **counts: int) -> str:
     """A report, as a shell prints it."""
-    report = Report(State.UP, stable=stable, overdue_s=overdue_s, counts=Counts(**counts))
+    report = Report(CameraState.UP, stable=stable, overdue_s=overdue_s, counts=Counts(**counts))
     return f"echo '{report.to_line().strip()}'\n"
 
 
@@ -109,7 +110,7 @@ async def test_process_that_cannot_be_started_is_retried(program: Program) -> No
     async with supervised(path) as door:
         await door.until(lambda door: "process could not be started" in door.record.report.error)
         path.chmod(0o755)
-        await door.until(lambda door: door.record.report.state is State.UP)
+        await door.until(lambda door: door.record.report.state is CameraState.UP)
 
 
 async def test_cancellation_while_a_process_ends_starts_no_further_process(
@@ -160,7 +161,7 @@ async def test_suspended_supervisor_kills_no_process_when_it_resumes(
     monkeypatch.setattr(supervisor, "_REPORT_TIMEOUT_S", 1.0)
     async with supervised(program(f"while true; do {line()} sleep 0.1; done")) as door:
         for _ in range(2):
-            await door.until(lambda door: door.record.report.state is State.UP)
+            await door.until(lambda door: door.record.report.state is CameraState.UP)
             time.sleep(1.5)  # noqa: ASYNC251 - as a machine that sleeps
             await asyncio.sleep(0.2)
         assert door.starts == 1

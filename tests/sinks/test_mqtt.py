@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import redis
 
-from emotion_streams import connect_async, keys
+from emotion_streams import CameraState, connect_async, keys
 from sinks.mqtt import MqttTarget
 from sinks.options import MqttOptions
 from sinks.redis_places import AnnouncedCameras
-from sinks.states import CameraState
+from sinks.states import CameraSnapshot
 from tests.peers.mosquitto import Mosquitto, Subscriber
 from tests.peers.producer import within
 from tests.peers.sinks import Sinks, add, attach, dead_letters, minutes, visit
@@ -248,10 +248,12 @@ async def test_a_retired_camera_is_removed_from_the_broker_after_a_restart_too(
     redis_url: str, client: redis.Redis, broker: Mosquitto
 ) -> None:
     sink = MqttOptions.model_validate({"type": "mqtt", "url": broker.url})
-    up = {name: CameraState(name, "up", "", 640, 480, 10.0) for name in ("lobby", "yard")}
+    up = {
+        name: CameraSnapshot(name, CameraState.UP, "", 640, 480, 10.0) for name in ("lobby", "yard")
+    }
     lobby = {"lobby": up["lobby"]}
 
-    async def live(*shown: dict[str, CameraState]) -> None:
+    async def live(*shown: dict[str, CameraSnapshot]) -> None:
         """The life of a process that sees these cameras, one look after the other."""
         async with connect_async(redis_url) as redis_client:
             target = MqttTarget("home", sink, AnnouncedCameras("home", redis_client), 0.2)

@@ -11,8 +11,9 @@ from typing import Any, Final
 from emotion_streams.emotions import EMOTIONS, UNCERTAIN, Label
 from emotion_streams.faces import Box
 from emotion_streams.fields import YEAR_2200_MS, Fields, MalformedMessageError
+from emotion_streams.stream_id import StreamId
 from worker.tracking.constants import MAX_DWELLS
-from worker.tracking.parts import Eight, MinuteSums, Person, Showing, Steady, Track, frame_key
+from worker.tracking.parts import Eight, MinuteSums, Person, Showing, Steady, Track
 
 _TRACK: Final = Struct("<?2q5d")
 _PERSON: Final = Struct("<2B8q6d8d8d8f")
@@ -108,7 +109,7 @@ def frame_id(fields: Fields, name: str) -> str:
     """Return the id of a frame. Raises MalformedMessageError."""
     text = fields.text(name)
     try:
-        frame_key(text)
+        StreamId.parse(text)
     except ValueError:
         raise MalformedMessageError(f"field {name} is not the id of a frame") from None
     return text

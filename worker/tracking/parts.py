@@ -5,20 +5,12 @@ from typing import Final, NamedTuple
 
 from emotion_streams.emotions import Emotion, Label
 from emotion_streams.faces import Box
+from emotion_streams.stream_id import ZERO
 
 Eight = tuple[float, ...]
 """One number per emotion, in the order of EMOTIONS."""
 
 ZEROS: Final[Eight] = (0.0,) * 8
-
-NO_FRAME: Final = (0, 0)
-"""The key of no frame; every frame's is larger."""
-
-
-def frame_key(frame_id: str) -> tuple[int, int]:
-    """Return what orders stream ids. Raises ValueError if it is not one."""
-    milliseconds, _, number = frame_id.partition("-")
-    return int(milliseconds), int(number)
 
 
 class Track(NamedTuple):
@@ -47,7 +39,7 @@ class Tracks:
     `clock_ms` is the largest capture time so far, except after a jump back beyond the gap.
     """
 
-    last_frame_id: str = "0-0"
+    last_frame_id: str = str(ZERO)
     clock_ms: int = 0
     items: tuple[Track, ...] = ()
 

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from emotion_streams.emotions import Label
 from emotion_streams.episodes import EndReason
 from emotion_streams.minutes import MINUTE_MS
+from emotion_streams.stream_id import ZERO, StreamId
 from worker.tracking.constants import GAP_MS, MAX_TRACKS, MINUTE_GRACE_MS, STEADY_MS
 from worker.tracking.episodes import Moment, by_emotion
 from worker.tracking.minutes import Summaries, Summing, close, following
-from worker.tracking.parts import NO_FRAME, Eight, MinuteSums, Person, Track, Tracks, frame_key
+from worker.tracking.parts import Eight, MinuteSums, Person, Track, Tracks
 from worker.tracking.people import People
 from worker.tracking.state import TrackingState
 from worker.tracking.tracker import advance_clock
@@ -38,7 +39,7 @@ def advance(
     """
     if not len(association.tracks) == len(sightings) == len(probabilities):
         raise ValueError("a track, a sighting and a row of probabilities are needed per face")
-    if frame_key(association.frame_id) <= frame_key(state.tracks.last_frame_id):
+    if StreamId.parse(association.frame_id) <= StreamId.parse(state.tracks.last_frame_id):
         return Step(state, (TrackedFace(),) * len(sightings))
     last_ms = state.tracks.clock_ms
     now_ms, has_jumped = advance_clock(last_ms, association.captured_ms)
@@ -136,8 +137,8 @@ def _admitted(state: TrackingState, association: Association, now_ms: int) -> di
     frame. All others were closed, and an id must not enter twice.
     """
     known = {track.id for track in state.tracks.items}.union(person.id for person in state.people)
-    newest = frame_key(association.frame_id)
-    oldest = frame_key(state.tracks.last_frame_id)
+    newest = StreamId.parse(association.frame_id)
+    oldest = StreamId.parse(state.tracks.last_frame_id)
     admitted: dict[str, Track] = {}
     for track in association.after.items[:MAX_TRACKS]:
         if track.id in known or oldest < _first_frame(track.id) <= newest:
@@ -147,11 +148,11 @@ def _admitted(state: TrackingState, association: Association, now_ms: int) -> di
     return admitted
 
 
-def _first_frame(track_id: str) -> tuple[int, int]:
+def _first_frame(track_id: str) -> StreamId:
     try:
-        return frame_key(track_id.rpartition(".")[0])
+        return StreamId.parse(track_id.rpartition(".")[0])
     except ValueError:
-        return NO_FRAME
+        return ZERO
 
 
 def _first_of_each(

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from emotion_streams.stream_id import StreamId
 from worker.tracking.constants import (
     BIRTH_MS,
     COAST_S,
@@ -13,7 +14,7 @@ from worker.tracking.constants import (
     SIZE_WEIGHT,
     VELOCITY_TAU_S,
 )
-from worker.tracking.parts import Track, Tracks, frame_key
+from worker.tracking.parts import Track, Tracks
 from worker.tracking.types import Association, Sighting
 
 Place = tuple[float, float, float]
@@ -29,7 +30,7 @@ def associate(
     previous association, or `state.tracks` after a start, a takeover or `close_silent`. A frame
     that is not newer than `before` has no tracks and changes nothing.
     """
-    if frame_key(frame_id) <= frame_key(before.last_frame_id):
+    if StreamId.parse(frame_id) <= StreamId.parse(before.last_frame_id):
         return Association(frame_id, captured_ms, (None,) * len(sightings), before)
     now_ms, has_jumped = advance_clock(before.clock_ms, captured_ms)
     known = [] if has_jumped else [track for track in before.items if _is_kept(track, now_ms)]
