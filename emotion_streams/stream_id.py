@@ -41,7 +41,8 @@ ZERO: Final = StreamId(0, 0)
 @lru_cache(maxsize=1024)
 def _parse(text: str) -> StreamId:
     if _MATCH(text):
-        ms, number = map(int, text.split("-"))
+        first, _, second = text.partition("-")
+        ms, number = int(first), int(second)
         if ms <= MAX_NUMBER and number <= MAX_NUMBER:
             return StreamId(ms, number)
     raise ValueError(f"{text[:60]!r} is not an id such as 1700000000000-0")
