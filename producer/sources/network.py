@@ -17,8 +17,8 @@ _COMMON: Final = {
     "fpsprobesize": "0",
 }
 # Data from a camera must not select files, hosts or parsers. The lists therefore exclude playlists,
-# and protocols such as crypto, concat and file. HTTP redirects are not followed; FFmpeg has no option
-# against those of RTSP.
+# and protocols such as crypto, concat and file. HTTP redirects are not followed; FFmpeg has no
+# option against those of RTSP.
 _RTSP: Final = {
     "protocol_whitelist": "tcp,udp,rtp,rtsp,tls,srtp,http,httpproxy",
     "format_whitelist": "rtsp,rtp,sdp,mpegts",
