@@ -10,7 +10,7 @@ from emotion_streams.cameras import RATE_WINDOW_S
 
 _MIN_SILENCE_S: Final = 2.0
 _PERIODS: Final = 4
-"""An event or a frame that is later than this many periods, and _MIN_SILENCE_S, is missing."""
+"""An event or a frame is missing after this many periods, at least _MIN_SILENCE_S."""
 _MAX_PERIOD_S: Final = 60.0
 _UNOWNED_S: Final = 1.0
 """A camera moves to another worker within this time."""
