@@ -72,7 +72,7 @@ export class Camera {
     this.waiting = null; // a picture whose event has not arrived
     /** @type {string | null} */
     this.historyUpTo = null; // the last event in the history that was loaded
-    /** @type {{ word: string, stale: boolean } | null} */
+    /** @type {{ word: string, why: string, stale: boolean } | null} */
     this.shownHealth = null; // what was announced last
     this.stale = true; // whether events are missing in the minutes, which have to be loaded (again)
     /** @type {{ ms: number, at: number } | null} */

@@ -104,10 +104,10 @@ export class Tiles {
    * @param {Camera} camera
    */
   updateHealth(camera) {
-    const { word, stale } = camera.health();
+    const { word, why, stale } = camera.health();
     const before = camera.shownHealth;
-    if (before?.word === word && before.stale === stale) return;
-    camera.shownHealth = { word, stale };
+    if (before?.word === word && before.why === why && before.stale === stale) return;
+    camera.shownHealth = { word, why, stale };
     if (before && before.word !== word && link.gateway && link.redis) {
       say(`${camera.title} is ${word.toLowerCase()}`);
     }

@@ -246,6 +246,20 @@ def test_what_a_camera_is_down_for_is_shown_as_text(
     assert "secret" not in browser.js("return document.documentElement.outerHTML")
 
 
+def test_the_banner_follows_the_reason_that_cameras_share(
+    browser: Browser, page: Gateway, store: Any
+) -> None:
+    browser.open(page.base)
+    for reason in ("timed out", "no route to host"):
+        for camera in ("lobby", "door"):
+            register(store, camera, state="down", error=reason)
+        browser.wait(lambda: browser.text("#banner") == f"All 2 cameras are down: {reason}.")  # noqa: B023
+        # Nothing but the reason changes from here on.
+        browser.wait(
+            lambda: browser.modules("done([...cameras.values()].every((c) => c.health().stale))")
+        )
+
+
 def test_a_restart_of_the_gateway_loses_no_event(
     browser: Browser, page: Gateway, server: RedisProcess, store: Any
 ) -> None:
