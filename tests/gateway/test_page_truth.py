@@ -111,7 +111,8 @@ def test_a_worker_that_hangs_leaves_its_camera_behind_then_unowned(
         start_worker(tmp_path, server.url, "--lease-ms", "20000") as worker,
     ):
         browser.open(f"{gateway.base}/#/lobby")
-        browser.wait(lambda: browser.text("#detail .state") == "Live", timeout_s=60)
+        # Live also before anything is known: the worker must own the camera before it hangs.
+        browser.wait(lambda: browser.all(".box"), timeout_s=60)
         worker.pause()
         browser.wait(lambda: browser.text("#detail .state").startswith("Falling behind"))
         assert "falling behind" in browser.text("#banner")
