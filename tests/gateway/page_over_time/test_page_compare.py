@@ -1,12 +1,10 @@
 """A camera's page beside another camera or a day before, and its axis, in a real Chromium."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import pytest
-import redis
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
@@ -14,45 +12,11 @@ from emotion_streams import EMOTIONS, Emotion
 from emotion_streams.minutes import MINUTE_MS
 from tests import samples
 from tests.gateway.axe import violations
-from tests.gateway.browser import Browser, require
+from tests.gateway.browser import Browser
 from tests.gateway.feeder import now_ms, register
 from tests.gateway.over_time import DAY_MS, choose, data, read
 from tests.gateway.processes import Gateway
 from tests.people import write_minutes
-from tests.servers import RedisProcess
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisProcess]:
-    with RedisProcess() as process:
-        yield process
-
-
-@pytest.fixture(scope="module")
-def page(server: RedisProcess) -> Iterator[Gateway]:
-    with Gateway(server.url) as process:
-        yield process
-
-
-@pytest.fixture(scope="module")
-def window() -> Iterator[Browser]:
-    require()
-    with Browser() as opened:
-        yield opened
-
-
-@pytest.fixture
-def browser(window: Browser) -> Iterator[Browser]:
-    window.size(1280, 1000)
-    yield window
-    window.close_page()
-
-
-@pytest.fixture
-def store(server: RedisProcess) -> Iterator[Any]:
-    with redis.Redis(unix_socket_path=str(server.socket)) as connection:
-        connection.flushall()
-        yield connection
 
 
 def hour(store: Any, camera: str, emotion: Emotion, people: float, ago_ms: int = 0) -> None:

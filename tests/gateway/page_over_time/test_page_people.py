@@ -4,59 +4,23 @@ import os
 import random
 import re
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import redis
 from selenium.webdriver.common.keys import Keys
 
 from emotion_streams import EMOTIONS, Episode, Minute
 from emotion_streams.minutes import MINUTE_MS
 from tests import samples
 from tests.gateway.axe import violations
-from tests.gateway.browser import Browser, keep, require
+from tests.gateway.browser import Browser, keep
 from tests.gateway.feeder import event, face, now_ms, publish, register
 from tests.gateway.over_time import choose, data, minutes, read, stay, write
 from tests.gateway.processes import Gateway
 from tests.people import write_minutes
-from tests.servers import RedisProcess
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisProcess]:
-    with RedisProcess() as process:
-        yield process
-
-
-@pytest.fixture(scope="module")
-def page(server: RedisProcess) -> Iterator[Gateway]:
-    with Gateway(server.url) as process:
-        yield process
-
-
-@pytest.fixture(scope="module")
-def window() -> Iterator[Browser]:
-    require()
-    with Browser() as opened:
-        yield opened
-
-
-@pytest.fixture
-def browser(window: Browser) -> Iterator[Browser]:
-    window.size(1280, 1000)
-    yield window
-    window.close_page()
-
-
-@pytest.fixture
-def store(server: RedisProcess) -> Iterator[Any]:
-    with redis.Redis(unix_socket_path=str(server.socket)) as connection:
-        connection.flushall()
-        yield connection
 
 
 def test_who_was_in_view_is_read_out_by_keyboard(

@@ -1,0 +1,1 @@
+"""The page over time: who was in view, minutes, comparison."""

@@ -1,0 +1,44 @@
+"""The page on a server of its own, whose Redis each test finds empty."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+
+from tests.gateway.browser import Browser, require
+from tests.gateway.processes import Gateway
+from tests.servers import RedisProcess
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RedisProcess]:
+    with RedisProcess() as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def page(server: RedisProcess) -> Iterator[Gateway]:
+    with Gateway(server.url) as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def window() -> Iterator[Browser]:
+    require()
+    with Browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def browser(window: Browser) -> Iterator[Browser]:
+    window.size(1280, 1000)
+    yield window
+    window.close_page()
+
+
+@pytest.fixture
+def store(server: RedisProcess) -> Iterator[Any]:
+    with redis.Redis(unix_socket_path=str(server.socket)) as connection:
+        connection.flushall()
+        yield connection
