@@ -8,7 +8,8 @@ const FONT_PX = 12;
 const BETWEEN_PX = 10;
 
 /**
- * Labels at equal distances, so many that none touches another or leaves the axis.
+ * Labels at equal distances, so many that none touches another or leaves the axis. The first and the last
+ * one move inwards where they would leave it: how many fit must not depend on the second.
  * @param {Span} span
  * @param {number} tick_ms
  * @param {number} width pixels
@@ -22,12 +23,26 @@ export function labelsOf(span, tick_ms, width, measure) {
     const widest = Math.max(...found.map(({ text }) => measure(text)), 0);
     const apart = ((each * tick_ms) / (span.to - span.from)) * width;
     if (apart < widest + BETWEEN_PX) continue;
-    return found.filter(({ middle, text }) => {
-      const half = measure(text) / 2;
-      return middle >= half && middle + half <= width;
-    });
+    return inside(found, width, measure);
   }
   return [];
+}
+
+/**
+ * @param {{ at: number, text: string, middle: number }[]} labels
+ * @param {number} width
+ * @param {(text: string) => number} measure
+ */
+function inside(labels, width, measure) {
+  const sideOf = (/** @type {{ text: string }} */ { text }) => measure(text) / 2;
+  const moved = labels
+    .filter((label) => 2 * sideOf(label) <= width)
+    .map((label) => ({ ...label, middle: Math.min(width - sideOf(label), Math.max(sideOf(label), label.middle)) }));
+  const touches = (/** @type {typeof moved[0]} */ a, /** @type {typeof moved[0]} */ b) =>
+    b.middle - sideOf(b) < a.middle + sideOf(a) + BETWEEN_PX;
+  if (moved.length > 1 && touches(moved[0], moved[1])) moved.shift();
+  if (moved.length > 1 && touches(moved[moved.length - 2], moved[moved.length - 1])) moved.pop();
+  return moved;
 }
 
 /**
@@ -36,7 +51,7 @@ export function labelsOf(span, tick_ms, width, measure) {
  * @param {number} tick_ms
  */
 export function drawAxis(element, span, tick_ms) {
-  const labels = labelsOf(span, tick_ms, element.clientWidth, (text) => widthOf(text, FONT_PX));
+  const labels = labelsOf(span, tick_ms, element.clientWidth, (text) => widthOf(text, FONT_PX, 400));
   while (element.children.length > labels.length) element.lastElementChild?.remove();
   while (element.children.length < labels.length) element.append(document.createElement("span"));
   labels.forEach(({ text, middle }, i) => {

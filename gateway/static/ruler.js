@@ -8,17 +8,18 @@ let ruler = null;
 const widths = new Map();
 
 /**
- * The width of a label's text in pixels; it is semi-bold.
+ * The width of a text in pixels. Labels of tracks are semi-bold.
  * @param {string} text
  * @param {number} fontPx
+ * @param {number} weight as in CSS
  */
-export function widthOf(text, fontPx) {
-  const key = `${fontPx} ${text}`;
+export function widthOf(text, fontPx, weight = 600) {
+  const key = `${weight} ${fontPx} ${text}`;
   const known = widths.get(key);
   if (known !== undefined) return known;
   ruler ??= document.createElement("canvas").getContext("2d");
   if (!ruler) return Infinity;
-  ruler.font = `600 ${fontPx}px ${getComputedStyle(document.body).fontFamily}`;
+  ruler.font = `${weight} ${fontPx}px ${getComputedStyle(document.body).fontFamily}`;
   const width = Math.ceil(ruler.measureText(text).width);
   if (widths.size > MOST_WIDTHS) widths.clear();
   widths.set(key, width);

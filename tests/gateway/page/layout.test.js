@@ -22,6 +22,16 @@ test("labels of an axis never touch and never leave it, whatever its width", () 
   }
 });
 
+test("a phone's axis has two labels in whichever second it is drawn", () => {
+  for (const { span_ms, tick_ms } of RANGES) {
+    for (let i = 0; i < 120; i += 1) {
+      const now = Date.UTC(2026, 0, 31, 11, 59, 30) + (i / 120) * 2 * tick_ms;
+      const labels = labelsOf({ from: now - span_ms, to: now }, tick_ms, 289, measure);
+      assert.ok(labels.length >= 2, `${new Date(now).toISOString()} has ${labels.length} labels`);
+    }
+  }
+});
+
 test("labels are at equal distances", () => {
   const labels = labelsOf({ from: 0, to: 300000 }, 60000, 200, measure);
   const steps = labels.slice(1).map(({ at }, i) => at - labels[i].at);
