@@ -1,5 +1,8 @@
 """Real Redis-compatible servers for the tests, each its own, on a unix socket or a free port."""
 
+import itertools
+import os
+import random
 import shutil
 import signal
 import socket
@@ -7,14 +10,19 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from deploy.redis_server import find_server
 
+PATIENCE_S: Final = 120.0
+"""How long a test waits for what has to come: enough for a machine that does ten other things. It
+is no promise of how fast anything is; a test of such a promise reads a Stopwatch."""
+
 
 def eventually(
-    predicate: Callable[[], object], timeout_s: float = 10.0, every_s: float = 0.02
+    predicate: Callable[[], object], timeout_s: float = PATIENCE_S, every_s: float = 0.02
 ) -> None:
     """Wait until the predicate holds; AssertionError that names it where it does not in time."""
     deadline = time.monotonic() + timeout_s
@@ -25,10 +33,12 @@ def eventually(
 
 
 class Stopwatch:
-    """Seconds since it was made, without those in which some process waited for a processor.
+    """Seconds since it was made, without those in which some process waited for a resource.
 
-    A promise in seconds supposes a machine that has time. The kernel's account of pressure tells
-    how long it had none; where the kernel keeps no account, nothing is subtracted.
+    A promise in seconds supposes a machine that has time. The kernel's accounts of pressure tell
+    how long processes waited for a processor, a disk or memory; where the kernel keeps none, all
+    time in which the processors were busy counts as waited for. To it comes the time that a virtual
+    machine's processors were taken away.
     """
 
     def __init__(self) -> None:
@@ -39,19 +49,59 @@ class Stopwatch:
 
 
 def _waited_s() -> float:
+    user, nice, system, _, iowait, _, _, steal, *_ = (
+        int(ticks) / os.sysconf("SC_CLK_TCK")
+        for ticks in Path("/proc/stat").read_text().splitlines()[0].split()[1:]
+    )
     try:
-        some = Path("/proc/pressure/cpu").read_text().splitlines()[0]
+        stalled = sum(_pressure_s(resource) for resource in ("cpu", "io", "memory"))
     except OSError:
-        return 0.0
+        stalled = (user + nice + system + iowait) / (os.cpu_count() or 1)
+    return stalled + steal
+
+
+def _pressure_s(resource: str) -> float:
+    some = Path(f"/proc/pressure/{resource}").read_text().splitlines()[0]
     return int(some.rpartition("total=")[2]) / 1e6
 
 
-def free_port() -> int:
-    """A TCP port of the loopback that nobody has at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_port(further: int = 0) -> int:
+    """A TCP port of the loopback that nobody has at this moment, nor the one `further` above it.
+
+    No other process of tests is given it as long as this one lives, and the kernel gives it to no
+    connection and to no server that asks for any port: those are from 32768 on.
+    """
+    block = _reserved_block()
+    for _ in range(_PORTS_PER_BLOCK):
+        number = next(_taken) % (_PORTS_PER_BLOCK - further)
+        port = _FIRST_PORT + block * _PORTS_PER_BLOCK + number
+        if is_free(port) and is_free(port + further):
+            return port
+    raise RuntimeError("none of the ports that this process reserved is free")
+
+
+_FIRST_PORT: Final = 20_000
+_PORTS_PER_BLOCK: Final = 50
+_BLOCKS: Final = 200
+_taken = itertools.count()
+
+
+@cache
+def _reserved_block() -> int:
+    """Which block of ports is this process' own: the kernel holds a name for it until it ends."""
+    for block in random.sample(range(_BLOCKS), _BLOCKS):
+        name = socket.socket(socket.AF_UNIX)
+        try:
+            name.bind(f"\0emotion-streams-test-ports-{block}")
+        except OSError:
+            name.close()
+            continue
+        _names.append(name)
+        return block
+    raise RuntimeError("all blocks of ports are reserved")
+
+
+_names: Final = list[socket.socket]()
 
 
 def is_free(port: int) -> bool:

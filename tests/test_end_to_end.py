@@ -20,7 +20,7 @@ import redis
 from emotion_streams import Client, EmotionEvent, Ledger, keys
 from tests import samples
 from tests.faults.processes import ROOT, Running, start_producer, start_worker
-from tests.servers import RedisProcess, Stopwatch, eventually, free_port
+from tests.servers import PATIENCE_S, RedisProcess, Stopwatch, eventually, free_port
 
 
 def ledger_of(url: str, camera: str) -> Ledger:
@@ -40,7 +40,7 @@ def events_of(client: redis.Redis, camera: str) -> list[tuple[str, EmotionEvent]
 
 def answer(port: int, path: str) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as reply:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE_S) as reply:
             return reply.status, reply.read().decode()
     except urllib.error.HTTPError as error:
         with error:
@@ -60,13 +60,13 @@ def clip_run(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         start_worker(folder, server.url, "--detector", "yunet"),
         start_producer(folder, server.url, "clip", *every) as producer,
     ):
-        assert producer.wait(100) == 0, producer.logged()
+        assert producer.wait(PATIENCE_S) == 0, producer.logged()
 
         def settled() -> bool:
             ledger = ledger_of(server.url, "clip")
             return not ledger.queued + ledger.pending
 
-        eventually(settled, 30)
+        eventually(settled)
         yield server
 
 
@@ -153,8 +153,8 @@ def test_each_bad_frame_becomes_one_dead_letter_and_the_next_goes_on(
             client.xadd(keys.frames("lobby"), {"frame": packed}, id=f"{number}-0")
     client.xadd(keys.frames("lobby"), {"picture": b""}, id=f"{number + 1}-0")
     with start_worker(tmp_path, redis_url) as worker:
-        eventually(lambda: ledger_of(redis_url, "lobby").dead == len(BAD_FRAMES) + 1, 40)
-        eventually(lambda: not ledger_of(redis_url, "lobby").pending, 20)
+        eventually(lambda: ledger_of(redis_url, "lobby").dead == len(BAD_FRAMES) + 1)
+        eventually(lambda: not ledger_of(redis_url, "lobby").pending)
         assert not worker.ended
     ledger = ledger_of(redis_url, "lobby")
     assert ledger.balanced
@@ -203,7 +203,7 @@ def test_a_setting_that_is_wrong_is_one_line_and_exit_code_2(command: list[str],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         env={
             **os.environ,
             "EMOTION_WORKER_METRICS_PORT": "0",
@@ -230,11 +230,11 @@ def test_a_process_waits_for_a_redis_that_is_not_there_and_says_so(
     if process == "producer":
         command = ("producer", *own, "--camera", "demo", "--source", "demo")
     with Running(tmp_path, *command) as running:
-        eventually(lambda: "Redis" in answer(metrics, "/readyz")[1], 40)
+        eventually(lambda: "Redis" in answer(metrics, "/readyz")[1])
         assert answer(metrics, "/readyz")[0] == 503
         assert answer(metrics, "/healthz")[0] == 200
         with RedisProcess("--requirepass", "hunter2", port=port):
-            eventually(lambda: answer(metrics, "/readyz")[0] == 200, 20)
+            eventually(lambda: answer(metrics, "/readyz")[0] == 200)
             status, text = answer(metrics, "/metrics")
             assert status == 200
             assert "emotion_build_info{" in text
@@ -250,7 +250,7 @@ def test_a_process_listens_on_loopback_alone_by_default(redis_url: str, tmp_path
     metrics = free_port()
     own = ("--redis", redis_url, "--metrics-port", str(metrics))
     with Running(tmp_path, "producer", *own, "--camera", "demo", "--source", "demo"):
-        eventually(lambda: answer(metrics, "/healthz")[0] == 200, 30)
+        eventually(lambda: answer(metrics, "/healthz")[0] == 200)
         listening = {
             line.split()[1]
             for line in Path("/proc/net/tcp").read_text().splitlines()[1:]
@@ -286,14 +286,14 @@ def test_make_run_shows_events_and_ctrl_c_ends_all_of_it_within_3_seconds(
         tempfile.TemporaryDirectory(prefix="es-") as temporary,
         Running(tmp_path, *command, environ={"TMPDIR": temporary}) as launcher,
     ):
-        eventually(lambda: launcher.logged().count("  demo  ") >= 5 or launcher.ended, 60)
+        eventually(lambda: launcher.logged().count("  demo  ") >= 5 or launcher.ended)
         assert not launcher.ended, launcher.logged()
         assert list(Path(temporary).iterdir())
         below = descendants(launcher.process.pid)
         assert len(below) >= 3
         watch = Stopwatch()
         launcher.process.send_signal(ending)
-        assert launcher.wait(30) == 0
+        assert launcher.wait(PATIENCE_S) == 0
         took_s = watch.read_s()
         assert list(Path(temporary).iterdir()) == []
     # What is promised; a launcher that waits for anything longer has to kill it.
@@ -309,7 +309,7 @@ def test_make_run_works_where_the_temporary_folder_has_a_long_name(
     deep.mkdir()
     command = ("deploy.local", "--detector-model", str(model))
     with Running(tmp_path, *command, environ={"TMPDIR": str(deep)}) as launcher:
-        eventually(lambda: "  demo  " in launcher.logged() or launcher.ended, 60)
+        eventually(lambda: "  demo  " in launcher.logged() or launcher.ended)
         assert not launcher.ended, launcher.logged()
         launcher.terminate()
         assert launcher.wait() == 0
@@ -325,13 +325,13 @@ def test_make_run_ends_by_itself_after_the_last_frame_of_a_file(
         (folder / f"{number}.jpg").write_bytes(samples.jpeg(320, 240))
     command = ("deploy.local", "--source", str(folder), "--detector-model", str(model))
     with Running(tmp_path, *command) as launcher:
-        assert launcher.wait(60) == 0, launcher.logged()
+        assert launcher.wait(PATIENCE_S) == 0, launcher.logged()
     assert launcher.logged().count("no face") == 5
 
 
 def test_make_run_says_which_process_fell_and_why(tmp_path: Path) -> None:
     command = ("deploy.local", "--detector-model", "/dev/null")
     with Running(tmp_path, *command) as launcher:
-        assert launcher.wait(60) == 1
+        assert launcher.wait(PATIENCE_S) == 1
     assert "worker exited (exit code 2)" in launcher.logged()
     assert "sha256" in launcher.logged()

@@ -19,7 +19,7 @@ from tests import samples
 from tests.emotion_streams.test_subscribe import publish
 from tests.faults.processes import start_worker
 from tests.people import write_episode, write_minutes
-from tests.servers import RedisProcess, eventually
+from tests.servers import PATIENCE_S, RedisProcess, eventually
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -47,7 +47,7 @@ def lines(process: "subprocess.Popen[str]", count: int) -> list[str]:
 def interrupt(process: "subprocess.Popen[str]") -> tuple[int, str]:
     """Exit code and errors after Ctrl-C."""
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=PATIENCE_S)
     return process.returncode, errors
 
 
@@ -63,7 +63,7 @@ def test_tail_prints_each_face_of_a_camera_until_ctrl_c(
         return any(one["cmd"] == "xread" for one in own)
 
     with running("tail.py", "lobby", redis_url) as process:
-        eventually(subscribed, timeout_s=60)
+        eventually(subscribed, timeout_s=PATIENCE_S)
         publish(client, "2-0")
         assert lines(process, 1) == ["lobby 2-0 surprise 70%"]
         assert interrupt(process) == (0, "")
@@ -107,10 +107,10 @@ def test_a_worker_analyses_every_frame_of_the_example_producer(tmp_path: Path) -
         (tmp_path / f"{number}.jpg").write_bytes(samples.jpeg(grey=50 * number))
     with RedisProcess(port=0) as server, start_worker(tmp_path, server.url) as worker:
         with running("folder_producer.py", "porch", str(tmp_path), server.url) as process:
-            _, errors = process.communicate(timeout=30)
+            _, errors = process.communicate(timeout=PATIENCE_S)
             assert (process.returncode, errors) == (0, "")
         with redis.Redis(unix_socket_path=str(server.socket)) as client:
-            eventually(lambda: client.xlen(keys.emotions("porch")) == 3, timeout_s=60)
+            eventually(lambda: client.xlen(keys.emotions("porch")) == 3, timeout_s=PATIENCE_S)
             assert client.xlen(keys.dead("porch")) == 0
             assert client.hget(keys.camera_info("porch"), "state") == b"ended"
         assert not worker.ended

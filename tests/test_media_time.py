@@ -12,7 +12,7 @@ import redis
 
 from emotion_streams import EmotionEvent, Episode, Minute, keys
 from tests.faults.processes import Running, start_producer, start_worker
-from tests.servers import RedisProcess, eventually
+from tests.servers import PATIENCE_S, RedisProcess, eventually
 
 CAMERA = "clip"
 RECORDED_MS = int(time.time() / 60 - 60) * 60_000
@@ -57,12 +57,12 @@ class Analysis:
         return int(count)
 
     def wait_for(self, frames: int) -> None:
-        eventually(lambda: self.analysed() >= frames, 90)
+        eventually(lambda: self.analysed() >= frames)
 
     def finish(self) -> tuple[list[Any], list[Any], list[Any]]:
         """Its events, episodes and minutes, without what a clock says."""
-        assert self.producer.wait(120) == 0, self.producer.logged()
-        eventually(lambda: self.client.hget(keys.tracks(CAMERA), "open") == b"0", 60)
+        assert self.producer.wait(PATIENCE_S) == 0, self.producer.logged()
+        eventually(lambda: self.client.hget(keys.tracks(CAMERA), "open") == b"0")
         read: Any = self.client.xrange
         events = [EmotionEvent.unpack(f[b"event"]) for _, f in read(keys.emotions(CAMERA))]
         return (

@@ -15,7 +15,7 @@ import pytest
 
 from emotion_streams import __version__
 from emotion_streams.process_commands import PROCESSES
-from tests.servers import eventually, free_port
+from tests.servers import PATIENCE_S, eventually, free_port
 
 ROOT = Path(__file__).parent.parent
 CLIENT = ("redis", "hiredis", "msgpack")
@@ -86,7 +86,7 @@ def call(folder: Path, *command: str) -> "subprocess.CompletedProcess[str]":
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
 
 
@@ -179,7 +179,7 @@ def test_run_in_an_empty_folder_shows_events_within_a_minute_and_ends_on_ctrl_c(
     running: tuple["subprocess.Popen[bytes]", Path], tmp_path: Path
 ) -> None:
     process, output = running
-    eventually(lambda: b"  demo  " in output.read_bytes(), timeout_s=60, every_s=0.2)
+    eventually(lambda: b"  demo  " in output.read_bytes(), timeout_s=PATIENCE_S, every_s=0.2)
     process.send_signal(signal.SIGINT)
-    assert process.wait(20) == 0, output.read_text()
+    assert process.wait(PATIENCE_S) == 0, output.read_text()
     assert list((tmp_path / "empty").iterdir()) == []

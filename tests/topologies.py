@@ -1,6 +1,5 @@
 """Real clusters, sentinels and TLS on loopback, for the tests."""
 
-import random
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -13,9 +12,13 @@ from redis.crc import key_slot
 
 from deploy.redis_server import find_server
 from tests.proxy import CuttingProxy
-from tests.servers import RedisProcess, eventually, free_port, is_free
+from tests.servers import RedisProcess, eventually, free_port
 
 NODE_TIMEOUT_MS = 1_000
+"""Without a sign of life for so long a primary counts as lost, once one was killed. Before, nodes
+may be as slow as a busy machine makes them: none takes over from another."""
+
+_PATIENT_NODE_TIMEOUT_MS = 60_000
 _SLOTS = 16_384
 
 
@@ -23,12 +26,14 @@ class Cluster:
     """Three primaries, and a replica for the first of them."""
 
     def __init__(self, *options: str) -> None:
-        own = ("--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS))
+        timeout = ("--cluster-node-timeout", str(_PATIENT_NODE_TIMEOUT_MS))
+        own = ("--cluster-enabled", "yes", *timeout)
         quick = ("--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0")
         with ExitStack() as ends:
+            self._buses = [free_port() for _ in range(4)]
             self.nodes = [
-                ends.enter_context(RedisProcess(*own, *quick, *options, port=_bus_port()))
-                for _ in range(4)
+                ends.enter_context(RedisProcess(*own, *quick, *options, *bus, port=free_port()))
+                for bus in (("--cluster-port", str(port)) for port in self._buses)
             ]
             self.url = f"redis+cluster://127.0.0.1:{self.nodes[1].port}"
             self._join()
@@ -39,15 +44,18 @@ class Cluster:
         for number, node in enumerate(primaries):
             first, after = (_SLOTS * n // 3 for n in (number, number + 1))
             self._tell(node, "ADDSLOTSRANGE", first, after - 1)
-        for node in self.nodes[1:]:
-            self._tell(self.nodes[0], "MEET", "127.0.0.1", node.port)
-        eventually(lambda: all(self._ok(node) for node in self.nodes), 30)
+        for node, bus in zip(self.nodes[1:], self._buses[1:], strict=True):
+            self._tell(self.nodes[0], "MEET", "127.0.0.1", node.port, bus)
+        eventually(lambda: all(self._ok(node) for node in self.nodes))
         self._tell(replica, "REPLICATE", self._tell(self.nodes[0], "MYID").decode())
-        eventually(lambda: self._info(replica).get("master_link_status") == "up", 30)
-        eventually(lambda: all(self._ok(node) for node in self.nodes), 30)
+        eventually(lambda: self._info(replica).get("master_link_status") == "up")
+        eventually(lambda: all(self._ok(node) for node in self.nodes))
 
     def kill_first(self) -> None:
-        """Kill the primary that has the replica."""
+        """Kill the primary that has the replica, which takes over then."""
+        for node in self.nodes[1:]:
+            with redis.Redis(unix_socket_path=str(node.socket)) as client:
+                client.config_set("cluster-node-timeout", NODE_TIMEOUT_MS)
         self.nodes[0].kill()
 
     def first_slots_are_served(self) -> bool:
@@ -86,15 +94,6 @@ class Cluster:
         self._ends.close()
 
 
-def _bus_port() -> int:
-    """A port whose cluster bus, 10000 above, is free too. Both are below those that the kernel
-    gives to connections, of which any might take one meanwhile."""
-    while True:
-        port = random.randrange(20_000, 22_768)
-        if is_free(port) and is_free(port + 10_000):
-            return port
-
-
 class SentinelPair:
     """A primary and its replica, and a pair of sentinels that watch them as `cameras`."""
 
@@ -109,7 +108,7 @@ class SentinelPair:
         self._sentinels = [self._start_sentinel(port) for port in self._ports]
         hosts = ",".join(f"127.0.0.1:{port}" for port in self._ports)
         self.url = f"redis+sentinel://{hosts}/cameras"
-        eventually(lambda: all(map(self._knows_all, self._ports)), 30)
+        eventually(lambda: all(map(self._knows_all, self._ports)))
 
     def replica_is_primary(self) -> bool:
         """Whether the replica has taken over, and the sentinels say so."""

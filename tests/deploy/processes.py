@@ -13,7 +13,7 @@ from typing import Final
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.deploy.valkey import Valkey, password
-from tests.servers import eventually, free_port
+from tests.servers import PATIENCE_S, eventually, free_port
 
 ROOT: Final = Path(__file__).parents[2]
 CAMERA: Final = "lobby"
@@ -31,7 +31,9 @@ class Process:
 
     def get(self, path: str) -> str:
         """The body of an answer; OSError where it is none or not 200."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as reply:
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{self.port}{path}", timeout=PATIENCE_S
+        ) as reply:
             return str(reply.read().decode())
 
     def ready(self) -> bool:
@@ -80,7 +82,7 @@ def start(name: str, valkey: Valkey, *options: str) -> Iterator[Process]:
     finally:
         popen.terminate()
         try:
-            popen.wait(15)
+            popen.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             popen.kill()
             popen.wait()
@@ -90,9 +92,11 @@ def start(name: str, valkey: Valkey, *options: str) -> Iterator[Process]:
 def _look(port: int) -> Iterator[None]:
     """Somebody follows the events, and looks at the camera."""
     base = f"http://127.0.0.1:{port}/api"
-    with urllib.request.urlopen(f"{base}/events/stream", timeout=10) as events:
+    with urllib.request.urlopen(f"{base}/events/stream", timeout=PATIENCE_S) as events:
         assert events.read(1)
-        with urllib.request.urlopen(f"{base}/cameras/{CAMERA}/frame.jpg", timeout=10) as picture:
+        with urllib.request.urlopen(
+            f"{base}/cameras/{CAMERA}/frame.jpg", timeout=PATIENCE_S
+        ) as picture:
             assert picture.read(2) == b"\xff\xd8"
         yield
 
@@ -120,10 +124,10 @@ def fleet(valkey: Valkey, shared: Path) -> Iterator[dict[str, Process]]:
         page = free_port()
         processes.append(ending.enter_context(start("gateway", valkey, "--port", str(page))))
         for process in processes:
-            eventually(process.ready, timeout_s=60)
+            eventually(process.ready, timeout_s=PATIENCE_S)
         worker = processes[0]
         # The first face is published, and the first look at the accounts was taken.
         shown = {"emotion_faces_total", "emotion_ledger_balanced"}
-        eventually(lambda: shown <= worker.samples().keys(), timeout_s=30, every_s=0.2)
+        eventually(lambda: shown <= worker.samples().keys(), timeout_s=PATIENCE_S, every_s=0.2)
         ending.enter_context(_look(page))
         yield {process.name: process for process in processes}

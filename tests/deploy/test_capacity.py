@@ -19,7 +19,7 @@ from deploy.capacity.scenes import scene
 from deploy.capacity.search import MAX_TRIES, Found, search
 from deploy.capacity.tries import Try, Usage, limiting, percentile
 from emotion_streams.jpeg import read_header
-from tests.servers import eventually
+from tests.servers import PATIENCE_S, eventually
 
 ROOT = Path(__file__).parents[2]
 
@@ -188,7 +188,7 @@ def command(*options: str, **environ: str) -> "subprocess.CompletedProcess[str]"
         capture_output=True,
         text=True,
         check=False,
-        timeout=110,
+        timeout=PATIENCE_S,
     )
 
 
@@ -261,11 +261,11 @@ def test_ctrl_c_ends_all_of_it(shared: Path, tmp_path: Path) -> None:
             stderr=subprocess.STDOUT,
         )
         try:
-            eventually(lambda: "cameras" in (tmp_path / "out").read_text(), 60, 0.1)
+            eventually(lambda: "cameras" in (tmp_path / "out").read_text(), PATIENCE_S, 0.1)
             started = processes_below(process.pid)
             assert len(started) == 3
             process.send_signal(signal.SIGINT)
-            assert process.wait(30) == 130
+            assert process.wait(PATIENCE_S) == 130
         finally:
             process.kill()
             process.wait()

@@ -31,7 +31,7 @@ from emotion_streams import keys
 from emotion_streams.cancellation import cancel_and_wait
 from producer.settings import CameraOptions
 from tests import samples
-from tests.servers import RedisProcess, eventually, free_port
+from tests.servers import PATIENCE_S, RedisProcess, eventually, free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -186,7 +186,7 @@ class TestEnd:
         producer = await Child.start("producer", ["true"])
         children = [producer, await Child.start("worker", ["sh", "-c", worker])]
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 return await follow(url, ["lobby"], children, asyncio.Event(), Status())
         finally:
             for child in children:
@@ -291,12 +291,12 @@ def test_a_make_that_is_killed_takes_all_of_it_along(tmp_path: Path) -> None:
         ["make", "-f", tmp_path / "Makefile"], cwd=ROOT, stdout=subprocess.DEVNULL
     )
     log = tmp_path / "log"
-    eventually(lambda: log.exists() and "live page" in log.read_text(), 60)
+    eventually(lambda: log.exists() and "live page" in log.read_text())
     started = processes_below(make.pid)
     assert len(started) >= 5
     make.kill()
     make.wait()
-    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in started), 20)
+    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in started))
 
 
 def processes_below(pid: int) -> list[int]:
@@ -317,7 +317,7 @@ def test_the_server_for_processes_that_are_started_by_hand_serves_loopback_alone
                         return bool(client.ping())
                     return False
 
-                eventually(answers, 20)
+                eventually(answers)
                 assert client.config_get("bind") == {"bind": "127.0.0.1"}
                 assert client.config_get("save") == {"save": ""}
         finally:
@@ -331,13 +331,13 @@ class TestOnATerminal:
         for name in ("a", "b"):
             (tmp_path / f"{name}.jpg").write_bytes(samples.jpeg())
         with Terminal("--source", str(tmp_path), "--camera", "lobby") as terminal:
-            eventually(lambda: "all frames analysed: 2 frames" in terminal.text, 60)
+            eventually(lambda: "all frames analysed: 2 frames" in terminal.text)
             (page,) = re.findall(r"live page: (http\S+)", terminal.text)
-            eventually(lambda: f"{page}  ended; Ctrl-C stops" in terminal.text, 10)
-            with urllib.request.urlopen(page, timeout=5) as answer:
+            eventually(lambda: f"{page}  ended; Ctrl-C stops" in terminal.text)
+            with urllib.request.urlopen(page, timeout=PATIENCE_S) as answer:
                 assert answer.status == 200
             terminal.process.send_signal(signal.SIGINT)
-            assert terminal.process.wait(20) == 0
+            assert terminal.process.wait(PATIENCE_S) == 0
 
 
 class Terminal:
@@ -429,7 +429,8 @@ def test_a_file_is_in_the_database_of_a_sink_to_its_last_frame(
             *(sys.executable, "-m", "deploy.local", "--source", pictures, "--sinks", settings),
             *("--detector-model", yunet),
         ],
-        cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60,
+        cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        timeout=PATIENCE_S,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     with closing(sqlite3.connect(database)) as connection:

@@ -13,7 +13,7 @@ import yaml
 from tests.deploy.processes import Process
 from tests.deploy.programs import need
 from tests.deploy.test_prometheus import BY_OTHERS, PROMETHEUS, RULES, expressions
-from tests.servers import eventually, free_port
+from tests.servers import PATIENCE_S, eventually, free_port
 
 
 class Prometheus:
@@ -24,7 +24,7 @@ class Prometheus:
 
     def get(self, path: str, **query: str) -> Any:
         url = f"{self._api}/{path}?{urllib.parse.urlencode(query)}"
-        with urllib.request.urlopen(url, timeout=5) as reply:
+        with urllib.request.urlopen(url, timeout=PATIENCE_S) as reply:
             return json.load(reply)["data"]
 
     def has(self, expr: str) -> bool:
@@ -69,7 +69,7 @@ def prometheus(
     )
     try:
         server = Prometheus(port)
-        eventually(server.answers, timeout_s=20, every_s=0.2)
+        eventually(server.answers, timeout_s=PATIENCE_S, every_s=0.2)
         yield server
     finally:
         process.terminate()
@@ -92,7 +92,7 @@ def test_every_record_and_panel_shows_something(prometheus: Prometheus) -> None:
         return not waiting
 
     try:
-        eventually(all_shown, timeout_s=60, every_s=0.5)
+        eventually(all_shown, timeout_s=PATIENCE_S, every_s=0.5)
     except AssertionError:
         pytest.fail(f"empty: {sorted(waiting)}")
 
@@ -103,7 +103,7 @@ def test_no_alert_cries_while_all_is_well(prometheus: Prometheus) -> None:
         rules = [rule for group in groups for rule in group["rules"]]
         return len(rules) > 10 and all(rule["health"] == "ok" for rule in rules)
 
-    eventually(evaluated, timeout_s=20, every_s=0.2)
+    eventually(evaluated, timeout_s=PATIENCE_S, every_s=0.2)
     crying = prometheus.get("alerts")["alerts"]
     # On a loaded machine frames may well be late: that is the truth, and no fault of the rules.
     slow = {"LatencyObjectiveBurnsFast", "LatencyObjectiveBurnsSlowly", "ExpiredShareHigh"}

@@ -15,7 +15,7 @@ from deploy.plan import PortUnavailableError, choose_port
 from tests import samples
 from tests.faults.processes import Running
 from tests.homeless import HOMELESS, require_homeless
-from tests.servers import RedisProcess, free_port
+from tests.servers import PATIENCE_S, RedisProcess, free_port
 
 ROOT = Path(__file__).parents[2]
 WITHOUT_FILES = ("sh", "-c", 'ulimit -f 0; exec "$@"', "sh")
@@ -92,7 +92,7 @@ def test_a_given_port_that_is_free_is_used(taken: int) -> None:
 def test_without_any_temporary_folder_it_says_so_in_one_line() -> None:
     command = (*WITHOUT_FILES, sys.executable, "-m", "deploy.local")
     done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_S
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("deploy.local: no folder for the Redis server: ")
@@ -105,7 +105,7 @@ def test_with_a_server_that_was_given_no_temporary_folder_is_needed(pictures: Pa
         options = ("--source", str(pictures), "--redis", server.url)
         command = (*WITHOUT_FILES, sys.executable, "-m", "deploy.local", *options)
         done = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+            command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_S
         )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "all frames analysed: 2 frames" in done.stderr
@@ -137,6 +137,6 @@ def test_a_user_without_a_home_folder_runs_it(tmp_path: Path, pictures: Path) ->
     require_homeless()
     options = ("--source", str(pictures), "--camera", "lobby")
     with Running(tmp_path, "deploy.local", *options, behind=HOMELESS) as launcher:
-        assert launcher.wait(60) == 0, launcher.logged()
+        assert launcher.wait(PATIENCE_S) == 0, launcher.logged()
     assert "all frames analysed: 2 frames" in launcher.logged()
     assert "Traceback" not in launcher.logged()

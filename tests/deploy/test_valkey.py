@@ -35,7 +35,7 @@ from tests.deploy.processes import CAMERA, ROOT, Process, start
 from tests.deploy.programs import need
 from tests.deploy.valkey import FOLDER, ROLES, Valkey, password, passwords
 from tests.people import write_episode
-from tests.servers import eventually, free_port
+from tests.servers import PATIENCE_S, eventually, free_port
 
 FRAMES, EVENTS = keys.frames(CAMERA), keys.emotions(CAMERA)
 LEASE, LEDGER, DEAD = keys.lease(CAMERA), keys.ledger(CAMERA), keys.dead(CAMERA)
@@ -89,28 +89,28 @@ class TestRealProcesses:
         def listed() -> bytes:
             try:
                 with urllib.request.urlopen(
-                    f"http://127.0.0.1:{port}/api/cameras", timeout=5
+                    f"http://127.0.0.1:{port}/api/cameras", timeout=PATIENCE_S
                 ) as reply:
                     return bytes(reply.read())
             except OSError:
                 return b""
 
         with Valkey() as valkey, start("gateway", valkey, "--port", str(port)) as gateway:
-            eventually(gateway.ready, timeout_s=30)
+            eventually(gateway.ready, timeout_s=PATIENCE_S)
             with valkey.client("producer") as producer:
                 producer.hset(keys.camera_info("hostile"), "error", "/key" * 4_000)
                 producer.zadd(keys.CAMERAS, {"hostile": 1})
-            eventually(lambda: b"hostile" in listed(), timeout_s=20, every_s=0.2)
+            eventually(lambda: b"hostile" in listed(), timeout_s=PATIENCE_S, every_s=0.2)
             assert gateway.ready()
             gateway.popen.terminate()
-            assert gateway.popen.wait(10) == 0
+            assert gateway.popen.wait(PATIENCE_S) == 0
 
     def test_answer_no_page_whose_name_was_pointed_at_them(self, fleet: dict[str, Process]) -> None:
         for process in fleet.values():
             url = f"http://127.0.0.1:{process.port}/metrics"
             rebound = urllib.request.Request(url, headers={"Host": f"evil.example:{process.port}"})
             with pytest.raises(urllib.error.HTTPError, match="403"):
-                urllib.request.urlopen(rebound, timeout=5)
+                urllib.request.urlopen(rebound, timeout=PATIENCE_S)
 
     async def test_an_operator_reads_the_ledger_and_a_subscriber_does_not(
         self, valkey: Valkey, fleet: dict[str, Process], monkeypatch: pytest.MonkeyPatch
@@ -128,7 +128,7 @@ def _become(role: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def _first_event(url: str) -> EmotionEvent:
-    async with asyncio.timeout(10), aclosing(subscribe_async(url, after="start")) as events:
+    async with asyncio.timeout(PATIENCE_S), aclosing(subscribe_async(url, after="start")) as events:
         return await anext(events)
 
 
@@ -403,7 +403,7 @@ class TestConfiguration:
             replica = ("--replicaof", f"127.0.0.1 {port}", "--masteruser", "replica")
             with Valkey(*replica, "--masterauth", password("replica")) as second:
                 with second.client("operator") as operator:
-                    eventually(lambda: operator.xlen(FRAMES) == 1, timeout_s=20)
+                    eventually(lambda: operator.xlen(FRAMES) == 1, timeout_s=PATIENCE_S)
                 assert [path.name for path in second.folder.glob("*.rdb")] == []
             assert [path.name for path in first.folder.glob("*.rdb")] == []
 

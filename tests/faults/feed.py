@@ -18,6 +18,7 @@ from emotion_streams.frames import Frame
 from producer.messages import Counts
 from producer.picture import EncodedPicture
 from producer.publish import Publisher
+from tests.servers import PATIENCE_S
 
 MAX_QUEUED: Final = 20
 
@@ -75,7 +76,7 @@ class Feed:
     def pause(self) -> None:
         """Returns when nothing is on its way any more."""
         self._paused.set()
-        assert self._idle.wait(30), f"{self.camera} does not come to rest"
+        assert self._idle.wait(PATIENCE_S), f"{self.camera} does not come to rest"
 
     def resume(self) -> None:
         self._paused.clear()

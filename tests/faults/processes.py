@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self
 
-from tests.servers import Stopwatch
+from tests.servers import PATIENCE_S, Stopwatch
 from worker.inference.detect.choose import YUNET_FILE
 
 ROOT: Final = Path(__file__).parent.parent.parent
@@ -56,13 +56,13 @@ class Running:
     def terminate(self) -> None:
         self.process.terminate()
 
-    def wait(self, timeout_s: float = 20.0) -> int:
+    def wait(self, timeout_s: float = PATIENCE_S) -> int:
         return self.process.wait(timeout_s)
 
     def wait_at_most(self, limit_s: float) -> int:
         """As wait, but not longer than this on a machine that has time (Stopwatch)."""
         watch = Stopwatch()
-        code = self.wait(90)
+        code = self.wait(PATIENCE_S)
         assert watch.read_s() <= limit_s, f"{watch.read_s():.1f} s"
         return code
 

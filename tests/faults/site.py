@@ -147,7 +147,7 @@ class Site:
             ledgers.update(self.ledgers())
             return not any(ledgers[camera].pending + ledgers[camera].queued for camera in fed)
 
-        eventually(at_rest, 30, every_s=0.1)
+        eventually(at_rest, every_s=0.1)
         return ledgers
 
     def go_on(self) -> None:

@@ -100,7 +100,7 @@ class Soak:
         self._producer = self._stack.enter_context(
             Producer(server.url, "--config", str(config), **self._environment)
         )
-        eventually(lambda: all(self._stored().values()), 120)
+        eventually(lambda: all(self._stored().values()))
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -55,11 +55,11 @@ def test_a_camera_that_is_cut_off_comes_back_within_backoff_and_three_seconds(
             redis_url, *OPTIONS, "--source", server.url("h264", CREDENTIALS), "--log-level", "debug"
         ) as producer,  # its log is searched for the password in the end
     ):
-        within(lambda: stored(client) > 5, 30)
+        within(lambda: stored(client) > 5)
         server.kill()
         within(lambda: producer.metric("emotion_camera_up", "door") == 0)
         # For a while, so that the backoff has grown to its cap.
-        within(lambda: producer.metric("emotion_camera_reconnects_total", "door") >= 3, 20)
+        within(lambda: producer.metric("emotion_camera_reconnects_total", "door") >= 3)
         within(lambda: "connection refused" in state(client)[1])
         before = stored(client)
         server.restart()
@@ -79,7 +79,7 @@ def test_a_stream_that_freezes_is_down_within_the_read_timeout_and_recovers(
         RtspServer() as server,
         Producer(redis_url, *OPTIONS, "--source", server.url("h264")) as producer,
     ):
-        within(lambda: stored(client) > 5, 30)
+        within(lambda: stored(client) > 5)
         server.freeze()
         down = seconds_until(lambda: producer.metric("emotion_camera_up", "door") == 0)
         # A report of the camera's process comes twice a second.
@@ -94,7 +94,7 @@ def test_an_http_camera_that_freezes_is_down_and_recovers(client: Client, redis_
         MjpegServer([jpeg(64, 48, index) for index in range(20)]) as server,
         Producer(redis_url, *OPTIONS, "--source", server.url) as producer,
     ):
-        within(lambda: stored(client) > 5, 30)
+        within(lambda: stored(client) > 5)
         server.frozen.set()
         down = seconds_until(lambda: producer.metric("emotion_camera_up", "door") == 0)
         assert down < READ_TIMEOUT_S + 1 + SCHEDULING_S
@@ -114,7 +114,7 @@ def test_a_camera_that_never_answers_is_a_timeout_and_nothing_hangs(
             "--source", f"rtsp://127.0.0.1:{hole.port}/x",
         ) as producer,
     ):  # fmt: skip
-        within(lambda: producer.metric("emotion_camera_reconnects_total", "door") >= 2, 20)
+        within(lambda: producer.metric("emotion_camera_reconnects_total", "door") >= 2)
         assert "timed out: no data" in producer.log()
         assert producer.metric("emotion_camera_restarts_total", "door") == 0
 
@@ -127,7 +127,7 @@ def test_damaged_frames_are_left_out_and_the_sound_ones_sent(
         MjpegServer([sound, sound[: len(sound) // 2], sound, b"\xff\xd8 noise \xff\xd9"]) as server,
         Producer(redis_url, *OPTIONS, "--source", server.url) as producer,
     ):
-        within(lambda: stored(client) > 5, 30)
+        within(lambda: stored(client) > 5)
         within(lambda: producer.metric("emotion_capture_decode_errors_total", "door") > 3)
         assert producer.metric("emotion_camera_up", "door") == 1
 
@@ -142,7 +142,6 @@ def test_a_still_scene_is_sent_once_a_second_and_the_rest_counted(
     ):
         within(
             lambda: producer.metric("emotion_skipped_frames_total", "door", reason="motion") >= 15,
-            30,
         )
         within(lambda: stored(client) >= 2)
         # Hardly more than one a second, and the first.

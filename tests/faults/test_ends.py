@@ -18,7 +18,7 @@ from tests.faults.feed import picture
 from tests.faults.processes import Running, start_worker
 from tests.faults.site import SCHEDULING_S
 from tests.homeless import HOMELESS, require_homeless
-from tests.servers import RedisProcess, eventually, free_port
+from tests.servers import PATIENCE_S, RedisProcess, eventually, free_port
 
 STOP_S = 8.0
 """What is promised of a worker that is told to stop."""
@@ -72,10 +72,10 @@ def test_a_frame_that_ends_its_workers_takes_no_sound_one_along(place: Place) ->
     place.store("file", KILLS, *[b""] * 19)
     place.store("other", *[b""] * 20)
     for _ in range(3):
-        place.worker().wait(30)
+        place.worker().wait(PATIENCE_S)
     place.worker()
-    eventually(lambda: place.ended_as("file", "analysed") == 19, 30)
-    eventually(lambda: place.ended_as("other", "analysed") == 20, 30)
+    eventually(lambda: place.ended_as("file", "analysed") == 19)
+    eventually(lambda: place.ended_as("other", "analysed") == 20)
     assert (place.ended_as("file", "dead"), place.ended_as("other", "dead")) == (1, 0)
 
 
@@ -84,17 +84,17 @@ def test_a_worker_in_which_a_frame_hangs_says_so_and_ends_and_another_goes_on(
 ) -> None:
     place.store("file", HANGS, b"", b"")
     stuck = place.worker()
-    eventually(lambda: "lease acquired" in stuck.logged(), 30)
+    eventually(lambda: "lease acquired" in stuck.logged())
     assert healthy(stuck)
     assert stuck.wait_at_most(HUNG_S + 2 + SCHEDULING_S) == 1
     frame_id = place.client.xpending_range(keys.frames("file"), keys.GROUP, "-", "+", 1)
     assert f"frame {frame_id[0]['message_id'].decode()} of camera file has hung" in stuck.logged()
     assert "most recent call first" in stuck.logged()  # every thread's stack
     assert "Traceback" not in stuck.logged()
-    place.worker().wait(60)  # it hangs there too
-    place.worker().wait(60)
+    place.worker().wait(PATIENCE_S)  # it hangs there too
+    place.worker().wait(PATIENCE_S)
     place.worker()
-    eventually(lambda: place.ended_as("file", "analysed") == 2, 30)
+    eventually(lambda: place.ended_as("file", "analysed") == 2)
     assert place.ended_as("file", "dead") == 1
 
 
@@ -106,7 +106,7 @@ def test_a_worker_in_which_a_frame_hangs_stops_when_it_is_told_to(place: Place) 
         groups = place.client.xinfo_groups(keys.frames("file"))
         return any(group["pending"] for group in groups)
 
-    eventually(begun, 30)
+    eventually(begun)
     worker.terminate()
     assert worker.wait_at_most(STOP_S + SCHEDULING_S) == 0
     assert "not finished in time" in worker.logged()
@@ -117,7 +117,7 @@ def test_a_worker_in_which_a_frame_hangs_stops_when_it_is_told_to(place: Place) 
 def test_a_worker_stops_in_time_while_redis_hangs(place: Place) -> None:
     place.store("lobby", b"")
     worker = place.worker()
-    eventually(lambda: place.ended_as("lobby", "analysed"), 30)
+    eventually(lambda: place.ended_as("lobby", "analysed"))
     place.server.pause()
     time.sleep(1)  # calls hang
     worker.terminate()
@@ -134,7 +134,7 @@ def test_a_worker_of_a_user_without_a_home_folder_warns_and_detects_by_haar(
     place.store("lobby", b"")
     options = ("--redis", place.server.url, "--metrics-port", "0", "--threads", "1")
     with Running(tmp_path, "worker", *options, behind=HOMELESS) as worker:
-        eventually(lambda: place.ended_as("lobby", "analysed") == 1, 60)
+        eventually(lambda: place.ended_as("lobby", "analysed") == 1)
         assert "this user has no home folder; set XDG_CACHE_HOME" in worker.logged()
     assert "Traceback" not in worker.logged()
     ((_, event),) = place.client.xrange(keys.emotions("lobby"))
@@ -143,7 +143,7 @@ def test_a_worker_of_a_user_without_a_home_folder_warns_and_detects_by_haar(
 
 def test_a_worker_that_is_still_starting_stops_at_once(place: Place) -> None:
     worker = place.worker()
-    eventually(lambda: "metrics at" in worker.logged(), 30)
+    eventually(lambda: "metrics at" in worker.logged())
     worker.terminate()
     assert worker.wait_at_most(STOP_S + SCHEDULING_S) == 0
     assert "lease acquired" not in worker.logged()

@@ -21,7 +21,7 @@ from tests.emotion_streams.test_jpeg import with_scans
 from tests.faults.ailing import KILLS, ailing
 from tests.faults.feed import picture
 from tests.faults.processes import YUNET, Running, start_worker
-from tests.servers import RedisProcess, eventually, free_port
+from tests.servers import PATIENCE_S, RedisProcess, eventually, free_port
 from worker.inference.faces import MAX_FACES
 from worker.ownership.admission import MAX_CAMERAS
 
@@ -113,7 +113,7 @@ def test_large_pictures_that_all_count_are_analysed(place: Place) -> None:
     for _ in range(count):
         place.store("large", jpeg)
     worker = place.worker()
-    eventually(lambda: place.ended_as("large", "analysed") == count, 120)
+    eventually(lambda: place.ended_as("large", "analysed") == count)
     assert "Redis failed" not in worker.logged()
 
 
@@ -127,7 +127,7 @@ def test_pictures_of_thousands_of_scans_are_dead_letters_and_hold_nobody_up(plac
         place.store("hostile", jpeg)
     place.store("hostile")  # a sound picture, which is analysed after them
     place.serves(within_s=10)
-    eventually(lambda: place.ended_as("hostile", "analysed") == 1, 30)
+    eventually(lambda: place.ended_as("hostile", "analysed") == 1)
     assert place.ended_as("hostile", "dead") == 5
     letters: Any = place.client.xrange(keys.dead("hostile"))
     assert {fields[b"reason"] for _, fields in letters} == {b"has 15000 scans, the limit is 64"}
@@ -149,8 +149,8 @@ def test_a_clock_at_1970_stops_neither_its_camera_nor_the_retirement_of_others(
         place.client.xadd(keys.frames("old"), {"frame": frame.pack()}, f"{number}-0")
     place.register("old")
     worker = place.worker()
-    eventually(lambda: place.ended_as("old", "analysed") == 5, 30)
-    eventually(lambda: place.client.zrange(keys.CAMERAS, 0, -1) == [b"old"], 30)
+    eventually(lambda: place.ended_as("old", "analysed") == 5)
+    eventually(lambda: place.client.zrange(keys.CAMERAS, 0, -1) == [b"old"])
     place.serves()
     assert asked(worker, "/readyz") == "ok\n"
 
@@ -159,14 +159,14 @@ def test_a_camera_that_crashes_workers_and_trims_its_frames_is_set_aside(place: 
     for number in range(3):
         place.store("hostile", ailing(KILLS))
         worker = place.worker("tests.faults.ailing")
-        worker.wait(60)
+        worker.wait(PATIENCE_S)
         place.client.xtrim(keys.frames("hostile"), 0)
         assert place.ended_as("hostile", "dead") == 0, number
     place.worker("tests.faults.ailing")
     place.serves(within_s=40)
     for _ in range(5):
         place.store("hostile", ailing(KILLS))
-    eventually(lambda: place.ended_as("hostile", "dead") == 6, 30)
+    eventually(lambda: place.ended_as("hostile", "dead") == 6)
     assert place.ended_as("hostile", "lost") == 2
     place.serves()
 
@@ -187,9 +187,9 @@ def test_pictures_of_crowds_end_no_worker_and_leave_the_engine_to_others(place: 
     for _ in range(usual):
         place.store("good", picture(face=True).jpeg)
     worker = place.worker("tests.faults.ailing")  # in which a frame hangs after three seconds
-    eventually(lambda: place.ended_as("good", "analysed") == usual, 60)
+    eventually(lambda: place.ended_as("good", "analysed") == usual)
     assert place.ended_as("crowd", "analysed") < crowds
-    eventually(lambda: place.ended_as("crowd", "analysed") == crowds, 120)
+    eventually(lambda: place.ended_as("crowd", "analysed") == crowds)
     assert not worker.ended
     ((_, stored),) = place.client.xrevrange(keys.emotions("crowd"), count=1)
     event = EmotionEvent.unpack(stored[b"event"])
@@ -212,7 +212,7 @@ def test_nested_messages_and_entries_of_any_size_hold_nobody_up(place: Place) ->
         place.client.xadd(keys.frames("hostile"), {"frame": bytes(100 << 20)})
     place.register("hostile")
     place.serves()
-    eventually(lambda: place.ended_as("hostile", "dead") == 6, 120)
+    eventually(lambda: place.ended_as("hostile", "dead") == 6)
     place.serves()
     assert worker.memory_mb() - before_mb < 400
 
@@ -226,8 +226,8 @@ def test_keys_of_other_types_and_the_largest_id_block_no_camera(place: Place) ->
     place.register("typed")
     place.store("largest", at=LARGEST_ID)
     resets = 'emotion_key_resets_total{camera="%s"}'
-    eventually(lambda: metric(worker, resets % "typed") >= 2, 30)
-    eventually(lambda: metric(worker, resets % "largest") == 1, 30)
+    eventually(lambda: metric(worker, resets % "typed") >= 2)
+    eventually(lambda: metric(worker, resets % "largest") == 1)
     for camera in ("typed", "largest", "good"):
         place.serves(camera)
     assert place.ended_as("largest", "dead") == 1

@@ -74,7 +74,7 @@ def test_a_producers_wrong_clock_stops_no_camera_and_is_shown(site: Site) -> Non
             for camera, seconds in metric(worker, "emotion_clock_skew_seconds")
         }
 
-    eventually(lambda: skews() == {"live": 0, "file": 0, "demo": 0, "ahead": 10}, 20)
+    eventually(lambda: skews() == {"live": 0, "file": 0, "demo": 0, "ahead": 10})
     before = site.ledgers()
     site.recovers()
     after = site.audit()
@@ -86,7 +86,7 @@ def test_connections_cut_before_and_after_a_command_lose_and_double_nothing(
     site: Site, proxy: CuttingProxy, command: str
 ) -> None:
     proxy.cut(0.2, command)
-    eventually(lambda: all(proxy.cuts[cut, command] >= 5 for cut in Cut), 40)
+    eventually(lambda: all(proxy.cuts[cut, command] >= 5 for cut in Cut))
     proxy.cut(0)
     site.recovers()
     site.audit()
@@ -158,7 +158,7 @@ def test_malformed_frames_become_dead_letters_and_nothing_else(
             client.xadd(keys.frames("junk"), {"frame": malformed(rng)})
         client.xadd(keys.frames("junk"), {"something": b"else"})
         client.zadd(keys.CAMERAS, {"junk": time.time() * 1000})
-        eventually(lambda: client.xlen(keys.frames("junk")) == 0, 40)
+        eventually(lambda: client.xlen(keys.frames("junk")) == 0)
         ledger = site.ledgers("junk")["junk"]
         assert ledger.balanced
         assert (ledger.dead, ledger.analysed, ledger.trimmed) == (MALFORMED + 1, good, 0)

@@ -42,7 +42,7 @@ def test_workers_wait_for_servers_that_are_not_there_yet_and_can_be_stopped(tmp_
     ):
         for worker in (one, other):
             # The same warning is not repeated at each try, so once is all there is to see.
-            eventually(lambda: "trying again" in worker.logged(), 30)  # noqa: B023 - called here
+            eventually(lambda: "trying again" in worker.logged())  # noqa: B023 - called here
             worker.terminate()
         assert (one.wait(), other.wait()) == (0, 0)
 
@@ -87,7 +87,7 @@ def test_a_shard_that_hangs_costs_no_other_camera_its_owner(tmp_path: Path) -> N
         assert clients[hung] not in (registry, workers)
         assert list(shards.values()).count(hung) > 60  # far more than have their turn at once
         registry.zadd(keys.CAMERAS, dict.fromkeys(shards, time.time() * 1000))
-        eventually(lambda: worker.logged().count("lease acquired") == len(shards), 30)
+        eventually(lambda: worker.logged().count("lease acquired") == len(shards))
         owned = [(clients[s], keys.lease(c)) for c, s in shards.items() if s != hung]
 
         cluster.nodes[hung].pause()

@@ -41,7 +41,7 @@ def is_even(site: Site) -> bool:
 
 
 def test_two_workers_share_eight_cameras_evenly(site: Site) -> None:
-    eventually(lambda: is_even(site), 20)
+    eventually(lambda: is_even(site))
     site.audit()
 
 
@@ -52,7 +52,7 @@ def test_a_worker_killed_in_mid_batch_is_replaced(site: Site) -> None:
     victim.kill()
     site.recovers()
     site.worker()
-    eventually(lambda: is_even(site), 30)
+    eventually(lambda: is_even(site))
     site.audit()
 
 
@@ -62,7 +62,7 @@ def test_a_worker_that_was_paused_past_its_lease_is_refused(site: Site) -> None:
     site.recovers()
     zombie.resume()
     eventually(lambda: "moved on" in zombie.logged() or "fenced" in zombie.logged())
-    eventually(lambda: is_even(site), 20)
+    eventually(lambda: is_even(site))
     site.audit()
 
 
@@ -81,14 +81,14 @@ def test_a_worker_that_is_told_to_stop_finishes_and_hands_over(site: Site) -> No
     assert lost == 0
     assert took < RECOVERY_S + SCHEDULING_S
     site.worker()
-    eventually(lambda: is_even(site), 30)
+    eventually(lambda: is_even(site))
 
 
 def test_workers_killed_one_after_another_lose_nothing(site: Site) -> None:
     for _ in range(3):
         victim = next(site.running())
         replacement = site.worker()
-        eventually(lambda: "lease acquired" in replacement.logged(), 30)  # noqa: B023 - called here
+        eventually(lambda: "lease acquired" in replacement.logged())  # noqa: B023 - called here
         victim.kill()
         site.recovers()
     site.audit()
@@ -102,7 +102,7 @@ def test_a_second_signal_ends_a_worker_at_once(site: Site, server: RedisProcess)
         worker.terminate()
         return worker.ended
 
-    eventually(ended, 6)
+    eventually(ended)
     server.resume()
     assert worker.wait() == 128 + signal.SIGTERM
     site.worker()

@@ -62,7 +62,7 @@ class Watch:
     def catch_up(self) -> None:
         """Returns when all events that are out by now are counted."""
         begun = self._rounds + 1
-        eventually(lambda: self._rounds > begun, 30)
+        eventually(lambda: self._rounds > begun)
 
     @contextmanager
     def losing_data(self, cameras: Collection[str]) -> Iterator[None]:

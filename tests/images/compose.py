@@ -21,7 +21,7 @@ from deploy.images.engine import Engine
 from tests.images.base import BASE, VALKEY
 from tests.images.services import DEPLOY
 from tests.images.stack import SECRETS, TOKEN, write_sinks
-from tests.servers import eventually, free_port
+from tests.servers import PATIENCE_S, eventually, free_port
 
 # Grafana and redis_exporter have no stand-in.
 SERVICES: Final = ("valkey", "producer", "worker", "gateway", "sink", "prometheus")
@@ -41,7 +41,7 @@ class Project:
         """An answer in JSON; OSError if there is none."""
         headers = {"Authorization": f"Bearer {TOKEN}"}
         request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers)
-        with urllib.request.urlopen(request, timeout=10) as reply:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as reply:
             return json.loads(reply.read())
 
     def newest_event_ms(self) -> int:
@@ -66,7 +66,7 @@ class Project:
         """Kill the service's first process, as a crash would, and wait until another runs."""
         killed = self._pid(service)
         os.kill(killed, signal.SIGKILL)
-        eventually(lambda: self._pid(service) not in (killed, 0), timeout_s=60, every_s=0.2)
+        eventually(lambda: self._pid(service) not in (killed, 0), timeout_s=PATIENCE_S, every_s=0.2)
 
     def _pid(self, service: str) -> int:
         """The first process, as this machine numbers it; 0 while there is none."""

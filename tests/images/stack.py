@@ -14,7 +14,7 @@ from typing import Any, Final
 from deploy.images.engine import Engine
 from tests.deploy.valkey import ROLES, passwords
 from tests.images.services import command, run_options
-from tests.servers import eventually, free_port
+from tests.servers import PATIENCE_S, eventually, free_port
 
 PROCESSES: Final = ("worker", "producer", "gateway", "sink")
 TOKEN: Final = "a token that only this test knows"
@@ -46,7 +46,7 @@ class Container:
             [self.engine.program, "exec", self.name, *words],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_S,
             check=False,
         )
 
@@ -82,7 +82,7 @@ class Stack:
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.page}{path}", headers={"Authorization": f"Bearer {TOKEN}"}
         )
-        with urllib.request.urlopen(request, timeout=10) as reply:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as reply:
             return str(reply.read().decode())
 
     def get_json(self, path: str) -> Any:
@@ -126,5 +126,7 @@ def running(engine: Engine, images: dict[str, str], valkey: str) -> Iterator[Sta
             )  # fmt: skip
             stack.containers[service] = container
             if service == "valkey":
-                eventually(lambda: "Ready to accept" in stack.containers["valkey"].logs(), 20, 0.2)
+                eventually(
+                    lambda: "Ready to accept" in stack.containers["valkey"].logs(), PATIENCE_S, 0.2
+                )
         yield stack

@@ -10,7 +10,7 @@ from deploy.images.dockerfiles import choose
 from deploy.images.engine import Engine
 from tests.images.services import SERVICES, grace_s
 from tests.images.stack import DATABASE, PROCESSES, SECRETS, Container, Stack
-from tests.servers import Stopwatch, eventually
+from tests.servers import PATIENCE_S, Stopwatch, eventually
 
 pytestmark = pytest.mark.timeout(1800)
 COUNT = "SELECT count(*) FROM episodes"
@@ -21,7 +21,7 @@ KINDS = [dockerfile.name for dockerfile in choose([])]
 def container(request: pytest.FixtureRequest, stack: Stack) -> Container:
     """Each process of ours, found healthy by its image's own check."""
     found = stack.containers[request.param]
-    eventually(found.healthy, timeout_s=90, every_s=1)
+    eventually(found.healthy, timeout_s=PATIENCE_S, every_s=1)
     return found
 
 
@@ -68,7 +68,7 @@ def test_a_face_of_the_demo_camera_arrives_at_the_page(stack: Stack) -> None:
             return []
         return [face for event in events for face in event["faces"]]
 
-    eventually(faces, timeout_s=120, every_s=1)
+    eventually(faces, timeout_s=PATIENCE_S, every_s=1)
     assert "<html" in stack.get("/")
 
 
@@ -78,7 +78,7 @@ def test_a_visit_to_the_demo_camera_arrives_in_the_database_of_a_sink(stack: Sta
     def episodes() -> int:
         return int(stack.containers["sink"].exec("python", "-c", count).stdout or 0)
 
-    eventually(episodes, timeout_s=120, every_s=1)
+    eventually(episodes, timeout_s=PATIENCE_S, every_s=1)
 
 
 class TestProcesses:

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.servers import eventually
+from tests.servers import PATIENCE_S, eventually
 
 ROOT = Path(__file__).parent.parent.parent
 PASSWORD = "p@ss/w0rd-Zq7"
@@ -25,7 +25,7 @@ PASSWORD = "p@ss/w0rd-Zq7"
 _FORBIDDEN = (PASSWORD, quote(PASSWORD, safe=""), "w0rd-Zq7")
 
 
-def within(predicate: Callable[[], object], timeout_s: float = 10) -> None:
+def within(predicate: Callable[[], object], timeout_s: float = PATIENCE_S) -> None:
     """As `eventually`, but asking ten times a second: a scrape is work for both sides."""
     eventually(predicate, timeout_s, every_s=0.1)
 
@@ -92,7 +92,7 @@ class Producer:
         """Ask it to end; how long it took in seconds."""
         started = time.monotonic()
         self.process.send_signal(number)
-        self.process.wait(10)
+        self.process.wait(PATIENCE_S)
         return time.monotonic() - started
 
     def wait(self, timeout_s: float = 30) -> int:

@@ -19,7 +19,7 @@ from producer.source import (
     UndecodableFrameError,
 )
 from tests.peers.pictures import jpeg
-from tests.servers import eventually
+from tests.servers import PATIENCE_S, eventually
 
 JPEG = jpeg(64, 48)
 
@@ -84,7 +84,7 @@ class Run:
         while not self.latest.finished:
             if (captured := self.latest.take(0.05)) is not None:
                 self.taken.append(captured)
-        self.thread.join(5)
+        self.thread.join(PATIENCE_S)
         return self
 
 
@@ -121,7 +121,7 @@ def test_missing_source_ends_the_capture_unless_it_waits_for_the_source() -> Non
     wait_for_source = Run(Script(), wait_for_source=True)
     eventually(lambda: wait_for_source.counts.reconnects >= 3)
     wait_for_source.stop.set()
-    wait_for_source.thread.join(5)
+    wait_for_source.thread.join(PATIENCE_S)
     assert not wait_for_source.capture.failed
 
 
@@ -175,7 +175,7 @@ def test_file_with_many_damaged_frames_is_read_to_its_end() -> None:
 
 def test_newer_frame_replaces_one_that_was_not_taken() -> None:
     run = Run(Script([0.0, 0.001, 0.002, EndOfSourceError()]))
-    run.thread.join(5)
+    run.thread.join(PATIENCE_S)
     assert run.counts.dropped_newer == 2
     assert run.counts.captured == 3
 

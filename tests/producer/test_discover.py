@@ -19,6 +19,7 @@ from producer.settings import CameraSettings
 from service.settings_file import expand
 from tests.peers.onvif_camera import DeviceService, Responder, match, matches
 from tests.peers.producer import ROOT
+from tests.servers import PATIENCE_S
 
 SOAP = (
     '<e:Envelope xmlns:e="http://www.w3.org/2003/05/soap-envelope"><e:Body>{}</e:Body></e:Envelope>'
@@ -28,7 +29,7 @@ SOAP = (
 def discover(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "producer", "discover", "--timeout-s", "0.7", *arguments],
-        cwd=ROOT, capture_output=True, text=True, check=False, timeout=60,
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_S,
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from service.settings_file import InvalidSettingsError
 from tests.peers.mjpeg_server import MjpegServer
 from tests.peers.pictures import jpeg, with_orientation
 from tests.peers.producer import ROOT, Producer, within
+from tests.servers import PATIENCE_S
 
 SQUARE: Polygon = ((0.25, 0.25), (0.75, 0.25), (0.75, 0.75), (0.25, 0.75))
 LEFT: Polygon = ((0, 0), (0.5, 0), (0.5, 1), (0, 1))
@@ -258,7 +259,7 @@ def test_probe_shows_the_picture_as_it_is_published(tmp_path: Path) -> None:
             sys.executable, "-m", "producer", "probe", "door", "--config", str(path),
             "--picture", str(shown), "--seconds", "0.1",
         ],
-        cwd=ROOT, capture_output=True, text=True, check=False, timeout=30,
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_S,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert f"picture      {shown}" in done.stdout

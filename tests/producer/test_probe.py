@@ -17,12 +17,13 @@ from tests.peers.pictures import huge_png, jpeg, write_video
 from tests.peers.producer import PASSWORD, ROOT
 from tests.peers.rtsp import RtspServer, require_gstreamer
 from tests.peers.tcp import BlackHole
+from tests.servers import PATIENCE_S
 
 
 def run_probe(*arguments: str) -> "subprocess.CompletedProcess[str]":
     done = subprocess.run(
         [sys.executable, "-m", "producer", "probe", "--seconds", "0.5", *arguments],
-        cwd=ROOT, capture_output=True, text=True, check=False, timeout=30,
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_S,
     )  # fmt: skip
     assert "w0rd-Zq7" not in done.stdout + done.stderr
     return done

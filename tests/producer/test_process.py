@@ -24,7 +24,7 @@ from service.metrics import ProducerMetrics
 from service.reload import Reloader
 from tests.peers.pictures import jpeg, write_video
 from tests.peers.producer import PASSWORD, ROOT, Producer, within
-from tests.servers import RedisProcess, free_port
+from tests.servers import PATIENCE_S, RedisProcess, free_port
 
 STOP_S = 2.0 + 3.0
 """What is promised, and three seconds for a machine that is busy with much else."""
@@ -55,7 +55,7 @@ async def test_demo_is_published_registered_and_stopped_at_once(
     names = ("--title", "Küche", "--group", "ground floor")
     options = ("--camera", "lobby", "--fps", "20", "--width", "320", *names)
     with Producer(redis_url, *options) as producer:
-        within(lambda: client.xlen(keys.frames("lobby")) == 20, 20)
+        within(lambda: client.xlen(keys.frames("lobby")) == 20)
         frame = newest(client, "lobby")
         assert (frame.width, frame.height, frame.max_age_ms) == (320, 240, 1000)
         assert abs(time.time() * 1000 - frame.captured_ms) < BUSY_S * 1000
@@ -116,7 +116,7 @@ def test_policy_every_loses_no_frame_with_slow_workers(
         redis_url, "--camera", "clip", "--source", str(clip), "--policy", "every",
         "--max-queued", "10",
     ) as producer:  # fmt: skip
-        within(lambda: client.xlen(key) == 10, 20)
+        within(lambda: client.xlen(key) == 10)
         while producer.process.poll() is None or client.xlen(key):
             for entry_id, fields in client.xrange(key, count=3):
                 frame = Frame.unpack(fields[b"frame"])
@@ -136,7 +136,7 @@ def test_missing_file_is_one_line_and_exit_code_1(redis_url: str) -> None:
 
 def test_missing_camera_is_reported_and_retried(client: Client, redis_url: str) -> None:
     with Producer(redis_url, "--camera", "usb", "--source", "9") as producer:
-        within(lambda: producer.metric("emotion_camera_reconnects_total", "usb") >= 2, 20)
+        within(lambda: producer.metric("emotion_camera_reconnects_total", "usb") >= 2)
         within(lambda: "no such device" in info(client, "usb").get("error", ""))
         assert info(client, "usb")["state"] == "down"
         assert producer.metric("emotion_camera_up", "usb") == 0
@@ -147,7 +147,7 @@ def test_missing_camera_is_reported_and_retried(client: Client, redis_url: str) 
 def test_producer_without_redis_is_alive_not_ready_and_recovers() -> None:
     port = free_port()
     with Producer(f"redis://127.0.0.1:{port}", "--camera", "lobby") as producer:
-        within(lambda: producer.metric("emotion_camera_up", "lobby") == 1, 20)
+        within(lambda: producer.metric("emotion_camera_up", "lobby") == 1)
         status, reason = producer.get("/readyz")
         assert status == 503
         assert "Redis" in reason
@@ -155,7 +155,7 @@ def test_producer_without_redis_is_alive_not_ready_and_recovers() -> None:
         # The camera is drained all the while, and what nobody took is counted.
         within(lambda: producer.metric("emotion_capture_drops_total", "lobby", reason="newer") > 5)
         with RedisProcess(port=port), redis.Redis(port=port) as client:
-            within(lambda: client.xlen(keys.frames("lobby")) > 5, 20)
+            within(lambda: client.xlen(keys.frames("lobby")) > 5)
             within(lambda: producer.get("/readyz")[0] == 200)
             assert newest(client, "lobby").capture_drops > 5
 
@@ -174,7 +174,7 @@ def test_password_on_the_command_line_is_hidden_from_other_users(
     with Producer(
         redis_url, "--camera", "door", "--source", url, "--log-level", "debug"
     ) as producer:
-        within(lambda: producer.entries("camera down"), 20)
+        within(lambda: producer.entries("camera down"))
         # What `ps` shows to every user.
         shown = [
             Path(f"/proc/{ours}/cmdline").read_text()
@@ -191,15 +191,15 @@ def test_killed_camera_process_is_restarted_and_never_outlives_its_supervisor(
     client: Client, redis_url: str
 ) -> None:
     with Producer(redis_url, "--camera", "lobby") as producer:
-        within(lambda: client.xlen(keys.frames("lobby")) > 3, 20)
+        within(lambda: client.xlen(keys.frames("lobby")) > 3)
         session_id = newest(client, "lobby").session_id
         os.kill(producer.children()["lobby"], signal.SIGKILL)
-        within(lambda: newest(client, "lobby").session_id != session_id, 20)
+        within(lambda: newest(client, "lobby").session_id != session_id)
         assert producer.metric("emotion_camera_restarts_total", "lobby") == 1
         within(lambda: producer.metric("emotion_published_frames_total", "lobby") > 3)
         child = producer.children()["lobby"]
         producer.process.kill()
-        within(lambda: not Path(f"/proc/{child}").exists(), 5)
+        within(lambda: not Path(f"/proc/{child}").exists())
 
 
 @contextmanager
@@ -225,12 +225,12 @@ def test_process_of_a_hung_source_is_killed_and_restarted(
             redis_url, "--camera", "stuck", "--source", str(tmp_path), "--open-timeout-s", "0.3"
         ) as producer,
     ):
-        within(lambda: producer.metric("emotion_camera_restarts_total", "stuck") >= 1, 20)
+        within(lambda: producer.metric("emotion_camera_restarts_total", "stuck") >= 1)
         assert "exceeds its time limit" in producer.log()
         # And when the cause is gone, it goes on.
         (tmp_path / "hangs.jpg").unlink()
         (tmp_path / "fine.jpg").write_bytes(jpeg(64, 48))
-        within(lambda: client.xlen(keys.frames("stuck")) == 1, 20)
+        within(lambda: client.xlen(keys.frames("stuck")) == 1)
         assert producer.wait() == 0
 
 
@@ -244,15 +244,15 @@ def test_reload_starts_and_stops_cameras_without_disturbing_the_others(
         ' b: {source: demo}, door: {source: "rtsp://joe:${DOOR}@127.0.0.1:1/x"}}'
     )
     with Producer(redis_url, "--config", str(config), DOOR=PASSWORD) as producer:
-        within(lambda: set(producer.children()) == {"a", "b", "door"}, 20)
-        within(lambda: "connection refused" in info(client, "door").get("error", ""), 20)
+        within(lambda: set(producer.children()) == {"a", "b", "door"})
+        within(lambda: "connection refused" in info(client, "door").get("error", ""))
         assert "rtsp://***@127.0.0.1:1/x: connection refused" in producer.log()
-        within(lambda: all(client.xlen(keys.frames(name)) for name in "ab"), 20)
+        within(lambda: all(client.xlen(keys.frames(name)) for name in "ab"))
         before = producer.children()
         assert newest(client, "b").width == 64
 
         config.write_text("cameras: {a: {source: demo, fps: 5, width: 64}, d: {source: demo}}")
-        within(lambda: set(producer.children()) == {"a", "d"}, 20)
+        within(lambda: set(producer.children()) == {"a", "d"})
         assert producer.children()["a"] == before["a"]
         assert 'camera_up{camera="b"}' not in producer.get("/metrics")[1]
 
@@ -291,9 +291,9 @@ def test_reload_leaves_no_captured_frame_uncounted(redis_url: str, tmp_path: Pat
     with Producer(redis_url, "--config", str(config)) as producer:
         seen = set[int]()
         for quality in (50, 51, 52, 53):
-            within(lambda: set(producer.children().values()) - seen, 20)  # noqa: B023 - at once
+            within(lambda: set(producer.children().values()) - seen)  # noqa: B023 - at once
             seen |= set(producer.children().values())
-            within(lambda: producer.metric("emotion_camera_up", "lobby") == 1, 20)
+            within(lambda: producer.metric("emotion_camera_up", "lobby") == 1)
             config.write_text(f"cameras: {{lobby: {{source: demo, fps: 60, quality: {quality}}}}}")
             producer.process.send_signal(signal.SIGHUP)
         within(lambda: 0 <= unaccounted(producer) <= 2)
@@ -317,7 +317,7 @@ async def test_file_that_is_still_being_written_is_not_read(tmp_path: Path) -> N
         path.write_text("half" * index)
         await asyncio.sleep(0.05)
     path.write_text("whole")
-    await asyncio.wait_for(changed.wait(), 10)
+    await asyncio.wait_for(changed.wait(), PATIENCE_S)
     reloader.cancel()
     assert applied == ["whole"]
 
@@ -329,14 +329,14 @@ def test_sighup_during_start_up_does_not_kill_the_producer(redis_url: str, tmp_p
         with config.open("w") as writing:  # it reads its settings now
             producer.process.send_signal(signal.SIGHUP)
             writing.write("cameras: {a: {source: demo}}")
-        within(lambda: set(producer.children()) == {"a"}, 20)
+        within(lambda: set(producer.children()) == {"a"})
 
 
 def test_sighup_does_not_kill_a_producer_of_one_camera(redis_url: str) -> None:
     with Producer(redis_url, "--camera", "lobby") as producer:
-        within(producer.children, 20)
+        within(producer.children)
         producer.process.send_signal(signal.SIGHUP)
-        within(lambda: producer.metric("emotion_published_frames_total", "lobby") > 3, 20)
+        within(lambda: producer.metric("emotion_published_frames_total", "lobby") > 3)
         assert producer.stop() < STOP_S
         assert producer.wait() == 0
 

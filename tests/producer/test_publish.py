@@ -16,7 +16,7 @@ from producer.publish import Publisher
 from producer.redis_clock import SYNC_EVERY_S
 from tests.peers.pictures import jpeg
 from tests.peers.tcp import TcpProxy
-from tests.servers import RedisProcess, eventually, free_port
+from tests.servers import PATIENCE_S, RedisProcess, eventually, free_port
 from tests.topologies import Cluster
 
 PICTURE = EncodedPicture(jpeg(64, 48), 64, 48)
@@ -127,7 +127,7 @@ def test_frame_without_a_reply_is_resent_and_stored_once(server: RedisProcess) -
         eventually(lambda: client.xlen(KEY) == 2)
         line.cut()
         line.mute.clear()
-        sending.join(20)
+        sending.join(PATIENCE_S)
         setup.publisher.store(PICTURE, 3000)
         setup.publisher.close()
         assert list(setup.frames()) == ["1000-0", "2000-0", "3000-0"]
@@ -146,7 +146,7 @@ def test_frame_is_retried_and_reported_during_an_outage(server: RedisProcess) ->
         sending.start()
         eventually(lambda: setup.publisher.error)
         server.restart()
-        sending.join(20)
+        sending.join(PATIENCE_S)
         setup.publisher.close()
         assert list(setup.frames()) == ["2000-0"]
         assert setup.publisher.error == ""
@@ -160,7 +160,7 @@ def test_publisher_retries_an_unreachable_redis_until_stopped(url: str, client: 
     eventually(lambda: setup.publisher.error)
     assert len(setup.publisher.error) < 200
     setup.stop.set()
-    sending.join(5)
+    sending.join(PATIENCE_S)
     assert not sending.is_alive()
 
 
@@ -222,7 +222,7 @@ def test_policy_every_waits_for_a_full_redis(server: RedisProcess) -> None:
         sending.start()
         eventually(lambda: "maxmemory" in setup.publisher.error)
         client.config_set("maxmemory", "0")
-        sending.join(10)
+        sending.join(PATIENCE_S)
         setup.publisher.close()
         assert len(setup.frames()) == 10
         assert (setup.counts.published, setup.counts.lost) == (10, 0)
@@ -236,7 +236,7 @@ def test_policy_every_waits_for_room_after_an_error(setup: Setup) -> None:
     eventually(lambda: "WRONGTYPE" in wait_for_source.publisher.error)
     assert waiting.is_alive()
     setup.client.delete(KEY)
-    waiting.join(10)
+    waiting.join(PATIENCE_S)
     assert not waiting.is_alive()
     wait_for_source.publisher.close()
 
@@ -269,7 +269,7 @@ def test_wait_for_room_ends_when_a_worker_removes_a_frame(setup: Setup) -> None:
     time.sleep(0.1)
     assert waiting.is_alive()
     setup.client.xdel(KEY, "1000-0")
-    waiting.join(5)
+    waiting.join(PATIENCE_S)
     assert not waiting.is_alive()
 
 

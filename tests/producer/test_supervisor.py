@@ -18,6 +18,7 @@ from producer.messages import CameraSpec, Counts, Report
 from producer.registry import CameraRecord
 from producer.supervisor import CameraSupervisor
 from service.metrics import ProducerMetrics
+from tests.servers import PATIENCE_S
 
 Program: TypeAlias = Callable[[str], Path]
 
@@ -67,7 +68,7 @@ class Supervised:
         return self._registry.get_sample_value(name, {"camera": "door", **labels}) or 0.0
 
     async def until(self, predicate: Callable[["Supervised"], object]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while not predicate(self):  # noqa: ASYNC110 - of another process
                 await asyncio.sleep(0.01)
 
@@ -79,7 +80,7 @@ async def supervised(path: Path) -> AsyncIterator[Supervised]:
         yield at_work
     finally:
         at_work.task.cancel()
-        await asyncio.wait([at_work.task], timeout=10)
+        await asyncio.wait([at_work.task], timeout=PATIENCE_S)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,7 @@ async def test_cancellation_while_a_process_ends_starts_no_further_process(
             await door.until(lambda door: door.total("emotion_captured_frames_total") == 9)
             await door.until(lambda _: (tmp_path / "ending").exists())
             door.task.cancel()
-            done, _ = await asyncio.wait([door.task], timeout=5)
+            done, _ = await asyncio.wait([door.task], timeout=PATIENCE_S)
             assert done
             assert door.starts == 1
             assert door.total("emotion_capture_drops_total", reason="restart") == 4

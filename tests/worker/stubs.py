@@ -15,6 +15,7 @@ from emotion_streams.emotions import EMOTIONS
 from emotion_streams.events import Model
 from emotion_streams.faces import Box
 from service.metrics import WorkerMetrics
+from tests.servers import PATIENCE_S
 from worker.context import RedisClock, WorkerContext
 from worker.inference.batcher import Batcher
 from worker.inference.decode import UnusablePictureError
@@ -65,7 +66,7 @@ class Indifferent:
         pass
 
     def classify(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        assert self.gate.wait(30)
+        assert self.gate.wait(PATIENCE_S)
         return np.full((len(crops), len(EMOTIONS)), 1 / len(EMOTIONS), np.float32)
 
 
@@ -116,7 +117,7 @@ class Brightest:
         return image[np.newaxis], 1.0
 
     def candidates(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        assert self.gate.wait(30)
+        assert self.gate.wait(PATIENCE_S)
         self.batches.append([int(group[0, 0, 0, 0]) for group in pictures])
         return np.array(self.batches[-1], np.float32)[:, np.newaxis]
 
@@ -158,7 +159,7 @@ def stub_context(
         )
 
 
-async def until(predicate: Callable[[], object], timeout_s: float = 10.0) -> None:
+async def until(predicate: Callable[[], object], timeout_s: float = PATIENCE_S) -> None:
     """Wait, as tests.servers.eventually does, while the loop goes on."""
     async with asyncio.timeout(timeout_s):
         while not predicate():  # noqa: ASYNC110 - what changes it knows nothing of the test

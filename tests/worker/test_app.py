@@ -21,7 +21,7 @@ from emotion_streams.faces import Box
 from emotion_streams.frames import Frame
 from service.health import Health
 from tests import samples
-from tests.servers import RedisProcess
+from tests.servers import PATIENCE_S, RedisProcess
 from tests.worker.stubs import Brightest, Indifferent, OneFace, stub_context, until
 from worker import app, hangs
 from worker.app import Worker
@@ -82,7 +82,7 @@ class Crew:
 
     async def leave(self, name: str) -> None:
         self.workers[name].stop()
-        await asyncio.wait_for(self.tasks.pop(name), 12)
+        await asyncio.wait_for(self.tasks.pop(name), PATIENCE_S)
 
     async def fall(self, name: str) -> None:
         """As a crash: nothing is given back."""
@@ -162,7 +162,7 @@ async def test_who_stops_gives_its_cameras_to_the_others_at_once(
         crew.attach(*CAMERAS)
         crew.join("a", lease_ms=lease.LEASE_MS)
         crew.join("b", lease_ms=lease.LEASE_MS)
-        await until(lambda: crew.owners(*CAMERAS) == {"a": 4, "b": 4}, 30)
+        await until(lambda: crew.owners(*CAMERAS) == {"a": 4, "b": 4})
         await crew.leave("a")
         assert crew.owners(*CAMERAS)["a"] == 0
         assert client.zrange(keys.WORKERS, 0, -1) == [b"1@b"]
@@ -235,7 +235,7 @@ async def test_a_lease_that_cannot_be_read_keeps_no_other_camera_from_being_take
         await idle.heartbeat()
         crew.attach(*CAMERAS)
         crew.join("a")
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_S):
             while crew.owners(*others) != {"a": 7}:
                 await idle.heartbeat()
                 await asyncio.sleep(0.05)
@@ -251,7 +251,7 @@ async def test_no_camera_is_handed_to_a_worker_that_may_have_fallen(
         crew.join("a", lease_ms=lease_ms)
         await until(lambda: crew.owners(*CAMERAS) == {"a": 8})
         beats = set[float]()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while len(beats) < 8:
                 beats.add(client.zscore(keys.WORKERS, "1@a") or 0)
                 # Registered, and not heard of for more than half of a lease's time.
@@ -269,7 +269,7 @@ async def test_one_camera_that_cannot_finish_keeps_the_others_only_for_a_leases_
 
     def before(jpeg: bytes) -> None:
         begun.set()
-        assert gate.wait(30)
+        assert gate.wait(PATIENCE_S)
 
     async with crew_of(redis_url, client) as crew:
         owners = assign(CAMERAS, {"a": 1, "b": 1})
@@ -282,7 +282,7 @@ async def test_one_camera_that_cannot_finish_keeps_the_others_only_for_a_leases_
         crew.attach(*CAMERAS)
         await until(lambda: crew.owners(*CAMERAS) == {"a": 8})
         crew.join("b")
-        await until(lambda: crew.owners(*others) == {"b": 3}, 20)
+        await until(lambda: crew.owners(*others) == {"b": 3})
         assert crew.owners(stuck) == {"a": 1}
         gate.set()
         await until(lambda: crew.owners(stuck) == {"b": 1})
@@ -474,7 +474,7 @@ async def test_one_that_cannot_finish_in_time_leaves_the_rest_to_its_successor(
 
     def before(jpeg: bytes) -> None:
         begun.set()
-        assert gate.wait(20)
+        assert gate.wait(PATIENCE_S)
 
     async with crew_of(redis_url, client) as crew:
         frame = Frame(int(time.time() * 1000), 64, 48, b"jpeg", "session_id", 0)
@@ -502,7 +502,7 @@ async def test_the_frame_that_hangs_is_named_and_not_those_that_wait_behind_it(
 
     def before(jpeg: bytes) -> None:
         hanging.append(jpeg.decode())
-        assert gate.wait(30)
+        assert gate.wait(PATIENCE_S)
 
     async with crew_of(redis_url, client) as crew:
         for camera in cameras:
@@ -511,7 +511,7 @@ async def test_the_frame_that_hangs_is_named_and_not_those_that_wait_behind_it(
         crew.attach(*cameras)
         crew.join("a", OneFace(before), threads=1, in_flight=len(cameras))
         with pytest.raises(ExceptionGroup) as hung:
-            await asyncio.wait_for(crew.tasks["a"], 30)
+            await asyncio.wait_for(crew.tasks["a"], PATIENCE_S)
         (camera,) = hanging
         gate.set()
         assert f"of camera {camera} has hung" in str(hung.value.exceptions[0])
@@ -529,7 +529,7 @@ async def test_of_a_batch_that_hangs_in_the_engine_every_frame_is_named(
         crew.attach("lobby")
         crew.join("a", engine=engine)
         with pytest.raises(ExceptionGroup) as hung:
-            await asyncio.wait_for(crew.tasks["a"], 30)
+            await asyncio.wait_for(crew.tasks["a"], PATIENCE_S)
         engine.gate.set()
         (stuck,) = hung.value.exceptions
         assert isinstance(stuck, FrameHungError)
@@ -548,7 +548,7 @@ async def test_of_a_batch_that_hangs_in_the_detector_every_frame_is_named(
         crew.attach("lobby")
         crew.join("a", detector=detector)
         with pytest.raises(ExceptionGroup) as hung:
-            await asyncio.wait_for(crew.tasks["a"], 30)
+            await asyncio.wait_for(crew.tasks["a"], PATIENCE_S)
         detector.gate.set()
         (stuck,) = hung.value.exceptions
         assert str(stuck).startswith(

@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from emotion_streams.connection import connect_async
-from tests.servers import RedisProcess
+from tests.servers import PATIENCE_S, RedisProcess
 from worker.persistence import warn_if_persistent
 
 
@@ -18,7 +18,7 @@ def server() -> Iterator[RedisProcess]:
 
 
 async def warnings(url: str, caplog: pytest.LogCaptureFixture) -> list[str]:
-    async with asyncio.timeout(15), connect_async(url) as client:
+    async with asyncio.timeout(PATIENCE_S), connect_async(url) as client:
         await warn_if_persistent(client)
     return caplog.messages
 

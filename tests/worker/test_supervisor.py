@@ -14,7 +14,7 @@ import redis
 from emotion_streams import keys
 from service.settings import load
 from tests.faults.processes import Running, start_worker
-from tests.servers import eventually, free_port
+from tests.servers import PATIENCE_S, eventually, free_port
 from worker.model.release import locate
 from worker.settings import WorkerSettings
 from worker.supervisor import Placement, PlacementError, plan_placements
@@ -116,16 +116,16 @@ def test_an_int8_file_that_is_not_the_cards_ends_the_process_with_one_line(tmp_p
 def test_two_processes_are_started_watched_restarted_and_stopped(
     redis_url: str, client: redis.Redis, tmp_path: Path
 ) -> None:
-    port = free_port()
+    port = free_port(further=10)
     options = ("--processes", "2", "--metrics-port", str(port))
     with start_worker(tmp_path, redis_url, *options) as supervisor:
-        eventually(lambda: ready(port) and ready(port + 10), 60)
+        eventually(lambda: ready(port) and ready(port + 10))
         assert client.zcard(keys.WORKERS) == 2
         victim, other = sorted(children(supervisor))
         os.kill(victim, signal.SIGKILL)
-        eventually(lambda: len(children(supervisor) - {victim}) == 2, 30)
+        eventually(lambda: len(children(supervisor) - {victim}) == 2)
         assert other in children(supervisor)
-        eventually(lambda: ready(port) and ready(port + 10), 60)
+        eventually(lambda: ready(port) and ready(port + 10))
         supervisor.terminate()
         assert supervisor.wait() == 0
         # It waits until they have signed off in good order. The fallen one's entry runs out.
@@ -137,7 +137,7 @@ def test_two_processes_are_started_watched_restarted_and_stopped(
 def test_workers_whose_settings_are_wrong_are_not_started_again(tmp_path: Path) -> None:
     options = ("--processes", "2", "--model", "nothing-of-that-name")
     with start_worker(tmp_path, "redis://127.0.0.1:1", *options) as supervisor:
-        assert supervisor.wait(60) == 2
+        assert supervisor.wait(PATIENCE_S) == 2
         assert "no model" in supervisor.logged()
 
 
@@ -148,7 +148,7 @@ def children(process: Running) -> set[int]:
 
 def ready(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as reply:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=PATIENCE_S) as reply:
             return bool(reply.status == 200)
     except urllib.error.HTTPError as error:
         error.close()

@@ -280,9 +280,7 @@ def test_camera_with_refused_pictures_is_down_and_sends_nothing(
         MjpegServer([many_scans], fps=100) as camera,
         Producer(redis_url, "--camera", "door", "--source", camera.url) as producer,
     ):
-        within(
-            lambda: b"has 66 scans" in (client.hget(keys.camera_info("door"), "error") or b""), 20
-        )
+        within(lambda: b"has 66 scans" in (client.hget(keys.camera_info("door"), "error") or b""))
         assert client.hget(keys.camera_info("door"), "state") == b"down"
         within(lambda: producer.entries("66 scans, the limit is 64"))
         assert producer.metric("emotion_camera_up", "door") == 0
@@ -306,7 +304,7 @@ def test_refused_pictures_between_still_ones_are_not_refused_in_a_row(
         MjpegServer([PICTURE, without_its_table_of_quantization()], fps=60) as camera,
         Producer(redis_url, *own, "--source", camera.url) as producer,
     ):
-        within(lambda: producer.metric("emotion_capture_decode_errors_total", "door") >= 60, 30)
+        within(lambda: producer.metric("emotion_capture_decode_errors_total", "door") >= 60)
         assert producer.metric("emotion_skipped_frames_total", "door", reason="motion") >= 10
         assert not producer.entries("pictures cannot be sent")
 
@@ -320,7 +318,6 @@ def test_camera_with_damaged_jpeg_tables_is_down_and_sends_nothing(
     ):
         within(
             lambda: b"cannot be decoded" in (client.hget(keys.camera_info("door"), "error") or b""),
-            20,
         )
         within(lambda: producer.metric("emotion_capture_decode_errors_total", "door") > 5)
         assert client.xlen(keys.frames("door")) == 0
@@ -328,7 +325,7 @@ def test_camera_with_damaged_jpeg_tables_is_down_and_sends_nothing(
 
 def test_memory_of_a_camera_process_is_limited(redis_url: str) -> None:
     with Producer(redis_url, "--camera", "lobby") as producer:
-        within(lambda: producer.metric("emotion_camera_up", "lobby") == 1, 20)
+        within(lambda: producer.metric("emotion_camera_up", "lobby") == 1)
         (child,) = producer.children().values()
         soft, hard = resource.prlimit(child, resource.RLIMIT_AS)
         mapped = int(Path(f"/proc/{child}/statm").read_text().split()[0]) * resource.getpagesize()

@@ -20,6 +20,7 @@ from emotion_streams.connection import Client, connect_async
 from emotion_streams.events import EmotionEvent
 from emotion_streams.frames import Frame
 from emotion_streams.ledger import Ledger, read_ledger
+from tests.servers import PATIENCE_S
 from tests.worker.stubs import Indifferent, OneFace, stub_context, until
 from worker.context import WorkerContext
 from worker.delivery.camera import CameraPipeline
@@ -66,7 +67,7 @@ class Scene:
 
     async def until_ended(self, **counts: int) -> Ledger:
         """Wait until the account says so."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 ledger = await self.ledger()
                 if all(getattr(ledger, name) == count for name, count in counts.items()):
@@ -116,7 +117,7 @@ async def test_events_keep_the_frames_order_when_a_later_one_is_done_first(
 
     def before(jpeg: bytes) -> None:
         if jpeg == b"first":
-            assert later_done.wait(10)
+            assert later_done.wait(PATIENCE_S)
         else:
             later_done.set()
 
@@ -202,7 +203,7 @@ async def test_stopping_finishes_what_was_read_and_reads_no_more(
 
     def before(jpeg: bytes) -> None:
         begun.set()
-        assert gate.wait(10)
+        assert gate.wait(PATIENCE_S)
 
     store(client, *[b"jpeg"] * 10, max_age_ms=None)
     async with running(redis_url, OneFace(before), in_flight=2) as scene:
@@ -210,7 +211,7 @@ async def test_stopping_finishes_what_was_read_and_reads_no_more(
         scene.pipeline.stop()
         store(client, b"too late")
         gate.set()
-        await asyncio.wait_for(scene.task, 10)
+        await asyncio.wait_for(scene.task, PATIENCE_S)
         ledger = await scene.ledger()
         assert (ledger.analysed, ledger.pending, ledger.queued) == (10, 0, 1)
 
@@ -223,7 +224,7 @@ async def test_stopping_while_the_last_frame_is_in_the_works_waits_for_it(
     async with running(redis_url, finder) as scene:
         loop = asyncio.get_running_loop()
         finder.before = lambda _: loop.call_soon_threadsafe(scene.pipeline.stop)
-        await asyncio.wait_for(scene.task, 10)
+        await asyncio.wait_for(scene.task, PATIENCE_S)
         assert (await scene.ledger()).analysed == 1
 
 
@@ -235,7 +236,7 @@ async def test_however_a_pipeline_ends_its_slots_come_back(
 
     def before(jpeg: bytes) -> None:
         begun.set()
-        assert gate.wait(10)
+        assert gate.wait(PATIENCE_S)
 
     store(client, *[b"jpeg"] * 10, max_age_ms=None)
     async with running(redis_url, OneFace(before), in_flight) as scene:
@@ -244,7 +245,7 @@ async def test_however_a_pipeline_ends_its_slots_come_back(
         await asyncio.gather(scene.task, return_exceptions=True)
         gate.set()
         for _ in range(in_flight):
-            await asyncio.wait_for(scene.context.limiter.acquire(), 5)
+            await asyncio.wait_for(scene.context.limiter.acquire(), PATIENCE_S)
 
 
 async def test_a_fenced_pipeline_ends_and_publishes_nothing(
@@ -256,7 +257,7 @@ async def test_a_fenced_pipeline_ends_and_publishes_nothing(
     store(client, b"jpeg", max_age_ms=None)
     async with running(redis_url, OneFace(before)) as scene:
         with pytest.RaisesGroup(FencedError):
-            await asyncio.wait_for(scene.task, 10)
+            await asyncio.wait_for(scene.task, PATIENCE_S)
         ledger = await scene.ledger()
         assert (ledger.analysed, ledger.pending) == (0, 1)
 
@@ -270,7 +271,7 @@ async def test_what_an_engine_raises_ends_the_pipeline_loudly(
     store(client, b"jpeg", max_age_ms=None)
     async with running(redis_url, OneFace(before)) as scene:
         with pytest.RaisesGroup(MemoryError):
-            await asyncio.wait_for(scene.task, 10)
+            await asyncio.wait_for(scene.task, PATIENCE_S)
 
 
 async def test_frames_that_a_paused_predecessor_read_since_are_swept(
@@ -301,7 +302,7 @@ async def test_a_camera_that_falls_behind_holds_few_frames(
         begun.set()
         pending: Any = client.xpending(FRAMES, keys.GROUP)
         held.append(pending["pending"])
-        assert gate.wait(10)
+        assert gate.wait(PATIENCE_S)
 
     store(client, *[b"jpeg"] * 200, max_age_ms=1_000_000)
     async with running(redis_url, OneFace(before), in_flight=1) as scene:
@@ -335,7 +336,7 @@ async def test_a_camera_of_crowds_begins_one_at_a_time_and_leaves_the_engine_to_
         held = scene.context.limiter.active
         await until(lambda: held and not any(permit.holds_thread for permit in held))
         for _ in range(20):  # another camera's frames find places
-            permit = await asyncio.wait_for(scene.context.limiter.acquire(), 5)
+            permit = await asyncio.wait_for(scene.context.limiter.acquire(), PATIENCE_S)
             permit.release()
         assert len(held) <= 5  # of 12: as many as the threads had at once
         engine.gate.set()
@@ -411,7 +412,7 @@ async def test_stopping_does_not_wait_for_a_camera_whose_keys_fail(
     async with running(redis_url) as scene:
         await asyncio.sleep(0)
         scene.pipeline.stop()
-        await asyncio.wait_for(scene.task, 5)
+        await asyncio.wait_for(scene.task, PATIENCE_S)
 
 
 @pytest.mark.filterwarnings("error")
@@ -436,7 +437,7 @@ async def test_a_pipeline_that_is_fenced_while_redis_loses_its_cancellation_ends
     store(client, *[b"jpeg"] * 8, max_age_ms=None)
     async with running(redis_url, OneFace(before), in_flight=2) as scene:
         with pytest.RaisesGroup(FencedError):
-            await asyncio.wait_for(scene.task, 10)
+            await asyncio.wait_for(scene.task, PATIENCE_S)
         for _ in range(2):
-            await asyncio.wait_for(scene.context.limiter.acquire(), 5)
+            await asyncio.wait_for(scene.context.limiter.acquire(), PATIENCE_S)
     gc.collect()

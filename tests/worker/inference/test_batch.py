@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 
 from service.metrics import WorkerMetrics
+from tests.servers import PATIENCE_S
 from tests.worker.stubs import until
 from worker.inference.batch import DEADLINE_S
 from worker.inference.batch_queue import FAIR_QUANTUM, Batch, BatchQueue, Request
@@ -43,7 +44,7 @@ class GatedEngine:
 
     def classify(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         self.begun += 1
-        assert self.gate.wait(10)
+        assert self.gate.wait(PATIENCE_S)
         if self.fails:
             raise RuntimeError("out of memory")
         values = crops[:, 0, 0, 0]

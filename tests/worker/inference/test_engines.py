@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 import worker.inference.engines
 from tests.homeless import HOMELESS, require_homeless
+from tests.servers import PATIENCE_S
 from worker.inference.devices import has_bfloat16, has_int8, visible_gpus
 from worker.inference.engines import Engine, probabilities
 from worker.inference.engines.choose import ENGINES, EngineUnavailableError, build_engine, prefer
@@ -196,7 +197,7 @@ def test_a_face_in_one_lane_does_not_wait_for_a_batch_in_another(release: Releas
     engine.warm()
     with ThreadPoolExecutor(engine.instances) as threads:
         threads.submit(classify, 256)
-        assert begun.wait(30)
+        assert begun.wait(PATIENCE_S)
         threads.submit(classify, 1)
     assert ended == [1, 256]
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from tests.servers import PATIENCE_S
 from tests.worker.stubs import Indifferent
 from worker.inference.permits import MAX_CROWD_FACES, InFlightLimiter, Permit, default_in_flight
 
@@ -105,5 +106,5 @@ async def test_the_faces_of_crowds_in_flight_are_bounded() -> None:
     await asyncio.sleep(0)
     assert not waiting.done()
     first.release()
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, PATIENCE_S)
     second.release()

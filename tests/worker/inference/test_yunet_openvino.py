@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from openvino import opset13 as ops
 
+from tests.servers import PATIENCE_S
 from tests.worker.inference.test_detect import boxed_faces
 from worker.inference.detect import Detection, yunet_compiler, yunet_openvino
 from worker.inference.detect.choose import YUNET_FILE, choose_detector
@@ -94,7 +95,7 @@ class Compiling:
         self.sizes.append(size)
         if self._is_refused:
             raise OpenVinoUnavailableError("OpenVINO's device CPU refuses the model: no memory")
-        assert self.go_on.wait(60)
+        assert self.go_on.wait(PATIENCE_S)
         return self._compile(size)
 
 
