@@ -20,8 +20,10 @@ DEFAULT_URL: Final = "redis://localhost:6379"
 
 _FILE: Final = "emotion-streams.json"
 _OWN_FOLDER: Final = "emotion-streams-"
-_LOOK_S: Final = 0.3
-"""Maximum time for which a command that looks for an instance may hold the lock."""
+_ATTEMPTS: Final = 20
+_PAUSE_S: Final = 0.05
+"""A command that looks for an instance holds the lock for a moment: so often it is tried again. Not
+for so long: on a busy machine that time may be over before the first attempt."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,7 @@ def _announced_in(folder: Path, instance: LocalInstance) -> Iterator[None]:
 def _acquire(folder: Path) -> IO[str]:
     """Open and lock the folder's file. Raises OSError as `_announced_in` does."""
     path = folder / _FILE
-    deadline = time.monotonic() + _LOOK_S
-    while time.monotonic() < deadline:
+    for _ in range(_ATTEMPTS):
         if _is_ours(folder):
             folder.mkdir(mode=0o700, exist_ok=True)
         _check_private(folder)
@@ -104,7 +105,7 @@ def _acquire(folder: Path) -> IO[str]:
         if _lock(file, fcntl.LOCK_EX) and _is_at(path, file):
             return file
         file.close()
-        time.sleep(_LOOK_S / 20)
+        time.sleep(_PAUSE_S)
     raise BlockingIOError(f"{path} is another instance's")
 
 

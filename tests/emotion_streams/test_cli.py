@@ -1,12 +1,12 @@
 """The command `emotion-streams`, called as a person would."""
 
 import fcntl
+import itertools
 import json
 import os
 import re
 import subprocess
 import sys
-import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,7 +19,7 @@ from emotion_streams.cli import main
 from emotion_streams.local_instance import LocalInstance
 from tests import samples
 from tests.emotion_streams.test_subscribe import publish
-from tests.servers import RedisProcess, free_port
+from tests.servers import PATIENCE_S, RedisProcess, free_port
 
 
 def test_tail_prints_a_readable_line_per_event(
@@ -251,7 +251,7 @@ def test_tail_says_once_that_redis_is_away_and_waits_for_it() -> None:
         assert "Redis cannot be reached" in process.stderr.readline()
         with RedisProcess(port=port) as server, redis.Redis(port=server.port) as client:
             publish(client, "1-0")
-            output, errors = process.communicate(timeout=30)
+            output, errors = process.communicate(timeout=PATIENCE_S)
     assert "lobby  1-0" in output
     assert errors == ""
 
@@ -339,11 +339,23 @@ def test_a_look_at_the_local_instance_does_not_hinder_the_next_one(
     instance = LocalInstance("redis://second", "")
     with file.open() as looking:
         fcntl.flock(looking, fcntl.LOCK_SH)
-        ending = threading.Timer(0.1, lambda: fcntl.flock(looking, fcntl.LOCK_UN))
-        ending.start()
+        # The look ends while the instance waits.
+        monkeypatch.setattr(time, "sleep", lambda _: fcntl.flock(looking, fcntl.LOCK_UN))
         with local_instance.announced(instance):
-            ending.join()
             assert local_instance.find() == instance
+
+
+def test_an_instance_is_announced_on_a_machine_that_is_slow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second passes between any two steps."""
+    tmp_path.chmod(0o700)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr(time, "monotonic", itertools.count().__next__)
+    instance = LocalInstance("redis://here", "")
+    with local_instance.announced(instance):
+        assert local_instance.find() == instance
 
 
 def test_nothing_is_left_of_an_instance_that_ended(
@@ -367,10 +379,8 @@ def test_an_instance_is_announced_beside_one_that_removes_its_announcement(
     instance = LocalInstance("redis://second", "")
     with ExitStack() as first:
         first.enter_context(local_instance.announced(LocalInstance("redis://first", "")))
-        ending = threading.Timer(0.1, first.close)
-        ending.start()
+        monkeypatch.setattr(time, "sleep", lambda _: first.close())
         with local_instance.announced(instance):
-            ending.join()
             assert local_instance.find() == instance
 
 
