@@ -13,7 +13,7 @@ from typing import Any, Self
 import redis
 
 from tests.faults.processes import ROOT, YUNET
-from tests.servers import eventually
+from tests.servers import PATIENCE_S, eventually
 
 DETECTOR = ("--detector-model", str(YUNET)) if YUNET.is_file() else ()
 
@@ -51,15 +51,15 @@ class Command:
         self._log.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def wait(self, timeout_s: float = 200) -> int:
-        return self.process.wait(timeout_s)
+    def wait(self) -> int:
+        return self.process.wait(5 * PATIENCE_S)
 
     def log(self) -> str:
         return (self._folder / "log").read_text()
 
     def wait_for_events(self, count: int) -> None:
         """Wait until so many frames are analysed."""
-        eventually(lambda: list(self._folder.glob("*/redis.sock")), 60)
+        eventually(lambda: list(self._folder.glob("*/redis.sock")))
         (socket,) = self._folder.glob("*/redis.sock")
         with redis.Redis(unix_socket_path=str(socket)) as client:
 
@@ -67,7 +67,7 @@ class Command:
                 added: Any = client.execute_command("XLEN", "emotions:{clip-0}")
                 return bool(int(added) >= count)
 
-            eventually(analysed, 90)
+            eventually(analysed)
 
     def stop(self) -> None:
         """Press Ctrl-C."""

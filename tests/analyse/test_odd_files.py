@@ -19,7 +19,7 @@ from tests.analyse.command import Command, analyse
 from tests.homeless import HOMELESS, require_homeless
 from tests.peers.pictures import interlaced_avi, turn_mp4
 
-pytestmark = pytest.mark.timeout(500)
+pytestmark = pytest.mark.timeout(1800)
 
 FRAMES = 10
 SIDE = 240

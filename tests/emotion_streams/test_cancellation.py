@@ -9,6 +9,7 @@ import redis
 from emotion_streams import keys, subscribe_async
 from emotion_streams.cancellation import cancel_and_wait, check_cancelled, create_task
 from tests import samples
+from tests.servers import PATIENCE_S
 
 
 async def test_lost_cancellation_is_raised_by_check_cancelled() -> None:
@@ -36,7 +37,7 @@ async def test_cancel_and_wait_repeats_a_cancellation_that_is_lost() -> None:
 
     task = asyncio.create_task(lose_two())
     await asyncio.sleep(0)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         await cancel_and_wait(task, repeat_s=0.01)
     assert task.cancelled()
 
@@ -76,7 +77,7 @@ async def test_a_subscription_closed_at_any_moment_ends_at_once(
     for _ in range(30):
         events = subscribe_async(redis_url, "lobby", after="start")
         await anext(events)
-        await asyncio.wait_for(events.aclose(), 5)
+        await asyncio.wait_for(events.aclose(), PATIENCE_S)
 
 
 @pytest.mark.filterwarnings("error")

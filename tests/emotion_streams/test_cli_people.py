@@ -22,9 +22,16 @@ from emotion_streams.flat import MINUTE_COLUMNS
 from tests import samples
 from tests.people import write_episode, write_minutes
 
-NOW_MS = time.time_ns() // 1_000_000
-MINUTE = NOW_MS // 60_000 * 60_000
 TRACK = "1700000000000-0.0"
+
+
+def now_ms() -> int:
+    """Not as this module is imported: the other tests of a run may take hours."""
+    return time.time_ns() // 1_000_000
+
+
+def this_minute() -> int:
+    return now_ms() // 60_000 * 60_000
 
 
 @pytest.fixture(autouse=True)
@@ -85,10 +92,10 @@ def test_since_leaves_out_what_is_older(
     client: redis.Redis, redis_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     client.zadd(keys.CAMERAS, {"lobby": 1})
-    write_episode(client, samples.episode(id="old"), f"{NOW_MS - 2 * 3_600_000}-0")
+    write_episode(client, samples.episode(id="old"), f"{now_ms() - 2 * 3_600_000}-0")
     write_episode(client, samples.episode(id="new"))
-    write_minutes(client, samples.minute("lobby", MINUTE - 3 * 86_400_000))
-    write_minutes(client, samples.minute("lobby", MINUTE))
+    write_minutes(client, samples.minute("lobby", this_minute() - 3 * 86_400_000))
+    write_minutes(client, samples.minute("lobby", this_minute()))
     for call, known in ((["episodes"], 1), (["episodes", "--since", "3h"], 2),
                         (["minutes"], 1), (["minutes", "--since", "7d"], 2)):  # fmt: skip
         assert main([*call, "--redis", redis_url, "--json"]) == 0
@@ -137,7 +144,7 @@ def test_follow_since_begins_with_what_is_kept(client: redis.Redis, redis_url: s
 def test_a_row_per_minute_says_how_many_people_and_which_emotions(
     client: redis.Redis, redis_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_minutes(client, samples.minute("lobby", MINUTE))
+    write_minutes(client, samples.minute("lobby", this_minute()))
     assert main(["minutes", "--redis", redis_url]) == 0
     (row,) = capsys.readouterr().out.splitlines()[1:]
     assert row.split()[3:-6] == ["600", "3", "98%", "0.9", "1", "1", "0", "-"]
@@ -147,7 +154,7 @@ def test_a_row_per_minute_says_how_many_people_and_which_emotions(
 def test_a_minute_with_too_few_people_shows_only_its_frames(
     client: redis.Redis, redis_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_minutes(client, replace(samples.minute("lobby", MINUTE), people=None))
+    write_minutes(client, replace(samples.minute("lobby", this_minute()), people=None))
     assert main(["minutes", "--redis", redis_url]) == 0
     (row,) = capsys.readouterr().out.splitlines()[1:]
     assert row.split()[3:] == ["600", "3", "98%", *["-"] * 6]
@@ -181,7 +188,7 @@ def test_a_camera_that_redis_does_not_know_is_named(
 def test_a_camera_that_is_gone_is_known_while_its_minutes_are_kept(
     client: redis.Redis, redis_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_minutes(client, samples.minute("gone", MINUTE))
+    write_minutes(client, samples.minute("gone", this_minute()))
     client.zrem(keys.CAMERAS, "gone")
     assert main(["minutes", "gone", "--redis", redis_url]) == 0
     assert "gone" in capsys.readouterr().out
@@ -195,7 +202,7 @@ def test_one_cameras_nonsense_hides_no_other_cameras_people(
     client.set(keys.episodes("bad"), "no stream")
     client.set(keys.minutes("bad"), "no stream")
     write_history(client)
-    write_minutes(client, samples.minute("lobby", MINUTE))
+    write_minutes(client, samples.minute("lobby", this_minute()))
     assert main([command, "--redis", redis_url]) == 1
     said = capsys.readouterr()
     assert "lobby" in said.out

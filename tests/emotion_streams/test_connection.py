@@ -124,9 +124,9 @@ def test_no_password_survives_redaction(text: str) -> None:
     ids=lambda text: text[:12],
 )
 def test_no_text_of_strangers_takes_long_to_redact(text: str) -> None:
-    began = time.process_time()
+    began = time.thread_time()
     shown = [redact(text), redact_url(text), short_message(OSError(text))]
-    assert time.process_time() - began < 1.5  # it was minutes, and takes a tenth
+    assert time.thread_time() - began < 1.5  # it was minutes, and takes a tenth
     assert all(len(one) < 2 * MAX_TEXT for one in shown)
 
 

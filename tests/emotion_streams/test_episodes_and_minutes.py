@@ -26,7 +26,7 @@ from emotion_streams.connection import connect
 from emotion_streams.minutes import MINUTE_MS
 from tests import samples
 from tests.people import write_episodes, write_minutes
-from tests.servers import RedisProcess, free_port
+from tests.servers import PATIENCE_S, RedisProcess, free_port
 from tests.topologies import Cluster
 
 START_MS = 1_700_000_040_000
@@ -63,7 +63,7 @@ async def test_all_cameras_include_one_that_is_attached_later(
 ) -> None:
     write_episodes(client, "1-0", camera="lobby")
     async with (
-        asyncio.timeout(15),
+        asyncio.timeout(PATIENCE_S),
         aclosing(subscribe_episodes_async(redis_url, after="start")) as episodes,
     ):
         assert (await anext(episodes)).camera == "lobby"
@@ -86,7 +86,7 @@ async def test_a_subscription_survives_a_restart_of_redis() -> None:
     with RedisProcess(port=free_port()) as server, redis.Redis(port=server.port) as client:
         write_episodes(client, "1-0")
         async with (
-            asyncio.timeout(15),
+            asyncio.timeout(PATIENCE_S),
             aclosing(subscribe_episodes_async(server.url, "lobby", after="start")) as episodes,
         ):
             assert (await anext(episodes)).entry_id == "1-0"

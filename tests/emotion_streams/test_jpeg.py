@@ -101,13 +101,13 @@ def test_the_limits_admit_an_8k_picture_and_the_scans_of_real_encoders() -> None
 
 def test_fifteen_megabytes_of_fill_bytes_cost_no_more_than_reading_them() -> None:
     filled = b"\xff\xd8" + b"\xff" * 15_000_000 + WHOLE[2:]
-    began = time.process_time()
+    began = time.thread_time()
     for _ in range(3):
         bytes(bytearray(filled)).translate(None, b"\xff")
-    reading = time.process_time() - began
-    began = time.process_time()
+    reading = time.thread_time() - began
+    began = time.thread_time()
     assert read_header(filled)[:2] == (640, 480)
-    assert time.process_time() - began < 10 * reading
+    assert time.thread_time() - began < 10 * reading
 
 
 @given(st.binary(max_size=300), st.booleans())

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from emotion_streams.process_commands import PROCESSES
-from tests.servers import eventually
+from tests.servers import PATIENCE_S, eventually
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,7 +22,7 @@ def call(folder: Path, *arguments: str, **environ: str) -> "subprocess.Completed
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
 
 
@@ -94,7 +94,7 @@ def test_a_password_among_the_arguments_is_hidden_as_the_process_starts(tmp_path
     ) as process:
         try:
             shown = Path(f"/proc/{process.pid}/cmdline")
-            eventually(lambda: b"redis://***@127.0.0.1:1" in shown.read_bytes(), timeout_s=30)
+            eventually(lambda: b"redis://***@127.0.0.1:1" in shown.read_bytes())
             assert b"geheim" not in shown.read_bytes()
         finally:
             process.kill()

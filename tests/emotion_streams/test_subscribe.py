@@ -20,7 +20,7 @@ from redis.exceptions import (
 from emotion_streams import EmotionEvent, keys, subscribe, subscribe_async
 from emotion_streams.redis_url import InvalidRedisUrlError
 from tests import samples
-from tests.servers import RedisProcess, eventually, free_port
+from tests.servers import PATIENCE_S, RedisProcess, eventually, free_port
 from tests.topologies import Cluster
 
 
@@ -32,7 +32,7 @@ def publish(client: redis.Redis, *ids: str, camera: str = "lobby") -> None:
 
 
 async def take(events: AsyncIterator[EmotionEvent], count: int) -> list[str]:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE_S):
         return [(await anext(events)).frame_id for _ in range(count)]
 
 
@@ -157,7 +157,7 @@ def test_a_subscription_waits_for_a_redis_that_is_not_there_yet() -> None:
     thread.start()
     with RedisProcess(port=port) as server, redis.Redis(port=server.port) as client:
         publish(client, "7-0")
-        thread.join(15)
+        thread.join(PATIENCE_S)
     assert [event.frame_id for event in seen] == ["7-0"]
 
 
@@ -247,7 +247,7 @@ def test_a_program_that_leaves_a_subscription_open_ends(
     publish(client, "1-0")
     with start_script(redis_url, "leaves") as program:
         try:
-            assert program.communicate(timeout=30) == ("1-0\n", "")
+            assert program.communicate(timeout=PATIENCE_S) == ("1-0\n", "")
         finally:
             program.kill()
     assert program.returncode == 0
@@ -262,7 +262,7 @@ def test_ctrl_c_ends_a_subscription_that_waits_as_any_program(
             assert program.stdout is not None
             assert program.stdout.readline() == "1-0\n"
             program.send_signal(signal.SIGINT)
-            _, errors = program.communicate(timeout=30)
+            _, errors = program.communicate(timeout=PATIENCE_S)
         finally:
             program.kill()
     assert program.returncode == -signal.SIGINT
@@ -274,7 +274,9 @@ def test_a_subscription_that_is_closed_leaves_no_thread(
     client: redis.Redis, redis_url: str
 ) -> None:
     publish(client, "1-0")
+    before = set(threading.enumerate())
     events = subscribe(redis_url, "lobby", after="start")
     next(events)
+    assert "subscribe" in [thread.name for thread in set(threading.enumerate()) - before]
     events.close()
-    assert "subscribe" not in [thread.name for thread in threading.enumerate()]
+    assert set(threading.enumerate()) <= before

@@ -14,7 +14,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.deploy.programs import need
-from tests.servers import eventually, free_port
+from tests.servers import PATIENCE_S, eventually, free_port
 
 USER, PASSWORD = "emotion", "p@ss/w0rd-Zq7"
 
@@ -130,7 +130,7 @@ class Subscriber:
         self._client.on_message = self._on_message
         self._client.connect("localhost" if broker.tls else "127.0.0.1", broker.port)
         self._client.loop_start()
-        assert self._subscribed.wait(10)
+        assert self._subscribed.wait(PATIENCE_S)
 
     def _on_connect(self, client: paho.Client, *_: Any) -> None:
         client.subscribe(self._topics, qos=1)

@@ -80,7 +80,7 @@ class PostgreSql:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        eventually(self._answers, timeout_s=30)
+        eventually(self._answers)
 
     def _answers(self) -> bool:
         if code := self.process.poll():

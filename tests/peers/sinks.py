@@ -21,6 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from emotion_streams import Episode, EpisodeType, Minute, keys
 from tests.peers.producer import ROOT, within
 from tests.samples import episode, minute
+from tests.servers import PATIENCE_S, Stopwatch
 
 PASSWORD: Final = "p@ss/w0rd-Zq7"
 """Of every peer that wants one. No log may hold it."""
@@ -64,11 +65,11 @@ class Sinks:
         self.process.wait()
 
     def stop(self) -> float:
-        """Ask it to end; how long it took in seconds."""
-        started = time.monotonic()
+        """Ask it to end; how long it took in seconds (Stopwatch)."""
+        watch = Stopwatch()
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(15) == 0, self.log()
-        return time.monotonic() - started
+        assert self.process.wait(PATIENCE_S) == 0, self.log()
+        return watch.read_s()
 
     def log(self) -> str:
         return os.pread(self._log.fileno(), 1 << 24, 0).decode().replace("\0", "")

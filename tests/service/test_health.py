@@ -16,7 +16,7 @@ from service import health as module
 from service import listening
 from service.health import Health, HealthServer
 from service.metrics import WorkerMetrics, build_info
-from tests.servers import free_port
+from tests.servers import PATIENCE_S, free_port
 
 
 @pytest.fixture
@@ -201,7 +201,7 @@ def test_a_process_that_cannot_serve_its_metrics_names_the_address_and_the_setti
         [sys.executable, "-m", process, "--metrics-host", "2001:db8::1", "--metrics-port",
          str(free_port()), *(("--camera", "lobby") if process == "producer" else ()),
          *(("--port", "0") if process == "gateway" else ())],
-        capture_output=True, text=True, check=False, timeout=60,
+        capture_output=True, text=True, check=False, timeout=PATIENCE_S,
     )  # fmt: skip
     assert done.returncode == 2
     assert done.stderr.startswith(f"{process}: metrics: cannot listen on [2001:db8::1]:")

@@ -116,7 +116,7 @@ def test_the_status_of_sink_and_camera_is_retained(
     attach(client)
     with Subscriber(broker) as heard, Sinks(redis_url, options(broker), tmp_path) as process:
         within(lambda: heard.texts(f"{BASE}/lobby/status") == ["online"])
-        assert heard.texts(f"{BASE}/status") == ["online"]
+        within(lambda: heard.texts(f"{BASE}/status") == ["online"])
         attach(client, state="down")
         within(lambda: heard.texts(f"{BASE}/lobby/status") == ["online", "offline"])
         process.kill()
@@ -151,10 +151,10 @@ def test_a_broker_that_was_killed_gets_all_of_it_and_repeats_have_the_same_id(
             for record in visit(number)
             if record.type.value != "emotion.updated"
         ]
-        within(lambda: set(ids(heard.on(EPISODES))) == set(wanted), 30)
+        within(lambda: set(ids(heard.on(EPISODES))) == set(wanted))
         assert list(dict.fromkeys(ids(heard.on(EPISODES)))) == wanted
         # After a reconnection the sink says again what there is.
-        assert heard.texts(f"{BASE}/status")[-1] == "online"
+        within(lambda: heard.texts(f"{BASE}/status")[-1] == "online")
 
 
 def test_a_slow_broker_gets_all_of_it_once(
@@ -165,7 +165,7 @@ def test_a_slow_broker_gets_all_of_it_once(
     with CuttingProxy(broker.port, {}, delay_s=0.02) as slow, Subscriber(broker) as heard:
         url = f"mqtt://127.0.0.1:{slow.port}"
         with Sinks(redis_url, options(broker, url=url), tmp_path) as process:
-            within(lambda: len(heard.on(EPISODES)) == 200, 30)
+            within(lambda: len(heard.on(EPISODES)) == 200)
             within(lambda: process.metric("emotion_sink_records_total", "home") == 300)
             assert process.entries("cannot deliver") == []
         assert len(set(ids(heard.on(EPISODES)))) == 200
@@ -179,7 +179,6 @@ def test_a_backlog_of_ten_thousand_arrives_in_order_and_once(
     add(client, *(record for number in visits for record in visit(number)))
     with Subscriber(broker) as heard, Sinks(redis_url, options(broker), tmp_path):
         updated = f"{EPISODES}/updated"
-        within(lambda: len(heard.messages) >= len(visits) * 6, 60)
         within(lambda: len(heard.on(EPISODES)) + len(heard.on(updated)) >= len(visits) * 6)
     wanted = [
         (record.id, record.type.value)
@@ -240,7 +239,7 @@ def test_records_wait_until_the_broker_permits_them(
         within(lambda: "Not authorized" in process.get("/readyz"))
         rules.write_text("topic readwrite #\n")
         broker.reload()
-        within(lambda: len(heard.on(EPISODES)) == 4, 20)
+        within(lambda: len(heard.on(EPISODES)) == 4)
     assert client.xlen(keys.sink_dead("home")) == 0
 
 

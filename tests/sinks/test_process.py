@@ -140,7 +140,7 @@ def test_a_cluster_is_read_like_one_server(tmp_path: Path, receiver: Receiver) -
                     add(client, episode)
                 for minute in minutes(camera, 2):
                     add(client, minute)
-            within(lambda: len(receiver.accepted) == 24, 20)
+            within(lambda: len(receiver.accepted) == 24)
         for camera in ("lobby", "yard", "gate"):
             ids = [one["id"] for one in receiver.accepted if one["source"] == f"/cameras/{camera}"]
             assert len(ids) == len(set(ids)) == 8

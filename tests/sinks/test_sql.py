@@ -134,8 +134,8 @@ def test_a_server_killed_in_mid_batch_has_every_row_once(
                 within(lambda: postgres.rows(WAITING))  # its rows of episodes are inserted
                 postgres.kill()
             postgres.start()
-        within(lambda: count(postgres, "minutes") == 200, 40)
-        within(lambda: count(postgres) == 200 * ROWS_OF_A_VISIT, 40)
+        within(lambda: count(postgres, "minutes") == 200)
+        within(lambda: count(postgres) == 200 * ROWS_OF_A_VISIT)
         assert process.entries("delivers again")
     _assert_inserted_once(postgres, 200 * ROWS_OF_A_VISIT)
 
@@ -145,17 +145,18 @@ def test_a_commit_whose_answer_is_lost_is_not_repeated(
 ) -> None:
     attach(client)
     _count_inserts(postgres)
-    visits = 60
+    visits = 0
     with CuttingProxy(postgres.port, {"COMMIT": "commit"}, seed=random.randrange(99)) as proxy:
         proxy.cut(0.3, "commit")
         url = postgres.url.replace(f":{postgres.port}", f":{proxy.port}") + "?sslmode=disable"
         with Sinks(redis_url, options(url), tmp_path):
-            for number in range(visits):
-                add(client, *visit(number))
+            # A busy machine commits many visits at once: there are visits until some were cut.
+            while visits < 60 or not proxy.cuts:
+                add(client, *visit(visits))
+                visits += 1
                 time.sleep(0.1)
             proxy.cut(0)
-            within(lambda: count(postgres) == visits * ROWS_OF_A_VISIT, 40)
-        assert proxy.cuts
+            within(lambda: count(postgres) == visits * ROWS_OF_A_VISIT)
     _assert_inserted_once(postgres, visits * ROWS_OF_A_VISIT)
 
 
@@ -194,7 +195,7 @@ def test_two_processes_for_the_same_sink_write_each_row_once(
         for number in range(100):
             add(client, *visit(number))
             time.sleep(0.02)
-        within(lambda: count(postgres) == 100 * ROWS_OF_A_VISIT, 40)
+        within(lambda: count(postgres) == 100 * ROWS_OF_A_VISIT)
     _assert_inserted_once(postgres, 100 * ROWS_OF_A_VISIT)
 
 
@@ -213,7 +214,7 @@ def test_a_database_that_is_read_only_gets_the_rows_when_it_is_not_any_more(
         add(client, *visit(0))
         within(lambda: "read-only transaction" in process.get("/readyz"))
         postgres.execute(f"{read_only} off", database="postgres")
-        within(lambda: count(postgres) == ROWS_OF_A_VISIT, 30)
+        within(lambda: count(postgres) == ROWS_OF_A_VISIT)
     assert client.xlen(keys.sink_dead("archive")) == 0
 
 
@@ -287,7 +288,7 @@ def test_a_backlog_of_ten_thousand_is_there_in_order(
     _count_inserts(postgres)
     postgres.execute("ALTER TABLE inserted ADD COLUMN number bigserial")
     with Sinks(redis_url, options(postgres.url), tmp_path):
-        within(lambda: count(postgres) == visits * ROWS_OF_A_VISIT, 60)
+        within(lambda: count(postgres) == visits * ROWS_OF_A_VISIT)
     found = [row[0] for row in postgres.rows("SELECT id FROM inserted ORDER BY number")]
     wanted = dict.fromkeys(
         f"{record.id}{record.type.value}" for number in range(visits) for record in visit(number)

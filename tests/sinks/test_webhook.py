@@ -19,7 +19,7 @@ from sinks.webhook import retry_after
 from tests.peers.producer import within
 from tests.peers.receiver import Answer, Receiver, Request
 from tests.peers.sinks import PASSWORD, Sinks, add, attach, dead_letters, minutes, visit
-from tests.servers import free_port
+from tests.servers import Stopwatch, free_port
 
 
 @pytest.fixture
@@ -98,13 +98,24 @@ def test_too_many_requests_waits_for_as_long_as_it_says(
 ) -> None:
     attach(client)
     add(client, *visit(0))
-    busy = Answer(429, {"Retry-After": "3"})
-    receiver.answer = lambda _: busy if len(receiver.requests) == 3 else Answer()
+    watches: list[Stopwatch] = []
+    waited: list[float] = []
+
+    def answer(_: Request) -> Answer:
+        if len(receiver.requests) == 3:
+            watches.append(Stopwatch())
+            return Answer(429, {"Retry-After": "3"})
+        if len(receiver.requests) == 4:
+            waited.append(watches[0].read_s())
+        return Answer()
+
+    receiver.answer = answer
     with Sinks(redis_url, options(receiver), tmp_path):
         within(lambda: receiver.ids() == ids_of(0))
     third, fourth = receiver.requests[2:4]
     assert third.event["id"] == fourth.event["id"]
-    assert 3 <= fourth.at - third.at < 6
+    assert fourth.at - third.at >= 3
+    assert waited[0] < 6
 
 
 def test_a_refused_record_is_a_dead_letter_with_the_reason_and_the_others_arrive(
@@ -136,9 +147,9 @@ def test_a_receiver_that_never_answers_is_given_up_and_asked_again(
     attach(client)
     add(client, *visit(0))
     receiver.answer = lambda _: Answer(None if len(receiver.requests) == 2 else 200)
-    with Sinks(redis_url, options(receiver, timeout_s=1), tmp_path) as process:
+    with Sinks(redis_url, options(receiver, timeout_s=5), tmp_path) as process:
         within(lambda: receiver.ids() == ids_of(0))
-        assert process.entries("no answer within 1 s")
+        assert process.entries("no answer within 5 s")
 
 
 def test_a_redirect_is_followed_on_the_same_host_and_to_no_other(
@@ -159,7 +170,7 @@ def test_a_redirect_is_followed_on_the_same_host_and_to_no_other(
             moved["/hook"] = Answer(307, {"Location": "/hook"})  # for ever
             within(lambda: "HTTP 307" in process.get("/readyz"))
             moved.clear()
-            within(lambda: receiver.ids() == ids_of(0, 1), 20)
+            within(lambda: receiver.ids() == ids_of(0, 1))
         assert elsewhere.requests == []
 
 
@@ -173,8 +184,9 @@ def test_a_camera_whose_record_fails_holds_up_no_other_camera(
     broken = True
     receiver.answer = lambda it: Answer(500 if broken and it.event["id"] == failing else 200)
     with Sinks(redis_url, options(receiver), tmp_path):
-        within(lambda: set(ids_of(0, camera="yard")) <= set(receiver.ids()))
-        assert set(receiver.ids()) & set(ids_of(0)) == set(ids_of(0)[:2])
+        before = {*ids_of(0, camera="yard"), *ids_of(0)[:2]}
+        within(lambda: before <= set(receiver.ids()))
+        assert set(receiver.ids()) == before
         broken = False
         within(lambda: len(receiver.ids()) == 12)
     by_camera = defaultdict(list)
@@ -214,7 +226,7 @@ def test_after_a_crash_it_goes_on_where_it_was_and_repeats_have_the_same_id(
         within(lambda: len(receiver.ids()) > 60)
         process.kill()
         process.start()
-        within(lambda: set(receiver.ids()) == set(ids_of(*range(40))), 30)
+        within(lambda: set(receiver.ids()) == set(ids_of(*range(40))))
     assert list(dict.fromkeys(receiver.ids())) == ids_of(*range(40))
 
 
@@ -256,7 +268,7 @@ def test_a_backlog_arrives_in_order(
     visits = range(300)  # 1,800 records; those of 10,000 take a minute and a half with this server
     add(client, *(record for number in visits for record in visit(number)))
     with Sinks(redis_url, options(receiver), tmp_path):
-        within(lambda: len(receiver.ids()) >= len(ids_of(*visits)), 60)
+        within(lambda: len(receiver.ids()) >= len(ids_of(*visits)))
     assert receiver.ids() == ids_of(*visits)
 
 
@@ -275,13 +287,17 @@ def test_one_target_that_is_away_leaves_the_delay_of_the_others_as_it_is(
         }
         with Sinks(redis_url, sinks, tmp_path) as process:
             within(lambda: process.is_up("hook") and process.entries("cannot deliver"))
-            delays = []
+            watch, delays = Stopwatch(), list[float]()
+
+            def answer(_: Request) -> Answer:
+                delays.append(watch.read_s())
+                return Answer()
+
+            receiver.answer = answer
             for number in range(20):
-                record = visit(number)[0]
-                added = time.monotonic()
+                record, watch = visit(number)[0], Stopwatch()
                 add(client, record)
                 within(lambda: len(receiver.requests) > number)  # noqa: B023 - at once
-                delays.append(receiver.requests[number].at - added)
             for sink in ("away", "silent", "lost"):
                 assert not process.is_up(sink)
                 assert process.metric("emotion_sink_lag_seconds", sink) > 1
