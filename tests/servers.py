@@ -105,8 +105,10 @@ _names: Final = list[socket.socket]()
 
 
 def is_free(port: int) -> bool:
-    """Whether nobody has this TCP port of the loopback at this moment."""
+    """Whether a server could have this TCP port of the loopback at this moment."""
     with socket.socket() as probe:
+        # As servers do: connections that ended a moment ago do not keep the port from a new one.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:

@@ -4,25 +4,45 @@ import io
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
 from PIL import Image
 from selenium import webdriver
+from selenium.common.exceptions import (
+    NoSuchElementException,
+    StaleElementReferenceException,
+    WebDriverException,
+)
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.select import Select
+from urllib3.exceptions import HTTPError
 
-from tests.servers import eventually
+from tests.servers import PATIENCE_S, eventually, free_port
 
 _FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+
+# Clicks what is to be seen in the middle of an element; false if that is nothing of the element.
+_CLICK = """
+    const found = document.querySelectorAll(arguments[0])[arguments[1]];
+    if (!found || found.disabled || !found.checkVisibility()) return false;
+    found.scrollIntoView({ block: 'center' });
+    const { x, y, width, height } = found.getBoundingClientRect();
+    const hit = document.elementFromPoint(x + width / 2, y + height / 2);
+    if (!found.contains(hit)) return false;
+    return hit.dispatchEvent(new MouseEvent('click', { bubbles: true, cancelable: true })) || true;
+"""
 
 
 def missing() -> str | None:
@@ -50,14 +70,27 @@ class Browser:
     """One window with a fresh profile."""
 
     def __init__(self) -> None:
+        self._start()
+
+    def _start(self) -> None:
         self.profile = tempfile.mkdtemp(prefix="es-chromium-")
         options = Options()
         options.binary_location = str(shutil.which("chromium"))
         for flag in (*_FLAGS, f"--user-data-dir={self.profile}"):
             options.add_argument(flag)
+        options.add_experimental_option("browserStartupTimeout", int(1000 * PATIENCE_S))
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        service = Service(shutil.which("chromedriver"))
+        service = Service(shutil.which("chromedriver"), port=free_port())
         self.driver = webdriver.Chrome(options=options, service=service)
+        self.driver.set_script_timeout(PATIENCE_S)
+
+    def revive(self) -> None:
+        """Start it again if it has crashed: the test that saw that must not fail the next ones."""
+        try:
+            self.js("return 1")
+        except (WebDriverException, HTTPError):
+            self.__exit__()
+            self._start()
 
     def size(self, width: int, height: int, scale: float = 1, phone: bool = False) -> None:
         metrics = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": phone}
@@ -67,20 +100,47 @@ class Browser:
         feature = {"name": "prefers-color-scheme", "value": scheme}
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
 
+    def at_noon(self) -> None:
+        """Set the browser to a time zone in which it is about noon, until the page is closed: its
+        day does not end during the test."""
+        behind = time.gmtime().tm_hour - 12
+        self._zone(f"Etc/GMT{behind:+d}")
+
+    def _zone(self, name: str) -> None:
+        self.driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": name})
+
     def open(self, url: str) -> None:
         """The page anew, even where only what follows # differs."""
         self.close_page()
         self.driver.get(url)
 
     def close_page(self) -> None:
-        """Leave the page, and what it complained of."""
+        """Leave the page, its time zone, and what it complained of."""
         self.driver.get("about:blank")
+        self._zone("")
         self.errors()
 
     def find(self, selector: str) -> WebElement:
-        """The first element, as soon as there is one."""
-        eventually(lambda: self.all(selector))
-        return self.all(selector)[0]
+        """The first element, as soon as there is one. The page may replace it at any time; of such
+        elements see `text`, `shows` and `click`."""
+        found: list[WebElement] = []
+
+        def find() -> bool:
+            found[:] = self.all(selector)
+            return bool(found)
+
+        eventually(find)
+        return found[0]
+
+    def shows(self, selector: str) -> bool:
+        """Whether the first such element is there and not hidden."""
+        script = "return Boolean(document.querySelector(arguments[0])?.checkVisibility())"
+        return bool(self.js(script, selector))
+
+    def click(self, selector: str, nth: int = 0) -> None:
+        """Click an element as soon as it can be clicked, in one step: the page moves and replaces
+        elements, and a click of two steps meets what came there meanwhile."""
+        self.wait(lambda: self.js(_CLICK, selector, nth))
 
     def all(self, selector: str) -> list[WebElement]:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
@@ -89,6 +149,18 @@ class Browser:
         """What stands there now; elements may be replaced at any time."""
         script = "return document.querySelector(arguments[0])?.textContent ?? ''"
         return str(self.js(script, selector))
+
+    def choose(self, selector: str, text: str) -> None:
+        """Choose it in a list as soon as it is there: the page writes lists anew."""
+
+        def choose_it() -> bool:
+            try:
+                Select(self.find(selector)).select_by_visible_text(text)
+            except (NoSuchElementException, StaleElementReferenceException):
+                return False
+            return True
+
+        self.wait(choose_it)
 
     def js(self, script: str, *arguments: Any) -> Any:
         return self.driver.execute_script(script, *arguments)
@@ -119,7 +191,7 @@ class Browser:
         """What the console complained of since it was last asked."""
         return [line["message"] for line in self.driver.get_log("browser")]  # type: ignore[no-untyped-call]
 
-    def wait(self, predicate: Callable[[], object], timeout_s: float = 30) -> None:
+    def wait(self, predicate: Callable[[], object], timeout_s: float = PATIENCE_S) -> None:
         """Until it holds; AssertionError with what the page shows and complained of otherwise."""
         try:
             eventually(predicate, timeout_s=timeout_s)
@@ -131,5 +203,6 @@ class Browser:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.driver.quit()
+        with suppress(WebDriverException, HTTPError):
+            self.driver.quit()
         shutil.rmtree(self.profile, ignore_errors=True)

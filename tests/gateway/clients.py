@@ -8,7 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
+
+from tests.gateway.feeder import CALM, register
 from tests.gateway.processes import Gateway
+from tests.servers import PATIENCE_S, eventually
 
 
 @dataclass(frozen=True)
@@ -18,20 +22,37 @@ class Message:
     data: Any
 
 
+def attach(gateway: Gateway, store: Any, camera: str) -> None:
+    """Register a camera, and wait until the gateway knows it."""
+    register(store, camera, **CALM)
+    eventually(lambda: f'"{camera}"' in gateway.get("/api/cameras").text)
+
+
 def read(
-    gateway: Gateway, count: int, last_id: str | None = None, query: str = "", name: str = "emotion"
+    gateway: Gateway,
+    count: int,
+    last_id: str | None = None,
+    query: str = "",
+    name: str = "emotion",
+    camera: str = "",
 ) -> list[Message]:
-    """Connect, and return once so many messages of the name have come."""
+    """Connect, and return once so many messages of the name have come, and of the camera if one is
+    given: a stream of all cameras has those of other tests."""
     headers = {} if last_id is None else {"Last-Event-ID": last_id}
     found: list[Message] = []
     with gateway.stream(f"/api/events/stream{query}", headers=headers) as answer:
         assert answer.status_code == 200, answer.read()
         for message in parse(answer.iter_lines()):
-            if message.name == name:
+            if message.name == name and camera in ("", message.data["camera"]):
                 found.append(message)
             if len(found) == count:
                 return found
     raise AssertionError(f"the stream ended after {len(found)} of {count}")
+
+
+def records(answer: httpx.Response) -> Iterator[Message]:
+    """Messages but for states: those change on their own as time passes."""
+    return (each for each in parse(answer.iter_lines()) if each.name != "camera")
 
 
 def parse(lines: Iterator[str]) -> Iterator[Message]:
@@ -53,7 +74,7 @@ def parse(lines: Iterator[str]) -> Iterator[Message]:
 
 async def latencies_ms(port: int, camera: str, clients: int, events: int) -> list[list[float]]:
     """Per client the milliseconds from the capture of so many events to their arrival here."""
-    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
         tasks = [group.create_task(_listen(port, camera, events)) for _ in range(clients)]
     return [task.result() for task in tasks]
 

@@ -12,7 +12,7 @@ from typing import Final, Self
 import pytest
 
 from tests.gateway.processes import ROOT
-from tests.servers import eventually, free_port
+from tests.servers import PATIENCE_S, eventually, free_port
 
 _CONFIGURATION: Final = """
 daemon off;
@@ -93,5 +93,5 @@ class Nginx:
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
-        self._process.communicate(timeout=10)
+        self._process.communicate(timeout=PATIENCE_S)
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -48,14 +48,14 @@ def write(store: Any, *stays: list[tuple[int, Episode]]) -> None:
         write_episode(store, episode, f"{at}-*")
 
 
-def minutes(store: Any, *numbers: int, coverage: float = 1.0) -> None:
-    """A minute per number, so many minutes ago."""
-    start = now_ms() // MINUTE_MS * MINUTE_MS
+def minutes(store: Any, *numbers: int, start_ms: int = 0) -> None:
+    """A minute per number, so many minutes before the one that begins at `start_ms`, or now."""
+    start = start_ms or now_ms() // MINUTE_MS * MINUTE_MS
     with store.pipeline(transaction=False) as pipe:
         write_minutes(
             pipe,
             *(
-                replace(samples.minute("lobby", start - number * MINUTE_MS), coverage=coverage)
+                replace(samples.minute("lobby", start - number * MINUTE_MS), coverage=1.0)
                 for number in sorted(numbers, reverse=True)
             ),
         )
@@ -68,16 +68,21 @@ def data(browser: Browser, canvas: str, name: str) -> int:
 
 
 def choose(browser: Browser, range_: str) -> None:
-    browser.find(f"[data-range='{range_}']").click()
+    browser.click(f"[data-range='{range_}']")
 
 
 def read(browser: Browser, canvas: str, *pressed: str) -> list[str]:
     """What is read out after each key, without its time."""
     browser.js("document.querySelector(arguments[0]).focus()", canvas)
+    said = """
+        const canvas = document.querySelector(arguments[0]);
+        const readout = document.querySelector('.readout').textContent;
+        return [canvas.getAttribute('aria-valuetext'), readout];
+    """
     found = []
     for key in pressed:
         browser.press(key)
-        text = str(browser.find(canvas).get_attribute("aria-valuetext"))
-        assert text == browser.text(".readout")
-        found.append(text.partition(": ")[2])
+        text, shown = browser.js(said, canvas)
+        assert text == shown
+        found.append(str(text).partition(": ")[2])
     return found

@@ -12,7 +12,7 @@ from typing import Self
 
 import httpx
 
-from tests.servers import eventually, free_port
+from tests.servers import PATIENCE_S, eventually, free_port
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -42,8 +42,12 @@ class Gateway:
         if token is not None:
             self._environment["EMOTION_GATEWAY_TOKEN"] = token
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
-        # One client: each new one would read the system's certificates.
-        self._client = httpx.Client(base_url=self.base, timeout=10, trust_env=False)
+        # One client: each new one would read the system's certificates. It keeps no connection
+        # for as long as the gateway does: one that is just being closed must not be used again.
+        limits = httpx.Limits(keepalive_expiry=2)
+        self._client = httpx.Client(
+            base_url=self.base, timeout=PATIENCE_S, trust_env=False, limits=limits
+        )
         self.process = self._start()
 
     def _start(self) -> "subprocess.Popen[bytes]":
@@ -51,14 +55,16 @@ class Gateway:
             self._command, cwd=ROOT, env=self._environment, stderr=self._log, stdout=self._log
         )
         try:
-            eventually(self._ready, timeout_s=90)
+            eventually(lambda: self._ready(process))
         except BaseException:
             process.kill()
             process.wait()
             raise
         return process
 
-    def _ready(self) -> bool:
+    def _ready(self, process: "subprocess.Popen[bytes]") -> bool:
+        if process.poll() is not None:
+            raise AssertionError(f"it ended with code {process.returncode}: {self.log()}")
         try:
             return self.probe(self._awaited).status_code == 200
         except httpx.TransportError:
@@ -94,7 +100,7 @@ class Gateway:
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(30) == 0, self.log()
+        assert self.process.wait(PATIENCE_S) == 0, self.log()
         assert "Traceback" not in self.log(), self.log()
 
     def start(self) -> None:

@@ -30,7 +30,6 @@ SHOWN = """
 """
 
 
-@pytest.mark.timeout(180)
 def test_the_page_shows_the_demo_camera_with_its_box_on_the_face(tmp_path: Path) -> None:
     """The box is that of the frame's own event, and an independent detector finds the face there.
 
@@ -46,7 +45,7 @@ def test_the_page_shows_the_demo_camera_with_its_box_on_the_face(tmp_path: Path)
     ):
         browser.size(1280, 860)
         browser.open(f"{gateway.base}/#/demo")
-        browser.wait(lambda: browser.js(SHOWN), timeout_s=60)
+        browser.wait(lambda: browser.js(SHOWN))
         shown = browser.js(SHOWN)
         events = gateway.get("/api/cameras/demo/events?limit=200").json()["events"]
         own = next(each for each in events if each["frame_id"] == shown["id"])
@@ -73,7 +72,7 @@ def on_the_face(box: list[float], picture: Any) -> bool:
 def keep(browser: Browser, target: Path) -> None:
     """The large view, once the chart has something to show."""
     seconds = "return Number(document.querySelector('.lanes canvas').dataset.seconds)"
-    browser.wait(lambda: browser.js(seconds) >= 60, timeout_s=120)
+    browser.wait(lambda: browser.js(seconds) >= 60)
     browser.size(1280, 1080)
     browser.wait(lambda: browser.js("return innerHeight") == 1080)
     target.write_bytes(browser.driver.get_screenshot_as_png())

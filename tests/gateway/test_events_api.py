@@ -12,7 +12,7 @@ import pytest
 
 from emotion_streams import EMOTIONS, Box, Emotion, EmotionEvent
 from gateway.follow import EventFilter
-from tests.gateway.feeder import event, face, now_ms, publish, register
+from tests.gateway.feeder import CALM, event, face, now_ms, publish, register
 from tests.gateway.processes import Gateway
 from tests.servers import eventually
 
@@ -45,7 +45,7 @@ def ids(answer: Any) -> list[str]:
 
 
 def test_a_camera_is_listed_with_its_state(gateway: Gateway, store: Any, camera: str) -> None:
-    register(store, camera, state="down", error="no route to host")
+    register(store, camera, state="down", error="no route to host", lasting=True)
     eventually(lambda: camera in listed(gateway))
     status = listed(gateway)[camera]
     assert status["state"] == "down"
@@ -55,7 +55,9 @@ def test_a_camera_is_listed_with_its_state(gateway: Gateway, store: Any, camera:
 def test_credentials_in_a_camera_s_error_are_never_shown(
     gateway: Gateway, store: Any, camera: str
 ) -> None:
-    register(store, camera, state="down", error="rtsp://admin:hunter2@10.0.0.7/1?token=abcd: no")
+    register(
+        store, camera, state="down", error="rtsp://admin:hunter2@10.0.0.7/1?token=abcd: no", **CALM
+    )
     eventually(lambda: camera in listed(gateway))
     text = gateway.get("/api/cameras").text
     assert "10.0.0.7" in text

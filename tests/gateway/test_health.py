@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from emotion_streams import keys
-from tests.gateway.feeder import Feeder, event, face, now_ms, publish, register
+from tests.gateway.feeder import Feeder, again, event, face, now_ms, publish, register
 from tests.gateway.processes import Gateway
 from tests.servers import RedisProcess, eventually, free_port
 
@@ -81,9 +81,11 @@ def test_without_pictures_it_needs_no_right_to_frames(client: Any, redis_url: st
     )
     client.execute_command("ACL", "SETUSER", "events", *rights.split())
     user = {"EMOTION_REDIS_USERNAME": "events", "EMOTION_REDIS_PASSWORD": "secret"}
-    register(client, "lobby")
     publish(client, event("lobby", now_ms(), face()))
-    with Gateway(redis_url, "--no-pictures", environment=user) as gateway:
+    with (
+        again(lambda: register(client, "lobby", lasting=True)),
+        Gateway(redis_url, "--no-pictures", environment=user) as gateway,
+    ):
         (camera,) = gateway.get("/api/cameras").json()["cameras"]
         assert gateway.get("/api/cameras/lobby/events").json()["events"]
     client.execute_command("ACL", "DELUSER", "events")

@@ -16,7 +16,7 @@ from gateway.middleware import RateLimiter, client_address, host_name
 from tests.gateway.clients import never_reading
 from tests.gateway.feeder import register
 from tests.gateway.processes import Gateway
-from tests.servers import RedisProcess, eventually
+from tests.servers import PATIENCE_S, RedisProcess, eventually
 
 TOKEN = "correct horse battery Ståple"
 RARELY = "0.001"
@@ -185,7 +185,7 @@ def test_who_asks(peer: str, forwarded: list[str], client: str) -> None:
 
 @pytest.mark.parametrize("said", [b"GET /\xff HTTP/1.1", b"GET /?a=\xff HTTP/1.1", b"\x16\x03\x01"])
 def test_what_is_no_request_is_refused_as_everything_else(gateway: Gateway, said: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=PATIENCE_S) as client:
         client.sendall(said + b"\r\nHost: localhost\r\n\r\n")
         head, _, body = b"".join(iter(lambda: client.recv(4096), b"")).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")

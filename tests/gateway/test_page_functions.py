@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from emotion_streams.emotions import EMOTIONS
+from tests.servers import PATIENCE_S
 
 NODE = Path(sys.executable).parent / "node"  # from the extra `test`
 PAGE = Path(__file__).parent / "page"
@@ -22,7 +23,12 @@ def node(*arguments: str) -> str:
             pytest.fail("Node.js is missing: the extra `test` installs it")
         pytest.skip("Node.js is missing: the extra `test` installs it")
     ended = subprocess.run(
-        [str(NODE), *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        [str(NODE), *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import redis
@@ -15,11 +16,18 @@ from tests.gateway.processes import Gateway
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def window() -> Iterator[Browser]:
     require()
-    with Browser() as window:
-        window.size(1280, 900)
-        yield window
+    with Browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def browser(window: Browser) -> Iterator[Browser]:
+    window.revive()
+    window.size(1280, 900)
+    yield window
+    window.close_page()
 
 
 def tracked(label: str, x: float = 238.0, track: str = "7-0.0") -> Face:
@@ -58,17 +66,15 @@ def test_a_box_says_the_steady_label_and_is_dashed_while_it_is_uncertain(
         Gateway(redis_url) as gateway,
     ):
         browser.open(gateway.base)
-        boxes = "[...document.querySelectorAll('.picture .box')]"
-        browser.wait(lambda: browser.js(f"return {boxes}.length") == len(faces))
-        texts = (
-            f"return {boxes}.map(box => box.querySelector('.tag:not([hidden])')?.textContent ?? '')"
-        )
-        browser.wait(lambda: browser.js(texts) == shown)
-        assert (
-            browser.js(f"return {boxes}.map(box => getComputedStyle(box).borderTopStyle)") == styles
-        )
-        said = "return document.querySelector('.picture canvas').getAttribute('aria-label')"
-        assert browser.js(said) == f"lobby: {spoken}"
+        at_once = """
+            const boxes = [...document.querySelectorAll('.picture .box')];
+            return [
+                boxes.map(box => box.querySelector('.tag:not([hidden])')?.textContent ?? ''),
+                boxes.map(box => getComputedStyle(box).borderTopStyle),
+                document.querySelector('.picture canvas')?.ariaLabel,
+            ];
+        """
+        browser.wait(lambda: browser.js(at_once) == [shown, styles, f"lobby: {spoken}"])
 
 
 COLUMNS, ROWS = 9, 5
@@ -121,8 +127,13 @@ def test_labels_of_a_crowd_cover_no_face_and_no_label(
     ):
         browser.open(f"{gateway.base}/#/hall")
         browser.wait(lambda: len(browser.all("#detail .box")) == 45)
-        browser.wait(lambda: browser.js(COLLISIONS)["labels"] > 0)
-        found = browser.js(COLLISIONS)
+        found: dict[str, Any] = {}
+
+        def labelled() -> bool:
+            found.update(browser.js(COLLISIONS))
+            return bool(found["labels"])
+
+        browser.wait(labelled)
         assert {found[name] for name in ("outside", "onFaces", "onLabels", "cut")} == {0}, found
         assert found["labels"] >= (40 if width == 1440 else 15), found
         if width == 1440:
@@ -146,13 +157,13 @@ def test_a_face_is_chosen_by_a_click_and_by_keys(
             ".map(e => e.getAttribute('aria-pressed'))"
         )
         browser.wait(lambda: browser.js(chosen, "#detail .box") == ["true", "false"])
-        browser.js("document.querySelectorAll('#detail .box')[1].click()")
+        browser.click("#detail .box", 1)
         browser.wait(lambda: browser.js(chosen, "#detail .box") == ["false", "true"])
         browser.wait(lambda: browser.js(chosen, ".chips button") == ["false", "true"])
         browser.js("document.querySelectorAll('#detail .box')[1].focus()")
-        assert browser.find("#detail .box:focus .tip").is_displayed()
-        assert browser.focused().startswith("?") or "uncertain" in browser.focused()
+        browser.wait(lambda: browser.shows("#detail .box:focus .tip"))
+        browser.wait(lambda: "uncertain" in browser.focused())
         browser.press(Keys.ARROW_UP)
         browser.wait(lambda: browser.js(chosen, "#detail .box") == ["true", "false"])
-        assert "happiness" in browser.focused()
+        browser.wait(lambda: "happiness" in browser.focused())
         assert browser.errors() == []

@@ -28,11 +28,13 @@ class Wall:
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
 
-    def becomes(self, state: str, banner: str, timeout_s: float = 40) -> None:
+    def becomes(self, state: str, banner: str) -> None:
         self._browser.wait(
-            lambda: self.states() == [state] * len(CAMERAS) and banner in self.banner(),
-            timeout_s=timeout_s,
+            lambda: self.states() == [state] * len(CAMERAS) and banner in self.banner()
         )
+
+    def says(self, selector: str, text: str) -> None:
+        self._browser.wait(lambda: self._browser.text(selector) == text)
 
     def states(self) -> list[str]:
         return self._texts(".tile .state")
@@ -50,7 +52,7 @@ class Wall:
         return found
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_the_page_says_what_stopped(browser: Browser, tmp_path: Path) -> None:
     """Worker, Redis, producer: each is stopped, named as the common cause, and comes back."""
     with ExitStack() as stack:
@@ -68,39 +70,38 @@ def test_the_page_says_what_stopped(browser: Browser, tmp_path: Path) -> None:
         browser.open(gateway.base)
         wall = Wall(browser)
         wall.becomes("Not analysed", "No worker")
-        assert browser.text(".tile .mood") == "Nothing analysed in the last minute"
+        wall.says(".tile .mood", "Nothing analysed in the last minute")
 
         worker = stack.enter_context(start_worker(tmp_path, server.url))
-        wall.becomes("Live", "", timeout_s=90)
+        wall.becomes("Live", "")
         browser.wait(lambda: not wall.is_grey())
-        assert browser.text("#totals") == "2 cameras: 2 live"
-        assert browser.text("#link") == "Connected"
+        wall.says("#totals", "2 cameras: 2 live")
+        wall.says("#link", "Connected")
 
         worker.kill()
         wall.becomes("Not analysed", "No worker")
         browser.wait(wall.is_grey)
-        assert browser.text("#totals") == "2 cameras: 2 not analysed"
+        wall.says("#totals", "2 cameras: 2 not analysed")
         assert "No face" not in browser.js("return document.body.innerText")
 
         worker = stack.enter_context(start_worker(tmp_path, server.url))
-        wall.becomes("Live", "", timeout_s=90)
+        wall.becomes("Live", "")
 
         server.kill()
         wall.becomes("No data", "No data from Redis")
-        assert wall.is_grey()
-        assert browser.text("#link") == "No data from Redis"
+        browser.wait(wall.is_grey)
+        wall.says("#link", "No data from Redis")
         server.restart()
-        wall.becomes("Live", "", timeout_s=90)
+        wall.becomes("Live", "")
 
         for producer in producers:
             producer.kill()
         wall.becomes("Down", "All 2 cameras are down: no heartbeat from the producer")
-        assert wall.is_grey()
+        browser.wait(wall.is_grey)
         producers = produce()
-        wall.becomes("Live", "", timeout_s=90)
+        wall.becomes("Live", "")
 
 
-@pytest.mark.timeout(180)
 def test_a_worker_that_hangs_leaves_its_camera_behind_then_unowned(
     browser: Browser, tmp_path: Path
 ) -> None:
@@ -112,11 +113,11 @@ def test_a_worker_that_hangs_leaves_its_camera_behind_then_unowned(
     ):
         browser.open(f"{gateway.base}/#/lobby")
         # Live also before anything is known: the worker must own the camera before it hangs.
-        browser.wait(lambda: browser.all(".box"), timeout_s=60)
+        browser.wait(lambda: browser.all(".box"))
         worker.pause()
         browser.wait(lambda: browser.text("#detail .state").startswith("Falling behind"))
-        assert "falling behind" in browser.text("#banner")
-        browser.wait(lambda: browser.text("#detail .state") == "Not analysed", timeout_s=60)
+        browser.wait(lambda: "falling behind" in browser.text("#banner"))
+        browser.wait(lambda: browser.text("#detail .state") == "Not analysed")
         browser.wait(lambda: browser.text("#detail .noface") == "No picture analysed now")
         worker.resume()
-        browser.wait(lambda: browser.text("#detail .state") == "Live", timeout_s=60)
+        browser.wait(lambda: browser.text("#detail .state") == "Live")

@@ -1,8 +1,8 @@
 """The wall of cameras in a real Chromium: order, search, filters, density, cells."""
 
 import os
-import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -10,44 +10,32 @@ from typing import Any
 
 import pytest
 import redis
-from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.select import Select
 
 from emotion_streams.minutes import MINUTE_MS
 from tests import samples
 from tests.gateway.axe import violations
 from tests.gateway.browser import Browser, keep, require
-from tests.gateway.feeder import Feeder, now_ms, register
+from tests.gateway.feeder import CALM, Feeder, again, now_ms, register
 from tests.gateway.processes import Gateway
 from tests.people import write_minutes
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def window() -> Iterator[Browser]:
     require()
-    with Browser() as window:
-        window.size(1440, 900)
-        yield window
+    with Browser() as opened:
+        yield opened
 
 
-@contextmanager
-def again(action: Callable[[], None]) -> Iterator[None]:
-    """Producers that live: the action four times a second."""
-    ended = threading.Event()
-
-    def run() -> None:
-        while not ended.wait(0.25):
-            action()
-
-    action()
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+@pytest.fixture
+def browser(window: Browser) -> Iterator[Browser]:
+    """The window as everybody finds it: large and light."""
+    window.revive()
+    window.size(1440, 900)
+    window.scheme("light")
+    yield window
+    window.close_page()
 
 
 def shown(browser: Browser) -> list[str]:
@@ -58,10 +46,10 @@ def shown(browser: Browser) -> list[str]:
 
 
 def house(client: Any) -> None:
-    register(client, "cam1", title="Küche", group="Erdgeschoss")
-    register(client, "cam2", title="玄関", group="Erdgeschoss")
-    register(client, "cam3", state="down", error="timed out", group="Keller")
-    register(client, "cam4")
+    register(client, "cam1", title="Küche", group="Erdgeschoss", **CALM)
+    register(client, "cam2", title="玄関", group="Erdgeschoss", **CALM)
+    register(client, "cam3", state="down", error="timed out", group="Keller", **CALM)
+    register(client, "cam4", **CALM)
 
 
 def test_cameras_that_need_attention_come_first_and_others_are_found(
@@ -75,14 +63,13 @@ def test_cameras_that_need_attention_come_first_and_others_are_found(
         search.send_keys("küche")
         browser.wait(lambda: shown(browser) == ["cam1"])
         search.send_keys("nothing")
-        browser.wait(lambda: browser.find("#none").is_displayed())
+        browser.wait(lambda: browser.shows("#none"))
         search.clear()
         search.send_keys(" ")
-        groups = Select(browser.driver.find_element(By.ID, "groups"))
-        groups.select_by_visible_text("Erdgeschoss")
+        browser.choose("#groups", "Erdgeschoss")
         browser.wait(lambda: shown(browser) == ["cam1", "cam2"])
-        groups.select_by_visible_text("All groups")
-        Select(browser.driver.find_element(By.ID, "states")).select_by_visible_text("Down")
+        browser.choose("#groups", "All groups")
+        browser.choose("#states", "Down")
         browser.wait(lambda: shown(browser) == ["cam3"])
         (found,) = [
             each
@@ -104,7 +91,7 @@ def test_so_many_cameras_are_to_be_seen_at_once_as_chosen(
 
     def run() -> None:
         for name in names:
-            register(client, name)
+            register(client, name, lasting=True)
 
     with (
         again(run),
@@ -113,18 +100,17 @@ def test_so_many_cameras_are_to_be_seen_at_once_as_chosen(
         browser.open(gateway.base)
         browser.wait(lambda: len(shown(browser)) == 60)
         # The longest text: a cell must not grow by it.
-        browser.wait(lambda: "Nothing analysed" in browser.find(".tile .mood").text)
-        seen = {}
-        for button in browser.all(".density button"):
-            button.click()
-            seen[int(button.text)] = 0
-            browser.wait(lambda: browser.js(whole) >= max(seen))
-        assert list(seen) == [6, 12, 20, 40]
+        browser.wait(lambda: "Nothing analysed" in browser.text(".tile .mood"))
+        texts = "return [...document.querySelectorAll('.density button')].map(e => e.textContent)"
+        assert browser.js(texts) == ["6", "12", "20", "40"]
+        for nth, count in enumerate((6, 12, 20, 40)):
+            browser.click(".density button", nth)
+            browser.wait(lambda: browser.text(".density [aria-pressed=true]") == str(count))  # noqa: B023 - at once
+            browser.wait(lambda: browser.js(whole) >= count)  # noqa: B023 - at once
         browser.open(gateway.base)
         browser.wait(lambda: len(shown(browser)) == 60)
-        pressed = browser.find(".density [aria-pressed=true]")
-        assert pressed.text == "40", "the choice is kept"
-        browser.all(".density button")[0].click()
+        assert browser.text(".density [aria-pressed=true]") == "40", "the choice is kept"
+        browser.click(".density button")
 
 
 def test_a_cell_is_as_high_whatever_shape_its_picture_has(
@@ -141,8 +127,8 @@ def test_a_cell_is_as_high_whatever_shape_its_picture_has(
         browser.wait(lambda: browser.all(".box"))
         assert set(browser.js(heights)) == {9}
         view = "const r = document.querySelector('.tile .view').getBoundingClientRect();"
-        ratio = browser.js(view + "return r.width / r.height")
-        assert ratio == pytest.approx(4 / 3, abs=0.01)
+        ratio = view + "return r.width / r.height"
+        browser.wait(lambda: browser.js(ratio) == pytest.approx(4 / 3, abs=0.01))
 
 
 def test_the_overview_sums_today_up_and_is_sorted(
@@ -155,26 +141,28 @@ def test_the_overview_sums_today_up_and_is_sorted(
         assert people is not None
         crowd = replace(samples.minute("cam2", now), people=replace(people, entered=7))
         write_minutes(client, crowd)
+        browser.at_noon()
         browser.open(gateway.base)
         browser.wait(lambda: len(shown(browser)) == 4)
-        browser.find("#overview-toggle").click()
+        began = time.monotonic()
+        browser.click("#overview-toggle")
         browser.wait(lambda: "happiness 60 %, neutral 40 %" in browser.text(".today"))
         browser.js("document.querySelectorAll('#overview thead button')[3].click()")
         browser.wait(lambda: browser.all("#overview .sparkline rect"))
-        hours = browser.js(
-            "return [...document.querySelectorAll('.sparkline')].map(e => e.ariaLabel)"
-        )
-        assert hours.count("Last hour: 0.9 people on average, mostly happiness 30 %") == 2
+        hours = "return [...document.querySelectorAll('.sparkline')].map(e => e.ariaLabel)"
+        hour = "Last hour: 0.9 people on average, mostly happiness 30 %"
+        browser.wait(lambda: browser.js(hours).count(hour) == 2)
         asked = browser.js(
             "return performance.getEntriesByType('resource')"
             ".filter(e => e.name.includes('/api/trends')).length"
         )
-        assert asked == 2, "one for the day and one for the hour, not one per camera"
+        minutes = int((time.monotonic() - began) / 60)  # after each of which it asks again
+        assert 2 <= asked <= 2 * (1 + minutes), "one for the day and the hour, not per camera"
         rows = "return [...document.querySelectorAll('#overview tbody tr')].map(e => e.innerText)"
-        browser.wait(lambda: browser.js(rows)[0].split("\t")[:4] == ["玄関", "Live", "0", "7"])
-        assert browser.js(rows)[1].split("\t")[:4] == ["Küche", "Live", "0", "1"]
+        first = [["玄関", "Live", "0", "7"], ["Küche", "Live", "0", "1"]]
+        browser.wait(lambda: [row.split("\t")[:4] for row in browser.js(rows)[:2]] == first)
         head = "return document.querySelectorAll('#overview th')[3].getAttribute('aria-sort')"
-        assert browser.js(head) == "descending"
+        browser.wait(lambda: browser.js(head) == "descending")
         for scheme in ("dark", "light"):
             browser.scheme(scheme)
             assert violations(browser) == [], scheme
@@ -196,11 +184,13 @@ def full_screen(browser: Browser, client: Any, redis_url: str) -> Iterator[None]
 
     def run() -> None:
         for name in names:
-            register(client, name, state="down" if name == "cam07" else "up", error="timed out")
+            state = "down" if name == "cam07" else "up"
+            register(client, name, state=state, error="timed out", **CALM)
 
     with again(run), Gateway(redis_url) as gateway:
         browser.open(gateway.base)
         browser.wait(lambda: shown(browser)[:1] == ["cam07"] and len(shown(browser)) == 11)
+        # A real click: a browser goes into full screen for no other.
         browser.find("#full-screen").click()
         browser.wait(lambda: len(browser.js(ON_PAGE)) == 6)
         yield
@@ -210,12 +200,19 @@ def test_in_full_screen_pages_take_turns_and_those_that_need_attention_stay(
     browser: Browser, client: redis.Redis, redis_url: str
 ) -> None:
     with full_screen(browser, client, redis_url):
-        assert browser.js("return Boolean(document.fullscreenElement)")
-        assert not browser.find(".top").is_displayed()
-        assert browser.js(ON_PAGE) == ["cam07", "cam00", "cam01", "cam02", "cam03", "cam04"]
+        browser.wait(lambda: browser.js("return Boolean(document.fullscreenElement)"))
+        assert not browser.shows(".top")
+        # A slow browser must not turn the page between two lines of this test.
+        assert browser.text("#wall-bar .pause") == "Pause"
+        browser.click("#wall-bar .pause")
+        while "Page 1 of 2" not in browser.text("#wall-bar"):
+            browser.press(Keys.ARROW_LEFT)
+        first = ["cam07", "cam00", "cam01", "cam02", "cam03", "cam04"]
+        browser.wait(lambda: browser.js(ON_PAGE) == first)
         browser.press(Keys.ARROW_RIGHT)
         browser.wait(lambda: "Page 2 of 2" in browser.text("#wall-bar"))
-        assert browser.js(ON_PAGE) == ["cam07", "cam05", "cam06", "cam08", "cam09", "cam10"]
+        second = ["cam07", "cam05", "cam06", "cam08", "cam09", "cam10"]
+        browser.wait(lambda: browser.js(ON_PAGE) == second)
         for scheme in ("dark", "light"):
             browser.scheme(scheme)
             assert violations(browser) == [], scheme
@@ -230,8 +227,8 @@ def test_in_full_screen_pages_take_turns_and_those_that_need_attention_stay(
         browser.wait(lambda: "Page 1 of 2" in browser.text("#wall-bar"))
         browser.press(Keys.ESCAPE)
         browser.wait(lambda: browser.focused() == "full-screen")
-        assert not browser.js("return Boolean(document.fullscreenElement)")
-        assert len(shown(browser)) == 11
+        browser.wait(lambda: not browser.js("return Boolean(document.fullscreenElement)"))
+        browser.wait(lambda: len(shown(browser)) == 11)
         assert browser.errors() == []
 
 
@@ -243,12 +240,12 @@ def test_pages_stand_still_if_the_system_asks_for_less_motion(
     browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", reduced)
     try:
         with full_screen(browser, client, redis_url):
-            assert browser.text("#wall-bar .pause") == "Rotate"
+            browser.wait(lambda: browser.text("#wall-bar .pause") == "Rotate")
             browser.press(" ")
             browser.wait(lambda: browser.text("#wall-bar .pause") == "Pause")
             browser.js("location.hash = '#/cam01'")
             browser.wait(lambda: browser.text("#detail-title") == "cam01")
-            assert not browser.js("return Boolean(document.fullscreenElement)")
+            browser.wait(lambda: not browser.js("return Boolean(document.fullscreenElement)"))
     finally:
         browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
@@ -269,7 +266,7 @@ def test_tiles_that_show_the_same_are_not_written_to(
 
     def run() -> None:
         for name in names:
-            register(client, name)
+            register(client, name, **CALM)
 
     with again(run), Gateway(redis_url) as gateway:
         browser.open(gateway.base)
@@ -284,11 +281,14 @@ def test_a_picture_of_the_wall_is_drawn(
 ) -> None:
     """EMOTION_SCREENSHOT names a file to keep it in."""
     names = ("counter", "door", "hall", "kitchen", "lobby")
-    browser.scheme("light")
     with ExitStack() as stack:
         for name in names:
             stack.enter_context(Feeder(redis_url, name))
-        stack.enter_context(again(lambda: register(client, "garage", "down", "timed out")))
+
+        def down() -> None:
+            register(client, "garage", "down", "timed out", lasting=True)
+
+        stack.enter_context(again(down))
         gateway = stack.enter_context(Gateway(redis_url))
         browser.open(gateway.base)
         browser.wait(lambda: len(browser.all(".box")) == len(names))
@@ -298,8 +298,7 @@ def test_a_picture_of_the_wall_is_drawn(
             lately = "done(cameras.get('lobby').seconds.length)"
             browser.wait(lambda: browser.modules(lately) > 45, timeout_s=90)
             browser.size(1000, 640)
-            browser.all(".density button")[1].click()
+            browser.click(".density button", 1)
             browser.wait(lambda: len(browser.js(ON_PAGE)) == len(names) + 1)
             keep(browser.driver.get_screenshot_as_png(), Path(target))
-            browser.all(".density button")[0].click()
-            browser.size(1440, 900)
+            browser.click(".density button")

@@ -15,7 +15,7 @@ from emotion_streams import EMOTIONS, Episode, keys
 from emotion_streams.flat import EPISODE_COLUMNS, MINUTE_COLUMNS
 from emotion_streams.minutes import MINUTE_MS
 from tests import samples
-from tests.gateway.clients import Message, parse, read
+from tests.gateway.clients import Message, attach, read, records
 from tests.gateway.feeder import Feeder, event, face, now_ms, publish, register
 from tests.gateway.processes import Gateway
 from tests.people import write_episode, write_minutes
@@ -34,11 +34,6 @@ def episodes(gateway: Gateway, store: Any, camera: str) -> list[Episode]:
         write_episode(store, episode, f"{START_MS + 1000 * n}-0")
         found.append(episode)
     return found
-
-
-def attach(gateway: Gateway, store: Any, camera: str) -> None:
-    register(store, camera)
-    eventually(lambda: f'"{camera}"' in gateway.get("/api/cameras").text)
 
 
 def page(gateway: Gateway, camera: str, **query: Any) -> Any:
@@ -222,7 +217,7 @@ def of(camera: str, messages: Iterator[Message]) -> Iterator[Message]:
 def test_episodes_come_as_they_are_decided(gateway: Gateway, store: Any, camera: str) -> None:
     attach(gateway, store, camera)
     with gateway.stream(f"/api/events/stream?camera={camera}") as answer:
-        messages = parse(answer.iter_lines())
+        messages = records(answer)
         assert next(messages).name == "position"
         episode = samples.episode(camera)
         entry_id = write_episode(store, episode)
@@ -238,7 +233,7 @@ def test_a_client_resumes_after_the_last_episode_it_saw(
     attach(gateway, store, camera)
     query = query.format(camera)
     with gateway.stream(f"/api/events/stream{query}") as answer:
-        messages = parse(answer.iter_lines())
+        messages = records(answer)
         next(messages)
         for n in range(2):
             write_episode(store, samples.episode(camera, f"{n}-0.0"))
@@ -247,7 +242,7 @@ def test_a_client_resumes_after_the_last_episode_it_saw(
         write_episode(store, samples.episode(camera, f"{n}-0.0"))
     headers = {"Last-Event-ID": seen[-1].id}
     with gateway.stream(f"/api/events/stream{query}", headers=headers) as answer:
-        resumed = list(islice(of(camera, parse(answer.iter_lines())), 4))
+        resumed = list(islice(of(camera, records(answer)), 4))
     assert tracks(seen + resumed) == [f"{n}-0.0" for n in range(6)]
 
 
@@ -256,7 +251,7 @@ def test_events_and_episodes_each_keep_their_own_place(
 ) -> None:
     attach(gateway, store, camera)
     with gateway.stream(f"/api/events/stream?camera={camera}") as answer:
-        messages = parse(answer.iter_lines())
+        messages = records(answer)
         next(messages)
         publish(store, event(camera, now_ms(), face()))
         assert next(messages).name == "emotion"
@@ -267,7 +262,7 @@ def test_events_and_episodes_each_keep_their_own_place(
     write_episode(store, samples.episode(camera, "2-0.0"))
     headers = {"Last-Event-ID": last.id}
     with gateway.stream(f"/api/events/stream?camera={camera}", headers=headers) as answer:
-        messages = parse(answer.iter_lines())
+        messages = records(answer)
         assert next(messages).name == "position"
         resumed = [next(messages), next(messages)]
     assert {message.name for message in resumed} == {"emotion", "episode"}
@@ -277,7 +272,7 @@ def test_events_and_episodes_each_keep_their_own_place(
 def test_a_kind_alone_can_be_followed(gateway: Gateway, store: Any, camera: str) -> None:
     attach(gateway, store, camera)
     with gateway.stream(f"/api/events/stream?camera={camera}&kind=episode") as answer:
-        messages = parse(answer.iter_lines())
+        messages = records(answer)
         next(messages)
         publish(store, event(camera, now_ms(), face()))
         write_episode(store, samples.episode(camera))
@@ -301,7 +296,7 @@ def test_no_episode_is_lost_over_a_restart_of_the_gateway(
     with Gateway(redis_server.url) as gateway:
         attach(gateway, store, camera)
         with gateway.stream("/api/events/stream?kind=episode") as answer:
-            position = next(parse(answer.iter_lines())).id
+            position = next(records(answer)).id
         gateway.stop()
         for n in range(3):
             write_episode(store, samples.episode(camera, f"{n}-0.0"))
@@ -309,7 +304,7 @@ def test_no_episode_is_lost_over_a_restart_of_the_gateway(
         attach(gateway, store, camera)
         headers = {"Last-Event-ID": position}
         with gateway.stream("/api/events/stream?kind=episode", headers=headers) as answer:
-            seen = list(islice(of(camera, parse(answer.iter_lines())), 3))
+            seen = list(islice(of(camera, records(answer)), 3))
     assert tracks(seen) == ["0-0.0", "1-0.0", "2-0.0"]
 
 
@@ -321,7 +316,7 @@ def test_what_redis_keeps_from_before_the_start_is_not_sent_to_new_clients(
     with Gateway(redis_server.url) as gateway:
         attach(gateway, store, camera)
         with gateway.stream(f"/api/events/stream?camera={camera}") as answer:
-            messages = parse(answer.iter_lines())
+            messages = records(answer)
             next(messages)
             write_episode(store, samples.episode(camera, "2-0.0"))
             assert tracks([next(messages)]) == ["2-0.0"]

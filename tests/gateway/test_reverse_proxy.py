@@ -8,6 +8,7 @@ from tests.gateway.clients import parse
 from tests.gateway.feeder import Feeder, event, face, now_ms, publish, register
 from tests.gateway.nginx import Nginx
 from tests.gateway.processes import Gateway
+from tests.servers import PATIENCE_S
 
 TOKEN = "correct-horse-battery"
 
@@ -30,7 +31,7 @@ def test_a_person_signs_in_and_out_in_a_folder_behind_a_proxy(
         browser.find("#token").send_keys(TOKEN)
         browser.find("button").click()
         browser.wait(lambda: browser.all(".box"))
-        assert browser.text("#link") == "Connected"
+        browser.wait(lambda: browser.text("#link") == "Connected")
         asked = browser.js("return performance.getEntriesByType('resource').map(e => e.name)")
         assert all(name.startswith(proxy.base) for name in asked), asked
         cookies = browser.driver.get_cookies()
@@ -41,7 +42,7 @@ def test_a_person_signs_in_and_out_in_a_folder_behind_a_proxy(
         browser.wait(lambda: browser.text("#detail-title") == "lobby")
         link = str(browser.find(".exports .events.csv").get_attribute("href"))
         assert link.startswith(proxy.base)
-        browser.find("#sign-out").click()
+        browser.click("#sign-out")
         browser.wait(lambda: browser.all("#token"))
         assert browser.driver.get_cookies() == []
 
@@ -68,7 +69,7 @@ def test_events_pass_nginx_one_by_one(client: redis.Redis, redis_url: str) -> No
     with (
         Gateway(redis_url, token=TOKEN) as gateway,
         Nginx(gateway.port) as proxy,
-        httpx.Client(headers=headers, timeout=20, trust_env=False) as http,
+        httpx.Client(headers=headers, timeout=PATIENCE_S, trust_env=False) as http,
         http.stream("GET", f"{proxy.base}api/events/stream?camera=lobby&kind=emotion") as answer,
     ):
         assert answer.status_code == 200
@@ -84,5 +85,5 @@ def test_the_folder_without_its_slash_leads_to_the_page(
     client: redis.Redis, redis_url: str
 ) -> None:
     with Gateway(redis_url, token=TOKEN) as gateway, Nginx(gateway.port) as proxy:
-        answer = httpx.get(f"{proxy.root}/emotions", trust_env=False)
+        answer = httpx.get(f"{proxy.root}/emotions", trust_env=False, timeout=PATIENCE_S)
         assert (answer.status_code, answer.headers["location"]) == (301, proxy.base)

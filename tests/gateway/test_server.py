@@ -25,7 +25,7 @@ from gateway.trend import Trends
 from service.health import Health
 from service.metrics import GatewayMetrics
 from tests.gateway.feeder import event, face, publish, register
-from tests.servers import free_port
+from tests.servers import PATIENCE_S, free_port
 
 CAMERA = "lobby"
 
@@ -42,11 +42,11 @@ async def serving(redis_url: str, events_url: str) -> AsyncIterator[httpx.AsyncC
         services = Services(
             events, monitor, hub, history, Trends(events), None, False, limit, metrics
         )
-        server = Server(build(GatewaySettings.model_construct(), services), 1, hub.close, idle_s=1)
+        server = Server(build(GatewaySettings.model_construct(), services), 1, hub.close, idle_s=3)
         listener = listen("127.0.0.1", 0)
         task = asyncio.create_task(server.serve(sockets=[listener]))
         base = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        async with httpx.AsyncClient(base_url=base, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=base, trust_env=False, timeout=PATIENCE_S) as client:
             yield client
         server.should_exit = True
         await task
@@ -95,12 +95,12 @@ async def test_clients_that_complete_no_request_lock_nobody_out_and_are_closed(
             newcomer = {"Connection": "close"}
             for _ in range(10):
                 assert (await gateway.get("/healthz", headers=newcomer)).status_code == 200
-            async with asyncio.timeout(10):  # the last of them is closed too
+            async with asyncio.timeout(PATIENCE_S):  # the last of them is closed too
                 await asyncio.get_running_loop().run_in_executor(None, drain, silent)
 
 
 async def test_a_request_begun_after_an_answer_is_not_awaited_for_ever(redis_url: str) -> None:
-    async with serving(redis_url, redis_url) as gateway, asyncio.timeout(10):
+    async with serving(redis_url, redis_url) as gateway, asyncio.timeout(PATIENCE_S):
         reader, writer = await asyncio.open_connection(gateway.base_url.host, gateway.base_url.port)
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await reader.readuntil(b"ok\n")

@@ -12,7 +12,7 @@ from gateway.settings import GatewaySettings, check, is_loopback
 from service.settings import resolve
 from service.settings_file import InvalidSettingsError
 from tests.gateway.processes import ROOT, Gateway
-from tests.servers import eventually, free_port
+from tests.servers import PATIENCE_S, eventually, free_port
 
 SECRET = "hunter2hunter"  # made up
 
@@ -21,7 +21,7 @@ def run(*options: str, **environment: str) -> "subprocess.CompletedProcess[str]"
     return subprocess.run(
         [sys.executable, "-m", "gateway", *options],
         env={"PATH": "/usr/bin:/bin", **environment},
-        cwd=ROOT, capture_output=True, text=True, timeout=30, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
     )  # fmt: skip
 
 

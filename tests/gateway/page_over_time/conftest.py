@@ -32,6 +32,7 @@ def window() -> Iterator[Browser]:
 
 @pytest.fixture
 def browser(window: Browser) -> Iterator[Browser]:
+    window.revive()
     window.size(1280, 1000)
     yield window
     window.close_page()

@@ -20,7 +20,8 @@ from tests.gateway.browser import Browser, keep
 from tests.gateway.feeder import event, face, now_ms, publish, register
 from tests.gateway.over_time import choose, data, minutes, read, stay, write
 from tests.gateway.processes import Gateway
-from tests.people import write_minutes
+from tests.people import write_episode, write_minutes
+from tests.servers import PATIENCE_S
 
 
 def test_who_was_in_view_is_read_out_by_keyboard(
@@ -51,16 +52,21 @@ def test_the_timeline_is_read_out_under_the_pointer(
     browser: Browser, page: Gateway, store: Any
 ) -> None:
     register(store, "lobby")
+    happy_ms = now_ms() - 90_000
     write(
         store,
-        stay("1-0.0", 240, 180, "happiness", 0.9),
+        stay("1-0.0", 180, 180, "happiness", 0.9),
     )
     browser.open(f"{page.base}/#/lobby")
     browser.wait(lambda: data(browser, ".who canvas", "tracks") == 1)
     browser.js(
-        "const canvas = document.querySelector('.who canvas'), at = canvas.getBoundingClientRect();"
-        "canvas.dispatchEvent(new PointerEvent('pointermove', {"
-        " clientX: at.left + at.width / 2, clientY: at.top + 5 }))"
+        """
+        const canvas = document.querySelector('.who canvas'), at = canvas.getBoundingClientRect();
+        const share = 1 - (Date.now() - arguments[0]) / 300000; // of the last five minutes
+        canvas.dispatchEvent(new PointerEvent('pointermove', {
+            clientX: at.left + share * at.width, clientY: at.top + 5 }));
+        """,
+        happy_ms,
     )
     assert "happiness 65 % for 60 s; was in view for 3 min" in browser.text(".readout")
 
@@ -82,11 +88,11 @@ def test_moments_lead_to_their_time(browser: Browser, page: Gateway, store: Any)
     assert [re.sub(r"\d+", "n", text, count=1) for text in texts] == [
         "Person n entered", "Person n: happiness, up to 92 %", "Person n entered",
     ]  # fmt: skip
-    browser.all(".moments button")[1].click()
+    browser.click(".moments button", 1)
     browser.wait(lambda: "happiness 65 % for 30 s" in browser.text(".readout"))
-    pressed = browser.find("[data-range='1h']").get_attribute("aria-pressed")
+    pressed = browser.js("return document.querySelector(\"[data-range='1h']\").ariaPressed")
     assert (pressed, data(browser, ".who canvas", "tracks")) == ("true", 1)
-    browser.find(".now").click()
+    browser.click(".now")
     browser.wait(lambda: browser.text(".span").endswith("now"))
 
 
@@ -94,11 +100,9 @@ def test_an_episode_appears_as_it_happens(browser: Browser, page: Gateway, store
     register(store, "lobby")
     browser.open(f"{page.base}/#/lobby")
     browser.wait(lambda: browser.text("#link") == "Connected")
-    browser.wait(lambda: browser.find(".no-people").is_displayed())
-    write(
-        store,
-        stay("1-0.0", 10, 9, "anger", 0.8),
-    )
+    browser.wait(lambda: browser.shows(".no-people"))
+    for _, record in stay("1-0.0", 10, 9, "anger", 0.8):
+        write_episode(store, record)  # now, and so after all that the gateway has read
     browser.wait(lambda: data(browser, ".who canvas", "tracks") == 1)
     browser.wait(lambda: len(browser.all(".moments button")) == 2)
 
@@ -133,22 +137,32 @@ def test_the_chosen_range_is_what_is_exported(browser: Browser, page: Gateway, s
         store,
         stay("1-0.0", 2 * 3600, 90, "happiness", 0.9),
     )
-    minutes(store, *range(2, 200))
+    numbers, this_minute = range(2, 200), now_ms() // MINUTE_MS * MINUTE_MS
+    minutes(store, *numbers, start_ms=this_minute)
+    starts = [this_minute - number * MINUTE_MS for number in numbers]
     browser.open(f"{page.base}/#/lobby")
-    choose(browser, "1h")
-    counts = {}
+    counts: dict[tuple[str, str], int] = {}
+    spans: dict[str, range] = {}
     for range_ in ("1h", "24h"):
         choose(browser, range_)
         for kind in ("events", "episodes", "minutes"):
-            link = str(browser.find(f".exports .{kind}.jsonl").get_attribute("href"))
-            answer = httpx.get(link, trust_env=False)
+            href = f"return document.querySelector('.exports .{kind}.jsonl').href"
+            link = httpx.URL(str(browser.js(href)))
+            answer = httpx.get(link, trust_env=False, timeout=PATIENCE_S)
             assert answer.status_code == 200
             name = answer.headers["Content-Disposition"]
             assert re.search(rf"lobby-{kind}-from-\d+T\d+Z-to-\d+T\d+Z.jsonl", name), name
             counts[range_, kind] = len(answer.text.splitlines())
+            spans[range_] = range(*(int(link.params[bound]) for bound in ("from", "to")))
     assert counts["1h", "events"] == 1
     assert (counts["1h", "episodes"], counts["24h", "episodes"]) == (0, 4)
-    assert (counts["1h", "minutes"], counts["24h", "minutes"]) == (58, 198)
+    for range_, hours in (("1h", 1), ("24h", 24)):
+        # Of `minutes` above, those that begin in it; how many depends on the second.
+        own = [start for start in starts if start in spans[range_]]
+        assert counts[range_, "minutes"] == len(own)
+        assert len(spans[range_]) == pytest.approx(hours * 3_600_000, abs=1)
+    assert counts["24h", "minutes"] == len(starts)
+    assert 50 < counts["1h", "minutes"] <= 58
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -176,7 +190,8 @@ def test_the_picker_and_the_timeline_are_reached_by_keyboard(
     browser.find("[data-range='5min']")
     browser.js("document.querySelector('[data-range=\"5min\"]').focus()")
     browser.press(Keys.TAB, Keys.ENTER)
-    assert browser.find("[data-range='1h']").get_attribute("aria-pressed") == "true"
+    pressed = "return document.querySelector(\"[data-range='1h']\").ariaPressed"
+    browser.wait(lambda: browser.js(pressed) == "true")
     browser.wait(lambda: data(browser, ".who canvas", "tracks") == 1)
     reached = "return document.activeElement.closest('.who, .lanes')?.className ?? ''"
     walked = []
@@ -196,6 +211,7 @@ def test_thirty_days_of_minutes_are_summed_up_once(
     for _ in range(2):
         browser.open(f"{page.base}/#/lobby")
         browser.find("[data-range='30d']")
+        browser.wait(lambda: browser.text(".moments p").startswith("No one"))  # all is loaded
         store.config_resetstat()
         began = time.monotonic()
         choose(browser, "30d")
@@ -212,7 +228,7 @@ def test_a_picture_of_an_hour_is_drawn(browser: Browser, page: Gateway, store: A
     chance = random.Random(3)
     stays = []
     for number in range(26):
-        ago_s = chance.uniform(30, 3500)
+        ago_s = chance.uniform(30, 3300)
         for_s = min(ago_s - 1, chance.uniform(30, 400))
         emotion = chance.choice(EMOTIONS)
         stays.append(stay(f"{number}-0.0", ago_s, for_s, emotion, chance.uniform(0.5, 0.97)))
