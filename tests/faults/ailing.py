@@ -40,5 +40,5 @@ if __name__ == "__main__":
     if hung_s := os.environ.get("HUNG_S"):
         worker.hangs.HUNG_S = float(hung_s)  # type: ignore[misc]
     if sign_off_s := os.environ.get("SIGN_OFF_S"):
-        worker.app.SIGN_OFF_S = float(sign_off_s)  # type: ignore[misc]
+        vars(worker.app)["SIGN_OFF_S"] = float(sign_off_s)
     sys.exit(main())
