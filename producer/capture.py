@@ -131,10 +131,14 @@ class Capture:
         """Return the seconds since the source last gave or refused a frame, or since the start."""
         return time.monotonic() - self._last_contact_s
 
-    def overdue_s(self) -> float:
-        """Return the seconds by which a call into the source exceeds its limit; cv2 can hang."""
+    @property
+    def overdue_since_s(self) -> float | None:
+        """When the limit of the call into the source was over, or None; cv2 can hang.
+
+        By the monotonic clock. Each call has another limit.
+        """
         deadline = self._deadline
-        return 0.0 if deadline is None else max(0.0, time.monotonic() - deadline)
+        return None if deadline is None or time.monotonic() <= deadline else deadline
 
     def run(self) -> None:
         """Run until the source ends, does not exist, or `stop` is set.

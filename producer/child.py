@@ -20,6 +20,7 @@ from producer.filters import MotionFilter
 from producer.latest_value import LatestValue
 from producer.messages import EXIT_CRASHED, EXIT_NO_SUCH_SOURCE, CameraSpec, Counts, Report
 from producer.native import NativeStderr, limit_memory
+from producer.overdue import OverdueCall
 from producer.picture import FrameTransform, encode
 from producer.publish import Publisher
 from producer.redis_clock import RedisClock
@@ -47,6 +48,7 @@ class CameraProcess:
         self._counts = Counts()
         self._clock = RedisClock()
         self._refused_in_a_row, self._refusal = 0, ""
+        self._overdue_call = OverdueCall(_REPORT_EVERY_S)
         self._latest: LatestValue[Captured] = LatestValue()
         self._transform = FrameTransform(
             settings.width, settings.rotate, settings.roi, settings.mask or ()
@@ -158,7 +160,7 @@ class CameraProcess:
             codec=capture.format.codec,
             last_frame_ms=(self._clock.unix_ms(age_s) if age_s is not None else None) or 0,
             last_frame_age_s=age_s,
-            overdue_s=capture.overdue_s(),
+            overdue_s=self._overdue_call.check(capture.overdue_since_s),
             redis_error=self._publisher.error,
             stable=capture.stable,
             counts=self._counts,

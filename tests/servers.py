@@ -45,7 +45,11 @@ class Stopwatch:
         self._began, self._waited = time.monotonic(), _waited_s()
 
     def read_s(self) -> float:
-        return time.monotonic() - self._began - (_waited_s() - self._waited)
+        return time.monotonic() - self._began - self.waited_s()
+
+    def waited_s(self) -> float:
+        """The seconds that it left out."""
+        return _waited_s() - self._waited
 
 
 def _waited_s() -> float:

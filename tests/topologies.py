@@ -110,6 +110,13 @@ class SentinelPair:
         self.url = f"redis+sentinel://{hosts}/cameras"
         eventually(lambda: all(map(self._knows_all, self._ports)))
 
+    def kill_primary(self) -> None:
+        """Kill the primary; the replica takes over then."""
+        for port in self._ports:
+            with redis.Redis(port=port) as client:
+                client.sentinel_set("cameras", "down-after-milliseconds", NODE_TIMEOUT_MS)
+        self.primary.kill()
+
     def replica_is_primary(self) -> bool:
         """Whether the replica has taken over, and the sentinels say so."""
         with redis.Redis(port=self._ports[0]) as client:
@@ -121,7 +128,7 @@ class SentinelPair:
         config.write_text(
             f"port {port}\nbind 127.0.0.1\ndir {self.primary.folder}\n"
             f"sentinel monitor cameras 127.0.0.1 {self.primary.port} 2\n"
-            "sentinel down-after-milliseconds cameras 1000\n"
+            f"sentinel down-after-milliseconds cameras {_PATIENT_NODE_TIMEOUT_MS}\n"
             "sentinel failover-timeout cameras 4000\n"
         )
         return subprocess.Popen(

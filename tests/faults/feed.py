@@ -18,6 +18,7 @@ from emotion_streams.frames import Frame
 from producer.messages import Counts
 from producer.picture import EncodedPicture
 from producer.publish import Publisher
+from tests.faults.processes import MAX_AGE_MS
 from tests.servers import PATIENCE_S
 
 MAX_QUEUED: Final = 20
@@ -48,7 +49,7 @@ class Feed:
         *,
         fps: float = 5.0,
         policy: Literal["newest", "every"] = "newest",
-        max_age_ms: int = 1_000,
+        max_age_ms: int = MAX_AGE_MS,
         face_every: int = 5,
         clock_off_ms: int = 0,
     ) -> None:

@@ -12,8 +12,12 @@ from tests.servers import PATIENCE_S, Stopwatch
 from worker.inference.detect.choose import YUNET_FILE
 
 ROOT: Final = Path(__file__).parent.parent.parent
-LEASE_MS: Final = 1_500
-"""Shorter than the default, for the tests' sake: a takeover takes that long."""
+LEASE_MS: Final = 5_000
+"""The default: a shorter one runs out on a machine whose processes wait for a core for seconds."""
+
+MAX_AGE_MS: Final = 60_000
+"""For cameras whose newest frames count. A busy machine would analyse none that had to be younger,
+as they are by default: all would expire."""
 
 YUNET: Final = (
     Path(os.environ.get("EMOTION_SHARED", ROOT.parent / "shared")) / "models/yunet" / YUNET_FILE

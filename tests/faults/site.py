@@ -13,10 +13,10 @@ from typing import Any, Final, Self
 from emotion_streams.connection import Client, connect, connect_async
 from emotion_streams.ledger import Ledger, read_ledger
 from tests.faults.feed import Feed
-from tests.faults.processes import LEASE_MS, Running, start_producer, start_worker
+from tests.faults.processes import LEASE_MS, MAX_AGE_MS, Running, start_producer, start_worker
 from tests.faults.watch import Watch
 from tests.proxy import CuttingProxy
-from tests.servers import Stopwatch, eventually
+from tests.servers import PATIENCE_S, Stopwatch, eventually
 
 RECOVERY_S: Final = LEASE_MS / 1000 + 2.0
 """What is promised: everybody is back within the lease's time and two seconds."""
@@ -95,14 +95,15 @@ class Site:
 
     def producer(self, camera: str, *options: str) -> None:
         """Start a real producer of one more camera, or of one whose producer is gone."""
-        self.producers[camera] = start_producer(self.folder, self.url, camera, *options)
+        patient = ("--max-age-ms", str(MAX_AGE_MS), *options)
+        self.producers[camera] = start_producer(self.folder, self.url, camera, *patient)
         self.watch.follow(camera)
 
     @property
     def cameras(self) -> list[str]:
         return [*(feed.camera for feed in self.feeds), *self.producers]
 
-    def await_events(self, timeout_s: float = 60.0) -> float:
+    def await_events(self, timeout_s: float = PATIENCE_S) -> float:
         """Wait until each camera has had an event of a frame that was captured from now on;
         returns how long that took, in seconds of a machine that has time (Stopwatch)."""
         watch, now_ms = Stopwatch(), time.time() * 1000

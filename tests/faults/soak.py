@@ -15,6 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
@@ -28,9 +29,10 @@ from tests.peers.mjpeg_server import MjpegServer
 from tests.peers.pictures import jpeg
 from tests.peers.producer import Producer
 from tests.peers.rtsp import RtspServer, has_gstreamer
-from tests.servers import RedisProcess, eventually
+from tests.servers import PATIENCE_S, RedisProcess, eventually
 
 _SAMPLE_EVERY_S = 0.25
+_PARTS = 8
 _FPS = 10
 _SLOWEST_FPS = 5.0
 _GROWTH_BYTES_PER_FRAME = 200
@@ -41,11 +43,12 @@ _WARM_UP_S = 60.0
 
 @dataclass(frozen=True)
 class Result:
-    """`growth_bytes_per_frame`: the slope of memory over the last two thirds of the time, all
-    processes of the producer together, by the frames that they stored meanwhile: what leaks with
-    each frame shows in full, however short the run; what only fluctuates does not. Memory, in MB,
-    is what is each process' own: how much of the rest is, depends on others. `slowest_fps`: stored
-    per second of the slowest camera."""
+    """`growth_bytes_per_frame`: how much more memory one part of the time takes than the part
+    before, the median over all parts, all processes of the producer together, by the frames that
+    they stored in a part: what leaks with each frame shows in full, however short the run; what
+    only fluctuates, or is taken once, does not. Memory, in MB, is what is each process' own: how
+    much of the rest is, depends on others. `slowest_fps`: stored per second of the slowest
+    camera."""
 
     cameras: int
     kinds: int
@@ -106,31 +109,40 @@ class Soak:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def run(self, warm_up_s: float, duration_s: float) -> Result:
-        time.sleep(warm_up_s)
-        processes = [self._producer.process.pid, *self._producer.children().values()]
+    def run(self, warm_up_s: float, duration_s: float, least_frames: int = 0) -> Result:
+        """Warm up, then look, each for so long and until each camera stored so many frames."""
+        self._sample(warm_up_s, least_frames)
         before, started = self._stored(), time.monotonic()
-        times, memory = list[float](), list[float]()
-        while time.monotonic() - started < duration_s:
-            times.append(time.monotonic())
-            memory.append(sum(_own_mb(process) for process in processes))
-            time.sleep(_SAMPLE_EVERY_S)
+        memory = self._sample(duration_s, least_frames)
         lasted_s = time.monotonic() - started
         rates = [(count - before[name]) / lasted_s for name, count in self._stored().items()]
-        third = len(memory) // 3
-        growth_mb_per_s, _ = statistics.linear_regression(times[third:], memory[third:])
+        frames_per_part = sum(rates) * lasted_s / _PARTS
         return Result(
             cameras=len(self._names),
             kinds=self._kinds,
             cores=os.cpu_count() or 0,
             seconds=round(lasted_s, 1),
             memory_mb=round(statistics.median(memory), 1),
-            growth_bytes_per_frame=round(growth_mb_per_s * (1 << 20) / max(sum(rates), 1e-9)),
+            growth_bytes_per_frame=round(_growth_mb(memory) * (1 << 20) / frames_per_part),
             slowest_fps=round(min(rates), 2),
             mean_fps=round(statistics.mean(rates), 2),
             dropped=round(self._sum("emotion_capture_drops_total")),
             restarts=round(self._sum("emotion_camera_restarts_total")),
         )
+
+    def _sample(self, duration_s: float, least_frames: int) -> list[float]:
+        """Return the processes' memory in MB, as it was while each camera stored so many frames."""
+        processes = [self._producer.process.pid, *self._producer.children().values()]
+        before, until = self._stored(), time.monotonic() + duration_s
+        memory = list[float]()
+
+        def is_enough() -> bool:
+            memory.append(sum(_own_mb(process) for process in processes))
+            fewest = min(count - before[name] for name, count in self._stored().items())
+            return time.monotonic() >= until and fewest >= least_frames
+
+        eventually(is_enough, duration_s + PATIENCE_S, every_s=_SAMPLE_EVERY_S)
+        return memory
 
     def _stored(self) -> dict[str, int]:
         """Frames ever stored, by camera."""
@@ -144,6 +156,13 @@ class Soak:
     def _sum(self, metric: str) -> float:
         lines = self._producer.get("/metrics")[1].splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(metric + "{"))
+
+
+def _growth_mb(memory: Sequence[float]) -> float:
+    """How much more one part of the samples has than the part before: the median over all parts."""
+    bounds = [len(memory) * part // _PARTS for part in range(_PARTS + 1)]
+    means = [statistics.mean(memory[first:end]) for first, end in itertools.pairwise(bounds)]
+    return statistics.median(after - before for before, after in itertools.pairwise(means))
 
 
 def _own_mb(process: int) -> float:

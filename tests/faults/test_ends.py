@@ -13,12 +13,15 @@ import redis
 from emotion_streams import keys
 from emotion_streams.events import EmotionEvent
 from emotion_streams.frames import Frame
-from tests.faults.ailing import HANGS, HUNG_S, KILLS, ailing
+from tests.faults.ailing import HANGS, KILLS, ailing
 from tests.faults.feed import picture
 from tests.faults.processes import Running, start_worker
 from tests.faults.site import SCHEDULING_S
 from tests.homeless import HOMELESS, require_homeless
-from tests.servers import PATIENCE_S, RedisProcess, eventually, free_port
+from tests.servers import RedisProcess, eventually, free_port
+
+HUNG_S = 10
+"""Shorter than the default, and long enough to see that all is well until then."""
 
 STOP_S = 8.0
 """What is promised of a worker that is told to stop."""
@@ -72,7 +75,7 @@ def test_a_frame_that_ends_its_workers_takes_no_sound_one_along(place: Place) ->
     place.store("file", KILLS, *[b""] * 19)
     place.store("other", *[b""] * 20)
     for _ in range(3):
-        place.worker().wait(PATIENCE_S)
+        place.worker().wait()
     place.worker()
     eventually(lambda: place.ended_as("file", "analysed") == 19)
     eventually(lambda: place.ended_as("other", "analysed") == 20)
@@ -83,7 +86,7 @@ def test_a_worker_in_which_a_frame_hangs_says_so_and_ends_and_another_goes_on(
     place: Place,
 ) -> None:
     place.store("file", HANGS, b"", b"")
-    stuck = place.worker()
+    stuck = place.worker(HUNG_S=str(HUNG_S))
     eventually(lambda: "lease acquired" in stuck.logged())
     assert healthy(stuck)
     assert stuck.wait_at_most(HUNG_S + 2 + SCHEDULING_S) == 1
@@ -91,8 +94,8 @@ def test_a_worker_in_which_a_frame_hangs_says_so_and_ends_and_another_goes_on(
     assert f"frame {frame_id[0]['message_id'].decode()} of camera file has hung" in stuck.logged()
     assert "most recent call first" in stuck.logged()  # every thread's stack
     assert "Traceback" not in stuck.logged()
-    place.worker().wait(PATIENCE_S)  # it hangs there too
-    place.worker().wait(PATIENCE_S)
+    place.worker(HUNG_S="3").wait()  # it hangs there too
+    place.worker(HUNG_S="3").wait()
     place.worker()
     eventually(lambda: place.ended_as("file", "analysed") == 2)
     assert place.ended_as("file", "dead") == 1
@@ -100,7 +103,7 @@ def test_a_worker_in_which_a_frame_hangs_says_so_and_ends_and_another_goes_on(
 
 def test_a_worker_in_which_a_frame_hangs_stops_when_it_is_told_to(place: Place) -> None:
     place.store("file", HANGS)
-    worker = place.worker(HUNG_S="30")
+    worker = place.worker(SIGN_OFF_S="5")
 
     def begun() -> bool:
         groups = place.client.xinfo_groups(keys.frames("file"))

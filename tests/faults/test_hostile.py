@@ -21,7 +21,7 @@ from tests.emotion_streams.test_jpeg import with_scans
 from tests.faults.ailing import KILLS, ailing
 from tests.faults.feed import picture
 from tests.faults.processes import YUNET, Running, start_worker
-from tests.servers import PATIENCE_S, RedisProcess, eventually, free_port
+from tests.servers import PATIENCE_S, RedisProcess, Stopwatch, eventually, free_port
 from worker.inference.faces import MAX_FACES
 from worker.ownership.admission import MAX_CAMERAS
 
@@ -71,11 +71,11 @@ class Place:
     def ended_as(self, camera: str, outcome: str) -> int:
         return int(self.client.hget(keys.ledger(camera), outcome) or 0)
 
-    def serves(self, camera: str = "good", within_s: float = 30) -> None:
+    def serves(self, camera: str = "good") -> None:
         """Store a frame of a sound camera, and wait for its event."""
         before = self.ended_as(camera, "analysed")
         self.store(camera)
-        eventually(lambda: self.ended_as(camera, "analysed") > before, within_s)
+        eventually(lambda: self.ended_as(camera, "analysed") > before)
 
 
 @pytest.fixture
@@ -126,7 +126,9 @@ def test_pictures_of_thousands_of_scans_are_dead_letters_and_hold_nobody_up(plac
     for _ in range(5):
         place.store("hostile", jpeg)
     place.store("hostile")  # a sound picture, which is analysed after them
-    place.serves(within_s=10)
+    watch = Stopwatch()
+    place.serves()
+    assert watch.read_s() < 10
     eventually(lambda: place.ended_as("hostile", "analysed") == 1)
     assert place.ended_as("hostile", "dead") == 5
     letters: Any = place.client.xrange(keys.dead("hostile"))
@@ -163,7 +165,7 @@ def test_a_camera_that_crashes_workers_and_trims_its_frames_is_set_aside(place: 
         place.client.xtrim(keys.frames("hostile"), 0)
         assert place.ended_as("hostile", "dead") == 0, number
     place.worker("tests.faults.ailing")
-    place.serves(within_s=40)
+    place.serves()
     for _ in range(5):
         place.store("hostile", ailing(KILLS))
     eventually(lambda: place.ended_as("hostile", "dead") == 6)
@@ -186,7 +188,7 @@ def test_pictures_of_crowds_end_no_worker_and_leave_the_engine_to_others(place: 
         place.store("crowd", crowd_jpeg(400))
     for _ in range(usual):
         place.store("good", picture(face=True).jpeg)
-    worker = place.worker("tests.faults.ailing")  # in which a frame hangs after three seconds
+    worker = place.worker()
     eventually(lambda: place.ended_as("good", "analysed") == usual)
     assert place.ended_as("crowd", "analysed") < crowds
     eventually(lambda: place.ended_as("crowd", "analysed") == crowds)
@@ -243,9 +245,9 @@ def test_two_thousand_names_take_no_camera_from_a_worker(place: Place) -> None:
     until = time.monotonic() + float(os.environ.get("STORM_S", "12"))
     while time.monotonic() < until:
         place.register("good", *names)
-        place.serves(within_s=20)
+        place.serves()
         time.sleep(0.2)
     clients: Any = place.client.info("clients")
     assert clients["connected_clients"] < 1_000
-    assert metric(worker, "emotion_owned_cameras") == MAX_CAMERAS
+    eventually(lambda: metric(worker, "emotion_owned_cameras") == MAX_CAMERAS)
     assert place.client.hget(keys.lease("good"), "epoch") == epoch

@@ -14,11 +14,8 @@ from emotion_streams.connection import connect
 from tests.deploy.valkey import Valkey, password
 from tests.faults.processes import start_producer, start_worker
 from tests.faults.site import SCHEDULING_S, Site
-from tests.servers import eventually, free_port
-from tests.topologies import NODE_TIMEOUT_MS, Cluster, SentinelPair, tls_front
-
-FAILOVER_S = 10 * NODE_TIMEOUT_MS / 1000
-"""What the servers may take until they have a new primary: detecting it, agreeing, electing."""
+from tests.servers import Stopwatch, eventually, free_port
+from tests.topologies import Cluster, SentinelPair, tls_front
 
 
 def ids(url: str, camera: str, count: int) -> list[tuple[int, ...]]:
@@ -58,13 +55,15 @@ def test_a_cluster_survives_the_loss_of_a_node() -> None:
         site.audit()
         listed = cameras(cluster.url)
         assert [camera.camera for camera in listed] == sorted(site.cameras)
-        assert all(camera.backlog is not None and camera.backlog < 20 for camera in listed)
         # a camera on its way from one worker to the other has no owner for a moment
-        eventually(lambda: all(c.owner for c in cameras(cluster.url)), SCHEDULING_S)
+        eventually(lambda: all(c.owner for c in cameras(cluster.url)))
+        eventually(
+            lambda: all(c.backlog is not None and c.backlog < 20 for c in cameras(cluster.url))
+        )
 
         with site.losing_data(stricken):  # what had not reached the replica
             cluster.kill_first()
-            eventually(cluster.first_slots_are_served, FAILOVER_S + SCHEDULING_S)
+            eventually(cluster.first_slots_are_served)
             site.recovers()
         site.await_events()
         ledgers = site.audit()
@@ -76,7 +75,7 @@ def test_a_shard_that_hangs_costs_no_other_camera_its_owner(tmp_path: Path) -> N
     hung, lease_ms = 1, 5_000
     with (
         # Nothing takes over in this time: the shard hangs, and then it is back.
-        Cluster("--cluster-node-timeout", "60000") as cluster,
+        Cluster() as cluster,
         start_worker(tmp_path, cluster.url, "--lease-ms", str(lease_ms)) as worker,
         ExitStack() as ends,
     ):
@@ -90,10 +89,11 @@ def test_a_shard_that_hangs_costs_no_other_camera_its_owner(tmp_path: Path) -> N
         eventually(lambda: worker.logged().count("lease acquired") == len(shards))
         owned = [(clients[s], keys.lease(c)) for c, s in shards.items() if s != hung]
 
+        watch = Stopwatch()
         cluster.nodes[hung].pause()
         until = time.monotonic() + 2 * lease_ms / 1000
         while time.monotonic() < until:  # the fault itself
-            now_ms = (time.time() - SCHEDULING_S) * 1000
+            now_ms = (time.time() - SCHEDULING_S - watch.waited_s()) * 1000
             expiries = [int(client.hget(key, "expires_ms") or 0) for client, key in owned]
             assert min(expiries) > now_ms
             assert workers.zrange(keys.WORKERS, 0, -1, withscores=True)[0][1] > now_ms
@@ -111,8 +111,8 @@ def test_sentinels_bring_everybody_to_the_new_primary() -> None:
         site.audit()
 
         with site.losing_data():
-            pair.primary.kill()
-            eventually(pair.replica_is_primary, FAILOVER_S + SCHEDULING_S)
+            pair.kill_primary()
+            eventually(pair.replica_is_primary)
             site.recovers()
         site.await_events()
         ledgers = site.audit()

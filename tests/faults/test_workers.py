@@ -58,9 +58,12 @@ def test_a_worker_killed_in_mid_batch_is_replaced(site: Site) -> None:
 
 def test_a_worker_that_was_paused_past_its_lease_is_refused(site: Site) -> None:
     *_, zombie = site.running()
+    eventually(lambda: is_even(site))
     zombie.pause()
-    site.recovers()
-    zombie.resume()
+    try:
+        site.recovers()
+    finally:
+        zombie.resume()
     eventually(lambda: "moved on" in zombie.logged() or "fenced" in zombie.logged())
     eventually(lambda: is_even(site))
     site.audit()
@@ -96,14 +99,16 @@ def test_workers_killed_one_after_another_lose_nothing(site: Site) -> None:
 
 def test_a_second_signal_ends_a_worker_at_once(site: Site, server: RedisProcess) -> None:
     worker = next(site.running())
-    server.pause()  # so that it could not finish
 
     def ended() -> bool:
         worker.terminate()
         return worker.ended
 
-    eventually(ended)
-    server.resume()
+    server.pause()  # so that it could not finish
+    try:
+        eventually(ended)
+    finally:
+        server.resume()
     assert worker.wait() == 128 + signal.SIGTERM
     site.worker()
     site.recovers()

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from urllib.parse import quote
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.servers import PATIENCE_S, eventually
+from tests.servers import PATIENCE_S, Stopwatch, eventually
 
 ROOT = Path(__file__).parent.parent.parent
 PASSWORD = "p@ss/w0rd-Zq7"
@@ -89,13 +88,13 @@ class Producer:
         return found
 
     def stop(self, number: int = signal.SIGTERM) -> float:
-        """Ask it to end; how long it took in seconds."""
-        started = time.monotonic()
+        """Ask it to end; how long it took, in seconds of a machine that has time (Stopwatch)."""
+        watch = Stopwatch()
         self.process.send_signal(number)
         self.process.wait(PATIENCE_S)
-        return time.monotonic() - started
+        return watch.read_s()
 
-    def wait(self, timeout_s: float = 30) -> int:
+    def wait(self, timeout_s: float = PATIENCE_S) -> int:
         return self.process.wait(timeout_s)
 
     def __enter__(self) -> Self:

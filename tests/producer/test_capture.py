@@ -136,7 +136,7 @@ def test_many_damaged_frames_in_a_row_reopen_the_source() -> None:
 def test_camera_with_only_damaged_frames_is_never_up_or_stable(fps: float | None) -> None:
     broken: list[float | Exception | None] = [*[None] * 60]
     run = Run(Script(broken, broken, live=True), fps=fps)
-    states = set()
+    states = {run.capture.state, run.capture.stable}
     while run.thread.is_alive():
         states |= {run.capture.state, run.capture.stable}
     assert states == {CameraState.DOWN, False}

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,16 +18,31 @@ from tests.peers.pictures import huge_png, jpeg, write_video
 from tests.peers.producer import PASSWORD, ROOT
 from tests.peers.rtsp import RtspServer, require_gstreamer
 from tests.peers.tcp import BlackHole
-from tests.servers import PATIENCE_S
+from tests.servers import PATIENCE_S, eventually
+
+_PATIENT = ("--open-timeout-s", "60", "--read-timeout-s", "60")
 
 
 def run_probe(*arguments: str) -> "subprocess.CompletedProcess[str]":
     done = subprocess.run(
-        [sys.executable, "-m", "producer", "probe", "--seconds", "0.5", *arguments],
+        [sys.executable, "-m", "producer", "probe", "--seconds", "0.5", *_PATIENT, *arguments],
         cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_S,
     )  # fmt: skip
     assert "w0rd-Zq7" not in done.stdout + done.stderr
     return done
+
+
+def measured(url: str, fps: float) -> dict[str, Any]:
+    """What is said of a camera, once its rate is measured right: both sides need a machine that has
+    time for that."""
+    found: dict[str, Any] = {}
+
+    def rate_is_right() -> bool:
+        found.update(json.loads(run_probe(url, "--json", "--seconds", "1").stdout))
+        return bool(0.5 * fps < found["fps"] < 1.3 * fps)
+
+    eventually(rate_is_right)
+    return found
 
 
 def test_probe_detects_the_face_of_the_demo() -> None:
@@ -38,10 +54,9 @@ def test_probe_detects_the_face_of_the_demo() -> None:
 
 def test_probe_measures_the_rate_of_a_live_camera() -> None:
     with MjpegServer([jpeg(64, 48)], fps=20) as server:
-        found = json.loads(run_probe(server.url, "--json", "--seconds", "1").stdout)
+        found = measured(server.url, 20)
     assert (found["width"], found["height"], found["codec"]) == (64, 48, "mjpg")
-    assert 0.5 * 20 < found["fps"] < 1.3 * 20
-    assert 0 < found["first_frame_s"] < 20
+    assert 0 < found["first_frame_s"] < PATIENCE_S
     assert not found["face_seen"]
 
 
@@ -54,9 +69,8 @@ def test_probe_opens_an_rtsp_stream_with_a_password() -> None:
     require_gstreamer()
     with RtspServer("joe", PASSWORD) as server:
         url = server.url("h264", "joe:p%40ss%2Fw0rd-Zq7")
-        found = json.loads(run_probe(url, "--json", "--seconds", "1").stdout)
+        found = measured(url, 15)
         assert (found["width"], found["height"], found["codec"]) == (320, 240, "h264")
-        assert 0.5 * 15 < found["fps"] < 1.3 * 15
         wrong = run_probe(server.url("h264", "joe:wrong"))
         assert (wrong.returncode, "401" in wrong.stderr) == (1, True)
         nowhere = run_probe(server.url("nowhere", "joe:p%40ss%2Fw0rd-Zq7"))

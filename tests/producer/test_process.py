@@ -29,7 +29,7 @@ from tests.servers import PATIENCE_S, RedisProcess, free_port
 STOP_S = 2.0 + 3.0
 """What is promised, and three seconds for a machine that is busy with much else."""
 
-BUSY_S = 15
+BUSY_S = PATIENCE_S
 """How old may be what such a machine shows of a frame or a camera that is well."""
 
 
@@ -61,10 +61,12 @@ async def test_demo_is_published_registered_and_stopped_at_once(
         assert abs(time.time() * 1000 - frame.captured_ms) < BUSY_S * 1000
         assert producer.get("/readyz")[0] == 200
         assert producer.get("/healthz")[0] == 200
-        assert producer.metric("emotion_camera_up", "lobby") == 1
+        within(lambda: producer.metric("emotion_camera_up", "lobby") == 1)
         assert producer.metric("emotion_camera_frame_age_seconds", "lobby") < BUSY_S
-        within(lambda: float(info(client, "lobby").get("fps", 0)) > 5)
-        (status,) = await statuses(redis_url)
+        within(lambda: float(info(client, "lobby").get("fps", 0)) > 0)
+        async with asyncio.timeout(PATIENCE_S):
+            while (status := (await statuses(redis_url))[0]).state != "up":  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
         assert (status.camera, status.state, status.error) == ("lobby", "up", "")
         assert (status.title, status.group) == ("Küche", "ground floor")
         assert (status.width, status.height, status.owner) == (640, 480, None)
@@ -97,13 +99,15 @@ def unaccounted(producer: Producer) -> float:
 def test_file_ends_with_exit_code_0_when_its_last_frame_is_stored(
     client: Client, redis_url: str, tmp_path: Path
 ) -> None:
-    clip = write_video(tmp_path / "clip.avi", "MJPG", frames=10, fps=4)
+    clip = write_video(tmp_path / "clip.avi", "MJPG", frames=10, fps=2)
+    began = time.monotonic()
     with Producer(redis_url, "--camera", "clip", "--source", str(clip), "--fps", "100") as producer:
         assert producer.wait() == 0
-    ids = [int(entry_id.split(b"-")[0]) for entry_id, _ in client.xrange(keys.frames("clip"))]
-    assert len(ids) == 10
-    # Paced by its own timestamps: nine gaps of 250 ms, so long that none is replaced by a newer.
-    assert 2000 <= ids[-1] - ids[0] <= 15_000
+    # Paced by its own timestamps: nine gaps of 500 ms.
+    assert time.monotonic() - began > 9 * 0.5
+    # A busy machine may replace a frame by a newer one; that is counted, and it is never the last.
+    last = newest(client, "clip")
+    assert client.xlen(keys.frames("clip")) + last.capture_drops == 10
     assert info(client, "clip")["state"] == "ended"
 
 
@@ -246,7 +250,7 @@ def test_reload_starts_and_stops_cameras_without_disturbing_the_others(
     with Producer(redis_url, "--config", str(config), DOOR=PASSWORD) as producer:
         within(lambda: set(producer.children()) == {"a", "b", "door"})
         within(lambda: "connection refused" in info(client, "door").get("error", ""))
-        assert "rtsp://***@127.0.0.1:1/x: connection refused" in producer.log()
+        within(lambda: "rtsp://***@127.0.0.1:1/x: connection refused" in producer.log())
         within(lambda: all(client.xlen(keys.frames(name)) for name in "ab"))
         before = producer.children()
         assert newest(client, "b").width == 64

@@ -20,8 +20,8 @@ from tests.peers.producer import Producer, within
 
 PICTURE = EncodedPicture(jpeg(64, 48), 64, 48)
 HOUR_S = 3600.0
-BUSY_S = 15.0
-"""How old a frame may be on a machine that is busy with much else."""
+BUSY_S = HOUR_S / 2
+"""How old a frame may be on a busy machine. The wrong clock is off by more."""
 
 
 def redis_ms(client: Client) -> float:
@@ -56,11 +56,12 @@ def test_frames_have_redis_time_although_the_machine_clock_is_wrong(
     publisher = Publisher(redis_url, "lobby", 10, 1000, Counts(), threading.Event())
     before = redis_ms(client)
     assert publisher.publish(PICTURE, time.monotonic())
-    assert publisher.publish(PICTURE, time.monotonic() - 2.0)  # it waited 2 s for the publisher
+    assert publisher.publish(PICTURE, time.monotonic() - HOUR_S)  # it waited for the publisher
     after = redis_ms(client)
     publisher.close()
     first, waited = stored(client)
-    assert before - 1 <= first.captured_ms <= after + 1
+    # Redis' clock is known to within half of the time that reading it takes.
+    assert before - (after - before) - 1 <= first.captured_ms <= after + 1
     assert waited.captured_ms == first.captured_ms + 1  # never before the previous one
     assert [int(entry.split(b"-")[0]) for entry, _ in client.xrange(keys.frames("lobby"))] == [
         first.captured_ms,
@@ -72,10 +73,12 @@ def test_a_frame_that_waited_for_the_publisher_keeps_its_time_of_arrival(
     client: Client, redis_url: str
 ) -> None:
     publisher = Publisher(redis_url, "lobby", 10, 1000, Counts(), threading.Event())
-    now = redis_ms(client)
-    assert publisher.publish(PICTURE, time.monotonic() - 2.0)
+    before = redis_ms(client)
+    assert publisher.publish(PICTURE, time.monotonic() - HOUR_S)
+    after = redis_ms(client)
     publisher.close()
-    assert stored(client)[0].captured_ms == pytest.approx(now - 2000, abs=1000)
+    arrived_ms = stored(client)[0].captured_ms + HOUR_S * 1000
+    assert before - (after - before) - 1 <= arrived_ms <= after + 1
 
 
 def test_capture_times_grow_with_each_frame_although_redis_clock_is_set_back(

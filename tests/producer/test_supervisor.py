@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from producer.messages import CameraSpec, Counts, Report
 from producer.registry import CameraRecord
 from producer.supervisor import CameraSupervisor
 from service.metrics import ProducerMetrics
-from tests.servers import PATIENCE_S
+from tests.servers import PATIENCE_S, eventually
 
 Program: TypeAlias = Callable[[str], Path]
 
@@ -157,12 +158,19 @@ async def test_final_report_of_a_stopped_process_is_read(program: Program) -> No
 
 
 async def test_suspended_supervisor_kills_no_process_when_it_resumes(
-    program: Program, monkeypatch: pytest.MonkeyPatch
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "_REPORT_TIMEOUT_S", 1.0)
-    async with supervised(program(f"while true; do {line()} sleep 0.1; done")) as door:
-        for _ in range(2):
-            await door.until(lambda door: door.record.report.state is CameraState.UP)
-            time.sleep(1.5)  # noqa: ASYNC251 - as a machine that sleeps
-            await asyncio.sleep(0.2)
+    monkeypatch.setattr(supervisor, "_REPORT_TIMEOUT_S", timeout_s := 4.0)
+    go, reported = tmp_path / "go", tmp_path / "reported"
+    os.mkfifo(go)
+    on_demand = f"while read _ <{go}\ndo {line(captured=5)}touch {reported}\ndone"
+    async with supervised(program(line() + on_demand)) as door:
+        await door.until(lambda door: door.record.report.state is CameraState.UP)
+        until = time.monotonic() + 1.2 * timeout_s
+        # As a machine that sleeps: reports come, and the loop stands still.
+        go.write_text("on\n")
+        eventually(reported.exists)
+        time.sleep(max(0.0, until - time.monotonic()))  # noqa: ASYNC251
+        await door.until(lambda door: door.total("emotion_captured_frames_total") == 5)
+        await asyncio.sleep(0.2)  # in which it would be killed
         assert door.starts == 1

@@ -30,6 +30,7 @@ from tests.peers.snapshot_server import Settings, SnapshotServer
 from tests.producer.sources.test_network import Camera, certificate, foreign, serving
 from tests.producer.test_probe import run_probe
 from tests.producer.test_process import info
+from tests.servers import Stopwatch
 
 __all__ = ["certificate", "foreign"]
 
@@ -68,9 +69,10 @@ def test_pictures_pass_through_byte_for_byte_at_the_rate_that_is_asked_for() -> 
         assert (opened.width, opened.height) == (64, 48)
         camera.grab()  # by FFmpeg, which then sees the end
         camera.grab()
-        started = time.monotonic()
+        started, watch = time.monotonic(), Stopwatch()
         received = pictures(camera, 20)
-        assert 0.9 < time.monotonic() - started < 5
+        assert time.monotonic() - started > 0.9
+        assert watch.read_s() < 5
         camera.close()
     assert len(received) == 20
     assert received[:2] == [jpeg(64, 48, 2), jpeg(64, 48, 3)]
@@ -264,21 +266,21 @@ def test_slow_camera_times_out_and_a_trickle_does_too() -> None:
     }
     camera = Camera(answers)  # type: ignore[arg-type]
     with serving(camera):
-        reader = source(f"http://127.0.0.1:{camera.port}/snap.jpg", fps=50, read_timeout_s=0.5)
+        reader = source(f"http://127.0.0.1:{camera.port}/snap.jpg", fps=50, read_timeout_s=3)
         reader.open()
         pictures(reader, 3)
         answers["/snap.jpg"] = (200, {"Content-Type": "image/jpeg"}, trickle)
-        started = time.monotonic()
+        watch = Stopwatch()
         with pytest.raises(SourceUnavailableError, match="timed out"):
             pictures(reader, 3)
-        assert time.monotonic() - started < 3
+        assert watch.read_s() < 6
         reader.close()
     settings = changing()
     with SnapshotServer(settings) as server:
-        reader = source(server.url(), fps=50, read_timeout_s=0.5)
+        reader = source(server.url(), fps=50, read_timeout_s=3)
         reader.open()
         pictures(reader, 3)
-        settings.wait_s = 1.5
+        settings.wait_s = 6
         with pytest.raises(SourceUnavailableError, match="timed out"):
             reader.grab()
         reader.close()
@@ -374,13 +376,13 @@ def test_camera_process_polls_stays_up_without_news_and_recovers(
         return Frame.unpack(entries[0][1][b"frame"]).seq if entries else -1
 
     with SnapshotServer(settings) as server:
-        path = ("--camera", "door", "--source", server.url(LOGIN), "--read-timeout-s", "1")
+        path = ("--camera", "door", "--source", server.url(LOGIN), "--read-timeout-s", "5")
         with Producer(redis_url, *path, "--reconnect-max-s", "1") as producer:
             within(lambda: seq() > 5)
             settings.picture = lambda: STILL
             within(lambda: server.statuses()[-5:] == [304] * 5)
             last = seq()
-            deadline = time.monotonic() + 3  # three times the limit of silence
+            deadline = time.monotonic() + 7  # more than the limit of silence
             while time.monotonic() < deadline:
                 assert state() == "up"
                 time.sleep(0.1)
@@ -400,10 +402,10 @@ def test_rate_below_the_limit_of_silence_keeps_the_camera_up(
 ) -> None:
     settings = changing()
     with SnapshotServer(settings) as server:
-        slow = ("--fps", "0.3", "--read-timeout-s", "1")
+        slow = ("--fps", "0.2", "--read-timeout-s", "3")
         with Producer(redis_url, "--camera", "door", "--source", server.url(), *slow) as producer:
             within(lambda: producer.metric("emotion_camera_up", "door") == 1)
-            for _ in range(40):
+            for _ in range(70):
                 assert producer.metric("emotion_camera_up", "door") == 1
                 time.sleep(0.1)
             assert producer.metric("emotion_camera_restarts_total", "door") == 0

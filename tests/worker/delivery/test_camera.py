@@ -32,6 +32,7 @@ from worker.ownership.lease import Leases
 
 CAMERA = "lobby"
 FRAMES = keys.frames(CAMERA)
+HOUR_MS = 3_600_000
 
 
 def now_ms() -> int:
@@ -39,7 +40,7 @@ def now_ms() -> int:
 
 
 def store(
-    client: redis.Redis, *jpegs: bytes, age_ms: int = 0, max_age_ms: int | None = 1000
+    client: redis.Redis, *jpegs: bytes, age_ms: int = 0, max_age_ms: int | None = HOUR_MS
 ) -> None:
     """Frames of this age, the last as old as said and the others a millisecond more each."""
     for number, jpeg in enumerate(jpegs):
@@ -131,7 +132,7 @@ async def test_events_keep_the_frames_order_when_a_later_one_is_done_first(
 async def test_stale_frames_expire_and_the_newest_goes_on(
     redis_url: str, client: redis.Redis
 ) -> None:
-    store(client, *[b"jpeg"] * 4, age_ms=5_000)
+    store(client, *[b"jpeg"] * 4, age_ms=2 * HOUR_MS)
     store(client, *[b"jpeg"] * 3)
     async with running(redis_url) as scene:
         # Of a camera that fell behind, the newest frame alone is worth it.
@@ -176,13 +177,15 @@ async def test_a_frame_that_ended_three_workers_is_dead(
 async def test_a_frame_on_its_last_chance_is_alone_in_the_works(
     redis_url: str, client: redis.Redis, begun_by: int
 ) -> None:
-    at_once, most = 0, 0
+    at_once, most, joined = 0, 0, threading.Event()
 
     def before(jpeg: bytes) -> None:
         nonlocal at_once, most
         at_once += 1
         most = max(most, at_once)
-        time.sleep(0.02)  # the work itself, in which the others would join
+        if at_once > 1:
+            joined.set()
+        joined.wait(PATIENCE_S if begun_by == 1 else 0.02)  # the work itself, which others join
         at_once -= 1
 
     store(client, *[b"jpeg"] * 8, max_age_ms=None)

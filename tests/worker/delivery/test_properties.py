@@ -495,7 +495,7 @@ def machine(redis_server: RedisProcess) -> Iterator[type[Delivery]]:
         yield Delivery
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1800)
 def test_any_order_of_events_keeps_the_account_exact(machine: type[Delivery]) -> None:
     run_state_machine_as_test(
         machine,

@@ -14,6 +14,7 @@ from emotion_streams import EndReason, Episode, EpisodeType, Minute, keys
 from emotion_streams.connection import connect_async
 from emotion_streams.events import EmotionEvent
 from tests import samples
+from tests.servers import PATIENCE_S
 from tests.worker.stubs import stub_context, until
 from worker.delivery import camera as delivery
 from worker.delivery.camera import CameraPipeline
@@ -116,15 +117,15 @@ async def test_the_next_owner_continues_with_the_same_track(
 async def test_a_silent_camera_has_its_tracks_closed_by_its_owner_when_last_seen(
     redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "SILENCE_S", 0.3)
-    monkeypatch.setattr(delivery, "BLOCK_MS", 100)
     film = Film(client)
     async with worker(redis_url, "one"):
         await film.show(5)
+        monkeypatch.setattr(delivery, "SILENCE_S", 0.3)
         await until(lambda: len(faces(client)) == 2)
         left = faces(client)[1]
         assert (left.type, left.reason) == (LEFT, EndReason.CAMERA_DOWN)
         assert left.end_ms == film.at_ms - 100
+        monkeypatch.setattr(delivery, "SILENCE_S", PATIENCE_S)
         await film.show(2)  # who comes back is another track
         await until(lambda: len(faces(client)) == 3)
     entered = faces(client)[2]
@@ -135,7 +136,6 @@ async def test_a_recording_that_is_held_up_keeps_its_tracks_until_it_has_ended(
     redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivery, "SILENCE_S", 0.3)
-    monkeypatch.setattr(delivery, "BLOCK_MS", 100)
     film = Film(client, started_ms=int(time.time() * 1000) - 3_600_000)
     client.hset(keys.camera_info(CAMERA), mapping={"policy": "every", "state": "up"})
     async with worker(redis_url, "one"):
@@ -153,10 +153,9 @@ async def test_a_recording_that_is_held_up_keeps_its_tracks_until_it_has_ended(
 async def test_a_crashed_owners_tracks_are_closed_by_the_next_although_no_frame_comes(
     redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "SILENCE_S", 0.3)
-    monkeypatch.setattr(delivery, "BLOCK_MS", 100)
     async with worker(redis_url, "one"):
         await Film(client).show(5)
+    monkeypatch.setattr(delivery, "SILENCE_S", 0.3)
     assert client.hget(keys.tracks(CAMERA), "open") == b"1"
     async with worker(redis_url, "two"):
         await until(lambda: [each.type for each in faces(client)] == [ENTERED, LEFT])
@@ -165,11 +164,10 @@ async def test_a_crashed_owners_tracks_are_closed_by_the_next_although_no_frame_
 async def test_the_minute_is_closed_while_nothing_comes_and_no_owner_is_needed_then(
     redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "SILENCE_S", 0.3)
-    monkeypatch.setattr(delivery, "BLOCK_MS", 100)
     film = Film(client, ago_ms=130_000)
     async with worker(redis_url, "one"):
         await film.show(5)
+        monkeypatch.setattr(delivery, "SILENCE_S", 0.3)
         await until(lambda: client.hget(keys.tracks(CAMERA), "open") == b"0")
     assert sum(minute.frames for minute in minutes(client)) == 5
     people = [minute.people for minute in minutes(client) if minute.people]

@@ -168,7 +168,7 @@ async def _load(stream: CameraStream, tracker: CameraTracker) -> None:
     assert tracker.load(stored.version, stored.state) is None
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(story=STORY)
 async def test_crashes_takeovers_and_lost_replies_leave_no_trace(
