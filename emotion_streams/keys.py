@@ -10,6 +10,10 @@ from typing import Final
 CAMERAS: Final = "cameras"
 """Sorted set: camera name, scored by its producer's last heartbeat (Unix, milliseconds)."""
 
+ANALYSED: Final = "analysed:{cameras}"
+"""Sorted set: names of cameras of which a frame was analysed, scored by the last time that a worker
+owned them (Unix, milliseconds). Producers cannot write it. It is on the shard of CAMERAS."""
+
 WORKERS: Final = "workers"
 """Sorted set: `weight@worker`, scored by the expiry of its heartbeat (Unix, milliseconds)."""
 

@@ -113,6 +113,7 @@ class Worker:
         peers = self._peers
         if not peers:
             return
+        await self._registry.tidy(self._context.clock_ms(), self._owned.analysed())
         wanted = await self._registry.cameras_needing_owner(self._context.clock_ms())
         assigned = assign(wanted, {worker: peer.weight for worker, peer in peers.items()})
         self._owned.release_one(assigned, peers)

@@ -34,6 +34,11 @@ class Helm:
         files: dict[str, str] = self._ask("render", values)
         return files
 
+    def parse(self, text: str) -> dict[str, Any]:
+        """Read a file of values as `--values` does. Raises HelmError."""
+        values: dict[str, Any] = self._ask("parse", text)
+        return values
+
     def validate(self, values: dict[str, Any]) -> None:
         """Hold the values against the chart's schema. Raises HelmError."""
         self._ask("validate", values)
@@ -43,7 +48,7 @@ class Helm:
         found: dict[str, Any] = self._ask("lint", {})
         return found
 
-    def _ask(self, what: str, values: dict[str, Any]) -> Any:
+    def _ask(self, what: str, values: dict[str, Any] | str) -> Any:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps([what, values]) + "\n")
@@ -64,9 +69,11 @@ def main(chart: str) -> None:
     """Answer each line of standard input by a line."""
     import helm_python
 
-    def result(what: str, values: dict[str, Any]) -> Any:
+    def result(what: str, values: Any) -> Any:
         if what == "lint":
             return helm_python.lint(chart)
+        if what == "parse":
+            return helm_python.values_from_yaml(values)
         with helm_python.Chart.load(chart) as loaded:
             if what == "render":
                 return loaded.render(values, name="demo", namespace="faces")

@@ -489,10 +489,6 @@ class TestValues:
                 r"producers\.b\.cameras\.gate: producers\.a has it too",
             ),
             (
-                {"producers": {"a": {"cameras": {"false": {"source": 0}}}}},
-                r"producers\.a\.cameras\.false: .* in quotes",
-            ),
-            (
                 {"redis": {"url": "redis://elsewhere"}},
                 r"redis\.url: .* set valkey\.enabled to false",
             ),
@@ -506,6 +502,43 @@ class TestValues:
     ) -> None:
         with pytest.raises(HelmError, match=reason):
             render(helm, values)
+
+    @pytest.mark.parametrize(
+        "name", ["0101", "010", "1_1", "0x1f", "0b11", "1e3", "1e-7", "1.50", "no", "on", "y", "~"]
+    )
+    @pytest.mark.parametrize(
+        "section",
+        [
+            "producers: {{north: {{cameras: {{{}: {{source: demo}}}}}}}}",
+            "producers: {{{}: {{cameras: {{gate: {{source: demo}}}}}}}}",
+            "sink: {{sinks: {{{}: {{type: mqtt, url: 'mqtt://b'}}}}}}",
+        ],
+        ids=["camera", "set", "sink"],
+    )
+    def test_a_name_that_helm_rewrites_is_refused(
+        self, helm: Helm, section: str, name: str
+    ) -> None:
+        with pytest.raises(HelmError, match=r"in quotes|unsupported map key|additional prop"):
+            render(helm, helm.parse(section.format(name)))
+
+    @pytest.mark.parametrize(
+        "name", ['"0101"', '"010"', '"1_1"', '"1.50"', '"no"', "cam8", "2-gates", "2024-01-01"]
+    )
+    def test_a_name_that_helm_leaves_as_it_is_reaches_the_producer(
+        self, helm: Helm, tmp_path: Path, name: str
+    ) -> None:
+        text = f"producers: {{north: {{cameras: {{{name}: {{source: demo}}}}}}}}"
+        maps = render(helm, helm.parse(text))
+        file = tmp_path / "cameras.yaml"
+        file.write_text(the(maps, "ConfigMap", "demo-producer-north")["data"]["cameras.yaml"])
+        assert list(read_cameras(file)) == [name.strip('"')]
+
+    @pytest.mark.parametrize("key", ["title", "group", "mask"])
+    @pytest.mark.parametrize("text", ["0101", "no"])
+    def test_a_text_that_helm_rewrites_is_refused(self, helm: Helm, key: str, text: str) -> None:
+        camera = f"{{source: demo, {key}: {text}}}"
+        with pytest.raises(HelmError, match=f"/{key}': got (number|boolean), want"):
+            helm.validate(helm.parse(f"producers: {{north: {{cameras: {{gate: {camera}}}}}}}"))
 
     @pytest.mark.parametrize("labels", [{"release": None}, {"release": "p", "team": "a"}], ids=str)
     def test_monitoring_takes_any_labels_or_none(

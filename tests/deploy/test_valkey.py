@@ -150,6 +150,7 @@ MAY = [
     ("producer", ("HSET", INFO, "state", "up")),
     ("worker", ("XADD", EVENTS, "*", "event", "x")),
     ("worker", ("ZRANGE", keys.CAMERAS, "0", "-1")),
+    ("worker", ("ZADD", keys.ANALYSED, "1", CAMERA)),
     ("worker", ("HGETALL", LEDGER)),
     ("worker", ("HGET", TRACKS, "open")),
     ("worker", ("HSET", TRACKS, "version", "1", "state", "x", "open", "1")),
@@ -160,6 +161,10 @@ MAY = [
     ("subscriber", ("XRANGE", EVENTS, "-", "+")),
     ("subscriber", ("HGETALL", INFO)),
     ("subscriber", ("XLEN", FRAMES)),
+    *(
+        (role, ("ZINTER", "2", keys.ANALYSED, keys.CAMERAS))
+        for role in ("worker", "subscriber", "gateway", "sink", "operator")
+    ),
     *(
         (role, command)
         for role in ("subscriber", "gateway")
@@ -195,6 +200,11 @@ MAY_NOT = [
     ("producer", ("ZADD", keys.frames("new"), "1", "a")),
     ("producer", ("ZADD", keys.camera_info("zz"), "1", "a")),
     ("producer", ("HSET", keys.CAMERAS, "a", "b")),
+    *(
+        (role, ("ZADD", keys.ANALYSED, "1", "fake"))
+        for role in ROLES
+        if role not in ("worker", "admin")
+    ),
     ("producer", ("XADD", keys.CAMERAS, "*", "a", "b")),
     ("producer", ("EVAL", "return 1", "0")),
     ("producer", ("FLUSHALL",)),

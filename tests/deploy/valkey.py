@@ -84,6 +84,7 @@ class Valkey:
             username=role,
             password=secret or password(role),
             retry=Retry(NoBackoff(), 0),
+            socket_timeout=30,  # the machine may be busy
         )
 
     def __enter__(self) -> Self:

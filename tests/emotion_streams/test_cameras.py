@@ -81,6 +81,22 @@ async def test_a_date_in_the_future_is_not_believed(client: redis.Redis, redis_u
     }  # fmt: skip
 
 
+async def test_no_number_of_later_names_hides_a_camera_that_was_analysed(
+    client: redis.Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cameras, "MAX_CAMERAS", 4)
+    seconds, _ = client.time()
+    heard = {"door": seconds - 90, "lobby": seconds, "never": float("inf")}
+    later = {f"fake{n}": seconds + n for n in range(6)}
+    client.zadd(keys.CAMERAS, {name: at * 1000 for name, at in (heard | later).items()})
+    client.zadd(keys.ANALYSED, dict.fromkeys((*heard, "removed"), 1))
+    async with connect_async(redis_url) as connection:
+        found = await registered(connection, seconds * 1000)
+    assert list(found) == ["door", "fake5", "lobby", "never"]
+    assert found["door"] == heard["door"] * 1000
+    assert found["never"] == 0
+
+
 async def test_of_too_many_cameras_those_heard_last_are_read(
     client: redis.Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

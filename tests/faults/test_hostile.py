@@ -1,11 +1,13 @@
 """One hostile camera among others, on the shipped configuration: it harms none but itself."""
 
+import json
 import os
 import re
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,50 +17,63 @@ import pytest
 import redis
 
 from emotion_streams import keys
+from emotion_streams.cameras import MAX_CAMERAS as REGISTRY_LIMIT
 from emotion_streams.events import EmotionEvent
 from emotion_streams.frames import Frame
+from tests.deploy.processes import start
+from tests.deploy.valkey import Valkey, password
 from tests.emotion_streams.test_jpeg import with_scans
 from tests.faults.ailing import KILLS, ailing
 from tests.faults.feed import picture
 from tests.faults.processes import YUNET, Running, start_worker
-from tests.servers import PATIENCE_S, RedisProcess, Stopwatch, eventually, free_port
+from tests.servers import PATIENCE_S, Stopwatch, eventually, free_port
 from worker.inference.faces import MAX_FACES
 from worker.ownership.admission import MAX_CAMERAS
 
-CONF: Final = Path(__file__).parent.parent.parent / "deploy/valkey/valkey.conf"
 LARGEST_ID: Final = f"{2**64 - 1}-{2**64 - 1}"
 
 
-def limits() -> dict[str, str]:
-    """What valkey.conf allows a client, as CONFIG SET takes it."""
-    found = re.findall(
-        r"^(client-output-buffer-limit|proto-max-bulk-len|client-query-buffer-limit) "
-        r"((?:normal )?\d.*)$",
-        CONF.read_text(),
-        re.MULTILINE,
-    )
-    assert len(found) == 3
-    return dict(found)
-
-
 class Place:
-    """A Redis with the limits of valkey.conf, cameras that store frames, and workers."""
+    """Valkey as start.sh starts it, cameras that store frames, and workers, each by its role.
 
-    def __init__(self, server: RedisProcess, folder: Path, ends: ExitStack) -> None:
-        self.server = server
-        self.client = ends.enter_context(redis.Redis(port=server.port))
-        for setting, value in limits().items():
-            self.client.config_set(setting, value)
+    `client` has all rights; `producer` those of a hostile producer.
+    """
+
+    def __init__(self, folder: Path, ends: ExitStack) -> None:
+        # The conf wants more cores than threads, and machines that run tests are small.
+        self.server = ends.enter_context(Valkey("--io-threads", "1"))
+        self.client = ends.enter_context(self.server.client("admin"))
+        self.producer = ends.enter_context(self.server.client("producer"))
         self._folder = folder
         self._ends = ends
 
-    def worker(self, program: str = "worker") -> Running:
-        worker = start_worker(self._folder, self.server.url, program=program)
+    def worker(self, *options: str, program: str = "worker") -> Running:
+        role = {
+            "EMOTION_REDIS_USERNAME": "worker",
+            "EMOTION_REDIS_PASSWORD": password("worker"),
+        }
+        worker = start_worker(
+            self._folder, self.server.url, *options, program=program, environ=role
+        )
         return self._ends.enter_context(worker)
 
-    def register(self, *cameras: str) -> None:
-        seconds: Any = self.client.time()
-        self.client.zadd(keys.CAMERAS, dict.fromkeys(cameras, seconds[0] * 1000))
+    def gateway(self) -> Callable[[], set[str]]:
+        """Start a gateway. Returns what asks it for the names of the cameras."""
+        port = free_port()
+        url = f"http://127.0.0.1:{port}/api/cameras"
+        gateway = self._ends.enter_context(start("gateway", self.server, "--port", str(port)))
+        eventually(gateway.ready)
+
+        def listed() -> set[str]:
+            with urllib.request.urlopen(url, timeout=10) as reply:
+                return {camera["camera"] for camera in json.load(reply)["cameras"]}
+
+        return listed
+
+    def register(self, *cameras: str, ahead_s: int = 0) -> None:
+        seconds: Any = self.producer.time()
+        heard_ms = (seconds[0] + ahead_s) * 1000
+        self.producer.zadd(keys.CAMERAS, dict.fromkeys(cameras, heard_ms))
 
     def store(
         self, camera: str, jpeg: bytes = b"", max_age_ms: int | None = None, at: str = "*"
@@ -66,7 +81,7 @@ class Place:
         self.register(camera)
         now_ms = int(time.time() * 1000)
         frame = Frame(now_ms, 128, 96, jpeg or ailing(), "session_id", 0, max_age_ms=max_age_ms)
-        self.client.xadd(keys.frames(camera), {"frame": frame.pack()}, at)
+        self.producer.xadd(keys.frames(camera), {"frame": frame.pack()}, at)
 
     def ended_as(self, camera: str, outcome: str) -> int:
         return int(self.client.hget(keys.ledger(camera), outcome) or 0)
@@ -81,8 +96,7 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     with ExitStack() as ends:
-        server = ends.enter_context(RedisProcess(port=free_port()))
-        yield Place(server, tmp_path, ends)
+        yield Place(tmp_path, ends)
 
 
 def asked(worker: Running, path: str) -> str:
@@ -144,11 +158,11 @@ def test_a_clock_at_1970_stops_neither_its_camera_nor_the_retirement_of_others(
     place: Place,
 ) -> None:
     for camera in ("gone", "unwell"):
-        place.client.zadd(keys.CAMERAS, {camera: 1})
+        place.producer.zadd(keys.CAMERAS, {camera: 1})
         place.client.hset(keys.ledger(camera), "analysed", 1)
     for number in range(1, 6):
         frame = Frame(number, 128, 96, ailing(), "session_id", number, max_age_ms=None)
-        place.client.xadd(keys.frames("old"), {"frame": frame.pack()}, f"{number}-0")
+        place.producer.xadd(keys.frames("old"), {"frame": frame.pack()}, f"{number}-0")
     place.register("old")
     worker = place.worker()
     eventually(lambda: place.ended_as("old", "analysed") == 5)
@@ -160,11 +174,11 @@ def test_a_clock_at_1970_stops_neither_its_camera_nor_the_retirement_of_others(
 def test_a_camera_that_crashes_workers_and_trims_its_frames_is_set_aside(place: Place) -> None:
     for number in range(3):
         place.store("hostile", ailing(KILLS))
-        worker = place.worker("tests.faults.ailing")
+        worker = place.worker(program="tests.faults.ailing")
         worker.wait(PATIENCE_S)
-        place.client.xtrim(keys.frames("hostile"), 0)
+        place.producer.xtrim(keys.frames("hostile"), 0)
         assert place.ended_as("hostile", "dead") == 0, number
-    place.worker("tests.faults.ailing")
+    place.worker(program="tests.faults.ailing")
     place.serves()
     for _ in range(5):
         place.store("hostile", ailing(KILLS))
@@ -206,12 +220,12 @@ def test_nested_messages_and_entries_of_any_size_hold_nobody_up(place: Place) ->
     place.serves()
     before_mb = worker.memory_mb()
     for _ in range(4):
-        place.client.xadd(keys.frames("hostile"), {"frame": nested})
+        place.producer.xadd(keys.frames("hostile"), {"frame": nested})
     for _ in range(2):  # more than a frame may have, in fields that are each small enough
         fields: Any = {f"field{number}": bytes(15 << 20) for number in range(2)}
-        place.client.xadd(keys.frames("hostile"), fields)
+        place.producer.xadd(keys.frames("hostile"), fields)
     with pytest.raises(redis.RedisError):
-        place.client.xadd(keys.frames("hostile"), {"frame": bytes(100 << 20)})
+        place.producer.xadd(keys.frames("hostile"), {"frame": bytes(100 << 20)})
     place.register("hostile")
     place.serves()
     eventually(lambda: place.ended_as("hostile", "dead") == 6)
@@ -251,3 +265,42 @@ def test_two_thousand_names_take_no_camera_from_a_worker(place: Place) -> None:
     assert clients["connected_clients"] < 1_000
     eventually(lambda: metric(worker, "emotion_owned_cameras") == MAX_CAMERAS)
     assert place.client.hget(keys.lease("good"), "epoch") == epoch
+
+
+def test_names_beyond_the_registrys_limit_hide_no_camera_that_was_analysed(place: Place) -> None:
+    """Each name is new, and seems to have been alive more recently than any camera."""
+    own_lease = ("--lease-ms", "20000")  # hundreds of cameras in a short lease are work
+    worker = place.worker(*own_lease)  # a second one would be given some of them
+    listed = place.gateway()
+    cameras = [f"good{number}" for number in range(4)]
+    for camera in cameras:
+        place.serves(camera)
+    eventually(lambda: place.client.zcard(keys.ANALYSED) == len(cameras))
+    epochs = [place.client.hget(keys.lease(camera), "epoch") for camera in cameras]
+    names = count()
+
+    def storm() -> None:
+        place.register(*(f"fake{next(names)}" for _ in range(REGISTRY_LIMIT + 100)), ahead_s=50)
+        assert listed() >= set(cameras)
+        for camera in cameras:
+            place.serves(camera)
+
+    until = time.monotonic() + float(os.environ.get("STORM_S", "12"))
+    while time.monotonic() < until:
+        storm()
+    assert [place.client.hget(keys.lease(camera), "epoch") for camera in cameras] == epochs
+    worker.terminate()
+    worker.wait()
+    place.worker(*own_lease)  # it has not seen the cameras before
+    storm()
+
+
+def test_names_of_any_length_hide_no_camera(place: Place) -> None:
+    place.worker()
+    place.serves()
+    for number in range(5):  # together more than the limit of one reply
+        place.producer.zadd(keys.CAMERAS, {b"%d" % number + bytes(15 << 20): 2**63})
+        place.register(f"{number}" + "x" * (15 << 20))
+    place.serves("new")
+    eventually(lambda: place.client.zcard(keys.CAMERAS) == 2)
+    assert place.gateway()() == {"good", "new"}

@@ -27,7 +27,7 @@ from worker import app, hangs
 from worker.app import Worker
 from worker.delivery.types import Lease, Retention
 from worker.hangs import FrameHungError
-from worker.ownership import admission, lease
+from worker.ownership import admission, lease, registry
 from worker.ownership.lease import Leases, assign
 from worker.ownership.registry import SILENT_MS
 from worker.tracking import Policy, Sighting
@@ -317,11 +317,13 @@ async def test_of_a_camera_long_gone_nothing_is_kept_but_its_epoch(
     client.hset(keys.camera_info("old"), "state", "up")
     client.hset(keys.lease("old"), mapping={"owner": "", "epoch": 7, "expires_ms": 0})
     client.zadd(keys.CAMERAS, {"old": 1, "silent": 1})
+    client.zadd(keys.ANALYSED, {"old": 1, "silent": 1})
     client.xadd(keys.emotions("silent"), {"a": "b"})
     async with crew_of(redis_url, client) as crew:
         crew.join("a")
         await until(lambda: client.zrange(keys.CAMERAS, 0, -1) == [b"silent"])
         assert set(client.keys("*old*")) == {keys.lease("old").encode()}
+        await until(lambda: client.zrange(keys.ANALYSED, 0, -1) == [b"silent"])
         assert client.xlen(keys.emotions("silent")) == 1
 
 
@@ -376,7 +378,7 @@ async def test_a_failing_retirement_is_told_by_readiness_and_stops_no_other(
     redis_url: str, client: redis.Redis
 ) -> None:
     # It may see that nothing of "bad" is left to do, and not touch the keys that it should retire.
-    permitted = ["*{good}*", "cameras", "workers", "frames:{bad}", "tracks:{bad}"]
+    permitted = ["*{good}*", "cameras", "analysed:*", "workers", "frames:{bad}", "tracks:{bad}"]
     client.acl_setuser(
         "limited", enabled=True, passwords=["+pw"], categories=["+@all"], keys=permitted
     )
@@ -440,10 +442,39 @@ async def test_more_cameras_than_a_worker_takes_displace_none_that_were_analysed
         await until(lambda: crew.owners(*CAMERAS) == {"a": 8})
         await until(lambda: crew.owners(*fakes)["a"] == 2)
         await until(lambda: crew.health["a"].not_ready() is None)
-        registry = crew.registries["a"]
-        await until(lambda: registry.get_sample_value("emotion_cameras_over_limit") == 198)
+        exported = crew.registries["a"]
+        await until(lambda: exported.get_sample_value("emotion_cameras_over_limit") == 198)
         assert crew.owners(*CAMERAS) == {"a": 8}
     assert "beyond the 10" in caplog.text
+
+
+async def test_cameras_of_which_a_frame_was_analysed_are_recorded_up_to_a_limit(
+    redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "MAX_CAMERAS", 3)
+    client.zadd(keys.ANALYSED, {f"earlier{number}": number for number in range(3)})
+    async with crew_of(redis_url, client) as crew:
+        crew.attach("lobby", "silent")
+        crew.join("a")
+        await until(lambda: crew.owners("lobby", "silent") == {"a": 2})
+        frame = Frame(int(time.time() * 1000), 64, 48, b"jpeg", "session_id", 0)
+        client.xadd(keys.frames("lobby"), {"frame": frame.pack()})
+        known = [b"earlier1", b"earlier2", b"lobby"]
+        await until(lambda: client.zrange(keys.ANALYSED, 0, -1) == known)
+
+
+async def test_a_name_that_no_camera_can_have_is_removed_from_the_registry(
+    redis_url: str, client: redis.Redis
+) -> None:
+    good = ["0", "a.b_c-d", "x" * 63]
+    bad: list[bytes] = [b"", b"-x", b"x" * 64, b"a b", b"a}b", b"\xff", b"a\n"]
+    async with crew_of(redis_url, client) as crew:
+        crew.attach(*good)
+        client.zadd(keys.CAMERAS, dict.fromkeys(bad, time.time() * 1000))
+        client.zadd(keys.CAMERAS, {b"later" + name: "+inf" for name in bad[1:]})
+        crew.join("a")
+        await until(lambda: client.zcard(keys.CAMERAS) == len(good))
+        assert {name.decode() for name in client.zrange(keys.CAMERAS, 0, -1)} == set(good)
 
 
 @pytest.mark.filterwarnings("error")
@@ -601,14 +632,14 @@ async def test_the_account_of_owned_cameras_is_in_the_metrics(
     async with crew_of(redis_url, client) as crew:
         crew.attach("lobby")
         crew.join("a")
-        registry = crew.registries["a"]
+        exported = crew.registries["a"]
 
         def shown(state: str) -> float | None:
             labels = {"camera": "lobby", "state": state}
-            return registry.get_sample_value("emotion_ledger_frames", labels)
+            return exported.get_sample_value("emotion_ledger_frames", labels)
 
         def balanced() -> float | None:
-            return registry.get_sample_value("emotion_ledger_balanced", {"camera": "lobby"})
+            return exported.get_sample_value("emotion_ledger_balanced", {"camera": "lobby"})
 
         await until(lambda: shown("analysed") == 1)
         assert (shown("added"), shown("trimmed"), shown("pending")) == (1, 0, 0)

@@ -34,7 +34,8 @@ class Owned:
     """A camera that this worker owns: its lease, its pipeline, and their tasks.
 
     `preferred_owner`: the worker that should own it but did not acquire it; None if that is this
-    worker. `draining_since`: when it was stopped, by the monotonic clock; None while it is kept.
+    worker. `is_analysed`: whether a frame of it was ever analysed. `draining_since`: when it was
+    stopped, by the monotonic clock; None while it is kept.
     """
 
     lease: Lease
@@ -42,6 +43,7 @@ class Owned:
     task: "asyncio.Task[None]"
     renewing: "asyncio.Task[None]"
     preferred_owner: str | None
+    is_analysed: bool = False
     draining_since: float | None = None
 
 
@@ -74,6 +76,10 @@ class OwnedCameras:
 
     def __len__(self) -> int:
         return len(self._owned)
+
+    def analysed(self) -> list[str]:
+        """Return the cameras of which a frame was analysed."""
+        return [camera for camera, owned in self._owned.items() if owned.is_analysed]
 
     async def acquire(self, camera: str, should: str, tasks: asyncio.TaskGroup) -> None:
         """Run the camera among `tasks` if its lease is free; `should` is its assigned worker."""
@@ -113,6 +119,7 @@ class OwnedCameras:
                 raise
             self._failures.failed(camera, "account", error)
             return
+        owned.is_analysed = ledger.analysed > 0
         if camera in self._owned:  # it may have been released meanwhile, and its gauges removed
             self._failures.succeeded(camera)
             self._context.metrics.account.observe(ledger)

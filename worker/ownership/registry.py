@@ -2,11 +2,12 @@
 
 import asyncio
 import time
+from collections.abc import Iterable
 from typing import Final
 
 from emotion_streams import keys
 from emotion_streams.backoff import REDIS_ERRORS, is_wrong_type
-from emotion_streams.cameras import registered
+from emotion_streams.cameras import MAX_CAMERAS, latest_heartbeat, registered
 from emotion_streams.cancellation import check_cancelled
 from emotion_streams.connection import Client
 from emotion_streams.frames import MAX_AHEAD_MS
@@ -28,8 +29,18 @@ class CameraRegistry:
         self._client = client
         self._age_ms = retention.age_ms
         self._failures = failures
+        self._tidy_script = load_script(client, __file__, "registry")
         self._retire_script = load_script(client, __file__, "retire")
         self._retire_at = 0.0
+
+    async def tidy(self, now_ms: float, analysed: Iterable[str]) -> None:
+        """Remove invalid names from the registry, and record that these cameras are analysed here.
+
+        Without this a producer could hide cameras from all readers by very long, or by very many
+        names. `now_ms` is by the clock of Redis.
+        """
+        limits = (round(now_ms), latest_heartbeat(now_ms), MAX_CAMERAS)
+        await self._tidy_script(keys=[keys.CAMERAS, keys.ANALYSED], args=[*limits, *analysed])
 
     async def cameras_needing_owner(self, now_ms: float) -> set[str]:
         """Return the cameras with a recent heartbeat, queued frames or open tracks.
@@ -67,6 +78,7 @@ class CameraRegistry:
             )
             if gone:
                 await self._client.zrem(keys.CAMERAS, camera)
+                await self._client.zrem(keys.ANALYSED, camera)
         except REDIS_ERRORS as error:
             check_cancelled()
             self._failures.failed(camera, "retire", error)

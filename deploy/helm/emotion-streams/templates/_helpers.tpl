@@ -146,3 +146,14 @@ spec:
   selector: {{- include "es.labels" . | nindent 4 }}
   ports: [{name: metrics, port: {{ .port }}, targetPort: metrics}]
 {{- end }}
+
+{{- /* Refuses a name that Helm may have made of another: it reads YAML 1.1 before any chart sees the
+values. Of 0101 it makes 65, of 010 and 8 one name. (section, name) */ -}}
+{{- define "es.check-name" }}
+{{- if has .name (list "true" "false") }}
+{{- fail (printf "%s.%s: Helm reads yes, no, on and off so; write the name in quotes" .section .name) }}
+{{- end }}
+{{- if regexMatch "^(0|[1-9][0-9]*)([.][0-9]*[1-9])?(e-[0-9]+)?$" .name }}
+{{- fail (printf "%s.%s: Helm reads 0101, 1_1 and 0x1f as other numbers, so a name must not be a number; write it in quotes if it begins with 0 or has a _, else begin it with a letter" .section .name) }}
+{{- end }}
+{{- end }}
