@@ -2,7 +2,9 @@
 
 from typing import Final
 
-from deploy.grafana.panels import Dashboard, Panel, SqlQuery
+from deploy.grafana.dashboard import Dashboard
+from deploy.grafana.panel import Panel
+from deploy.grafana.queries import SqlQuery
 from emotion_streams import EMOTIONS
 
 _CAMERAS: Final = "camera IN (${camera:sqlstring})"
