@@ -12,7 +12,7 @@ _SHORT_TRACKS: Final = 'emotion_track_seconds_bucket{camera=~"$camera", le="2.0"
 _CAPTURE: Final = (
     Panel(
         "Up",
-        "Whether frames come.",
+        "Whether the camera delivers frames.",
         (Query(f"emotion_camera_up{_CAMERA}", "{{camera}}"),),
         kind="state-timeline", bad_below=1, most=1,
     ),
@@ -24,7 +24,7 @@ _CAPTURE: Final = (
     ),
     Panel(
         "Frames captured and stored",
-        "The difference was skipped on purpose or lost.",
+        "The difference was skipped on purpose, dropped, or damaged.",
         (
             Query(
                 f"sum by (camera) (rate(emotion_captured_frames_total{_CAMERA}[1m]))",
@@ -39,7 +39,7 @@ _CAPTURE: Final = (
     ),
     Panel(
         "Left out",
-        "On purpose (rate, motion), lost before Valkey (newer, full, refused), broken.",
+        "Skipped on purpose (rate, motion), dropped before Valkey (newer, full, refused), damaged.",
         (
             Query(
                 "sum by (camera, reason) "
@@ -77,7 +77,7 @@ _CAPTURE: Final = (
     ),
     Panel(
         "Bytes stored",
-        "Frames as JPEG, to Valkey.",
+        "Bytes of JPEG stored in Valkey per second.",
         (
             Query(
                 "sum by (camera) "
@@ -92,7 +92,7 @@ _CAPTURE: Final = (
 _ANALYSIS: Final = (
     per_second(
         "What became of frames",
-        "By outcome.",
+        "Frames per second by outcome.",
         f"sum by (outcome) (rate(emotion_frames_total{_CAMERA}[1m]))",
         "{{outcome}}",
         stacked=True,
@@ -112,7 +112,7 @@ _ANALYSIS: Final = (
     ),
     Panel(
         "Account",
-        "Frames ever stored, and where each is now.",
+        "All frames that were stored, by their outcome or state.",
         (
             Query(
                 f"max by (camera, state) (emotion_ledger_frames{_CAMERA})",
@@ -123,7 +123,7 @@ _ANALYSIS: Final = (
     ),
     Panel(
         "Clock",
-        "How far capture times are from Valkey's clock.",
+        "Difference of the capture times from Valkey's clock.",
         (Query(f"max by (camera) (abs(emotion_clock_skew_seconds{_CAMERA}))", "{{camera}}"),),
         unit="s", bad_above=1,
     ),
@@ -137,7 +137,7 @@ _PEOPLE: Final = (
     ),
     Panel(
         "Emotion episodes",
-        "That started, per minute, by emotion.",
+        "Episodes that started per minute, by emotion.",
         (
             Query(
                 "60 * sum by (emotion) "
@@ -149,7 +149,7 @@ _PEOPLE: Final = (
     ),
     Panel(
         "Tracks",
-        "That ended, per minute. Lost: with a tracking state that could not be read.",
+        "Tracks that ended per minute. Discarded: the tracking state could not be read.",
         (
             Query(
                 "60 * sum by (outcome) "
@@ -160,7 +160,7 @@ _PEOPLE: Final = (
     ),
     Panel(
         "Short tracks",
-        "Share of those of two seconds or less. Above a half, people lose their names.",
+        "Share of tracks of at most two seconds. Above a half, people often change tracks.",
         (
             Query(
                 "sum by (camera) "

@@ -9,25 +9,25 @@ from deploy.grafana.queries import Query, quantiles
 _NOW: Final = (
     Panel(
         "Cameras up",
-        "Cameras that give frames.",
+        "Cameras that deliver frames.",
         (Query("sum(emotion_camera_up)"),),
         kind="stat", width=4, height=4,
     ),
     Panel(
         "Cameras down",
-        "Cameras that a producer has, and cannot reach.",
+        "Cameras that are configured, and that their producer cannot reach.",
         (Query("count(emotion_camera_up == 0) or vector(0)"),),
         kind="stat", width=4, height=4, bad_above=1,
     ),
     Panel(
         "Workers",
-        "Workers that answer.",
+        "Workers that answer Prometheus.",
         (Query("count(emotion_owned_cameras) or vector(0)"),),
         kind="stat", width=4, height=4, bad_below=1,
     ),
     Panel(
         "Accounts that do not balance",
-        "Cameras of whose frames one is missing or counted twice. Always 0.",
+        "Cameras with a frame that is missing or counted twice. Always 0.",
         (Query("count(emotion_ledger_balanced == 0) or vector(0)"),),
         kind="stat", width=4, height=4, bad_above=1,
     ),
@@ -53,15 +53,15 @@ _NOW: Final = (
 _FRAMES: Final = (
     per_second(
         "What became of frames",
-        "Frames per second by outcome; analysed is what an event came of.",
+        "Frames per second by outcome; an analysed frame has an event.",
         "sum by (outcome) (camera_outcome:emotion_frames:rate5m)",
         "{{outcome}}",
         stacked=True,
     ),
     Panel(
         "Lost before Valkey",
-        "Frames captured, not stored, by reason: newer ones came first, Valkey was "
-        "full, or refused.",
+        "Frames that were captured and not stored, by reason: a newer one replaced it, "
+        "Valkey was full, or Valkey refused it.",
         (Query("sum by (reason) (rate(emotion_capture_drops_total[5m]))", "{{reason}}"),),
         unit="cps",
     ),
@@ -72,7 +72,7 @@ _FRAMES: Final = (
     ),
     Panel(
         "Backlog",
-        "Frames that wait or are being worked on, over all cameras.",
+        "Frames that are queued or pending, over all cameras.",
         (Query("fleet:emotion_backlog_frames:sum", "frames"),),
     ),
     per_second(
@@ -87,13 +87,13 @@ _FRAMES: Final = (
 _LATENCY: Final = (
     Panel(
         "Capture to event",
-        "Of frames that have an event. The objective: 99 % of all within a second.",
+        "Latency of frames that have an event. Objective: 99 % of all frames within a second.",
         quantiles("emotion_end_to_end_seconds"),
         unit="s", bad_above=1,
     ),
     Panel(
         "Frames without an event within a second",
-        "Share of all that ended. 1 % uses the budget up as fast as it comes.",
+        "Share of all frames that ended. Above 1 %, the objective is missed.",
         tuple(
             Query(f"fleet:emotion_objective_missed:ratio_rate{window}", window)
             for window in ("5m", "1h", "6h", "3d")
@@ -105,7 +105,7 @@ _LATENCY: Final = (
 _SERVERS: Final = (
     Panel(
         "Requests",
-        "Answered by the gateway, by status.",
+        "Requests that the gateway answered, by status.",
         (Query("sum by (status) (rate(emotion_gateway_requests_total[5m]))", "{{status}}"),),
         unit="reqps", width=6,
     ),
@@ -117,7 +117,7 @@ _SERVERS: Final = (
     ),
     Panel(
         "Memory of Valkey",
-        "By redis_exporter. At its limit, producers are refused.",
+        "From redis_exporter. At the limit, Valkey refuses frames.",
         (
             Query("redis_memory_used_bytes", "used"),
             Query("redis_memory_max_bytes", "limit"),
@@ -126,7 +126,7 @@ _SERVERS: Final = (
     ),
     Panel(
         "Failed calls to Valkey",
-        "By process. Each is tried again.",
+        "By kind of process. Each call is retried.",
         (
             Query("sum(rate(emotion_redis_errors_total[5m]))", "workers"),
             Query("sum(rate(emotion_producer_redis_errors_total[5m]))", "producers"),
@@ -140,26 +140,25 @@ _SERVERS: Final = (
 _SINKS: Final = (
     Panel(
         "Delivers",
-        "Whether the target takes records.",
+        "Whether the target accepts records.",
         (Query("emotion_sink_up", "{{sink}}"),),
         kind="state-timeline", width=6, bad_below=1, most=1,
     ),
     Panel(
         "Records",
-        "Delivered per second.",
+        "Records delivered per second.",
         (Query("sum by (sink) (rate(emotion_sink_records_total[5m]))", "{{sink}}"),),
         unit="cps", width=6,
     ),
     Panel(
         "Behind",
-        "Age of the oldest record that waits.",
+        "Age of the oldest record that is not delivered.",
         (Query("emotion_sink_lag_seconds", "{{sink}}"),),
         unit="s", width=6, bad_above=300,
     ),
     Panel(
         "Failures",
-        "Attempts that failed, each tried again; refused records, which are dead "
-        "letters.",
+        "Attempts that failed, each retried; and refused records, which become dead letters.",
         (
             Query("sum by (sink) (increase(emotion_sink_failures_total[5m]))", "{{sink}} failed"),
             Query(

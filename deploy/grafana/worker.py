@@ -19,7 +19,7 @@ _ENGINE: Final = (
     ),
     Panel(
         "Faces per second",
-        "That the engine classified.",
+        "Faces that the engine classified.",
         (
             Query(
                 "sum by (instance) "
@@ -43,7 +43,7 @@ _ENGINE: Final = (
     ),
     Panel(
         "Classifications reused",
-        "Share of faces that kept an earlier frame's probabilities since faces waited "
+        "Share of faces that kept an earlier frame's probabilities because faces waited "
         "for the engine; see --reuse-ms.",
         (
             Query(
@@ -60,7 +60,7 @@ _ENGINE: Final = (
     ),
     Panel(
         "Time per face",
-        "Of the engine's time; falls as batches fill.",
+        "Engine time per face; it falls as batches grow.",
         (
             Query(
                 f"sum by (instance) (rate({_ENGINE_BUSY}[2m])) / "
@@ -75,17 +75,17 @@ _ENGINE: Final = (
 _WORK: Final = (
     Panel(
         "Cameras",
-        "That the worker owns.",
+        "Cameras that the worker owns.",
         (Query(f"emotion_owned_cameras{_WORKER}", "{{instance}}"),),
     ),
     Panel(
         "Backlog",
-        "Of the worker's cameras.",
+        "Frames that are queued or pending, of the worker's cameras.",
         (Query(f"sum by (instance) (emotion_backlog_frames{_WORKER})", "{{instance}}"),),
     ),
     Panel(
         "Stages, 95 %",
-        "A frame's time at work in each stage.",
+        "Processing time of a frame in each stage.",
         (
             Query(
                 "histogram_quantile(0.95, sum by (le, stage) "
@@ -97,18 +97,18 @@ _WORK: Final = (
     ),
     Panel(
         "Capture to event",
-        "Of the worker's cameras.",
+        "Latency of the worker's cameras.",
         quantiles("emotion_end_to_end_seconds", _WORKER),
         unit="s", bad_above=1,
     ),
     Panel(
-        "FencedError",
-        "Commits refused since another worker has the camera: after a pause or a cut.",
+        "Fenced commits",
+        "Commits refused because another worker owns the camera, after a pause or an outage.",
         (Query(f"increase(emotion_fenced_total{_WORKER}[5m])", "{{instance}}"),),
     ),
     Panel(
         "What runs",
-        "Version, model and engine.",
+        "Versions, models and engines in use.",
         (Query('emotion_build_info{process="worker"}'),),
         kind="table",
     ),
