@@ -25,7 +25,8 @@ from producer.registry import Registry
 from producer.supervisor import SourceMissingError
 from service import logs
 from service.command_line import conceal
-from service.health import Health, HealthServer
+from service.health import Health
+from service.health_server import HealthServer
 from service.metrics import ProducerMetrics, build_info
 from service.parser import exit_with_error
 from service.reload import Reloader

@@ -18,7 +18,8 @@ from emotion_streams.cancellation import cancel_and_wait
 from emotion_streams.connection import connect_async
 from service import logs
 from service.command_line import conceal
-from service.health import Health, HealthServer
+from service.health import Health
+from service.health_server import HealthServer
 from service.metrics import SinkMetrics, build_info
 from service.parser import exit_with_error
 from service.reload import Reloader
