@@ -1,4 +1,4 @@
-"""Entry point of `python -m worker`: parse the settings, connect the parts, run."""
+"""Entry point of `emotion-streams worker`: parse the settings, connect the parts, run."""
 
 import asyncio
 import faulthandler
