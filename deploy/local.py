@@ -1,4 +1,4 @@
-"""`make run`: all processes on this machine, stopped by Ctrl-C.
+"""Run everything on this machine until Ctrl-C; in a checkout also by `make run`.
 
 The smallest deployment: the same processes with the same defaults as in every other deployment,
 and a server that only this user can reach.
@@ -48,12 +48,12 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return asyncio.run(_run(arguments, sources))
     except (PortUnavailableError, ServerUnavailableError) as error:
-        exit_with_error("deploy.local", str(error))
+        exit_with_error("run", str(error))
     except ProcessCrashedError as error:
-        print(f"deploy.local: {printable(str(error))}", file=sys.stderr)
+        print(f"run: {printable(str(error))}", file=sys.stderr)
         return 1
     except (RedisError, RedisClusterException) as error:
-        print(f"deploy.local: Redis: {short_message(error)}", file=sys.stderr)
+        print(f"run: Redis: {short_message(error)}", file=sys.stderr)
         return 1
 
 

@@ -1,4 +1,4 @@
-"""Run the gateway: `python -m gateway --redis redis://... --port 8080`."""
+"""Run the gateway: `emotion-streams gateway --redis redis://... --port 8080`."""
 
 import asyncio
 import json

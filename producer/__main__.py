@@ -1,4 +1,4 @@
-"""`python -m producer`: publish cameras to frames streams.
+"""`emotion-streams producer`: publish cameras to frames streams.
 
 `probe SOURCE` tests one camera, and `discover` finds those of the network.
 """

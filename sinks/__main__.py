@@ -1,4 +1,4 @@
-"""`python -m sinks --config sinks.yaml`: deliver records to MQTT, webhooks and databases."""
+"""`emotion-streams sink --config sinks.yaml`: deliver records to MQTT, webhooks and databases."""
 
 import signal
 

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 _DRAIN_S: Final = 1.2
-"""How long a sink that ends may deliver; `make run` grants 2 s in all."""
+"""How long a sink that ends may deliver; `emotion-streams run` grants 2 s in all."""
 
 
 _CLOSE_S: Final = 5.0

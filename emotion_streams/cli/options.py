@@ -54,8 +54,8 @@ def build_parser(files: Mapping[str, object] | None = None) -> argparse.Argument
         sub.add_argument(
             "--redis",
             type=_redis_url,
-            help="URL [EMOTION_REDIS, else the instance that make run started here, else "
-            f"{DEFAULT_URL}]",
+            help="URL [EMOTION_REDIS, else the instance that `emotion-streams run` started here, "
+            f"else {DEFAULT_URL}]",
         )
         sub.add_argument("--json", action="store_true", help="print JSON")
         return sub
