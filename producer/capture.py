@@ -113,11 +113,11 @@ class Capture:
         for attempt in retries:
             self._in_a_row = 0
             with attempt:
-                self._session()
+                self._open_and_read()
             if self.stable:
                 retries.reset()
 
-    def _session(self) -> None:
+    def _open_and_read(self) -> None:
         """Open the source and read it until it ends or fails.
 
         Returns when `stop` is set. Raises EndOfSourceError and SourceUnavailableError.

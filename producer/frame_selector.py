@@ -16,7 +16,7 @@ class Selection(Enum):
 class FrameSelector:
     """Paces a source that is not live, and selects at most `fps` frames a second.
 
-    `fps`: None for no limit. `live`: as in Source. Used for one session of the source.
+    `fps`: None for no limit. `live`: as in Source. A source that is reopened needs a new one.
     """
 
     def __init__(self, fps: float | None, *, live: bool) -> None:
