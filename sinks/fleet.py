@@ -16,7 +16,7 @@ from sinks.redis_places import AnnouncedCameras, PlacedSink
 from sinks.runner import Runner
 from sinks.sink import Sink
 from sinks.source import StreamSource
-from sinks.states import StateBoard
+from sinks.states import CameraMonitor
 
 log = logging.getLogger(__name__)
 
@@ -40,10 +40,10 @@ class Fleet:
     """A runner for each enabled sink."""
 
     def __init__(
-        self, client: Client, board: StateBoard, metrics: SinkMetrics, health: Health
+        self, client: Client, monitor: CameraMonitor, metrics: SinkMetrics, health: Health
     ) -> None:
         self._client = client
-        self._board = board
+        self._monitor = monitor
         self._metrics = metrics
         self._health = health
         self._running: dict[str, _Running] = {}
@@ -77,7 +77,7 @@ class Fleet:
             options,
             make_sink(name, options, self._client),
             source,
-            self._board,
+            self._monitor,
             DeadLetters(name, self._client),
             self._metrics,
             self._health,
