@@ -15,7 +15,7 @@ from emotion_streams.backoff import is_wrong_type
 from emotion_streams.connection import Client
 from emotion_streams.redaction import short_message
 
-HEARD_WITHIN_MS: Final = 2_500
+HEARTBEAT_WITHIN_MS: Final = 2_500
 """A producer sends a heartbeat at least each second; after this long without one it counts as gone.
 This leaves a display half a second to show the change within three seconds."""
 
@@ -92,9 +92,9 @@ async def registered(client: Client, now_ms: float | None = None) -> dict[str, f
         )
         scores += [(name, 0.0) for name in future]
     cameras = {}
-    for name, heard_ms in sorted(scores):
+    for name, heartbeat_ms in sorted(scores):
         with suppress(ValueError):  # also bytes that are not UTF-8
-            cameras[keys.check_camera(name.decode())] = heard_ms
+            cameras[keys.check_camera(name.decode())] = heartbeat_ms
     return cameras
 
 
@@ -106,10 +106,12 @@ async def list_cameras(client: Client) -> list[CameraStatus]:
     seconds, microseconds = await client.time()
     now_ms = seconds * 1000 + microseconds // 1000
     cameras = await registered(client, now_ms)
-    return [await _status(client, name, heard_ms, now_ms) for name, heard_ms in cameras.items()]
+    return [
+        await _status(client, name, heartbeat_ms, now_ms) for name, heartbeat_ms in cameras.items()
+    ]
 
 
-async def _status(client: Client, camera: str, heard_ms: float, now_ms: int) -> CameraStatus:
+async def _status(client: Client, camera: str, heartbeat_ms: float, now_ms: int) -> CameraStatus:
     async with client.pipeline(transaction=False) as pipe:
         pipe.hgetall(keys.camera_info(camera))
         pipe.hgetall(keys.lease(camera))
@@ -126,7 +128,7 @@ async def _status(client: Client, camera: str, heard_ms: float, now_ms: int) -> 
             reason = f"{key(camera)} cannot be read: {short_message(reply)}"
             return _unreadable(camera, reason, None)
     try:
-        return _read_status(camera, info, lease, backlog, heard_ms, now_ms)
+        return _read_status(camera, info, lease, backlog, heartbeat_ms, now_ms)
     except ValueError as error:
         reason = f"{keys.camera_info(camera)} or {keys.lease(camera)} cannot be read: {error}"
         return _unreadable(camera, reason[:_MAX_REASON], backlog)
@@ -141,7 +143,7 @@ def _read_status(
     raw_info: dict[bytes, bytes],
     raw_lease: dict[bytes, bytes],
     backlog: int | None,
-    heard_ms: float,
+    heartbeat_ms: float,
     now_ms: int,
 ) -> CameraStatus:
     """Parse the hashes. Raises ValueError for values that none of our processes writes."""
@@ -151,7 +153,7 @@ def _read_status(
     if reported not in (CameraState.UP, CameraState.DOWN, CameraState.ENDED):
         raise ValueError(f"state is {reported[:40]!r}")
     state = CameraState(reported)
-    if state is not CameraState.ENDED and now_ms - heard_ms > HEARD_WITHIN_MS:
+    if state is not CameraState.ENDED and now_ms - heartbeat_ms > HEARTBEAT_WITHIN_MS:
         state = CameraState.GONE
     fps = float(info.get("fps") or 0)
     if not math.isfinite(fps):
