@@ -1,4 +1,4 @@
-"""Command-line options of `python -m analyse`."""
+"""Command-line options of `emotion-streams analyse`."""
 
 import argparse
 import importlib.util
@@ -9,7 +9,7 @@ from service.parser import Parser
 
 def build_parser(description: str | None) -> argparse.ArgumentParser:
     """Make the parser. An invalid command line exits with one line and code 2."""
-    parser = Parser(prog="analyse", description=description, allow_abbrev=False)
+    parser = Parser(prog="emotion-streams analyse", description=description, allow_abbrev=False)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a video file")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="gets a folder for each file"

@@ -1,4 +1,4 @@
-"""`make run`: all processes on this machine, stopped by Ctrl-C.
+"""Run everything on this machine until Ctrl-C; in a checkout also by `make run`.
 
 The smallest deployment: the same processes with the same defaults as in every other deployment,
 and a server that only this user can reach.
@@ -9,7 +9,7 @@ import asyncio
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack, suppress
 from typing import Any, Final
 
@@ -48,12 +48,12 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return asyncio.run(_run(arguments, sources))
     except (PortUnavailableError, ServerUnavailableError) as error:
-        exit_with_error("deploy.local", str(error))
+        exit_with_error("run", str(error))
     except ProcessCrashedError as error:
-        print(f"deploy.local: {printable(str(error))}", file=sys.stderr)
+        print(f"run: {printable(str(error))}", file=sys.stderr)
         return 1
     except (RedisError, RedisClusterException) as error:
-        print(f"deploy.local: Redis: {short_message(error)}", file=sys.stderr)
+        print(f"run: Redis: {short_message(error)}", file=sys.stderr)
         return 1
 
 
@@ -96,17 +96,14 @@ async def follow(
     When every producer has reached the end of its file and all frames are analysed, print a
     summary; on a terminal the live page then stays available until Ctrl-C. Returns the exit code.
     """
-    ends: dict[asyncio.Task[Any], Child] = {
-        asyncio.create_task(child.wait()): child for child in children
-    }
-    producers = sum(child.name == "producer" for child in children)
+    running = _Running(children)
     printing = asyncio.create_task(_print_events(url, cameras, status))
     stop = asyncio.create_task(stopping.wait())
     settling: set[asyncio.Task[None]] = set()
     try:
         while True:
             done, _ = await asyncio.wait(
-                {*ends, *settling, printing, stop}, return_when=asyncio.FIRST_COMPLETED
+                {*running.ends, *settling, printing, stop}, return_when=asyncio.FIRST_COMPLETED
             )
             if printing in done:
                 printing.result()  # it never returns, so this raises its error
@@ -119,19 +116,41 @@ async def follow(
                     return 0
                 settling = set()
                 continue
-            ended = next(task for task in done if task in ends)
-            child, code = ends.pop(ended), ended.result()
-            if child.name != "producer" or code != 0:
+            if crash := running.remove_ended(done):
                 status.clear()
+                child, code = crash
                 lines = map(printable, child.last_lines)
                 print(f"{child.name} exited ({exit_text(code)}):", *lines, sep="\n  ")
                 return 1
-            producers -= 1
-            if not producers:
+            if not running.has_producer:
                 settling = {asyncio.create_task(_settle(url, cameras))}
     finally:
         status.clear()
-        await cancel_and_wait(printing, stop, *settling, *ends)
+        await cancel_and_wait(printing, stop, *settling, *running.ends)
+
+
+class _Running:
+    """The processes that have not ended. `ends`: the task that waits for the end of each."""
+
+    def __init__(self, children: Iterable[Child]) -> None:
+        self.ends = {asyncio.create_task(child.wait()): child for child in children}
+
+    @property
+    def has_producer(self) -> bool:
+        """Whether a producer has not reached the end of its file."""
+        return any(child.name == "producer" for child in self.ends.values())
+
+    def remove_ended(self, done: Iterable[Any]) -> tuple[Child, int] | None:
+        """Remove the processes whose task is done; return one that crashed, and its exit code.
+
+        Only a producer may end, with code 0.
+        """
+        for task in done:
+            if child := self.ends.pop(task, None):
+                code: int = task.result()
+                if child.name != "producer" or code != 0:
+                    return child, code
+        return None
 
 
 async def _settle(url: str, cameras: list[str]) -> None:

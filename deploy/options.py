@@ -1,4 +1,4 @@
-"""Command-line options of `python -m deploy.local`, validated before any process starts."""
+"""Command-line options of `emotion-streams run`, validated before any process starts."""
 
 import argparse
 import os
@@ -15,7 +15,7 @@ MAX_FPS: Final = 240
 
 def build_parser(description: str | None) -> argparse.ArgumentParser:
     """Make the parser. An invalid command line exits with one line and code 2."""
-    parser = Parser(prog="deploy.local", description=description)
+    parser = Parser(prog="emotion-streams run", description=description)
     parser.add_argument(
         "--source",
         default=os.environ.get("SOURCE", "demo"),

@@ -1,4 +1,4 @@
-"""What `make run` starts: the cameras, and the command of each process."""
+"""What `emotion-streams run` starts: the cameras, and the command of each process."""
 
 import argparse
 import errno

@@ -1,6 +1,6 @@
 """The Redis-compatible server that is used if no Redis URL is given.
 
-`python -m deploy.redis_server` runs it on loopback for processes that are started by hand.
+`emotion-streams redis` runs it on loopback for processes that are started by hand.
 """
 
 import argparse
@@ -64,13 +64,13 @@ def _major_version(program: str) -> int:
 
 def main(argv: list[str] | None = None) -> NoReturn:
     """Run the server on 127.0.0.1 and the given port, with all data in memory only."""
-    parser = Parser(prog="deploy.redis_server", description=main.__doc__)
+    parser = Parser(prog="emotion-streams redis", description=main.__doc__)
     parser.add_argument("--port", type=_port, default="6379", help="port to listen on [6379]")
     arguments = parser.parse_args(argv)
     try:
         server = str(find_server())
     except ServerUnavailableError as error:
-        exit_with_error("deploy.redis_server", str(error))
+        exit_with_error("redis", str(error))
     end_with_make()  # it also applies to the program below
     listening = ("--bind", "127.0.0.1", "--port", arguments.port, "--dir", "/")
     os.execv(server, [server, *listening, *IN_MEMORY])  # noqa: S606 - a program that was found

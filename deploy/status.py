@@ -1,4 +1,4 @@
-"""The status line of `make run`."""
+"""The status line of `emotion-streams run`."""
 
 import asyncio
 import os

@@ -15,7 +15,7 @@ from emotion_streams.backoff import is_wrong_type
 from emotion_streams.connection import Client
 from emotion_streams.redaction import short_message
 
-HEARD_WITHIN_MS: Final = 2_500
+HEARTBEAT_WITHIN_MS: Final = 2_500
 """A producer sends a heartbeat at least each second; after this long without one it counts as gone.
 This leaves a display half a second to show the change within three seconds."""
 
@@ -87,15 +87,17 @@ async def registered(client: Client, now_ms: float | None = None) -> dict[str, f
     analysed: list[tuple[bytes, float]] = await client.zinter(
         {keys.ANALYSED: 0, keys.CAMERAS: 1}, withscores=True
     )
-    scores = {name: heard_ms if heard_ms <= latest else 0.0 for name, heard_ms in analysed}
-    for name, heard_ms in await _newest(client, latest):
+    scores = {
+        name: heartbeat_ms if heartbeat_ms <= latest else 0.0 for name, heartbeat_ms in analysed
+    }
+    for name, heartbeat_ms in await _newest(client, latest):
         if len(scores) >= MAX_CAMERAS:
             break
-        scores.setdefault(name, heard_ms)
+        scores.setdefault(name, heartbeat_ms)
     cameras = {}
-    for name, heard_ms in sorted(scores.items()):
+    for name, heartbeat_ms in sorted(scores.items()):
         with suppress(ValueError):  # also bytes that are not UTF-8
-            cameras[keys.check_camera(name.decode())] = heard_ms
+            cameras[keys.check_camera(name.decode())] = heartbeat_ms
     return cameras
 
 
@@ -126,10 +128,12 @@ async def list_cameras(client: Client) -> list[CameraStatus]:
     seconds, microseconds = await client.time()
     now_ms = seconds * 1000 + microseconds // 1000
     cameras = await registered(client, now_ms)
-    return [await _status(client, name, heard_ms, now_ms) for name, heard_ms in cameras.items()]
+    return [
+        await _status(client, name, heartbeat_ms, now_ms) for name, heartbeat_ms in cameras.items()
+    ]
 
 
-async def _status(client: Client, camera: str, heard_ms: float, now_ms: int) -> CameraStatus:
+async def _status(client: Client, camera: str, heartbeat_ms: float, now_ms: int) -> CameraStatus:
     async with client.pipeline(transaction=False) as pipe:
         pipe.hgetall(keys.camera_info(camera))
         pipe.hgetall(keys.lease(camera))
@@ -146,7 +150,7 @@ async def _status(client: Client, camera: str, heard_ms: float, now_ms: int) -> 
             reason = f"{key(camera)} cannot be read: {short_message(reply)}"
             return _unreadable(camera, reason, None)
     try:
-        return _read_status(camera, info, lease, backlog, heard_ms, now_ms)
+        return _read_status(camera, info, lease, backlog, heartbeat_ms, now_ms)
     except ValueError as error:
         reason = f"{keys.camera_info(camera)} or {keys.lease(camera)} cannot be read: {error}"
         return _unreadable(camera, reason[:_MAX_REASON], backlog)
@@ -161,7 +165,7 @@ def _read_status(
     raw_info: dict[bytes, bytes],
     raw_lease: dict[bytes, bytes],
     backlog: int | None,
-    heard_ms: float,
+    heartbeat_ms: float,
     now_ms: int,
 ) -> CameraStatus:
     """Parse the hashes. Raises ValueError for values that none of our processes writes."""
@@ -171,7 +175,7 @@ def _read_status(
     if reported not in (CameraState.UP, CameraState.DOWN, CameraState.ENDED):
         raise ValueError(f"state is {reported[:40]!r}")
     state = CameraState(reported)
-    if state is not CameraState.ENDED and now_ms - heard_ms > HEARD_WITHIN_MS:
+    if state is not CameraState.ENDED and now_ms - heartbeat_ms > HEARTBEAT_WITHIN_MS:
         state = CameraState.GONE
     fps = float(info.get("fps") or 0)
     if not math.isfinite(fps):

@@ -72,7 +72,7 @@ def dead(camera: str) -> str:
 def camera_info(camera: str) -> str:
     """Return the key of the hash of the producer's reports.
 
-    state, fps, width, height, codec, policy, last_frame_ms, error.
+    state, fps, width, height, codec, policy, title, group, last_frame_ms, error.
     """
     return f"camera:{{{camera}}}"
 

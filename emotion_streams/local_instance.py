@@ -1,4 +1,4 @@
-"""Discovery of Redis if no URL is given, and of the instance that `make run` started here.
+"""Discovery of Redis if no URL is given, and of the instance that `emotion-streams run` started.
 
 The launcher holds a lock on a file in a folder that only its user may read; the file contains the
 address. If the lock can be acquired, the instance is gone.

@@ -40,8 +40,8 @@ def subscribe_async(
 ) -> AsyncGenerator[EmotionEvent, None]:
     """Yield events as they arrive, without end, in id order per camera and each at most once.
 
-    `url`: by default the one in EMOTION_REDIS, else the instance that `make run` started on this
-    machine, which is logged, else redis://localhost:6379, as for the command `emotion-streams`.
+    `url`: by default the one in EMOTION_REDIS, else the instance that `emotion-streams run` started
+    on this machine, which is logged, else redis://localhost:6379.
     `cameras`: a name, several, or None for all, including cameras that are attached later. `after`:
     "now" (the time when the first event is requested), "start", the id of the last event seen
     (later events follow), or a mapping from camera to any of these ("start" for cameras that it

@@ -1,4 +1,4 @@
-"""Run the gateway: `python -m gateway --redis redis://... --port 8080`."""
+"""Run the gateway: `emotion-streams gateway --redis redis://... --port 8080`."""
 
 import asyncio
 import json
@@ -26,7 +26,8 @@ from gateway.settings import GatewaySettings, check
 from gateway.trend import Trends
 from service import logs
 from service.command_line import conceal
-from service.health import Health, HealthServer
+from service.health import Health
+from service.health_server import HealthServer
 from service.listening import address_of
 from service.metrics import GatewayMetrics, build_info
 from service.parser import exit_with_error

@@ -14,7 +14,7 @@ LEAST_TOKEN: Final = 16
 
 
 class GatewaySettings(ServiceSettings):
-    """Settings of `python -m gateway`; the environment's names start with EMOTION_GATEWAY_."""
+    """Settings of `emotion-streams gateway`; the variables' names start with EMOTION_GATEWAY_."""
 
     model_config = SettingsConfigDict(env_prefix="EMOTION_GATEWAY_")
 

@@ -1,4 +1,4 @@
-"""`python -m producer`: publish cameras to frames streams.
+"""`emotion-streams producer`: publish cameras to frames streams.
 
 `probe SOURCE` tests one camera, and `discover` finds those of the network.
 """
@@ -25,7 +25,8 @@ from producer.registry import Registry
 from producer.supervisor import SourceMissingError
 from service import logs
 from service.command_line import conceal
-from service.health import Health, HealthServer
+from service.health import Health
+from service.health_server import HealthServer
 from service.metrics import ProducerMetrics, build_info
 from service.parser import exit_with_error
 from service.reload import Reloader

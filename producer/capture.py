@@ -1,28 +1,25 @@
 """The capture thread: opens the source, drains it, and reopens it after a failure."""
 
-import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from emotion_streams.backoff import Retries, delays
 from emotion_streams.cameras import CameraState
-from producer.filters import LateFrameFilter, Pacer, RateLimiter
+from producer.captured import Arrival, Captured, FrameDates
+from producer.frame_selector import FrameSelector, Selection
 from producer.latest_value import LatestValue
-from producer.media_clock import MediaClock
 from producer.messages import Counts
 from producer.source import (
     EndOfSourceError,
     Format,
     NoNewFrameError,
     NoSuchSourceError,
-    Picture,
-    Source,
     SourceUnavailableError,
     UndecodableFrameError,
 )
+from producer.timed_source import TimedSource
 
 STABLE_FRAMES: Final = 25
 """A camera has recovered after this many frames in a row. The backoff is then reset."""
@@ -33,18 +30,6 @@ _FIRST_DELAY_S: Final = 0.5
 _WAIT_S: Final = 0.2
 
 _log = logging.getLogger(__name__)
-
-
-class Captured(NamedTuple):
-    """A picture, and its time of arrival by the monotonic clock in seconds.
-
-    `position_ms`: the picture's place in a recording that is dated by it; `arrived_s` then follows
-    from that; else None.
-    """
-
-    picture: Picture
-    arrived_s: float
-    position_ms: int | None = None
 
 
 class RateSettings(NamedTuple):
@@ -60,43 +45,21 @@ class RateSettings(NamedTuple):
     is_recording: bool = False
 
 
-class Limits(NamedTuple):
-    """Time limits of a source in seconds: to open it, to read a frame, and between attempts."""
-
-    open_s: float
-    read_s: float
-    reconnect_s: float
-
-
-class _SessionState(NamedTuple):
-    """Timing state of one session, from one opening of the source to the next."""
-
-    pacer: Pacer
-    late_frames: LateFrameFilter
-    rate: RateLimiter
-
-
-class _Grabbed(NamedTuple):
-    """When a frame arrived, by the monotonic clock, and its own timestamp; in seconds."""
-
-    arrived_s: float
-    timestamp_s: float | None
-
-
 class Capture:
     """Reads a source into a mailbox. Runs in its own thread; others may read its public attributes.
 
     `state`, `error`: as in Report. `format`: the format that the source reported at its last
     opening. `last_arrival_s`: when the newest frame arrived, by the monotonic clock; None before
     the first. `failed`: the source does not exist and `wait_for_source` is off. `wait_for_source`:
-    retry a source that does not exist. `state_changed` is set when `state` changes.
+    retry a source that does not exist. `reconnect_s`: the longest delay between attempts, in
+    seconds. `state_changed` is set when `state` changes.
     """
 
     def __init__(
         self,
-        source: Source,
+        source: TimedSource,
         rate: RateSettings,
-        limits: Limits,
+        reconnect_s: float,
         mailbox: LatestValue[Captured],
         counts: Counts,
         stop: threading.Event,
@@ -106,16 +69,14 @@ class Capture:
     ) -> None:
         self._source = source
         self._rate = rate
-        self._limits = limits
+        self._reconnect_s = reconnect_s
         self._latest = mailbox
         self._counts = counts
         self._stop = stop
         self._state_changed = state_changed
         self._wait_for_source = wait_for_source
-        self._media_clock = MediaClock()
-        self._in_a_row = 0
-        self._deadline: float | None = None
-        self._last_contact_s = time.monotonic()
+        self._dates = FrameDates(is_recording=rate.is_recording)
+        self._in_a_row = self._undecodable_in_a_row = 0
         self.state = CameraState.DOWN
         self.error = ""
         self.failed = False
@@ -126,19 +87,6 @@ class Capture:
     def stable(self) -> bool:
         """Whether at least STABLE_FRAMES frames came in a row."""
         return self._in_a_row >= STABLE_FRAMES
-
-    def silent_s(self) -> float:
-        """Return the seconds since the source last gave or refused a frame, or since the start."""
-        return time.monotonic() - self._last_contact_s
-
-    @property
-    def overdue_since_s(self) -> float | None:
-        """When the limit of the call into the source was over, or None; cv2 can hang.
-
-        By the monotonic clock. Each call has another limit.
-        """
-        deadline = self._deadline
-        return None if deadline is None or time.monotonic() <= deadline else deadline
 
     def run(self) -> None:
         """Run until the source ends, does not exist, or `stop` is set.
@@ -155,7 +103,7 @@ class Capture:
         self._latest.close()
 
     def _run(self) -> None:
-        longest_s = self._limits.reconnect_s
+        longest_s = self._reconnect_s
         retries = Retries(
             SourceUnavailableError,
             self._on_unavailable,
@@ -165,95 +113,75 @@ class Capture:
         for attempt in retries:
             self._in_a_row = 0
             with attempt:
-                self._session()
+                self._open_and_read()
             if self.stable:
                 retries.reset()
 
-    def _session(self) -> None:
+    def _open_and_read(self) -> None:
         """Open the source and read it until it ends or fails.
 
         Returns when `stop` is set. Raises EndOfSourceError and SourceUnavailableError.
         """
         try:
-            with self._time_limit(self._limits.open_s):
-                self.format = self._source.open()
+            self.format = self._source.open()
             _log.info("camera opened", extra=vars(self.format))
-            session = _SessionState(Pacer(), LateFrameFilter(), RateLimiter(self._rate.fps))
-            undecodable = 0
+            selector = FrameSelector(self._rate.fps, live=self._source.live)
+            self._undecodable_in_a_row = 0
             while not self._stop.is_set():
                 if self._rate.on_demand and not self._latest.wait_for_demand(_WAIT_S):
                     continue
-                grabbed = self._next_frame(session)
-                if grabbed is None:
-                    continue
-                try:
-                    with self._time_limit(self._limits.read_s):
-                        picture = self._source.retrieve()
-                except UndecodableFrameError as error:
-                    self._counts.undecodable += 1
-                    undecodable += 1
-                    _log.debug("frame skipped: %s", error)
-                    if self._source.live and undecodable >= _MAX_UNDECODABLE:
-                        raise SourceUnavailableError(
-                            f"{undecodable} damaged frames in a row: {error}"
-                        ) from error
-                    continue
-                undecodable = 0
-                self._count_valid_frame()
-                self._put(self._captured(picture, grabbed))
+                if (arrival := self._next_frame(selector)) is not None:
+                    self._retrieve(arrival)
         finally:
-            with self._time_limit(self._limits.read_s):
-                self._source.close()
+            self._source.close()
 
-    def _next_frame(self, session: _SessionState) -> _Grabbed | None:
+    def _next_frame(self, selector: FrameSelector) -> Arrival | None:
         """Grab a frame. Return its times, or None if the frame is not wanted."""
         try:
-            with self._time_limit(self._limits.read_s):
-                position_s = self._source.grab()
+            position_s = self._source.grab()
         except NoNewFrameError:
-            self._last_contact_s = time.monotonic()
             return None
-        if position_s is not None and not self._source.live and not self._rate.on_demand:
-            self._stop.wait(session.pacer.wait_s(time.monotonic(), position_s))
-        arrived_s = time.monotonic()
-        self._count_arrival(arrived_s)
-        passes = self._passes(session, arrived_s, position_s)
-        return _Grabbed(arrived_s, position_s) if passes else None
-
-    def _captured(self, picture: Picture, grabbed: _Grabbed) -> Captured:
-        if not self._rate.is_recording or grabbed.timestamp_s is None:
-            return Captured(picture, grabbed.arrived_s)
-        position_ms = self._media_clock.position_ms(grabbed.timestamp_s)
-        return Captured(picture, position_ms / 1000, position_ms)
-
-    def _count_arrival(self, arrived_s: float) -> None:
+        if not self._rate.on_demand:
+            self._stop.wait(selector.wait_s(time.monotonic(), position_s))
+        arrived_s = self.last_arrival_s = time.monotonic()
         self._counts.captured += 1
-        self.last_arrival_s = self._last_contact_s = arrived_s
+        match selector.select(arrived_s, position_s):
+            case Selection.SELECTED:
+                return Arrival(arrived_s, position_s)
+            case Selection.LATE:
+                self._counts.dropped_stale += 1
+            case Selection.ABOVE_RATE:
+                self._counts.rate_skipped += 1
+                if self.state is CameraState.UP:  # not decoded; counts as valid, like those before
+                    self._in_a_row += 1
+        return None
+
+    def _retrieve(self, arrival: Arrival) -> None:
+        """Put the grabbed frame into the mailbox.
+
+        A damaged frame is counted; raises SourceUnavailableError for many in a row.
+        """
+        try:
+            picture = self._source.retrieve()
+        except UndecodableFrameError as error:
+            self._counts.undecodable += 1
+            self._undecodable_in_a_row += 1
+            _log.debug("frame skipped: %s", error)
+            if self._source.live and self._undecodable_in_a_row >= _MAX_UNDECODABLE:
+                raise SourceUnavailableError(
+                    f"{self._undecodable_in_a_row} damaged frames in a row: {error}"
+                ) from error
+            return
+        self._undecodable_in_a_row = 0
+        self._count_valid_frame()
+        if self._latest.put(self._dates.captured(picture, arrival)):
+            self._counts.dropped_newer += 1
 
     def _count_valid_frame(self) -> None:
         self._in_a_row += 1
         self.error = ""
         if self.state is not CameraState.UP:
             self._set_state(CameraState.UP)
-
-    def _passes(self, session: _SessionState, arrived_s: float, position_s: float | None) -> bool:
-        # The rate of a live source is limited by arrival times. The frame's own timestamp, if any,
-        # shows whether the frame is late.
-        if self._source.live:
-            if position_s is not None and not session.late_frames.allows(arrived_s, position_s):
-                self._counts.dropped_stale += 1
-                return False
-            position_s = None
-        if session.rate.allows(arrived_s if position_s is None else position_s):
-            return True
-        self._counts.rate_skipped += 1
-        if self.state is CameraState.UP:  # not decoded; counts as valid, like those before
-            self._in_a_row += 1
-        return False
-
-    def _put(self, captured: Captured) -> None:
-        if self._latest.put(captured):
-            self._counts.dropped_newer += 1
 
     def _on_unavailable(self, error: SourceUnavailableError) -> None:
         final = isinstance(error, NoSuchSourceError) and not self._wait_for_source
@@ -268,11 +196,3 @@ class Capture:
     def _set_state(self, state: CameraState) -> None:
         self.state = state
         self._state_changed.set()
-
-    @contextlib.contextmanager
-    def _time_limit(self, limit_s: float) -> Iterator[None]:
-        self._deadline = time.monotonic() + limit_s
-        try:
-            yield
-        finally:
-            self._deadline = None

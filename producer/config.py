@@ -22,7 +22,7 @@ _NO: Final = ("false", "no", "off", "n", "f", "0")
 
 
 class ProducerSettings(service.ServiceSettings, CameraOptions):
-    """Settings of `python -m producer`: those of the process, and those of one camera."""
+    """Settings of `emotion-streams producer`: those of the process, and those of one camera."""
 
     model_config = SettingsConfigDict(
         extra="forbid", frozen=True, coerce_numbers_to_str=True, env_prefix="EMOTION_PRODUCER_"
@@ -72,8 +72,8 @@ def load(argv: list[str]) -> Config:
         ProducerSettings,
         "producer",
         "Publish cameras to frames streams: one by --source, or many by --config. "
-        "`python -m producer probe SOURCE` tests one camera; `discover` finds those of the "
-        "network.",
+        "`emotion-streams probe SOURCE` tests one camera, and `emotion-streams discover` finds "
+        "those of the network.",
     )
     given = vars(parser.parse_args(argv))
     config = given.pop("config", None) or os.environ.get("EMOTION_CONFIG")

@@ -1,4 +1,4 @@
-"""Tells a call that hangs from one that was not given the time to return."""
+"""Distinguishes a call that hangs from one that was not given the time to return."""
 
 
 class OverdueCall:

@@ -1,4 +1,4 @@
-"""`python -m producer probe SOURCE`: open a camera, and report what it delivers or why it fails."""
+"""`emotion-streams probe SOURCE`: open a camera, and report what it delivers or why it fails."""
 
 import argparse
 import contextlib
@@ -35,7 +35,7 @@ def main(argv: list[str]) -> int:
     try:
         camera = _camera(arguments.pop("config", None), arguments)
     except InvalidSettingsError as error:
-        exit_with_error("producer probe", str(error))
+        exit_with_error("probe", str(error))
     limit_memory()
     native = NativeStderr()
     native.take_over()
@@ -90,13 +90,13 @@ def _print_result(
     if as_json:
         print(json.dumps({"source": redact_url(camera.source), "error": reason}))
     else:
-        print(f"producer probe: {reason}", file=sys.stderr)
+        print(f"probe: {reason}", file=sys.stderr)
     return 1
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
-        prog="producer probe",
+        prog="emotion-streams probe",
         description="Open a source and report what it delivers, or why it fails.",
         argument_default=argparse.SUPPRESS,
     )

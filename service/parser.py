@@ -19,17 +19,21 @@ def exit_with_error(section: str, reason: str) -> NoReturn:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that reports an invalid command line in one line."""
+    """A parser that reports an invalid command line in one line.
+
+    `prog` is the whole command, as in `emotion-streams worker`.
+    """
 
     def error(self, message: str) -> NoReturn:
         """Exit with code 2."""
-        exit_with_error(self.prog, f"{message} (--help lists the settings)")
+        section = self.prog.removeprefix("emotion-streams ")
+        exit_with_error(section, f"{message} (--help lists the settings)")
 
 
 def build_parser(kind: type[BaseModel], section: str, description: str) -> argparse.ArgumentParser:
     """Make a parser with one option per setting; the settings validate the values later."""
     parser = Parser(
-        prog=section,
+        prog=f"emotion-streams {section}",
         description=description,
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,

@@ -1,4 +1,4 @@
-"""`python -m sinks --config sinks.yaml`: deliver records to MQTT, webhooks and databases."""
+"""`emotion-streams sink --config sinks.yaml`: deliver records to MQTT, webhooks and databases."""
 
 import signal
 
@@ -18,13 +18,14 @@ from emotion_streams.cancellation import cancel_and_wait
 from emotion_streams.connection import connect_async
 from service import logs
 from service.command_line import conceal
-from service.health import Health, HealthServer
+from service.health import Health
+from service.health_server import HealthServer
 from service.metrics import SinkMetrics, build_info
 from service.parser import exit_with_error
 from service.reload import Reloader
 from sinks.config import Config, load
 from sinks.fleet import Fleet
-from sinks.states import StateBoard
+from sinks.states import CameraMonitor
 
 _STOP_S: Final = 5.0
 """How long the sinks may take to disconnect from their targets."""
@@ -65,13 +66,13 @@ async def _run(config: Config, health: Health, metrics: SinkMetrics) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
     async with connect_async(config.process.redis) as client:
-        board = StateBoard(client, health)
-        fleet = Fleet(client, board, metrics, health)
+        monitor = CameraMonitor(client, health)
+        fleet = Fleet(client, monitor, metrics, health)
         reloader = Reloader(config.path, config.sinks_now, fleet.apply, metrics.config_valid)
         metrics.config_valid.set(1)
         await fleet.apply(config.sinks)
         tasks: list[asyncio.Task[Any]] = [
-            asyncio.create_task(board.run()),
+            asyncio.create_task(monitor.run()),
             asyncio.create_task(reloader.run()),
             asyncio.create_task(fleet.wait_for_failure()),
             asyncio.create_task(stopping.wait()),

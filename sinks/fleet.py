@@ -16,13 +16,13 @@ from sinks.redis_places import AnnouncedCameras, PlacedSink
 from sinks.runner import Runner
 from sinks.sink import Sink
 from sinks.source import StreamSource
-from sinks.states import StateBoard
+from sinks.states import CameraMonitor
 
 log = logging.getLogger(__name__)
 
 
 _DRAIN_S: Final = 1.2
-"""How long a sink that ends may deliver; `make run` grants 2 s in all."""
+"""How long a sink that ends may deliver; `emotion-streams run` grants 2 s in all."""
 
 
 _CLOSE_S: Final = 5.0
@@ -40,10 +40,10 @@ class Fleet:
     """A runner for each enabled sink."""
 
     def __init__(
-        self, client: Client, board: StateBoard, metrics: SinkMetrics, health: Health
+        self, client: Client, monitor: CameraMonitor, metrics: SinkMetrics, health: Health
     ) -> None:
         self._client = client
-        self._board = board
+        self._monitor = monitor
         self._metrics = metrics
         self._health = health
         self._running: dict[str, _Running] = {}
@@ -77,7 +77,7 @@ class Fleet:
             options,
             make_sink(name, options, self._client),
             source,
-            self._board,
+            self._monitor,
             DeadLetters(name, self._client),
             self._metrics,
             self._health,

@@ -18,7 +18,7 @@ from sinks.filters import passes
 from sinks.options import SinkOptions
 from sinks.records import Record
 from sinks.sink import Sink, TargetError
-from sinks.states import CameraSnapshot, StateBoard
+from sinks.states import CameraMonitor, CameraSnapshot
 
 _FIRST_DELAY_S: Final = 0.2
 _MAX_DELAY_S: Final = 30.0
@@ -44,7 +44,7 @@ class Runner:
         options: SinkOptions,
         sink: Sink,
         source: RecordSource,
-        board: StateBoard,
+        monitor: CameraMonitor,
         dead_letters: DeadLetters,
         metrics: SinkMetrics,
         health: Health,
@@ -54,7 +54,7 @@ class Runner:
         self._options = options
         self._sink = sink
         self._source = source
-        self._board = board
+        self._monitor = monitor
         self._dead_letters = dead_letters
         self._metrics = metrics
         self._health = health
@@ -127,7 +127,7 @@ class Runner:
         return result
 
     async def _show(self) -> None:
-        cameras = self._board.cameras
+        cameras = self._monitor.cameras
         # From time to time even without a change: a camera may have been missing for long enough.
         due = time.monotonic() - self._shown_at > _SHOW_EVERY_S
         if not self._options.states or cameras is None or (cameras is self._shown and not due):

@@ -7,7 +7,7 @@ from service.settings import ServiceSettings
 
 
 class SinkSettings(ServiceSettings):
-    """Settings of `python -m sinks`; the environment's names start with EMOTION_SINK_."""
+    """Settings of `emotion-streams sink`; the variables' names start with EMOTION_SINK_."""
 
     model_config = SettingsConfigDict(env_prefix="EMOTION_SINK_")
 

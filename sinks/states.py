@@ -78,7 +78,7 @@ def observe(event: EmotionEvent, before: Faces | None) -> Faces:
     return now
 
 
-class StateBoard:
+class CameraMonitor:
     """The states of all registered cameras, a second old at most while Redis answers."""
 
     def __init__(self, client: Client, health: Health, every_s: float = _EVERY_S) -> None:
@@ -87,13 +87,13 @@ class StateBoard:
         self._every_s = every_s
         self._read_at = time.monotonic()
         self.cameras: Mapping[str, CameraSnapshot] | None = None
-        """None before the first look. A new mapping whenever something has changed."""
+        """None before the first read. A new mapping whenever something has changed."""
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Read until cancelled."""
         while True:
             try:
-                cameras = await self._look()
+                cameras = await self._read()
             # ValueError: a registry that something else wrote into.
             except (*REDIS_ERRORS, ValueError) as error:
                 check_cancelled()
@@ -117,7 +117,7 @@ class StateBoard:
             for name, state in (self.cameras or {}).items()
         }
 
-    async def _look(self) -> Mapping[str, CameraSnapshot]:
+    async def _read(self) -> Mapping[str, CameraSnapshot]:
         statuses = await list_cameras(self._client)
         up = [status.camera for status in statuses if status.state is CameraState.UP]
         newest = await self._newest(up)

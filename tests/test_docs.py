@@ -26,3 +26,16 @@ def test_every_file_that_a_document_names_exists(document: Path) -> None:
     linked = [document.parent / path for path in LINK.findall(text)]
     missing = {path for path in (*named, *linked) if not path.exists()}
     assert missing <= MADE_BY_USERS
+
+
+def test_every_file_in_the_life_of_a_frame_exists() -> None:
+    life = (ROOT / "docs/architecture.md").read_text().partition("## The life of a frame")[2]
+    steps = re.findall(r"^\| \d+\. .*\| ([^|]+) \|$", life, re.MULTILINE)
+    assert steps
+    for step in steps:
+        folder = ROOT  # a name without a folder is in the folder of the name before it
+        for name in re.findall(r"`([^`]+)`", step):
+            if "/" in name and (path := ROOT / name).exists():
+                folder = path if path.is_dir() else path.parent
+            else:
+                assert (folder / name).exists(), f"{name} in {step}"

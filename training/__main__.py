@@ -1,4 +1,4 @@
-"""`python -m training`: the commands that train, score and release models."""
+"""`emotion-streams training`: the commands that train, score and release models."""
 
 import sys
 

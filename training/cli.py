@@ -42,7 +42,7 @@ def _refuse(reason: str) -> int:
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     top = argparse.ArgumentParser(
-        prog="training",
+        prog="emotion-streams training",
         description="Train, score and release SimpNet V2, a classifier of facial emotions.",
     )
     subparsers = top.add_subparsers(required=True, metavar="COMMAND", dest="command")

@@ -1,4 +1,4 @@
-"""Entry point of `python -m worker`: parse the settings, connect the parts, run."""
+"""Entry point of `emotion-streams worker`: parse the settings, connect the parts, run."""
 
 import asyncio
 import faulthandler
@@ -22,7 +22,8 @@ from emotion_streams.connection import connect_async
 from emotion_streams.redaction import redact_url
 from service import logs
 from service.command_line import conceal
-from service.health import Health, HealthServer
+from service.health import Health
+from service.health_server import HealthServer
 from service.listening import address_of
 from service.parser import exit_with_error
 from service.settings import load

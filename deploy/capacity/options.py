@@ -10,14 +10,14 @@ from deploy.options import MAX_FPS
 from emotion_streams.cameras import MAX_CAMERAS
 from service.parser import Parser
 
-PROGRAM: Final = "deploy.capacity"
+PROGRAM: Final = "capacity"
 _WIDTHS: Final = (32, 8192)
 """The widths that a producer accepts."""
 
 
 def parse(argv: list[str] | None, description: str | None) -> argparse.Namespace:
     """Return the options. An invalid command line exits with one line and code 2."""
-    parser = Parser(prog=PROGRAM, description=description)
+    parser = Parser(prog=f"emotion-streams {PROGRAM}", description=description)
     for name, convert, default, about in (
         ("fps", _number(0, MAX_FPS), 5.0, "frames per second of each camera"),
         ("faces", _integer(0, MAX_FACES), 2, "faces in each frame"),

@@ -2,7 +2,9 @@
 
 from typing import Final
 
-from deploy.grafana.panels import Dashboard, Panel, SqlQuery
+from deploy.grafana.dashboard import Dashboard
+from deploy.grafana.panel import Panel
+from deploy.grafana.queries import SqlQuery
 from emotion_streams import EMOTIONS
 
 _CAMERAS: Final = "camera IN (${camera:sqlstring})"
@@ -53,11 +55,11 @@ AUDIENCE: Final = Dashboard(
             "In all",
             (
                 _stat(
-                    "People", "Who came into view. Who leaves and returns counts again.",
+                    "People", "People who came into view; one who returns is counted again.",
                     f"SELECT coalesce(sum(tracks_entered), 0) AS people {_MINUTES}",
                 ),
                 _stat(
-                    "Dwell, median", "Time in view, of those who left.",
+                    "Dwell, median", "Time in view of people who left.",
                     "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_ms) AS dwell "
                     f"{_VISITS}",
                     unit="ms",
@@ -68,7 +70,7 @@ AUDIENCE: Final = Dashboard(
                     unit="percentunit",
                 ),
                 _stat(
-                    "Seen", "Share of the minutes on record that was analysed.",
+                    "Seen", "Share of the recorded minutes that was analysed.",
                     f"SELECT avg(coverage) AS seen {_MINUTES}",
                     unit="percentunit",
                 ),
@@ -133,7 +135,7 @@ AUDIENCE: Final = Dashboard(
                 ),
                 Panel(
                     "Dwell",
-                    "Time in view of those who came then: median, and 90 % are shorter.",
+                    "Time in view of people who came then: median and 90th percentile.",
                     (
                         SqlQuery(
                             f"SELECT {_TIME}, "
@@ -151,7 +153,7 @@ AUDIENCE: Final = Dashboard(
             (
                 Panel(
                     "People by weekday and hour",
-                    "Who came in an hour, on average over the days shown.",
+                    "People who came in an hour, on average over the days shown.",
                     (SqlQuery(_by_weekday_and_hour("sum(tracks_entered)")),),
                     kind="table", width=24, shaded=True,
                 ),
@@ -168,7 +170,7 @@ AUDIENCE: Final = Dashboard(
             (
                 Panel(
                     "Cameras now",
-                    "As the sink saw them last.",
+                    "State of each camera when the sink last read it.",
                     (
                         SqlQuery(
                             f"SELECT camera, state, since, error FROM cameras WHERE {_CAMERAS} "

@@ -2,11 +2,12 @@
 
 import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import version
 from typing import Final
 
-from emotion_streams.cli import cameras, events, people
+from emotion_streams.cli import cameras, completion, events, people
 from emotion_streams.local_instance import DEFAULT_URL
 from emotion_streams.process_commands import PROCESSES
 from emotion_streams.redis_url import InvalidRedisUrlError, parse_url
@@ -28,8 +29,11 @@ _HOUR_MS: Final = _UNITS_MS["h"]
 _Add = Callable[[str, object, str], argparse.ArgumentParser]
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Make the parser. Its result has `command`, the coroutine function to run."""
+def build_parser(files: Mapping[str, object] | None = None) -> argparse.ArgumentParser:
+    """Make the parser. Its result has `command`, the coroutine function to run.
+
+    `files`: how each shell completes names of files, as shtab describes it.
+    """
     parser = argparse.ArgumentParser(
         prog="emotion-streams",
         description="Run the processes of emotion-streams, and look into a running one.",
@@ -40,8 +44,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--version", action="version", version=f"emotion-streams {version('emotion-streams')}"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, process in PROCESSES.items():  # only for --help: main() starts them
-        commands.add_parser(name, help=process.about, add_help=False)
+    for name, process in PROCESSES.items():  # for --help and completion: main() starts them
+        rest = commands.add_parser(name, help=process.about).add_argument("arguments", nargs="*")
+        rest.complete = files  # type: ignore[attr-defined]  # read by shtab
 
     def add(name: str, command: object, about: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=about, description=about)
@@ -49,14 +54,19 @@ def build_parser() -> argparse.ArgumentParser:
         sub.add_argument(
             "--redis",
             type=_redis_url,
-            help="URL [EMOTION_REDIS, else the instance that make run started here, else "
-            f"{DEFAULT_URL}]",
+            help="URL [EMOTION_REDIS, else the instance that `emotion-streams run` started here, "
+            f"else {DEFAULT_URL}]",
         )
         sub.add_argument("--json", action="store_true", help="print JSON")
         return sub
 
     _add_streams(add)
     _add_cameras(add)
+    about = "Print a script that completes these commands in a shell."
+    script = commands.add_parser("completion", help=about, description=about)
+    script.add_argument("shell", choices=completion.SHELLS)
+    # It reads nothing from Redis.
+    script.set_defaults(command=partial(completion.completion, build_parser), redis="")
     return parser
 
 

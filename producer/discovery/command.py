@@ -1,4 +1,4 @@
-"""`python -m producer discover`: print the ONVIF cameras of the network as lines of a file."""
+"""`emotion-streams discover`: print the ONVIF cameras of the network as lines of a file."""
 
 import argparse
 import contextlib
@@ -31,7 +31,7 @@ def main(argv: list[str]) -> int:
     if not cameras:
         asked = ", ".join(answers.asked) or "no interface has an IPv4 address"
         waited = f"within {arguments.timeout_s:g} s"
-        print(f"producer discover: no ONVIF camera answered {waited} ({asked})", file=sys.stderr)
+        print(f"discover: no ONVIF camera answered {waited} ({asked})", file=sys.stderr)
         return 1
     streams = find_streams(cameras, _STREAMS_S)
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -45,17 +45,17 @@ def main(argv: list[str]) -> int:
 
 def _report_faults(answers: Answers) -> None:
     for fault in answers.faults:
-        print(f"producer discover: {fault}", file=sys.stderr)
+        print(f"discover: {fault}", file=sys.stderr)
     if answers.unreadable:
         print(
-            f"producer discover: {answers.unreadable} replies cannot be read and are left out",
+            f"discover: {answers.unreadable} replies cannot be read and are left out",
             file=sys.stderr,
         )
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
-        prog="producer discover",
+        prog="emotion-streams discover",
         description="Find the ONVIF cameras of the network, and print them as lines of a file of "
         "cameras. Asks by multicast on every interface, over IPv4; a router does not pass it on.",
     )

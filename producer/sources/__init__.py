@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from producer.native import NativeStderr
-from producer.settings import DEFAULT_FPS, CameraSettings, SourceKind, source_kind
+from producer.settings import DEFAULT_FPS, CameraSettings
 from producer.source import Source
+from producer.source_kind import SourceKind, source_kind
 from producer.sources.demo import DemoSource
 from producer.sources.file import FileSource
 from producer.sources.folder import FolderSource

@@ -47,13 +47,7 @@ class FfmpegReader:
             int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
             int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
         )
-        # OpenCV and `_resize` apply the container's rotation and pixel aspect to pixels only.
-        self._raw = (
-            codec == "mjpg"
-            and capture.get(cv2.CAP_PROP_ORIENTATION_META) == 0
-            and aspect(capture) == 1.0
-            and bool(capture.set(cv2.CAP_PROP_FORMAT, -1))
-        )
+        self._raw = codec == "mjpg" and _set_raw(capture)
         self._has_first = capture.grab()
         if self._raw and self._has_first and not _is_whole(capture, self._size):
             # Interlaced: a packet has two fields, and its first JPEG has every second line only.
@@ -68,12 +62,7 @@ class FfmpegReader:
             self.close()
             return None
         width, height = self._square(self._size)
-        return Format(
-            width=width,
-            height=height,
-            fps=video_capture.plausible_fps(capture),
-            codec=codec,
-        )
+        return Format(width, height, video_capture.plausible_fps(capture), codec)
 
     @property
     def passes_jpegs(self) -> bool:
@@ -135,6 +124,15 @@ class FfmpegReader:
         wanted = (round(width * ratio), height) if ratio > 1 else (width, round(height / ratio))
         fits = max(wanted) <= MAX_SIDE and wanted[0] * wanted[1] <= MAX_PIXELS
         return wanted if fits else size
+
+
+def _set_raw(capture: "cv2.VideoCapture") -> bool:
+    """Request the camera's own JPEGs. Return False if the frames must be decoded.
+
+    OpenCV and FfmpegReader apply the container's rotation and pixel aspect to pixels only.
+    """
+    is_upright = capture.get(cv2.CAP_PROP_ORIENTATION_META) == 0
+    return is_upright and aspect(capture) == 1.0 and bool(capture.set(cv2.CAP_PROP_FORMAT, -1))
 
 
 def _is_whole(capture: "cv2.VideoCapture", size: tuple[int, int]) -> bool:

@@ -11,22 +11,15 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 import httpx
 
-from emotion_streams.jpeg import MAX_JPEG_BYTES
-from producer.sources import http_reasons
+from producer.sources import http_reasons, http_response
 from producer.sources.http_auth import ChallengedAuth, UnsupportedAuthError
 from producer.sources.http_reasons import (
     NotAPictureError,
     PictureUnavailableError,
-    StreamFoundError,
     redirected_to,
 )
 
-_KINDS: Final = frozenset({"image/jpeg", "image/jpg", "image/pjpeg", "image/png"})
-_STREAMS: Final = ("multipart/", "video/", "application/octet-stream")
 _MAX_REDIRECTS: Final = 3
-_MAX_SHOWN: Final = 200
-_MAX_VALIDATOR: Final = 1024
-_MAX_DISCARDED: Final = 1 << 16
 _SHORTEST_S: Final = 0.1
 
 # They log URLs with passwords in the query, and headers with passwords.
@@ -75,9 +68,9 @@ class PictureClient:
             with self._response(deadline) as response:
                 if response.status_code == HTTPStatus.NOT_MODIFIED and self._last:
                     return None
-                self._check(response)
-                picture = _read(response, deadline)
-                self._validators = _validators(response.headers)
+                http_response.check(response, self._url)
+                picture = http_response.read(response, deadline)
+                self._validators = http_response.validators(response.headers)
         except UnsupportedAuthError as error:
             raise PictureUnavailableError(
                 f"401: the camera requires {error}, which is not supported"
@@ -105,7 +98,7 @@ class PictureClient:
                 if not response.has_redirect_location:
                     yield response
                     return
-                _discard(response, deadline)
+                http_response.discard(response, deadline)
             url = _same_server(url, response.headers["location"])
         raise NotAPictureError(f"redirects more than {_MAX_REDIRECTS} times")
 
@@ -123,7 +116,7 @@ class PictureClient:
                 response.close()
                 raise
             with closing(response):
-                _discard(response, deadline)
+                http_response.discard(response, deadline)
 
     def _send(self, request: httpx.Request, deadline: float) -> httpx.Response:
         for is_last in (False, True):
@@ -140,54 +133,6 @@ class PictureClient:
                 if is_last:
                     raise
         raise AssertionError
-
-    def _check(self, response: httpx.Response) -> None:
-        """Raise PictureUnavailableError unless the response is a picture."""
-        if response.status_code != HTTPStatus.OK:
-            raise PictureUnavailableError(http_reasons.of_status(response.status_code))
-        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind not in _KINDS:
-            if response.url != self._url:
-                raise redirected_to(str(response.url))
-            if kind.startswith(_STREAMS) or not kind:
-                raise StreamFoundError("the URL of a stream, not of a picture")
-            shown = kind[:_MAX_SHOWN] if kind.isprintable() else "data of an unknown type"
-            raise NotAPictureError(
-                f"the server sends {shown}: neither a video nor a JPEG or PNG picture"
-            )
-        if response.headers.get("content-encoding", "identity").lower() != "identity":
-            raise NotAPictureError(
-                "the server compresses its picture, although it was asked not to"
-            )
-
-
-def _read(response: httpx.Response, deadline: float) -> bytes:
-    content = bytearray()
-    for chunk in response.iter_raw():
-        content += chunk
-        if len(content) > MAX_JPEG_BYTES:
-            raise PictureUnavailableError(f"its picture has more than {MAX_JPEG_BYTES:,} bytes")
-        if time.monotonic() > deadline:
-            raise PictureUnavailableError("timed out: its picture takes too long")
-    return bytes(content)
-
-
-def _discard(response: httpx.Response, deadline: float) -> None:
-    """Read a short body, after which the connection can be used again."""
-    length = 0
-    for chunk in response.iter_raw():
-        length += len(chunk)
-        if length > _MAX_DISCARDED or time.monotonic() > deadline:
-            return
-
-
-def _validators(headers: httpx.Headers) -> dict[str, str]:
-    """Return the headers that ask for the picture only if it changed (RFC 9110, 13.1)."""
-    etag, modified = headers.get("etag", ""), headers.get("last-modified", "")
-    if modified == headers.get("date"):
-        modified = ""  # in whole seconds: the picture may change again within this one
-    found = {"If-None-Match": etag, "If-Modified-Since": modified}
-    return {name: value for name, value in found.items() if 0 < len(value) <= _MAX_VALIDATOR}
 
 
 def _same_server(url: httpx.URL, target: str) -> httpx.URL:

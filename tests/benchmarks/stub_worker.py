@@ -8,7 +8,8 @@ from prometheus_client import CollectorRegistry
 
 from emotion_streams.connection import connect_async
 from service import logs
-from service.health import Health, HealthServer
+from service.health import Health
+from service.health_server import HealthServer
 from service.settings import load
 from tests.worker.stubs import stub_context
 from worker.app import Worker

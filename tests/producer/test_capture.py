@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from emotion_streams.cameras import CameraState
-from producer.capture import Capture, Captured, Limits, RateSettings
+from producer.capture import Capture, RateSettings
+from producer.captured import Captured
 from producer.latest_value import LatestValue
 from producer.messages import Counts
 from producer.source import (
@@ -18,6 +19,7 @@ from producer.source import (
     SourceUnavailableError,
     UndecodableFrameError,
 )
+from producer.timed_source import TimedSource
 from tests.peers.pictures import jpeg
 from tests.servers import PATIENCE_S, eventually
 
@@ -74,8 +76,8 @@ class Run:
         self.counts, self.latest, self.stop = Counts(), LatestValue[Captured](), threading.Event()
         self.taken: list[Captured] = []
         self.capture = Capture(
-            script, RateSettings(fps, on_demand), Limits(1, 1, 0.01), self.latest, self.counts,
-            self.stop, threading.Event(), wait_for_source=wait_for_source,
+            TimedSource(script, 1, 1), RateSettings(fps, on_demand), 0.01, self.latest,
+            self.counts, self.stop, threading.Event(), wait_for_source=wait_for_source,
         )  # fmt: skip
         self.thread = threading.Thread(target=self.capture.run)
         self.thread.start()
@@ -159,8 +161,8 @@ def test_frame_has_its_time_of_arrival_by_the_monotonic_clock() -> None:
 def test_unexpected_error_does_not_look_like_the_end_of_the_source() -> None:
     mailbox, stop = LatestValue[Captured](), threading.Event()
     capture = Capture(
-        Script([RuntimeError("a bug")]), RateSettings(None, False), Limits(1, 1, 0.01), mailbox,
-        Counts(), stop, threading.Event(), wait_for_source=True,
+        TimedSource(Script([RuntimeError("a bug")]), 1, 1), RateSettings(None, False), 0.01,
+        mailbox, Counts(), stop, threading.Event(), wait_for_source=True,
     )  # fmt: skip
     with pytest.raises(RuntimeError):
         capture.run()

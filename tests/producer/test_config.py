@@ -9,7 +9,7 @@ import pytest
 
 from emotion_streams.redaction import redact
 from producer.config import load, parse_camera, read_cameras
-from producer.settings import SourceKind, source_kind
+from producer.source_kind import SourceKind, source_kind
 from service.settings_file import InvalidSettingsError
 from tests.peers.producer import PASSWORD
 

@@ -1,4 +1,4 @@
-"""`python -m producer discover`: ONVIF cameras as lines of cameras.yaml, whatever they answer."""
+"""`emotion-streams discover`: ONVIF cameras as lines of cameras.yaml, whatever they answer."""
 
 import re
 import socket
@@ -262,9 +262,7 @@ def test_hostile_reply_is_left_out_and_others_are_read(reply: bytes, tmp_path: P
         assert watch.read_s() < 20
     assert done.returncode == 0
     assert list(cameras(done.stdout, tmp_path)) == ["lobby"]
-    assert re.fullmatch(
-        r"producer discover: 4 replies cannot be read and are left out\n", done.stderr
-    )
+    assert re.fullmatch(r"discover: 4 replies cannot be read and are left out\n", done.stderr)
     assert "\x1b" not in done.stdout + done.stderr
 
 

@@ -1,4 +1,4 @@
-"""`python -m producer probe SOURCE`: what a camera gives, or a clear reason."""
+"""`emotion-streams probe SOURCE`: what a camera gives, or a clear reason."""
 
 import json
 import re
@@ -153,4 +153,4 @@ def test_picture_that_is_too_large_counts_as_damaged(tmp_path: Path) -> None:
 def test_invalid_arguments_are_one_line_and_exit_code_2(call: list[str], complaint: str) -> None:
     done = run_probe(*call)
     assert done.returncode == 2
-    assert re.fullmatch(rf"producer probe: .*{complaint}.*\n", done.stderr)
+    assert re.fullmatch(rf"probe: .*{complaint}.*\n", done.stderr)

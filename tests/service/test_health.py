@@ -14,7 +14,8 @@ from prometheus_client import CollectorRegistry
 from gateway.server import listen
 from service import health as module
 from service import listening
-from service.health import Health, HealthServer
+from service.health import Health
+from service.health_server import HealthServer
 from service.metrics import WorkerMetrics, build_info
 from tests.servers import PATIENCE_S, free_port
 

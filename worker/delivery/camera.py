@@ -1,4 +1,4 @@
-"""The pipeline of one camera: read, decode, detect, crop, classify, and commit in order."""
+"""The pipeline of one camera: read its frames, have them analysed, and commit them in order."""
 
 import asyncio
 import logging

@@ -51,7 +51,7 @@ class CameraRegistry:
         periodically.
         """
         names = await registered(self._client, now_ms)
-        silent = [name for name, heard_ms in names.items() if now_ms - heard_ms > SILENT_MS]
+        silent = [name for name, heartbeat_ms in names.items() if now_ms - heartbeat_ms > SILENT_MS]
         waits = await asyncio.gather(*map(limit_per_shard(self._client, self._has_work), silent))
         retired = {camera for camera, waiting in zip(silent, waits, strict=True) if not waiting}
         if time.monotonic() >= self._retire_at:

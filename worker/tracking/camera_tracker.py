@@ -2,18 +2,18 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion_streams.episodes import Episode
 from emotion_streams.fields import MalformedMessageError
 from emotion_streams.frames import Frame
 from emotion_streams.minutes import MINUTE_MS
 from worker.tracking.constants import MINUTE_GRACE_MS
+from worker.tracking.session import placed, with_frame
 from worker.tracking.state import TrackingState
-from worker.tracking.step import advance, close_minute, close_silent, count_lost, steady
+from worker.tracking.step import advance, close_minute, close_silent, steady
 from worker.tracking.tracker import associate
 from worker.tracking.types import Association, Policy, Sighting, Step
 
@@ -114,25 +114,8 @@ class CameraTracker:
         )
         if step.state is state:
             return step
-        after, place = step.state, frame.position_ms
-        recorded_ms = None if place is None else max(0, frame.captured_ms - place)
-        # Between two events of a producer's session, each frame that is missing ended otherwise.
-        lost = frame.seq - state.seq - 1 if frame.session_id == state.session_id else 0
-        # Constructors, because replace() takes a tenth of the time that tracking takes.
-        return Step(
-            TrackingState(
-                after.camera,
-                after.tracks,
-                after.people,
-                count_lost(after.minute, lost) if lost > 0 else after.minute,
-                frame.session_id,
-                frame.seq,
-                recorded_ms,
-            ),
-            step.faces,
-            _placed(step.episodes, recorded_ms),
-            step.minutes,
-        )
+        after = with_frame(step.state, frame)
+        return Step(after, step.faces, placed(step.episodes, after.recorded_ms), step.minutes)
 
     def close_silent(self, now_ms: int | None) -> Step:
         """Return the step that ends what is open while the camera sends nothing.
@@ -144,7 +127,7 @@ class CameraTracker:
         if now_ms is None:
             now_ms = silent.state.tracks.clock_ms + MINUTE_MS + MINUTE_GRACE_MS
         over = close_minute(silent.state, now_ms, self._policy)
-        episodes = _placed(silent.episodes, self.state.recorded_ms)
+        episodes = placed(silent.episodes, self.state.recorded_ms)
         return Step(over.state, (), episodes, silent.minutes + over.minutes)
 
     def commit(self, state: TrackingState, version: bytes) -> None:
@@ -159,20 +142,6 @@ class CameraTracker:
     def _restart(self) -> None:
         self._ahead = self.state.tracks
         self._epoch += 1
-
-
-def _placed(episodes: Sequence[Episode], recorded_ms: int | None) -> tuple[Episode, ...]:
-    """Return the records with their places in a recording that began at `recorded_ms`."""
-    if recorded_ms is None:
-        return tuple(episodes)
-    return tuple(
-        replace(
-            episode,
-            start_position_ms=max(0, episode.start_ms - recorded_ms),
-            end_position_ms=episode.end_ms and max(0, episode.end_ms - recorded_ms),
-        )
-        for episode in episodes
-    )
 
 
 class Turn:

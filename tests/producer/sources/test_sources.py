@@ -15,7 +15,6 @@ import producer.sources
 from emotion_streams.jpeg import read_header
 from producer.config import parse_camera
 from producer.native import NativeStderr
-from producer.settings import SourceKind, source_kind
 from producer.source import (
     EndOfSourceError,
     Format,
@@ -24,6 +23,7 @@ from producer.source import (
     Source,
     SourceUnavailableError,
 )
+from producer.source_kind import SourceKind, source_kind
 from producer.sources import make_source
 from producer.sources.network import NetworkSource
 from producer.sources.snapshot import SnapshotSource
