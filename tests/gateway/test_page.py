@@ -258,6 +258,7 @@ def test_the_banner_follows_the_reason_that_cameras_share(
         browser.wait(
             lambda: browser.modules("done([...cameras.values()].every((c) => c.health().stale))")
         )
+    assert violations(browser) == []
 
 
 def test_a_restart_of_the_gateway_loses_no_event(
