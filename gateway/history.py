@@ -6,11 +6,16 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from emotion_streams import EMOTIONS, EmotionEvent
+from emotion_streams import EMOTIONS, EmotionEvent, Face
+from emotion_streams.emotions import UNCERTAIN, Label
 from emotion_streams.stream_id import ZERO, StreamId
 from gateway.published import Published
 
-SPAN_S: Final = 300
+SPAN_S: Final = 302
+"""Five minutes, and the seconds of which only a part lies in them."""
+
+_MIN_SIDE: Final = 14
+"""Side in pixels below which the page calls a face without a track uncertain (static/faces.js)."""
 
 
 def now_ms() -> int:
@@ -18,26 +23,52 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def label_of(face: Face) -> Label:
+    """Return what the page shows of a face: its steady label, or this frame's without a track."""
+    if face.label is not None:
+        return face.label
+    side = max(face.box.width, face.box.height)
+    return UNCERTAIN if side < _MIN_SIDE else face.emotion
+
+
 @dataclass
 class Second:
-    """Sums over the events of one second; `counts` and `sums` follow EMOTIONS."""
+    """Sums over the events of one second; `counts` and `sums` follow EMOTIONS.
+
+    `people`: sum of the people in view over the events. People are tracks; in an event whose faces
+    have none, faces. A track that some frames between two of its sightings missed was in view in
+    these, too; `last_seen` has the number of the event that saw it last. `counts`: faces by label,
+    without those that are uncertain. `sums`: of the smoothed probabilities, if a face has them.
+    """
 
     at: int
     events: int = 0
     faces: int = 0
+    people: int = 0
     total_ms: float = 0
     counts: list[int] = field(default_factory=lambda: [0] * len(EMOTIONS))
     sums: list[float] = field(default_factory=lambda: [0.0] * len(EMOTIONS))
+    last_seen: dict[str, int] = field(default_factory=dict)
 
     def add(self, event: EmotionEvent) -> None:
         """Add the event to the sums."""
         self.events += 1
         self.faces += len(event.faces)
+        self.people += self._count_people(event)
         self.total_ms += event.latency.total_ms
         for face in event.faces:
-            self.counts[EMOTIONS.index(face.emotion)] += 1
+            if (label := label_of(face)) != UNCERTAIN:
+                self.counts[EMOTIONS.index(label)] += 1
+            shares = face.smoothed or face.probabilities
             for index, emotion in enumerate(EMOTIONS):
-                self.sums[index] += face.probabilities[emotion]
+                self.sums[index] += shares[emotion]
+
+    def _count_people(self, event: EmotionEvent) -> int:
+        tracks = {face.track for face in event.faces if face.track}
+        before = self.events - 1
+        people = sum(self.events - self.last_seen.get(track, before) for track in tracks)
+        self.last_seen |= dict.fromkeys(tracks, self.events)
+        return people if tracks else len(event.faces)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the second as the API shows it: means instead of sums."""
@@ -45,6 +76,7 @@ class Second:
             "at": self.at,
             "events": self.events,
             "faces": self.faces,
+            "people": round(self.people / self.events, 3),
             "latency_ms": round(self.total_ms / self.events, 1),
             "counts": self.counts,
             "means": [round(total / self.faces, 4) if self.faces else 0.0 for total in self.sums],
@@ -73,6 +105,8 @@ class History:
         at = item.position.ms // 1000
         seconds = self._seconds.setdefault(event.camera, deque())
         if not seconds or seconds[-1].at < at:
+            if seconds:
+                seconds[-1].last_seen = {}
             seconds.append(Second(at))
         seconds[-1].add(event)
         self._last[event.camera] = item.position

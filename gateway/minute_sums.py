@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgpack
 
 from emotion_streams import EMOTIONS
-from emotion_streams.minutes import MAX_MINUTE_BYTES, SCHEMA
+from emotion_streams.minutes import MAX_MINUTE_BYTES, MINUTE_MS, SCHEMA
 from emotion_streams.stream_kinds import MINUTES
 
 _per_emotion: Final = itemgetter(*EMOTIONS)
@@ -31,11 +31,13 @@ def _zeros() -> list[float]:
 class Sums:
     """Sums over minutes; lists follow EMOTIONS, times are in milliseconds.
 
-    `coverage`: in minutes. `people_coverage`: of that, in minutes whose people are known.
+    `coverage`: in minutes. `people_coverage`: of that, in minutes whose people are known. `people`:
+    minutes that people were in view for, each by its track; in minutes without a track, faces.
     """
 
     coverage: float = 0
     people_coverage: float = 0
+    people: float = 0
     faces: float = 0
     faces_max: int = 0
     entered: int = 0
@@ -47,6 +49,7 @@ class Sums:
         """Add the sums of other minutes."""
         self.coverage += other.coverage
         self.people_coverage += other.people_coverage
+        self.people += other.people
         self.faces += other.faces
         self.faces_max = max(self.faces_max, other.faces_max)
         self.entered += other.entered
@@ -57,6 +60,7 @@ class Sums:
     def to_dict(self, start_ms: int, minutes: int) -> dict[str, Any]:
         """Return the point that begins at `start_ms`, as the API shows it."""
         people = {
+            "people_mean": round(self.people / self.people_coverage, 3),
             "faces_mean": round(self.faces / self.people_coverage, 3),
             "faces_max": self.faces_max,
             "entered": self.entered,
@@ -129,7 +133,10 @@ def _add(sums: Sums, coverage: float, people: Mapping[str, Any] | None) -> None:
     if people is None:
         return
     sums.people_coverage += coverage
-    sums.faces += people["faces_mean"] * coverage
+    faces = people["faces_mean"] * coverage
+    sums.faces += faces
+    # A camera of less than a frame a second has faces and no tracks.
+    sums.people += people["face_ms"] / MINUTE_MS if people["tracks"] else faces
     sums.faces_max = max(sums.faces_max, people["faces_max"])
     sums.entered += people["entered"]
     sums.emotion_ms = list(map(add, sums.emotion_ms, _per_emotion(people["emotion_ms"])))

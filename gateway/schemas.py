@@ -157,6 +157,7 @@ SCHEMAS: Final[dict[str, Any]] = {
         coverage=_SHARE,
         people=_nullable(
             _object(
+                people_mean=_NUMBER,
                 faces_mean=_NUMBER,
                 faces_max=_COUNT,
                 entered=_COUNT,
@@ -174,6 +175,7 @@ SCHEMAS: Final[dict[str, Any]] = {
         at=_COUNT,
         events=_COUNT,
         faces=_COUNT,
+        people=_NUMBER,
         latency_ms=_NUMBER,
         counts=_list(_COUNT, **_PER_EMOTION),
         means=_list(_NUMBER, **_PER_EMOTION),

@@ -1,6 +1,7 @@
 // One face's probabilities as bars, and the names beside the chart's lanes.
 import { find, textOf } from "./dom.js";
 import { face, percent } from "./emotions.js";
+import { shownBy } from "./faces.js";
 
 /** @param {string} name */
 export function laneLabel(name) {
@@ -28,13 +29,15 @@ export function bar(name) {
 }
 
 /**
+ * The probabilities that the label of the box follows: smoothed, or those of this frame without a track.
  * @param {HTMLElement} bars
  * @param {import("./cameras.js").Face} chosen
  */
 export function drawBars(bars, chosen) {
+  const shown = shownBy(chosen);
   for (const row of /** @type {Iterable<HTMLElement>} */ (bars.children)) {
-    const share = chosen.probabilities[row.dataset.emotion ?? ""];
-    row.classList.toggle("first", row.dataset.emotion === chosen.emotion);
+    const share = (chosen.smoothed ?? chosen.probabilities)[row.dataset.emotion ?? ""];
+    row.classList.toggle("first", row.dataset.emotion === shown);
     find(row, ".fill").style.width = `${100 * share}%`;
     find(row, ".percent").textContent = percent(share);
     find(row, ".track").setAttribute("aria-valuenow", String(Math.round(100 * share)));

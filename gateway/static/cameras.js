@@ -1,5 +1,5 @@
 // The data of each camera: its status, its last events, its minutes, its picture.
-import { addEvent, fromWire, sharesSince } from "./seconds.js";
+import { addEvent, fromWire, gapAfter, sharesSince } from "./seconds.js";
 
 /** @typedef {{ gateway: boolean, redis: boolean }} Link what can be reached */
 /** @typedef {import("./messages.js").Face} Face */
@@ -165,8 +165,13 @@ export class Camera {
     return last.length ? last.sort((a, b) => a - b)[Math.floor(last.length / 2)] : null;
   }
 
+  // The longest pause between its events that is no gap.
+  get gap_ms() {
+    return gapAfter(this.seconds, this.status?.fps ?? 0);
+  }
+
   /**
-   * Shares of each emotion (in WIRE order) among the faces of the last minute, null without any.
+   * Shares of each emotion (in WIRE order) among the labels of the last minute, null without any.
    * @param {number} span_s
    */
   recentShares(span_s = 60) {
@@ -190,7 +195,20 @@ export class Camera {
    * @param {number} span_s
    */
   analysed(span_s = 60) {
+    return this.#lately(span_s).length > 0;
+  }
+
+  /**
+   * Whether a face was seen in the last minute.
+   * @param {number} span_s
+   */
+  sawFaces(span_s = 60) {
+    return this.#lately(span_s).some(({ faces }) => faces > 0);
+  }
+
+  /** @param {number} span_s */
+  #lately(span_s) {
     const since = this.now() / 1000 - span_s;
-    return this.seconds.some((second) => second.at >= since && second.events);
+    return this.seconds.filter(({ at }) => at >= since);
   }
 }

@@ -159,7 +159,7 @@ export class Overview {
     const hour = lastHour(clock.now());
     const { cameras } = await fetchJson(`api/trends?from=${hour.from}&to=${hour.to}&step=${STEP}`);
     const all = /** @type {[string, import("./sparkline.js").TrendPoint[]][]} */ (Object.entries(cameras));
-    const most = Math.max(1, ...all.flatMap(([, points]) => points.map(({ people }) => people?.faces_mean ?? 0)));
+    const most = Math.max(1, ...all.flatMap(([, points]) => points.map(({ people }) => people?.people_mean ?? 0)));
     this.#hours = new Map(all.map(([name, points]) =>
       [name, { mean: meanPeople(points), drawn: sparkline(points, hour, most) }]));
     this.draw();

@@ -6,7 +6,6 @@ import { knownUntil, pointsOfSeconds, pointsOfTrend, unseen } from "./ranges.js"
 
 /** @typedef {import("./ranges.js").Point} Point */
 
-const SECONDS_GAP_MS = 10000; // between pictures of a slow camera
 const SUMMED_EVERY_MS = 60000;
 
 export class RangeData {
@@ -78,7 +77,7 @@ export class RangeData {
 
   // The longest pause over which a line is drawn.
   get gap_ms() {
-    return this.picker.range.step ? 0 : SECONDS_GAP_MS;
+    return this.picker.range.step ? 0 : this.camera.gap_ms;
   }
 
   /** @returns {Point[]} */

@@ -8,7 +8,8 @@
 /** @typedef {{ from: number, to: number }} Span Unix milliseconds */
 /**
  * What was seen in a while. `coverage`: which share of it was seen; `people`: how many were in view on
- * average, null if unknown; `means`: of each emotion's probability in the order of WIRE, null without a face.
+ * average (tracks, or faces where none is followed), null if unknown; `means`: of each emotion's smoothed
+ * probability in the order of WIRE, null without a face.
  * @typedef {Span & { coverage: number, people: number | null, means: number[] | null }} Point
  */
 
@@ -86,13 +87,13 @@ export const pointsOfSeconds = (seconds) => seconds.filter(({ events }) => event
   from: second.at * 1000,
   to: second.at * 1000 + 1000,
   coverage: 1,
-  people: second.faces / second.events,
+  people: second.people / second.events,
   means: second.faces ? second.sums.map((sum) => sum / second.faces) : null,
 }));
 
 /**
  * Points of /trend. Of the newest one only the minutes that are summed up by now can be covered.
- * @param {{ start_ms: number, coverage: number, people: { faces_mean: number, means: number[] | null } | null }[]} points
+ * @param {{ start_ms: number, coverage: number, people: { people_mean: number, means: number[] | null } | null }[]} points
  * @param {number} step minutes
  * @param {number} now
  * @returns {Point[]}
@@ -103,14 +104,14 @@ export const pointsOfTrend = (points, step, now) => points.map(({ start_ms, cove
     from: start_ms,
     to: start_ms + minutes * MINUTE,
     coverage: Math.min(1, (coverage * step) / minutes),
-    people: people && people.faces_mean,
+    people: people && people.people_mean,
     means: people && people.means,
   };
 });
 
 /**
  * Spans in which nothing was seen for longer than `gap_ms`. What is not summed up yet is not among them.
- * @param {Point[]} points in order
+ * @param {Span[]} points in order
  * @param {Span} span
  * @param {number} gap_ms
  * @returns {Span[]}

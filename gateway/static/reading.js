@@ -65,10 +65,12 @@ export function ofCompared(at, points, title) {
 /** @param {Point} point */
 function describe({ people, means }) {
   if (people === null) return "people withheld";
-  if (!means) return "no one in view";
+  if (!people) return "no one in view";
+  const count = `${Number(people.toFixed(1))} ${people === 1 ? "person" : "people"} in view`;
+  if (!means) return count;
   const [{ name, mean }] = LANES.map((lane, i) => ({ name: lane, mean: means[WIRE_INDEX[i]] }))
     .sort((a, b) => b.mean - a.mean);
-  return `${name} ${percent(mean)}, ${Number(people.toFixed(1))} ${people === 1 ? "person" : "people"} in view`;
+  return `${name} ${percent(mean)}, ${count}`;
 }
 
 /**

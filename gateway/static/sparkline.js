@@ -2,7 +2,7 @@
 // people in view, in the colour of the emotion that led.
 import { WIRE, percent } from "./emotions.js";
 
-/** @typedef {{ start_ms: number, coverage: number, people: { faces_mean: number, means: number[] | null } | null }} TrendPoint */
+/** @typedef {{ start_ms: number, coverage: number, people: { people_mean: number, means: number[] | null } | null }} TrendPoint */
 
 const MINUTE_MS = 60000;
 export const STEP = 5; // minutes
@@ -29,7 +29,7 @@ function leading({ people }) {
  * @param {TrendPoint[]} points
  */
 export function meanPeople(points) {
-  const known = points.flatMap(({ coverage, people }) => (people ? [{ coverage, mean: people.faces_mean }] : []));
+  const known = points.flatMap(({ coverage, people }) => (people ? [{ coverage, mean: people.people_mean }] : []));
   const seen = known.reduce((sum, { coverage }) => sum + coverage, 0);
   return seen ? known.reduce((sum, { coverage, mean }) => sum + mean * coverage, 0) / seen : null;
 }
@@ -42,7 +42,7 @@ export function inWords(points) {
   const mean = meanPeople(points);
   if (mean === null) return "Last hour: nothing known";
   const sums = WIRE.map((_, i) => points.reduce((sum, { people }) =>
-    sum + (people?.means ? people.means[i] * people.faces_mean : 0), 0));
+    sum + (people?.means ? people.means[i] * people.people_mean : 0), 0));
   const total = sums.reduce((sum, each) => sum + each, 0);
   const most = sums.indexOf(Math.max(...sums));
   const mood = total ? `, mostly ${WIRE[most]} ${percent(sums[most] / total)}` : "";
@@ -64,7 +64,7 @@ export function sparkline(points, hour, most) {
   title.textContent = inWords(points);
   svg.append(title, ...points.map((point) => {
     const place = (point.start_ms - hour.from) / (STEP * MINUTE_MS);
-    const high = Math.max(1, ((point.people?.faces_mean ?? 0) / most) * HEIGHT_PX);
+    const high = Math.max(1, ((point.people?.people_mean ?? 0) / most) * HEIGHT_PX);
     const bar = document.createElementNS(SVG, "rect");
     const sides = { x: place * BAR_PX, y: HEIGHT_PX - high, width: BAR_PX - 1, height: high };
     for (const [name, value] of Object.entries(sides)) bar.setAttribute(name, String(value));

@@ -3,8 +3,8 @@ import { rate } from "./cameras.js";
 import { cloned, find, findCanvas, findLink, setAttribute, setText } from "./dom.js";
 import { WIRE, face, percent } from "./emotions.js";
 import { describe, peopleIn } from "./faces.js";
-import { drawRibbon } from "./paint.js";
 import { PictureView } from "./picture.js";
+import { drawRibbon } from "./ribbon.js";
 
 /** @typedef {import("./cameras.js").Camera} Camera */
 
@@ -54,7 +54,7 @@ export class Tile {
     setText(this.figures, parts.join(" · "));
     const shares = camera.recentShares();
     const summary = drawMood(this.mood, shares, camera);
-    if (this.#ribbonSize.width) drawRibbon(this.ribbon, this.#ribbonSize, camera.seconds, camera.now());
+    if (this.#ribbonSize.width) drawRibbon(this.ribbon, this.#ribbonSize, camera);
     setAttribute(this.ribbon, "aria-label", `Emotions of the last five minutes. ${summary}`);
     setAttribute(this.link, "aria-label", `${word}. ${describe(camera.title, camera.newest, stale)}`);
   }
@@ -67,7 +67,8 @@ export class Tile {
  */
 function drawMood(element, shares, camera) {
   if (!shares) {
-    const nothing = camera.analysed() ? "No face in the last minute" : "Nothing analysed in the last minute";
+    const nothing = camera.sawFaces() ? "No lasting emotion in the last minute"
+      : camera.analysed() ? "No face in the last minute" : "Nothing analysed in the last minute";
     setText(element, camera.historyUpTo !== null ? nothing : "");
     delete element.dataset.text;
     return element.textContent;

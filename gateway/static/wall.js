@@ -44,11 +44,12 @@ export class Wall {
     this.toolbar = byId("toolbar");
     this.list = byId("cameras");
     this.none = byId("none");
-    const search = /** @type {HTMLInputElement} */ (byId("search"));
+    this.search = /** @type {HTMLInputElement} */ (byId("search"));
+    this.density = find(this.toolbar, ".density");
     this.states = /** @type {HTMLSelectElement} */ (byId("states"));
     this.groups = /** @type {HTMLSelectElement} */ (byId("groups"));
-    search.addEventListener("input", () => {
-      this.filter.text = search.value.trim();
+    this.search.addEventListener("input", () => {
+      this.filter.text = this.search.value.trim();
       onChange();
     });
     this.states.addEventListener("change", () => {
@@ -59,7 +60,7 @@ export class Wall {
       this.filter.group = this.groups.value;
       onChange();
     });
-    find(this.toolbar, ".density").append(...DENSITIES.map((density) => this.#densityButton(density)));
+    this.density.append(...DENSITIES.map((density) => this.#densityButton(density)));
     this.#setDensity(kept() ?? "6");
     this.fullScreen = new FullScreen(onChange);
   }
@@ -77,7 +78,7 @@ export class Wall {
   /** @param {string} density */
   #setDensity(density) {
     this.list.dataset.density = density;
-    for (const button of this.toolbar.querySelectorAll(".density button")) {
+    for (const button of this.density.querySelectorAll("button")) {
       button.setAttribute("aria-pressed", String(button.textContent === density));
     }
     try {
@@ -103,7 +104,10 @@ export class Wall {
     });
     if (focused && focused !== document.activeElement && this.list.contains(focused)) focused.focus();
     this.none.hidden = shown.size > 0 || tiles.length === 0;
-    this.toolbar.hidden = tiles.length < 2;
+    this.toolbar.hidden = tiles.length === 0;
+    // Of one camera nothing is to be chosen; its overview stays. A filter must not hide it for good.
+    const isAlone = tiles.length < 2 && shown.size === tiles.length;
+    for (const element of [this.search, this.states, this.density]) element.hidden = isAlone;
   }
 
   /** @param {Camera[]} all */

@@ -120,6 +120,28 @@ def test_the_history_sums_up_seconds(
     assert 1 <= len(few) <= 6
 
 
+def test_the_history_counts_people_by_their_tracks_and_emotions_by_their_labels(
+    gateway: Gateway, store: Any, camera: str
+) -> None:
+    """The second frame misses a person, and a false face is in it."""
+    smoothed = dict.fromkeys(EMOTIONS, 0.1) | {"happiness": 0.3}
+    tracked = replace(face("fear"), track="1-0.0", label="happiness", smoothed=smoothed)
+    unsure = replace(tracked, track="1-0.1", label="uncertain")
+    start = now_ms() // 1000 * 1000 - 5000
+    seen = ((tracked, unsure), (unsure, face("anger")), (tracked, unsure), ())
+    for number, faces in enumerate(seen):
+        publish(store, event(camera, start + 200 * number, *faces))
+    register(store, camera)
+    path = f"/api/cameras/{camera}/history"
+    eventually(lambda: gateway.get(path).json().get("last") == f"{start + 600}-0")
+    (second,) = gateway.get(path).json()["seconds"]
+    assert (second["faces"], second["people"]) == (6, 6 / 4)
+    counts = dict(zip(EMOTIONS, second["counts"], strict=True))
+    assert {name: count for name, count in counts.items() if count} == {"happiness": 2, "anger": 1}
+    means = dict(zip(EMOTIONS, second["means"], strict=True))
+    assert means["happiness"] == pytest.approx((5 * 0.3 + 0.02) / 6, abs=1e-4)
+
+
 def test_json_lines_hold_exactly_the_events_of_the_range(
     gateway: Gateway, events: list[EmotionEvent], camera: str
 ) -> None:

@@ -285,6 +285,7 @@ def test_the_banner_follows_the_reason_that_cameras_share(
             # Nothing but the reason changes from here on.
             every = "done([...cameras.values()].every((c) => c.health().stale))"
             browser.wait(lambda: browser.modules(every))  # noqa: B023
+    assert violations(browser) == []
 
 
 def test_a_restart_of_the_gateway_loses_no_event(

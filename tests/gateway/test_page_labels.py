@@ -77,6 +77,36 @@ def test_a_box_says_the_steady_label_and_is_dashed_while_it_is_uncertain(
         browser.wait(lambda: browser.js(at_once) == [shown, styles, f"lobby: {spoken}"])
 
 
+@pytest.mark.parametrize(
+    ("label", "first", "mood"),
+    [
+        ("happiness", ["happiness"], "mostly happiness"),
+        ("uncertain", [], "No lasting emotion in the last minute"),
+    ],
+)
+def test_the_bars_and_the_tile_say_what_the_box_says(
+    browser: Browser,
+    client: redis.Redis,
+    redis_url: str,
+    label: str,
+    first: list[str],
+    mood: str,
+) -> None:
+    """Each frame shows fear, which the label is not."""
+    with (
+        Feeder(redis_url, "lobby", scene=lambda: Scene(portrait(), (tracked(label),))),
+        Gateway(redis_url) as gateway,
+    ):
+        browser.open(f"{gateway.base}/#/lobby")
+        browser.wait(lambda: browser.text(f"#detail .box[data-emotion={label}] .tag"))
+        happy = ".bars [data-emotion=happiness] .percent"  # smoothed, as beside the box
+        browser.wait(lambda: browser.text(happy) == "72 %")
+        marked = "return [...document.querySelectorAll('.bars .first')].map(e => e.dataset.emotion)"
+        assert browser.js(marked) == first
+        browser.js("location.hash = '#/'")
+        browser.wait(lambda: browser.text("[data-camera=lobby] .mood") == mood)
+
+
 COLUMNS, ROWS = 9, 5
 
 

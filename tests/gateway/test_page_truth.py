@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from tests.faults.processes import Running, start_producer, start_worker
@@ -100,6 +102,31 @@ def test_the_page_says_what_stopped(browser: Browser, tmp_path: Path) -> None:
         browser.wait(wall.is_grey)
         producers = produce()
         wall.becomes("Live", "")
+
+
+def test_a_camera_whose_file_was_played_to_its_end_has_ended(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """It is neither down nor live, is no cause of a banner, and its picture is grey."""
+    film = tmp_path / "film.avi"
+    video = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
+    for level in range(0, 250, 50):
+        video.write(np.full((48, 64, 3), level, np.uint8))
+    video.release()
+    with (
+        RedisProcess() as server,
+        Gateway(server.url) as gateway,
+        start_producer(tmp_path, server.url, "lobby", "--source", str(film)),
+    ):
+        browser.open(gateway.base)
+        browser.wait(lambda: browser.text("[data-camera=lobby] .state") == "Ended")
+        browser.wait(lambda: browser.text("#totals") == "1 camera: 1 ended")
+        assert browser.text("#banner") == ""
+        browser.wait(lambda: browser.all("[data-camera=lobby] .picture.dim"))
+        reason = "the file was played to its end"
+        browser.wait(lambda: reason in browser.text("[data-camera=lobby] .veil"))
+        browser.js("location.hash = '#/lobby'")
+        browser.wait(lambda: browser.text("#detail .state") == "Ended")
 
 
 def test_a_worker_that_hangs_leaves_its_camera_behind_then_unowned(

@@ -12,6 +12,7 @@ import pytest
 import redis
 from selenium.webdriver.common.keys import Keys
 
+from emotion_streams import keys
 from emotion_streams.minutes import MINUTE_MS
 from tests import samples
 from tests.gateway.axe import violations
@@ -167,6 +168,28 @@ def test_the_overview_sums_today_up_and_is_sorted(
             browser.scheme(scheme)
             assert violations(browser) == [], scheme
         assert browser.errors() == []
+
+
+def test_a_camera_alone_has_an_overview_and_nothing_to_choose_from(
+    browser: Browser, client: redis.Redis, redis_url: str
+) -> None:
+    with Feeder(redis_url, "lobby"), Gateway(redis_url) as gateway:
+        browser.open(gateway.base)
+        browser.wait(
+            lambda: browser.text("#overview-toggle") == "Overview: 1 person now", timeout_s=60
+        )
+        choices = browser.all("#search, #states, #groups, .density")
+        assert not any(each.is_displayed() for each in choices)
+        browser.find("#overview-toggle").click()
+        rows = "return [...document.querySelectorAll('#overview tbody tr')].map(e => e.innerText)"
+        browser.wait(lambda: browser.js(rows)[0].split("\t")[:3] == ["lobby", "Live", "1"])
+        assert violations(browser) == []
+        register(client, "door")
+        browser.wait(lambda: browser.find("#search").is_displayed())
+        browser.find("#search").send_keys("nothing")
+        client.zrem(keys.CAMERAS, "door")
+        browser.wait(lambda: len(browser.all(".tile")) == 1)
+        assert browser.find("#search").is_displayed(), "else nothing would show the camera again"
 
 
 ON_PAGE = """

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.gateway.axe import violations
+from tests.gateway.browser import Browser, require
 from tests.gateway.processes import Gateway
 from tests.servers import RedisProcess
 
@@ -15,6 +17,22 @@ HTML = {"Accept": "text/html"}
 def locked(redis_server: RedisProcess) -> Iterator[Gateway]:
     with Gateway(redis_server.url, "--max-rate", "100000", token=TOKEN) as process:
         yield process
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_field_and_the_reason_of_a_refusal_are_accessible(locked: Gateway, scheme: str) -> None:
+    require()
+    with Browser() as browser:
+        browser.size(390, 844, phone=True)
+        browser.scheme(scheme)
+        browser.open(locked.base)
+        assert browser.focused() == "token"
+        assert violations(browser) == []
+        browser.find("#token").send_keys("wrong")
+        browser.find("button").click()
+        browser.wait(lambda: "not the token" in browser.text("#reason"))
+        assert violations(browser) == []
+        assert browser.js("return document.documentElement.scrollWidth") <= 390
 
 
 def form(token: str) -> bytes:

@@ -30,7 +30,14 @@ def minute(number: int, **changed: Any) -> Minute:
     found = samples.minute("lobby", START_MS + number * MINUTE_MS)
     people = found.people
     assert people is not None
-    people = replace(people, faces_mean=number % 3, faces_max=number % 5, entered=number % 2)
+    people = replace(
+        people,
+        faces_mean=number % 3,
+        faces_max=number % 5,
+        tracks=number % 4,
+        entered=number % 2,
+        face_ms=6_000 * (number % 4),
+    )
     fields = {"people": None if number % 7 == 0 else people, "coverage": 0.5} | changed
     return replace(found, **fields)
 
@@ -59,9 +66,18 @@ async def test_a_point_weighs_its_minutes_by_the_time_that_was_seen(
         )
         mean = sum(people.faces_mean for people in known) / len(known)
         assert point["people"]["faces_mean"] == pytest.approx(mean, abs=1e-3)
+        in_view = sum(
+            people.face_ms / MINUTE_MS if people.tracks else people.faces_mean * 0.5
+            for people in known
+        )
+        mean = in_view / (0.5 * len(known))
+        assert point["people"]["people_mean"] == pytest.approx(mean, abs=1e-3)
         assert point["people"]["faces_max"] == max(people.faces_max for people in known)
         assert point["people"]["entered"] == sum(people.entered for people in known)
-        assert sum(point["people"]["means"]) == pytest.approx(1, abs=0.01)
+        if any(people.face_ms for people in known):
+            assert sum(point["people"]["means"]) == pytest.approx(1, abs=0.01)
+        else:
+            assert point["people"]["means"] is None
     seen = {each.start_ms // (step * MINUTE_MS) * step * MINUTE_MS for each in minutes}
     assert [point["start_ms"] for point in points] == sorted(seen), "a gap has no point"
 

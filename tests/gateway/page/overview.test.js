@@ -37,8 +37,8 @@ test("a search finds names, titles and groups by all of its words", () => {
 });
 
 test("an hour in words weighs its steps by what was seen", () => {
-  const point = (coverage, faces_mean, name) =>
-    ({ start_ms: 0, coverage, people: { faces_mean, means: WIRE.map((each) => Number(each === name)) } });
+  const point = (coverage, people_mean, name) =>
+    ({ start_ms: 0, coverage, people: { people_mean, means: WIRE.map((each) => Number(each === name)) } });
   assert.equal(meanPeople([point(1, 2, "fear"), point(0.5, 0.5, "anger")]), 1.5);
   assert.equal(inWords([point(1, 3, "fear"), point(1, 1, "anger")]), "Last hour: 2 people on average, mostly fear 75 %");
   assert.equal(inWords([{ start_ms: 0, coverage: 1, people: null }]), "Last hour: nothing known");
