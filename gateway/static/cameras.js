@@ -165,7 +165,7 @@ export class Camera {
     return last.length ? last.sort((a, b) => a - b)[Math.floor(last.length / 2)] : null;
   }
 
-  // The longest pause between its events that is no gap.
+  // The longest pause between its events that is not a gap.
   get gap_ms() {
     return gapAfter(this.seconds, this.status?.fps ?? 0);
   }
@@ -195,7 +195,7 @@ export class Camera {
    * @param {number} span_s
    */
   analysed(span_s = 60) {
-    return this.#lately(span_s).length > 0;
+    return this.#recent(span_s).length > 0;
   }
 
   /**
@@ -203,11 +203,11 @@ export class Camera {
    * @param {number} span_s
    */
   sawFaces(span_s = 60) {
-    return this.#lately(span_s).some(({ faces }) => faces > 0);
+    return this.#recent(span_s).some(({ faces }) => faces > 0);
   }
 
   /** @param {number} span_s */
-  #lately(span_s) {
+  #recent(span_s) {
     const since = this.now() / 1000 - span_s;
     return this.seconds.filter(({ at }) => at >= since);
   }

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Keeps the registry readable, whatever producers write into it. Removes names that no camera can have
+-- Keeps the registry readable, even if producers write nonsense into it. Removes names that no camera can have
 -- from what readers are about to read: long ones would exceed the limit of a reply. Records which
 -- cameras work; they come first when the registry is read.
 -- KEYS: cameras, analysed. ARGV: now (ms), the latest heartbeat that is believed (ms), how many names
