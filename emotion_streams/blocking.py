@@ -5,11 +5,15 @@ import atexit
 import threading
 from collections.abc import AsyncGenerator, Generator
 from contextlib import suppress
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from emotion_streams.cancellation import cancel_and_wait
 
 Item = TypeVar("Item")
+
+_WAKE_S: Final = 0.5
+"""Python handles Ctrl-C in the main thread, and a lock may hold that thread although the signal is
+there: if it came just before the wait, or another thread received it. So the wait is divided."""
 
 
 def iterate(items: AsyncGenerator[Item, None]) -> Generator[Item, None, None]:
@@ -44,7 +48,13 @@ class _Background(Generic[Item]):
 
     def next_item(self) -> Item:
         """Return the next item; block until it arrives. Raises StopAsyncIteration at the end."""
-        return asyncio.run_coroutine_threadsafe(self._next(), self._loop).result()
+        item = asyncio.run_coroutine_threadsafe(self._next(), self._loop)
+        while True:
+            try:
+                return item.result(_WAKE_S)
+            except TimeoutError:
+                if item.done():  # in the meantime, or the error is the reader's
+                    return item.result()
 
     def close(self) -> None:
         """Stop the thread, and a read that an interrupted `next_item` left running."""

@@ -26,6 +26,7 @@ _SECRET_NAME: Final = re.compile(r"pass|pwd|token|secret|auth|key|user", re.IGNO
 _WHOLE_WORDS: Final = re.compile(r".*\s", re.DOTALL)
 _QUOTE: Final = re.compile(r"['\"]")
 _BRACKET: Final = re.compile(r"[<>]")
+_REFERENCE: Final = re.compile(r"\$\{[^}]*\}")
 _CLIENT_HOST: Final = re.compile(r"\bhost=([^,]{1,255}),port=(\d{1,5})")
 
 
@@ -60,9 +61,9 @@ def register_secret(text: str) -> None:
     """Let `redact` replace this text from now on, wherever it occurs.
 
     A text of less than four characters occurs in many others; it is not registered, and only the
-    patterns apply to it.
+    patterns apply to it. Neither is `${NAME}`: it names a secret, and an error must show the name.
     """
-    if len(text) >= _MIN_SECRET:
+    if len(text) >= _MIN_SECRET and not _REFERENCE.fullmatch(text):
         _secrets.add(text)
 
 

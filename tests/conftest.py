@@ -1,6 +1,7 @@
 """Fixtures that many tests share."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,13 @@ from hypothesis import settings
 
 import producer.opencv  # noqa: F401 - cv2 reads its limits once, and some test imports it first
 import worker.inference  # noqa: F401 - it silences OpenVINO, which some test imports first
+from emotion_streams import redaction
 from tests.servers import RedisProcess
+
+# A shell that starts the tests in the background lets them ignore Ctrl-C, and their processes too:
+# those that are tested for it would never end.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Few examples while developing, many in CI, where a failure has to repeat. Without a deadline: the
 # machine may be busy.
@@ -25,6 +32,12 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 def anyio_backend() -> str:
     """The event loop of tests that are coroutines."""
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def no_secrets_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test registers as a secret is not hidden from the tests after it."""
+    monkeypatch.setattr(redaction, "_secrets", set(redaction.registered_secrets()))
 
 
 @pytest.fixture(scope="session")

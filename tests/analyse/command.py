@@ -59,13 +59,24 @@ class Command:
 
     def wait_for_events(self, count: int) -> None:
         """Wait until so many frames are analysed."""
-        eventually(lambda: list(self._folder.glob("*/redis.sock")))
+
+        def starts() -> bool:
+            assert self.process.poll() is None, self.log()
+            return bool(list(self._folder.glob("*/redis.sock")))
+
+        eventually(starts)
         (socket,) = self._folder.glob("*/redis.sock")
         with redis.Redis(unix_socket_path=str(socket)) as client:
 
             def analysed() -> bool:
-                added: Any = client.execute_command("XLEN", "emotions:{clip-0}")
-                return bool(int(added) >= count)
+                try:
+                    # All that were ever added: each checkpoint removes those that it holds.
+                    found: Any = client.xinfo_stream("emotions:{clip-0}")
+                except redis.ResponseError:  # no stream yet
+                    return count == 0
+                except redis.ConnectionError as ended:
+                    raise AssertionError(f"it ended before that: {self.log()}") from ended
+                return bool(found["entries-added"] >= count)
 
             eventually(analysed)
 

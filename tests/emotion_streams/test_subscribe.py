@@ -231,6 +231,17 @@ for event in events:
 """
 
 
+INTERRUPTED = """
+import signal, sys, threading
+from emotion_streams import subscribe
+
+events = subscribe(sys.argv[1], "lobby", after="start")
+print(next(events).frame_id, flush=True)
+threading.Timer(1, lambda: signal.pthread_kill(threading.get_ident(), signal.SIGINT)).start()
+next(events)
+"""
+
+
 def start_script(url: str, manner: str) -> subprocess.Popen[str]:
     """A program that reads events until it is interrupted, or leaves an open subscription."""
     return subprocess.Popen(
@@ -268,6 +279,17 @@ def test_ctrl_c_ends_a_subscription_that_waits_as_any_program(
     assert program.returncode == -signal.SIGINT
     assert errors.count("Traceback") == 1
     assert errors.endswith("KeyboardInterrupt\n")
+
+
+def test_ctrl_c_that_another_thread_receives_ends_a_subscription_that_waits(
+    client: redis.Redis, redis_url: str
+) -> None:
+    """Its handler runs in the main thread, which is not interrupted for it."""
+    publish(client, "1-0")
+    command = [sys.executable, "-c", INTERRUPTED, redis_url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert (done.returncode, done.stdout) == (-signal.SIGINT, "1-0\n")
+    assert done.stderr.endswith("KeyboardInterrupt\n")
 
 
 def test_a_subscription_that_is_closed_leaves_no_thread(

@@ -9,10 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.faults.processes import start_producer, start_worker
+from tests.faults.processes import MAX_AGE_MS, start_producer, start_worker
 from tests.gateway.browser import Browser, require
 from tests.gateway.processes import Gateway
 from tests.servers import RedisProcess
+
+SOURCE = ("--source", "demo", "--fps", "10", "--max-age-ms", str(MAX_AGE_MS))
 
 # The picture's own pixels under the box, and the frame that they belong to, at one instant.
 SHOWN = """
@@ -39,7 +41,7 @@ def test_the_page_shows_the_demo_camera_with_its_box_on_the_face(tmp_path: Path)
     with (
         RedisProcess() as server,
         start_worker(tmp_path, server.url) as worker,
-        start_producer(tmp_path, server.url, "demo", "--source", "demo", "--fps", "10"),
+        start_producer(tmp_path, server.url, "demo", *SOURCE),
         Gateway(server.url) as gateway,
         Browser() as browser,
     ):
@@ -47,7 +49,9 @@ def test_the_page_shows_the_demo_camera_with_its_box_on_the_face(tmp_path: Path)
         browser.open(f"{gateway.base}/#/demo")
         browser.wait(lambda: browser.js(SHOWN))
         shown = browser.js(SHOWN)
-        events = gateway.get("/api/cameras/demo/events?limit=200").json()["events"]
+        before = int(shown["id"].partition("-")[0]) - 1
+        path = f"/api/cameras/demo/events?after={before}-0&limit=10"
+        events = gateway.get(path).json()["events"]
         own = next(each for each in events if each["frame_id"] == shown["id"])
         assert shown["box"] == pytest.approx(own["faces"][0]["box"], abs=3), worker.logged()
         assert on_the_face(shown["box"], decode(shown["picture"]))

@@ -276,7 +276,7 @@ def test_it_stops_soon_and_cleanly_whatever_its_clients_do(
 def overflow(gateway: Gateway, store: Any, camera: str) -> None:
     """Flood, and wait until the gateway has seen all of it."""
     last, history = flood(store, camera), f"/api/cameras/{camera}/history"
-    eventually(lambda: gateway.get(history).json().get("last") == last, timeout_s=30)
+    eventually(lambda: gateway.get(history).json().get("last") == last)
 
 
 def flood(store: Any, camera: str) -> str:

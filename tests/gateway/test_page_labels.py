@@ -102,7 +102,7 @@ def test_the_bars_and_the_tile_say_what_the_box_says(
         happy = ".bars [data-emotion=happiness] .percent"  # smoothed, as beside the box
         browser.wait(lambda: browser.text(happy) == "72 %")
         marked = "return [...document.querySelectorAll('.bars .first')].map(e => e.dataset.emotion)"
-        assert browser.js(marked) == first
+        browser.wait(lambda: browser.js(marked) == first)
         browser.js("location.hash = '#/'")
         browser.wait(lambda: browser.text("[data-camera=lobby] .mood") == mood)
 

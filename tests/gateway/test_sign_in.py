@@ -26,7 +26,7 @@ def test_the_field_and_the_reason_of_a_refusal_are_accessible(locked: Gateway, s
         browser.size(390, 844, phone=True)
         browser.scheme(scheme)
         browser.open(locked.base)
-        assert browser.focused() == "token"
+        browser.wait(lambda: browser.focused() == "token")
         assert violations(browser) == []
         browser.find("#token").send_keys("wrong")
         browser.find("button").click()

@@ -34,7 +34,9 @@ def cluster() -> Iterator[PostgreSql]:
 
 @pytest.fixture
 def postgres(cluster: PostgreSql) -> PostgreSql:
-    """One with an empty database."""
+    """One with an empty database. It runs, though a test that killed it may have failed then."""
+    if cluster.process.poll() is not None:
+        cluster.start()
     cluster.execute("DROP DATABASE IF EXISTS faces WITH (FORCE)", database="postgres")
     cluster.execute("CREATE DATABASE faces", database="postgres")
     return cluster

@@ -40,9 +40,12 @@ def test_people_are_counted_whom_single_frames_missed_and_labels_instead_of_fram
 ) -> None:
     """In the chart and on the tile."""
     register(store, "office")
+    browser.open(page.base)
+    browser.wait(lambda: browser.text("#link") == "Connected")
+    browser.wait(lambda: browser.all("[data-camera=office]"))
+    # Not earlier: the tile shows the last minute alone.
     now = now_ms() // SECOND_MS * SECOND_MS
     film(store, "office", range(now - 20 * SECOND_MS, now, EVERY_MS))
-    browser.open(page.base)
     browser.wait(lambda: browser.text("[data-camera=office] .mood") == "mostly happiness")
     browser.js("location.hash = '#/office'")
     browser.wait(lambda: data(browser, ".lanes canvas", "seconds") == 20)
