@@ -15,16 +15,18 @@ from tests.faults.processes import Running, start_producer, start_worker
 from tests.servers import PATIENCE_S, RedisProcess, eventually
 
 CAMERA = "clip"
+FRAMES = 246
 RECORDED_MS = int(time.time() / 60 - 60) * 60_000
 """The beginning of a minute an hour ago, so that the recording lies in one minute."""
 
 
 @pytest.fixture(scope="module")
 def recording(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clip three times over: long enough to end a worker in the middle."""
+    """A clip six times over: long enough to end a worker in the middle, however late the test
+    comes to it."""
     path = tmp_path_factory.mktemp("recording") / "clip.avi"
     clip = shared / "clips" / "face-demographics-walking-and-pause.avi"
-    command = f"ffmpeg -v error -stream_loop 2 -i {clip} -c copy {path}".split()
+    command = f"ffmpeg -v error -stream_loop 5 -i {clip} -c copy {path}".split()
     subprocess.run(command, check=True)
     return path
 
@@ -49,8 +51,16 @@ class Analysis:
 
     def owner(self) -> Running:
         """The worker that has the camera's lease."""
-        owner: Any = self.client.hget(keys.lease(CAMERA), "owner")
-        return next(each for each in self.workers if f"-{each.process.pid}-" in owner.decode())
+        found: list[Running] = []
+
+        def is_owned() -> bool:
+            owner: Any = self.client.hget(keys.lease(CAMERA), "owner") or b""
+            names = [(f"-{each.process.pid}-", each) for each in self.workers]
+            found.extend(each for name, each in names if name in owner.decode())
+            return bool(found)
+
+        eventually(is_owned)  # on its way from one to another it has no owner
+        return found[0]
 
     def analysed(self) -> int:
         count: Any = self.client.xlen(keys.emotions(CAMERA))
@@ -81,21 +91,19 @@ def undisturbed(
         return analysis.finish()
 
 
-@pytest.mark.timeout(300)
 def test_frames_are_dated_by_their_place_in_the_recording(
     undisturbed: tuple[list[Any], list[Any], list[Any]],
 ) -> None:
     events, episodes, minutes = undisturbed
-    assert len(events) == 123
+    assert len(events) == FRAMES
     positions = [position for _, _, position, _ in events]
-    assert positions == [round(n * 1000 / 12) for n in range(123)]
+    assert positions == [round(n * 1000 / 12) for n in range(FRAMES)]
     assert [captured for _, captured, _, _ in events] == [RECORDED_MS + at for at in positions]
     assert {each.start_position_ms for each in episodes} <= set(positions)
     assert all(each.start_ms == RECORDED_MS + each.start_position_ms for each in episodes)
-    assert [(each.start_ms, each.frames) for each in minutes] == [(RECORDED_MS, 123)]
+    assert [(each.start_ms, each.frames) for each in minutes] == [(RECORDED_MS, FRAMES)]
 
 
-@pytest.mark.timeout(300)
 def test_a_worker_killed_and_a_producer_held_up_change_nothing(
     recording: Path, undisturbed: tuple[list[Any], list[Any], list[Any]], tmp_path: Path
 ) -> None:
@@ -103,7 +111,8 @@ def test_a_worker_killed_and_a_producer_held_up_change_nothing(
         analysis.wait_for(30)
         analysis.owner().kill()
         analysis.wait_for(60)
-        # For longer than a camera may be silent before its tracks are closed.
+        # For longer than a camera may be silent before its tracks are closed, and for less than a
+        # camera's process may be without a report.
         (child,) = _children(analysis.producer.process.pid)
         os.kill(child, signal.SIGSTOP)
         time.sleep(5)

@@ -11,6 +11,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final, Self
 
 import cv2
@@ -35,6 +36,7 @@ from tests.benchmarks.material import CLIP
 from tests.benchmarks.memory import Growth
 from tests.benchmarks.stages import Cost
 from tests.benchmarks.system import Published, System
+from tests.servers import eventually
 
 FOLDER = Path(__file__).parent
 
@@ -102,19 +104,22 @@ def test_gpu_counts_every_item_of_every_call() -> None:
     def call(batch: int) -> Callable[[], object]:
         return lambda: time.sleep(0.01)
 
-    rates = gpu_parts.by_batch(call, [1, 4], instances=2, rounds=1)
-    assert rates[1] == pytest.approx(200, rel=0.5)  # two at a time, 10 ms each
-    assert rates[4] == pytest.approx(800, rel=0.5)
+    def are_right() -> bool:
+        rates = gpu_parts.by_batch(call, [1, 4], instances=2, rounds=1)
+        # Two at a time, 10 ms each.
+        return rates == {1: pytest.approx(200, rel=0.5), 4: pytest.approx(800, rel=0.5)}
+
+    eventually(are_right)  # on a machine that has time
 
 
 def test_a_benchmark_prints_one_json_line_with_what_it_ran_on() -> None:
-    options = ["--short", "--seconds", "1"]
+    options = ["--short", "--seconds", "3"]
     command = [sys.executable, "-m", "tests.benchmarks", "dataplane", *options]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     result = json.loads(printed)
     assert result["benchmark"] == "dataplane"
     assert result["frames_per_s"] > 0
-    assert result["options"]["seconds"] == 1  # --short does not overrule what was asked for
+    assert result["options"]["seconds"] == 3  # --short does not overrule what was asked for
     assert {"machine", "cores", "load_average", "at", "versions"} <= result.keys()
 
 
@@ -169,21 +174,35 @@ def test_detectors_measures_each_size_of_each(shared: Path) -> None:
 
 
 def test_origin_takes_both_in_turn(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(origin, "System", partial(System, module="tests.benchmarks.stub_worker"))
+    order: list[str] = []
+    now_s = 0.0
+
+    class OneFacePerFrame:
+        """In 10 ms, by the benchmark's clock."""
+
+        def __init__(self, _: object) -> None:
+            pass
+
+        def faces(self, _: object) -> int:
+            nonlocal now_s
+            now_s += 0.01
+            if order[-1:] != ["origin"]:
+                order.append("origin")
+            return 1
+
+    def watch(*_: object) -> Published:
+        order.append("ours")
+        return Published(frames=1, faces=100 * len(order), seconds=1, worker_cpu_s=1)
+
+    monkeypatch.setattr(origin, "time", SimpleNamespace(perf_counter=lambda: now_s))
     monkeypatch.setattr(origin, "Origin", OneFacePerFrame)
+    monkeypatch.setattr(origin, "System", partial(System, module="tests.benchmarks.stub_worker"))
+    monkeypatch.setattr(System, "watch", watch)
     result = origin.run(given("origin", shared, cameras=2, rounds=2, seconds=1.0))
-    assert result["over_origin"] == pytest.approx(
-        result["faces_per_s"] / result["origin_faces_per_s"], rel=0.5
-    )
-
-
-class OneFacePerFrame:
-    def __init__(self, _: object) -> None:
-        pass
-
-    def faces(self, _: object) -> int:
-        time.sleep(0.01)
-        return 1
+    assert order == ["origin", "ours", "origin", "ours"]
+    assert result["origin_faces_per_s"] == pytest.approx(100, abs=0.2)
+    assert result["faces_per_s"] == 300  # of 200 and 400
+    assert result["over_origin"] == 3
 
 
 def test_peers_takes_its_ratio_over_the_fastest_mode(
@@ -237,7 +256,7 @@ def test_producer_is_held_against_ffmpeg_round_by_round() -> None:
 
 
 def test_scale_counts_the_cameras_that_move() -> None:
-    site = Namespace(simulated_cameras=40, simulated_workers=4, lease_ms=1000)
+    site = Namespace(simulated_cameras=40, simulated_workers=4, lease_ms=5000)
     result = asyncio.run(scale.simulate(site))
     assert {"start_s", "loss_s", "join_s", "least_to_move"} <= result.keys()
     assert 5 <= result["moved_by_loss"] <= 20

@@ -91,7 +91,7 @@ def test_growth_is_the_slope_of_the_second_half() -> None:
 def test_memory_that_cannot_be_read_any_more_is_no_flat_line() -> None:
     readings = iter([100.0] * 8)
     memory = Memory(lambda: next(readings))
-    eventually(lambda: not memory.reading.running, 30)
+    eventually(lambda: not memory.reading.running)
     with pytest.raises(StopIteration):
         memory.close()
 

@@ -13,6 +13,7 @@ from typing import Final
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.deploy.valkey import Valkey, password
+from tests.faults.processes import MAX_AGE_MS
 from tests.servers import PATIENCE_S, eventually, free_port
 
 ROOT: Final = Path(__file__).parents[2]
@@ -111,7 +112,12 @@ def fleet(valkey: Valkey, shared: Path) -> Iterator[dict[str, Process]]:
                 start("worker", valkey, "--threads", "1", "--detector-model", str(yunet))
             ),
             ending.enter_context(
-                start("producer", valkey, "--camera", CAMERA, "--source", "demo", "--fps", "5")
+                start(
+                    "producer",
+                    valkey,
+                    *("--camera", CAMERA, "--source", "demo", "--fps", "5"),
+                    *("--max-age-ms", str(MAX_AGE_MS)),
+                )
             ),
         ]
         folder = Path(ending.enter_context(tempfile.TemporaryDirectory()))

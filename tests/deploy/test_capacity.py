@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -232,10 +233,15 @@ def quick(shared: Path) -> list[str]:
 
 
 def test_a_short_run_of_the_real_processes_gives_an_answer(shared: Path) -> None:
-    ended = command(*quick(shared), "--seconds", "2", "--json")
-    assert ended.returncode == 0, ended.stderr
-    answer = json.loads(ended.stdout)
-    assert answer["cameras"] == 1
+    answer: dict[str, Any] = {}
+
+    def holds_one() -> bool:
+        ended = command(*quick(shared), "--seconds", "2", "--json")
+        assert ended.returncode == 0, ended.stderr
+        answer.update(json.loads(ended.stdout))
+        return bool(answer["cameras"] == 1)
+
+    eventually(holds_one)  # a machine that does much else holds none meanwhile
     assert 0 < answer["p50_ms"] <= answer["p99_ms"] <= 10_000
     assert answer["expired_share"] <= 0.01
     assert answer["faces_found"] == pytest.approx(1, abs=0.1)
@@ -269,7 +275,7 @@ def test_ctrl_c_ends_all_of_it(shared: Path, tmp_path: Path) -> None:
         finally:
             process.kill()
             process.wait()
-    assert not any(Path(f"/proc/{pid}").exists() for pid in started)
+    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in started))
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert (tmp_path / "out").read_text().count("\n") == 1
 

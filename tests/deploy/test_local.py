@@ -97,12 +97,12 @@ async def test_one_that_will_not_end_takes_no_time_from_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The others hear at once that they shall end, and so does the server when they have ended."""
-    monkeypatch.setattr(local, "GRACE_S", 1.0)
-    monkeypatch.setattr(local, "SERVER_GRACE_S", 10.0)
+    monkeypatch.setattr(local, "GRACE_S", 8.0)
+    monkeypatch.setattr(local, "SERVER_GRACE_S", PATIENCE_S)
     ends = "signal.signal(15, lambda *_: (time.sleep(0.2), p('ended').touch(), sys.exit()))"
     program = (
         "import pathlib, signal, sys, time; p = pathlib.Path(sys.argv[1]).joinpath; {}; "
-        "p('started').touch(); [time.sleep(0.05) for _ in range(1200)]"
+        "p('started').touch(); [time.sleep(0.05) for _ in range(12_000)]"
     )
     names, children = ("redis", "worker", "stubborn"), []
     for name in names:
@@ -193,7 +193,7 @@ class TestEnd:
                 await child.end(0)
 
     async def test_with_all_of_it_analysed_is_well(self, server: RedisProcess) -> None:
-        assert await self._follow(server.url, "sleep 60") == 0
+        assert await self._follow(server.url, "sleep 600") == 0
 
     async def test_with_frames_left_and_nobody_to_analyse_them_is_said(
         self, server: RedisProcess, capsys: pytest.CaptureFixture[str]

@@ -46,7 +46,7 @@ class TestLists:
     os.environ.get("EMOTION_CHECK_IMAGES") != "all",
     reason="asks the package index: make check-deploy-full",
 )
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("processor", ["aarch64", "x86_64"])
 @pytest.mark.parametrize("name", SMALL)
 def test_every_package_has_a_wheel_for(name: str, processor: str, tmp_path: Path) -> None:

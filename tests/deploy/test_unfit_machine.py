@@ -63,10 +63,12 @@ def test_without_a_given_port_any_free_one_is_taken(
 
 
 def test_the_port_of_an_instance_that_has_just_ended_is_free() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        with socket.create_connection(("127.0.0.1", port)):
-            listener.accept()[0].close()  # as the side that closes first it keeps the port for long
+    port = free_port()
+    with (
+        socket.create_server(("127.0.0.1", port)) as listener,
+        socket.create_connection(("127.0.0.1", port)),
+    ):
+        listener.accept()[0].close()  # as the side that closes first it keeps the port for long
     assert choose_port(str(port)) == port
 
 

@@ -64,7 +64,9 @@ class Project:
 
     def crash(self, service: str) -> None:
         """Kill the service's first process, as a crash would, and wait until another runs."""
+        eventually(lambda: self._pid(service), every_s=0.2)  # it may be between two starts
         killed = self._pid(service)
+        assert killed, "0 would be this process and all of its group"
         os.kill(killed, signal.SIGKILL)
         eventually(lambda: self._pid(service) not in (killed, 0), timeout_s=PATIENCE_S, every_s=0.2)
 

@@ -57,7 +57,8 @@ class Producer:
 
     def get(self, path: str) -> tuple[int, str]:
         if not self._port:
-            within(lambda: self.entries("serving metrics"))
+            within(lambda: self.entries("serving metrics") or self.process.poll() is not None)
+            assert self.process.poll() is None, self.log()
             self._port = self.entries("serving metrics")[0]["port"]
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}") as answer:

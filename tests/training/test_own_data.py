@@ -21,7 +21,7 @@ from training.run_folder import RUN
 from worker.model import release
 from worker.model.card import CARD_FILE
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(1800)
 NO_YUNET = ("--detector-model", "no-such-file.onnx")
 
 

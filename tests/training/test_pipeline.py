@@ -30,7 +30,7 @@ from worker.model import release
 STAGES = (Stage(28, 3, 4, 1e-3), Stage(32, 2, 4, 1e-3))
 CONFIG = RunConfig(stages=STAGES, validations=1, mixup=0.1, seed=3)
 # Three runs on a machine that is busy with other tests.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(1800)
 NO_CHECKPOINTS = RuntimeOptions(checkpoint_minutes=60, workers=1)
 
 

@@ -35,7 +35,7 @@ CLIENT_ALONE = BLOCKED.replace(
 """What pip installs without an extra."""
 
 # JAX compiles for half a minute where others compute too.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(1800)
 
 
 def python(

@@ -120,7 +120,7 @@ def test_two_processes_are_started_watched_restarted_and_stopped(
     options = ("--processes", "2", "--metrics-port", str(port))
     with start_worker(tmp_path, redis_url, *options) as supervisor:
         eventually(lambda: ready(port) and ready(port + 10))
-        assert client.zcard(keys.WORKERS) == 2
+        eventually(lambda: client.zcard(keys.WORKERS) == 2)
         victim, other = sorted(children(supervisor))
         os.kill(victim, signal.SIGKILL)
         eventually(lambda: len(children(supervisor) - {victim}) == 2)

@@ -28,6 +28,7 @@ from tests.peers.producer import Producer, within
 from tests.peers.rtsp import RtspServer, require_gstreamer
 from tests.peers.tcp import BlackHole
 from tests.peers.videos import encode
+from tests.producer.sources.test_sources import PATIENT
 from tests.producer.test_probe import run_probe
 from tests.servers import Stopwatch
 
@@ -36,7 +37,7 @@ SPEED = 5
 
 
 def settings(source: str | Path, fps: float = 1, **more: object) -> dict[str, object]:
-    return {"source": str(source), "fps": fps, "decode": "keyframes", **more}
+    return {**PATIENT, "source": str(source), "fps": fps, "decode": "keyframes", **more}
 
 
 def read(**values: object) -> list[tuple[float, Pixels]]:

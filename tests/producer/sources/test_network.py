@@ -299,10 +299,11 @@ def without_its_table_of_quantization() -> bytes:
 def test_refused_pictures_between_still_ones_are_not_refused_in_a_row(
     client: Client, redis_url: str
 ) -> None:
-    # With policy every, none of them is left out: by chance ten of a kind might follow each other.
-    own = ("--camera", "door", "--min-motion", "0.5", "--policy", "every", "--max-queued", "1000")
+    own = ("--camera", "door", "--min-motion", "0.5", "--fps", "60")
+    # One in four: a busy machine leaves frames out, and by chance ten refused ones of as many sound
+    # ones would follow each other now and then.
     with (
-        MjpegServer([PICTURE, without_its_table_of_quantization()], fps=60) as camera,
+        MjpegServer([*[PICTURE] * 3, without_its_table_of_quantization()], fps=60) as camera,
         Producer(redis_url, *own, "--source", camera.url) as producer,
     ):
         within(lambda: producer.metric("emotion_capture_decode_errors_total", "door") >= 60)

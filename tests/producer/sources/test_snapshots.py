@@ -28,6 +28,7 @@ from tests.peers.pictures import huge_png, jpeg, picture
 from tests.peers.producer import Producer, within
 from tests.peers.snapshot_server import Settings, SnapshotServer
 from tests.producer.sources.test_network import Camera, certificate, foreign, serving
+from tests.producer.sources.test_sources import PATIENT
 from tests.producer.test_probe import run_probe
 from tests.producer.test_process import info
 from tests.servers import Stopwatch
@@ -49,7 +50,7 @@ def still(**options: object) -> Settings:
 
 
 def source(url: str, **options: object) -> Source:
-    return make_source(parse_camera({"source": url, **options}, {}), NativeStderr())
+    return make_source(parse_camera({**PATIENT, "source": url, **options}, {}), NativeStderr())
 
 
 def pictures(opened: Source, calls: int) -> list[Picture]:
@@ -129,7 +130,7 @@ def test_png_is_decoded() -> None:
     content = cv2.imencode(".png", pixels)[1].tobytes()
     with SnapshotServer(Settings(lambda: content, kind="image/png")) as server:
         assert '"codec": "png"' in run_probe(server.url(), "--json").stdout
-        camera = SnapshotSource(server.url(), 10, 5, 5)
+        camera = SnapshotSource(server.url(), 10, 60, 60)
         camera.open()
         (received,) = pictures(camera, 1)
         assert np.array_equal(received, pixels)

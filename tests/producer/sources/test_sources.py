@@ -38,6 +38,9 @@ from tests.peers.video_capture import FakeVideoCapture
 FRAMES = 6
 """Of each source that has an end."""
 
+PATIENT = {"open_timeout_s": 60, "read_timeout_s": 60}
+"""Servers of the tests wait for a processor, too."""
+
 
 class Places:
     """Where the sources of a test come from. One RTSP server serves them all."""
@@ -85,7 +88,7 @@ def http(_: Places) -> Iterator[Source]:
 def snapshot(_: Places) -> Iterator[Source]:
     numbers = itertools.count()
     with SnapshotServer(Settings(lambda: jpeg(64, 48, next(numbers) % 20))) as server:
-        yield SnapshotSource(server.url(), 50, 5, 5)
+        yield SnapshotSource(server.url(), 50, 60, 60)
 
 
 @contextlib.contextmanager
@@ -109,7 +112,8 @@ CASES = [
 
 
 def source(where: str | Path, **settings: object) -> Source:
-    return make_source(parse_camera({"source": str(where), **settings}, {}), NativeStderr())
+    values = {**PATIENT, "source": str(where), **settings}
+    return make_source(parse_camera(values, {}), NativeStderr())
 
 
 @pytest.fixture(scope="module")

@@ -301,13 +301,13 @@ async def test_events_are_kept_by_count(redis_url: str, client: redis.Redis) -> 
 async def test_events_and_dead_letters_are_kept_by_age(redis_url: str, client: redis.Redis) -> None:
     seconds, _ = client.time()
     for key in (keys.emotions(CAMERA), keys.dead(CAMERA)):
-        for age_s in (100, 50, 0):
+        for age_s in (1_000, 50, 0):
             client.xadd(key, {"a": "b"}, f"{(seconds - age_s) * 1000}-0")
 
     async def claim(stream: CameraStream) -> None:
         await sweep(stream, ())
 
-    await own(redis_url, claim, retention=Retention(age_ms=60_000))
+    await own(redis_url, claim, retention=Retention(age_ms=600_000))
     assert client.xlen(keys.emotions(CAMERA)) == 2
     assert client.xlen(keys.dead(CAMERA)) == 2
 

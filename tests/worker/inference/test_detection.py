@@ -129,11 +129,11 @@ async def test_the_time_in_stages_is_work_and_not_waiting() -> None:
     async with running(detector) as context:
         began = time.perf_counter()
         waits = [asyncio.create_task(analyse(context, grey(50), f"{n}")) for n in range(6)]
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(3)
         detector.gate.set()
         *_, last = await asyncio.gather(*waits)
-        assert time.perf_counter() - began > 0.3
-        assert last.faces.detect_s < 0.25  # it waited behind the batch that took longer
+        assert time.perf_counter() - began > 3
+        assert last.faces.detect_s < 2  # it waited behind the batch that took longer
 
 
 async def test_a_detector_in_threads_forms_no_batches() -> None:
