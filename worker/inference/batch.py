@@ -73,16 +73,23 @@ class BatchRunner:
         return self._working >= self._model.instances
 
     async def submit(
-        self, camera: str, items: NDArray[np.uint8], frame_id: str, *, exact: bool = False
+        self,
+        camera: str,
+        items: NDArray[np.uint8],
+        frame_id: str,
+        *,
+        exact: bool = False,
+        is_new: bool = False,
     ) -> BatchResult:
         """Return a row for each of the items, of which there is at least one.
 
         `frame_id` names the frame if its batch hangs. `exact`: the row of an item must not depend
-        on the other items of its batch, in the last bit either. Raises what the model raises.
+        on the other items of its batch, in the last bit either. `is_new`: it goes before what other
+        cameras repeat (BatchQueue). Raises what the model raises.
         """
         answer: asyncio.Future[BatchResult] = asyncio.get_running_loop().create_future()
         frame = f"{frame_id} of camera {camera}"
-        self._queue.add(camera, Request(frame, items, answer, time.monotonic(), exact))
+        self._queue.add(camera, Request(frame, items, answer, time.monotonic(), exact, is_new))
         self._changed.set()
         return await answer
 

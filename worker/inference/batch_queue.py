@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections import OrderedDict, deque
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -31,7 +31,7 @@ class Request:
 
     The batches may end in any order. `frame` says whose they are, for messages; `items` is uint8
     (items, ...); `since` is when they arrived. `exact`: the result must follow from each item
-    alone.
+    alone. `is_new`: an item is of something that the model has not seen yet.
     """
 
     frame: str
@@ -39,6 +39,7 @@ class Request:
     result: "asyncio.Future[BatchResult]"
     since: float
     exact: bool = False
+    is_new: bool = False
     dispatched: int = 0
     completed: int = 0
     rows: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
@@ -69,20 +70,36 @@ class BatchQueue:
     If instances of the model are idle, waiting items leave at once, spread over these instances.
     If all are busy, a batch may queue behind each instance when it is full, or when its oldest item
     has waited for `deadline_s`. So a single item does not wait for others while an instance is
-    idle, and batches fill up under load. Cameras take turns of at most FAIR_QUANTUM items.
+    idle, and batches fill up under load.
+
+    Cameras take turns of at most FAIR_QUANTUM items, in rounds: each that waits has one turn in a
+    round. Those with a new request come first in it, so that a new item waits behind no camera that
+    has only known ones, and a camera with new items in every frame starves no other. Requests of a
+    camera stay in their order, in which its frames are committed.
     """
 
     def __init__(self, max_batch: int, instances: int, deadline_s: float) -> None:
         self._max_batch = max_batch
         self._instances = instances
         self._deadline_s = deadline_s
-        self._waiting: OrderedDict[str, deque[Request]] = OrderedDict()
+        self._waiting: dict[str, deque[Request]] = {}
+        self._new: deque[str] = deque()
+        self._known: deque[str] = deque()
+        self._served: set[str] = set()
+        self._next_round: list[str] = []
         self.count = 0
 
     def add(self, camera: str, request: Request) -> None:
         """Add the items of a frame to those that wait."""
-        self._waiting.setdefault(camera, deque()).append(request)
         self.count += len(request.items)
+        if camera not in self._waiting:
+            self._waiting[camera] = deque([request])
+            self._enqueue(camera)
+            return
+        self._waiting[camera].append(request)
+        if request.is_new and camera in self._known:
+            self._known.remove(camera)
+            self._new.append(camera)
 
     def next_batch(self, working: int, now: float) -> Batch:
         """Return the batch that leaves now, empty if none does.
@@ -110,10 +127,31 @@ class BatchQueue:
     def _may_queue(self, working: int) -> bool:
         return working < self._instances * (1 + QUEUED_PER_INSTANCE)
 
+    def _enqueue(self, camera: str) -> None:
+        """Give a camera that waits its turn in this round, or in the next one."""
+        if camera in self._served:
+            self._next_round.append(camera)
+        elif any(request.is_new for request in self._waiting[camera]):
+            self._new.append(camera)
+        else:
+            self._known.append(camera)
+
+    def _next_camera(self) -> str:
+        """Return the camera whose turn it is; at least one waits."""
+        if not self._new and not self._known:
+            cameras, self._next_round = self._next_round, []
+            self._served.clear()
+            for camera in cameras:
+                self._enqueue(camera)
+        camera = (self._new or self._known).popleft()
+        self._served.add(camera)
+        return camera
+
     def _take(self, room: int) -> Batch:
         batch = []
         while room and self._waiting:
-            camera, requests = self._waiting.popitem(last=False)
+            camera = self._next_camera()
+            requests = self._waiting[camera]
             request = requests[0]
             stop = request.dispatched + min(
                 room, FAIR_QUANTUM, len(request.items) - request.dispatched
@@ -128,5 +166,7 @@ class BatchQueue:
             if request.dispatched == len(request.items):
                 requests.popleft()
             if requests:
-                self._waiting[camera] = requests  # at the end, so that the other cameras come first
+                self._enqueue(camera)
+            else:
+                del self._waiting[camera]
         return batch

@@ -41,7 +41,13 @@ class Batcher(BatchRunner):
         super().__init__(model, executor, observe)
 
     async def classify(
-        self, camera: str, crops: NDArray[np.uint8], frame_id: str = "", *, exact: bool = False
+        self,
+        camera: str,
+        crops: NDArray[np.uint8],
+        frame_id: str = "",
+        *,
+        exact: bool = False,
+        is_new: bool = False,
     ) -> Classified:
         """Return the probabilities of crops (faces, size, size, 3), at once if there is no face.
 
@@ -49,5 +55,5 @@ class Batcher(BatchRunner):
         """
         if not len(crops):
             return Classified(np.empty((0, 0), np.float32), 0.0)
-        result = await self.submit(camera, crops, frame_id, exact=exact)
+        result = await self.submit(camera, crops, frame_id, exact=exact, is_new=is_new)
         return Classified(result.rows, result.seconds)

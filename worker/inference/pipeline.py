@@ -117,18 +117,22 @@ class FramePipeline:
         """Classify the faces.
 
         While faces wait for the engine, a face is not classified again whose track has a steady
-        label and recent probabilities. If `exact`, every face is classified.
+        label and recent probabilities, and frames with a face that no track is known of go first.
+        If `exact`, every face is classified.
         """
         count, tracks = len(faces.crops), tracked.association.tracks
+        is_new = None in tracks
         reused: list[Reusable | None] = [None] * count
         if self._batcher.is_saturated and not exact:
             captured_ms = tracked.association.captured_ms
             reused = [turn.reusable(track, captured_ms) for track in tracks]
         if not any(reused):
-            classified = await self._batcher.classify(camera, faces.crops, frame_id, exact=exact)
+            classified = await self._batcher.classify(
+                camera, faces.crops, frame_id, exact=exact, is_new=is_new
+            )
             return ClassifiedFaces(self._ordered(classified), (None,) * count, classified.seconds)
         due = [n for n, known in enumerate(reused) if known is None]
-        classified = await self._batcher.classify(camera, faces.crops[due], frame_id)
+        classified = await self._batcher.classify(camera, faces.crops[due], frame_id, is_new=is_new)
         probabilities = np.empty((count, len(EMOTIONS)), np.float32)
         probabilities[due] = self._ordered(classified)
         for n, known in enumerate(reused):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from emotion_streams import Episode, keys
+from emotion_streams import Episode, EpisodeType, Minute, keys
 from emotion_streams.connection import Client, connect_async
 from emotion_streams.emotions import EMOTIONS
 from emotion_streams.events import Model
@@ -20,6 +20,7 @@ from emotion_streams.ledger import Outcome
 from tests import samples
 from tests.episodes_audit import audit
 from tests.servers import RedisProcess
+from tests.worker.tracking.audit import Audit
 from worker.delivery.publish import Batch, build_batch, build_closing
 from worker.delivery.stream import CameraStream
 from worker.delivery.types import Completion, QueuedFrame, Retention
@@ -32,7 +33,7 @@ from worker.tracking.camera_tracker import CameraTracker
 
 EXAMPLES: Final = 500
 MODEL: Final = Model("stub", "1", "stub")
-FIRST_MS: Final = int(time.time() // 60 - 10) * 60_000
+FIRST_MS: Final = int(time.time() // 60 - 30) * 60_000
 """Young enough for minutes and episodes to be kept."""
 
 _names = itertools.count()
@@ -53,7 +54,22 @@ FRAMES: Final = st.tuples(
 DISTURBANCES: Final = st.sampled_from(
     [("crash before its commit",), ("crash after its commit",), ("lost reply",), ("handover",)]
 )
-STORY: Final = st.lists(FRAMES | FRAMES | DISTURBANCES | st.just(("silence",)), max_size=12)
+SILENCE: Final = st.sampled_from([("silence", 0), ("silence", 70_000)])
+"""The camera's clock goes on by so much meanwhile; 0 if it stands still until the next frame."""
+
+STORY: Final = st.lists(FRAMES | FRAMES | DISTURBANCES | SILENCE, max_size=12)
+
+
+@dataclass
+class Stored:
+    """What is stored of a camera.
+
+    `texts`: its episodes, minutes and state to the last byte, whatever its name is.
+    """
+
+    texts: list[str]
+    episodes: list[Episode]
+    minutes: list[Minute]
 
 
 @dataclass
@@ -75,25 +91,30 @@ class Camera:
         self._owner: Owner | None = None
         self._crash = ""
 
-    async def play(self, story: Sequence[tuple[Any, ...]], *, disturbed: bool) -> list[Any]:
+    async def play(self, story: Sequence[tuple[Any, ...]], *, disturbed: bool) -> "Stored":
         """Follow the story; return the episodes, the minutes and the state that are stored then."""
         await self._take_over()
-        for what, *frames in story:
+        for what, *details in story:
             if what == "frames":
-                await self._show(*frames)
+                await self._show(*details)
             elif what == "silence":
                 await self._close()
+                self.at_ms += details[0]
             elif disturbed and what == "handover":
                 await self._take_over()
             elif disturbed:
                 self._crash = what  # strikes at the next commit
         await self._close()
         episodes: Any = await self._client.xrange(keys.episodes(self.name))
-        minutes = await self._client.xrange(keys.minutes(self.name))
+        minutes: Any = await self._client.xrange(keys.minutes(self.name))
         state = await self._client.hget(keys.tracks(self.name), "state")
-        names = [self.name.encode(), b"CAMERA"]
         stored = [[fields[b"episode"] for _, fields in episodes], minutes, state]
-        return [repr(each).replace(names[0].decode(), "CAMERA") for each in stored] + [episodes]
+        texts = [repr(each).replace(self.name, "CAMERA") for each in stored]
+        return Stored(
+            texts,
+            [Episode.unpack(fields[b"episode"]) for _, fields in episodes],
+            [Minute.unpack(fields[b"minute"]) for _, fields in minutes],
+        )
 
     async def _take_over(self) -> None:
         await self._client.hset(keys.lease(self.name), "expires_ms", 0)
@@ -180,9 +201,31 @@ async def test_crashes_takeovers_and_lost_replies_leave_no_trace(
         for disturbed in (False, True):
             camera = Camera(client, {})
             runs.append(await camera.play(story, disturbed=disturbed))
-        *expected, _ = runs[0]
-        *stored, entries = runs[1]
-        assert stored == expected
-        assert audit(Episode.unpack(fields[b"episode"]) for _, fields in entries) == ([], set())
+        undisturbed, stored = runs
+        assert stored.texts == undisturbed.texts
+        assert audit(stored.episodes) == ([], set())
+        check_each_track(stored.episodes)
+        if ("silence", 0) not in story:  # after it, frames are of a minute that is closed
+            check_sums(stored.episodes, stored.minutes)
     finally:
         await client.aclose()
+
+
+def check_each_track(episodes: Sequence[Episode]) -> None:
+    """Its records are in the order of their times, do not overlap, and their durations add up."""
+    tracks = Audit()
+    tracks.add(episodes)
+    tracks.finish()
+
+
+def check_sums(episodes: Sequence[Episode], minutes: Sequence[Minute]) -> None:
+    """The minutes add up to the tracks and their emotions."""
+    people = [minute.people for minute in minutes if minute.people]
+    left = [each for each in episodes if each.type is EpisodeType.FACE_LEFT]
+    started = [each for each in episodes if each.type is EpisodeType.EMOTION_STARTED]
+    assert sum(each.entered for each in people) == sum(each.left for each in people) == len(left)
+    assert sum(sum(each.episodes.values()) for each in people) == len(started)
+    # A face that is hidden over the end of a minute counts in neither for as long.
+    assert sum(each.face_ms for each in people) <= sum(each.duration_ms for each in left)
+    shown_ms = sum(sum((each.emotion_ms or {}).values()) for each in left)
+    assert sum(sum(each.emotion_ms.values()) for each in people) <= shown_ms

@@ -199,10 +199,9 @@ def batch_queue(max_batch: int = 8, instances: int = 1) -> Iterator[tuple[BatchQ
     loop = asyncio.new_event_loop()
     waiting = BatchQueue(max_batch, instances, DEADLINE_S)
 
-    def arrive(camera: str, faces: int, now: float = 0.0) -> Request:
-        request = Request(
-            f"1-0 of camera {camera}", crops(*range(faces)), loop.create_future(), now
-        )
+    def arrive(camera: str, faces: int, now: float = 0.0, *, is_new: bool = False) -> Request:
+        frame = f"1-0 of camera {camera}"
+        request = Request(frame, crops(*range(faces)), loop.create_future(), now, is_new=is_new)
         waiting.add(camera, request)
         return request
 
@@ -264,9 +263,55 @@ def test_a_frame_that_was_given_up_takes_no_room() -> None:
         assert waiting.count == 0
 
 
+def order(waiting: BatchQueue) -> list[str]:
+    """The cameras in the order of their turns, until none waits."""
+    cameras: list[str] = []
+    while waiting.count:
+        batch = waiting.next_batch(working=0, now=0.0)
+        cameras += [part.request.frame.rpartition(" ")[2] for part in batch]
+    return cameras
+
+
+def test_cameras_with_a_new_face_come_before_those_with_known_ones() -> None:
+    with batch_queue() as (waiting, arrive):
+        for camera in "ab":
+            arrive(camera, 2)
+        for camera in "xy":
+            arrive(camera, 2, is_new=True)
+        assert order(waiting) == ["x", "y", "a", "b"]
+
+
+def test_a_new_face_takes_the_older_frames_of_its_camera_along() -> None:
+    """Their events have to come first."""
+    with batch_queue() as (waiting, arrive):
+        arrive("a", 2)
+        arrive("b", 1)
+        arrive("b", 3, is_new=True)
+        assert sizes(waiting.next_batch(working=0, now=0.0)) == [1, 2, 3]
+        assert waiting.count == 0
+
+
+def test_a_camera_with_new_faces_in_every_frame_starves_no_other() -> None:
+    with batch_queue(max_batch=2) as (waiting, arrive):
+        arrive("known", 2)
+        for _ in range(5):
+            arrive("street", 2, is_new=True)
+        assert order(waiting) == ["street", "known", *["street"] * 4]
+
+
+def test_a_camera_that_had_its_turn_waits_for_the_next_round_whatever_it_brings() -> None:
+    with batch_queue(max_batch=2) as (waiting, arrive):
+        for camera in "ab":
+            arrive(camera, 2)
+        assert sizes(waiting.next_batch(working=0, now=0.0)) == [2]
+        arrive("a", 2, is_new=True)
+        arrive("c", 2)
+        assert order(waiting) == ["b", "c", "a"]
+
+
 moves = st.lists(
     st.one_of(
-        st.tuples(st.just("arrive"), st.sampled_from("abcd"), st.integers(1, 20)),
+        st.tuples(st.just("arrive"), st.sampled_from("abcd"), st.integers(1, 20), st.booleans()),
         st.tuples(st.just("pass"), st.floats(0, 0.02)),
         st.tuples(st.just("end")),
     ),
@@ -300,7 +345,7 @@ def test_whatever_happens_the_rule_holds(
 
         for move in moves:
             if move[0] == "arrive":
-                request = arrive(move[1], move[2], now)
+                request = arrive(move[1], move[2], now, is_new=move[3])
                 came.append(request)
                 numbers[id(request)] = (move[1], len(came))
             elif move[0] == "pass":
@@ -319,13 +364,18 @@ def test_whatever_happens_the_rule_holds(
         assert sum(map(len, given.values())) == sum(len(request.items) for request in came)
 
 
-@given(crowd=st.integers(20, 200), cameras=st.integers(1, 8), max_batch=st.integers(4, 32))
+@given(
+    crowd=st.integers(20, 200),
+    cameras=st.integers(1, 8),
+    max_batch=st.integers(4, 32),
+    is_new=st.booleans(),
+)
 def test_a_quiet_camera_waits_one_turn_of_each_other_at_most(
-    crowd: int, cameras: int, max_batch: int
+    crowd: int, cameras: int, max_batch: int, is_new: bool
 ) -> None:
     with batch_queue(max_batch) as (waiting, arrive):
         for camera in range(cameras):
-            arrive(f"crowd{camera}", crowd)
+            arrive(f"crowd{camera}", crowd, is_new=is_new)
         quiet = arrive("quiet", 1)
         before = 0
         while quiet.dispatched == 0:

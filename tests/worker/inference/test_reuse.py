@@ -87,8 +87,9 @@ class Scene:
 
 
 @asynccontextmanager
-async def happy_person(reuse_ms: int = REUSE_MS) -> AsyncIterator[Scene]:
+async def happy_person(reuse_ms: int = REUSE_MS, max_batch: int = 8) -> AsyncIterator[Scene]:
     engine = Happier()
+    engine.max_batch = max_batch
     with stub_context(People(), engine=engine) as context:
         batching = asyncio.create_task(context.pipeline.run())
         lobby = Camera("lobby", context, CameraTracker("lobby", context.policy, reuse_ms))
@@ -164,6 +165,26 @@ async def test_a_face_whose_label_is_recent_is_classified() -> None:
         event = await scene.show_delayed(FILM_MS + 500, TWO)
         assert [face.label for face in event.faces] == ["happiness", "happiness"]
         assert [face.classified_ms for face in event.faces] == [START_MS + FILM_MS + 400, None]
+
+
+async def test_the_face_of_a_new_person_is_classified_before_known_ones_that_came_earlier() -> None:
+    """Not before the batch that waits behind the engine already."""
+    async with happy_person(reuse_ms=0, max_batch=4) as scene:
+        context, waiting = scene.context, scene.context.pipeline.runners[0]
+        hall = Camera("hall", context, CameraTracker("hall", context.policy))
+        door = Camera("door", context, CameraTracker("door", context.policy))
+        for ms in (0, 100):
+            await hall.show(ms, b"12")
+        await scene.occupy_engine()
+        scene.tasks.create_task(scene.lobby.show(FILM_MS, b"1234"))
+        await until(lambda: len(waiting.running) == 2)
+        known = scene.tasks.create_task(hall.show(200, b"12"))
+        await until(lambda: waiting.waiting == 2)
+        new = scene.tasks.create_task(door.show(0, b"123"))
+        await until(lambda: waiting.waiting == 5)
+        scene.engine.gate.set()
+        await asyncio.gather(known, new)
+        assert scene.engine.batches == [[1, 2, 3, 4], [1, 2, 3, 1], [2]]
 
 
 @pytest.mark.parametrize("position_ms", [0, FILM_MS])
