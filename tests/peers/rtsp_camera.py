@@ -108,4 +108,4 @@ def is_right_digest(authorization: str, method: str, user: str, password: str) -
     middle = [given["nc"], given["cnonce"], given["qop"]] if "qop" in given else []
     secret = digest(user, given["realm"], password)
     wanted = digest(secret, given["nonce"], *middle, digest(method, given["uri"]))
-    return given["username"] == user and given["response"] == wanted
+    return bool(given["username"] == user and given["response"] == wanted)
