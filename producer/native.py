@@ -1,5 +1,6 @@
 """Containment of native code, such as FFmpeg and OpenCV: its messages and its memory."""
 
+import contextlib
 import ctypes
 import logging
 import os
@@ -18,8 +19,10 @@ _log = logging.getLogger(__name__)
 _MARKER: Final = "\x1e all was read \x1e"
 _CATCH_UP_S: Final = 0.5
 
-_MEMORY_BYTES: Final = 1 << 30
-"""More memory than any camera's stream needs. A hostile stream must not exhaust the machine."""
+_M_ARENA_MAX: Final = -8
+_MEMORY_BYTES: Final = 512 << 20
+"""More memory than a camera's stream needs: 4K with 16 reference frames takes 0.4 GB. A hostile
+stream must exhaust neither the machine nor the container, whose other cameras would end with it."""
 
 _REASONS: Final = (
     (re.compile(r"Failed to resolve hostname ([^:\s]+)"), r"the name \1 cannot be resolved"),
@@ -109,6 +112,9 @@ class NativeStderr:
 
 
 def limit_memory() -> None:
-    """Limit the address space to what is mapped now, libraries for the most part, plus 1 GiB."""
+    """Limit the address space to what is mapped now, mostly libraries, plus _MEMORY_BYTES."""
+    with contextlib.suppress(AttributeError):  # other C libraries than glibc have no arenas
+        # For each thread glibc reserves an arena of 64 MB and more that nothing may ever use.
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (mapped + _MEMORY_BYTES,) * 2)

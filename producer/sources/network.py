@@ -1,5 +1,6 @@
 """Network cameras: RTSP, and MJPEG over HTTP."""
 
+import socket
 import time
 from collections.abc import Mapping
 from typing import Final
@@ -8,8 +9,9 @@ from urllib.parse import urlsplit
 from emotion_streams.redaction import redact_url
 from producer.native import NativeStderr
 from producer.source import Format, Picture, SourceUnavailableError
-from producer.sources import rtsp_auth, tls
+from producer.sources import rtsp_connect, tls
 from producer.sources.proxy import through_proxy
+from producer.sources.rtsp_relay import RtspRelay
 from producer.sources.stream_reader import Decoding, StreamReader
 
 _COMMON: Final = {
@@ -17,10 +19,10 @@ _COMMON: Final = {
     "fpsprobesize": "0",
 }
 # Data from a camera must not select files, hosts or parsers. The lists therefore exclude playlists,
-# and protocols such as crypto, concat and file. HTTP redirects are not followed; FFmpeg has no
-# option against those of RTSP.
+# and protocols such as crypto, concat and file. HTTP redirects are not followed. FFmpeg has no
+# option against those of RTSP; the relay stops them.
 _RTSP: Final = {
-    "protocol_whitelist": "tcp,udp,rtp,rtsp,tls,srtp,http,httpproxy",
+    "protocol_whitelist": "tcp,udp,rtp,rtsp",
     "format_whitelist": "rtsp,rtp,sdp,mpegts",
 }
 _HTTP: Final = {
@@ -32,6 +34,7 @@ _HTTP: Final = {
 _PARTS: Final = {"input_format": "mjpeg"}
 
 _SHORTEST_S: Final = 0.2
+_OF_OPEN_TIMEOUT: Final = 0.9
 
 
 class NetworkSource:
@@ -63,10 +66,10 @@ class NetworkSource:
             self._options |= _RTSP | {"rtsp_transport": transport}
         else:
             self._options |= _HTTP
-        encrypted = self._parts.scheme.lower() in ("https", "rtsps")
-        self._checks_certificate = encrypted and tls_verify
-        if encrypted:
+        self._tls_verify = tls_verify
+        if self._parts.scheme.lower() == "https":
             self._options |= tls.ffmpeg_options(verify=tls_verify)
+        self._relay: RtspRelay | None = None
         self._timeouts = (open_timeout_s, read_timeout_s)
         self._errors = errors
         self._reader = StreamReader(decoding, live=True)
@@ -75,15 +78,17 @@ class NetworkSource:
     def open(self) -> Format:
         """Connect. Raises SourceUnavailableError with the reason that FFmpeg reports."""
         self._deadline = time.monotonic() + self._timeouts[0]
-        if self._checks_certificate:
+        self.close()
+        if self._is_rtsp:
+            self._relay = RtspRelay(self._url, self._connect_camera)
+        elif self._parts.scheme.lower() == "https" and self._tls_verify:
             self._check_address()
         opened = self._connect(self._options)
         if opened is None and not self._is_rtsp and self._errors.reason() is None:
             # The server answered, but its parts are not of type image/jpeg. Browsers accept that.
             opened = self._connect(self._options | _PARTS)
         if opened is None:
-            reason = self._errors.reason()
-            raise self._unavailable(reason or "FFmpeg finds no video at this URL")
+            raise self._unavailable(self._reason() or "FFmpeg finds no video at this URL")
         self._errors.clear()
         return opened
 
@@ -98,7 +103,7 @@ class NetworkSource:
         # After a timeout the decoder returns a frame that it had buffered: an old frame, which does
         # not show that the camera is alive.
         if not grabbed or time.monotonic() - started >= self._timeouts[1]:
-            raise self._unavailable(self._errors.reason() or "the stream ended")
+            raise self._unavailable(self._reason() or "the stream ended")
         return self._reader.position_s() if self._is_rtsp else None
 
     def retrieve(self) -> Picture:
@@ -118,10 +123,22 @@ class NetworkSource:
     def close(self) -> None:
         """Disconnect."""
         self._reader.close()
+        if self._relay:
+            self._relay.close()
+
+    def _connect_camera(self) -> socket.socket:
+        # A little less than FFmpeg waits, so that it is this limit which is reported.
+        limit_s = self._timeouts[0] * _OF_OPEN_TIMEOUT
+        return rtsp_connect.connect(self._parts, limit_s, tls_verify=self._tls_verify)
 
     def _connect(self, options: Mapping[str, str]) -> Format | None:
         self._errors.clear()
-        return self._reader.open(self._url, self._remaining_s(), self._timeouts[1], options)
+        url = self._relay.url if self._relay else self._url
+        return self._reader.open(url, self._remaining_s(), self._timeouts[1], options)
+
+    def _reason(self) -> str | None:
+        """Return why there is no stream, None if unknown."""
+        return (self._relay and self._relay.reason()) or self._errors.reason()
 
     def _remaining_s(self) -> float:
         """Return the time for the next step of opening: all steps share one limit."""
@@ -141,7 +158,5 @@ class NetworkSource:
         raise SourceUnavailableError(f"{redact_url(self._url)}: {reason}")
 
     def _unavailable(self, reason: str) -> SourceUnavailableError:
-        if self._is_rtsp and reason.startswith("401"):
-            reason = rtsp_auth.why_refused(self._parts, self._remaining_s()) or reason
         where = redact_url(self._url)
         return SourceUnavailableError(f"{where}: {reason}{through_proxy(self._parts)}")

@@ -65,27 +65,48 @@ def check_address(scheme: str, host: str, port: int | None, timeout_s: float) ->
     Return False if the certificate is accepted although it is for another address. Raises
     UntrustedCertificateError, and OSError if the camera does not answer.
     """
-    try:
-        address = ip_address(host)
-    except ValueError:
+    if _address_of(host) is None:
         return True
-    authorities = find_authorities()
-    context = ssl.create_default_context(cafile=authorities)
-    context.check_hostname = False  # Done below, with an exception for listed certificates.
-    where = (host, port or _DEFAULT_PORTS[scheme])
+    with (
+        socket.create_connection((host, port or _DEFAULT_PORTS[scheme]), timeout_s) as plain,
+        secure(plain, host, verify=True) as secured,
+    ):
+        return _is_named(secured, host)
+
+
+def secure(plain: socket.socket, host: str, *, verify: bool) -> ssl.SSLSocket:
+    """Begin TLS with a host, whose certificate is checked as check_address does, or for the name.
+
+    Raises UntrustedCertificateError, and OSError if the camera does not answer.
+    """
+    is_address = _address_of(host) is not None
+    # For an address there is an exception, for listed certificates.
+    context = client_context(verify=verify, check_name=verify and not is_address)
     try:
-        with (
-            socket.create_connection(where, timeout_s) as plain,
-            context.wrap_socket(plain, server_hostname=host) as secured,
-        ):
-            named = dict(secured.getpeercert() or {})
-            content = secured.getpeercert(binary_form=True) or b""
+        secured = context.wrap_socket(plain, server_hostname=host)
     except ssl.SSLCertVerificationError as error:
         raise UntrustedCertificateError(
             f"certificate not trusted ({error.verify_message}): "
             "install its authority, or set tls_verify: false"
         ) from None
-    if address in _addresses(named):
+    if verify and is_address:
+        try:
+            _is_named(secured, host)
+        except UntrustedCertificateError:
+            secured.close()
+            raise
+    return secured
+
+
+def _is_named(secured: ssl.SSLSocket, host: str) -> bool:
+    """Return whether the certificate is for this address; False if it is accepted although not.
+
+    Raises UntrustedCertificateError.
+    """
+    authorities = find_authorities()
+    content = secured.getpeercert(binary_form=True) or b""
+    address = _address_of(host)
+    if any(address == named for named in _addresses(dict(secured.getpeercert() or {}))):
         return True
     if not _is_among(content, authorities):
         raise UntrustedCertificateError(
@@ -93,6 +114,13 @@ def check_address(scheme: str, host: str, port: int | None, timeout_s: float) ->
             "in the certificate, or set tls_verify: false"
         )
     return False
+
+
+def _address_of(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
 
 
 def _addresses(certificate: Mapping[str, Any]) -> Iterator[IPv4Address | IPv6Address]:

@@ -31,6 +31,8 @@ from tests.servers import PATIENCE_S, Stopwatch, eventually, free_port
 from worker.inference.faces import MAX_FACES
 from worker.ownership.admission import MAX_CAMERAS
 
+pytestmark = pytest.mark.timeout(300)  # on a busy machine a server answers in seconds
+
 LARGEST_ID: Final = f"{2**64 - 1}-{2**64 - 1}"
 
 
@@ -137,7 +139,7 @@ def test_large_pictures_that_all_count_are_analysed(place: Place) -> None:
         place.store("large", jpeg)
     worker = place.worker()
     eventually(lambda: place.ended_as("large", "analysed") == count)
-    assert "Redis failed" not in worker.logged()
+    assert "closed by server" not in worker.logged()  # as it does with replies over the limit
 
 
 def test_pictures_of_thousands_of_scans_are_dead_letters_and_hold_nobody_up(place: Place) -> None:

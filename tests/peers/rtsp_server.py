@@ -1,6 +1,6 @@
 """A real RTSP server, run by the system's Python, which has GStreamer's bindings.
 
-usage: rtsp_server.py PORT [USER PASSWORD]
+usage: rtsp_server.py PORT [USER PASSWORD [basic|digest]]
 
 Serves /h264 and /mjpeg at 320 x 240, 15 frames a second, and prints "ready". SIGSTOP freezes it in
 mid-stream, SIGKILL ends it; both are what real cameras do.
@@ -11,8 +11,9 @@ import sys
 import gi
 
 gi.require_version("Gst", "1.0")
+gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
+from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 PICTURES = "video/x-raw,format=I420,width=320,height=240,framerate=15/1"
 SOURCE = f"videotestsrc is-live=true pattern=ball ! {PICTURES}"
@@ -40,11 +41,15 @@ def main() -> None:
             factory.set_permissions(permissions)
         server.get_mount_points().add_factory(path, factory)
     if credentials:
-        user, password = credentials
+        user, password, kind = (*credentials, "basic")[:3]
         token = GstRtspServer.RTSPToken()
         token.set_string("media.factory.role", "viewer")
         auth = GstRtspServer.RTSPAuth()
-        auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
+        if kind == "digest":
+            auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+            auth.add_digest(user, password, token)
+        else:
+            auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
         server.set_auth(auth)
     if not server.attach(None):
         sys.exit(f"port {port} cannot be had")
