@@ -81,7 +81,7 @@ class TestRealProcesses:
             assert list(client.read_minutes("past")) == [minute]
             assert next(client.subscribe_episodes("past", after="start")).id == episode.id
 
-    def test_what_a_producer_says_of_a_camera_holds_up_no_gateway(
+    def test_invalid_reports_of_a_producer_hold_up_no_gateway(
         self,
     ) -> None:
         port = free_port()
@@ -299,7 +299,9 @@ class TestRoles:
         assert {role for role, _ in MAY} | {"replica"} == set(ROLES)
         assert {role for role, _ in MAY_NOT} | {"admin"} == set(ROLES)
 
-    def test_nobody_comes_in_without_a_name_or_with_a_wrong_password(self, server: Valkey) -> None:
+    def test_clients_without_a_name_or_with_a_wrong_password_are_refused(
+        self, server: Valkey
+    ) -> None:
         nobody = redis.Redis(unix_socket_path=str(server.socket), retry=NEVER)
         with nobody, pytest.raises(AuthenticationError):
             nobody.ping()
@@ -324,7 +326,7 @@ class TestRoles:
             with connect(server.url) as client:
                 assert client.ping()
 
-    def test_a_password_stands_in_no_file_and_on_no_command_line(self, server: Valkey) -> None:
+    def test_a_password_is_in_no_file_and_on_no_command_line(self, server: Valkey) -> None:
         acl = (server.folder / "users.acl").read_text()
         assert password("worker") not in acl
         assert (server.folder / "users.acl").stat().st_mode & 0o077 == 0
@@ -490,7 +492,7 @@ class TestTls:
         with Valkey("--tls-port", str(port), server=server, environ=conf) as valkey:
             yield valkey
 
-    async def test_serves_rediss_to_who_trusts_its_authority_and_nobody_else(
+    async def test_serves_rediss_only_to_clients_that_trust_its_authority(
         self, certificates: Path, tmp_path: Path
     ) -> None:
         port = free_port()

@@ -49,7 +49,7 @@ async def test_a_camera_that_cannot_be_read_is_gone_and_the_others_are_as_they_a
     assert "cannot be read" in found["bad"].error
 
 
-async def test_a_lease_that_cannot_be_read_is_told_in_the_same_way(
+async def test_a_lease_that_cannot_be_read_is_reported_in_the_same_way(
     client: redis.Redis, redis_url: str
 ) -> None:
     client.zadd(keys.CAMERAS, {"bad": 1})
@@ -97,7 +97,7 @@ async def test_no_number_of_later_names_hides_a_camera_that_was_analysed(
     assert found["never"] == 0
 
 
-async def test_of_too_many_cameras_those_heard_last_are_read(
+async def test_cameras_with_the_latest_heartbeats_are_read_if_there_are_too_many(
     client: redis.Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cameras, "MAX_CAMERAS", 3)

@@ -139,7 +139,7 @@ def test_a_frame_holds_nothing_nested(nested: object) -> None:
         Frame.unpack(msgpack.packb(fields))
 
 
-def test_what_follows_a_frame_is_malformed() -> None:
+def test_bytes_after_a_frame_are_malformed() -> None:
     with pytest.raises(MalformedMessageError, match="3 bytes after the map"):
         Frame.unpack(samples.frame().pack() + b"\x01\x02\x03")
 

@@ -71,7 +71,7 @@ def healthy(worker: Running) -> bool:
         return bool(reply.status == 200)
 
 
-def test_a_frame_that_ends_its_workers_takes_no_sound_one_along(place: Place) -> None:
+def test_a_frame_that_crashes_its_workers_takes_no_valid_frame_along(place: Place) -> None:
     place.store("file", KILLS, *[b""] * 19)
     place.store("other", *[b""] * 20)
     for _ in range(3):
@@ -101,7 +101,7 @@ def test_a_worker_in_which_a_frame_hangs_says_so_and_ends_and_another_goes_on(
     assert place.ended_as("file", "dead") == 1
 
 
-def test_a_worker_in_which_a_frame_hangs_stops_when_it_is_told_to(place: Place) -> None:
+def test_a_worker_in_which_a_frame_hangs_stops_on_request(place: Place) -> None:
     place.store("file", HANGS)
     worker = place.worker(SIGN_OFF_S="5")
 

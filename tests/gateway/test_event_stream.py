@@ -145,7 +145,7 @@ def test_no_event_is_lost_over_a_restart_of_the_gateway(
     assert seen == feeder.ids[start : start + 30]
 
 
-def test_a_change_of_state_is_told_at_once(gateway: Gateway, store: Any, camera: str) -> None:
+def test_a_change_of_state_is_sent_at_once(gateway: Gateway, store: Any, camera: str) -> None:
     attach(gateway, store, camera)
     with gateway.stream(f"/api/events/stream?camera={camera}") as answer:
         messages = parse(answer.iter_lines())
@@ -162,7 +162,7 @@ def test_a_wrong_position_is_refused(gateway: Gateway, last_id: str) -> None:
     assert "after: " in answer.json()["error"]
 
 
-def test_an_event_that_is_not_its_entry_s_own_is_told_to_nobody(
+def test_an_event_with_another_id_than_its_entry_is_sent_to_no_client(
     gateway: Gateway, store: Any, camera: str
 ) -> None:
     """It would push the camera's place beyond all events to come, or lines into the stream."""
@@ -212,7 +212,7 @@ def test_a_camera_whose_clock_is_wrong_is_followed_from_the_start(
     assert 0 <= history["age_ms"] < 1000 * (elapsed_s + 1), "it came just now"
 
 
-def test_where_removed_cameras_stood_is_forgotten() -> None:
+def test_positions_of_removed_cameras_are_forgotten() -> None:
     hub = Hub(GatewayMetrics(CollectorRegistry()))
     for name in ("lobby", "door"):
         hub.advance(name, StreamId(5, 0))
@@ -256,7 +256,7 @@ def test_one_client_that_never_reads_does_not_slow_the_others(
     assert not is_slowed(), told
 
 
-def test_it_stops_soon_and_cleanly_whatever_its_clients_do(
+def test_it_stops_soon_and_cleanly_with_any_clients(
     redis_server: RedisProcess, store: Any, camera: str
 ) -> None:
     with Gateway(redis_server.url) as gateway, Feeder(redis_server.url, camera):

@@ -184,7 +184,7 @@ def test_csv_of_events_has_three_decimals_and_json_lines_are_as_stored(
     assert json.loads(line) == made.to_dict()
 
 
-def test_entries_that_nobody_can_read_are_passed_over(
+def test_unreadable_entries_are_skipped(
     gateway: Gateway, events: list[EmotionEvent], store: Any, camera: str
 ) -> None:
     store.xadd(f"emotions:{{{camera}}}", {"event": b"\xc1"}, id=f"{now_ms()}-0")

@@ -54,7 +54,7 @@ def test_without_redis_it_says_so_and_goes_on_once_it_is_back() -> None:
 @pytest.mark.parametrize(
     ("options", "reason"), [(None, "connect"), (("--requirepass", "x"), "authenticated")]
 )
-def test_a_redis_that_was_never_read_is_told_once_and_with_the_reason(
+def test_a_redis_that_was_never_read_is_reported_once_with_the_reason(
     options: tuple[str, ...] | None, reason: str
 ) -> None:
     with ExitStack() as servers:

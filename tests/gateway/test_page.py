@@ -266,7 +266,7 @@ def stays_live(browser: Browser, beats: list[float], seconds: float) -> None:
         time.sleep(0.2)
 
 
-def test_what_a_camera_is_down_for_is_shown_as_text(
+def test_the_reason_why_a_camera_is_down_is_shown_as_text(
     browser: Browser, page: Gateway, store: Any
 ) -> None:
     register(store, "lobby", state="down", error="rtsp://u:secret@10.0.0.7/ <b>timed</b> out")
@@ -388,7 +388,7 @@ def test_the_minutes_are_drawn_by_the_camera_s_own_clock(
             browser.open(page.base)  # what it loads says the same
 
 
-def test_of_very_many_cameras_those_in_view_have_their_minutes(
+def test_cameras_in_view_have_their_minutes_among_very_many_cameras(
     browser: Browser, server: RedisProcess, store: Any
 ) -> None:
     """Though the gateway refuses most of what would be asked at once, and the page's place with so
@@ -428,7 +428,9 @@ def test_of_very_many_cameras_those_in_view_have_their_minutes(
         browser.wait(lambda: count() > before)
 
 
-def test_what_a_slow_page_was_spared_is_loaded(browser: Browser, page: Gateway, store: Any) -> None:
+def test_events_that_were_dropped_for_a_slow_page_are_loaded(
+    browser: Browser, page: Gateway, store: Any
+) -> None:
     """Once it is told that events were left out, its minutes hold them all the same."""
     register(store, "lobby")
     browser.driver.execute_cdp_cmd("Page.enable", {})
@@ -466,9 +468,7 @@ def test_it_is_accessible(
             assert problems == [], place
 
 
-def test_what_cameras_have_in_common_is_accessible(
-    browser: Browser, page: Gateway, store: Any
-) -> None:
+def test_a_comparison_of_cameras_is_accessible(browser: Browser, page: Gateway, store: Any) -> None:
     """The banner is within a landmark, where a screen reader finds it."""
     with registering(store, "lobby", "door", state="down", error="timed out", lasting=True):
         for place in ("#/", "#/lobby"):

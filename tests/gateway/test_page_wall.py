@@ -114,7 +114,7 @@ def test_so_many_cameras_are_to_be_seen_at_once_as_chosen(
         browser.click(".density button")
 
 
-def test_a_cell_is_as_high_whatever_shape_its_picture_has(
+def test_cells_are_equally_high_for_every_shape_of_picture(
     browser: Browser, client: redis.Redis, redis_url: str
 ) -> None:
     """The page does not jump when the first picture comes, and the boxes stay on the picture."""
@@ -255,7 +255,7 @@ def test_in_full_screen_pages_take_turns_and_those_that_need_attention_stay(
         assert browser.errors() == []
 
 
-def test_pages_stand_still_if_the_system_asks_for_less_motion(
+def test_pages_do_not_move_if_the_system_asks_for_less_motion(
     browser: Browser, client: redis.Redis, redis_url: str
 ) -> None:
     """A button still starts them."""

@@ -173,7 +173,7 @@ def test_without_a_picture_frame_jpg_says_so(gateway: Gateway, store: Any, camer
     assert "no picture" in answer.json()["error"]
 
 
-def test_frames_are_read_only_while_somebody_looks(
+def test_frames_are_read_only_while_a_client_watches(
     redis_server: RedisProcess, store: Any, camera: str
 ) -> None:
     with Gateway(redis_server.url) as gateway, Feeder(redis_server.url, camera):
@@ -399,7 +399,7 @@ def open_files(process: Path) -> Iterator[str]:
 
 
 @given(st.permutations([*[("frame", n) for n in range(6)], *[("event", n) for n in (0, 2, 3, 5)]]))
-def test_a_join_matches_ids_whichever_comes_first(order: list[tuple[str, int]]) -> None:
+def test_a_join_matches_ids_in_either_order(order: list[tuple[str, int]]) -> None:
     """Frames in order and events in order, interleaved at will: what is shown has equal ids."""
     join, shown = Join(), []
     for kind in merge(order):

@@ -219,7 +219,7 @@ def test_a_picture_without_a_face_has_none(detector: Detector, size: tuple[int, 
     assert [detector.detect(np.full((*size, 3), 127, np.uint8)) for _ in range(8)] == [[]] * 8
 
 
-def test_auto_takes_the_cascade_where_yunet_cannot_be_had(
+def test_auto_chooses_the_cascade_if_yunet_is_unavailable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -310,7 +310,7 @@ def test_yunet_is_downloaded_once_and_then_taken_from_the_cache(zoo: str, tmp_pa
     assert [entry.name for entry in folder.iterdir()] == [YUNET_FILE]
 
 
-def test_what_root_downloads_for_an_image_can_be_read_by_the_user_of_the_worker(
+def test_the_user_of_the_worker_can_read_files_that_root_downloads_for_an_image(
     zoo: str, tmp_path: Path
 ) -> None:
     fetch_yunet(tmp_path, f"{zoo}/right")
