@@ -234,7 +234,7 @@ class TestProcesses:
             ports = {port["name"]: port["containerPort"] for port in container["ports"]}
             assert ports["metrics"] == kind.model_fields["metrics_port"].default
             assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "metrics"}
-            # What ends it must not ask for Valkey, which is no better for it.
+            # What ends it must not ask for Valkey, which that does not repair.
             for probe in ("startupProbe", "livenessProbe"):
                 assert container[probe]["httpGet"] == {"path": "/healthz", "port": "metrics"}
 
@@ -371,7 +371,7 @@ class TestScaling:
             ({"threads": 0.3, "engine": 0.6}, {"analysed": 20}, 0.6),
             # Four times as much comes as one worker can do; its backlog stays small.
             ({"threads": 1.0, "engine": 0.0}, {"analysed": 25, "expired": 75}, 4),
-            # Nothing is done at all: not for ever more workers.
+            # Nothing is done at all: the workers would grow without end.
             ({"threads": 1.0, "engine": 0.0}, {"analysed": 0, "expired": 100}, 10),
             # Frames are late in coming, which more workers would not change.
             ({"threads": 0.1, "engine": 0.0}, {"analysed": 25, "expired": 25}, 0.2),

@@ -142,7 +142,7 @@ def test_the_worker_drains_in_less_than_any_platform_waits() -> None:
 
 @pytest.mark.skipif(
     "EMOTION_CHECK_IMAGES" not in os.environ,
-    reason="installs images' packages anew: EMOTION_CHECK_IMAGES=worker,..., or check-deploy-full",
+    reason="installs images' packages again: EMOTION_CHECK_IMAGES=worker,..., or check-deploy-full",
 )
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("image", IMAGES)

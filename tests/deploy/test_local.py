@@ -388,7 +388,7 @@ async def shown_on_a_terminal(
         act(status)
     shown = b""
     try:
-        with suppress(OSError):  # its end, now that nobody has it open
+        with suppress(OSError):  # its end, now that no process has it open
             while read := os.read(master, 65536):
                 shown += read
     finally:

@@ -194,7 +194,7 @@ MAY_NOT = [
     ("producer", ("XADD", EVENTS, "*", "event", "x")),
     ("producer", ("XDEL", FRAMES, "1-1")),
     ("producer", ("HGETALL", INFO)),
-    # Keys of a wrong type, which nobody could read any more.
+    # Keys of a wrong type, which no process could read any more.
     ("producer", ("XADD", keys.camera_info("zz"), "*", "a", "b")),
     ("producer", ("HSET", keys.frames("new"), "a", "b")),
     ("producer", ("ZADD", keys.frames("new"), "1", "a")),
@@ -302,9 +302,9 @@ class TestRoles:
     def test_clients_without_a_name_or_with_a_wrong_password_are_refused(
         self, server: Valkey
     ) -> None:
-        nobody = redis.Redis(unix_socket_path=str(server.socket), retry=NEVER)
-        with nobody, pytest.raises(AuthenticationError):
-            nobody.ping()
+        stranger = redis.Redis(unix_socket_path=str(server.socket), retry=NEVER)
+        with stranger, pytest.raises(AuthenticationError):
+            stranger.ping()
         wrong = server.client("worker", password("producer"))
         with wrong, pytest.raises(AuthenticationError):
             wrong.ping()
@@ -454,7 +454,7 @@ class TestCluster:
 
 def _debian_server(folder: Path) -> Path:
     """redis-server as Debian builds it, with TLS. Its binary goes by the name of redis-check-rdb in
-    redis-tools, and is told by its name what to be."""
+    redis-tools, and its name decides what it is."""
     if found := shutil.which("redis-server"):
         return Path(found)
     link = folder / "redis-server"

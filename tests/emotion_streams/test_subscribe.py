@@ -99,7 +99,7 @@ async def test_names_that_no_camera_can_have_end_no_subscription_to_all(
 async def test_a_removed_camera_is_forgotten_once_its_events_are_gone(
     client: redis.Redis, redis_url: str, with_its_events: bool, again: str
 ) -> None:
-    """One that comes back begins anew if they are, and repeats none of them if they are not."""
+    """One that comes back restarts if they are, and repeats none of them if they are not."""
     publish(client, "5-0", camera="lobby")
     async with aclosing(subscribe_async(redis_url, after="start")) as events:
         assert await take(events, 1) == ["5-0"]

@@ -1,4 +1,4 @@
-"""How a worker's process ends: told to, or by a frame that nobody can analyse."""
+"""How a worker's process ends: on request, or by a frame that cannot be analysed."""
 
 import re
 import time
@@ -24,7 +24,7 @@ HUNG_S = 10
 """Shorter than the default, and long enough to see that all is well until then."""
 
 STOP_S = 8.0
-"""What is promised of a worker that is told to stop."""
+"""The promise for a worker that is asked to stop."""
 
 
 class Place:

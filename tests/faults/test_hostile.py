@@ -72,8 +72,8 @@ class Place:
 
     def register(self, *cameras: str, ahead_s: int = 0) -> None:
         seconds: Any = self.producer.time()
-        heard_ms = (seconds[0] + ahead_s) * 1000
-        self.producer.zadd(keys.CAMERAS, dict.fromkeys(cameras, heard_ms))
+        heartbeat_ms = (seconds[0] + ahead_s) * 1000
+        self.producer.zadd(keys.CAMERAS, dict.fromkeys(cameras, heartbeat_ms))
 
     def store(
         self, camera: str, jpeg: bytes = b"", max_age_ms: int | None = None, at: str = "*"

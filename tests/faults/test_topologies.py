@@ -142,7 +142,7 @@ def test_the_processes_run_with_tls_and_users_of_few_rights_from_the_environment
             with connect(url) as client, pytest.raises(AuthenticationError):
                 client.ping()
             with connect(encrypted) as client, pytest.raises(ConnectionError):
-                client.ping()  # a certificate that nobody vouches for
+                client.ping()  # a certificate of an unknown authority
 
 
 def _secrets(role: str) -> dict[str, str]:

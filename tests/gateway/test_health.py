@@ -68,9 +68,9 @@ def test_a_redis_that_was_never_read_is_reported_once_with_the_reason(
     assert ready.status_code == 503
     for part in ("the cameras", "the events"):
         assert f"cannot read {part}: " in ready.text
-        (told,) = (line for line in lines if line["message"].startswith(f"cannot read {part}"))
-        assert reason in told["why"]
-        assert (told["level"], reason in ready.text) == ("warning", True)
+        (logged,) = (line for line in lines if line["message"].startswith(f"cannot read {part}"))
+        assert reason in logged["why"]
+        assert (logged["level"], reason in ready.text) == ("warning", True)
 
 
 def test_without_pictures_it_needs_no_right_to_frames(client: Any, redis_url: str) -> None:

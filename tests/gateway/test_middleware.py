@@ -28,7 +28,7 @@ PATHS = [
 
 
 def basic(password: str) -> str:
-    return "Basic " + base64.b64encode(f"anybody:{password}".encode()).decode()
+    return "Basic " + base64.b64encode(f"visitor:{password}".encode()).decode()
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ def window() -> Iterator[Browser]:
 
 @pytest.fixture
 def browser(window: Browser) -> Iterator[Browser]:
-    """The window as everybody finds it: large and light."""
+    """The window as it is at first: large and light."""
     window.revive()
     window.size(1440, 900)
     window.scheme("light")
@@ -318,8 +318,8 @@ def test_a_picture_of_the_wall_is_drawn(
         browser.wait(lambda: shown(browser) == ["garage", *names])
         assert browser.errors() == []
         if target := os.environ.get("EMOTION_SCREENSHOT"):
-            lately = "done(cameras.get('lobby').seconds.length)"
-            browser.wait(lambda: browser.modules(lately) > 45, timeout_s=90)
+            recent = "done(cameras.get('lobby').seconds.length)"
+            browser.wait(lambda: browser.modules(recent) > 45, timeout_s=90)
             browser.size(1000, 640)
             browser.click(".density button", 1)
             browser.wait(lambda: len(browser.js(ON_PAGE)) == len(names) + 1)

@@ -1,4 +1,4 @@
-"""Whatever is asked: an answer, or a 4xx that says what is wrong. Never a 500."""
+"""Any query gets an answer, or a 4xx that says what is wrong. Never a 500."""
 
 import string
 from typing import Any

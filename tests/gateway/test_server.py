@@ -56,14 +56,14 @@ async def serving(redis_url: str, events_url: str) -> AsyncIterator[httpx.AsyncC
 async def test_a_redis_that_is_not_there_ends_no_answer_as_if_it_were_whole(
     redis_url: str, client: Any, monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
-    """Whatever kind of error redis-py makes of it, and also once the answer has begun."""
+    """For every kind of error of redis-py, and also once the answer has begun."""
 
     async def unknown(*_: object) -> None:
         return None
 
     register(client, CAMERA)
-    nobody = f"{scheme}://127.0.0.1:{free_port()}"
-    async with serving(redis_url, nobody) as gateway:
+    unused = f"{scheme}://127.0.0.1:{free_port()}"
+    async with serving(redis_url, unused) as gateway:
         answer = await gateway.get(f"/api/cameras/{CAMERA}/events")
         assert answer.status_code == 503
         assert answer.json() == {"error": "Redis unreachable; try again"}

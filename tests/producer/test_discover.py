@@ -1,4 +1,4 @@
-"""`emotion-streams discover`: ONVIF cameras as lines of cameras.yaml, whatever they answer."""
+"""`emotion-streams discover`: ONVIF cameras as lines of cameras.yaml, for any answer."""
 
 import re
 import socket

@@ -223,8 +223,8 @@ def test_two_processes_never_train_one_run(
 def test_a_run_leaves_a_release_per_stage_and_its_curves(uninterrupted: Run) -> None:
     for number, (stage, side) in enumerate((("stage-1-28", 28), ("stage-2-32", 32))):
         card = release.load(str(uninterrupted.folder / stage)).card
-        told = [stage["side"] for stage in card.training["config"]["stages"]]
-        assert told == [28, 32][: number + 1]  # not what was still to come
+        sides = [stage["side"] for stage in card.training["config"]["stages"]]
+        assert sides == [28, 32][: number + 1]  # not what was still to come
         assert card.input_size == side
         assert card.training["data"]["pictures"] == 16
         assert card.training["start"] is None

@@ -100,8 +100,8 @@ class Crew:
         self._ends.close()
 
     def attach(self, *cameras: str, silent_ms: int = 0) -> None:
-        heard_ms = time.time() * 1000 - silent_ms
-        self.client.zadd(keys.CAMERAS, dict.fromkeys(cameras, heard_ms))
+        heartbeat_ms = time.time() * 1000 - silent_ms
+        self.client.zadd(keys.CAMERAS, dict.fromkeys(cameras, heartbeat_ms))
 
     def owners(self, *cameras: str) -> Counter[str]:
         owners: list[Any] = [self.client.hget(keys.lease(camera), "owner") for camera in cameras]
@@ -197,7 +197,7 @@ async def test_a_camera_that_its_worker_does_not_come_for_is_taken_by_another_an
         assert time.monotonic() - began >= LEASE_MS / 1000
         await asyncio.sleep(2 * LEASE_MS / 1000)  # in which they might be given back
         epochs = [client.hget(keys.lease(camera), "epoch") for camera in theirs]
-        assert epochs == [b"1"] * 4  # and nobody plays ping-pong with them
+        assert epochs == [b"1"] * 4  # and the workers do not pass them around
         assert crew.owners(*CAMERAS) == {"a": 8}
 
 
@@ -259,11 +259,11 @@ async def test_no_camera_is_handed_to_a_worker_that_may_have_fallen(
         async with asyncio.timeout(PATIENCE_S):
             while len(beats) < 8:
                 beats.add(client.zscore(keys.WORKERS, "1@a") or 0)
-                # Registered, and not heard of for more than half of a lease's time.
+                # Registered, and without a heartbeat for more than half of a lease's time.
                 client.zadd(keys.WORKERS, {"1@mute": time.time() * 1000 + 0.4 * lease_ms})
                 assert crew.owners(*CAMERAS) == {"a": 8}
                 await asyncio.sleep(0.02)
-        await mute.heartbeat()  # once it is heard of, it is given its share
+        await mute.heartbeat()  # after its heartbeat, it is given its share
         await until(lambda: crew.owners(*CAMERAS)["a"] < 8)
 
 
@@ -283,7 +283,7 @@ async def test_one_camera_that_cannot_finish_keeps_the_others_only_for_a_leases_
         client.xadd(keys.frames(stuck), {"frame": frame.pack()})
         crew.attach(stuck)
         crew.join("a", OneFace(before), lease_ms=lease.LEASE_MS)
-        await until(begun.is_set)  # it is the first that "a" has, and the first to let go
+        await until(begun.is_set)  # it is the first that "a" has, and the first that it releases
         crew.attach(*CAMERAS)
         await until(lambda: crew.owners(*CAMERAS) == {"a": 8})
         crew.join("b", lease_ms=lease.LEASE_MS)

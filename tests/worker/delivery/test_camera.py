@@ -135,7 +135,7 @@ async def test_stale_frames_expire_and_the_newest_goes_on(
     store(client, *[b"jpeg"] * 4, age_ms=2 * HOUR_MS)
     store(client, *[b"jpeg"] * 3)
     async with running(redis_url) as scene:
-        # Of a camera that fell behind, the newest frame alone is worth it.
+        # A camera that is behind continues with its newest frame.
         await scene.until_ended(expired=6, analysed=1)
 
 
@@ -283,7 +283,7 @@ async def test_frames_that_a_paused_predecessor_read_since_are_swept(
     async with running(redis_url) as scene:
         store(client, b"jpeg", max_age_ms=None)
         await scene.until_ended(analysed=1)
-        # A zombie wakes and reads once more, though nobody will take its commit.
+        # A zombie wakes and reads once more, though its commit will be refused.
         zombie = asyncio.create_task(
             scene.connection.xreadgroup(keys.GROUP, "zombie", {FRAMES: ">"}, block=900)
         )
@@ -422,7 +422,7 @@ async def test_stopping_does_not_wait_for_a_camera_whose_keys_fail(
 async def test_a_pipeline_that_is_fenced_while_redis_loses_its_cancellation_ends_cleanly(
     redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The frames wait for a place in the works while the commit before them is refused."""
+    """The frames wait for a permit while the commit before them is refused."""
     read = CameraStream.read
     gate = threading.Event()
 

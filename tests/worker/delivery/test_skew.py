@@ -1,4 +1,4 @@
-"""A producer's clock that goes wrong, told from its frames."""
+"""A producer's clock that goes wrong, detected from its frames."""
 
 import pytest
 

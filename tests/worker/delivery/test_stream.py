@@ -387,7 +387,7 @@ async def test_a_claim_is_bounded_by_bytes_and_says_that_there_is_more(
 async def test_entries_larger_than_any_frame_are_looked_at_one_at_a_time(
     redis_url: str, client: redis.Redis
 ) -> None:
-    """Whatever a script looks at it copies, while the server does nothing else."""
+    """A script copies all that it looks at, while the server does nothing else."""
     for number in range(1, 4):
         client.xadd(FRAMES, {"a": bytes(MAX_FRAME_BYTES), "b": bytes(2_000)}, f"{number}-0")
 

@@ -215,7 +215,7 @@ def test_cameras_of_different_sizes_do_not_lay_the_network_out_for_each_frame(
 
 @pytest.mark.parametrize("size", [(48, 64), (1, 1), (3, 2000), (2000, 3), (17, 31), (33, 640)])
 def test_a_picture_without_a_face_has_none(detector: Detector, size: tuple[int, int]) -> None:
-    # Several times: memory that nobody wrote holds a face only now and then.
+    # Several times: uninitialised memory holds a face only now and then.
     assert [detector.detect(np.full((*size, 3), 127, np.uint8)) for _ in range(8)] == [[]] * 8
 
 
@@ -325,7 +325,7 @@ def test_a_download_that_is_another_file_is_not_kept(zoo: str, tmp_path: Path) -
 
 @contextmanager
 def answering(*parts: bytes, pause_s: float = 0.0) -> Iterator[str]:
-    """The URL of a server that answers one request with these bytes, whatever they are."""
+    """The URL of a server that answers one request with these bytes."""
     done = threading.Event()
 
     def answer(listener: socket.socket) -> None:
@@ -357,7 +357,7 @@ def answering(*parts: bytes, pause_s: float = 0.0) -> Iterator[str]:
 def test_a_network_that_answers_with_no_http_is_one_that_cannot_be_reached(
     reply: bytes, tmp_path: Path
 ) -> None:
-    with answering(reply) as url, pytest.raises(OSError):  # noqa: PT011 - in whichever words
+    with answering(reply) as url, pytest.raises(OSError):  # noqa: PT011 - in any words
         fetch_yunet(tmp_path, url)
 
 

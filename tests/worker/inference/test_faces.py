@@ -11,7 +11,7 @@ from worker.model.release import load
 
 
 class Crowd:
-    """Finds as many faces as it is told to, each a pixel larger than the one before."""
+    """Finds the given number of faces, each a pixel larger than the one before."""
 
     name = "yunet"
 

@@ -1,4 +1,4 @@
-"""YuNet in OpenVINO: the faces that OpenCV finds, in networks of few sizes nobody waits for."""
+"""YuNet in OpenVINO: the faces that OpenCV finds, in networks of few sizes without waiting."""
 
 import sys
 import threading
