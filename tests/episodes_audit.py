@@ -1,4 +1,4 @@
-"""What every camera's episodes must be, whatever happened to its workers."""
+"""The rules of every camera's episodes, which hold after every fault of its workers."""
 
 from collections.abc import Iterable
 

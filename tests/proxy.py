@@ -21,7 +21,7 @@ class Cut(StrEnum):
 
 
 class CuttingProxy:
-    """Listens on a port of its own and passes everything on to `port`, until told otherwise.
+    """Listens on a port of its own and passes everything on to `port`, until it is asked to cut.
 
     Its clients speak TLS where `tls` is given. Each reply comes `delay_s` later than the server's.
     `names` gives commands names by a text they hold, such as a script's hash. `cuts` counts the cut

@@ -18,7 +18,7 @@ from deploy.redis_server import find_server
 
 PATIENCE_S: Final = 120.0
 """How long a test waits for what has to come: enough for a machine that does ten other things. It
-is no promise of how fast anything is; a test of such a promise reads a Stopwatch."""
+says nothing about how fast anything is; a test of such a promise reads a Stopwatch."""
 
 
 def eventually(
@@ -70,7 +70,7 @@ def _pressure_s(resource: str) -> float:
 
 
 def free_port(further: int = 0) -> int:
-    """A TCP port of the loopback that nobody has at this moment, nor the one `further` above it.
+    """A TCP port of the loopback that is free at this moment, like the one `further` above it.
 
     No other process of tests is given it as long as this one lives, and the kernel gives it to no
     connection and to no server that asks for any port: those are from 32768 on.
@@ -166,7 +166,7 @@ class RedisProcess:
         self.process.wait()
 
     def pause(self) -> None:
-        """It stands still; its connections stay."""
+        """Stop it from running; its connections stay."""
         self.process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:

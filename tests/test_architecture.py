@@ -113,10 +113,10 @@ def test_the_worker_on_a_cpu_never_imports_tensorflow_or_what_quantizes(engine: 
         "from training.quantize import import_nncf; import_nncf()",
     ],
 )
-def test_nobody_is_told_that_openvino_is_used(importing: str) -> None:
+def test_openvino_sends_no_telemetry(importing: str) -> None:
     script = (
         f"import sys; {importing}; assert 'openvino' in sys.modules or 'nncf' in sys.modules; "
-        "told = [m for m in sys.modules if 'openvino_telemetry' in m and sys.modules[m]]; "
-        "sys.exit(f'imported {told}' if told else 0)"
+        "modules = [m for m in sys.modules if 'openvino_telemetry' in m and sys.modules[m]]; "
+        "sys.exit(f'imported {modules}' if modules else 0)"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)

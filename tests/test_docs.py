@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted(
     path
     for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("training/*.md"))
-    if path.name != "CHANGELOG.md"  # which tells of files that were
+    if path.name != "CHANGELOG.md"  # which names files that were
 )
 FOLDERS = (
     "deploy|docs|emotion_streams|examples|gateway|producer|service|sinks|tests|training|worker"

@@ -304,7 +304,7 @@ def test_make_run_shows_events_and_ctrl_c_ends_all_of_it_within_3_seconds(
     eventually(lambda: not [pid for pid in below if Path(f"/proc/{pid}").exists()])
 
 
-def test_make_run_works_where_the_temporary_folder_has_a_long_name(
+def test_make_run_works_if_the_temporary_folder_has_a_long_name(
     tmp_path: Path, shared: Path
 ) -> None:
     model = shared / "models/yunet/face_detection_yunet_2023mar.onnx"
@@ -332,7 +332,7 @@ def test_make_run_ends_by_itself_after_the_last_frame_of_a_file(
     assert launcher.logged().count("no face") == 5
 
 
-def test_make_run_says_which_process_fell_and_why(tmp_path: Path) -> None:
+def test_make_run_says_which_process_crashed_and_why(tmp_path: Path) -> None:
     command = ("deploy.local", "--detector-model", "/dev/null")
     with Running(tmp_path, *command) as launcher:
         assert launcher.wait(PATIENCE_S) == 1

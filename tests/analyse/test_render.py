@@ -71,7 +71,7 @@ def rendered(path: Path, events: Sequence[EmotionEvent], *, blur: bool) -> list[
     return frames
 
 
-def test_a_frame_that_was_not_analysed_shows_nobody_if_faces_are_blurred(
+def test_a_frame_that_was_not_analysed_shows_no_person_if_faces_are_blurred(
     people: Pixels, tmp_path: Path
 ) -> None:
     path = video_of(people, 3, tmp_path / "people.avi")

@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 
 class Background:
-    """Runs `work` in a thread, which is given the event that tells it to end."""
+    """Runs `work` in a thread, which is given the event that ends it."""
 
     def __init__(self, work: Callable[[threading.Event], None]) -> None:
         self._work = work
         self._failure: BaseException | None = None
         self._stop = threading.Event()
-        # A daemon: where the benchmark fails it may never be told to end.
+        # A daemon: if the benchmark fails, it may never be asked to end.
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -21,7 +21,7 @@ class Background:
         return self._thread.is_alive()
 
     def close(self) -> None:
-        """Tell it to end, wait, and raise what it raised: a thread has nobody to raise to."""
+        """Ask it to end, wait, and raise its error: a thread cannot raise to its caller."""
         self._stop.set()
         self._thread.join()
         if self._failure:

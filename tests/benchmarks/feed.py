@@ -26,7 +26,7 @@ class Feed:
     """Feeds all cameras of a system with the same pictures, over and over, until closed.
 
     Without a `rate` (frames per second over all cameras) each camera's stream is kept filled and
-    every frame counts; with one, frames are stored on time whatever becomes of them.
+    every frame counts; with one, frames are stored on time, also if the workers fall behind.
     """
 
     def __init__(

@@ -74,7 +74,7 @@ def add_worker(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--detector", default="yunet", choices=("yunet", "haar"))
     parser.add_argument("--engine", default="auto", choices=("auto", *ENGINES))
     parser.add_argument("--threads", type=count, default=cores())
-    parser.add_argument("--in-flight", type=count, help="frames in the works; the worker's default")
+    parser.add_argument("--in-flight", type=count, help="frames in flight; the worker's default")
 
 
 def of_worker(arguments: argparse.Namespace, model: str) -> list[str]:

@@ -115,7 +115,7 @@ def _rates(
 
 class _Reusing:
     """Our system with --reuse-ms. Each camera gets the clip in its order, at 10 frames a second by
-    its capture times: otherwise there would be nobody to track."""
+    its capture times: otherwise there would be no tracks."""
 
     def __init__(self, system: System, frames: list[Picture]) -> None:
         self._system = system

@@ -74,7 +74,7 @@ def summary(alone: list[dict[str, Cost]], published: list[Published]) -> dict[st
         "frames_per_s": round(frames / seconds, 1),
         "frames_per_s_of_rounds": [round(rate, 1) for rate in rates],
         "efficiency": round(frames / seconds / possible, 3),
-        # What neighbours on the same cores take is no fault of the pipeline's: this leaves it out.
+        # Without the time that other processes on the same cores take.
         "cpu_efficiency": round(sum(cpu_s.values()) * frames / worker_cpu_s, 3),
         "cpu_ms_per_frame": {stage: round(1000 * cost, 2) for stage, cost in cpu_s.items()},
         "worker_cpu_ms_per_frame": round(1000 * worker_cpu_s / frames, 2),

@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 class PlayedClip:
     """Plays a clip to every camera, forth and back, as fast as the frames are taken.
 
-    Not from its beginning again and again: nobody would jump across the picture.
+    Not from its beginning again and again: people do not jump across the picture.
     """
 
     def __init__(self, system: System, clip: Sequence[Picture], base_ms: int, step_ms: int) -> None:

@@ -78,7 +78,7 @@ class System:
     def _ready(self, worker: Running) -> bool:
         if worker.ended:
             raise RuntimeError(f"the worker ended: {worker.logged()[-2000:]}")
-        # What it logs is for people; the port that it took stands nowhere else.
+        # Only its log, which is for people, says which port it took.
         found = re.search(r"http://[\d.]+:\d+/", worker.logged())
         if not found:
             return False

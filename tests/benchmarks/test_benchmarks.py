@@ -71,7 +71,7 @@ def test_an_unknown_benchmark_is_refused_with_the_names_that_there_are() -> None
         ("pipeline --clip nothing.avi", "nothing.avi: no frames"),
     ],
 )
-def test_what_cannot_be_measured_is_refused_in_one_line(
+def test_an_impossible_measurement_is_refused_in_one_line(
     arguments: str,
     complaint: str,
     monkeypatch: pytest.MonkeyPatch,

@@ -23,7 +23,7 @@ from tests.benchmarks.system import System
 from tests.servers import eventually
 
 
-def test_what_a_thread_raised_is_raised_when_it_is_closed() -> None:
+def test_an_error_in_a_thread_is_raised_when_it_is_closed() -> None:
     def fail(_: threading.Event) -> None:
         raise OSError("gone")
 
@@ -56,7 +56,7 @@ def test_ages_are_those_of_every_event_since_the_beginning(
     assert 500 <= max(found) < 90_000
 
 
-def test_a_subscriber_that_was_cut_off_is_no_shorter_list_of_ages(
+def test_a_subscriber_that_was_cut_off_is_an_error_and_not_a_shorter_list_of_ages(
     redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
@@ -88,7 +88,7 @@ def test_growth_is_the_slope_of_the_second_half() -> None:
         growth(filling[:5])
 
 
-def test_memory_that_cannot_be_read_any_more_is_no_flat_line() -> None:
+def test_memory_that_cannot_be_read_any_more_is_an_error() -> None:
     readings = iter([100.0] * 8)
     memory = Memory(lambda: next(readings))
     eventually(lambda: not memory.reading.running)

@@ -91,7 +91,7 @@ def start(name: str, valkey: Valkey, *options: str) -> Iterator[Process]:
 
 @contextmanager
 def _look(port: int) -> Iterator[None]:
-    """Somebody follows the events, and looks at the camera."""
+    """A client follows the events, and looks at the camera."""
     base = f"http://127.0.0.1:{port}/api"
     with urllib.request.urlopen(f"{base}/events/stream", timeout=PATIENCE_S) as events:
         assert events.read(1)

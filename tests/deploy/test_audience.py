@@ -194,7 +194,7 @@ def test_grafana_may_read_and_not_write(
         grafana.execute("DELETE FROM minutes")
 
 
-def test_the_data_source_is_provisioned_where_the_database_is() -> None:
+def test_the_data_source_is_provisioned_with_the_database() -> None:
     path = ROOT / "deploy/grafana/provisioning/datasources/postgresql.yaml"
     (source,) = yaml.safe_load(path.read_text())["datasources"]
     uses = {panel["datasource"]["uid"] for panel in BOARD["panels"] if "datasource" in panel}

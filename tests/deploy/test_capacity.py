@@ -62,7 +62,7 @@ async def test_the_search_doubles_until_it_is_too_much_and_bisects() -> None:
     assert (found.best.cameras, found.over.cameras) == (11, 12)
 
 
-async def test_the_search_goes_down_where_the_start_is_too_much() -> None:
+async def test_the_search_goes_down_if_the_start_is_too_much() -> None:
     found = await found_where(lambda cameras: cameras <= 2, start=16)
     assert tried(found) == [16, 8, 4, 2, 3]
     assert found.best is not None
@@ -121,7 +121,7 @@ def test_cameras_are_not_held_with_late_or_expired_or_missing_frames(bad: Try) -
         (HELD, "the time that a frame takes"),
     ],
 )
-def test_what_is_busy_when_it_is_too_much_is_named(over: Try | None, named: str) -> None:
+def test_the_limiting_part_is_named(over: Try | None, named: str) -> None:
     assert limiting(over).startswith(named)
 
 
@@ -207,7 +207,7 @@ def command(*options: str, **environ: str) -> "subprocess.CompletedProcess[str]"
     ],
     ids=str,
 )
-def test_what_it_cannot_use_is_one_line(options: tuple[str, ...], reason: str) -> None:
+def test_unusable_options_are_one_line(options: tuple[str, ...], reason: str) -> None:
     ended = command(*options)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith("capacity: ")

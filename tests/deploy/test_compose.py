@@ -32,7 +32,7 @@ def test_the_specification_would_refuse_a_slip() -> None:
         ComposeSpecification.model_validate(document, extra="forbid")
 
 
-def test_every_variable_stands_in_the_example_and_every_secret_is_asked_for() -> None:
+def test_every_variable_is_in_the_example_and_every_secret_is_asked_for() -> None:
     example = re.findall(r"^(\w+)=", (DEPLOY / ".env.example").read_text(), re.MULTILINE)
     used = set(re.findall(r"(?<!\$)\$\{(\w+)", TEXT)) & set(re.findall(r"\$\{(\w+)[:?}-]", TEXT))
     assert used == set(example)
@@ -92,7 +92,7 @@ def test_a_worker_is_given_the_time_to_drain() -> None:
         assert int(SERVICES[name]["stop_grace_period"].removesuffix("s")) >= DRAIN_S + 4
 
 
-def test_what_is_mounted_are_folders_so_that_a_file_put_in_anew_is_seen() -> None:
+def test_mounts_are_folders_so_that_a_replaced_file_is_seen() -> None:
     for service in SERVICES.values():
         for volume in service.get("volumes", ()):
             source = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", volume).partition(":")[0]
@@ -100,7 +100,7 @@ def test_what_is_mounted_are_folders_so_that_a_file_put_in_anew_is_seen() -> Non
                 assert (DEPLOY / source).is_dir()
 
 
-def test_prometheus_scrapes_every_process_where_it_answers() -> None:
+def test_prometheus_scrapes_the_port_of_every_process() -> None:
     text = (DEPLOY / "prometheus" / "prometheus.yml").read_text()
     scraped = {
         name: config["port"]

@@ -148,7 +148,7 @@ class TestEverything:
         for _, pod in pods(manifests):
             assert pod["enableServiceLinks"] is False
 
-    def test_runs_as_nobody_special_on_a_root_that_cannot_be_written(
+    def test_runs_as_an_unprivileged_user_on_a_read_only_root(
         self, manifests: list[Manifest]
     ) -> None:
         for _, pod in pods(manifests):
@@ -224,7 +224,7 @@ class TestProcesses:
             assert given
             assert given <= known
 
-    def test_are_probed_where_they_answer(self, full: list[Manifest]) -> None:
+    def test_probes_ask_the_ports_that_answer(self, full: list[Manifest]) -> None:
         for name, kind in (
             ("worker", WorkerSettings),
             ("gateway", GatewaySettings),
@@ -234,7 +234,7 @@ class TestProcesses:
             ports = {port["name"]: port["containerPort"] for port in container["ports"]}
             assert ports["metrics"] == kind.model_fields["metrics_port"].default
             assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "metrics"}
-            # What ends it must not ask for Valkey, which is no better for it.
+            # What ends it must not ask for Valkey, which that does not repair.
             for probe in ("startupProbe", "livenessProbe"):
                 assert container[probe]["httpGet"] == {"path": "/healthz", "port": "metrics"}
 
@@ -272,7 +272,7 @@ class TestProcesses:
         assert pod["securityContext"]["supplementalGroups"] == [44]
         assert pod["containers"][0]["resources"]["limits"]["squat.ai/video"] == 1
 
-    def test_no_camera_runs_that_nobody_asked_for(self, helm: Helm) -> None:
+    def test_no_camera_runs_that_is_not_configured(self, helm: Helm) -> None:
         names = {manifest["metadata"]["name"] for manifest in render(helm, {})}
         assert not [name for name in names if "producer" in name]
         sets = [
@@ -371,7 +371,7 @@ class TestScaling:
             ({"threads": 0.3, "engine": 0.6}, {"analysed": 20}, 0.6),
             # Four times as much comes as one worker can do; its backlog stays small.
             ({"threads": 1.0, "engine": 0.0}, {"analysed": 25, "expired": 75}, 4),
-            # Nothing is done at all: not for ever more workers.
+            # Nothing is done at all: the workers would grow without end.
             ({"threads": 1.0, "engine": 0.0}, {"analysed": 0, "expired": 100}, 10),
             # Frames are late in coming, which more workers would not change.
             ({"threads": 0.1, "engine": 0.0}, {"analysed": 25, "expired": 25}, 0.2),
@@ -497,7 +497,7 @@ class TestValues:
         ],
         ids=str,
     )
-    def test_what_contradicts_itself_is_refused(
+    def test_contradictory_values_are_refused(
         self, helm: Helm, values: dict[str, Any], reason: str
     ) -> None:
         with pytest.raises(HelmError, match=reason):
@@ -556,7 +556,7 @@ class TestValues:
             "demo-producer-north"
         ]
 
-    def test_what_the_documentation_sets_may_be_set(self, helm: Helm) -> None:
+    def test_settings_in_the_documentation_are_allowed(self, helm: Helm) -> None:
         text = (ROOT / "docs" / "operations.md").read_text()
         commands = re.findall(r"--set ([\w.=,-]+)", text)
         assert len(commands) > 3

@@ -52,7 +52,7 @@ class TestRules:
         done = subprocess.run([program, path], capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout) == (0, "")
 
-    def test_what_builds_is_left_behind_and_what_runs_is_nobody_special(self, image: str) -> None:
+    def test_build_tools_are_left_behind_and_processes_run_unprivileged(self, image: str) -> None:
         build, final = stages(image)
         assert build.name == "build"
         assert final.all("USER") == ["10001:10001"]
@@ -67,7 +67,7 @@ class TestRules:
         assert "--no-build-isolation" in ours, "or it would download what builds the wheel"
         assert "pip check" in runs, "or a list that is behind pyproject.toml would go unnoticed"
 
-    def test_it_is_checked_where_the_process_answers(self, image: str) -> None:
+    def test_the_health_check_asks_the_port_that_answers(self, image: str) -> None:
         final = stages(image)[-1]
         (check,) = final.all("HEALTHCHECK")
         port = SETTINGS[process_of(image)].model_fields["metrics_port"].default
@@ -142,7 +142,7 @@ def test_the_worker_drains_in_less_than_any_platform_waits() -> None:
 
 @pytest.mark.skipif(
     "EMOTION_CHECK_IMAGES" not in os.environ,
-    reason="installs images' packages anew: EMOTION_CHECK_IMAGES=worker,..., or check-deploy-full",
+    reason="installs images' packages again: EMOTION_CHECK_IMAGES=worker,..., or check-deploy-full",
 )
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("image", IMAGES)

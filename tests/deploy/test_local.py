@@ -155,7 +155,7 @@ def test_all_of_a_file_is_analysed_and_of_a_camera_so_many_frames(tmp_path: Path
     ],
     ids=str,
 )
-def test_what_it_cannot_use_is_refused_in_one_line_before_anything_starts(
+def test_unusable_options_are_refused_in_one_line_before_anything_starts(
     options: tuple[str, ...], reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -195,7 +195,7 @@ class TestEnd:
     async def test_with_all_of_it_analysed_is_well(self, server: RedisProcess) -> None:
         assert await self._follow(server.url, "sleep 600") == 0
 
-    async def test_with_frames_left_and_nobody_to_analyse_them_is_said(
+    async def test_frames_that_no_worker_analyses_are_reported(
         self, server: RedisProcess, capsys: pytest.CaptureFixture[str]
     ) -> None:
         with redis.Redis(unix_socket_path=str(server.socket)) as client:
@@ -388,7 +388,7 @@ async def shown_on_a_terminal(
         act(status)
     shown = b""
     try:
-        with suppress(OSError):  # its end, now that nobody has it open
+        with suppress(OSError):  # its end, now that no process has it open
             while read := os.read(master, 65536):
                 shown += read
     finally:
@@ -404,7 +404,7 @@ async def test_the_status_line_begins_with_the_page_and_fits_the_terminal(
     assert lines[1] == "http://127.0.0.1:8080/  waiti"
 
 
-async def test_a_warning_stands_on_a_line_of_its_own_without_terminal_controls(
+async def test_a_warning_has_a_line_of_its_own_without_terminal_controls(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shown = await shown_on_a_terminal(

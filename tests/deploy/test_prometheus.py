@@ -34,7 +34,7 @@ TARGET: Final = {"job", "instance"}
 
 
 def expressions() -> Iterator[tuple[str, str]]:
-    """Every expression under deploy/, with where it stands. (The chart's are in its own test.)"""
+    """Every expression under deploy/, with its place. (The chart's are in its own test.)"""
     for rule in RULES:
         yield rule.get("alert") or rule["record"], rule["expr"]
     for name in DASHBOARDS:

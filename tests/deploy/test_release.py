@@ -30,7 +30,7 @@ def test_the_gigabytes_of_a_gpu_are_built_only_by_name() -> None:
 @pytest.mark.parametrize(
     ("program", "keeps"), [("docker", False), ("podman", True), ("buildah", True)]
 )
-def test_an_engine_that_would_drop_the_health_check_is_told_to_keep_it(
+def test_an_engine_that_would_drop_the_health_check_is_asked_to_keep_it(
     program: str, keeps: bool
 ) -> None:
     command = Engine(program).build_command("Dockerfile", "x", arguments={"A": "b"}, labels={})
@@ -77,7 +77,7 @@ def test_all_that_an_earlier_release_left_is_removed_folders_too(tmp_path: Path)
     assert (elsewhere / "kept").exists()
 
 
-def test_what_cannot_be_removed_is_named_in_one_line() -> None:
+def test_a_file_that_cannot_be_removed_is_named_in_one_line() -> None:
     with pytest.raises(ValueError, match=r"^cannot be removed: /proc/self/fd[^\n]*$"):
         empty(Path("/proc/self/fdinfo"))
 

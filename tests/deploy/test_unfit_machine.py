@@ -24,7 +24,7 @@ WITHOUT_FILES = ("sh", "-c", 'ulimit -f 0; exec "$@"', "sh")
 
 @pytest.fixture
 def taken() -> Iterator[int]:
-    """A port of the loopback on which somebody listens."""
+    """A port of the loopback on which a process listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
 

@@ -83,7 +83,7 @@ class TestRealProcesses:
             assert list(client.read_minutes("past")) == [minute]
             assert next(client.subscribe_episodes("past", after="start")).id == episode.id
 
-    def test_what_a_producer_says_of_a_camera_holds_up_no_gateway(
+    def test_invalid_reports_of_a_producer_hold_up_no_gateway(
         self,
     ) -> None:
         port = free_port()
@@ -196,7 +196,7 @@ MAY_NOT = [
     ("producer", ("XADD", EVENTS, "*", "event", "x")),
     ("producer", ("XDEL", FRAMES, "1-1")),
     ("producer", ("HGETALL", INFO)),
-    # Keys of a wrong type, which nobody could read any more.
+    # Keys of a wrong type, which no process could read any more.
     ("producer", ("XADD", keys.camera_info("zz"), "*", "a", "b")),
     ("producer", ("HSET", keys.frames("new"), "a", "b")),
     ("producer", ("ZADD", keys.frames("new"), "1", "a")),
@@ -301,10 +301,12 @@ class TestRoles:
         assert {role for role, _ in MAY} | {"replica"} == set(ROLES)
         assert {role for role, _ in MAY_NOT} | {"admin"} == set(ROLES)
 
-    def test_nobody_comes_in_without_a_name_or_with_a_wrong_password(self, server: Valkey) -> None:
-        nobody = redis.Redis(unix_socket_path=str(server.socket), retry=NEVER)
-        with nobody, pytest.raises(AuthenticationError):
-            nobody.ping()
+    def test_clients_without_a_name_or_with_a_wrong_password_are_refused(
+        self, server: Valkey
+    ) -> None:
+        stranger = redis.Redis(unix_socket_path=str(server.socket), retry=NEVER)
+        with stranger, pytest.raises(AuthenticationError):
+            stranger.ping()
         wrong = server.client("worker", password("producer"))
         with wrong, pytest.raises(AuthenticationError):
             wrong.ping()
@@ -326,7 +328,7 @@ class TestRoles:
             with connect(server.url) as client:
                 assert client.ping()
 
-    def test_a_password_stands_in_no_file_and_on_no_command_line(self, server: Valkey) -> None:
+    def test_a_password_is_in_no_file_and_on_no_command_line(self, server: Valkey) -> None:
         acl = (server.folder / "users.acl").read_text()
         assert password("worker") not in acl
         assert (server.folder / "users.acl").stat().st_mode & 0o077 == 0
@@ -460,7 +462,7 @@ class TestCluster:
 
 def _debian_server(folder: Path) -> Path:
     """redis-server as Debian builds it, with TLS. Its binary goes by the name of redis-check-rdb in
-    redis-tools, and is told by its name what to be."""
+    redis-tools, and its name decides what it is."""
     if found := shutil.which("redis-server"):
         return Path(found)
     link = folder / "redis-server"
@@ -498,7 +500,7 @@ class TestTls:
         with Valkey("--tls-port", str(port), server=server, environ=conf) as valkey:
             yield valkey
 
-    async def test_serves_rediss_to_who_trusts_its_authority_and_nobody_else(
+    async def test_serves_rediss_only_to_clients_that_trust_its_authority(
         self, certificates: Path, tmp_path: Path
     ) -> None:
         port = free_port()

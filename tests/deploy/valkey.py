@@ -78,7 +78,7 @@ class Valkey:
         return f"unix://{self.socket}"
 
     def client(self, role: str, secret: str | None = None) -> redis.Redis:
-        """As a role, with its password or another; an error is no reason to try again."""
+        """As a role, with its password or another; an error is not retried."""
         return redis.Redis(
             unix_socket_path=str(self.socket),
             username=role,

@@ -17,21 +17,21 @@ from worker.settings import WorkerSettings
 PATH: Final = ROOT / "deploy" / "helm" / "emotion-streams" / "values.schema.json"
 
 # All that a process is given by the chart itself, or by its image. A pod has one worker: each more
-# would have metrics on a port of its own, where nobody looks.
+# would have metrics on a port of its own, which is not scraped.
 FIXED: Final = {
     *ServiceSettings.model_fields,
     *("metrics_port", "detector_model", "gpus", "processes"),
     *("host", "port", "token"),
 }
 
-# A URL with a password that stands there plainly, not as ${NAME} from a secret.
+# A URL with a password in plain text, not as ${NAME} from a secret.
 PLAIN_PASSWORD: Final = r"://[^@/:]*:([^@/?#$]|\$[^{])[^@/?#]*@"
 
 Schema = dict[str, Any]
 
 
 def definitions() -> dict[str, Schema]:
-    """What a camera, a worker, a gateway and a sink may be told."""
+    """What a camera, a worker, a gateway and a sink accept."""
     camera = _object(CameraSettings, ())
     camera["properties"]["source"] = {
         "anyOf": [

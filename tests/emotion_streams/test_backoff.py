@@ -21,7 +21,7 @@ async def test_step_is_retried_until_it_succeeds_and_each_failure_is_reported() 
     outcomes: Iterator[Exception | str] = iter(
         [OSError("refused"), redis.TimeoutError("late"), "done"]
     )
-    told: list[str] = []
+    reported: list[str] = []
 
     async def step() -> str:
         outcome = next(outcomes)
@@ -29,8 +29,8 @@ async def test_step_is_retried_until_it_succeeds_and_each_failure_is_reported() 
             raise outcome
         return outcome
 
-    assert await retry_forever(step, lambda error: told.append(str(error))) == "done"
-    assert told == ["refused", "late"]
+    assert await retry_forever(step, lambda error: reported.append(str(error))) == "done"
+    assert reported == ["refused", "late"]
 
 
 async def test_error_that_is_not_from_redis_is_raised() -> None:

@@ -1,4 +1,4 @@
-"""The registry of cameras, and what is told of each."""
+"""The registry of cameras, and the status of each."""
 
 from collections.abc import Callable
 
@@ -49,7 +49,7 @@ async def test_a_camera_that_cannot_be_read_is_gone_and_the_others_are_as_they_a
     assert "cannot be read" in found["bad"].error
 
 
-async def test_a_lease_that_cannot_be_read_is_told_in_the_same_way(
+async def test_a_lease_that_cannot_be_read_is_reported_in_the_same_way(
     client: redis.Redis, redis_url: str
 ) -> None:
     client.zadd(keys.CAMERAS, {"bad": 1})
@@ -86,18 +86,18 @@ async def test_no_number_of_later_names_hides_a_camera_that_was_analysed(
 ) -> None:
     monkeypatch.setattr(cameras, "MAX_CAMERAS", 4)
     seconds, _ = client.time()
-    heard = {"door": seconds - 90, "lobby": seconds, "never": float("inf")}
+    heartbeats = {"door": seconds - 90, "lobby": seconds, "never": float("inf")}
     later = {f"fake{n}": seconds + n for n in range(6)}
-    client.zadd(keys.CAMERAS, {name: at * 1000 for name, at in (heard | later).items()})
-    client.zadd(keys.ANALYSED, dict.fromkeys((*heard, "removed"), 1))
+    client.zadd(keys.CAMERAS, {name: at * 1000 for name, at in (heartbeats | later).items()})
+    client.zadd(keys.ANALYSED, dict.fromkeys((*heartbeats, "removed"), 1))
     async with connect_async(redis_url) as connection:
         found = await registered(connection, seconds * 1000)
     assert list(found) == ["door", "fake5", "lobby", "never"]
-    assert found["door"] == heard["door"] * 1000
+    assert found["door"] == heartbeats["door"] * 1000
     assert found["never"] == 0
 
 
-async def test_of_too_many_cameras_those_heard_last_are_read(
+async def test_cameras_with_the_latest_heartbeats_are_read_if_there_are_too_many(
     client: redis.Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cameras, "MAX_CAMERAS", 3)

@@ -112,7 +112,7 @@ def test_a_password_in_the_environment_is_taken(
     assert capsys.readouterr().err == ""
 
 
-def test_what_others_wrote_is_escaped_and_shows_no_password(
+def test_text_of_other_clients_is_escaped_and_shows_no_password(
     client: redis.Redis, redis_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     client.zadd(keys.CAMERAS, {"lobby": time.time() * 1000})
@@ -217,7 +217,7 @@ def test_a_wrong_url_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize("after", ["bogus", "$"])
-def test_tail_after_what_is_no_id_is_one_line_and_exit_code_2(
+def test_tail_after_an_invalid_id_is_one_line_and_exit_code_2(
     redis_url: str, after: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["tail", "--redis", redis_url, "--after", after]) == 2

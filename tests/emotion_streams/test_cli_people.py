@@ -209,7 +209,7 @@ def test_one_cameras_nonsense_hides_no_other_cameras_people(
     assert "camera bad: " in said.err
 
 
-def test_what_others_wrote_is_escaped(
+def test_text_of_other_clients_is_escaped(
     client: redis.Redis, redis_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     client.zadd(keys.CAMERAS, {"lobby": 1})

@@ -72,7 +72,7 @@ def test_each_kind_of_url_is_understood(url: str, parsed: RedisUrl) -> None:
      "rediss://box?ssl_cert_reqs=maybe", "redis://box?db=1&colour=red", "redis://box?colour",
      "redis://caf\udce9"],
 )  # fmt: skip
-def test_what_is_no_redis_url_is_one_clear_error(url: str) -> None:
+def test_an_invalid_redis_url_is_one_clear_error(url: str) -> None:
     with pytest.raises(InvalidRedisUrlError, match="not a Redis URL"):
         parse_url(url, {})
 
@@ -130,7 +130,7 @@ def test_no_text_of_strangers_takes_long_to_redact(text: str) -> None:
     assert all(len(one) < 2 * MAX_TEXT for one in shown)
 
 
-def test_no_password_survives_where_a_long_text_is_cut() -> None:
+def test_no_password_survives_when_a_long_text_is_cut() -> None:
     register_secret("hunter2-registered")
     for start in range(MAX_TEXT - 60, MAX_TEXT + 5):
         for secret in ("rtsp://joe:hunter2@camera/x", "?token=hunter2", "hunter2-registered"):
@@ -143,7 +143,7 @@ def test_no_password_survives_where_a_long_text_is_cut() -> None:
 @pytest.mark.parametrize(
     "text", ["redis://box:6379/0", "mail me@example.org", "http://cam/video.mjpg"]
 )
-def test_what_holds_no_secret_is_left_alone(text: str) -> None:
+def test_a_text_without_a_secret_is_unchanged(text: str) -> None:
     assert redact(text) == text
 
 
@@ -157,7 +157,7 @@ def test_what_holds_no_secret_is_left_alone(text: str) -> None:
         "http://camera/x?pw=has blanks hunter2",
     ],
 )
-def test_a_text_that_is_one_url_is_redacted_whatever_its_password_holds(argument: str) -> None:
+def test_a_text_that_is_one_url_is_redacted_for_any_password(argument: str) -> None:
     assert "hunter2" not in redact_url(argument)
     assert redact_url(argument).startswith(argument.partition("://")[0])
     assert redact_url("--source=clip.mp4") == "--source=clip.mp4"
@@ -172,7 +172,7 @@ def test_an_error_about_a_url_does_not_show_its_password() -> None:
 @pytest.mark.parametrize(
     ("query", "names"), [("?pasword=hunter2", "pasword"), ("?db=hunter2", "database")]
 )
-def test_what_a_url_asks_in_vain_is_named(query: str, names: str) -> None:
+def test_an_unsupported_parameter_of_a_url_is_named(query: str, names: str) -> None:
     with pytest.raises(InvalidRedisUrlError, match=names):
         parse_url(f"redis://box{query}", {})
 

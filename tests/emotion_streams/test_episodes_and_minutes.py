@@ -71,7 +71,7 @@ async def test_all_cameras_include_one_that_is_attached_later(
         assert (await anext(episodes)).camera == "door"
 
 
-def test_an_entry_that_is_no_record_of_the_camera_is_skipped(
+def test_an_entry_that_is_not_a_record_of_the_camera_is_skipped(
     client: redis.Redis, redis_url: str
 ) -> None:
     key = keys.episodes("lobby")
@@ -166,7 +166,7 @@ def test_more_entries_in_a_millisecond_than_a_page_holds_are_all_read(
     assert [each.entry_id for each in read_episodes(redis_url, "lobby")] == written
 
 
-def test_minutes_that_are_not_their_entrys_own_are_skipped(
+def test_minutes_that_start_at_another_time_than_their_entry_are_skipped(
     client: redis.Redis, redis_url: str
 ) -> None:
     key = keys.minutes("lobby")

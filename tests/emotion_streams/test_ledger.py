@@ -34,12 +34,14 @@ async def test_a_camera_never_seen_has_an_empty_account(redis_url: str) -> None:
     assert ledger.balanced
 
 
-async def test_frames_nobody_asked_for_yet_are_queued(redis_url: str, client: redis.Redis) -> None:
+async def test_frames_that_no_worker_has_read_are_queued(
+    redis_url: str, client: redis.Redis
+) -> None:
     store(client, 1, 2, 3)
     assert await read(redis_url) == account(added=3, queued=3)
 
 
-async def test_frames_trimmed_before_anyone_read_them_are_dropped(
+async def test_frames_that_no_worker_read_before_they_were_trimmed_count_as_trimmed(
     redis_url: str, client: redis.Redis
 ) -> None:
     store(client, *range(1, 11), kept=4)

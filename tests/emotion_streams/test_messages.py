@@ -123,13 +123,13 @@ def test_nested_containers_are_refused_before_they_are_built() -> None:
     for kind, blob, most in ((Frame, frame, 40_000_000), (EmotionEvent, event, 10_000_000)):
         tracemalloc.start()
         try:
-            with pytest.raises(MalformedMessageError) as told:
+            with pytest.raises(MalformedMessageError) as refused:
                 kind.unpack(blob)
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
         assert peak < most
-        assert len(str(told.value)) < 200
+        assert len(str(refused.value)) < 200
 
 
 @pytest.mark.parametrize("nested", [[1], {"a": 1}, [[]], {"a": {}}])
@@ -139,7 +139,7 @@ def test_a_frame_holds_nothing_nested(nested: object) -> None:
         Frame.unpack(msgpack.packb(fields))
 
 
-def test_what_follows_a_frame_is_malformed() -> None:
+def test_bytes_after_a_frame_are_malformed() -> None:
     with pytest.raises(MalformedMessageError, match="3 bytes after the map"):
         Frame.unpack(samples.frame().pack() + b"\x01\x02\x03")
 
@@ -147,9 +147,9 @@ def test_what_follows_a_frame_is_malformed() -> None:
 @pytest.mark.parametrize("value", [b"x" * 900_000, "x" * 4_000, [1] * 4_000])
 def test_an_error_does_not_spell_out_a_large_value(value: object) -> None:
     fields = {**samples.event().to_dict(), "captured_ms": value}
-    with pytest.raises(MalformedMessageError) as told:
+    with pytest.raises(MalformedMessageError) as refused:
         EmotionEvent.unpack(msgpack.packb(fields))
-    assert len(str(told.value)) < 150
+    assert len(str(refused.value)) < 150
 
 
 def test_a_frame_over_the_limit_is_malformed_before_it_is_parsed() -> None:

@@ -63,7 +63,7 @@ async def test_after_an_id_resumes_behind_it(client: redis.Redis, redis_url: str
         assert await take(events, 2) == ["2-0", "3-0"]
 
 
-async def test_from_now_leaves_out_what_stands_already(client: redis.Redis, redis_url: str) -> None:
+async def test_from_now_leaves_out_earlier_events(client: redis.Redis, redis_url: str) -> None:
     publish(client, "1-0")
     async with aclosing(subscribe_async(redis_url, "lobby")) as events:
         first = asyncio.ensure_future(take(events, 1))
@@ -99,7 +99,7 @@ async def test_names_that_no_camera_can_have_end_no_subscription_to_all(
 async def test_a_removed_camera_is_forgotten_once_its_events_are_gone(
     client: redis.Redis, redis_url: str, with_its_events: bool, again: str
 ) -> None:
-    """One that comes back begins anew if they are, and repeats none of them if they are not."""
+    """One that comes back restarts if they are, and repeats none of them if they are not."""
     publish(client, "5-0", camera="lobby")
     async with aclosing(subscribe_async(redis_url, after="start")) as events:
         assert await take(events, 1) == ["5-0"]
@@ -125,7 +125,7 @@ async def test_a_mapping_gives_each_camera_its_own_place(
         assert sorted(await take(events, 2)) == ["2-0", "3-0"]
 
 
-async def test_an_entry_that_is_no_event_is_passed_over(
+async def test_an_entry_that_is_not_an_event_is_skipped(
     client: redis.Redis, redis_url: str
 ) -> None:
     client.xadd(keys.emotions("lobby"), {"event": b"\xc1"}, id="1-0")

@@ -48,7 +48,7 @@ class Chaos:
         self._faults: dict[Callable[[], None], int] = {
             self.worker_killed: 8,
             self.worker_paused_past_its_lease: 3,
-            self.worker_told_to_stop: 2,
+            self.worker_stopped: 2,
             self.producer_killed: 2,
             self.connections_cut: 5,
             self.redis_paused: 2,
@@ -86,7 +86,7 @@ class Chaos:
         time.sleep(LEASE_MS / 1000 * self._random.uniform(1.2, 3))  # the fault itself
         worker.resume()
 
-    def worker_told_to_stop(self) -> None:
+    def worker_stopped(self) -> None:
         worker = self._a_worker()
         worker.terminate()
         assert worker.wait() == 0, worker.logged()[-2000:]
@@ -195,7 +195,7 @@ class Chaos:
         )
 
     def _befall(self, fault: Callable[[], None]) -> float:
-        """How long it takes until everybody is back, in seconds."""
+        """How long it takes until all processes are back, in seconds."""
         fault()
         return self._site.await_events(_RECOVERY_S)
 
@@ -254,7 +254,7 @@ class Chaos:
         self._site.worker()
 
     def _back_to_strength(self) -> None:
-        """Wait for whoever is still starting: what is promised is to survive any single fault."""
+        """Wait for workers that are still starting: the promise is to survive any single fault."""
         alive = [worker for worker in self._site.workers if not worker.ended]
         eventually(lambda: all("is warm" in worker.logged() for worker in alive), _RECOVERY_S)
 
@@ -267,7 +267,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    logging.disable(logging.WARNING)  # that Redis fails is no news here
+    logging.disable(logging.WARNING)  # failures of Redis are expected here
     with ExitStack() as ends:
         server = ends.enter_context(RedisProcess("--appendonly", "yes", port=free_port()))
         proxy = ends.enter_context(proxied(server.port, arguments.seed))

@@ -50,7 +50,7 @@ class Running:
         return self.process.poll() is not None
 
     def pause(self) -> None:
-        """It stands still, as on a machine that hangs."""
+        """Stop it from running, as on a machine that hangs."""
         assert not self.ended, "a process that has ended cannot be paused: the fault is none"
         self.process.send_signal(signal.SIGSTOP)
 

@@ -19,7 +19,7 @@ from tests.proxy import CuttingProxy
 from tests.servers import PATIENCE_S, Stopwatch, eventually
 
 RECOVERY_S: Final = LEASE_MS / 1000 + 2.0
-"""What is promised: everybody is back within the lease's time and two seconds."""
+"""The promise: all processes are back within the lease's time and two seconds."""
 
 SCHEDULING_S: Final = 4.0
 """What a small machine that does other things as well may add to it: processes that wait for a
@@ -31,7 +31,7 @@ _WORKER: Final = Path(__file__).parent.parent.parent / "worker"
 
 
 def command_names() -> dict[str, str]:
-    """What tells commands apart on the wire, for the proxy."""
+    """How the proxy distinguishes commands on the wire."""
     scripts = {
         hashlib.sha1(path.read_bytes()).hexdigest(): path.stem.upper()
         for path in _WORKER.glob("*/*.lua")

@@ -2,7 +2,7 @@
 
 usage: python -m tests.faults.soak [--cameras 20] [--seconds 600]
 
-Prints one line of JSON; exit code 1 where memory grew, a camera was slow, or a process fell. An
+Prints one line of JSON; exit code 1 where memory grew, a camera was slow, or a process crashed. An
 RTSP camera is among them where GStreamer can serve one (see CONTRIBUTING.md).
 """
 
@@ -72,7 +72,7 @@ class Result:
 
 class Soak:
     """A Redis, an HTTP camera, with `rtsp` another, and a producer whose cameras show the demo and
-    those in turn. Nobody takes frames out: the streams stay at their bound, the fullest they can
+    those in turn. No worker takes frames out: the streams stay at their bound, the fullest they can
     be. `environment`: of the producer, beside our own."""
 
     def __init__(self, cameras: int, *, rtsp: bool = False, **environment: str) -> None:
@@ -166,7 +166,7 @@ def _growth_mb(memory: Sequence[float]) -> float:
 
 
 def _own_mb(process: int) -> float:
-    """Its own memory. A process that fell counts as nothing: the count of restarts tells of it."""
+    """Its own memory. A process that crashed counts as nothing: the count of restarts shows it."""
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
             if line.startswith("Anonymous:"):

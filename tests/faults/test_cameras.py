@@ -72,8 +72,8 @@ def test_a_camera_that_is_cut_off_comes_back_within_backoff_and_three_seconds(
         within(lambda: producer.metric("emotion_camera_up", "door") == 1)
         assert producer.metric("emotion_camera_restarts_total", "door") == 0
         assert "***@127.0.0.1" in producer.log()
-        told = str(client.hgetall(keys.camera_info("door"))) + producer.get("/metrics")[1]
-        assert "w0rd-Zq7" not in told
+        reported = str(client.hgetall(keys.camera_info("door"))) + producer.get("/metrics")[1]
+        assert "w0rd-Zq7" not in reported
 
 
 def test_a_stream_that_freezes_is_down_within_the_read_timeout_and_recovers(

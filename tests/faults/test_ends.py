@@ -1,4 +1,4 @@
-"""How a worker's process ends: told to, or by a frame that nobody can analyse."""
+"""How a worker's process ends: on request, or by a frame that cannot be analysed."""
 
 import re
 import time
@@ -24,7 +24,7 @@ HUNG_S = 10
 """Shorter than the default, and long enough to see that all is well until then."""
 
 STOP_S = 8.0
-"""What is promised of a worker that is told to stop."""
+"""The promise for a worker that is asked to stop."""
 
 
 class Place:
@@ -71,7 +71,7 @@ def healthy(worker: Running) -> bool:
         return bool(reply.status == 200)
 
 
-def test_a_frame_that_ends_its_workers_takes_no_sound_one_along(place: Place) -> None:
+def test_a_frame_that_crashes_its_workers_takes_no_valid_frame_along(place: Place) -> None:
     place.store("file", KILLS, *[b""] * 19)
     place.store("other", *[b""] * 20)
     for _ in range(3):
@@ -101,7 +101,7 @@ def test_a_worker_in_which_a_frame_hangs_says_so_and_ends_and_another_goes_on(
     assert place.ended_as("file", "dead") == 1
 
 
-def test_a_worker_in_which_a_frame_hangs_stops_when_it_is_told_to(place: Place) -> None:
+def test_a_worker_in_which_a_frame_hangs_stops_on_request(place: Place) -> None:
     place.store("file", HANGS)
     worker = place.worker(SIGN_OFF_S="5")
 

@@ -75,8 +75,8 @@ class Place:
 
     def register(self, *cameras: str, ahead_s: int = 0) -> None:
         seconds: Any = self.producer.time()
-        heard_ms = (seconds[0] + ahead_s) * 1000
-        self.producer.zadd(keys.CAMERAS, dict.fromkeys(cameras, heard_ms))
+        heartbeat_ms = (seconds[0] + ahead_s) * 1000
+        self.producer.zadd(keys.CAMERAS, dict.fromkeys(cameras, heartbeat_ms))
 
     def store(
         self, camera: str, jpeg: bytes = b"", max_age_ms: int | None = None, at: str = "*"
@@ -142,7 +142,9 @@ def test_large_pictures_that_all_count_are_analysed(place: Place) -> None:
     assert "closed by server" not in worker.logged()  # as it does with replies over the limit
 
 
-def test_pictures_of_thousands_of_scans_are_dead_letters_and_hold_nobody_up(place: Place) -> None:
+def test_pictures_of_thousands_of_scans_are_dead_letters_and_hold_no_other_camera_up(
+    place: Place,
+) -> None:
     """Decoded, each would keep a thread busy for more than ten seconds."""
     jpeg = with_scans(15_000, side=4096)
     worker = place.worker()
@@ -224,7 +226,7 @@ def test_pictures_of_crowds_end_no_worker_and_leave_the_engine_to_others(place: 
     assert event.faces_omitted > 400 * 0.9 - MAX_FACES
 
 
-def test_nested_messages_and_entries_of_any_size_hold_nobody_up(place: Place) -> None:
+def test_nested_messages_and_entries_of_any_size_hold_no_other_camera_up(place: Place) -> None:
     inner = b"\xdc\x10\x00" + b"\x90" * 4096
     nested = b"\x81\xa6schema\xdc\x0f\x20" + inner * 0x0F20
     worker = place.worker()

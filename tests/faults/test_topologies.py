@@ -101,7 +101,7 @@ def test_a_shard_that_hangs_costs_no_other_camera_its_owner(tmp_path: Path) -> N
         assert worker.logged().count("lease acquired") == len(shards)
 
 
-def test_sentinels_bring_everybody_to_the_new_primary() -> None:
+def test_sentinels_bring_all_processes_to_the_new_primary() -> None:
     with SentinelPair() as pair, Site(pair.url) as site:
         site.worker()
         site.worker()
@@ -142,7 +142,7 @@ def test_the_processes_run_with_tls_and_users_of_few_rights_from_the_environment
             with connect(url) as client, pytest.raises(AuthenticationError):
                 client.ping()
             with connect(encrypted) as client, pytest.raises(ConnectionError):
-                client.ping()  # a certificate that nobody vouches for
+                client.ping()  # a certificate of an unknown authority
 
 
 def _secrets(role: str) -> dict[str, str]:

@@ -46,7 +46,7 @@ def test_a_second_event_of_a_frame_is_a_duplicate(watch: Watch, client: redis.Re
     assert counts(watch) == (0, 0, 0)
     roll_back(client)
     publish(client, 1)
-    assert counts(watch) == (0, 0, 0)  # the same event, in a stream that begins anew
+    assert counts(watch) == (0, 0, 0)  # the same event, in a stream that restarts
     publish(client, 2, took_ms=2.0)
     assert counts(watch) == (1, 0, 0)
 

@@ -69,7 +69,7 @@ def test_a_worker_that_was_paused_past_its_lease_is_refused(site: Site) -> None:
     site.audit()
 
 
-def test_a_worker_that_is_told_to_stop_finishes_and_hands_over(site: Site) -> None:
+def test_a_worker_that_is_asked_to_stop_finishes_and_hands_over(site: Site) -> None:
     *_, leaving = site.running()
     before = site.settle()
     site.go_on()

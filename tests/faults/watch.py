@@ -1,4 +1,4 @@
-"""An eye on the events as they come, which trusts nobody."""
+"""A watch on the events as they come, which trusts no process."""
 
 import threading
 import time
@@ -16,10 +16,10 @@ _EVERY_S: Final = 0.1
 
 
 class Watch:
-    """Reads the events of cameras as they are published, also when a stream begins anew, and holds
-    each against all that were seen before.
+    """Reads the events of cameras as they are published, also when a stream restarts, and compares
+    each with all that were seen before.
 
-    `duplicates`: events of a frame that had one already, told by its id or by its capture time: no
+    `duplicates`: events of a frame that had one already, found by its id or by its capture time: no
     two frames of a camera share either. `repeated`: those among them of cameras of which Redis was
     losing data, which is not promised to leave none. `violations`: ids of other events that are not
     greater than those before. None of them is ever taken back. `evidence` describes the duplicates
@@ -55,7 +55,7 @@ class Watch:
             self._last_at.update(dict.fromkeys(cameras, time.monotonic()))
 
     def no_gaps(self) -> None:
-        """Cameras rest: what passes from here to the next follow() is no gap."""
+        """Cameras rest: the time from here to the next follow() is not a gap."""
         with self._lock:
             self._last_at.clear()
 
@@ -115,7 +115,7 @@ class Watch:
         this = int(milliseconds), int(number)
         seen = self._seen.setdefault(camera, {})
         before = seen.get(entry_id) or seen.get(event.captured_ms)
-        if before == event:  # the same, read again: the stream had begun anew
+        if before == event:  # the same, read again: the stream had restarted
             return
         if before is None and this <= (last := self.last.get(camera, (0, 0))):
             self.violations += 1

@@ -110,7 +110,7 @@ class Browser:
         self.driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": name})
 
     def open(self, url: str) -> None:
-        """The page anew, even where only what follows # differs."""
+        """Load the page again, even if only the part after # differs."""
         self.close_page()
         self.driver.get(url)
 
@@ -146,12 +146,12 @@ class Browser:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
     def text(self, selector: str) -> str:
-        """What stands there now; elements may be replaced at any time."""
+        """The text there now; elements may be replaced at any time."""
         script = "return document.querySelector(arguments[0])?.textContent ?? ''"
         return str(self.js(script, selector))
 
     def choose(self, selector: str, text: str) -> None:
-        """Choose it in a list as soon as it is there: the page writes lists anew."""
+        """Choose it in a list as soon as it is there: the page writes its lists again."""
 
         def choose_it() -> bool:
             try:

@@ -60,7 +60,7 @@ def now_ms() -> int:
 
 
 CALM: Final[dict[str, Any]] = {"fps": 0.05, "lasting": True}
-"""Of a camera whose state stands still for most of a minute: no picture and no heartbeat is due."""
+"""For a camera whose state does not change for most of a minute: no picture or heartbeat is due."""
 
 
 def register(
@@ -77,7 +77,7 @@ def register(
 
     `lasting`: the heartbeat is good for most of a minute, however slow the test is.
     """
-    heard_ms = now_ms() + 50_000 * lasting
+    heartbeat_ms = now_ms() + 50_000 * lasting
     client.hset(
         keys.camera_info(camera),
         mapping={
@@ -86,7 +86,7 @@ def register(
         },
     )  # fmt: skip
     client.hset(keys.lease(camera), mapping={"owner": "w1", "expires_ms": str(now_ms() + 60_000)})
-    client.zadd(keys.CAMERAS, {camera: heard_ms})
+    client.zadd(keys.CAMERAS, {camera: heartbeat_ms})
 
 
 def publish(client: Client, published: EmotionEvent) -> None:

@@ -93,15 +93,15 @@ def test_a_client_that_saw_no_event_resumes_from_where_it_connected(
 
 
 async def test_no_event_falls_between_a_new_client_s_position_and_its_first_event() -> None:
-    """Whatever comes once the client has its position is the client's."""
+    """Every event after the client has its position is the client's."""
     hub = Hub(GatewayMetrics(CollectorRegistry()))
     old, new = (Published.of(event("lobby", ms)) for ms in (1, 2))
     hub.publish(old)
-    told = follow_events(hub, None, None, ["lobby"], None)
-    assert await anext(told) == Started(Positions({"lobby": StreamId(1, 0)}, {"lobby": ZERO}))
+    stream = follow_events(hub, None, None, ["lobby"], None)
+    assert await anext(stream) == Started(Positions({"lobby": StreamId(1, 0)}, {"lobby": ZERO}))
     hub.publish(new)
     async with asyncio.timeout(PATIENCE_S):
-        assert await anext(told) is new
+        assert await anext(stream) is new
 
 
 def test_an_event_s_own_id_resumes_one_camera(gateway: Gateway, store: Any, camera: str) -> None:
@@ -123,8 +123,8 @@ def test_a_camera_attached_while_the_client_was_away_is_followed_from_its_start(
     publish(store, first)
     with gateway.stream("/api/events/stream", headers={"Last-Event-ID": position}) as answer:
         messages = records(answer)
-        told = next(events_of(camera, messages))
-    assert told.data == first.to_dict()
+        sent = next(events_of(camera, messages))
+    assert sent.data == first.to_dict()
 
 
 def test_no_event_is_lost_over_a_restart_of_the_gateway(
@@ -145,14 +145,14 @@ def test_no_event_is_lost_over_a_restart_of_the_gateway(
     assert seen == feeder.ids[start : start + 30]
 
 
-def test_a_change_of_state_is_told_at_once(gateway: Gateway, store: Any, camera: str) -> None:
+def test_a_change_of_state_is_sent_at_once(gateway: Gateway, store: Any, camera: str) -> None:
     attach(gateway, store, camera)
     with gateway.stream(f"/api/events/stream?camera={camera}") as answer:
         messages = parse(answer.iter_lines())
         next(messages)
         register(store, camera, state="down", error="no route to host", **CALM)
-        told = next(message for message in messages if message.name == "camera")
-    assert (told.data["state"], told.data["error"]) == ("down", "no route to host")
+        changed = next(message for message in messages if message.name == "camera")
+    assert (changed.data["state"], changed.data["error"]) == ("down", "no route to host")
 
 
 @pytest.mark.parametrize("last_id", ["nonsense", "a=1", "camera=1-2-3", "=1-1", f"a={2**64}-0"])
@@ -162,7 +162,7 @@ def test_a_wrong_position_is_refused(gateway: Gateway, last_id: str) -> None:
     assert "after: " in answer.json()["error"]
 
 
-def test_an_event_that_is_not_its_entry_s_own_is_told_to_nobody(
+def test_an_event_with_another_id_than_its_entry_is_sent_to_no_client(
     gateway: Gateway, store: Any, camera: str
 ) -> None:
     """It would push the camera's place beyond all events to come, or lines into the stream."""
@@ -177,16 +177,16 @@ def test_an_event_that_is_not_its_entry_s_own_is_told_to_nobody(
             store.xadd(keys.emotions(camera), {"event": foreign.pack()}, id=f"{ms + number}-0")
         own = event(camera, ms + 2, face())
         publish(store, own)
-        told = next(messages)
-    assert (told.name, told.data) == ("emotion", own.to_dict())
-    assert told.id == f"{camera}={own.frame_id}/0-0"
+        sent = next(messages)
+    assert (sent.name, sent.data) == ("emotion", own.to_dict())
+    assert sent.id == f"{camera}={own.frame_id}/0-0"
 
 
 @pytest.mark.parametrize("minutes", [-10, 0, 10])
 def test_a_camera_whose_clock_is_wrong_is_followed_from_the_start(
     redis_server: RedisProcess, store: Any, camera: str, minutes: int
 ) -> None:
-    """Whatever its clock says: its history is there after a restart, and its events come live."""
+    """With any clock: its history is there after a restart, and its events come live."""
 
     def own_ms() -> int:
         return now_ms() + minutes * 60_000
@@ -212,7 +212,7 @@ def test_a_camera_whose_clock_is_wrong_is_followed_from_the_start(
     assert 0 <= history["age_ms"] < 1000 * (elapsed_s + 1), "it came just now"
 
 
-def test_where_removed_cameras_stood_is_forgotten() -> None:
+def test_positions_of_removed_cameras_are_forgotten() -> None:
     hub = Hub(GatewayMetrics(CollectorRegistry()))
     for name in ("lobby", "door"):
         hub.advance(name, StreamId(5, 0))
@@ -251,12 +251,12 @@ def test_one_client_that_never_reads_does_not_slow_the_others(
                 assert gateway.metric("emotion_gateway_dropped_events_total") > 500 * (turn + 1)
                 listen(beside)
             eventually(lambda: gateway.metric("emotion_gateway_streams") == 0)
-    told = f"{min(alone):.1f} ms alone, {min(beside):.1f} ms beside a stuck client"
-    print(f"median latency of the best of {len(alone)} turns: {told}")
-    assert not is_slowed(), told
+    times = f"{min(alone):.1f} ms alone, {min(beside):.1f} ms beside a stuck client"
+    print(f"median latency of the best of {len(alone)} turns: {times}")
+    assert not is_slowed(), times
 
 
-def test_it_stops_soon_and_cleanly_whatever_its_clients_do(
+def test_it_stops_soon_and_cleanly_with_any_clients(
     redis_server: RedisProcess, store: Any, camera: str
 ) -> None:
     with Gateway(redis_server.url) as gateway, Feeder(redis_server.url, camera):

@@ -98,11 +98,11 @@ def test_an_emotion_filters_and_next_goes_past_what_was_left_out(
 
 def test_an_unknown_camera_is_not_found(gateway: Gateway) -> None:
     for path in ("events", "history", "export", "frame.jpg", "live.mjpeg"):
-        answer = gateway.get(f"/api/cameras/nobody/{path}")
+        answer = gateway.get(f"/api/cameras/unknown/{path}")
         assert answer.status_code == 404
-        assert "unknown camera 'nobody'" in answer.json()["error"]
-    assert gateway.get("/api/events/stream?camera=nobody").status_code == 404
-    assert gateway.get("/api/pictures/stream?camera=nobody").status_code == 404
+        assert "unknown camera 'unknown'" in answer.json()["error"]
+    assert gateway.get("/api/events/stream?camera=unknown").status_code == 404
+    assert gateway.get("/api/pictures/stream?camera=unknown").status_code == 404
 
 
 def test_the_history_sums_up_seconds(
@@ -184,7 +184,7 @@ def test_csv_of_events_has_three_decimals_and_json_lines_are_as_stored(
     assert json.loads(line) == made.to_dict()
 
 
-def test_entries_that_nobody_can_read_are_passed_over(
+def test_unreadable_entries_are_skipped(
     gateway: Gateway, events: list[EmotionEvent], store: Any, camera: str
 ) -> None:
     store.xadd(f"emotions:{{{camera}}}", {"event": b"\xc1"}, id=f"{now_ms()}-0")

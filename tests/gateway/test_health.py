@@ -54,7 +54,7 @@ def test_without_redis_it_says_so_and_goes_on_once_it_is_back() -> None:
 @pytest.mark.parametrize(
     ("options", "reason"), [(None, "connect"), (("--requirepass", "x"), "authenticated")]
 )
-def test_a_redis_that_was_never_read_is_told_once_and_with_the_reason(
+def test_a_redis_that_was_never_read_is_reported_once_with_the_reason(
     options: tuple[str, ...] | None, reason: str
 ) -> None:
     with ExitStack() as servers:
@@ -68,9 +68,9 @@ def test_a_redis_that_was_never_read_is_told_once_and_with_the_reason(
     assert ready.status_code == 503
     for part in ("the cameras", "the events"):
         assert f"cannot read {part}: " in ready.text
-        (told,) = (line for line in lines if line["message"].startswith(f"cannot read {part}"))
-        assert reason in told["why"]
-        assert (told["level"], reason in ready.text) == ("warning", True)
+        (logged,) = (line for line in lines if line["message"].startswith(f"cannot read {part}"))
+        assert reason in logged["why"]
+        assert (logged["level"], reason in ready.text) == ("warning", True)
 
 
 def test_without_pictures_it_needs_no_right_to_frames(client: Any, redis_url: str) -> None:

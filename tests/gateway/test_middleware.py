@@ -28,7 +28,7 @@ PATHS = [
 
 
 def basic(password: str) -> str:
-    return "Basic " + base64.b64encode(f"anybody:{password}".encode()).decode()
+    return "Basic " + base64.b64encode(f"visitor:{password}".encode()).decode()
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_the_token_opens_as_bearer_and_as_password(locked: Gateway, shown: str) 
     assert locked.get("/api/cameras", headers=headers).status_code == 200
 
 
-def test_healthz_answers_anybody(locked: Gateway) -> None:
+def test_healthz_answers_without_a_token(locked: Gateway) -> None:
     answer = locked.get("/healthz")
     assert (answer.status_code, answer.text) == (200, "ok\n")
 
@@ -133,7 +133,7 @@ def test_requests_beyond_the_rate_are_refused_and_healthz_is_not(
         assert gateway.get("/healthz").status_code == 200
 
 
-def test_who_guesses_the_token_locks_nobody_else_out(redis_server: RedisProcess) -> None:
+def test_a_client_that_guesses_the_token_locks_no_other_out(redis_server: RedisProcess) -> None:
     """As strangers behind the same proxy do: they come from the same address."""
     right, wrong = {"Authorization": f"Bearer {'x' * 20}"}, {"Authorization": "Bearer guess"}
     with Gateway(redis_server.url, "--max-rate", RARELY, token="x" * 20) as gateway:
@@ -177,14 +177,16 @@ def test_behind_a_trusted_proxy_each_client_has_a_rate_of_its_own(
         ("unix", ["198.51.100.1"], "unix"),
     ],
 )
-def test_who_asks(peer: str, forwarded: list[str], client: str) -> None:
+def test_the_address_of_a_client_behind_proxies(
+    peer: str, forwarded: list[str], client: str
+) -> None:
     raw = [(b"x-forwarded-for", value.encode()) for value in forwarded]
     proxies = [ipaddress.ip_network("10.0.0.0/8")]
     assert client_address({"client": (peer, 1)}, Headers(raw=raw), proxies) == client
 
 
 @pytest.mark.parametrize("said", [b"GET /\xff HTTP/1.1", b"GET /?a=\xff HTTP/1.1", b"\x16\x03\x01"])
-def test_what_is_no_request_is_refused_as_everything_else(gateway: Gateway, said: bytes) -> None:
+def test_an_invalid_request_is_refused_like_all_others(gateway: Gateway, said: bytes) -> None:
     with socket.create_connection(("127.0.0.1", gateway.port), timeout=PATIENCE_S) as client:
         client.sendall(said + b"\r\nHost: localhost\r\n\r\n")
         head, _, body = b"".join(iter(lambda: client.recv(4096), b"")).partition(b"\r\n\r\n")

@@ -44,7 +44,7 @@ def window() -> Iterator[Browser]:
 
 @pytest.fixture
 def browser(window: Browser) -> Iterator[Browser]:
-    """The window as everybody finds it: large and light."""
+    """The window as it is at first: large and light."""
     window.revive()
     window.size(1280, 900)
     window.scheme("light")
@@ -116,7 +116,7 @@ SOURCES = """
 
 
 # The camera's events are left out from here on. What the page is loading may still hold some, so it
-# is told to load once more: a load that runs is followed by another one.
+# is asked to load once more: a load that runs is followed by another one.
 LOAD_ONCE_MORE = """
     const lobby = cameras.get('lobby'), load = lobby.load.bind(lobby);
     lobby.add = () => {};
@@ -230,7 +230,7 @@ def test_a_frozen_camera_with_a_live_producer_is_down_within_three_seconds(
         browser.open(page.base)
         runs(browser)
         feeder.stop()
-        store.zadd(keys.CAMERAS, {"lobby": now_ms() + 60_000})  # heard, and for long
+        store.zadd(keys.CAMERAS, {"lobby": now_ms() + 60_000})  # its heartbeat is far in the future
         took = stopped(browser)
     print(f"shown as down after {took:.2f} s")
     assert took <= 3.0 + SLACK_S
@@ -253,7 +253,7 @@ def test_a_quiet_camera_is_not_taken_for_a_frozen_one(
 
 def stays_live(browser: Browser, beats: list[float], seconds: float) -> None:
     """The camera is live for so long, in which its heartbeats came in time: if the machine held up
-    the test's own producer, the time begins anew."""
+    the test's own producer, the time starts again."""
     began = time.monotonic()
     while time.monotonic() - began < seconds:
         state = browser.text("[data-camera=lobby] .state")
@@ -266,7 +266,7 @@ def stays_live(browser: Browser, beats: list[float], seconds: float) -> None:
         time.sleep(0.2)
 
 
-def test_what_a_camera_is_down_for_is_shown_as_text(
+def test_the_reason_why_a_camera_is_down_is_shown_as_text(
     browser: Browser, page: Gateway, store: Any
 ) -> None:
     register(store, "lobby", state="down", error="rtsp://u:secret@10.0.0.7/ <b>timed</b> out")
@@ -354,10 +354,10 @@ def test_the_chart_is_read_out_by_keyboard(
         lambda: browser.js("return document.querySelector('.lanes canvas')?.dataset.seconds") == "3"
     )
     keys = (Keys.HOME, *[Keys.ARROW_RIGHT] * 5, Keys.HOME)
-    heard = over_time.read(browser, ".lanes canvas", *keys)
+    texts = over_time.read(browser, ".lanes canvas", *keys)
     said = [f"{name} 86 %, 1 person in view" for name in ("fear", "happiness", "anger")]
     gap = "not seen"
-    assert heard == [gap, said[0], gap, said[1], gap, said[2], gap]
+    assert texts == [gap, said[0], gap, said[1], gap, said[2], gap]
     at = int(browser.js("return document.querySelector('.lanes canvas').ariaValueNow"))
     assert -91 - (time.monotonic() - began) <= at <= -60
     browser.press(Keys.ESCAPE)
@@ -368,7 +368,7 @@ def test_the_chart_is_read_out_by_keyboard(
 def test_the_minutes_are_drawn_by_the_camera_s_own_clock(
     browser: Browser, page: Gateway, store: Any, minutes: int
 ) -> None:
-    """However wrong it is: the newest second is at the right edge, and counts as lately."""
+    """However wrong it is: the newest second is at the right edge, and counts as recent."""
     name = f"clock{minutes}"
     register(store, name)
     browser.open(page.base)
@@ -388,7 +388,7 @@ def test_the_minutes_are_drawn_by_the_camera_s_own_clock(
             browser.open(page.base)  # what it loads says the same
 
 
-def test_of_very_many_cameras_those_in_view_have_their_minutes(
+def test_cameras_in_view_have_their_minutes_among_very_many_cameras(
     browser: Browser, server: RedisProcess, store: Any
 ) -> None:
     """Though the gateway refuses most of what would be asked at once, and the page's place with so
@@ -414,7 +414,7 @@ def test_of_very_many_cameras_those_in_view_have_their_minutes(
         run()  # in the last minute, however long the gateway took
         browser.open(gateway.base)
         browser.wait(lambda: browser.text(mood.format(names[0])) == "mostly anger")
-        assert browser.text(mood.format(names[-1])) == "", "nobody sees it"
+        assert browser.text(mood.format(names[-1])) == "", "it is not visible"
         publish(store, event(names[-1], now_ms(), face("anger")))
         browser.js("document.querySelector(`[data-camera=${arguments[0]}]`).scrollIntoView()",
                    names[-1])  # fmt: skip
@@ -428,8 +428,10 @@ def test_of_very_many_cameras_those_in_view_have_their_minutes(
         browser.wait(lambda: count() > before)
 
 
-def test_what_a_slow_page_was_spared_is_loaded(browser: Browser, page: Gateway, store: Any) -> None:
-    """Once it is told that events were left out, its minutes hold them all the same."""
+def test_events_that_were_dropped_for_a_slow_page_are_loaded(
+    browser: Browser, page: Gateway, store: Any
+) -> None:
+    """After a notice that events were left out, its minutes hold them all the same."""
     register(store, "lobby")
     browser.driver.execute_cdp_cmd("Page.enable", {})
     added = browser.driver.execute_cdp_cmd(
@@ -466,9 +468,7 @@ def test_it_is_accessible(
             assert problems == [], place
 
 
-def test_what_cameras_have_in_common_is_accessible(
-    browser: Browser, page: Gateway, store: Any
-) -> None:
+def test_a_comparison_of_cameras_is_accessible(browser: Browser, page: Gateway, store: Any) -> None:
     """The banner is within a landmark, where a screen reader finds it."""
     with registering(store, "lobby", "door", state="down", error="timed out", lasting=True):
         for place in ("#/", "#/lobby"):
@@ -524,14 +524,14 @@ def test_a_picture_that_comes_late_is_not_shown_after_a_newer_one(
     assert shown == "2-0"
 
 
-@pytest.mark.parametrize("place", ["#/%", "#/%ff", "#/nobody"])
+@pytest.mark.parametrize("place", ["#/%", "#/%ff", "#/unknown"])
 def test_a_place_that_is_none_shows_the_grid_and_lives(
     browser: Browser, page: Gateway, store: Any, place: str
 ) -> None:
     with registering(store, "lobby"):
         browser.open(f"{page.base}/{place}")
-        if place == "#/nobody":
-            browser.wait(lambda: "no camera “nobody”" in browser.text("#unknown"))
+        if place == "#/unknown":
+            browser.wait(lambda: "no camera “unknown”" in browser.text("#unknown"))
         browser.wait(lambda: browser.text("#link") == "Connected")
         browser.wait(lambda: browser.text("[data-camera=lobby] .state") == "Live")
     assert browser.errors() == []

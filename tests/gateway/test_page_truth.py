@@ -109,7 +109,7 @@ def test_the_page_says_what_stopped(browser: Browser, tmp_path: Path) -> None:
 def test_a_camera_whose_file_was_played_to_its_end_has_ended(
     browser: Browser, tmp_path: Path
 ) -> None:
-    """It is neither down nor live, is no cause of a banner, and its picture is grey."""
+    """It is neither down nor live, does not cause a banner, and its picture is grey."""
     film = tmp_path / "film.avi"
     video = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
     for level in range(0, 250, 50):

@@ -31,7 +31,7 @@ def window() -> Iterator[Browser]:
 
 @pytest.fixture
 def browser(window: Browser) -> Iterator[Browser]:
-    """The window as everybody finds it: large and light."""
+    """The window as it is at first: large and light."""
     window.revive()
     window.size(1440, 900)
     window.scheme("light")
@@ -114,7 +114,7 @@ def test_so_many_cameras_are_to_be_seen_at_once_as_chosen(
         browser.click(".density button")
 
 
-def test_a_cell_is_as_high_whatever_shape_its_picture_has(
+def test_cells_are_equally_high_for_every_shape_of_picture(
     browser: Browser, client: redis.Redis, redis_url: str
 ) -> None:
     """The page does not jump when the first picture comes, and the boxes stay on the picture."""
@@ -253,7 +253,7 @@ def test_in_full_screen_pages_take_turns_and_those_that_need_attention_stay(
         assert browser.errors() == []
 
 
-def test_pages_stand_still_if_the_system_asks_for_less_motion(
+def test_pages_do_not_move_if_the_system_asks_for_less_motion(
     browser: Browser, client: redis.Redis, redis_url: str
 ) -> None:
     """A button still starts them."""
@@ -316,8 +316,8 @@ def test_a_picture_of_the_wall_is_drawn(
         browser.wait(lambda: shown(browser) == ["garage", *names])
         assert browser.errors() == []
         if target := os.environ.get("EMOTION_SCREENSHOT"):
-            lately = "done(cameras.get('lobby').seconds.length)"
-            browser.wait(lambda: browser.modules(lately) > 45, timeout_s=90)
+            recent = "done(cameras.get('lobby').seconds.length)"
+            browser.wait(lambda: browser.modules(recent) > 45, timeout_s=90)
             browser.size(1000, 640)
             browser.click(".density button", 1)
             browser.wait(lambda: len(browser.js(ON_PAGE)) == len(names) + 1)

@@ -92,7 +92,7 @@ def test_every_colour_can_be_seen_where_it_is_drawn(scheme: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("around", ["ground", "card"])
-def test_words_and_states_can_be_read_on_what_they_stand_on(scheme: str, around: str) -> None:
+def test_words_and_states_can_be_read_on_their_backgrounds(scheme: str, around: str) -> None:
     own = colors(scheme)
     faint = {name: contrast(own[name], own[around]) for name in ("ink", "soft", "good", "bad")}
     assert min(faint.values()) >= 4.5, faint

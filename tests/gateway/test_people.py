@@ -308,7 +308,7 @@ def test_no_episode_is_lost_over_a_restart_of_the_gateway(
     assert tracks(seen) == ["0-0.0", "1-0.0", "2-0.0"]
 
 
-def test_what_redis_keeps_from_before_the_start_is_not_sent_to_new_clients(
+def test_events_from_before_the_start_are_not_sent_to_new_clients(
     redis_server: RedisProcess, store: Any, camera: str
 ) -> None:
     register(store, camera)

@@ -50,7 +50,7 @@ def picture(gateway: Gateway, camera: str) -> httpx.Response:
 
 
 def flat(level: int) -> bytes:
-    """A grey picture: its level tells which one it is."""
+    """A grey picture: its level identifies it."""
     return bytes(cv2.imencode(".jpg", np.full((480, 640, 3), level, np.uint8))[1])
 
 
@@ -173,7 +173,7 @@ def test_without_a_picture_frame_jpg_says_so(gateway: Gateway, store: Any, camer
     assert "no picture" in answer.json()["error"]
 
 
-def test_frames_are_read_only_while_somebody_looks(
+def test_frames_are_read_only_while_a_client_watches(
     redis_server: RedisProcess, store: Any, camera: str
 ) -> None:
     with Gateway(redis_server.url) as gateway, Feeder(redis_server.url, camera):
@@ -228,7 +228,7 @@ async def test_a_face_too_small_to_be_found_in_4k_does_not_leave_recognisable(
     assert finder.detect(decode(jpeg)) == [], "or there would be nothing to test"
     left, top, width, height = region
     enlarged = cv2.resize(scene[top : top + height, left : left + width], (200, 210))
-    assert finder.detect(np.asarray(enlarged, np.uint8)), "anybody sees it in the picture itself"
+    assert finder.detect(np.asarray(enlarged, np.uint8)), "it is visible in the picture itself"
     blurred = decode(await blur_faces(jpeg, in_size(3840, 2160)))
     assert blurred.shape == (360, 640, 3)
     assert height_px * 640 / 3840 <= 10, "pixels of the face, too few to tell people by"
@@ -399,7 +399,7 @@ def open_files(process: Path) -> Iterator[str]:
 
 
 @given(st.permutations([*[("frame", n) for n in range(6)], *[("event", n) for n in (0, 2, 3, 5)]]))
-def test_a_join_matches_ids_whichever_comes_first(order: list[tuple[str, int]]) -> None:
+def test_a_join_matches_ids_in_either_order(order: list[tuple[str, int]]) -> None:
     """Frames in order and events in order, interleaved at will: what is shown has equal ids."""
     join, shown = Join(), []
     for kind in merge(order):
@@ -429,5 +429,5 @@ def test_a_join_holds_no_more_than_its_bounds() -> None:
         join.frame(StreamId(n, 0), b"x" * 10)
     early = [Published.of(event("camera", 1000 + n)) for n in range(500)]
     assert sum(join.event(item) is None for item in early) == 500
-    assert join.frame(StreamId(1000, 0), b"") is None, "the oldest events were let go"
+    assert join.frame(StreamId(1000, 0), b"") is None, "the oldest events were removed"
     assert join.frame(StreamId(1499, 0), b"") is not None

@@ -1,4 +1,4 @@
-"""Whatever is asked: an answer, or a 4xx that says what is wrong. Never a 500."""
+"""Any query gets an answer, or a 4xx that says what is wrong. Never a 500."""
 
 import string
 from typing import Any
@@ -145,7 +145,7 @@ def test_the_place_of_an_event_alone_is_that_of_the_episodes_since_its_capture()
 
 
 @given(st.text(max_size=100))
-def test_any_other_text_is_no_position(text: str) -> None:
+def test_any_other_text_is_not_a_position(text: str) -> None:
     try:
         found = cursor.parse(text)
     except ValueError:

@@ -56,14 +56,14 @@ async def serving(redis_url: str, events_url: str) -> AsyncIterator[httpx.AsyncC
 async def test_a_redis_that_is_not_there_ends_no_answer_as_if_it_were_whole(
     redis_url: str, client: Any, monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
-    """Whatever kind of error redis-py makes of it, and also once the answer has begun."""
+    """For every kind of error of redis-py, and also once the answer has begun."""
 
     async def unknown(*_: object) -> None:
         return None
 
     register(client, CAMERA)
-    nobody = f"{scheme}://127.0.0.1:{free_port()}"
-    async with serving(redis_url, nobody) as gateway:
+    unused = f"{scheme}://127.0.0.1:{free_port()}"
+    async with serving(redis_url, unused) as gateway:
         answer = await gateway.get(f"/api/cameras/{CAMERA}/events")
         assert answer.status_code == 503
         assert answer.json() == {"error": "Redis unreachable; try again"}
@@ -82,7 +82,7 @@ def drain(connection: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("said", [b"", b"GET /healthz HTTP/1.1\r\nHost: local"])
-async def test_clients_that_complete_no_request_lock_nobody_out_and_are_closed(
+async def test_clients_that_complete_no_request_lock_no_other_out_and_are_closed(
     redis_url: str, said: bytes
 ) -> None:
     with ExitStack() as clients:
@@ -99,7 +99,7 @@ async def test_clients_that_complete_no_request_lock_nobody_out_and_are_closed(
                 await asyncio.get_running_loop().run_in_executor(None, drain, silent)
 
 
-async def test_a_request_begun_after_an_answer_is_not_awaited_for_ever(redis_url: str) -> None:
+async def test_a_request_begun_after_an_answer_has_a_time_limit(redis_url: str) -> None:
     async with serving(redis_url, redis_url) as gateway, asyncio.timeout(PATIENCE_S):
         reader, writer = await asyncio.open_connection(gateway.base_url.host, gateway.base_url.port)
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -113,7 +113,7 @@ async def test_a_request_begun_after_an_answer_is_not_awaited_for_ever(redis_url
 @pytest.mark.parametrize(
     "path", ["events?limit=1000", "events?emotion=happiness&limit=1000", "export"]
 )
-async def test_who_asks_for_many_events_leaves_the_others_their_turns(
+async def test_a_client_that_asks_for_many_events_leaves_the_others_their_turns(
     redis_url: str, client: Any, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     """Between two turns of the loop no more is unpacked than takes some milliseconds."""

@@ -73,7 +73,7 @@ def test_a_token_from_a_file_may_end_with_a_line_break() -> None:
     assert ended.stderr.startswith("gateway: token: contains a line break")
 
 
-def test_a_proxy_that_is_no_address_is_named() -> None:
+def test_an_invalid_proxy_address_is_named() -> None:
     ended = run("--trusted-proxies", "10.0.0.0/8, proxy.example")
     assert ended.returncode == 2
     assert ended.stderr.startswith("gateway: trusted_proxies.1: ")

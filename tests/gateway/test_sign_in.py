@@ -82,7 +82,7 @@ def test_another_session_is_none(locked: Gateway, cookie: str) -> None:
     assert answer.status_code == 401
 
 
-def test_who_guesses_at_the_field_is_slowed_down(redis_server: RedisProcess) -> None:
+def test_a_client_that_guesses_at_the_field_is_slowed_down(redis_server: RedisProcess) -> None:
     with Gateway(redis_server.url, "--max-rate", "0.001", token=TOKEN) as gateway:
         answers = [gateway.request("POST", "/sign-in", form("guess")).status_code for _ in "abc"]
         assert answers == [401, 429, 429]

@@ -82,7 +82,7 @@ async def test_a_point_weighs_its_minutes_by_the_time_that_was_seen(
     assert [point["start_ms"] for point in points] == sorted(seen), "a gap has no point"
 
 
-async def test_people_who_are_withheld_are_unknown_not_none(
+async def test_withheld_people_are_unknown_and_not_zero(
     client: redis.Redis, redis_url: str
 ) -> None:
     write_minutes(client, minute(0), minute(7))
@@ -123,7 +123,9 @@ async def test_hours_of_many_cameras_are_kept_as_long_as_they_are_few(
     assert calls == len(names), "the oldest entry alone"
 
 
-async def test_what_redis_no_longer_keeps_is_not_shown(client: redis.Redis, redis_url: str) -> None:
+async def test_events_that_redis_no_longer_keeps_are_not_shown(
+    client: redis.Redis, redis_url: str
+) -> None:
     write_minutes(client, *(minute(number) for number in range(150)))
     async with connect_async(redis_url) as reader:
         trends, times = Trends(reader), (START_MS, START_MS + DAY_MS)

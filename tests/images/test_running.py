@@ -35,7 +35,7 @@ class TestImages:
         text = "\n".join([history, *environment])
         assert not re.search(r"(?i)(password|token|secret|_key)\s*=|://[^/\s]*@", text)
 
-    def test_it_runs_as_nobody_special_and_has_a_health_check(
+    def test_it_runs_as_an_unprivileged_user_and_has_a_health_check(
         self, kind: str, images: dict[str, str], engine: Engine
     ) -> None:
         image = engine.inspect("image", images[kind])

@@ -8,7 +8,7 @@ from typing import Self
 
 class MjpegServer:
     """Serves the pictures in turn, `fps` a second, at /video. `frozen` holds them back. With
-    `refusal`, nobody gets anything but this status."""
+    `refusal`, every request gets this status."""
 
     def __init__(
         self,

@@ -108,4 +108,4 @@ class Producer:
         log = self.log()
         self._log.close()
         for secret in _FORBIDDEN:
-            assert secret not in log, "a password stands in the log"
+            assert secret not in log, "a password is in the log"

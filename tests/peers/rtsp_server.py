@@ -52,7 +52,7 @@ def main() -> None:
             auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
         server.set_auth(auth)
     if not server.attach(None):
-        sys.exit(f"port {port} cannot be had")
+        sys.exit(f"port {port} is in use")
     print("ready", flush=True)
     GLib.MainLoop().run()
 

@@ -121,7 +121,7 @@ def attach(client: "redis.Redis", camera: str = "lobby", state: str = "up") -> N
 
 
 def visit(number: int, camera: str = "lobby", emotion: str = "happiness") -> list[Episode]:
-    """All records of a person who came, was happy, and left; `number` tells people apart."""
+    """All records of a person who came, was happy, and left; `number` distinguishes people."""
     start = START_MS + number * 1000
     track = f"{start}-0.0"
     of_track = episode(

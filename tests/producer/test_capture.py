@@ -27,8 +27,8 @@ JPEG = jpeg(64, 48)
 
 
 class Script:
-    """A source that does what it is told: each session is a list of what `grab` finds, a time or
-    an error; None as a time stands for a damaged frame."""
+    """A source that follows a script: each session is a list of what `grab` finds, a time or
+    an error; None as a time means a damaged frame."""
 
     def __init__(self, *sessions: list[float | Exception | None], live: bool = False) -> None:
         self.live = live

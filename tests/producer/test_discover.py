@@ -1,4 +1,4 @@
-"""`emotion-streams discover`: ONVIF cameras as lines of cameras.yaml, whatever they answer."""
+"""`emotion-streams discover`: ONVIF cameras as lines of cameras.yaml, for any answer."""
 
 import re
 import socket
@@ -208,7 +208,7 @@ def test_camera_that_answers_several_times_is_one(tmp_path: Path) -> None:
     assert list(found([reply] * 20, tmp_path)) == ["lobby"]
 
 
-def test_devices_that_are_no_cameras_are_left_out() -> None:
+def test_devices_that_are_not_cameras_are_left_out() -> None:
     printer = match(types="wsdp:Device").replace("onvif://www.onvif.org", "http://printer")
     with Responder([matches(printer)]) as responder:
         done = discover("--address", responder.address, is_complete=lambda _: True)

@@ -157,7 +157,7 @@ def test_mask_is_applied_after_the_orientation_of_exif() -> None:
     assert result[40:].min() > 245
 
 
-def test_movement_behind_a_mask_is_no_movement() -> None:
+def test_movement_behind_a_mask_is_not_motion() -> None:
     transform = FrameTransform(640, 0, None, [LEFT])
     motion = MotionFilter(0.01)
     still, moved = white(), white()

@@ -1,4 +1,4 @@
-"""`python -m producer` as a process: how it starts, what it tells, how it ends."""
+"""`emotion-streams producer` as a process: how it starts, what it reports, how it ends."""
 
 import asyncio
 import fcntl
@@ -73,9 +73,9 @@ async def test_demo_is_published_registered_and_stopped_at_once(
         assert status.last_frame_age_ms is not None
         assert status.last_frame_age_ms < BUSY_S * 1000
         assert status.backlog == 20
-        heard_ms = client.zscore(keys.CAMERAS, "lobby")
-        assert heard_ms == pytest.approx(time.time() * 1000, abs=BUSY_S * 1000)
-        # Cameras report to the process now and then: it may not have heard of all that is stored.
+        heartbeat_ms = client.zscore(keys.CAMERAS, "lobby")
+        assert heartbeat_ms == pytest.approx(time.time() * 1000, abs=BUSY_S * 1000)
+        # Cameras report to the process now and then: it may not know of all that is stored.
         within(lambda: producer.metric("emotion_captured_frames_total", "lobby") > 20)
         assert 0 <= unaccounted(producer) <= 2
         assert producer.stop() < STOP_S
@@ -156,7 +156,7 @@ def test_producer_without_redis_is_alive_not_ready_and_recovers() -> None:
         assert status == 503
         assert "Redis" in reason
         assert producer.get("/healthz")[0] == 200
-        # The camera is drained all the while, and what nobody took is counted.
+        # The camera is drained all the while, and frames that were not taken are counted.
         within(lambda: producer.metric("emotion_capture_drops_total", "lobby", reason="newer") > 5)
         with RedisProcess(port=port), redis.Redis(port=port) as client:
             within(lambda: client.xlen(keys.frames("lobby")) > 5)
@@ -208,7 +208,7 @@ def test_killed_camera_process_is_restarted_and_never_outlives_its_supervisor(
 
 @contextmanager
 def opening_hangs(path: Path) -> Iterator[None]:
-    """Whoever opens the file waits for our lease of it, which is not given up (fcntl(2))."""
+    """A process that opens the file waits for our lease of it, which is not given up (fcntl(2))."""
     before = signal.signal(signal.SIGIO, signal.SIG_IGN)  # the kernel asks for it back by this
     descriptor = os.open(path, os.O_RDONLY)
     try:

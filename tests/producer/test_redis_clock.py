@@ -1,4 +1,4 @@
-"""Frames are stamped in Redis' time, whatever the clock of the producer's machine says."""
+"""Frames are stamped in Redis' time, for any clock of the producer's machine."""
 
 import os
 import threading

@@ -167,7 +167,7 @@ async def test_suspended_supervisor_kills_no_process_when_it_resumes(
     async with supervised(program(line() + on_demand)) as door:
         await door.until(lambda door: door.record.report.state is CameraState.UP)
         until = time.monotonic() + 1.2 * timeout_s
-        # As a machine that sleeps: reports come, and the loop stands still.
+        # As a machine that sleeps: reports come, and the loop does not run.
         go.write_text("on\n")
         eventually(reported.exists)
         time.sleep(max(0.0, until - time.monotonic()))  # noqa: ASYNC251

@@ -68,7 +68,7 @@ def test_a_warning_that_repeats_itself_is_written_once_in_a_while_with_its_numbe
     assert "repeated" not in (written() or {"repeated": 0})
 
 
-def test_what_is_no_warning_is_never_left_out() -> None:
+def test_a_record_that_is_not_a_warning_is_never_left_out() -> None:
     limit = RepeatFilter()
     for level in (logging.DEBUG, logging.INFO, logging.ERROR, logging.CRITICAL):
         made = logging.makeLogRecord({"levelno": level, "msg": "again"})
@@ -109,7 +109,7 @@ def log_line(log_format: str, *, on_terminal: bool) -> str:
         ("json", True, True),
     ],
 )
-def test_logs_are_text_on_a_terminal_and_json_elsewhere_unless_told_otherwise(
+def test_logs_are_text_on_a_terminal_and_json_elsewhere_by_default(
     log_format: str, on_terminal: bool, is_json: bool
 ) -> None:
     line = log_line(log_format, on_terminal=on_terminal)

@@ -98,7 +98,7 @@ def test_redis_is_one_variable_for_every_process(monkeypatch: pytest.MonkeyPatch
         ("a: [", "not YAML"),
     ],
 )
-def test_what_is_wrong_in_a_file_is_named(
+def test_a_mistake_in_a_file_is_named(
     content: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "settings.yaml"
@@ -178,7 +178,7 @@ def test_a_password_of_redis_may_come_from_the_environment(
 
 
 @pytest.mark.parametrize("name", ["EMOTION_WORKER_THREDS", "EMOTION_WORKER_REDIS"])
-def test_a_variable_that_is_no_setting_is_named(
+def test_a_variable_that_is_not_a_setting_is_named(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("EMOTION_PRODUCER_FSP", "3")  # for others to mind

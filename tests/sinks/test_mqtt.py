@@ -45,14 +45,16 @@ def test_every_record_arrives_in_order_with_and_without_tls_and_password(
 ) -> None:
     attach(client)
     add(client, *visit(0), *visit(1), *minutes("lobby", 3))
-    with Mosquitto(tls=secured, password=secured) as broker, Subscriber(broker) as heard:
+    with Mosquitto(tls=secured, password=secured) as broker, Subscriber(broker) as received:
         more = {"ca_file": str(broker.folder / "tls.crt")} if secured else {}
         with Sinks(redis_url, options(broker, **more), tmp_path):
             within(
-                lambda: len(heard.on(EPISODES)) == 8 and len(heard.on(f"{EPISODES}/updated")) == 4
+                lambda: (
+                    len(received.on(EPISODES)) == 8 and len(received.on(f"{EPISODES}/updated")) == 4
+                )
             )
-            within(lambda: len(heard.on(f"{BASE}/lobby/minute")) == 3)
-        assert [message["event_type"] for message in heard.on(EPISODES)[:4]] == [
+            within(lambda: len(received.on(f"{BASE}/lobby/minute")) == 3)
+        assert [message["event_type"] for message in received.on(EPISODES)[:4]] == [
             "face_entered", "emotion_started", "emotion_ended", "face_left",
         ]  # fmt: skip
         whole = [
@@ -61,8 +63,8 @@ def test_every_record_arrives_in_order_with_and_without_tls_and_password(
             for record in visit(number)
             if record.type.value != "emotion.updated"
         ]
-        assert ids(heard.on(EPISODES)) == whole
-        starts = [message["start_ms"] for message in heard.on(f"{BASE}/lobby/minute")]
+        assert ids(received.on(EPISODES)) == whole
+        starts = [message["start_ms"] for message in received.on(f"{BASE}/lobby/minute")]
         assert starts == [minute.start_ms for minute in minutes("lobby", 3)]
 
 
@@ -91,14 +93,14 @@ def test_the_state_is_retained_and_said_only_when_it_changes(
         attach(client)
 
     show(2)
-    with Subscriber(broker) as heard, Sinks(redis_url, options(broker), tmp_path):
-        within(lambda: heard.on(f"{BASE}/lobby/state"))
+    with Subscriber(broker) as received, Sinks(redis_url, options(broker), tmp_path):
+        within(lambda: received.on(f"{BASE}/lobby/state"))
         for _ in range(8):
             show(2)
             time.sleep(0.4)
         show(0)
-        within(lambda: len(heard.on(f"{BASE}/lobby/state")) == 2)
-        first, second = heard.on(f"{BASE}/lobby/state")
+        within(lambda: len(received.on(f"{BASE}/lobby/state")) == 2)
+        first, second = received.on(f"{BASE}/lobby/state")
         assert (first["faces"], first["emotion"], first["shares"]) == (
             2, "surprise", {"surprise": 1.0},
         )  # fmt: skip
@@ -114,17 +116,17 @@ def test_the_status_of_sink_and_camera_is_retained(
     redis_url: str, client: redis.Redis, tmp_path: Path, broker: Mosquitto
 ) -> None:
     attach(client)
-    with Subscriber(broker) as heard, Sinks(redis_url, options(broker), tmp_path) as process:
-        within(lambda: heard.texts(f"{BASE}/lobby/status") == ["online"])
-        within(lambda: heard.texts(f"{BASE}/status") == ["online"])
+    with Subscriber(broker) as received, Sinks(redis_url, options(broker), tmp_path) as process:
+        within(lambda: received.texts(f"{BASE}/lobby/status") == ["online"])
+        within(lambda: received.texts(f"{BASE}/status") == ["online"])
         attach(client, state="down")
-        within(lambda: heard.texts(f"{BASE}/lobby/status") == ["online", "offline"])
+        within(lambda: received.texts(f"{BASE}/lobby/status") == ["online", "offline"])
         process.kill()
-        within(lambda: heard.texts(f"{BASE}/status") == ["online", "offline"])
+        within(lambda: received.texts(f"{BASE}/status") == ["online", "offline"])
         process.start()
-        within(lambda: heard.texts(f"{BASE}/status") == ["online", "offline", "online"])
+        within(lambda: received.texts(f"{BASE}/status") == ["online", "offline", "online"])
         assert process.stop() < 5
-        within(lambda: heard.texts(f"{BASE}/status")[-1] == "offline")
+        within(lambda: received.texts(f"{BASE}/status")[-1] == "offline")
 
 
 def test_a_broker_that_was_killed_gets_all_of_it_and_repeats_have_the_same_id(
@@ -133,7 +135,7 @@ def test_a_broker_that_was_killed_gets_all_of_it_and_repeats_have_the_same_id(
     attach(client)
     with (
         Mosquitto(lasting=True) as broker,
-        Subscriber(broker) as heard,
+        Subscriber(broker) as received,
         Sinks(redis_url, options(broker), tmp_path) as process,
     ):
         within(lambda: process.is_up("home"))
@@ -151,10 +153,10 @@ def test_a_broker_that_was_killed_gets_all_of_it_and_repeats_have_the_same_id(
             for record in visit(number)
             if record.type.value != "emotion.updated"
         ]
-        within(lambda: set(ids(heard.on(EPISODES))) == set(wanted))
-        assert list(dict.fromkeys(ids(heard.on(EPISODES)))) == wanted
+        within(lambda: set(ids(received.on(EPISODES))) == set(wanted))
+        assert list(dict.fromkeys(ids(received.on(EPISODES)))) == wanted
         # After a reconnection the sink says again what there is.
-        within(lambda: heard.texts(f"{BASE}/status")[-1] == "online")
+        within(lambda: received.texts(f"{BASE}/status")[-1] == "online")
 
 
 def test_a_slow_broker_gets_all_of_it_once(
@@ -162,13 +164,13 @@ def test_a_slow_broker_gets_all_of_it_once(
 ) -> None:
     attach(client)
     add(client, *(record for number in range(50) for record in visit(number)))
-    with CuttingProxy(broker.port, {}, delay_s=0.02) as slow, Subscriber(broker) as heard:
+    with CuttingProxy(broker.port, {}, delay_s=0.02) as slow, Subscriber(broker) as received:
         url = f"mqtt://127.0.0.1:{slow.port}"
         with Sinks(redis_url, options(broker, url=url), tmp_path) as process:
-            within(lambda: len(heard.on(EPISODES)) == 200)
+            within(lambda: len(received.on(EPISODES)) == 200)
             within(lambda: process.metric("emotion_sink_records_total", "home") == 300)
             assert process.entries("cannot deliver") == []
-        assert len(set(ids(heard.on(EPISODES)))) == 200
+        assert len(set(ids(received.on(EPISODES)))) == 200
 
 
 def test_a_backlog_of_ten_thousand_arrives_in_order_and_once(
@@ -177,17 +179,17 @@ def test_a_backlog_of_ten_thousand_arrives_in_order_and_once(
     attach(client)
     visits = range(10_000 // 6 + 1)
     add(client, *(record for number in visits for record in visit(number)))
-    with Subscriber(broker) as heard, Sinks(redis_url, options(broker), tmp_path):
+    with Subscriber(broker) as received, Sinks(redis_url, options(broker), tmp_path):
         updated = f"{EPISODES}/updated"
-        within(lambda: len(heard.on(EPISODES)) + len(heard.on(updated)) >= len(visits) * 6)
+        within(lambda: len(received.on(EPISODES)) + len(received.on(updated)) >= len(visits) * 6)
     wanted = [
         (record.id, record.type.value)
         for number in visits
         for record in visit(number)
         if record.type.value != "emotion.updated"
     ]
-    assert ids(heard.on(EPISODES)) == wanted
-    frames = [message["frame_id"] for message in heard.on(updated)]
+    assert ids(received.on(EPISODES)) == wanted
+    frames = [message["frame_id"] for message in received.on(updated)]
     assert frames == [record.frame_id for number in visits for record in visit(number)[2:4]]
 
 
@@ -213,10 +215,10 @@ def test_a_record_that_the_broker_refuses_is_a_dead_letter_and_the_next_ones_arr
     add(client, first, *big, *rest)
     with (
         Mosquitto(f"{limit} 2000") as broker,
-        Subscriber(broker) as heard,
+        Subscriber(broker) as received,
         Sinks(redis_url, options(broker, discovery=""), tmp_path) as process,
     ):
-        within(lambda: len(set(ids(heard.on(EPISODES)))) == 4)
+        within(lambda: len(set(ids(received.on(EPISODES)))) == 4)
         within(lambda: process.metric("emotion_sink_dead_letters_total", "home") == 1)
     (letter,) = dead_letters(client, "home")
     assert letter["id"] == f"{big[0].id}/face.left"
@@ -233,13 +235,13 @@ def test_records_wait_until_the_broker_permits_them(
     rules.write_text("topic read #\n")
     with (
         Mosquitto(f"acl_file {rules}") as broker,
-        Subscriber(broker) as heard,
+        Subscriber(broker) as received,
         Sinks(redis_url, options(broker, discovery="", states=False), tmp_path) as process,
     ):
         within(lambda: "Not authorized" in process.get("/readyz"))
         rules.write_text("topic readwrite #\n")
         broker.reload()
-        within(lambda: len(heard.on(EPISODES)) == 4)
+        within(lambda: len(received.on(EPISODES)) == 4)
     assert client.xlen(keys.sink_dead("home")) == 0
 
 
@@ -263,13 +265,13 @@ async def test_a_retired_camera_is_removed_from_the_broker_after_a_restart_too(
             await target.close()
 
     config = "homeassistant/device/emotion_streams_yard/config"
-    with Subscriber(broker) as heard:
+    with Subscriber(broker) as received:
         await live(up)
-        within(lambda: heard.on(config))
+        within(lambda: received.on(config))
         await live(lobby)  # too short a time: its server may only just be back
         assert client.smembers(keys.sink_cameras("home")) == {b"lobby", b"yard"}
         await live(lobby, lobby, lobby, lobby)
-        within(lambda: heard.texts(config)[-1] == "")
+        within(lambda: received.texts(config)[-1] == "")
     assert client.smembers(keys.sink_cameras("home")) == {b"lobby"}
     with Subscriber(broker, name="late") as late:
         within(lambda: late.texts("homeassistant/device/emotion_streams_lobby/config"))

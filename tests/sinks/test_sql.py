@@ -298,7 +298,7 @@ def test_a_backlog_of_ten_thousand_is_there_in_order(
     assert found == list(wanted)
 
 
-def test_a_sink_that_is_away_for_long_tells_that_records_may_be_lost(
+def test_a_sink_that_is_away_for_long_warns_that_records_may_be_lost(
     redis_url: str, client: redis.Redis, tmp_path: Path, postgres: PostgreSql
 ) -> None:
     attach(client)

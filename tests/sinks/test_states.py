@@ -1,4 +1,4 @@
-"""What a sink is told of a camera's present state."""
+"""What a sink learns about a camera's present state."""
 
 from dataclasses import replace
 from typing import Any

@@ -167,7 +167,7 @@ def test_a_redirect_is_followed_on_the_same_host_and_to_no_other(
             within(lambda: "redirects to another host are not followed" in process.get("/readyz"))
             moved["/hook"] = Answer(302, {"Location": "/new"})  # it would become a GET
             within(lambda: "HTTP 302" in process.get("/readyz"))
-            moved["/hook"] = Answer(307, {"Location": "/hook"})  # for ever
+            moved["/hook"] = Answer(307, {"Location": "/hook"})  # without end
             within(lambda: "HTTP 307" in process.get("/readyz"))
             moved.clear()
             within(lambda: receiver.ids() == ids_of(0, 1))
@@ -241,7 +241,7 @@ def test_a_new_sink_begins_now_and_later_goes_on_from_its_place(
         within(lambda: receiver.ids() == ids_of(1))
         process.stop()
         add(client, *visit(2))
-        attach(client, "yard")  # it came while nobody looked: none of it is old
+        attach(client, "yard")  # it came while the sink was away: none of it is old
         add(client, *visit(3, "yard"))
         process.start()
         within(lambda: len(receiver.ids()) == 18)

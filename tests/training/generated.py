@@ -15,7 +15,7 @@ from training.datasets.ferplus import COLUMNS, LABELS, SPLITS
 
 
 def face(emotion: int, number: int, side: int = 48, channels: int = 1) -> NDArray[np.uint8]:
-    """A picture of stripes whose direction tells the emotion, with noise of its own."""
+    """A picture of stripes whose direction is the emotion, with noise of its own."""
     rng = np.random.default_rng((emotion, number))
     y, x = np.mgrid[:side, :side] / side
     angle = np.pi * emotion / len(EMOTIONS)

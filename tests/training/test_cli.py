@@ -147,7 +147,7 @@ def test_the_summary_is_the_papers_table(capsys: pytest.CaptureFixture[str]) -> 
     assert first == ["conv1", "64x64x66", "66", "1,848"]
 
 
-def test_a_user_without_a_home_folder_is_told_in_one_line_where_yunet_goes(
+def test_without_a_home_folder_one_line_says_where_yunet_is_stored(
     data: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def no_entry(uid: int) -> None:

@@ -64,10 +64,10 @@ def test_undetected_and_unreadable_faces_are_counted_and_left_out(
     entries: list[Entry], tmp_path: Path
 ) -> None:
     (tmp_path / "FER2013Valid" / "valid000.png").write_bytes(b"?")
-    heard: list[str] = []
-    found = list(crops(entries, CARD, Blind(), lambda reason, _: heard.append(reason)))
+    reasons: list[str] = []
+    found = list(crops(entries, CARD, Blind(), lambda reason, _: reasons.append(reason)))
     assert found == []
-    assert sorted(heard) == ["not detected"] * 7 + ["unreadable"]
+    assert sorted(reasons) == ["not detected"] * 7 + ["unreadable"]
 
 
 def test_a_detector_that_finds_nothing_has_no_geometry(entries: list[Entry]) -> None:

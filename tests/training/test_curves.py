@@ -20,7 +20,7 @@ def test_a_step_whose_line_has_no_end_is_taken_again(tmp_path: Path, torn: str) 
     assert read(tmp_path) == [row(1), row(2)]
 
 
-def test_a_line_that_is_no_step_is_named(tmp_path: Path) -> None:
+def test_a_line_that_is_not_a_step_is_named(tmp_path: Path) -> None:
     (tmp_path / CURVES).write_text(f"{HEAD}\n1,28,0.001,2,1,\n2,28,much\n3,28,0.001,2,3,\n")
     with pytest.raises(InvalidDataError, match=r"curves\.csv line 3"):
         read(tmp_path)

@@ -91,7 +91,7 @@ class TestFerPlus:
         with pytest.raises(InvalidDataError, match="line 1: the columns are neutral, happiness"):
             data.entries("valid")
 
-    def test_a_header_is_no_picture(self, tmp_path: Path) -> None:
+    def test_a_header_alone_is_not_a_picture(self, tmp_path: Path) -> None:
         generated.write_ferplus(tmp_path, "valid", [("a.png", {"fear": 9})])
         labels = tmp_path / "FER2013Valid" / LABELS
         labels.write_text("Image name,box,1,2,3,4,5,6,7,8,9,10\n" + labels.read_text())
@@ -280,7 +280,7 @@ class TestFolders:
         faces = read_faces(open_data(tmp_path).entries("valid"), CARD)
         assert faces.names == ("sad/person1/a.TIF", "sad/person1/b.jpg", "sad/person2/c.ppm")
 
-    def test_what_a_mac_adds_to_a_zip_is_no_data(self, tmp_path: Path) -> None:
+    def test_files_that_a_mac_adds_to_a_zip_are_not_data(self, tmp_path: Path) -> None:
         generated.folders(tmp_path / "set" / "__MACOSX", ["happy"])
         generated.folders(tmp_path / "set" / "photos", ["fear"])
         archive = Path(shutil.make_archive(str(tmp_path / "set"), "zip", tmp_path / "set"))
@@ -298,7 +298,7 @@ class TestFolders:
             "fear/empty.png",
         ]
 
-    def test_colour_pictures_keep_their_colours_where_the_model_wants_them(
+    def test_colour_pictures_keep_their_colours_if_the_model_uses_them(
         self, tmp_path: Path
     ) -> None:
         blue = np.zeros((60, 60, 3), np.uint8)
@@ -401,7 +401,7 @@ def test_a_split_that_is_not_there_is_one_error(tmp_path: Path) -> None:
         ("set", ["boredom/a.jpg", "envy/a.jpg"], "boredom, envy names an emotion"),
     ],
 )
-def test_a_layout_that_is_there_in_part_is_told_what_it_lacks(
+def test_an_incomplete_layout_is_refused_with_what_it_lacks(
     tmp_path: Path, made: str, files: list[str], message: str
 ) -> None:
     for file in files:

@@ -1,4 +1,4 @@
-"""A model of one's own photographs, in a folder per emotion that nobody divided: what its run, its
+"""A model of one's own photographs, in a folder per emotion without splits: what its run, its
 scores and its card say."""
 
 import json

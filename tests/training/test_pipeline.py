@@ -137,7 +137,7 @@ def test_a_run_of_before_webcams_were_imitated_is_exported_and_resumed(
     assert main(["train", str(uninterrupted.data), "--out", str(run), "--resume"]) == 0
 
 
-def test_an_export_that_chooses_its_adjustment_scores_by_the_other_halfs_choice(
+def test_an_export_that_chooses_its_adjustment_scores_each_half_by_the_other_one(
     uninterrupted: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "chosen"
@@ -202,7 +202,7 @@ def test_curves_are_on_the_disk_before_the_checkpoint_that_needs_them(
     assert synced[-2:] == [CURVES, f"{CHECKPOINT}.partial"]
 
 
-def test_a_validation_split_that_nobody_agreed_on_is_no_validation(tmp_path: Path) -> None:
+def test_a_split_without_agreed_labels_is_not_a_validation_split(tmp_path: Path) -> None:
     data = tmp_path / "ferplus"
     generated.write_ferplus(data, "train", [("a.png", {"fear": 9})])
     generated.write_ferplus(data, "valid", [("a.png", {"fear": 5, "anger": 5})])
@@ -223,8 +223,8 @@ def test_two_processes_never_train_one_run(
 def test_a_run_leaves_a_release_per_stage_and_its_curves(uninterrupted: Run) -> None:
     for number, (stage, side) in enumerate((("stage-1-28", 28), ("stage-2-32", 32))):
         card = release.load(str(uninterrupted.folder / stage)).card
-        told = [stage["side"] for stage in card.training["config"]["stages"]]
-        assert told == [28, 32][: number + 1]  # not what was still to come
+        sides = [stage["side"] for stage in card.training["config"]["stages"]]
+        assert sides == [28, 32][: number + 1]  # not what was still to come
         assert card.input_size == side
         assert card.training["data"]["pictures"] == 16
         assert card.training["start"] is None

@@ -60,7 +60,7 @@ def test_a_release_is_quantized_on_training_pictures_and_scored_on_others(
     assert "## In int8" in render(model.card)
     assert model.int8["conv1"].high == 1.0  # bytes as they are
     found = predict(build_engine("openvino", model, 1), model.card, entries(data, "valid"), None)
-    # Of generated pictures that are no faces; on FER+ Valid they are the same for 99 %.
+    # Of generated pictures without faces; on FER+ Valid they are the same for 99 %.
     assert (found.predicted == float32(data).predicted).mean() >= 0.75
 
 

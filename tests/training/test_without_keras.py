@@ -99,7 +99,9 @@ def test_a_command_without_its_extra_names_it_in_a_line(data: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["inspect DATA", "train DATA --out OUT --stage 28:1:1:1e-3"])
-def test_what_draws_says_so_before_its_work(command: str, data: str, tmp_path: Path) -> None:
+def test_commands_that_draw_report_a_missing_matplotlib_before_their_work(
+    command: str, data: str, tmp_path: Path
+) -> None:
     paths = {"DATA": data, "OUT": str(tmp_path / "out")}
     without = BLOCKED.replace('"keras", "tensorflow", "jax", "torch"', '"matplotlib"')
     result = python("-c", without, *(paths.get(word, word) for word in command.split()))
@@ -135,7 +137,7 @@ def test_a_data_set_is_inspected_without_a_home(data: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("command", ["summary", "train DATA --out OUT --stage 28:1:1:1e-3"])
-def test_what_needs_keras_says_so_in_a_line(command: str, data: str, tmp_path: Path) -> None:
+def test_commands_that_need_keras_say_so_in_a_line(command: str, data: str, tmp_path: Path) -> None:
     paths = {"DATA": data, "OUT": str(tmp_path / "out")}
     result = python("-c", BLOCKED, *(paths.get(word, word) for word in command.split()))
     assert result.returncode == 2
@@ -175,7 +177,7 @@ def test_a_backend_that_cannot_train_is_named(backend: str, message: str) -> Non
     assert message in result.stderr.splitlines()[-1]
 
 
-def test_jax_trains_where_there_is_no_gpu(data: str, tmp_path: Path) -> None:
+def test_jax_trains_without_a_gpu(data: str, tmp_path: Path) -> None:
     arguments = ["--out", str(tmp_path / "run"), "--stage", "28:1:1:1e-3", "--validations", "0"]
     result = python("-m", "training", "train", data, *arguments, KERAS_BACKEND="jax")
     assert result.returncode == 0, result.stderr
@@ -194,7 +196,7 @@ def test_a_run_records_pytorchs_gpus_too(monkeypatch: pytest.MonkeyPatch) -> Non
     assert about["device"].startswith("2 GPUs, ")
 
 
-def test_versions_are_known_whatever_the_packages_are_called(
+def test_versions_are_known_for_every_variant_of_the_packages(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("importlib.metadata.version", lambda name: {}[name])

@@ -100,8 +100,8 @@ class Crew:
         self._ends.close()
 
     def attach(self, *cameras: str, silent_ms: int = 0) -> None:
-        heard_ms = time.time() * 1000 - silent_ms
-        self.client.zadd(keys.CAMERAS, dict.fromkeys(cameras, heard_ms))
+        heartbeat_ms = time.time() * 1000 - silent_ms
+        self.client.zadd(keys.CAMERAS, dict.fromkeys(cameras, heartbeat_ms))
 
     def owners(self, *cameras: str) -> Counter[str]:
         owners: list[Any] = [self.client.hget(keys.lease(camera), "owner") for camera in cameras]
@@ -132,7 +132,7 @@ async def test_a_new_camera_is_picked_up_within_two_seconds(
         assert watch.read_s() < 4
 
 
-async def test_who_joins_gets_its_share_one_camera_after_another(
+async def test_a_joining_worker_receives_its_share_one_camera_at_a_time(
     redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     release, owned = Leases.release, list[int]()
@@ -151,7 +151,7 @@ async def test_who_joins_gets_its_share_one_camera_after_another(
     assert owned == [8, 7, 6, 5]  # when each was released: none before the last one was
 
 
-async def test_cameras_of_a_worker_that_fell_are_taken_over(
+async def test_cameras_of_a_worker_that_crashed_are_taken_over(
     redis_url: str, client: redis.Redis
 ) -> None:
     async with crew_of(redis_url, client) as crew:
@@ -163,7 +163,7 @@ async def test_cameras_of_a_worker_that_fell_are_taken_over(
         await until(lambda: crew.owners(*CAMERAS) == {"b": 8})
 
 
-async def test_who_stops_gives_its_cameras_to_the_others_at_once(
+async def test_a_stopping_worker_gives_its_cameras_to_the_others_at_once(
     redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app, "SIGN_OFF_S", PATIENCE_S)
@@ -197,7 +197,7 @@ async def test_a_camera_that_its_worker_does_not_come_for_is_taken_by_another_an
         assert time.monotonic() - began >= LEASE_MS / 1000
         await asyncio.sleep(2 * LEASE_MS / 1000)  # in which they might be given back
         epochs = [client.hget(keys.lease(camera), "epoch") for camera in theirs]
-        assert epochs == [b"1"] * 4  # and nobody plays ping-pong with them
+        assert epochs == [b"1"] * 4  # and the workers do not pass them around
         assert crew.owners(*CAMERAS) == {"a": 8}
 
 
@@ -259,11 +259,11 @@ async def test_no_camera_is_handed_to_a_worker_that_may_have_fallen(
         async with asyncio.timeout(PATIENCE_S):
             while len(beats) < 8:
                 beats.add(client.zscore(keys.WORKERS, "1@a") or 0)
-                # Registered, and not heard of for more than half of a lease's time.
+                # Registered, and without a heartbeat for more than half of a lease's time.
                 client.zadd(keys.WORKERS, {"1@mute": time.time() * 1000 + 0.4 * lease_ms})
                 assert crew.owners(*CAMERAS) == {"a": 8}
                 await asyncio.sleep(0.02)
-        await mute.heartbeat()  # once it is heard of, it is given its share
+        await mute.heartbeat()  # after its heartbeat, it is given its share
         await until(lambda: crew.owners(*CAMERAS)["a"] < 8)
 
 
@@ -283,7 +283,7 @@ async def test_one_camera_that_cannot_finish_keeps_the_others_only_for_a_leases_
         client.xadd(keys.frames(stuck), {"frame": frame.pack()})
         crew.attach(stuck)
         crew.join("a", OneFace(before), lease_ms=lease.LEASE_MS)
-        await until(begun.is_set)  # it is the first that "a" has, and the first to let go
+        await until(begun.is_set)  # it is the first that "a" has, and the first that it releases
         crew.attach(*CAMERAS)
         await until(lambda: crew.owners(*CAMERAS) == {"a": 8})
         crew.join("b", lease_ms=lease.LEASE_MS)
@@ -293,7 +293,7 @@ async def test_one_camera_that_cannot_finish_keeps_the_others_only_for_a_leases_
         await until(lambda: crew.owners(stuck) == {"b": 1})
 
 
-async def test_a_camera_not_heard_of_is_let_go_when_nothing_of_it_waits(
+async def test_a_camera_without_heartbeat_is_released_when_no_frame_of_it_is_queued(
     redis_url: str, client: redis.Redis
 ) -> None:
     async with crew_of(redis_url, client) as crew:
@@ -307,7 +307,7 @@ async def test_a_camera_not_heard_of_is_let_go_when_nothing_of_it_waits(
         await until(lambda: client.xlen(keys.emotions("lobby")) == 1)
 
 
-async def test_of_a_camera_long_gone_nothing_is_kept_but_its_epoch(
+async def test_of_a_retired_camera_only_the_epoch_is_kept(
     redis_url: str, client: redis.Redis
 ) -> None:
     for key in (keys.frames("old"), keys.emotions("old"), keys.dead("old")):
@@ -374,7 +374,7 @@ async def test_a_camera_whose_keys_cannot_be_retired_keeps_no_other_from_it(
         await until(lambda: crew.health["a"].not_ready() is None)
 
 
-async def test_a_failing_retirement_is_told_by_readiness_and_stops_no_other(
+async def test_a_failing_retirement_is_reported_by_readiness_and_stops_no_other(
     redis_url: str, client: redis.Redis
 ) -> None:
     # It may see that nothing of "bad" is left to do, and not touch the keys that it should retire.
@@ -415,7 +415,7 @@ async def test_nonsense_in_one_cameras_keys_keeps_the_others_and_the_worker_read
         assert not crew.tasks["a"].done()
 
 
-async def test_a_name_heard_in_the_future_is_no_camera_until_it_has_frames(
+async def test_a_name_with_a_future_heartbeat_is_not_a_camera_until_it_has_frames(
     redis_url: str, client: redis.Redis
 ) -> None:
     async with crew_of(redis_url, client) as crew:
@@ -561,7 +561,7 @@ async def test_the_frame_that_hangs_is_named_and_not_those_that_wait_behind_it(
         assert f"of camera {camera} has hung" in str(hung.value.exceptions[0])
 
 
-async def test_of_a_batch_that_hangs_in_the_engine_every_frame_is_named(
+async def test_every_frame_of_a_batch_that_hangs_in_the_engine_is_named(
     redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hangs, "HUNG_S", 2.0)
@@ -580,7 +580,7 @@ async def test_of_a_batch_that_hangs_in_the_engine_every_frame_is_named(
         assert f"frame {frame_id.decode()} of camera lobby, has hung" in str(stuck)
 
 
-async def test_of_a_batch_that_hangs_in_the_detector_every_frame_is_named(
+async def test_every_frame_of_a_batch_that_hangs_in_the_detector_is_named(
     redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hangs, "HUNG_S", 2.0)
@@ -615,7 +615,7 @@ async def test_a_worker_outlives_redis(client: redis.Redis) -> None:
             await until(lambda: crew.health["a"].not_ready() is None)
 
 
-async def test_what_is_said_of_sentinels_that_are_away_is_short_and_holds_no_client(
+async def test_the_message_about_unreachable_sentinels_is_short(
     client: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with crew_of("redis+sentinel://127.0.0.1:1/mymaster", client) as crew:

@@ -51,7 +51,7 @@ def test_each_convolution_has_its_row_of_the_table(model: keras.Model, number: i
     assert model.get_layer(f"bn{number}").count_params() == 4 * filters
 
 
-def test_the_pools_stand_where_they_belong(model: keras.Model) -> None:
+def test_the_pools_are_where_they_belong(model: keras.Model) -> None:
     names = [layer.name for layer in model.layers]
     assert names.index("bn5") + 1 == names.index("pool5") == names.index("relu5") - 1
     assert names.index("dropout10") + 1 == names.index("pool10")
@@ -213,7 +213,7 @@ def damaged() -> bytes:
         (lambda: released_with(**{"bn1/variance": np.full(66, -1.0)}), "below 0"),
     ],
 )
-def test_whatever_the_weights_file_is_it_loads_or_is_refused_in_one_line(
+def test_any_weights_file_loads_or_is_refused_in_one_line(
     folder: Path, blob: Callable[[], bytes], reason: str
 ) -> None:
     content = blob()
@@ -260,7 +260,7 @@ def test_new_weights_leave_no_int8_file_of_the_old_ones(folder: Path) -> None:
         ({"conv1/kernel": np.array([{}])}, ""),
     ],
 )
-def test_whatever_the_int8_file_is_it_loads_or_is_refused_in_one_line(
+def test_any_int8_file_loads_or_is_refused_in_one_line(
     changes: dict[str, Any], reason: str, folder: Path
 ) -> None:
     with np.load(folder / "int8.npz") as archive:

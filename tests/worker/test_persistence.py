@@ -23,7 +23,7 @@ async def warnings(url: str, caplog: pytest.LogCaptureFixture) -> list[str]:
     return caplog.messages
 
 
-async def test_a_server_that_keeps_all_in_memory_is_no_news(
+async def test_a_server_that_keeps_all_in_memory_causes_no_warning(
     server: RedisProcess, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert await warnings(server.url, caplog) == []

@@ -83,7 +83,7 @@ def test_a_gpu_that_is_not_there_is_named(asked: str, visible: tuple[str, ...]) 
         ({"gpus": "all", "engine": "openvino"}, "openvino runs on CPUs"),
     ],
 )
-def test_what_does_not_go_with_a_worker_per_gpu_is_refused(
+def test_settings_that_contradict_a_worker_per_gpu_are_refused(
     settings: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(PlacementError, match=complaint):

@@ -7,7 +7,7 @@ import { RANGES } from "../../../gateway/static/ranges.js";
 
 const measure = (text) => 8 * text.length;
 
-test("labels of an axis never touch and never leave it, whatever its width", () => {
+test("labels of an axis never touch and never leave it, at any width", () => {
   const now = Date.UTC(2026, 0, 31, 11, 59, 30);
   for (const { span_ms, tick_ms } of RANGES) {
     for (let width = 120; width < 1400; width += 17) {
@@ -22,7 +22,7 @@ test("labels of an axis never touch and never leave it, whatever its width", () 
   }
 });
 
-test("a phone's axis has two labels in whichever second it is drawn", () => {
+test("a phone's axis has two labels in any second in which it is drawn", () => {
   for (const { span_ms, tick_ms } of RANGES) {
     for (let i = 0; i < 120; i += 1) {
       const now = Date.UTC(2026, 0, 31, 11, 59, 30) + (i / 120) * 2 * tick_ms;

@@ -24,7 +24,7 @@ from tests.people import write_episode, write_minutes
 from tests.servers import PATIENCE_S
 
 
-def test_who_was_in_view_is_read_out_by_keyboard(
+def test_people_in_view_are_read_out_by_keyboard(
     browser: Browser, page: Gateway, store: Any
 ) -> None:
     """Two people at once and a third one later take two lanes."""
@@ -107,9 +107,7 @@ def test_an_episode_appears_as_it_happens(browser: Browser, page: Gateway, store
     browser.wait(lambda: len(browser.all(".moments button")) == 2)
 
 
-def test_what_was_not_seen_is_hatched_and_read_out_as_a_gap(
-    browser: Browser, page: Gateway, store: Any
-) -> None:
+def test_a_gap_is_hatched_and_read_out(browser: Browser, page: Gateway, store: Any) -> None:
     register(store, "lobby")
     minutes(store, *range(2, 20), *range(40, 70))
     browser.open(f"{page.base}/#/lobby")
@@ -166,7 +164,7 @@ def test_the_chosen_range_is_what_is_exported(browser: Browser, page: Gateway, s
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_what_was_seen_over_time_is_accessible_and_fits_a_phone(
+def test_the_view_over_time_is_accessible_and_fits_a_phone(
     browser: Browser, page: Gateway, store: Any, scheme: str
 ) -> None:
     register(store, "lobby")

@@ -91,7 +91,7 @@ def test_polls_share_one_connection() -> None:
 
 
 @pytest.mark.parametrize("validator", ["etag", "modified"])
-def test_picture_that_did_not_change_is_asked_for_conditionally_and_is_no_frame(
+def test_picture_that_did_not_change_is_requested_conditionally_and_not_a_frame(
     validator: str,
 ) -> None:
     settings = still(validator=validator)
@@ -106,7 +106,7 @@ def test_picture_that_did_not_change_is_asked_for_conditionally_and_is_no_frame(
         camera.close()
 
 
-def test_same_bytes_without_a_validator_are_no_new_frame() -> None:
+def test_same_bytes_without_a_validator_are_not_a_new_frame() -> None:
     with SnapshotServer(still()) as server:
         camera = source(server.url(), fps=50)
         camera.open()
@@ -209,7 +209,9 @@ def test_refusal_at_the_start_is_named(status: int) -> None:
         ("image/png", huge_png(), "."),
     ],
 )
-def test_answer_that_is_no_picture_is_one_line(kind: str, content: bytes, complaint: str) -> None:
+def test_answer_that_is_not_a_picture_is_one_line(
+    kind: str, content: bytes, complaint: str
+) -> None:
     with SnapshotServer(Settings(lambda: content, kind=kind)) as server:
         done = run_probe(server.url(), "--open-timeout-s", "10")
     assert done.returncode == 1

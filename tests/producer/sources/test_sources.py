@@ -1,4 +1,4 @@
-"""What holds for every source, whatever it is. One suite for all of them."""
+"""The promises of every source. One suite for all of them."""
 
 import contextlib
 import functools

@@ -135,11 +135,11 @@ async def test_stale_frames_expire_and_the_newest_goes_on(
     store(client, *[b"jpeg"] * 4, age_ms=2 * HOUR_MS)
     store(client, *[b"jpeg"] * 3)
     async with running(redis_url) as scene:
-        # Of a camera that fell behind, the newest frame alone is worth it.
+        # A camera that is behind continues with its newest frame.
         await scene.until_ended(expired=6, analysed=1)
 
 
-async def test_where_every_frame_counts_none_expires(redis_url: str, client: redis.Redis) -> None:
+async def test_no_frame_expires_if_every_frame_counts(redis_url: str, client: redis.Redis) -> None:
     store(client, *[b"jpeg"] * 4, age_ms=60_000, max_age_ms=None)
     async with running(redis_url) as scene:
         await scene.until_ended(analysed=4, expired=0)
@@ -174,7 +174,7 @@ async def test_a_frame_that_ended_three_workers_is_dead(
 
 
 @pytest.mark.parametrize("begun_by", [1, 2])
-async def test_a_frame_on_its_last_chance_is_alone_in_the_works(
+async def test_a_frame_on_its_final_attempt_is_alone_in_flight(
     redis_url: str, client: redis.Redis, begun_by: int
 ) -> None:
     at_once, most, joined = 0, 0, threading.Event()
@@ -219,7 +219,7 @@ async def test_stopping_finishes_what_was_read_and_reads_no_more(
         assert (ledger.analysed, ledger.pending, ledger.queued) == (10, 0, 1)
 
 
-async def test_stopping_while_the_last_frame_is_in_the_works_waits_for_it(
+async def test_stopping_while_the_last_frame_is_in_flight_waits_for_it(
     redis_url: str, client: redis.Redis
 ) -> None:
     finder = OneFace()
@@ -265,7 +265,7 @@ async def test_a_fenced_pipeline_ends_and_publishes_nothing(
         assert (ledger.analysed, ledger.pending) == (0, 1)
 
 
-async def test_what_an_engine_raises_ends_the_pipeline_loudly(
+async def test_an_error_of_the_engine_ends_the_pipeline(
     redis_url: str, client: redis.Redis
 ) -> None:
     def before(jpeg: bytes) -> None:
@@ -283,7 +283,7 @@ async def test_frames_that_a_paused_predecessor_read_since_are_swept(
     async with running(redis_url) as scene:
         store(client, b"jpeg", max_age_ms=None)
         await scene.until_ended(analysed=1)
-        # A zombie wakes and reads once more, though nobody will take its commit.
+        # A zombie wakes and reads once more, though its commit will be refused.
         zombie = asyncio.create_task(
             scene.connection.xreadgroup(keys.GROUP, "zombie", {FRAMES: ">"}, block=900)
         )
@@ -369,7 +369,7 @@ async def test_a_camera_that_crashed_three_workers_is_set_aside_and_its_frames_a
     }
 
 
-async def test_a_camera_whose_frames_may_crash_is_alone_in_the_works(
+async def test_a_camera_whose_frames_may_crash_a_worker_is_alone_in_flight(
     redis_url: str, client: redis.Redis
 ) -> None:
     pending: list[tuple[int, int]] = []
@@ -422,7 +422,7 @@ async def test_stopping_does_not_wait_for_a_camera_whose_keys_fail(
 async def test_a_pipeline_that_is_fenced_while_redis_loses_its_cancellation_ends_cleanly(
     redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The frames wait for a place in the works while the commit before them is refused."""
+    """The frames wait for a permit while the commit before them is refused."""
     read = CameraStream.read
     gate = threading.Event()
 

@@ -1,4 +1,4 @@
-"""Whatever producers, workers, crashes and pauses do, in any order: the account stays exact.
+"""The account stays exact in any order of what producers, workers, crashes and pauses do.
 
 A state machine runs the scripts against a real server, beside a model of what must be."""
 
@@ -36,7 +36,7 @@ KEPT: Final = 8
 
 LONG_MS: Final = 3_600_000
 WORKERS: Final = st.sampled_from([0, 1, 2, None, None, None])
-"""One of the three, or whoever has the lease, which makes for longer stories."""
+"""One of the three, or the worker that has the lease, which makes for longer stories."""
 
 OUTCOMES: Final = st.lists(
     st.sampled_from([Outcome.ANALYSED, Outcome.ANALYSED, Outcome.EXPIRED, Outcome.DEAD]),
@@ -173,7 +173,7 @@ class Delivery(RuleBasedStateMachine):
             self.epoch += 1
         assert epoch == self.epoch
         self.right, self.running = (hand.owner, epoch), True
-        if hand.epoch != epoch:  # a camera taken anew is taken with empty hands
+        if hand.epoch != epoch:  # a camera acquired again comes without frames
             hand.epoch, hand.held = epoch, {}
             hand.version = self.version
 
@@ -185,7 +185,7 @@ class Delivery(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 2))
     def take_over(self, number: int) -> None:
-        """While the owner stands still. It will not know."""
+        """While the owner is paused. It will not know."""
         self.lease_runs_out()
         self.acquire(number)
 
@@ -214,12 +214,12 @@ class Delivery(RuleBasedStateMachine):
 
     @rule()
     def the_group_is_destroyed(self) -> None:
-        """By a foreign hand. What was pending is given out again once the owner made it anew."""
+        """By another client. Once the owner has created it again, pending frames return."""
         if not self.group:
             return
         self.client.xgroup_destroy(self.frames, keys.GROUP)
         self.group = False
-        self.dropped += len(self.pending.keys() - set(self.stored))  # nobody hears of these again
+        self.dropped += len(self.pending.keys() - set(self.stored))  # no worker reads these again
         self.unread = set(self.stored)
         self.pending = {}
 
@@ -229,7 +229,7 @@ class Delivery(RuleBasedStateMachine):
         gone = self.script["retire"](keys=self.keys, args=[age_ms, MAX_AHEAD_MS])
         if gone:
             assert not (self.right and self.running), "of a camera that has an owner"
-            assert not self.stored, "with frames that nobody saw"
+            assert not self.stored, "with frames that no worker read"
             assert age_ms == 0 or not self.events, "with events that are not past their age"
             assert not self.client.exists(*set(self.but_the_lease) - set(self.outlive_it))
             episodes = self.episodes
@@ -465,7 +465,7 @@ class Delivery(RuleBasedStateMachine):
         return [entry_id.decode() for entry_id, _ in entries]
 
     def teardown(self) -> None:
-        """Somebody takes over and finishes: nothing is left, and everything has ended once."""
+        """A worker takes over and finishes: nothing is left, and everything has ended once."""
         self.lease_runs_out()
         self.hands[0] = self._new_hand()
         self.acquire(0)

@@ -120,7 +120,7 @@ async def test_with_a_limit_of_zero_no_frame_has_an_event_before_the_engine_has_
 async def test_a_recording_under_load_waits_for_the_engine(
     redis_url: str, client: redis.Redis
 ) -> None:
-    """The metric and the events show no reuse, whatever the limit."""
+    """The metric and the events show no reuse at any limit."""
     engine, registry = Happier(), CollectorRegistry()
     start_ms = now_ms() - 3_600_000
     client.hset(keys.camera_info(CAMERA), mapping={"policy": "every", "state": "up"})

@@ -1,4 +1,4 @@
-"""A producer's clock that goes wrong, told from its frames."""
+"""A producer's clock that goes wrong, detected from its frames."""
 
 import pytest
 
@@ -36,7 +36,7 @@ def test_a_clock_behind_shows_when_no_frame_of_several_is_young() -> None:
     assert skew.ms == -10_050
 
 
-def test_frames_held_up_once_are_no_skew() -> None:
+def test_frames_that_were_held_up_once_are_not_clock_skew() -> None:
     assert skew_after(*[5_000] * 2, 30).ms == 0
 
 
@@ -46,7 +46,7 @@ def test_a_clock_set_right_is_believed_again() -> None:
 
 
 @pytest.mark.parametrize("late_ms", [0, TOLERANCE_MS])
-def test_a_network_that_is_merely_slow_is_no_skew(late_ms: float) -> None:
+def test_a_slow_network_is_not_clock_skew(late_ms: float) -> None:
     assert skew_after(*[late_ms] * 20).ms == 0
 
 
@@ -56,7 +56,7 @@ def test_a_read_that_brought_nothing_teaches_nothing() -> None:
     assert skew.ms == 10_000
 
 
-def test_of_a_read_the_newest_frame_counts() -> None:
+def test_the_newest_frame_of_a_read_counts() -> None:
     skew = ClockSkew()
     skew.observe([frame(3_000), frame(-100), frame(2_000)], NOW_MS)
     assert skew.ms == 100

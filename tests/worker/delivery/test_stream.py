@@ -249,7 +249,7 @@ async def test_a_dead_letter_says_what_and_why_but_holds_no_picture(
 
 
 @pytest.mark.parametrize("right", [Lease(CAMERA, "me", 9), Lease(CAMERA, "other", 1)])
-async def test_who_has_not_the_lease_is_refused_and_changes_nothing(
+async def test_a_worker_without_the_lease_is_refused_and_changes_nothing(
     redis_url: str, client: redis.Redis, right: Lease
 ) -> None:
     store(client, 1)
@@ -387,7 +387,7 @@ async def test_a_claim_is_bounded_by_bytes_and_says_that_there_is_more(
 async def test_entries_larger_than_any_frame_are_looked_at_one_at_a_time(
     redis_url: str, client: redis.Redis
 ) -> None:
-    """Whatever a script looks at it copies, while the server does nothing else."""
+    """A script copies all that it looks at, while the server does nothing else."""
     for number in range(1, 4):
         client.xadd(FRAMES, {"a": bytes(MAX_FRAME_BYTES), "b": bytes(2_000)}, f"{number}-0")
 
@@ -456,7 +456,7 @@ async def test_a_ledger_of_nonsense_is_an_account_that_does_not_balance(
     assert ledger.pending == 0
 
 
-async def test_a_ledger_that_is_no_hash_is_reset(redis_url: str, client: redis.Redis) -> None:
+async def test_a_ledger_that_is_not_a_hash_is_reset(redis_url: str, client: redis.Redis) -> None:
     client.set(keys.ledger(CAMERA), "of a foreign type")
 
     async def read_account(stream: CameraStream) -> None:
@@ -482,7 +482,7 @@ async def test_a_lease_of_nonsense_can_be_acquired(
     await own(redis_url, start, read_all, commit)
 
 
-async def test_a_lease_that_is_no_hash_is_acquired_anew_and_fences_its_owner_before(
+async def test_a_lease_that_is_not_a_hash_is_acquired_again_and_its_former_owner_fenced(
     redis_url: str, client: redis.Redis
 ) -> None:
     async def spoil(stream: CameraStream) -> None:

@@ -197,7 +197,7 @@ async def test_a_state_that_cannot_be_read_is_replaced_and_its_tracks_are_counte
     assert registry.get_sample_value("emotion_tracks_total", labels) == 1
 
 
-async def test_a_key_of_another_type_is_reset_and_tracking_starts_anew(
+async def test_a_key_of_another_type_is_reset_and_tracking_restarts(
     redis_url: str, client: redis.Redis
 ) -> None:
     for key in (keys.tracks, keys.episodes, keys.minutes):

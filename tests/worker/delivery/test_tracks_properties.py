@@ -1,4 +1,4 @@
-"""Whatever happens to its owners, what is stored of a camera follows from its frames alone."""
+"""The stored state of a camera follows from its frames alone, after every fault of its owners."""
 
 import itertools
 import time

@@ -93,7 +93,7 @@ async def test_a_frame_without_a_face_never_reaches_the_engine() -> None:
         assert engine.batches == []
 
 
-async def test_what_gathers_while_the_engine_works_leaves_as_one_batch_across_cameras() -> None:
+async def test_faces_that_wait_for_the_engine_leave_as_one_batch_across_cameras() -> None:
     engine = GatedEngine()
     engine.gate.clear()
     async with running(engine) as batcher:
@@ -320,7 +320,7 @@ moves = st.lists(
 
 
 @given(moves=moves, max_batch=st.integers(1, 16), instances=st.integers(1, 3))
-def test_whatever_happens_the_rule_holds(
+def test_the_rule_holds_in_every_sequence(
     moves: list[tuple[Any, ...]], max_batch: int, instances: int
 ) -> None:
     """Nothing is lost or given twice, frames of a camera go in order, no batch is too large, no

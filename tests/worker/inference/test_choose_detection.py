@@ -56,7 +56,7 @@ def test_yunet_runs_in_threads_beside_an_engine_of_the_cpu(engine: str, yunet_fi
     assert isinstance(chosen(engine, "yunet", yunet_file), ThreadedDetection)
 
 
-def test_yunet_runs_in_threads_where_no_gpu_is_visible(
+def test_yunet_runs_in_threads_if_no_gpu_is_visible(
     yunet_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "visible_gpus", lambda: ())
@@ -71,7 +71,7 @@ def test_the_cascade_runs_in_threads() -> None:
     assert stage.detector == "haar"
 
 
-def test_where_yunet_cannot_be_had_auto_takes_the_cascade_on_a_gpu_as_well(
+def test_auto_chooses_the_cascade_without_yunet_on_a_gpu_as_well(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

@@ -35,7 +35,7 @@ def test_scale_and_shift_move_the_square() -> None:
     assert np.array_equal(square, IMAGE[3:23, 17:37])
 
 
-def test_what_lies_outside_repeats_the_edge() -> None:
+def test_pixels_outside_the_picture_repeat_its_edge() -> None:
     square = crop_face(IMAGE, Box(-10, -10, 20, 20), CropGeometry(1.0))
     assert (square[:10, :10] == IMAGE[0, 0]).all()
     assert np.array_equal(square[10:, 10:], IMAGE[:10, :10])

@@ -23,7 +23,7 @@ def test_a_grey_jpeg_becomes_three_channels() -> None:
     assert decode(cv2.imencode(".jpg", np.zeros((8, 9), np.uint8))[1].tobytes()).shape == (8, 9, 3)
 
 
-def test_what_the_header_reader_refuses_is_unusable() -> None:
+def test_a_picture_that_the_header_reader_refuses_is_unusable() -> None:
     with pytest.raises(UnusablePictureError, match="cut off"):
         decode(samples.jpeg()[:-20])
 

@@ -215,11 +215,11 @@ def test_cameras_of_different_sizes_do_not_lay_the_network_out_for_each_frame(
 
 @pytest.mark.parametrize("size", [(48, 64), (1, 1), (3, 2000), (2000, 3), (17, 31), (33, 640)])
 def test_a_picture_without_a_face_has_none(detector: Detector, size: tuple[int, int]) -> None:
-    # Several times: memory that nobody wrote holds a face only now and then.
+    # Several times: uninitialised memory holds a face only now and then.
     assert [detector.detect(np.full((*size, 3), 127, np.uint8)) for _ in range(8)] == [[]] * 8
 
 
-def test_auto_takes_the_cascade_where_yunet_cannot_be_had(
+def test_auto_chooses_the_cascade_if_yunet_is_unavailable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -310,7 +310,7 @@ def test_yunet_is_downloaded_once_and_then_taken_from_the_cache(zoo: str, tmp_pa
     assert [entry.name for entry in folder.iterdir()] == [YUNET_FILE]
 
 
-def test_what_root_downloads_for_an_image_can_be_read_by_the_user_of_the_worker(
+def test_the_user_of_the_worker_can_read_files_that_root_downloads_for_an_image(
     zoo: str, tmp_path: Path
 ) -> None:
     fetch_yunet(tmp_path, f"{zoo}/right")
@@ -325,7 +325,7 @@ def test_a_download_that_is_another_file_is_not_kept(zoo: str, tmp_path: Path) -
 
 @contextmanager
 def answering(*parts: bytes, pause_s: float = 0.0) -> Iterator[str]:
-    """The URL of a server that answers one request with these bytes, whatever they are."""
+    """The URL of a server that answers one request with these bytes."""
     done = threading.Event()
 
     def answer(listener: socket.socket) -> None:
@@ -357,7 +357,7 @@ def answering(*parts: bytes, pause_s: float = 0.0) -> Iterator[str]:
 def test_a_network_that_answers_with_no_http_is_one_that_cannot_be_reached(
     reply: bytes, tmp_path: Path
 ) -> None:
-    with answering(reply) as url, pytest.raises(OSError):  # noqa: PT011 - in whichever words
+    with answering(reply) as url, pytest.raises(OSError):  # noqa: PT011 - in any words
         fetch_yunet(tmp_path, url)
 
 

@@ -369,7 +369,7 @@ def test_keras_that_cannot_use_the_gpu_that_is_there_does_not_take_its_place(
     assert "engine mnn: GPU 0 is visible, but" in warning.getMessage()
 
 
-def test_auto_warns_where_a_gpu_stays_idle_for_want_of_keras(
+def test_auto_warns_if_a_gpu_stays_idle_because_keras_is_missing(
     release: Release, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("worker.inference.engines.choose.visible_gpus", lambda: ("0",))
@@ -393,7 +393,7 @@ def test_auto_warns_where_a_gpu_stays_idle_for_want_of_keras(
         ((), (), "mnn", None),
     ],
 )
-def test_auto_takes_keras_where_a_gpu_is_visible_and_else_the_fastest_and_says_why(
+def test_auto_chooses_keras_if_a_gpu_is_visible_else_the_fastest_and_says_why(
     gpus: tuple[str, ...], usable: tuple[str, ...], engine: str, missing: str | None
 ) -> None:
     name, reason = prefer(gpus, usable)
@@ -402,7 +402,7 @@ def test_auto_takes_keras_where_a_gpu_is_visible_and_else_the_fastest_and_says_w
     assert reason.endswith(f"but {missing} is not installed" if missing else "is visible")
 
 
-def test_auto_takes_openvino_where_the_cpu_sums_up_bytes_and_the_release_has_them(
+def test_auto_chooses_openvino_if_cpu_and_release_support_int8(
     release: Release, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.inference.engines.choose.visible_gpus", tuple)

@@ -11,7 +11,7 @@ from worker.model.release import load
 
 
 class Crowd:
-    """Finds as many faces as it is told to, each a pixel larger than the one before."""
+    """Finds the given number of faces, each a pixel larger than the one before."""
 
     name = "yunet"
 
@@ -22,7 +22,7 @@ class Crowd:
         return [Detection(Box(0, 0, 10 + n, 10 + n), 0.9) for n in range(self._faces)]
 
 
-def test_of_a_crowd_the_largest_faces_are_kept_and_the_others_counted() -> None:
+def test_the_largest_faces_of_a_crowd_are_kept_and_the_others_counted() -> None:
     stage = FaceDetectionStage(lambda: Crowd(MAX_FACES + 36), load().card)
     found = stage.run(samples.jpeg(640, 480))
     assert (len(found.detections), len(found.crops), found.omitted) == (MAX_FACES, MAX_FACES, 36)

@@ -1,4 +1,4 @@
-"""Places for frames in the works."""
+"""Permits of frames in flight, and crowds."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from worker.inference.permits import MAX_CROWD_FACES, InFlightLimiter, Permit, d
 
 
 async def taken_at_once(limiter: InFlightLimiter) -> list[Permit]:
-    """As many as can be had without waiting."""
+    """All permits that are free, without waiting."""
     held = []
     while not limiter.exhausted:
         held.append(await limiter.acquire())

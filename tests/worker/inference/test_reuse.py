@@ -147,7 +147,7 @@ async def test_with_a_limit_of_zero_every_face_waits_for_the_engine() -> None:
         assert event.faces[0].classified_ms is None
 
 
-async def test_of_two_faces_only_the_one_that_is_new_is_classified() -> None:
+async def test_only_the_new_face_of_two_is_classified() -> None:
     async with happy_person() as scene:
         await scene.occupy_engine()
         event = await scene.show_delayed(FILM_MS, TWO)
@@ -188,7 +188,7 @@ async def test_the_face_of_a_new_person_is_classified_before_known_ones_that_cam
 
 
 @pytest.mark.parametrize("position_ms", [0, FILM_MS])
-async def test_a_recordings_faces_are_classified_whatever_the_load(position_ms: int) -> None:
+async def test_a_recordings_faces_are_classified_under_any_load(position_ms: int) -> None:
     """Its events must be the same on every machine."""
     async with happy_person() as scene:
         await scene.occupy_engine()

@@ -1,4 +1,4 @@
-"""YuNet in Keras: the faces that OpenCV finds, in batches, whatever the sizes of the pictures."""
+"""YuNet in Keras: the faces that OpenCV finds, in batches, for pictures of any sizes."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""YuNet in OpenVINO: the faces that OpenCV finds, in networks of few sizes nobody waits for."""
+"""YuNet in OpenVINO: the faces that OpenCV finds, in networks of few sizes without waiting."""
 
 import sys
 import threading
@@ -125,7 +125,7 @@ def test_no_picture_waits_for_a_network_to_be_compiled(yunet_file: Path) -> None
     assert networks.sizes == {LARGEST, (320, 256)}
 
 
-def test_an_exact_picture_waits_for_the_network_of_its_size_whatever_came_before(
+def test_an_exact_picture_always_waits_for_the_network_of_its_size(
     yunet_file: Path,
 ) -> None:
     networks = Networks(NetworkCompiler(yunet_file.read_bytes(), threads=2))
@@ -253,14 +253,14 @@ def test_a_network_of_other_shapes_is_refused_in_one_line(
     assert "\n" not in str(refused.value)
 
 
-def test_what_is_no_model_at_all_is_refused_in_one_line(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_model_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"not a model")
     with pytest.raises(ValueError, match="not YuNet's network") as refused:
         Networks(NetworkCompiler((tmp_path / "model.onnx").read_bytes(), threads=1))
     assert "\n" not in str(refused.value)
 
 
-def test_yunet_runs_on_opencv_where_openvino_is_missing_too_old_or_on_another_kind_of_cpu(
+def test_yunet_runs_on_opencv_if_openvino_is_unavailable_or_the_cpu_unsuitable(
     yunet_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert isinstance(choose_detector("yunet", yunet_file, threads=1)(), YuNetOpenVino)

@@ -121,7 +121,7 @@ async def test_a_lease_that_ran_out_is_renewed_unless_another_took_it(
         assert client.hget(keys.lease("lobby"), "owner") == b"two"
 
 
-async def test_heartbeats_show_who_lives_with_which_weight(
+async def test_heartbeats_show_live_workers_and_their_weights(
     redis_url: str, client: redis.Redis
 ) -> None:
     async with connect_async(redis_url) as connection:
@@ -137,7 +137,7 @@ async def test_heartbeats_show_who_lives_with_which_weight(
 
 
 @pytest.mark.parametrize("member", [b"x", b"x@y", b"1@", b"nan@y", b"-1@y", b"inf@y", b"\xff@y"])
-async def test_a_member_that_is_no_worker_stops_none(
+async def test_an_invalid_member_stops_no_worker(
     redis_url: str, client: redis.Redis, member: bytes
 ) -> None:
     seconds, _ = client.time()
@@ -146,7 +146,7 @@ async def test_a_member_that_is_no_worker_stops_none(
         assert (await Leases(connection, "one").heartbeat()).keys() == {"one"}
 
 
-async def test_what_was_dated_before_redis_clock_was_set_back_has_run_out(
+async def test_a_lease_from_before_redis_clock_was_set_back_has_expired(
     redis_url: str, client: redis.Redis
 ) -> None:
     now_ms = client.time()[0] * 1000

@@ -43,7 +43,7 @@ def test_a_person_enters_shows_an_emotion_and_leaves() -> None:
     audit.finish()
 
 
-def test_a_change_ends_an_emotion_where_the_next_one_starts() -> None:
+def test_a_change_ends_an_emotion_when_the_next_one_starts() -> None:
     walk = Walk()
     walk.frames(0, 2_000, (0.0, "happiness"))
     walk.frames(2_000, 4_000, (0.0, "anger"))
@@ -214,7 +214,7 @@ def test_one_track_for_two_faces_counts_for_the_first() -> None:
     assert [face.track for face in step.faces] == [TRACK, None]
 
 
-def test_what_is_not_a_probability_does_no_harm() -> None:
+def test_an_invalid_probability_does_no_harm() -> None:
     walk = Walk()
     bad = np.array([[np.nan, np.inf, -1, 2, 0.5, 0, 0, 0]], np.float32)
     for ms in range(0, 500, 100):

@@ -54,7 +54,7 @@ def test_faces_that_cross_keep_their_tracks_by_how_they_move() -> None:
     assert len(set(ids(*frames)[1:])) == 1
 
 
-def test_of_faces_at_one_place_each_track_takes_the_one_of_its_size() -> None:
+def test_each_track_takes_the_face_of_its_size_at_one_place() -> None:
     frames = [(n * 100, [face(100, 100, 40), face(80, 80, 80)]) for n in range(3)]
     turned = (300, [face(80, 80, 80), face(100, 100, 40)])
     *_, before, after = ids(*frames, turned)
@@ -71,7 +71,7 @@ def test_a_frame_that_is_not_newer_changes_nothing() -> None:
     assert associate(before, "10-0", 1_100, [face(0)]).tracks == ("5-10.0",), "ids are numbers"
 
 
-def test_a_capture_time_that_stands_still_or_steps_back_a_little_keeps_the_tracks() -> None:
+def test_a_capture_time_that_repeats_or_steps_back_a_little_keeps_the_tracks() -> None:
     tracks = Tracks()
     for n, captured_ms in enumerate([5_000, 5_100, 5_100, 5_050, 4_000, 5_200]):
         association = associate(tracks, f"1-{n}", captured_ms, [face(0)])
