@@ -84,7 +84,7 @@ def test_a_password_of_a_wrong_url_is_not_repeated(tmp_path: Path) -> None:
 def test_a_sink_that_is_switched_off_needs_no_secrets(tmp_path: Path) -> None:
     sinks = {"home": {"type": "mqtt", "url": "mqtt://me:${NOT_SET}@b", "enabled": False}}
     assert not read(tmp_path, sinks)["home"].enabled
-    # The name of the variable is no secret from then on.
+    # The name of the variable is not a secret from then on.
     enabled = {"home": {"type": "mqtt", "url": "mqtt://me:${NOT_SET}@b"}}
     with pytest.raises(InvalidSettingsError) as refusal:
         read(tmp_path, enabled)

@@ -55,7 +55,7 @@ DISTURBANCES: Final = st.sampled_from(
     [("crash before its commit",), ("crash after its commit",), ("lost reply",), ("handover",)]
 )
 SILENCE: Final = st.sampled_from([("silence", 0), ("silence", 70_000)])
-"""The camera's clock goes on by so much meanwhile; 0 if it stands still until the next frame."""
+"""The camera's clock goes on by so much meanwhile; 0 if it does not go on until the next frame."""
 
 STORY: Final = st.lists(FRAMES | FRAMES | DISTURBANCES | SILENCE, max_size=12)
 
@@ -64,7 +64,7 @@ STORY: Final = st.lists(FRAMES | FRAMES | DISTURBANCES | SILENCE, max_size=12)
 class Stored:
     """What is stored of a camera.
 
-    `texts`: its episodes, minutes and state to the last byte, whatever its name is.
+    `texts`: its episodes, minutes and state to the last byte, independent of its name.
     """
 
     texts: list[str]

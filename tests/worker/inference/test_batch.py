@@ -299,7 +299,7 @@ def test_a_camera_with_new_faces_in_every_frame_starves_no_other() -> None:
         assert order(waiting) == ["street", "known", *["street"] * 4]
 
 
-def test_a_camera_that_had_its_turn_waits_for_the_next_round_whatever_it_brings() -> None:
+def test_a_camera_that_had_its_turn_waits_for_the_next_round_with_new_faces_as_well() -> None:
     with batch_queue(max_batch=2) as (waiting, arrive):
         for camera in "ab":
             arrive(camera, 2)
