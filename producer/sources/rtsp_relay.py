@@ -2,7 +2,7 @@
 
 FFmpeg follows redirects of RTSP to any host, and sends user and password there. It therefore
 connects to this relay on the loopback, which connects to the configured host only, adds user and
-password itself, and writes each response itself: FFmpeg sees neither a redirect nor another address.
+password, and writes each response itself: FFmpeg sees neither a redirect nor another address.
 """
 
 import contextlib
