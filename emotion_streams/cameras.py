@@ -1,9 +1,7 @@
 """Status of the registered cameras: their producers' reports, owners and backlogs."""
 
 import math
-import time
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -14,6 +12,7 @@ from emotion_streams import keys
 from emotion_streams.backoff import is_wrong_type
 from emotion_streams.connection import Client
 from emotion_streams.redaction import short_message
+from emotion_streams.registry import registered
 
 HEARTBEAT_WITHIN_MS: Final = 2_500
 """A producer sends a heartbeat at least each second; after this long without one it counts as gone.
@@ -21,14 +20,6 @@ This leaves a display half a second to show the change within three seconds."""
 
 RATE_WINDOW_S: Final = 10.0
 """Rates of stored and of analysed frames cover this time: viewers compare the two."""
-
-MAX_CAMERAS: Final = 4_096
-"""Maximum number of cameras read from the registry: those of which a frame was analysed, then those
-with the latest heartbeats."""
-
-_MAX_AHEAD_MS: Final = 60_000
-"""How far in the future a heartbeat may lie. Producers date heartbeats by the clock of Redis. A
-later date is ignored: the camera would seem alive until then."""
 
 _MAX_INTEGER: Final = 2**53 - 1
 _MAX_DIGITS: Final = 16
@@ -72,52 +63,6 @@ class CameraStatus:
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as `--json` prints them."""
         return {**vars(self), "state": self.state.value}
-
-
-async def registered(client: Client, now_ms: float | None = None) -> dict[str, float]:
-    """Return at most MAX_CAMERAS cameras of the registry, with the time of the last heartbeat.
-
-    Cameras of which a frame was analysed come before all others, so that no number of new names
-    hides a camera that works. The time is in Unix milliseconds; 0 for a time too far after `now_ms`
-    (this machine's clock if None). Invalid names are skipped: any producer may write to this key,
-    and a bad entry must not break readers.
-    """
-    now_ms = time.time() * 1000 if now_ms is None else now_ms
-    latest = latest_heartbeat(now_ms)
-    analysed: list[tuple[bytes, float]] = await client.zinter(
-        {keys.ANALYSED: 0, keys.CAMERAS: 1}, withscores=True
-    )
-    scores = {
-        name: heartbeat_ms if heartbeat_ms <= latest else 0.0 for name, heartbeat_ms in analysed
-    }
-    for name, heartbeat_ms in await _newest(client, latest):
-        if len(scores) >= MAX_CAMERAS:
-            break
-        scores.setdefault(name, heartbeat_ms)
-    cameras = {}
-    for name, heartbeat_ms in sorted(scores.items()):
-        with suppress(ValueError):  # also bytes that are not UTF-8
-            cameras[keys.check_camera(name.decode())] = heartbeat_ms
-    return cameras
-
-
-def latest_heartbeat(now_ms: float) -> int:
-    """Return the latest time of a heartbeat that is believed at `now_ms`, in Unix milliseconds."""
-    return round(now_ms) + _MAX_AHEAD_MS
-
-
-async def _newest(client: Client, latest: int) -> list[tuple[bytes, float]]:
-    """Return the names with the latest heartbeats, then those with a heartbeat after `latest`."""
-    names: list[tuple[bytes, float]] = await client.zrange(
-        keys.CAMERAS, latest, "-inf",
-        byscore=True, desc=True, offset=0, num=MAX_CAMERAS, withscores=True,
-    )  # fmt: skip
-    if room := MAX_CAMERAS - len(names):
-        future: list[bytes] = await client.zrange(
-            keys.CAMERAS, f"({latest}", "+inf", byscore=True, offset=0, num=room
-        )
-        names += [(name, 0.0) for name in future]
-    return names
 
 
 async def list_cameras(client: Client) -> list[CameraStatus]:

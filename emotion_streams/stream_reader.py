@@ -11,10 +11,10 @@ from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import ResponseError
 
 from emotion_streams.backoff import is_permanent, is_wrong_type, retry_forever
-from emotion_streams.cameras import registered
 from emotion_streams.cancellation import create_task
 from emotion_streams.connection import Client
 from emotion_streams.redaction import short_message
+from emotion_streams.registry import registered
 from emotion_streams.stream_id import ZERO
 from emotion_streams.stream_kinds import StreamKind
 

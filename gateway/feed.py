@@ -7,8 +7,8 @@ from redis.exceptions import ResponseError
 
 from emotion_streams import keys, subscribe_async, subscribe_episodes_async
 from emotion_streams.backoff import is_wrong_type, retry_forever
-from emotion_streams.cameras import registered
 from emotion_streams.connection import Client
+from emotion_streams.registry import registered
 from emotion_streams.stream_id import ZERO, StreamId
 from gateway.history import SPAN_S, History
 from gateway.hub import Hub

@@ -10,9 +10,9 @@ from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import ResponseError
 
 from emotion_streams.backoff import is_wrong_type
-from emotion_streams.cameras import registered
 from emotion_streams.connection import Client
 from emotion_streams.redaction import short_message
+from emotion_streams.registry import registered
 from emotion_streams.stream_id import StreamId
 from sinks.batch import Batch
 from sinks.records import BEGINNING, Kind, Places, Record, Stream, parse

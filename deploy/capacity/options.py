@@ -7,7 +7,7 @@ from typing import Final
 
 from deploy.capacity.layout import MAX_FACES, check_size
 from deploy.options import MAX_FPS
-from emotion_streams.cameras import MAX_CAMERAS
+from emotion_streams.registry import MAX_CAMERAS
 from service.parser import Parser
 
 PROGRAM: Final = "capacity"

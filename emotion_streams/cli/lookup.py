@@ -6,8 +6,8 @@ from typing import Any
 
 from emotion_streams import keys
 from emotion_streams.backoff import REDIS_ERRORS
-from emotion_streams.cameras import registered
 from emotion_streams.connection import Client, connect_async
+from emotion_streams.registry import registered
 from emotion_streams.stream_kinds import StreamKind
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from emotion_streams import CameraStatus, cameras, connect_async, keys, list_cameras
-from emotion_streams.cameras import registered
+from emotion_streams import CameraStatus, connect_async, keys, list_cameras, registry
+from emotion_streams.registry import registered
 
 
 async def statuses(redis_url: str) -> dict[str, CameraStatus]:
@@ -84,7 +84,7 @@ async def test_a_date_in_the_future_is_not_believed(client: redis.Redis, redis_u
 async def test_no_number_of_later_names_hides_a_camera_that_was_analysed(
     client: redis.Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cameras, "MAX_CAMERAS", 4)
+    monkeypatch.setattr(registry, "MAX_CAMERAS", 4)
     seconds, _ = client.time()
     heartbeats = {"door": seconds - 90, "lobby": seconds, "never": float("inf")}
     later = {f"fake{n}": seconds + n for n in range(6)}
@@ -100,7 +100,7 @@ async def test_no_number_of_later_names_hides_a_camera_that_was_analysed(
 async def test_cameras_with_the_latest_heartbeats_are_read_if_there_are_too_many(
     client: redis.Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cameras, "MAX_CAMERAS", 3)
+    monkeypatch.setattr(registry, "MAX_CAMERAS", 3)
     seconds, _ = client.time()
     client.zadd(keys.CAMERAS, {f"cam{n}": (seconds - n) * 1000 for n in range(6)})
     client.zadd(keys.CAMERAS, {f"future{n}": (seconds + 3600) * 1000 for n in range(6)})

@@ -18,9 +18,9 @@ import pytest
 import redis
 
 from emotion_streams import keys
-from emotion_streams.cameras import MAX_CAMERAS as REGISTRY_LIMIT
 from emotion_streams.events import EmotionEvent
 from emotion_streams.frames import Frame
+from emotion_streams.registry import MAX_CAMERAS as REGISTRY_LIMIT
 from tests.deploy.processes import start
 from tests.deploy.valkey import Valkey, password
 from tests.emotion_streams.test_jpeg import with_scans

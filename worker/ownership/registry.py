@@ -7,10 +7,10 @@ from typing import Final
 
 from emotion_streams import keys
 from emotion_streams.backoff import REDIS_ERRORS, is_wrong_type
-from emotion_streams.cameras import MAX_CAMERAS, latest_heartbeat, registered
 from emotion_streams.cancellation import check_cancelled
 from emotion_streams.connection import Client
 from emotion_streams.frames import MAX_AHEAD_MS
+from emotion_streams.registry import MAX_CAMERAS, latest_heartbeat, registered
 from worker.delivery.types import Retention
 from worker.ownership.failures import CameraFailures
 from worker.ownership.sharding import limit_per_shard
