@@ -161,7 +161,7 @@ def test_real_server_that_wants_a_password_gets_it(kind: str, transport: str) ->
         camera.close()
 
 
-def test_who_does_not_know_the_relays_url_reaches_no_camera() -> None:
+def test_a_client_without_the_relays_url_reaches_no_camera() -> None:
     with RtspCamera() as camera:
         where = urlsplit(camera.url(SECRET))
         relay = RtspRelay(

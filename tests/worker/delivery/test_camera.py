@@ -232,7 +232,7 @@ async def test_stopping_while_the_last_frame_is_in_flight_waits_for_it(
 
 
 @pytest.mark.parametrize("in_flight", [1, 3])
-async def test_however_a_pipeline_ends_its_slots_come_back(
+async def test_the_permits_of_a_pipeline_come_back_in_every_kind_of_end(
     redis_url: str, client: redis.Redis, in_flight: int
 ) -> None:
     gate, begun = threading.Event(), threading.Event()

@@ -31,7 +31,7 @@ async def test_a_frame_whose_faces_are_found_makes_room_for_another_up_to_all_in
     assert count == 4
 
 
-async def test_a_place_is_given_back_once_however_often_it_is_left() -> None:
+async def test_a_permit_is_released_once() -> None:
     limiter = InFlightLimiter(threads=1, in_flight=2)
     for permit in await taken_at_once(limiter):
         permit.release_thread()
