@@ -56,11 +56,18 @@ class Gateway:
         )
         try:
             eventually(lambda: self._ready(process))
-        except BaseException:
+        except BaseException as error:
             process.kill()
             process.wait()
+            error.add_note(self.log())
+            self._close()
             raise
         return process
+
+    def _close(self) -> None:
+        """Else what a failed test left open would fail another one, which finds it as garbage."""
+        self._client.close()
+        self._log.close()
 
     def _ready(self, process: "subprocess.Popen[bytes]") -> bool:
         if process.poll() is not None:
@@ -116,5 +123,4 @@ class Gateway:
         finally:
             self.process.kill()
             self.process.wait()
-            self._client.close()
-            self._log.close()
+            self._close()
