@@ -110,8 +110,17 @@ class ChildProcess:
             pass
         finally:
             self.kill()
-            await self.wait()
+            await self._reap()
         return await self.wait()
+
+    async def _reap(self) -> None:
+        """Wait until the killed process has ended and its pipes are closed, even if cancelled."""
+        ended = asyncio.ensure_future(self.io.wait())
+        try:
+            await asyncio.shield(ended)
+        except asyncio.CancelledError:
+            await ended
+            raise
 
     async def _terminate(self) -> None:
         with suppress(ProcessLookupError):

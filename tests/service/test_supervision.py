@@ -57,6 +57,22 @@ async def test_cancelled_stop_kills_the_process() -> None:
     assert not exists(process.pid)
 
 
+async def test_stop_that_is_cancelled_after_the_kill_still_closes_the_output() -> None:
+    """Here another process, which is not killed, keeps it open for a while."""
+    inherits = ("sh", "-c", "setsid sh -c 'echo ready; sleep 2' & sleep 600")
+    process = await ChildProcess.start(inherits, {}, stdout=subprocess.PIPE)
+    assert process.io.stdout is not None
+    assert await process.io.stdout.readline() == b"ready\n"
+    stopping = asyncio.create_task(process.stop(0))
+    async with asyncio.timeout(PATIENCE_S):
+        while exists(process.pid):  # noqa: ASYNC110 - of another process
+            await asyncio.sleep(0.01)
+    stopping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+    assert process.io.stdout.at_eof()
+
+
 async def test_stop_returns_the_code_of_a_process_that_ended_before() -> None:
     process = await ChildProcess.start(("sh", "-c", "exit $CODE"), {"CODE": "3"})
     assert await process.wait() == 3
