@@ -92,11 +92,14 @@ class Session:
         if found is None:
             self._on_request_of_camera(response)
             return
-        number = (response.values("cseq") or [""])[0][:_MAX_DIGITS]
-        waiting = self._waiting.pop(int(number), None) if number.isdecimal() else None
-        if waiting is None:
+        if not self._waiting:
             return  # FFmpeg did not ask
-        request, again = waiting
+        number = (response.values("cseq") or [""])[0][:_MAX_DIGITS]
+        answered = int(number) if number.isdecimal() else 0
+        # Some cameras do not repeat the number. They answer in turn.
+        request, again = self._waiting.pop(
+            answered if answered in self._waiting else min(self._waiting)
+        )
         status = int(found[1])
         if 300 <= status < 400:
             raise RefusedError(_redirected(response))

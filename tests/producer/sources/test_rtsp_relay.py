@@ -110,6 +110,13 @@ def test_camera_is_asked_for_the_url_of_its_source() -> None:
     ]
 
 
+@pytest.mark.parametrize("number", [b"", b"CSeq: 77\r\n", b"CSeq: x\r\n"])
+def test_camera_that_does_not_repeat_the_number_of_a_request_is_understood(number: bytes) -> None:
+    with RtspCamera(answering("OPTIONS", b"RTSP/1.0 200 OK\r\n" + number + b"\r\n")) as camera:
+        why_not(camera.url())
+        assert camera.methods[:3] == ["OPTIONS", "DESCRIBE", "SETUP"]
+
+
 def demanding(challenge: str) -> Answering:
     """Wants user and password, and then says that there is no such stream."""
 
