@@ -17,8 +17,8 @@ def valkey() -> Iterator[Valkey]:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def fleet(valkey: Valkey, shared: Path) -> Iterator[dict[str, Process]]:
-    """The processes at work, by name."""
+    """The processes at work, by name. They end with the module, since they cost others CPU time."""
     with running_fleet(valkey, shared) as processes:
         yield processes
