@@ -1,5 +1,6 @@
 // The wall of cameras: which cameras exist, which is open, and what is drawn when.
-import { fetchJson, signOut } from "./api.js";
+import { signOut } from "./api.js";
+import { CameraList } from "./cameralist.js";
 import { cameraOf, cameras, clock } from "./cameras.js";
 import { PageVisibility } from "./connection.js";
 import { Detail } from "./detail.js";
@@ -23,6 +24,7 @@ export class App {
   #detail = null;
   /** @type {boolean | null} */
   #withPictures = null; // not known before the list of cameras is loaded
+  #list = new CameraList();
   #inView = new InView(() => this.#watch());
   #tiles = new Tiles(this.#inView, () => this.#detail);
   #overview = new Overview(() => this.#tiles.cameras);
@@ -37,8 +39,14 @@ export class App {
     onEpisode: (record) => {
       if (this.#detail?.camera.name === record.camera) this.#detail.overTime.addEpisode(record);
     },
-    onStatus: (status) => this.#setStatus(status),
-    onRemoved: (name) => this.#remove(name),
+    onStatus: (status) => {
+      this.#list.tell(status.camera, status);
+      this.#setStatus(status);
+    },
+    onRemoved: (name) => {
+      this.#list.tell(name, null);
+      this.#remove(name);
+    },
     onGap: () => {
       this.#detail?.overTime.reload();
       this.#histories.reload();
@@ -79,7 +87,7 @@ export class App {
   async #loadCameras() {
     let answer;
     try {
-      answer = await fetchJson("api/cameras");
+      answer = await this.#list.load();
     } catch (error) {
       const { status } = /** @type {{ status?: number }} */ (error);
       if (status === 401) location.reload(); // signed out elsewhere: it shows the page to sign in
@@ -91,8 +99,8 @@ export class App {
     byId("sign-out").hidden = !answer.signed_in;
     clock.ahead_ms = answer.now_ms - Date.now();
     this.#withPictures = answer.pictures !== "off";
-    for (const status of /** @type {CameraStatus[]} */ (answer.cameras)) this.#setStatus(status);
-    const names = new Set(answer.cameras.map((/** @type {CameraStatus} */ status) => status.camera));
+    for (const status of answer.cameras) this.#setStatus(status);
+    const names = new Set(answer.cameras.map((status) => status.camera));
     for (const name of this.#tiles.names) if (!names.has(name)) this.#remove(name);
     this.#route();
   }

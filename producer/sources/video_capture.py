@@ -1,7 +1,8 @@
 """Connections of cv2's FFmpeg backend, and what they report about their stream."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 from producer.opencv import cv2
@@ -27,8 +28,6 @@ def connect(
     url: str, open_s: float, read_s: float, options: Mapping[str, str]
 ) -> "cv2.VideoCapture | None":
     """Open a URL or path with FFmpeg's `options`. Return None if FFmpeg finds no video there."""
-    # OpenCV reads the variable at each open. This process has no other source.
-    os.environ[_OPTIONS] = "|".join(f"{name};{value}" for name, value in options.items())
     properties = [
         cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
         round(open_s * 1000),
@@ -40,11 +39,27 @@ def connect(
     ]
     if _DEVICES in options:
         properties += [cv2.CAP_PROP_HW_ACCELERATION, cv2.VIDEO_ACCELERATION_ANY]
-    capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, properties)
+    with _environ_options(options):
+        capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, properties)
     if capture.isOpened():
         return capture
     capture.release()
     return None
+
+
+@contextmanager
+def _environ_options(options: Mapping[str, str]) -> Iterator[None]:
+    """Set FFmpeg's options for what is opened here. OpenCV reads the variable at each open."""
+    before = os.environ.get(_OPTIONS)
+    os.environ[_OPTIONS] = "|".join(f"{name};{value}" for name, value in options.items())
+    try:
+        yield
+    finally:
+        # Left behind, they would apply to anything that this process opens next.
+        if before is None:
+            del os.environ[_OPTIONS]
+        else:
+            os.environ[_OPTIONS] = before
 
 
 def codec(capture: "cv2.VideoCapture") -> str:

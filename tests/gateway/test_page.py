@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from itertools import pairwise
 from typing import Any
 
@@ -111,6 +111,18 @@ SOURCES = """
     window.sources = [];
     window.EventSource = class extends EventSource {
         constructor(...args) { super(...args); window.sources.push(this); }
+    };
+"""
+
+
+# Lists of cameras arrive when the test says so.
+HELD_LISTS = """
+    window.held = [];
+    const fetched = window.fetch;
+    window.fetch = async (what, ...rest) => {
+        const answer = await fetched(what, ...rest);
+        if (String(what).endsWith('/api/cameras')) await new Promise((go) => held.push(go));
+        return answer;
     };
 """
 
@@ -407,11 +419,10 @@ def test_cameras_in_view_have_their_minutes_among_very_many_cameras(
         return int(browser.modules(f"done(cameras.get('{names[0]}').count)"))
 
     run()
-    with (
-        Gateway(server.url, "--max-rate", "30") as gateway,
-        again(lambda: publish(store, event(names[0], now_ms(), face("anger")))),
-    ):
+    with ExitStack() as ends:
+        gateway = ends.enter_context(Gateway(server.url, "--max-rate", "30"))
         run()  # in the last minute, however long the gateway took
+        ends.enter_context(again(lambda: publish(store, event(names[0], now_ms(), face("anger")))))
         browser.open(gateway.base)
         browser.wait(lambda: browser.text(mood.format(names[0])) == "mostly anger")
         assert browser.text(mood.format(names[-1])) == "", "it is not visible"
@@ -428,17 +439,38 @@ def test_cameras_in_view_have_their_minutes_among_very_many_cameras(
         browser.wait(lambda: count() > before)
 
 
+def open_with(browser: Browser, page: Gateway, script: str) -> None:
+    """Open the page; the script runs before any of the page's own."""
+    browser.driver.execute_cdp_cmd("Page.enable", {})
+    added = browser.driver.execute_cdp_cmd(
+        "Page.addScriptToEvaluateOnNewDocument", {"source": script}
+    )
+    browser.open(page.base)
+    browser.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
+
+
+def test_a_camera_removed_while_the_list_is_loaded_is_not_shown(
+    browser: Browser, page: Gateway, store: Any
+) -> None:
+    for camera in ("lobby", "door"):
+        register(store, camera, **CALM)
+    browser.wait(lambda: len(page.get("/api/cameras").json()["cameras"]) == 2)
+    open_with(browser, page, SOURCES + HELD_LISTS)
+    browser.wait(lambda: browser.js("return sources.at(-1)?.readyState === 1 && held.length === 2"))
+    browser.js("sources.at(-1).addEventListener('removed', () => { window.removed = true; })")
+    store.zrem(keys.CAMERAS, "door")
+    browser.wait(lambda: browser.js("return window.removed"))
+    browser.js("held.forEach((go) => go())")
+    browser.wait(lambda: browser.all("[data-camera=lobby]"))
+    assert not browser.all("[data-camera=door]")
+
+
 def test_events_that_were_dropped_for_a_slow_page_are_loaded(
     browser: Browser, page: Gateway, store: Any
 ) -> None:
     """After a notice that events were left out, its minutes hold them all the same."""
     register(store, "lobby")
-    browser.driver.execute_cdp_cmd("Page.enable", {})
-    added = browser.driver.execute_cdp_cmd(
-        "Page.addScriptToEvaluateOnNewDocument", {"source": SOURCES}
-    )
-    browser.open(page.base)
-    browser.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
+    open_with(browser, page, SOURCES)
     browser.wait(
         lambda: browser.modules("done(cameras.get('lobby')?.historyUpTo ?? null)") is not None
     )

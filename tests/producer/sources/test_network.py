@@ -21,11 +21,14 @@ import pytest
 from emotion_streams import keys
 from emotion_streams.connection import Client
 from emotion_streams.jpeg import read_header
+from producer.source import SourceUnavailableError
 from tests.peers.mjpeg_server import MjpegServer
-from tests.peers.pictures import jpeg
+from tests.peers.pictures import jpeg, write_video
 from tests.peers.producer import Producer, within
 from tests.peers.rtsp_camera import RtspCamera
+from tests.producer.sources.test_sources import source
 from tests.producer.test_probe import run_probe
+from tests.servers import free_port
 
 PICTURE = jpeg(64, 48)
 PATIENT = "open_timeout_s: 60, read_timeout_s: 60"
@@ -381,3 +384,12 @@ def test_stream_in_4k_has_enough_memory(redis_url: str, tmp_path: Path) -> None:
             captured = "emotion_captured_frames_total"
             within(lambda: producer.metric(captured, "gate") > 24)
             assert producer.metric("emotion_camera_restarts_total", "gate") == 0
+
+
+def test_options_of_a_stream_do_not_apply_to_the_next_video(tmp_path: Path) -> None:
+    film = write_video(tmp_path / "film.avi", "MJPG")
+    with pytest.raises(SourceUnavailableError):
+        source(f"http://127.0.0.1:{free_port()}/").open()  # its options allow no files
+    capture = cv2.VideoCapture(str(film), cv2.CAP_FFMPEG)
+    assert capture.isOpened()
+    capture.release()
