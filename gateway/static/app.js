@@ -40,11 +40,11 @@ export class App {
       if (this.#detail?.camera.name === record.camera) this.#detail.overTime.addEpisode(record);
     },
     onStatus: (status) => {
-      this.#list.tell(status.camera, status);
+      this.#list.note(status.camera, status);
       this.#setStatus(status);
     },
     onRemoved: (name) => {
-      this.#list.tell(name, null);
+      this.#list.note(name, null);
       this.#remove(name);
     },
     onGap: () => {

@@ -1,4 +1,4 @@
-// The list of cameras. What the event stream tells while a list is on its way is newer than the list.
+// The list of cameras. A message of the event stream that arrives while a list is loaded is newer than the list.
 import { fetchJson } from "./api.js";
 
 /** @typedef {import("./cameras.js").CameraStatus} CameraStatus */
@@ -14,11 +14,11 @@ export class CameraList {
   }
 
   /**
-   * The stream told this of a camera.
+   * Note a message of the stream.
    * @param {string} name
    * @param {CameraStatus | null} status null if it was removed
    */
-  tell(name, status) {
+  note(name, status) {
     for (const news of this.#loads) news.set(name, status);
   }
 
