@@ -22,7 +22,7 @@ Answering = Callable[[str, str], Answer]
 
 
 def usual(method: str, _: str = "") -> Answer:
-    """What a sound camera says, as far as PLAY, after which nothing comes."""
+    """What a sound camera says, as far as PLAY, after which it ends the connection."""
     if method == "DESCRIBE":
         return "200 OK\r\nContent-Type: application/sdp\r\n\r\n" + SDP.decode()
     transport = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n" if method == "SETUP" else ""
@@ -53,6 +53,8 @@ class RtspCamera:
                     while b"\r\n\r\n" in buffer:
                         head, _, buffer = buffer.partition(b"\r\n\r\n")
                         connection.sendall(camera._answer(head.decode(errors="replace")))
+                        if camera.methods[-1] == "PLAY":
+                            return
 
         self._answering = answer
         self._server = ThreadingTCPServer(("127.0.0.1", 0), Handler)
