@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import redis
 
+from tests.gateway.browser import Browser, require
 from tests.gateway.processes import Gateway
 from tests.servers import RedisProcess
 
@@ -18,6 +19,14 @@ def gateway(redis_server: RedisProcess) -> Iterator[Gateway]:
     """One for the whole run, so every test takes a camera of its own."""
     with Gateway(redis_server.url, "--max-rate", "100000") as process:
         yield process
+
+
+@pytest.fixture(scope="module")
+def window() -> Iterator[Browser]:
+    """A Chromium for the tests of a module; `browser` makes it as new for each of them."""
+    require()
+    with Browser() as opened:
+        yield opened
 
 
 @pytest.fixture

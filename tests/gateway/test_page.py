@@ -16,7 +16,7 @@ from selenium.webdriver.common.keys import Keys
 from emotion_streams import Box, Emotion, keys
 from tests.gateway import over_time
 from tests.gateway.axe import violations
-from tests.gateway.browser import Browser, require
+from tests.gateway.browser import Browser
 from tests.gateway.feeder import (
     CALM,
     Feeder,
@@ -33,13 +33,6 @@ from tests.servers import RedisProcess, Stopwatch
 
 SLACK_S = 0.7
 """What asking the browser may add to the page's promise."""
-
-
-@pytest.fixture(scope="module")
-def window() -> Iterator[Browser]:
-    require()
-    with Browser() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -10,16 +10,9 @@ from selenium.webdriver.common.keys import Keys
 
 from emotion_streams import EMOTIONS, Box, Face
 from emotion_streams.emotions import Label
-from tests.gateway.browser import Browser, require
+from tests.gateway.browser import Browser
 from tests.gateway.feeder import Feeder, Scene, face, portrait
 from tests.gateway.processes import Gateway
-
-
-@pytest.fixture(scope="module")
-def window() -> Iterator[Browser]:
-    require()
-    with Browser() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -16,17 +16,10 @@ from emotion_streams import keys
 from emotion_streams.minutes import MINUTE_MS
 from tests import samples
 from tests.gateway.axe import violations
-from tests.gateway.browser import Browser, keep, require
+from tests.gateway.browser import Browser, keep
 from tests.gateway.feeder import CALM, Feeder, again, now_ms, register
 from tests.gateway.processes import Gateway
 from tests.people import write_minutes
-
-
-@pytest.fixture(scope="module")
-def window() -> Iterator[Browser]:
-    require()
-    with Browser() as opened:
-        yield opened
 
 
 @pytest.fixture

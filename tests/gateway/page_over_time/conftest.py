@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import redis
 
-from tests.gateway.browser import Browser, require
+from tests.gateway.browser import Browser
 from tests.gateway.processes import Gateway
 from tests.servers import RedisProcess
 
@@ -21,13 +21,6 @@ def server() -> Iterator[RedisProcess]:
 def page(server: RedisProcess) -> Iterator[Gateway]:
     with Gateway(server.url) as process:
         yield process
-
-
-@pytest.fixture(scope="module")
-def window() -> Iterator[Browser]:
-    require()
-    with Browser() as opened:
-        yield opened
 
 
 @pytest.fixture
