@@ -5,7 +5,7 @@ as an uninterrupted one.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from training.augment import augment
 from training.datasets.entry import Faces
 from training.run_config import RunConfig, Stage
-from worker.inference.crop import preprocess
+from training.teacher import Teacher
+from worker.inference.crop import Image, preprocess
 from worker.model.card import ModelCard
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -29,11 +30,18 @@ AHEAD: Final = 4
 class Batches(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no types
     """The batches of one stage, by step."""
 
-    def __init__(self, faces: Faces, config: RunConfig, stage: int, card: ModelCard) -> None:
+    def __init__(
+        self,
+        faces: Faces,
+        config: RunConfig,
+        stage: int,
+        card: ModelCard,
+        teacher: Teacher | None = None,
+    ) -> None:
         super().__init__()
         self._faces, self._config, self.number = faces, config, stage
         self._stage: Stage = config.stages[stage]
-        self._card = card
+        self._card, self._teacher = card, teacher
         self._sampling_weights = sampling_weights(faces.targets, config.sampling)
 
     def __len__(self) -> int:
@@ -43,12 +51,14 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no typ
         rng = np.random.default_rng((self._config.seed, self.number, step))
         chosen = rng.choice(len(self._faces), self._stage.batch, p=self._sampling_weights)
         how = self._config.augmentation
-        pictures = np.stack(
-            [preprocess(augment(self._faces.pictures[i], rng, how), self._card) for i in chosen]
-        )
-        inputs = pictures.astype(np.float32) / np.float32(255)
-        targets = self._faces.targets[chosen]
-        return _mixed(inputs, targets, rng, self._config.mixup)
+        pictures = [augment(self._faces.pictures[i], rng, how) for i in chosen]
+        mixed = _mixup(len(pictures), rng, self._config.mixup)
+        targets = mixed(self._faces.targets[chosen])
+        if self._teacher is not None:
+            share = np.float32(self._config.distillation)
+            seen = mixed(_inputs(pictures, self._teacher.card))
+            targets = (1 - share) * targets + share * self._teacher.targets(seen)
+        return mixed(_inputs(pictures, self._card)), targets
 
     def from_step(self, first: int, workers: int) -> Iterator[Batch]:
         """Yield the batches from step `first` to the last, prepared in advance by threads."""
@@ -90,21 +100,23 @@ def logit_adjustment(targets: NDArray[np.float32], power: float) -> NDArray[np.f
     return np.asarray(np.where(frequency > 0, shift, 0.0), np.float32)
 
 
-def _mixed(
-    inputs: NDArray[np.float32],
-    targets: NDArray[np.float32],
-    rng: np.random.Generator,
-    alpha: float,
-) -> Batch:
-    """Blend each picture and its target with another one of the batch (mixup).
+def _inputs(pictures: Sequence[Image], card: ModelCard) -> NDArray[np.float32]:
+    """Return pictures as the input of a model, 0 to 1."""
+    crops = np.stack([preprocess(picture, card) for picture in pictures])
+    return crops.astype(np.float32) / np.float32(255)
+
+
+def _mixup(
+    count: int, rng: np.random.Generator, alpha: float
+) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Draw how a batch is blended, each element with another one (mixup); return the function.
+
+    It is the same for the pictures and their targets.
 
     Source: Zhang et al., "mixup: Beyond Empirical Risk Minimization" (arXiv:1710.09412).
     """
     if alpha == 0:
-        return inputs, targets
+        return lambda values: values
     share = np.float32(rng.beta(alpha, alpha))
-    other = rng.permutation(len(inputs))
-    return (
-        share * inputs + (1 - share) * inputs[other],
-        share * targets + (1 - share) * targets[other],
-    )
+    other = rng.permutation(count)
+    return lambda values: share * values + (1 - share) * values[other]

@@ -6,6 +6,7 @@ from typing import Any, Final
 from training import model_card_texts as texts
 from training.model_card_procedure import procedure
 from worker.model.card import Int8Card, ModelCard
+from worker.model.release import parameters
 
 POOR: Final = 0.6
 """An F1 score below this is called poor."""
@@ -15,7 +16,8 @@ def render(card: ModelCard) -> str:
     """Return the whole document as Markdown."""
     parts = [
         f"# {card.name} {card.version}",
-        "SimpNet V2 (arXiv:1802.06205), 5,482,903 parameters: face crop to eight emotions.\n"
+        f"{texts.NETWORKS[card.architecture]} (arXiv:1802.06205), {parameters(card.blocks):,} "
+        "parameters: face crop to eight emotions.\n"
         f"Input {card.input_size}x{card.input_size} {card.colour}, crops reduced to "
         f"{card.source_size}x{card.source_size} first; temperature {card.temperature}.\n"
         f"weights.npz sha256 `{card.weights_sha256}`.",

@@ -14,12 +14,20 @@ def procedure(training: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
         return ""
     targets = texts.VOTES if training["data"]["layout"] == "FER+" else texts.LABELS
     resampled = [texts.RESAMPLED] if training["config"]["sampling"] < 1 else []
-    method = " ".join((targets, *resampled, texts.CALIBRATION))
+    method = " ".join((targets, *_distilled(training), *resampled, texts.CALIBRATION))
     parts = [_history(training), textwrap.fill(method, 100)]
     tau = tau_of(training)
     if tau or RECORD in scores:
         parts.append(_adjustment(tau, scores))
     return "## Procedure\n" + "\n\n".join(parts)
+
+
+def _distilled(training: Mapping[str, Any]) -> list[str]:
+    """Return a sentence about the last run's teacher, if it had one."""
+    teacher, share = training.get("teacher"), training["config"].get("distillation")
+    if teacher is None:
+        return []
+    return [texts.DISTILLED.format(share=share, name=teacher["name"], version=teacher["version"])]
 
 
 def _adjustment(tau: float, scores: Mapping[str, Any]) -> str:

@@ -1,6 +1,12 @@
 """The paragraphs of MODEL_CARD.md that do not depend on scores."""
 
+from collections.abc import Mapping
 from typing import Final
+
+NETWORKS: Final[Mapping[str, str]] = {
+    "simpnet-v2": "SimpNet V2",
+    "simpnet-v2-slim": "SimpNet V2 slim",
+}
 
 FER_PLUS: Final = """\
 Trained on FER+ (Barsoum et al., 2016): 48x48 grey face pictures of FER2013, found by web search and
@@ -14,6 +20,10 @@ VOTES: Final = (
 LABELS: Final = "Each picture has one label."
 RESAMPLED: Final = """\
 Rare emotions are sampled more often, and the loss corrects for it (logit adjustment)."""
+
+DISTILLED: Final = """\
+{share:.0%} of each target are the probabilities of {name} {version} for the same augmented picture
+(knowledge distillation, arXiv:1503.02531)."""
 
 CALIBRATION: Final = """\
 AdamW, warm-up and cosine schedule per stage, averaged weights. The temperature is fitted on the

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from training.run_config import RunConfig
 from worker.model import simpnet
+from worker.model.architecture import ARCHITECTURES
 from worker.model.keras_weights import export_weights, import_weights
 from worker.model.release import load
 
@@ -35,7 +36,10 @@ def build(config: RunConfig, shift: NDArray[np.float32]) -> keras.Model:
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
     model = simpnet.build(
-        input_size=None, dropout=config.dropout, final_dropout=config.final_dropout
+        input_size=None,
+        dropout=config.dropout,
+        final_dropout=config.final_dropout,
+        blocks=ARCHITECTURES[config.architecture],
     )
     if config.start is not None:
         import_weights(model, load(config.start).weights)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final, Literal
 
 from training.augmentation import Augmentation, InvalidConfigError
-from worker.model.architecture import MIN_INPUT_SIZE
+from worker.model.architecture import ARCHITECTURES, DEFAULT_ARCHITECTURE, MIN_INPUT_SIZE
 from worker.model.card import MAX_INPUT_SIZE
 
 MAX_SEED: Final = 2**32 - 1
@@ -91,13 +91,19 @@ class RunConfig:
     `sampling` is the power of the emotions' shares by which they are drawn: 1 leaves them as they
     are, 0 makes them equally frequent. The loss corrects for it, so that the model still learns the
     frequencies of the data. `start` names the release whose weights the run starts from; None
-    starts from random weights. `ema` is the decay of the averaged weights per step. `validations`
-    is the number of validations per stage.
+    starts from random weights. `teacher` names a release whose probabilities make up the share
+    `distillation` of the targets; with None, the targets are the labels alone. `ema` is the decay
+    of the averaged weights per step. `validations` is the number of validations per stage.
     """
 
     stages: tuple[Stage, ...]
     seed: int = setting(0, "N", "seed of weights, batches and dropout")
     start: str | None = setting(None, "MODEL", "begin with this release's weights")
+    architecture: str = setting(
+        DEFAULT_ARCHITECTURE, "NAME", "network: " + ", ".join(ARCHITECTURES)
+    )
+    teacher: str | None = setting(None, "MODEL", "learn from this release's probabilities, too")
+    distillation: float = setting(0.5, "SHARE", "the teacher's share of the targets")
     sampling: float = setting(
         0.5, "POWER", "draw emotions by this power of their share: 1 as they come, 0 equally often"
     )
@@ -118,10 +124,13 @@ class RunConfig:
     def __post_init__(self) -> None:
         if not self.stages:
             raise InvalidConfigError("a run needs at least one stage")
-        if not (0 <= self.dropout < 1 and 0 <= self.ema < 1 and 0 <= self.sampling <= 1):
-            raise InvalidConfigError("dropout and ema are from 0 and below 1, sampling is 0 to 1")
-        if not 0 <= self.final_dropout < 1:
-            raise InvalidConfigError("final dropout is from 0 and below 1")
+        if not all(0 <= share < 1 for share in (self.dropout, self.final_dropout, self.ema)):
+            raise InvalidConfigError("dropout, final dropout and ema are from 0 and below 1")
+        if not (0 <= self.sampling <= 1 and 0 < self.distillation <= 1):
+            raise InvalidConfigError("sampling is 0 to 1, distillation is above 0 and at most 1")
+        if self.architecture not in ARCHITECTURES:
+            known = ", ".join(ARCHITECTURES)
+            raise InvalidConfigError(f"architecture {self.architecture!r} is not one of {known}")
         if min(self.mixup, self.weight_decay, self.validations, self.seed) < 0:
             raise InvalidConfigError("mixup, weight decay, validations and seed are not below 0")
         if self.clip_norm <= 0:

@@ -21,7 +21,7 @@ from training.backend import environment
 from training.datasets.entry import InvalidDataError
 from training.geometry import MEASURED
 from training.progress import Progress
-from training.run_config import RunConfig
+from training.run_config import InvalidConfigError, RunConfig
 from worker.model import release
 from worker.model.card import ModelCard
 
@@ -35,36 +35,44 @@ class RunFolder:
 
     `data` describes the training data: path, layout, split, pictures, sha256, and each emotion's
     share of the targets. `start` describes the release that the run started from, as it was then:
-    name, version, weights_sha256, training.
+    name, version, weights_sha256, training. `teacher` describes the run's teacher likewise.
     """
 
     path: Path
     config: RunConfig
     data: Mapping[str, Any]
     start: Mapping[str, Any] | None = None
+    teacher: Mapping[str, Any] | None = None
 
     @classmethod
     def create(cls, path: Path, config: RunConfig, data: Mapping[str, Any]) -> "RunFolder":
-        """Create a run. Raises InvalidDataError if the folder already contains one."""
+        """Create a run.
+
+        Raises InvalidDataError if the folder already contains one, InvalidConfigError if the start
+        is another network or the teacher needs other pictures, and InvalidReleaseError.
+        """
         if (path / RUN).exists():
             raise InvalidDataError(f"{path} already contains a run: continue it with --resume")
-        start = _start(config.start)
+        _check_releases(config)
+        start, teacher = _record(config.start), _record(config.teacher)
         run = {
             "config": asdict(config),
             "data": dict(data),
             "start": start,
+            "teacher": teacher,
             "environment": environment(),
         }
         path.mkdir(parents=True, exist_ok=True)
         (path / RUN).write_text(json.dumps(run, indent=2) + "\n")
-        return cls(path, config, data, start)
+        return cls(path, config, data, start, teacher)
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
         """Open an existing run. Raises InvalidDataError if there is none."""
         try:
             run = json.loads((path / RUN).read_text())
-            return cls(path, RunConfig.from_dict(run["config"]), run["data"], run["start"])
+            config = RunConfig.from_dict(run["config"])
+            return cls(path, config, run["data"], run["start"], run.get("teacher"))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InvalidDataError(f"{path / RUN}: not a run: {error}") from error
 
@@ -86,7 +94,7 @@ class RunFolder:
         Its crop is empty if the data set has not been measured.
         """
         return ModelCard(
-            name="simpnet-v2",
+            name=self.config.architecture,
             version="0.0.0",
             labels=EMOTIONS,
             input_size=side,
@@ -95,6 +103,7 @@ class RunFolder:
             crop=MEASURED.get(self.data.get("layout", ""), {}),
             temperature=1.0,
             weights_sha256="",
+            architecture=self.config.architecture,
         )
 
     def save_stage(
@@ -105,6 +114,7 @@ class RunFolder:
         so_far = replace(self.config, start=None, stages=self.config.stages[: number + 1])
         training = {
             "start": self.start,
+            "teacher": self.teacher,
             "config": asdict(so_far),
             "data": {key: value for key, value in self.data.items() if key != "path"},
             "environment": environment(),
@@ -116,11 +126,18 @@ class RunFolder:
 
     def check_start(self) -> None:
         """Raise InvalidDataError if the release that the run started from has changed."""
-        now = _start(self.config.start)
-        if self.start and now and self.start["weights_sha256"] != now["weights_sha256"]:
+        self._check(self.start, self.config.start, "started from")
+
+    def check_teacher(self) -> None:
+        """Raise InvalidDataError if the teacher has changed."""
+        self._check(self.teacher, self.config.teacher, "has the teacher")
+
+    def _check(self, then: Mapping[str, Any] | None, model: str | None, verb: str) -> None:
+        now = _record(model)
+        if then and now and then["weights_sha256"] != now["weights_sha256"]:
             raise InvalidDataError(
-                f"{self.path} started from {self.start['name']} {self.start['version']}, which has "
-                "been replaced since: start another run"
+                f"{self.path} {verb} {then['name']} {then['version']}, which has been replaced "
+                "since: start another run"
             )
 
     def last_stage(self) -> Path:
@@ -136,8 +153,25 @@ class RunFolder:
         return finished[-1]
 
 
-def _start(model: str | None) -> dict[str, Any] | None:
-    """Return the record of the release that a run starts from, including its training."""
+def _check_releases(config: RunConfig) -> None:
+    if config.start:
+        network = release.load(config.start).card.architecture
+        if network != config.architecture:
+            raise InvalidConfigError(
+                f"{config.start} is a {network}, and the run's architecture is "
+                f"{config.architecture}: give another --start or --architecture"
+            )
+    if config.teacher:
+        card = release.load(config.teacher).card
+        if (card.colour, card.source_size) != (config.colour, config.source_size):
+            raise InvalidConfigError(
+                f"the teacher {config.teacher} is for {card.colour} pictures of {card.source_size} "
+                f"pixels, the run has {config.colour} ones of {config.source_size}"
+            )
+
+
+def _record(model: str | None) -> dict[str, Any] | None:
+    """Return the record of a release that a run uses, including its training."""
     if model is None:
         return None
     card = release.load(model).card

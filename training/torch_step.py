@@ -15,7 +15,7 @@ import torch.nn.functional as F  # noqa: N812 - PyTorch's convention
 from numpy.typing import NDArray
 
 from training.run_config import RunConfig
-from worker.model.architecture import BATCH_NORM_EPSILON, BLOCKS
+from worker.model.architecture import ARCHITECTURES, BATCH_NORM_EPSILON
 from worker.model.simpnet import BATCH_NORM_MOMENTUM
 
 Tensor: TypeAlias = torch.Tensor
@@ -40,13 +40,14 @@ class TorchStep:
         device = self._variables[0].device
         self._shift = torch.from_numpy(shift).to(device)
         self._draw = _Draw(device, config.seed)
+        self._blocks = ARCHITECTURES[config.architecture]
+        numbers = range(1, len(self._blocks) + 1)
         self._convolutions = [
-            _values(model.get_layer(f"conv{n}"), "kernel", "bias")
-            for n in range(1, len(BLOCKS) + 1)
+            _values(model.get_layer(f"conv{n}"), "kernel", "bias") for n in numbers
         ]
         self._norms = [
             _values(model.get_layer(f"bn{n}"), "gamma", "beta", "moving_mean", "moving_variance")
-            for n in range(1, len(BLOCKS) + 1)
+            for n in numbers
         ]
         self._dense = _values(model.get_layer("dense"), "kernel", "bias")
         self._adam = self._adamw(model)
@@ -67,7 +68,9 @@ class TorchStep:
 
     def _forward(self, x: Tensor) -> Tensor:
         """Return the logits, float32 (n, 8), of pictures (n, 3, side, side)."""
-        for block, convolution, norm in zip(BLOCKS, self._convolutions, self._norms, strict=True):
+        for block, convolution, norm in zip(
+            self._blocks, self._convolutions, self._norms, strict=True
+        ):
             kernel, bias = convolution
             kernel = kernel.permute(3, 2, 0, 1)
             kernel = kernel.to(self._compute, memory_format=torch.channels_last)
@@ -76,7 +79,7 @@ class TorchStep:
             if block.pool == "before_activation":
                 x = F.max_pool2d(x, 2)
             x = F.relu(x)
-            if block is not BLOCKS[-1]:
+            if block is not self._blocks[-1]:
                 x = self._draw.dropout(x, self._config.dropout)
             if block.pool == "after_dropout":
                 x = F.max_pool2d(x, 2)

@@ -15,6 +15,7 @@ from training.datasets import Faces
 from training.progress import Bar, Progress
 from training.run_config import DivergedError, RuntimeOptions, Stage
 from training.run_folder import CHECKPOINT, RunFolder
+from training.teacher import open_teacher
 from worker.inference.crop import preprocess
 
 CALIBRATION_PICTURES: Final = 768
@@ -41,6 +42,7 @@ class Training:
         shift = logit_adjustment(faces.targets, config.sampling)
         self._model = network.build(config, shift)
         self._step = network.training_step(self._model, config, shift)
+        self._teacher = open_teacher(config, shift, options.workers)
         self._progress = Progress()
         self._saved_at = time.monotonic()
 
@@ -67,7 +69,8 @@ class Training:
     def _run_stage(self, curves: Curves, bar: Bar) -> None:
         number, first = self._config.at(self._progress.step)
         stage = self._config.stages[number]
-        batches = Batches(self._faces, self._config, number, self._folder.card(stage.side))
+        card = self._folder.card(stage.side)
+        batches = Batches(self._faces, self._config, number, card, self._teacher)
         began, before = time.monotonic(), self._progress.seconds
         prepared = batches.from_step(first, self._options.workers)
         for step, (pictures, targets) in enumerate(prepared, start=first):

@@ -18,7 +18,7 @@ from tests.benchmarks.material import YUNET, images
 from worker.inference.detect.yunet_keras import YuNetKeras
 from worker.inference.engines.keras import KerasEngine
 from worker.inference.keras_backend import open_backend
-from worker.model.architecture import BLOCKS
+from worker.model.architecture import SIMPNET_V2
 from worker.model.release import Release
 
 _PICTURE: Final = (640, 480)
@@ -52,7 +52,7 @@ def measure(release: Release, clip: Path, threads: int, rounds: int, matrix: int
 def flops_per_face(side: int) -> int:
     """Operations of SimpNet V2's convolutions for one face, two per product and sum."""
     total, channels = 0, 3
-    for block in BLOCKS:
+    for block in SIMPNET_V2:
         side -= 2 if block.padding == "valid" else 0
         total += 2 * side * side * 9 * channels * block.filters
         channels = block.filters

@@ -6,9 +6,12 @@ import numpy as np
 from emotion_streams.emotions import EMOTIONS
 from tests.training.generated import face
 from tests.training.test_datasets import CARD
+from training import metrics
 from training.batches import Batches, logit_adjustment, sampling_weights
 from training.datasets import Faces
 from training.run_config import RunConfig, Stage
+from training.teacher import Teacher
+from worker.model.release import load
 
 CONFIG = RunConfig(stages=(Stage(32, 6, 5, 1e-3),), mixup=0.2)
 
@@ -36,6 +39,30 @@ def test_inputs_are_what_the_engines_feed_the_network() -> None:
     assert pictures.dtype == np.float32
     assert 0 <= pictures.min() < 0.4 < pictures.max() <= 1
     np.testing.assert_allclose(targets.sum(axis=1), 1, rtol=1e-6)
+
+
+def test_a_teacher_changes_its_share_of_the_targets_and_no_picture() -> None:
+    data, config = faces([4, 4]), replace(CONFIG, distillation=0.25)
+    shift = np.linspace(-1, 1, 8, dtype=np.float32)
+    teacher = Teacher(load("simpnet-v2-32"), shift, threads=1)
+    pictures, labels = Batches(data, config, 0, CARD)[0]
+    seen, targets = Batches(data, config, 0, CARD, teacher)[0]
+    np.testing.assert_array_equal(seen, pictures)
+    taught = teacher.targets(pictures)  # the teacher's input has the same size
+    np.testing.assert_allclose(targets, 0.75 * labels + 0.25 * taught, atol=1e-6)
+
+
+def test_the_probabilities_of_a_teacher_are_shifted_as_the_loss_is() -> None:
+    model = load("simpnet-v2-32")
+    shift = np.linspace(-1, 1, 8, dtype=np.float32)
+    pictures, _ = Batches(
+        faces([4, 4]), replace(CONFIG, stages=(Stage(32, 1, 20, 1e-3),)), 0, CARD
+    )[0]
+    plain = Teacher(model, np.zeros(8, np.float32), threads=1).targets(pictures)
+    shifted = Teacher(model, shift, threads=1).targets(pictures)
+    assert shifted.shape == (20, 8)
+    logits = np.log(plain) + shift
+    np.testing.assert_allclose(shifted, metrics.softmax(logits, 1.0), atol=1e-5)
 
 
 def test_rare_emotions_are_drawn_by_the_square_root_of_their_share() -> None:

@@ -36,6 +36,25 @@ def data(tmp_path: Path) -> str:
         ([*ONE_STEP, "--out", "OUT", "--mixup", "nan"], "are finite"),
         (["train", "DATA", "--out", "OUT", "--stage", "600:1:1:1e-3"], "28 to 512"),
         ([*ONE_STEP, "--out", "OUT", "--source-size", "600"], "28 to 512"),
+        ([*ONE_STEP, "--out", "OUT", "--architecture", "vgg"], "'vgg' is not one of simpnet-v2"),
+        ([*ONE_STEP, "--out", "OUT", "--teacher", "no-such-model"], "no model 'no-such-model'"),
+        ([*ONE_STEP, "--out", "OUT", "--distillation", "0"], "distillation is above 0"),
+        (
+            [*ONE_STEP, "--out", "OUT", "--teacher", "simpnet-v2", "--colour", "rgb"],
+            "for grey pictures of 48 pixels, the run has rgb ones of 48",
+        ),
+        (
+            [
+                *ONE_STEP,
+                "--out",
+                "OUT",
+                "--start",
+                "simpnet-v2",
+                "--architecture",
+                "simpnet-v2-slim",
+            ],
+            "simpnet-v2 is a simpnet-v2, and the run's architecture is simpnet-v2-slim",
+        ),
         (["evaluate", "simpnet-v2", "DATA", "--plots", "FILE"], "File exists"),
         (["export", "simpnet-v2", "--data", "DATA", "--out", "FILE"], "File exists"),
         (

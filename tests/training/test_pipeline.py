@@ -292,6 +292,32 @@ def test_a_run_goes_on_only_from_what_it_began_from(
     assert "started from tiny 0.9, which has been replaced" in capsys.readouterr().err
 
 
+def test_a_slim_run_learns_from_its_teacher_and_serves_on_every_engine(
+    released: Path, uninterrupted: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    teacher, run, out = tmp_path / "teacher", tmp_path / "run", tmp_path / "slim"
+    shutil.copytree(released, teacher)
+    data = str(uninterrupted.data)
+    slim = ["--architecture", "simpnet-v2-slim", "--teacher", str(teacher)]
+    stage = ["--stage", "28:2:4:1e-3", "--distillation", "0.25"]
+    assert main(["train", data, "--out", str(run), *stage, *slim]) == 0
+    assert main(["export", str(run), "--out", str(out)]) == 0
+    model = release.load(str(out))
+    assert model.card.architecture == "simpnet-v2-slim"
+    assert model.weights["conv13/kernel"].shape == (3, 3, 96, 128)
+    text = " ".join((out / MODEL_CARD).read_text().split())
+    assert "SimpNet V2 slim (arXiv:1802.06205), 649,672 parameters" in text
+    assert "25% of each target are the probabilities of tiny 0.9" in text
+    crops = np.random.default_rng(0).integers(0, 255, (2, 28, 28, 3), np.uint8)
+    first, *others = (build_engine(engine, model, 1).classify(crops) for engine in ENGINES)
+    for other in others:
+        np.testing.assert_allclose(other, first, atol=0.1)  # OpenVINO computes in int8
+    replacement = release.load("simpnet-v2-32")
+    release.save(teacher, replacement.card, replacement.weights)
+    assert main(["train", data, "--out", str(run), "--resume"]) == 2
+    assert "has the teacher tiny 0.9, which has been replaced" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("detector", ["none", "haar"])
 def test_colour_photographs_in_one_split_are_judged_without_naming_it(
     detector: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]

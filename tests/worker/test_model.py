@@ -15,6 +15,7 @@ import pytest
 
 from emotion_streams import EMOTIONS
 from worker.model import release, simpnet
+from worker.model.architecture import SIMPNET_V2, SIMPNET_V2_SLIM
 from worker.model.card import CropGeometry, InvalidReleaseError, ModelCard
 from worker.model.keras_weights import export_weights, import_weights
 
@@ -66,6 +67,14 @@ def test_the_parameters_add_up(model: keras.Model) -> None:
     trainable = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
     assert trainable == 5_477_357
     assert model.count_params() - trainable == 5_546
+
+
+def test_the_slim_network_has_the_same_layers_with_an_eighth_of_the_parameters() -> None:
+    slim = simpnet.build(blocks=SIMPNET_V2_SLIM)
+    assert slim.count_params() == release.parameters(SIMPNET_V2_SLIM) == 649_672
+    assert release.parameters(SIMPNET_V2) == 5_482_903
+    shapes = {name: array.shape for name, array in export_weights(slim).items()}
+    assert shapes == release.shapes(SIMPNET_V2_SLIM)
 
 
 def test_an_input_too_small_for_the_network_is_refused() -> None:
@@ -135,6 +144,12 @@ def edit_card(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], No
         (edit_card(lambda card: card.update(input_size=32.0)), "field input_size 32.0"),
         (edit_card(lambda card: card.update(source_size=32.5)), "field source_size 32.5"),
         (edit_card(lambda card: card.update(source_size=True)), "field source_size True"),
+        (edit_card(lambda card: card.update(architecture="vgg")), "architecture 'vgg' is unknown"),
+        (edit_card(lambda card: card.update(architecture=[])), "architecture \\[\\] is unknown"),
+        (
+            edit_card(lambda card: card.update(architecture="simpnet-v2-slim")),
+            r"int8.npz: no int8 weights: conv1",
+        ),
         (edit_card(lambda card: card.update(temperature=0)), "field temperature"),
         (edit_card(lambda card: card.update(temperature=True)), "field temperature True"),
         (edit_card(lambda card: card.update(temperature=float("inf"))), "field temperature inf"),

@@ -104,6 +104,7 @@ def _folder(
         raise InvalidDataError(f"{options.data}: not the data that {options.out} was started with")
     if not (options.out / CHECKPOINT).is_file():
         folder.check_start()
+    folder.check_teacher()
     return folder
 
 

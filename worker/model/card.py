@@ -8,7 +8,12 @@ from typing import Any, Final, Literal
 
 from emotion_streams.emotions import EMOTIONS
 from emotion_streams.fields import Fields
-from worker.model.architecture import MIN_INPUT_SIZE
+from worker.model.architecture import (
+    ARCHITECTURES,
+    DEFAULT_ARCHITECTURE,
+    MIN_INPUT_SIZE,
+    Blocks,
+)
 
 FORMAT: Final = 1
 CARD_FILE: Final = "card.json"
@@ -56,8 +61,8 @@ class ModelCard:
     `labels` name the network's outputs in order. `input_size` is the side of its input in pixels.
     `source_size` is the side of the training pictures. Every crop is first reduced to this size,
     so that serving sees no finer detail than training did. `temperature` divides the logits.
-    `training` and `scores` are for people and are not interpreted. `int8` is None if the release
-    has no int8 file.
+    `architecture` names the network, a key of ARCHITECTURES. `training` and `scores` are for people
+    and are not interpreted. `int8` is None if the release has no int8 file.
     """
 
     name: str
@@ -69,9 +74,15 @@ class ModelCard:
     crop: Mapping[str, CropGeometry]
     temperature: float
     weights_sha256: str
+    architecture: str = DEFAULT_ARCHITECTURE
     training: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, Any] = field(default_factory=dict)
     int8: Int8Card | None = None
+
+    @property
+    def blocks(self) -> Blocks:
+        """Return the blocks of the network."""
+        return ARCHITECTURES[self.architecture]
 
     def crop_for(self, detector: str) -> CropGeometry:
         """Return the crop geometry for the boxes of `detector`.
@@ -115,6 +126,10 @@ class ModelCard:
         colour = fields.text("colour")
         if colour not in COLOURS:
             raise ValueError(f"colour {colour!r} is neither grey nor rgb")
+        architecture = document.get("architecture", DEFAULT_ARCHITECTURE)
+        if not isinstance(architecture, str) or architecture not in ARCHITECTURES:
+            names = ", ".join(ARCHITECTURES)
+            raise ValueError(f"architecture {architecture!r} is unknown, only {names}")
         crop = fields.map("crop")
         for for_people in ("training", "scores"):
             if for_people in document:
@@ -129,6 +144,7 @@ class ModelCard:
             crop={detector: _geometry(crop.map(detector)) for detector in crop},
             temperature=fields.number("temperature", 0.01, 100),
             weights_sha256=fields.text("weights_sha256"),
+            architecture=architecture,
             training=document.get("training", {}),
             scores=document.get("scores", {}),
             int8=_int8(fields.map("int8"), document["int8"]) if "int8" in document else None,

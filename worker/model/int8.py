@@ -11,12 +11,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.model.architecture import BLOCKS
+from worker.model.architecture import SIMPNET_V2, Blocks
 from worker.model.card import InvalidReleaseError
 
 INT8_FILE: Final = "int8.npz"
 
-LAYERS: Final = (*(f"conv{number}" for number in range(1, len(BLOCKS) + 1)), "dense")
+LAYERS: Final = (*(f"conv{number}" for number in range(1, len(SIMPNET_V2) + 1)), "dense")
 """Layer names, in the order of computation."""
 
 
@@ -40,10 +40,10 @@ Int8Weights = Mapping[str, Int8Layer]
 """The layers by name. Names and order are those of LAYERS."""
 
 
-def shapes(classes: int = 8) -> dict[str, tuple[int, ...]]:
+def shapes(blocks: Blocks = SIMPNET_V2, classes: int = 8) -> dict[str, tuple[int, ...]]:
     """Return the shape of every array of the file, by name."""
     kernels, channels = [], 3
-    for block in BLOCKS:
+    for block in blocks:
         kernels.append((3, 3, channels, block.filters))
         channels = block.filters
     table: dict[str, tuple[int, ...]] = {}
@@ -54,8 +54,8 @@ def shapes(classes: int = 8) -> dict[str, tuple[int, ...]]:
     return table
 
 
-def read(path: Path, sha256: str) -> Int8Weights:
-    """Read the layers of the file.
+def read(path: Path, sha256: str, blocks: Blocks) -> Int8Weights:
+    """Read the layers of the file, those of a network of `blocks`.
 
     Raises InvalidReleaseError if the file is missing, has another sha256, or has any other content.
     """
@@ -70,10 +70,10 @@ def read(path: Path, sha256: str) -> Int8Weights:
         if not zipfile.is_zipfile(io.BytesIO(blob)):  # np.load accepts other formats, too
             raise ValueError("not an npz archive")
         with np.load(io.BytesIO(blob), allow_pickle=False) as archive:
-            if set(archive.files) != shapes().keys():
+            if set(archive.files) != shapes(blocks).keys():
                 raise ValueError("its arrays are not this network's")
             arrays = {name: archive[name] for name in archive.files}
-        _check(arrays)
+        _check(arrays, blocks)
     # For an invalid npz, numpy, zipfile and zlib raise a dozen kinds of errors.
     except Exception as error:
         reason = str(error) or type(error).__name__
@@ -89,10 +89,10 @@ def read(path: Path, sha256: str) -> Int8Weights:
     }
 
 
-def write(path: Path, weights: Int8Weights) -> str:
+def write(path: Path, weights: Int8Weights, blocks: Blocks) -> str:
     """Write the file and return its sha256. The same layers produce the same bytes.
 
-    Raises ValueError if a layer does not belong to this network.
+    Raises ValueError if a layer does not belong to a network of `blocks`.
     """
     arrays: dict[str, NDArray[Any]] = {}
     for name, layer in weights.items():
@@ -100,15 +100,15 @@ def write(path: Path, weights: Int8Weights) -> str:
         arrays[f"{name}/scale"] = layer.scale
         arrays[f"{name}/bias"] = layer.bias
         arrays[f"{name}/input"] = np.array([layer.low, layer.high], np.float32)
-    _check(arrays)
+    _check(arrays, blocks)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     path.write_bytes(buffer.getvalue())
     return hashlib.sha256(buffer.getvalue()).hexdigest()
 
 
-def _check(arrays: Mapping[str, NDArray[Any]]) -> None:
-    for name, shape in shapes().items():
+def _check(arrays: Mapping[str, NDArray[Any]], blocks: Blocks) -> None:
+    for name, shape in shapes(blocks).items():
         array = arrays[name]
         if array.shape != shape:
             raise ValueError(f"{name} has shape {array.shape}, not {shape}")

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.model.architecture import BLOCKS
+from worker.model.architecture import SIMPNET_V2
 from worker.model.release import Weights
 
 _BATCH_NORM = ("gamma", "beta", "mean", "variance")  # in the order of Keras' get_weights()
@@ -28,7 +28,7 @@ def import_weights(model: keras.Model, weights: Weights) -> None:
 
 
 def _layers() -> list[tuple[str, tuple[str, ...]]]:
-    numbers = range(1, len(BLOCKS) + 1)
+    numbers = range(1, len(SIMPNET_V2) + 1)
     return [
         *((f"conv{n}", ("kernel", "bias")) for n in numbers),
         *((f"bn{n}", _BATCH_NORM) for n in numbers),

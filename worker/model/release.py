@@ -5,6 +5,7 @@ A quantized model also has int8.npz. Reading a release needs only numpy.
 
 import hashlib
 import io
+import math
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.model import int8
-from worker.model.architecture import BATCH_NORM_EPSILON, BLOCKS
+from worker.model.architecture import BATCH_NORM_EPSILON, SIMPNET_V2, Blocks
 from worker.model.card import CARD_FILE, Int8Card, InvalidReleaseError, ModelCard, read_card
 from worker.model.int8 import INT8_FILE, Int8Weights
 
@@ -33,7 +34,7 @@ class Release:
     """A model that any engine can build: its card, and its weights as float32 arrays.
 
     Names and shapes: conv{1..13}/kernel (3, 3, in, out) and /bias (out,), bn{1..13}/gamma, /beta,
-    /mean and /variance (out,), dense/kernel (432, 8) and /bias (8,). `int8` is None if the release
+    /mean and /variance (out,), dense/kernel (in, 8) and /bias (8,). `int8` is None if the release
     was not quantized.
     """
 
@@ -50,11 +51,11 @@ class FoldedConvolution:
     bias: Array
 
 
-def shapes(classes: int = 8) -> dict[str, tuple[int, ...]]:
+def shapes(blocks: Blocks = SIMPNET_V2, classes: int = 8) -> dict[str, tuple[int, ...]]:
     """Return the shape of every array of the weights file, by name."""
     table: dict[str, tuple[int, ...]] = {}
     channels = 3
-    for number, block in enumerate(BLOCKS, start=1):
+    for number, block in enumerate(blocks, start=1):
         table[f"conv{number}/kernel"] = (3, 3, channels, block.filters)
         table[f"conv{number}/bias"] = (block.filters,)
         for part in ("gamma", "beta", "mean", "variance"):
@@ -63,6 +64,11 @@ def shapes(classes: int = 8) -> dict[str, tuple[int, ...]]:
     table["dense/kernel"] = (channels, classes)
     table["dense/bias"] = (classes,)
     return table
+
+
+def parameters(blocks: Blocks) -> int:
+    """Return the number of a network's parameters, for the eight emotions."""
+    return sum(math.prod(shape) for shape in shapes(blocks).values())
 
 
 def locate(model: str) -> Path:
@@ -97,8 +103,10 @@ def load(model: str = DEFAULT_RELEASE) -> Release:
         raise InvalidReleaseError(
             f"{path}: sha256 is {digest}, its card says {card.weights_sha256}"
         )
-    quantized = int8.read(folder / INT8_FILE, card.int8.sha256) if card.int8 else None
-    return Release(card, _read_weights(path, blob), quantized)
+    quantized: Int8Weights | None = None
+    if card.int8:
+        quantized = int8.read(folder / INT8_FILE, card.int8.sha256, card.blocks)
+    return Release(card, _read_weights(path, blob, card.blocks), quantized)
 
 
 def save(folder: Path, card: ModelCard, weights: Mapping[str, NDArray[Any]]) -> ModelCard:
@@ -108,7 +116,7 @@ def save(folder: Path, card: ModelCard, weights: Mapping[str, NDArray[Any]]) -> 
     no int8 file: an existing one belongs to other weights, and is deleted. Raises ValueError if an
     array is missing, unknown or misshapen, or if the card could not be read again.
     """
-    _check(weights)
+    _check(weights, card.blocks)
     arrays = {
         name: np.asarray(value).astype(np.float16 if name.endswith("kernel") else np.float32)
         for name, value in weights.items()
@@ -134,7 +142,7 @@ def save_int8(
     ValueError if a layer is misshapen.
     """
     card = read_card(folder)
-    sha256 = int8.write(folder / INT8_FILE, weights)
+    sha256 = int8.write(folder / INT8_FILE, weights, card.blocks)
     card = replace(card, int8=Int8Card(sha256, scores, quantization))
     (folder / CARD_FILE).write_text(card.to_json())
     return card
@@ -146,7 +154,7 @@ def fold(weights: Weights) -> list[FoldedConvolution]:
     A folded kernel is kernel * gamma / sqrt(variance + epsilon); the bias is adapted to it.
     """
     folded = []
-    for number in range(1, len(BLOCKS) + 1):
+    for number in range(1, len(SIMPNET_V2) + 1):
         scale = weights[f"bn{number}/gamma"] / np.sqrt(
             weights[f"bn{number}/variance"] + BATCH_NORM_EPSILON
         )
@@ -160,31 +168,31 @@ def fold(weights: Weights) -> list[FoldedConvolution]:
     return folded
 
 
-def _read_weights(path: Path, blob: bytes) -> Weights:
+def _read_weights(path: Path, blob: bytes, blocks: Blocks) -> Weights:
     try:
         if not zipfile.is_zipfile(io.BytesIO(blob)):  # np.load accepts other formats, too
             raise ValueError("not an npz archive")
         with np.load(io.BytesIO(blob), allow_pickle=False) as arrays:
-            _check_names(arrays.files)
+            _check_names(arrays.files, blocks)
             weights = {name: arrays[name] for name in arrays.files}
-        _check(weights)
+        _check(weights, blocks)
     # For an invalid npz, numpy, zipfile and zlib raise a dozen kinds of errors.
     except Exception as error:
         raise InvalidReleaseError(f"{path}: no weights: {error or type(error).__name__}") from error
     return {name: array.astype(np.float32) for name, array in weights.items()}
 
 
-def _check_names(names: Iterable[str]) -> None:
-    expected, found = shapes().keys(), set(names)
+def _check_names(names: Iterable[str], blocks: Blocks) -> None:
+    expected, found = shapes(blocks).keys(), set(names)
     if missing := sorted(expected - found):
         raise ValueError(f"arrays missing: {', '.join(missing)}")
     if unknown := sorted(found - expected):
         raise ValueError(f"arrays unknown: {', '.join(unknown)}")
 
 
-def _check(weights: Mapping[str, NDArray[Any]]) -> None:
-    _check_names(weights)
-    for name, shape in shapes().items():
+def _check(weights: Mapping[str, NDArray[Any]], blocks: Blocks) -> None:
+    _check_names(weights, blocks)
+    for name, shape in shapes(blocks).items():
         array = weights[name]
         if array.shape != shape:
             raise ValueError(f"{name} has shape {array.shape}, not {shape}")

@@ -5,7 +5,13 @@ from typing import Final
 import keras
 from keras import layers
 
-from worker.model.architecture import BATCH_NORM_EPSILON, BLOCKS, INPUT_SIZE, MIN_INPUT_SIZE
+from worker.model.architecture import (
+    BATCH_NORM_EPSILON,
+    INPUT_SIZE,
+    MIN_INPUT_SIZE,
+    SIMPNET_V2,
+    Blocks,
+)
 
 BATCH_NORM_MOMENTUM: Final = 0.95
 
@@ -15,9 +21,10 @@ def build(
     input_size: int | None = INPUT_SIZE,
     dropout: float = 0.1,
     final_dropout: float = 0.2,
+    blocks: Blocks = SIMPNET_V2,
     name: str = "simpnet_v2",
 ) -> keras.Model:
-    """Build SimpNet V2, untrained.
+    """Build SimpNet V2, or a network of other `blocks`, untrained.
 
     Input: float (batch, input_size, input_size, 3), 0 to 1, RGB. `input_size=None` allows any side,
     because the network is fully convolutional up to its global max pool. Output: float32 logits
@@ -29,7 +36,7 @@ def build(
         raise ValueError(f"input_size {input_size} is under {MIN_INPUT_SIZE} pixels")
     picture = keras.Input((input_size, input_size, 3), name="picture")
     x = picture
-    for number, block in enumerate(BLOCKS, start=1):
+    for number, block in enumerate(blocks, start=1):
         x = layers.Conv2D(
             block.filters,
             3,
@@ -43,7 +50,7 @@ def build(
         if block.pool == "before_activation":
             x = layers.MaxPooling2D(2, name=f"pool{number}")(x)
         x = layers.ReLU(name=f"relu{number}")(x)
-        if number < len(BLOCKS):
+        if number < len(blocks):
             x = layers.Dropout(dropout, name=f"dropout{number}")(x)
         if block.pool == "after_dropout":
             x = layers.MaxPooling2D(2, name=f"pool{number}")(x)

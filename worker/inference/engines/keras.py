@@ -48,7 +48,9 @@ class KerasEngine:
         before = keras.config.dtype_policy()
         keras.config.set_dtype_policy(policy or (GPU_POLICY if self.on_gpu else "float32"))
         try:
-            self._model = simpnet.build(len(release.card.labels), release.card.input_size)
+            self._model = simpnet.build(
+                len(release.card.labels), release.card.input_size, blocks=release.card.blocks
+            )
         finally:
             keras.config.set_dtype_policy(before)
         import_weights(self._model, release.weights)

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from worker.inference.engines import probabilities
 from worker.inference.quiet import quiet_stdout
-from worker.model.architecture import BLOCKS
 from worker.model.release import Array, FoldedConvolution, Release, fold
 
 with quiet_stdout():  # it says there what the CPU supports
@@ -153,7 +152,7 @@ def _graph(release: Release) -> Any:
     picture = expr.placeholder([1, 3, size, size], expr.NCHW)
     picture.name = "picture"
     x = expr.convert(picture, expr.NC4HW4)
-    for block, folded in zip(BLOCKS, fold(release.weights), strict=True):
+    for block, folded in zip(release.card.blocks, fold(release.weights), strict=True):
         x = _convolution(folded, block.padding == "same")(x)
         if block.pool == "before_activation":
             x = expr.max_pool(x, [2, 2], [2, 2])

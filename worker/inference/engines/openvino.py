@@ -18,7 +18,6 @@ from openvino import opset13 as ops
 
 from worker.inference.engines import probabilities
 from worker.inference.openvino_core import compile_on, cpu_options, open_core
-from worker.model.architecture import BLOCKS
 from worker.model.int8 import Int8Weights
 from worker.model.release import Release, fold
 
@@ -112,7 +111,7 @@ def graph(release: Release, batch: int = 0) -> Any:
     crops = ops.parameter(openvino.PartialShape([batch or -1, side, side, 3]), np.uint8)
     x = ops.multiply(ops.convert(crops, "f32"), np.float32(1 / 255))
     x = layers[0].rounded(ops.transpose(x, np.array([0, 3, 1, 2])))
-    for block, layer, following in zip(BLOCKS, layers[:-1], layers[1:], strict=True):
+    for block, layer, following in zip(release.card.blocks, layers[:-1], layers[1:], strict=True):
         border = [1, 1] if block.padding == "same" else [0, 0]
         x = ops.convolution(x, layer.kernel, [1, 1], border, border, [1, 1])
         x = following.rounded(ops.relu(ops.add(x, layer.bias.reshape(1, -1, 1, 1))))
