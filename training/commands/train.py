@@ -8,6 +8,7 @@ from typing import Any
 
 from training import backend, plots, recipe
 from training.datasets import DataSet, Faces, InvalidDataError, open_data, read_faces, target_shares
+from training.memory import keep_freed_memory
 from training.progress import say
 from training.run_config import InvalidConfigError, RunConfig, RuntimeOptions, Stage
 from training.run_folder import CHECKPOINT, RunFolder
@@ -17,6 +18,7 @@ from worker.model.card import ModelCard
 
 def train(options: argparse.Namespace) -> None:
     """Train to the end of the run, or until SIGTERM or SIGINT, which leave a checkpoint."""
+    keep_freed_memory()
     say("loading Keras ...")
     backend.require()
     plots.require()
