@@ -11,6 +11,7 @@ from typing import Final
 from training import recipe
 from training.options import HelpFormatter, add_setting, settings
 from training.run_config import RunConfig, RuntimeOptions
+from worker.model.architecture import ARCHITECTURES, DEFAULT_ARCHITECTURE
 
 BAD_INPUT: Final = 2
 """The exit code of argparse for wrong input."""
@@ -56,8 +57,17 @@ def parser() -> argparse.ArgumentParser:
     _export(add("export", "write a run's model as a release"))
     _quantize(add("quantize", "write a release's int8 file"))
     _geometry(add("geometry", "measure the position of a detector's boxes on faces"))
-    add("summary", "print SimpNet V2 layer by layer")
+    _summary(add("summary", "print a network layer by layer"))
     return top
+
+
+def _summary(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--architecture",
+        choices=tuple(ARCHITECTURES),
+        default=DEFAULT_ARCHITECTURE,
+        help="the network",
+    )
 
 
 def _data(parser: argparse.ArgumentParser) -> None:

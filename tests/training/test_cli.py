@@ -164,6 +164,8 @@ def test_the_summary_is_the_papers_table(capsys: pytest.CaptureFixture[str]) -> 
     assert lines[-3:] == ["total 5,482,903", "trainable 5,477,357", "not trainable 5,546"]
     (first,) = (line.split() for line in lines if line.startswith("conv1 "))
     assert first == ["conv1", "64x64x66", "66", "1,848"]
+    assert main(["summary", "--architecture", "simpnet-v2-slim"]) == 0
+    assert "total 649,672" in capsys.readouterr().out
 
 
 def test_without_a_home_folder_one_line_says_where_yunet_is_stored(

@@ -12,7 +12,7 @@ from training.memory import keep_freed_memory
 from training.progress import say
 from training.run_config import InvalidConfigError, RunConfig, RuntimeOptions, Stage
 from training.run_folder import CHECKPOINT, RunFolder
-from worker.model.architecture import INPUT_SIZE
+from worker.model.architecture import ARCHITECTURES, INPUT_SIZE
 from worker.model.card import ModelCard
 
 
@@ -46,12 +46,12 @@ def train(options: argparse.Namespace) -> None:
         print(f"next: emotion-streams train {options.data} --out {options.out} --resume")
 
 
-def summary(_: argparse.Namespace) -> None:
-    """Print SimpNet V2 layer by layer, and the number of its parameters."""
+def summary(options: argparse.Namespace) -> None:
+    """Print a network layer by layer, and the number of its parameters."""
     backend.require()
     from worker.model.simpnet import build
 
-    model = build(input_size=INPUT_SIZE)
+    model = build(input_size=INPUT_SIZE, blocks=ARCHITECTURES[options.architecture])
     print(f"{'layer':<14}{'output':<18}{'filters':>8}{'parameters':>13}")
     for layer in model.layers:
         shape = "x".join(map(str, layer.output.shape[1:]))
