@@ -57,17 +57,10 @@ def parser() -> argparse.ArgumentParser:
     _export(add("export", "write a run's model as a release"))
     _quantize(add("quantize", "write a release's int8 file"))
     _geometry(add("geometry", "measure the position of a detector's boxes on faces"))
-    _summary(add("summary", "print a network layer by layer"))
-    return top
-
-
-def _summary(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--architecture",
-        choices=tuple(ARCHITECTURES),
-        default=DEFAULT_ARCHITECTURE,
-        help="the network",
+    add("summary", "print a network layer by layer").add_argument(
+        "--architecture", choices=tuple(ARCHITECTURES), default=DEFAULT_ARCHITECTURE, help="network"
     )
+    return top
 
 
 def _data(parser: argparse.ArgumentParser) -> None:

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from training import model_card_texts as texts
 from training.model_card_procedure import procedure
+from worker.model.architecture import parameters
 from worker.model.card import Int8Card, ModelCard
-from worker.model.release import parameters
 
 POOR: Final = 0.6
 """An F1 score below this is called poor."""

@@ -15,7 +15,7 @@ import pytest
 
 from emotion_streams import EMOTIONS
 from worker.model import release, simpnet
-from worker.model.architecture import SIMPNET_V2, SIMPNET_V2_SLIM
+from worker.model.architecture import SIMPNET_V2, SIMPNET_V2_SLIM, parameters, shapes
 from worker.model.card import CropGeometry, InvalidReleaseError, ModelCard
 from worker.model.keras_weights import export_weights, import_weights
 
@@ -71,10 +71,10 @@ def test_the_parameters_add_up(model: keras.Model) -> None:
 
 def test_the_slim_network_has_the_same_layers_with_an_eighth_of_the_parameters() -> None:
     slim = simpnet.build(blocks=SIMPNET_V2_SLIM)
-    assert slim.count_params() == release.parameters(SIMPNET_V2_SLIM) == 649_672
-    assert release.parameters(SIMPNET_V2) == 5_482_903
-    shapes = {name: array.shape for name, array in export_weights(slim).items()}
-    assert shapes == release.shapes(SIMPNET_V2_SLIM)
+    assert slim.count_params() == parameters(SIMPNET_V2_SLIM) == 649_672
+    assert parameters(SIMPNET_V2) == 5_482_903
+    found = {name: array.shape for name, array in export_weights(slim).items()}
+    assert found == shapes(SIMPNET_V2_SLIM)
 
 
 def test_an_input_too_small_for_the_network_is_refused() -> None:
@@ -84,7 +84,7 @@ def test_an_input_too_small_for_the_network_is_refused() -> None:
 
 def test_weights_survive_export_and_import(model: keras.Model) -> None:
     arrays = export_weights(model)
-    assert {name: array.shape for name, array in arrays.items()} == release.shapes()
+    assert {name: array.shape for name, array in arrays.items()} == shapes()
     other = simpnet.build()
     import_weights(other, arrays)
     pictures = np.random.default_rng(1).random((2, 64, 64, 3), np.float32)
@@ -200,7 +200,7 @@ def npy() -> bytes:
 def zip_of_text() -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for name in release.shapes():
+        for name in shapes():
             archive.writestr(name, "text")
     return buffer.getvalue()
 

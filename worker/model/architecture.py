@@ -4,6 +4,7 @@ Source: Hasanpour et al., "Towards Principled Design of Deep Convolutional Netwo
 SimpNet" (arXiv:1802.06205). SimpNet V2 has 5,482,903 parameters with a 64x64x3 input and 8 classes.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
@@ -66,3 +67,23 @@ ARCHITECTURES: Final[Mapping[str, Blocks]] = {
 
 DEFAULT_ARCHITECTURE: Final = "simpnet-v2"
 """That of a card that does not name one."""
+
+
+def shapes(blocks: Blocks = SIMPNET_V2, classes: int = 8) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every array of a release's weights file, by name."""
+    table: dict[str, tuple[int, ...]] = {}
+    channels = 3
+    for number, block in enumerate(blocks, start=1):
+        table[f"conv{number}/kernel"] = (3, 3, channels, block.filters)
+        table[f"conv{number}/bias"] = (block.filters,)
+        for part in ("gamma", "beta", "mean", "variance"):
+            table[f"bn{number}/{part}"] = (block.filters,)
+        channels = block.filters
+    table["dense/kernel"] = (channels, classes)
+    table["dense/bias"] = (classes,)
+    return table
+
+
+def parameters(blocks: Blocks) -> int:
+    """Return the number of a network's parameters, for the eight emotions."""
+    return sum(math.prod(shape) for shape in shapes(blocks).values())

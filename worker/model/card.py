@@ -126,10 +126,6 @@ class ModelCard:
         colour = fields.text("colour")
         if colour not in COLOURS:
             raise ValueError(f"colour {colour!r} is neither grey nor rgb")
-        architecture = document.get("architecture", DEFAULT_ARCHITECTURE)
-        if not isinstance(architecture, str) or architecture not in ARCHITECTURES:
-            names = ", ".join(ARCHITECTURES)
-            raise ValueError(f"architecture {architecture!r} is unknown, only {names}")
         crop = fields.map("crop")
         for for_people in ("training", "scores"):
             if for_people in document:
@@ -144,11 +140,18 @@ class ModelCard:
             crop={detector: _geometry(crop.map(detector)) for detector in crop},
             temperature=fields.number("temperature", 0.01, 100),
             weights_sha256=fields.text("weights_sha256"),
-            architecture=architecture,
+            architecture=_architecture(document),
             training=document.get("training", {}),
             scores=document.get("scores", {}),
             int8=_int8(fields.map("int8"), document["int8"]) if "int8" in document else None,
         )
+
+
+def _architecture(document: Mapping[str, Any]) -> str:
+    name = document.get("architecture", DEFAULT_ARCHITECTURE)
+    if not isinstance(name, str) or name not in ARCHITECTURES:
+        raise ValueError(f"architecture {name!r} is unknown, only {', '.join(ARCHITECTURES)}")
+    return name
 
 
 def _int8(fields: Fields, document: Mapping[str, Any]) -> Int8Card:

@@ -5,7 +5,6 @@ A quantized model also has int8.npz. Reading a release needs only numpy.
 
 import hashlib
 import io
-import math
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.model import int8
-from worker.model.architecture import BATCH_NORM_EPSILON, SIMPNET_V2, Blocks
+from worker.model.architecture import BATCH_NORM_EPSILON, SIMPNET_V2, Blocks, shapes
 from worker.model.card import CARD_FILE, Int8Card, InvalidReleaseError, ModelCard, read_card
 from worker.model.int8 import INT8_FILE, Int8Weights
 
@@ -49,26 +48,6 @@ class FoldedConvolution:
 
     kernel: Array
     bias: Array
-
-
-def shapes(blocks: Blocks = SIMPNET_V2, classes: int = 8) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every array of the weights file, by name."""
-    table: dict[str, tuple[int, ...]] = {}
-    channels = 3
-    for number, block in enumerate(blocks, start=1):
-        table[f"conv{number}/kernel"] = (3, 3, channels, block.filters)
-        table[f"conv{number}/bias"] = (block.filters,)
-        for part in ("gamma", "beta", "mean", "variance"):
-            table[f"bn{number}/{part}"] = (block.filters,)
-        channels = block.filters
-    table["dense/kernel"] = (channels, classes)
-    table["dense/bias"] = (classes,)
-    return table
-
-
-def parameters(blocks: Blocks) -> int:
-    """Return the number of a network's parameters, for the eight emotions."""
-    return sum(math.prod(shape) for shape in shapes(blocks).values())
 
 
 def locate(model: str) -> Path:
