@@ -83,7 +83,7 @@ async def stream_events(request: Request) -> LimitedStreamingResponse:
     an episode, `event: camera` a camera whose state or verdict has changed (with `figures` each
     second), `event: removed` one that is not registered any more, `event: redis` whether Redis can
     be read, `event: dropped` how many events and records were left out because the client was too
-    slow.
+    slow. With `figures`, `event: heartbeat` follows if there was no message for two seconds.
     """
     query = parse(StreamQuery, request)
     services = services_of(request)
@@ -130,7 +130,8 @@ async def _messages(
                 # Without data: the client can resume from here before the first event has come.
                 yield f"retry: 1000\nid: {cursor.format_positions(seen_now)}\n\n".encode()
             elif isinstance(item, Heartbeat):
-                yield b": heartbeat\n\n"
+                # EventSource does not report comments, and so a page could not tell a dead stream.
+                yield sse("heartbeat", b"{}") if figures else b": heartbeat\n\n"
             elif isinstance(item, Notice):
                 yield sse(item.name, item.data)
             elif isinstance(item, EventsDropped):

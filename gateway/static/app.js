@@ -17,7 +17,7 @@ import { Tiles } from "./tiles.js";
 
 /** @typedef {import("./cameras.js").Camera} Camera */
 /** @typedef {import("./cameras.js").CameraStatus} CameraStatus */
-/** @typedef {import("./cameras.js").Link} Link */
+/** @typedef {import("./link.js").Link} Link */
 
 export class App {
   /** @type {Detail | null} */
@@ -54,6 +54,9 @@ export class App {
     onRedis: (redis) => (redis ? this.#loadCameras() : this.#setLink({ redis })),
     onLink: (gateway) => {
       this.#setLink({ gateway });
+      // The connection of the pictures may be as dead as that of the events, and nothing tells.
+      if (gateway) this.#watch();
+      else this.#inView.stop();
       this.#loadCameras(); // changes in the meantime, or the reason why the stream does not open
     },
   });
@@ -66,6 +69,7 @@ export class App {
     },
     onDisconnect: () => {
       this.#events.close();
+      this.#setLink({ gateway: null });
       this.#inView.stop();
     },
   });

@@ -2,12 +2,12 @@
 
 /**
  * `link` says what can be reached; `all` are the known cameras.
- * @param {import("./cameras.js").Link} link
+ * @param {import("./link.js").Link} link
  * @param {import("./cameras.js").Camera[]} all
  */
 export function commonCause(link, all) {
   if (!link.redis) return "No data from Redis: the gateway cannot read it. What is shown is old.";
-  if (!link.gateway) return "The gateway cannot be reached. What is shown is old.";
+  if (link.gateway === false) return "The gateway cannot be reached. What is shown is old.";
   const running = all.map((camera) => camera.health()).filter(({ word }) => word !== "Ended");
   const first = running[0];
   if (!first || running.some(({ word }) => word !== first.word)) return "";

@@ -1,7 +1,8 @@
 // The data of each camera: its status, its last events, its minutes, its picture.
+import { later, timeOf } from "./frameids.js";
+import { healthOf } from "./link.js";
 import { addEvent, fromWire, gapAfter, sharesSince } from "./seconds.js";
 
-/** @typedef {{ gateway: boolean, redis: boolean }} Link what can be reached */
 /** @typedef {import("./messages.js").Face} Face */
 /** @typedef {import("./messages.js").Latency} Latency */
 /** @typedef {import("./messages.js").EmotionEvent} EmotionEvent */
@@ -10,13 +11,12 @@ import { addEvent, fromWire, gapAfter, sharesSince } from "./seconds.js";
 /** @typedef {import("./seconds.js").WireSecond} WireSecond */
 
 const KEPT_EVENTS = 200; // for pictures, and until the minutes are loaded
+const LATE = { ms: 2000, periods: 4 }; // a picture behind the newest event, as events for the verdict
 
 export const MEDIAN_OF = 20; // events
 
 /** @type {Map<string, Camera>} */
 export const cameras = new Map();
-/** @type {Link} */
-export const link = { gateway: false, redis: true }; // whether each can be reached
 export const clock = { ahead_ms: 0, now: () => Date.now() + clock.ahead_ms };
 
 /**
@@ -28,21 +28,6 @@ export function cameraOf(name) {
   cameras.set(name, camera);
   return camera;
 }
-
-/** @param {string} id */
-const timeOf = (id) => Number(id.split("-")[0]);
-
-/**
- * Ids are "<milliseconds>-<n>"; as texts they do not sort.
- * @param {string} a
- * @param {string} b
- * @returns {number} positive if a is later
- */
-export const later = (a, b) => {
-  const [am, an] = a.split("-").map(Number);
-  const [bm, bn] = b.split("-").map(Number);
-  return am - bm || an - bn;
-};
 
 /**
  * A rate as text; a camera with one picture in three seconds must not have "0.0".
@@ -72,7 +57,7 @@ export class Camera {
     this.waiting = null; // a picture whose event has not arrived
     /** @type {string | null} */
     this.historyUpTo = null; // the last event in the history that was loaded
-    /** @type {{ word: string, why: string, stale: boolean } | null} */
+    /** @type {import("./link.js").Health | null} */
     this.shownHealth = null; // what was announced last
     this.stale = true; // whether events are missing in the minutes, which have to be loaded (again)
     /** @type {{ ms: number, at: number } | null} */
@@ -178,16 +163,16 @@ export class Camera {
     return sharesSince(this.seconds, this.now() / 1000 - span_s);
   }
 
-  /**
-   * The state of the camera as a word, its reason, and whether the page shows old data. The gateway
-   * decides it; the page adds that it cannot reach the gateway, or the gateway Redis.
-   * @returns {{ word: string, why: string, stale: boolean }}
-   */
   health() {
-    if (!link.redis) return { word: "No data", why: "Redis cannot be read", stale: true };
-    if (!link.gateway) return { word: "Unknown", why: "the gateway cannot be reached", stale: true };
-    const { verdict, reason, stale } = this.status ?? { verdict: "live", reason: "", stale: true };
-    return { word: verdict[0].toUpperCase() + verdict.slice(1), why: reason, stale };
+    return healthOf(this.status);
+  }
+
+  // Whether events arrive, but not their pictures, which have a connection of their own.
+  get pictureIsLate() {
+    if (!this.shown || !this.newest) return false;
+    const period_ms = this.status?.fps ? 1000 / this.status.fps : 0;
+    const late_ms = timeOf(this.newest.frame_id) - timeOf(this.shown.event.frame_id);
+    return late_ms > Math.max(LATE.ms, LATE.periods * period_ms);
   }
 
   /**

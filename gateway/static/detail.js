@@ -100,19 +100,23 @@ export class Detail {
     const now = performance.now();
     if (now - this.#barsDrawn < BARS_EVERY_MS) return;
     this.#barsDrawn = now;
-    const faces = this.#faces();
-    this.#drawChips(faces);
-    const { stale } = this.camera.health();
     // Of an old picture nothing is shown as if it were true now.
-    const chosen = stale ? undefined : faces.find((found, index) => identityOf(found, index) === this.#chosen);
+    const { isOld } = this.picture;
+    const faces = this.#faces();
+    this.#drawChips(faces, isOld);
+    const chosen = isOld ? undefined : faces.find((found, index) => identityOf(found, index) === this.#chosen);
     this.bars.hidden = !chosen;
     this.noface.hidden = Boolean(chosen);
-    this.noface.textContent = this.camera.newest && !stale ? "No face in the picture" : "No picture analysed now";
+    this.noface.textContent = this.camera.health().stale || !this.camera.newest ? "No picture analysed now"
+      : isOld ? "No current picture" : "No face in the picture";
     if (chosen) drawBars(this.bars, chosen);
   }
 
-  /** @param {Face[]} faces */
-  #drawChips(faces) {
+  /**
+   * @param {Face[]} faces
+   * @param {boolean} isOld
+   */
+  #drawChips(faces, isOld) {
     const count = faces.length > 1 ? faces.length : 0;
     while (this.chips.children.length > count) this.chips.lastElementChild?.remove();
     while (this.chips.children.length < count) {
@@ -123,7 +127,7 @@ export class Detail {
     }
     const chips = /** @type {HTMLElement[]} */ ([...this.chips.children]);
     chips.forEach((chip, index) => {
-      const shown = shownBy(faces[index]);
+      const shown = isOld ? "" : shownBy(faces[index]);
       const { track } = faces[index];
       const name = track ? `Person ${this.camera.numberOf(track)}` : `Face ${index + 1}`;
       chip.dataset.face = identityOf(faces[index], index);
@@ -131,7 +135,8 @@ export class Detail {
       chip.setAttribute("aria-pressed", String(chip.dataset.face === this.#chosen));
       if (chip.dataset.shows === `${shown} ${name}`) return;
       chip.dataset.shows = `${shown} ${name}`;
-      chip.replaceChildren(...(shown === "uncertain" ? ["?"] : [face(shown)]), name);
+      const icon = shown === "uncertain" ? "?" : shown && face(shown);
+      chip.replaceChildren(icon, name);
     });
   }
 

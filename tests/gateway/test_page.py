@@ -108,6 +108,18 @@ SOURCES = """
 """
 
 
+# How many heartbeats each of them has brought.
+BEATS = """
+    window.EventSource = class extends EventSource {
+        beats = 0;
+        constructor(...args) {
+            super(...args);
+            this.addEventListener('heartbeat', () => { this.beats += 1; });
+        }
+    };
+"""
+
+
 # Lists of cameras arrive when the test says so.
 HELD_LISTS = """
     window.held = [];
@@ -600,6 +612,15 @@ def test_without_a_camera_the_page_says_what_comes(
     register(store, "lobby")
     browser.wait(lambda: browser.all("[data-camera=lobby]"))
     browser.wait(lambda: not browser.shows("#empty"))
+
+
+def test_without_a_camera_heartbeats_are_signs_of_life(
+    browser: Browser, page: Gateway, store: Any
+) -> None:
+    """Of five: they take longer than the page waits for one before it connects again."""
+    open_with(browser, page, BEATS + SOURCES)
+    browser.wait(lambda: browser.js("return sources.some(({ beats }) => beats >= 5)"))
+    browser.wait(lambda: browser.text("#link") == "Connected")
 
 
 def test_the_page_polls_nothing_that_the_event_stream_says(
