@@ -220,7 +220,7 @@ def registering(store: Any, *cameras: str, **fields: Any) -> AbstractContextMana
 
     def register_all() -> None:
         for camera in cameras:
-            register(store, camera, **fields)
+            register(store, camera, **{"fps": 0, **fields})
 
     return again(register_all)
 
@@ -257,7 +257,7 @@ def test_a_frozen_camera_with_a_live_producer_is_down_within_three_seconds(
 def test_a_quiet_camera_is_not_taken_for_a_frozen_one(
     browser: Browser, page: Gateway, server: RedisProcess, store: Any
 ) -> None:
-    """Frames are captured and left out on purpose, or wait for a worker: no event, yet not down."""
+    """Frames are captured and left out on purpose: no event, yet not down."""
     with Feeder(server.url, "lobby") as feeder:
         browser.open(page.base)
         runs(browser)
