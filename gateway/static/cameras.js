@@ -1,6 +1,6 @@
 // The data of each camera: its status, its last events, its minutes, its picture.
 import { later, timeOf } from "./frameids.js";
-import { healthOf } from "./link.js";
+import { healthOf, isLinked } from "./link.js";
 import { addEvent, fromWire, gapAfter, sharesSince } from "./seconds.js";
 
 /** @typedef {import("./messages.js").Face} Face */
@@ -60,6 +60,8 @@ export class Camera {
     /** @type {import("./link.js").Health | null} */
     this.shownHealth = null; // what was announced last
     this.stale = true; // whether events are missing in the minutes, which have to be loaded (again)
+    /** @type {"loading" | "failed" | "complete"} */
+    this.minutes = "loading"; // whether a pause in them is one of the camera
     /** @type {{ ms: number, at: number } | null} */
     this.latestTimestamp = null; // the newest time of the camera's clock, and when it came
     /** @type {Map<string, number>} */
@@ -109,6 +111,7 @@ export class Camera {
   load(history) {
     this.seconds = history.seconds.map(fromWire);
     this.historyUpTo = history.last;
+    this.minutes = this.stale ? "loading" : "complete";
     const ms = timeOf(history.last);
     if (ms > (this.latestTimestamp?.ms ?? 0)) this.latestTimestamp = { ms, at: performance.now() - history.age_ms };
     for (const event of this.events.values()) {
@@ -136,6 +139,11 @@ export class Camera {
     return this.latestTimestamp ? this.latestTimestamp.ms + performance.now() - this.latestTimestamp.at : clock.now();
   }
 
+  // The time up to which the minutes hold all events.
+  get knownUntil() {
+    return isLinked() ? this.now() : this.latestTimestamp?.ms ?? -Infinity;
+  }
+
   // Events per second over the last ten, as the gateway counts them.
   fps() {
     return this.status?.analysed_fps ?? 0;
@@ -155,10 +163,7 @@ export class Camera {
     return gapAfter(this.seconds, this.status?.fps ?? 0);
   }
 
-  /**
-   * Shares of each emotion (in WIRE order) among the labels of the last minute, null without any.
-   * @param {number} span_s
-   */
+  // Shares of each emotion (in WIRE order) among the labels of the last minute, null without any.
   recentShares(span_s = 60) {
     return sharesSince(this.seconds, this.now() / 1000 - span_s);
   }
@@ -175,18 +180,12 @@ export class Camera {
     return late_ms > Math.max(LATE.ms, LATE.periods * period_ms);
   }
 
-  /**
-   * Whether any picture was analysed in the last minute.
-   * @param {number} span_s
-   */
+  // Whether any picture was analysed in the last minute.
   analysed(span_s = 60) {
     return this.#recent(span_s).length > 0;
   }
 
-  /**
-   * Whether a face was seen in the last minute.
-   * @param {number} span_s
-   */
+  // Whether a face was seen in the last minute.
   sawFaces(span_s = 60) {
     return this.#recent(span_s).some(({ faces }) => faces > 0);
   }

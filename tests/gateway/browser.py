@@ -120,6 +120,11 @@ class Browser:
         self._zone("")
         self.errors()
 
+    def block(self, *urls: str) -> None:
+        """Let requests to such addresses fail from now on, and to no others."""
+        self.driver.execute_cdp_cmd("Network.enable", {})
+        self.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": list(urls)})
+
     def find(self, selector: str) -> WebElement:
         """The first element, as soon as there is one. The page may replace it at any time; of such
         elements see `text`, `shows` and `click`."""
