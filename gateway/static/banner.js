@@ -8,6 +8,7 @@
 export function commonCause(link, all) {
   if (!link.redis) return "No data from Redis: the gateway cannot read it. What is shown is old.";
   if (link.gateway === false) return "The gateway cannot be reached. What is shown is old.";
+  if (link.list) return `The list of cameras cannot be loaded: ${link.list}. The page tries again.`;
   const running = all.map((camera) => camera.health()).filter(({ word }) => word !== "Ended");
   const first = running[0];
   if (!first || running.some(({ word }) => word !== first.word)) return "";

@@ -1,12 +1,13 @@
 // One camera, large: its picture, each face's probabilities as bars, and what was seen over time.
 import { fetchHeader } from "./api.js";
 import { bar, drawBars, laneLabel } from "./bars.js";
-import { cloned, find, findLink } from "./dom.js";
+import { cloned, find, findLink, setAttribute, setHidden, setText } from "./dom.js";
 import { LANES, face } from "./emotions.js";
 import { identityOf, ordered, shownBy } from "./faces.js";
 import { drawFacts } from "./facts.js";
 import { OverTime } from "./overtime.js";
 import { PictureView } from "./picture.js";
+import { neighboursOf } from "./router.js";
 
 /** @typedef {import("./cameras.js").Camera} Camera */
 /** @typedef {import("./cameras.js").Face} Face */
@@ -20,22 +21,22 @@ export class Detail {
   /**
    * @param {HTMLElement} section
    * @param {Camera} camera
-   * @param {{ previous: string, next: string }} neighbours
+   * @param {() => string[]} names of all cameras, in the order in which the steps lead from one to the next
    * @param {boolean} withPictures
    */
-  constructor(section, camera, neighbours, withPictures) {
+  constructor(section, camera, names, withPictures) {
     this.camera = camera;
+    this.names = names;
     section.replaceChildren(cloned("detail-template"));
     this.title = find(section, "h1");
-    this.title.textContent = camera.title;
     this.state = find(section, ".state");
     this.chips = find(section, ".chips");
     this.bars = find(section, ".bars");
     this.noface = find(section, ".noface");
     this.facts = find(section, ".facts");
-    findLink(section, ".previous").href = `#/${neighbours.previous}`;
-    findLink(section, ".next").href = `#/${neighbours.next}`;
-    find(section, ".steps").hidden = neighbours.next === camera.name;
+    this.previous = findLink(section, ".previous");
+    this.next = findLink(section, ".next");
+    this.steps = find(section, ".steps");
     this.#showReach(find(section, ".reach"));
     find(section, ".lanes .people").after(...LANES.map(laneLabel));
     this.bars.append(...LANES.map(bar));
@@ -140,9 +141,21 @@ export class Detail {
     });
   }
 
+  // The title, and the steps to other cameras: these come, go, and change places.
+  #drawHead() {
+    const { name, title } = this.camera;
+    const { previous, next } = neighboursOf(name, this.names());
+    setText(this.title, title);
+    document.title = `${title} – emotion-streams`;
+    setAttribute(this.previous, "href", `#/${previous}`);
+    setAttribute(this.next, "href", `#/${next}`);
+    setHidden(this.steps, next === name);
+  }
+
   // Once a second, and when the state changes.
   draw() {
     const { camera } = this;
+    this.#drawHead();
     const { word, why } = camera.health();
     this.state.textContent = why && word === "Falling behind" ? `${word}: ${why}` : word;
     this.state.dataset.verdict = word.toLowerCase();

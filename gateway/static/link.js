@@ -3,13 +3,13 @@
 /** @typedef {import("./messages.js").CameraStatus} CameraStatus */
 /**
  * `gateway`: whether the event stream is open, null before it has opened or failed; `redis`: whether the
- * gateway can read Redis.
- * @typedef {{ gateway: boolean | null, redis: boolean }} Link
+ * gateway can read Redis; `list`: why no list of cameras could be loaded yet, empty once one was.
+ * @typedef {{ gateway: boolean | null, redis: boolean, list: string }} Link
  */
 /** @typedef {{ word: string, why: string, stale: boolean }} Health */
 
 /** @type {Link} */
-export const link = { gateway: null, redis: true };
+export const link = { gateway: null, redis: true, list: "" };
 
 /** Whether what the page knows is current. */
 export const isLinked = () => link.redis && link.gateway === true;

@@ -470,6 +470,51 @@ def test_a_camera_removed_while_the_list_is_loaded_is_not_shown(
     assert not browser.all("[data-camera=door]")
 
 
+def test_a_first_list_that_cannot_be_loaded_is_loaded_later(
+    browser: Browser, page: Gateway, store: Any
+) -> None:
+    """The page says why it shows no camera, and shows them without a reload."""
+    register(store, "lobby", **CALM)
+    browser.block("*/api/cameras")
+    try:
+        browser.open(page.base)
+        reason = "The list of cameras cannot be loaded: no answer. The page tries again."
+        browser.wait(lambda: browser.text("#banner") == reason)
+        browser.wait(lambda: browser.text("#link") == "Connected")
+        assert not browser.all("[data-camera]")
+    finally:
+        browser.block()
+    browser.wait(lambda: browser.all("[data-camera=lobby]"))
+    browser.wait(lambda: browser.text("#banner") == "")
+
+
+def steps(browser: Browser) -> list[str]:
+    script = "return [...document.querySelectorAll('.steps:not([hidden]) a')].map(e => e.hash)"
+    return list(browser.js(script))
+
+
+def test_a_camera_s_address_leads_to_its_neighbours_and_title_as_they_are_now(
+    browser: Browser, page: Gateway, store: Any
+) -> None:
+    for camera in ("a1", "b2", "c3"):
+        register(store, camera, **CALM)
+    browser.wait(lambda: len(page.get("/api/cameras").json()["cameras"]) == 3)
+    browser.open(f"{page.base}/#/a1")
+    browser.wait(lambda: browser.text("#detail-title") == "a1")
+    browser.wait(lambda: steps(browser) == ["#/c3", "#/b2"])
+    register(store, "a2", **CALM)
+    browser.wait(lambda: steps(browser) == ["#/c3", "#/a2"])
+    register(store, "b2", state="down", error="timed out", **CALM)  # it comes first in the wall
+    browser.wait(lambda: steps(browser) == ["#/b2", "#/a2"])
+    store.zrem(keys.CAMERAS, "c3", "a2")
+    browser.wait(lambda: steps(browser) == ["#/b2", "#/b2"])
+    register(store, "a1", title="Front door", **CALM)
+    browser.wait(lambda: browser.text("#detail-title") == "Front door")
+    browser.wait(lambda: browser.driver.title == "Front door – emotion-streams")
+    store.zrem(keys.CAMERAS, "b2")
+    browser.wait(lambda: steps(browser) == [])
+
+
 def test_events_that_were_dropped_for_a_slow_page_are_loaded(
     browser: Browser, page: Gateway, store: Any
 ) -> None:
