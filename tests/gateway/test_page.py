@@ -470,6 +470,33 @@ def test_a_camera_removed_while_the_list_is_loaded_is_not_shown(
     assert not browser.all("[data-camera=door]")
 
 
+# An event stream that never opens; and what the link and the banner say as the first camera appears.
+NEVER_OPENS = """
+    window.EventSource = class extends EventTarget {
+        static OPEN = 1;
+        readyState = 0;
+        close() {}
+    };
+    const text = (id) => document.getElementById(id).textContent.trim();
+    new MutationObserver(() => {
+        if (document.querySelector('[data-camera]')) window.first ??= [text('link'), text('banner')];
+    }).observe(document, { subtree: true, childList: true });
+"""
+
+
+def test_a_page_that_opens_is_connecting_and_not_cut_off(
+    browser: Browser, page: Gateway, store: Any
+) -> None:
+    """Until the event stream has failed to open in time."""
+    with registering(store, "lobby", **CALM):
+        open_with(browser, page, NEVER_OPENS)
+        browser.wait(lambda: browser.js("return window.first"))
+        assert browser.js("return window.first") == ["Connecting", ""]
+        browser.wait(lambda: browser.text("#link") == "Reconnecting")
+        browser.wait(lambda: "gateway cannot be reached" in browser.text("#banner"))
+        browser.wait(lambda: browser.text("[data-camera=lobby] .state") == "Unknown")
+
+
 def test_a_first_list_that_cannot_be_loaded_is_loaded_later(
     browser: Browser, page: Gateway, store: Any
 ) -> None:

@@ -121,6 +121,20 @@ test("a banner says what running cameras have in common", () => {
   assert.match(commonCause({ ...up, redis: false }, []), /^No data from Redis/);
 });
 
+test("a camera that is down does not hide what the others have in common", () => {
+  const up = { gateway: true, redis: true, list: "" };
+  const all = (...words) => words.map((word) => ({ health: () => ({ word, why: "off", stale: true }) }));
+  const none = Array.from({ length: 11 }, () => "Not analysed");
+  assert.equal(commonCause(up, all("Down", ...none)), "No worker is running: 11 of 12 cameras have no one to analyse them.");
+  assert.equal(commonCause(up, all("Down", "Not analysed")), "No worker is running: 1 of 2 cameras has no one to analyse it.");
+  assert.equal(commonCause(up, all("Down", "Falling behind", "Falling behind")),
+    "2 of 3 cameras are falling behind: the workers do not keep up.");
+  assert.equal(commonCause(up, all("Not analysed", "Not analysed")), "No worker is running: all 2 cameras have no one to analyse them.");
+  assert.equal(commonCause(up, all("Down", "Live", "Not analysed")), "");
+  assert.equal(commonCause(up, all("Down", "Live")), "");
+  assert.equal(commonCause(up, all("Down")), "");
+});
+
 test("a page without its gateway shows that instead of the last state", () => {
   const camera = new Camera("door");
   camera.status = { verdict: "falling behind", reason: "slow", stale: false };
