@@ -76,8 +76,8 @@ MAX_LOST: Final = 2**31 - 1
 """Frames that a minute counts as lost at most."""
 
 MAX_UNSEEN_FRAMES: Final = 250
-"""Frames without a detection after which a track ends whatever its camera's time: that of a camera
-whose clock stands still never reaches GAP_MS. In GAP_MS a camera has as many at 166 fps."""
+"""Frames without a detection after which a track ends even if no time has passed by its camera's
+clock, which may have stopped. In GAP_MS a camera has as many at 166 fps."""
 
 MAX_DWELLS: Final = 256
 """Times in view that a minute keeps for their median; of more, the first ones."""

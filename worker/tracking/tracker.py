@@ -63,7 +63,7 @@ def without_unseen(
     """Return the association without tracks that too many frames did not see, and the new counts.
 
     `unseen` has the frames since the last detection, by track, before this frame. Without it, the
-    tracks of a camera whose clock stands still would never end.
+    tracks of a camera whose clock has stopped would never end.
     """
     seen = set(association.tracks)
     items = association.after.items

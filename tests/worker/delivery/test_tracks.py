@@ -132,7 +132,7 @@ async def test_a_silent_camera_has_its_tracks_closed_by_its_owner_when_last_seen
     assert entered.track != left.track
 
 
-async def test_frames_that_cannot_be_analysed_keep_nobody_in_view(
+async def test_a_camera_whose_frames_cannot_be_analysed_has_its_tracks_closed(
     redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     film = Film(client)

@@ -46,7 +46,7 @@ class Owned:
         return self.commit(self.associate(ms, *places), seq, session)
 
 
-def test_people_leave_although_the_time_of_their_camera_stands_still() -> None:
+def test_people_leave_although_the_clock_of_their_camera_has_stopped() -> None:
     door = Owned()
     door.frame(0, 0.0)
     door.frame(0, 0.0)
@@ -85,7 +85,7 @@ def test_lost_frames_count_in_the_minutes_in_which_they_were_due(
 
 def test_the_first_frames_of_a_new_session_may_be_lost_as_well() -> None:
     door = Owned()
-    door.frame(0, seq=7)  # whatever was before this worker saw the camera
+    door.frame(0, seq=7)  # those before this worker saw the camera are not counted
     assert door.tracker.state.minute.frames_lost == 0
     door.frame(1_000, seq=3, session="two")
     assert door.tracker.state.minute.frames_lost == 3
