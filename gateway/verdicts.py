@@ -18,8 +18,8 @@ _SLOW_S: Final = 5.0
 _SLOW_SHARE: Final = 0.5
 """A camera falls behind if less than this share of its stored frames becomes events for _SLOW_S."""
 _UNANSWERED_S: Final = RATE_WINDOW_S + _SLOW_S
-"""So does one of any rate if frames are stored for this long without an event. A frame counts in its
-rate for RATE_WINDOW_S after its event."""
+"""So does one of any rate if frames are stored for this long without an event. A frame counts in
+its rate for RATE_WINDOW_S after its event."""
 
 
 class Verdict(StrEnum):

@@ -49,7 +49,7 @@ export class App {
     onRedis: (redis) => (redis ? this.#roster.load() : this.#setLink({ redis })),
     onLink: (gateway) => {
       this.#setLink({ gateway });
-      // The connection of the pictures may be as dead as that of the events, and nothing tells.
+      // The connection of the pictures may be as dead as that of the events, and nothing says so.
       if (gateway) this.#watch();
       else this.#inView.stop();
       this.#roster.load(); // changes in the meantime, or the reason why the stream does not open

@@ -53,7 +53,7 @@ export class EventStream {
     this.#source = source;
     this.#watch(source);
     source.onopen = () => {
-      this.#silence.heard(performance.now());
+      this.#silence.received(performance.now());
       if (!resumes) onGap();
       resumes = true; // as the browser does from here on
       onLink(true);
@@ -73,7 +73,7 @@ export class EventStream {
      * @param {(data: any) => void} handle
      */
     const on = (name, handle) => source.addEventListener(name, (message) => {
-      this.#silence.heard(performance.now());
+      this.#silence.received(performance.now());
       this.#last = message.lastEventId || this.#last;
       handle(JSON.parse(message.data));
     });

@@ -3,22 +3,22 @@
 const LATE_MS = 3000;
 
 /**
- * Notes when something was heard, and is asked about once a second whether that is too long ago. A check
- * that comes late proves nothing: the page itself stood still, and what arrived meanwhile is still to be handled.
+ * Notes when something was received, and is asked about once a second whether that is too long ago. A check
+ * that comes late proves nothing: the page itself was held up, and what arrived meanwhile is still to be handled.
  */
 export class Silence {
-  #heardAt;
+  #receivedAt;
   #checkedAt;
 
   /** @param {number} now milliseconds, as of every other argument */
   constructor(now) {
-    this.#heardAt = now;
+    this.#receivedAt = now;
     this.#checkedAt = now;
   }
 
   /** @param {number} now */
-  heard(now) {
-    this.#heardAt = now;
+  received(now) {
+    this.#receivedAt = now;
   }
 
   /**
@@ -26,8 +26,8 @@ export class Silence {
    * @param {number} limit_ms
    */
   isLongerThan(limit_ms, now) {
-    if (now - this.#checkedAt > LATE_MS) this.#heardAt = now;
+    if (now - this.#checkedAt > LATE_MS) this.#receivedAt = now;
     this.#checkedAt = now;
-    return now - this.#heardAt > limit_ms;
+    return now - this.#receivedAt > limit_ms;
   }
 }

@@ -470,7 +470,7 @@ def test_a_camera_removed_while_the_list_is_loaded_is_not_shown(
     assert not browser.all("[data-camera=door]")
 
 
-# An event stream that never opens; and what the link and the banner say as the first camera appears.
+# An event stream that never opens; and what link and banner say as the first camera appears.
 NEVER_OPENS = """
     window.EventSource = class extends EventTarget {
         static OPEN = 1;
@@ -479,7 +479,8 @@ NEVER_OPENS = """
     };
     const text = (id) => document.getElementById(id).textContent.trim();
     new MutationObserver(() => {
-        if (document.querySelector('[data-camera]')) window.first ??= [text('link'), text('banner')];
+        if (!document.querySelector('[data-camera]')) return;
+        window.first ??= [text('link'), text('banner')];
     }).observe(document, { subtree: true, childList: true });
 """
 
@@ -537,7 +538,7 @@ def test_a_camera_s_address_leads_to_its_neighbours_and_title_as_they_are_now(
     browser.wait(lambda: steps(browser) == ["#/b2", "#/b2"])
     register(store, "a1", title="Front door", **CALM)
     browser.wait(lambda: browser.text("#detail-title") == "Front door")
-    browser.wait(lambda: browser.driver.title == "Front door – emotion-streams")
+    browser.wait(lambda: browser.driver.title == "Front door \u2013 emotion-streams")
     store.zrem(keys.CAMERAS, "b2")
     browser.wait(lambda: steps(browser) == [])
 

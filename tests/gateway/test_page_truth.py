@@ -151,7 +151,7 @@ def test_a_worker_that_hangs_leaves_its_camera_behind_then_unowned(
         browser.wait(lambda: "falling behind" in browser.text("#banner"))
         browser.wait(lambda: browser.text("#detail .state") == "Not analysed")
         browser.wait(lambda: browser.text("#detail .noface") == "No picture analysed now")
-        browser.wait(lambda: "People in view–Newest event" in browser.text("#detail .facts"))
+        browser.wait(lambda: "People in view\u2013Newest event" in browser.text("#detail .facts"))
         worker.resume()
         browser.wait(lambda: browser.text("#detail .state") == "Live")
 

@@ -56,7 +56,7 @@ test("a range that cannot be loaded has no gaps, says so, and is not asked for a
   assert.equal(averages(data, data.points()), "could not be loaded; the page tries again");
 });
 
-test("what was not loaded since is no gap, however long that is", async () => {
+test("what was not loaded since is not a gap, however long that is", async () => {
   const shown = scene("1h");
   const { time } = shown;
   const answers = [minutesOf(time.now - HOUR, time.now - 2 * MINUTE)];

@@ -3,17 +3,17 @@ import { test } from "node:test";
 
 import { Silence } from "../../../gateway/static/silence.js";
 
-test("a stream is silent once nothing was heard for longer than the limit", () => {
+test("a stream is silent once nothing was received for longer than the limit", () => {
   const silence = new Silence(0);
   const found = [];
   for (let now = 1000; now <= 8000; now += 1000) {
-    if (now === 2000) silence.heard(now);
+    if (now === 2000) silence.received(now);
     found.push(silence.isLongerThan(5000, now));
   }
   assert.deepEqual(found, [false, false, false, false, false, false, false, true]);
 });
 
-test("a check that comes late, as in a page that stood still, counts no silence", () => {
+test("a check that comes late, as in a page that was held up, counts no silence", () => {
   const silence = new Silence(0);
   assert.equal(silence.isLongerThan(5000, 1000), false);
   assert.equal(silence.isLongerThan(5000, 61000), false);

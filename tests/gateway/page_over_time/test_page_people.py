@@ -138,7 +138,9 @@ def test_a_range_that_cannot_be_loaded_is_not_shown_as_not_seen(
     browser.block("*/trend?*")
     try:
         choose(browser, "1h")
-        browser.wait(lambda: browser.text(".readout") == "Could not be loaded; the page tries again")
+        browser.wait(
+            lambda: browser.text(".readout") == "Could not be loaded; the page tries again"
+        )
         label = "return document.querySelector('.lanes canvas').ariaLabel"
         assert "Could not be loaded" in browser.js(label)
         assert browser.js(UNHATCHED)
