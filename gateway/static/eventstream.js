@@ -52,12 +52,12 @@ export class EventStream {
     const source = new EventSource(address);
     this.#source = source;
     this.#watch(source);
-    source.onopen = () => {
-      this.#silence.received(performance.now());
+    // Later than its opening: what happens before it does not come by the stream.
+    this.#on(source, "started", () => {
       if (!resumes) onGap();
       resumes = true; // as the browser does from here on
       onLink(true);
-    };
+    });
     source.onerror = () => {
       onLink(false);
       if (source.readyState === EventSource.CLOSED) this.#reopenSoon(source, address);
@@ -68,22 +68,26 @@ export class EventStream {
   /** @param {EventSource} source */
   #listen(source) {
     const { onEvent, onEpisode, onStatus, onRemoved, onRedis, onGap } = this.#handlers;
-    /**
-     * @param {string} name
-     * @param {(data: any) => void} handle
-     */
-    const on = (name, handle) => source.addEventListener(name, (message) => {
+    this.#on(source, "emotion", onEvent);
+    this.#on(source, "episode", onEpisode);
+    this.#on(source, "dropped", onGap);
+    this.#on(source, "camera", onStatus);
+    this.#on(source, "removed", ({ camera }) => onRemoved(camera));
+    this.#on(source, "redis", ({ readable }) => onRedis(readable));
+    this.#on(source, "heartbeat", () => {});
+  }
+
+  /**
+   * @param {EventSource} source
+   * @param {string} name of messages
+   * @param {(data: any) => void} handle
+   */
+  #on(source, name, handle) {
+    source.addEventListener(name, (message) => {
       this.#silence.received(performance.now());
       this.#last = message.lastEventId || this.#last;
       handle(JSON.parse(message.data));
     });
-    on("emotion", onEvent);
-    on("episode", onEpisode);
-    on("dropped", onGap);
-    on("camera", onStatus);
-    on("removed", ({ camera }) => onRemoved(camera));
-    on("redis", ({ readable }) => onRedis(readable));
-    on("heartbeat", () => {});
   }
 
   /**

@@ -163,7 +163,7 @@ def test_a_client_that_shows_figures_hears_of_each_pause(redis_url: str) -> None
         gateway.stream("/api/events/stream?figures=true") as answer,
     ):
         sent = list(islice(parse(answer.iter_lines()), 3))
-    assert [message.name for message in sent] == ["position", "heartbeat", "heartbeat"]
+    assert [message.name for message in sent] == ["started", "heartbeat", "heartbeat"]
     assert sent[-1].id == sent[0].id
 
 
