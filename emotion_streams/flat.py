@@ -32,7 +32,7 @@ MINUTE_COLUMNS: Final = (
     *_columns("episodes"),
 )  # fmt: skip
 """As in EPISODE_COLUMNS; `episodes_*`: how many began. All from `faces_mean` on are empty in a
-minute with fewer people than `--min-people`."""
+minute that never showed `--min-people` people at once."""
 
 
 def episode_row(episode: Episode) -> Sequence[Cell]:

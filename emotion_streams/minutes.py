@@ -18,7 +18,8 @@ MAX_MINUTE_BYTES: Final = 16 << 10
 class People:
     """The part of a minute that is about people. Everything is weighted by time, not by frames.
 
-    `faces_mean`, `faces_max`: faces in view, over the time that was seen. `tracks`: how many tracks
+    `faces_mean`, `faces_max`: detected faces, over the time that was seen. `people_max`: most
+    people in view at once, which is most tracks that one frame showed. `tracks`: how many tracks
     were in view at some time; `entered`, `left`: how many began and ended. `face_ms`: sum over the
     tracks of the time in view. `emotion_ms`: of that, how long each steady label showed; the rest
     was uncertain. `probabilities_mean`: means of the smoothed probabilities over `face_ms`; None
@@ -28,6 +29,7 @@ class People:
 
     faces_mean: float
     faces_max: int
+    people_max: int
     tracks: int
     entered: int
     left: int
@@ -44,8 +46,8 @@ class Minute:
 
     `start_ms`: its beginning (Unix, milliseconds), a multiple of 60,000. `frames`: analysed frames.
     `frames_lost`: frames that ended in another way meanwhile. `coverage`: the share of the minute
-    that was seen, 0 to 1. `people`: None if fewer than `--min-people` tracks were in view.
-    A minute without any frame has no record.
+    that was seen, 0 to 1. `people`: None if never as many as `--min-people` people were in
+    view at once. A minute without a frame has no record.
     """
 
     camera: str
@@ -107,10 +109,14 @@ class Minute:
 
 
 def _people(fields: Fields) -> People:
+    faces_max, tracks = fields.integer("faces_max", 0), fields.integer("tracks", 0)
+    # A minute of an older release lacks it; it is not more than either of these.
+    most = fields.integer("people_max", 0) if fields.has("people_max") else min(faces_max, tracks)
     return People(
         faces_mean=fields.number("faces_mean", 0),
-        faces_max=fields.integer("faces_max", 0),
-        tracks=fields.integer("tracks", 0),
+        faces_max=faces_max,
+        people_max=most,
+        tracks=tracks,
         entered=fields.integer("entered", 0),
         left=fields.integer("left", 0),
         face_ms=fields.integer("face_ms", 0),

@@ -16,7 +16,9 @@ from emotion_streams.minutes import MAX_MINUTE_BYTES, MINUTE_MS, SCHEMA
 from emotion_streams.stream_kinds import MINUTES
 
 _per_emotion: Final = itemgetter(*EMOTIONS)
-_integer_fields: Final = itemgetter("faces_max", "entered", "left", "tracks", "face_ms")
+_integer_fields: Final = itemgetter(
+    "faces_max", "people_max", "entered", "left", "tracks", "face_ms"
+)
 _NUMBERS: Final = frozenset((int, float))
 _INTEGERS: Final = frozenset((int,))
 _MOST: Final = 2.0**62
@@ -40,6 +42,7 @@ class Sums:
     people: float = 0
     faces: float = 0
     faces_max: int = 0
+    people_max: int = 0
     entered: int = 0
     face_ms: int = 0
     weighted: list[float] = field(default_factory=_zeros)
@@ -52,6 +55,7 @@ class Sums:
         self.people += other.people
         self.faces += other.faces
         self.faces_max = max(self.faces_max, other.faces_max)
+        self.people_max = max(self.people_max, other.people_max)
         self.entered += other.entered
         self.face_ms += other.face_ms
         self.weighted = list(map(add, self.weighted, other.weighted))
@@ -63,6 +67,7 @@ class Sums:
             "people_mean": round(self.people / self.people_coverage, 3),
             "faces_mean": round(self.faces / self.people_coverage, 3),
             "faces_max": self.faces_max,
+            "people_max": self.people_max,
             "entered": self.entered,
             "emotion_ms": [round(value) for value in self.emotion_ms],
             "means": [round(value / self.face_ms, 3) for value in self.weighted]
@@ -138,6 +143,7 @@ def _add(sums: Sums, coverage: float, people: Mapping[str, Any] | None) -> None:
     # A camera of less than a frame a second has faces and no tracks.
     sums.people += people["face_ms"] / MINUTE_MS if people["tracks"] else faces
     sums.faces_max = max(sums.faces_max, people["faces_max"])
+    sums.people_max = max(sums.people_max, people["people_max"])
     sums.entered += people["entered"]
     sums.emotion_ms = list(map(add, sums.emotion_ms, _per_emotion(people["emotion_ms"])))
     if (shares := people["probabilities_mean"]) is not None:

@@ -133,6 +133,7 @@ SCHEMAS: Final[dict[str, Any]] = {
     "People": _object(
         faces_mean=_NUMBER,
         faces_max=_COUNT,
+        people_max=_COUNT,
         tracks=_COUNT,
         entered=_COUNT,
         left=_COUNT,
@@ -160,6 +161,7 @@ SCHEMAS: Final[dict[str, Any]] = {
                 people_mean=_NUMBER,
                 faces_mean=_NUMBER,
                 faces_max=_COUNT,
+                people_max=_COUNT,
                 entered=_COUNT,
                 emotion_ms=_list(_COUNT, **_PER_EMOTION),
                 means=_nullable(_list(_SHARE, **_PER_EMOTION)),

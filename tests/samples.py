@@ -155,6 +155,7 @@ minutes = st.builds(
         People,
         faces_mean=st.floats(0, 64),
         faces_max=_count,
+        people_max=_count,
         tracks=_count,
         entered=_count,
         left=_count,
@@ -199,6 +200,7 @@ def minute(camera: str = "lobby", start_ms: int = 1_700_000_040_000) -> Minute:
     people = People(
         faces_mean=0.9,
         faces_max=1,
+        people_max=1,
         tracks=1,
         entered=1,
         left=0,

@@ -34,7 +34,7 @@ async def list_minutes(request: Request) -> JSONResponse:
     """List a camera's minutes, oldest first: people and emotions, weighted by time.
 
     `next` is where to go on, as `after`. A minute without any frame is not listed; `people` is null
-    in a minute with fewer people than the worker's `--min-people`.
+    in a minute that never showed as many people at once as the worker's `--min-people`.
     """
     query = parse(MinutesQuery, request)
     camera = await require_camera(request)

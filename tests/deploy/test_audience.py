@@ -47,6 +47,7 @@ def _minute(camera: str, number: int) -> Minute:
     people = People(
         faces_mean=came / 2,
         faces_max=came,
+        people_max=came,
         tracks=came,
         entered=came,
         left=came,

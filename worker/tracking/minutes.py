@@ -23,6 +23,8 @@ class Summing:
         self._low_ms = low_ms
         self._sums = sums
         self.frames, self.faces, self.faces_max = sums.frames, sums.faces, sums.faces_max
+        self.people_max = sums.people_max
+        self._people = 0
         self.seen_ms, self.faces_ms, self.face_ms = sums.seen_ms, sums.faces_ms, sums.face_ms
         self.tracks, self.entered, self.left = sums.tracks, sums.entered, sums.left
         self._emotion_ms, self._means = list(sums.emotion_ms), list(sums.sums)
@@ -44,6 +46,15 @@ class Summing:
         self.frames += 1
         self.faces = faces
         self.faces_max = max(self.faces_max, faces)
+
+    def count_person(self) -> None:
+        """Count a track that the frame shows.
+
+        A track that the frame misses does not count: it may be the same person as a new one.
+        """
+        if self.start_ms is not None:
+            self._people += 1
+            self.people_max = max(self.people_max, self._people)
 
     def show(self, from_ms: int, to_ms: int, label: Label, smoothed: Eight) -> None:
         """Count a track's time between two sightings, under its label."""
@@ -75,6 +86,7 @@ class Summing:
             self.faces,
             self.faces_ms,
             self.faces_max,
+            self.people_max,
             self.tracks,
             self.entered,
             self.left,
@@ -145,7 +157,7 @@ def close(camera: str, sums: MinuteSums, min_people: int) -> Minute:
         frames=sums.frames,
         frames_lost=sums.frames_lost,
         coverage=min(1.0, sums.seen_ms / MINUTE_MS),
-        people=_people(sums) if sums.tracks >= min_people else None,
+        people=_people(sums) if sums.people_max >= min_people else None,
     )
 
 
@@ -154,6 +166,7 @@ def _people(sums: MinuteSums) -> People:
     return People(
         faces_mean=sums.faces_ms / sums.seen_ms if sums.seen_ms else float(sums.faces_max),
         faces_max=sums.faces_max,
+        people_max=sums.people_max,
         tracks=sums.tracks,
         entered=sums.entered,
         left=sums.left,

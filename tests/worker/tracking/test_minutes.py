@@ -113,6 +113,44 @@ def test_fewer_people_than_wanted_are_not_described() -> None:
         assert minute.frames == 10
 
 
+def test_one_person_who_comes_three_times_is_not_three_people() -> None:
+    walk = Walk(Policy(min_people=2))
+    for visit in range(3):
+        start_ms = visit * 10_000
+        walk.frames(start_ms, start_ms + 5_000, (0.0, "happiness"))
+        walk.frames(start_ms + 5_000, start_ms + 10_000)
+    assert walk.state.minute.tracks == 3
+    walk.take(close_minute(walk.state, START_MS + 2 * MINUTE_MS, walk.policy))
+    assert [minute.people for minute in walk.minutes] == [None]
+
+
+def test_a_track_that_breaks_makes_no_second_person() -> None:
+    """The face jumps: its old track is still kept while the new one begins."""
+    walk = Walk()
+    walk.frames(0, 1_000, (0.0, None))
+    walk.frames(1_000, 2_000, (3_000.0, None))
+    assert len(walk.state.people) == 2
+    walk.take(close_minute(walk.state, START_MS + 2 * MINUTE_MS, walk.policy))
+    (minute,) = walk.minutes
+    assert minute.people
+    assert (minute.people.tracks, minute.people.people_max) == (2, 1)
+
+
+def test_people_are_at_once_what_one_frame_shows_as_tracks() -> None:
+    """A false face has no track, and a face that single frames miss is there all the same."""
+    walk = Walk()
+    for n in range(20):
+        seen = [(300.0 * x, None) for x in range(4) if (x + n) % 4 or n == 10]
+        walk.frame(100 * n, *seen, *([(9_000.0, None)] if n == 15 else []))
+    walk.frame(MINUTE_MS, (0.0, None))
+    walk.frame(2 * MINUTE_MS, (0.0, None))
+    first, second = (minute.people for minute in walk.minutes)
+    assert first
+    assert second
+    assert (first.faces_max, first.people_max, first.tracks) == (4, 4, 4)
+    assert (second.faces_max, second.people_max, second.tracks) == (1, 0, 0)
+
+
 def test_frames_lost_count_in_the_minute_under_way_or_in_the_next_one() -> None:
     walk = Walk()
     lose(walk, 2)

@@ -186,6 +186,8 @@ class Camera(RuleBasedStateMachine):  # type: ignore[misc, unused-ignore]
             if minute.people:
                 assert sum(minute.people.emotion_ms.values()) <= minute.people.face_ms
                 assert minute.people.faces_mean <= minute.people.faces_max
+                assert minute.people.people_max <= minute.people.tracks
+                assert bool(minute.people.people_max) == bool(minute.people.tracks)
 
 
 def _seen(faces: list[tuple[int, int]]) -> tuple[list[Sighting], Any]:
