@@ -17,7 +17,7 @@ def main(camera: str, url: str = "redis://localhost:6379") -> None:
             if (people := minute.people) is not None and people.face_ms:
                 at = datetime.fromtimestamp(minute.start_ms / 1000, UTC).astimezone()
                 most = max(people.emotion_ms, key=lambda emotion: people.emotion_ms[emotion])
-                print(f"{at:%H:%M}  {people.faces_mean:.1f} people, mostly {most}", flush=True)
+                print(f"{at:%H:%M}  {people.people_mean:.1f} people, mostly {most}", flush=True)
         for episode in client.subscribe_episodes(camera):
             if episode.type is EpisodeType.EMOTION_ENDED:
                 seconds = episode.duration_ms / 1000

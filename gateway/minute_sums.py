@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgpack
 
 from emotion_streams import EMOTIONS
-from emotion_streams.minutes import MAX_MINUTE_BYTES, MINUTE_MS, SCHEMA
+from emotion_streams.minutes import MAX_MINUTE_BYTES, SCHEMA
 from emotion_streams.stream_kinds import MINUTES
 
 _per_emotion: Final = itemgetter(*EMOTIONS)
@@ -33,8 +33,8 @@ def _zeros() -> list[float]:
 class Sums:
     """Sums over minutes; lists follow EMOTIONS, times are in milliseconds.
 
-    `coverage`: in minutes. `people_coverage`: of that, in minutes whose people are known. `people`:
-    minutes that people were in view for, each by its track; in minutes without a track, faces.
+    `coverage`: in minutes. `people_coverage`: of that, in minutes whose people are known. `people`,
+    `faces`: minutes that each person and each detected face was in view for.
     """
 
     coverage: float = 0
@@ -118,8 +118,7 @@ def _add_usual(
         integers.append(people["dwell_ms_p50"] or 0)
         if people["probabilities_mean"] is not None:
             shares += _per_emotion(people["probabilities_mean"])
-        if type(people["faces_mean"]) not in _NUMBERS or not 0 <= people["faces_mean"] < _MOST:
-            raise ValueError("faces_mean")
+        _check([people["people_mean"], people["faces_mean"]], _NUMBERS, _MOST)
     _check(integers, _INTEGERS, _MOST)
     _check(shares, _NUMBERS, 1)
     _add(_of_step(sums, start_ms, step_ms), coverage, people)
@@ -138,10 +137,8 @@ def _add(sums: Sums, coverage: float, people: Mapping[str, Any] | None) -> None:
     if people is None:
         return
     sums.people_coverage += coverage
-    faces = people["faces_mean"] * coverage
-    sums.faces += faces
-    # A camera of less than a frame a second has faces and no tracks.
-    sums.people += people["face_ms"] / MINUTE_MS if people["tracks"] else faces
+    sums.people += people["people_mean"] * coverage
+    sums.faces += people["faces_mean"] * coverage
     sums.faces_max = max(sums.faces_max, people["faces_max"])
     sums.people_max = max(sums.people_max, people["people_max"])
     sums.entered += people["entered"]

@@ -131,9 +131,10 @@ SCHEMAS: Final[dict[str, Any]] = {
     ),
     "Episodes": _object(camera=_TEXT, episodes=_list(ref("Episode")), next=_or_null("string")),
     "People": _object(
+        people_mean=_NUMBER,
+        people_max=_COUNT,
         faces_mean=_NUMBER,
         faces_max=_COUNT,
-        people_max=_COUNT,
         tracks=_COUNT,
         entered=_COUNT,
         left=_COUNT,

@@ -150,9 +150,9 @@ def _minute_cells(minute: Minute) -> Sequence[str]:
     if (people := minute.people) is None:
         return (*head, *"------")
     stay = "-" if people.dwell_ms_p50 is None else seconds(people.dwell_ms_p50)
-    counts = map(str, (people.faces_max, people.entered, people.left))
+    counts = map(str, (people.people_max, people.entered, people.left))
     emotions = by_emotion(people.emotion_ms.items())
-    return (*head, f"{people.faces_mean:.1f}", *counts, stay, emotions)
+    return (*head, f"{people.people_mean:.1f}", *counts, stay, emotions)
 
 
 def _share(share: float | None, form: str) -> str:

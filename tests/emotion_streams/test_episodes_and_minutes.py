@@ -136,13 +136,19 @@ def test_minutes_of_a_day_are_read_page_by_page_oldest_first(
 
 
 def test_a_minute_of_an_older_worker_is_read(client: redis.Redis, redis_url: str) -> None:
-    """It does not say how many people were in view at once: not more than faces or tracks."""
-    for camera, faces_max, tracks in (("lobby", 2, 3), ("door", 3, 2)):
+    """It does not count people at once: they were not more than faces or tracks."""
+    for camera, faces_max, tracks, mean, most in (
+        ("lobby", 2, 3, 54 / (60 * 0.98), 2),
+        ("door", 3, 2, 54 / (60 * 0.98), 2),
+        ("slow", 3, 0, 0.75, 3),
+    ):
         minute = samples.minute(camera)
         assert minute.people
-        people = replace(minute.people, faces_max=faces_max, tracks=tracks, people_max=2)
+        people = replace(
+            minute.people, faces_max=faces_max, tracks=tracks, people_mean=mean, people_max=most
+        )
         fields = replace(minute, people=people).to_dict()
-        del fields["people"]["people_max"]
+        del fields["people"]["people_mean"], fields["people"]["people_max"]
         entry_id = f"{minute.start_ms}-0"
         client.xadd(keys.minutes(camera), {"minute": msgpack.packb(fields)}, id=entry_id)
         assert list(read_minutes(redis_url, camera)) == [replace(minute, people=people)]
