@@ -52,13 +52,13 @@ class RecentEvents:
         missing = {
             camera: str(max(0, StreamId.parse(found[0].frame_id).ms - KEPT_MS))
             for camera, found in events.items()
-            if self._is_missing_somebody(camera, found)
+            if self._misses_a_person(camera, found)
         }
         events |= await self._events(missing, _MOST)
         self._views = {camera: self._view(camera, found) for camera, found in events.items()}
         return self._views
 
-    def _is_missing_somebody(self, camera: str, events: Sequence[EmotionEvent]) -> bool:
+    def _misses_a_person(self, camera: str, events: Sequence[EmotionEvent]) -> bool:
         before = self._views.get(camera)
         return before is not None and not before.tracks.issubset(
             face.track for event in events for face in event.faces

@@ -27,7 +27,7 @@ class Row:
     """An episode. `record`: its newest one, which says all that was recorded.
 
     `seen_ms`: when it was last seen, as far as that is known. `goes_on`: None if that is unknown.
-    If it is False and the record is no end, the end was not recorded.
+    If it is False and the record does not end it, the end was not recorded.
     """
 
     record: Episode

@@ -170,7 +170,7 @@ def test_an_emotion_whose_end_was_lost_is_over_though_the_person_is_there(
     assert row.endswith(" - 70% unknown")
 
 
-def test_of_a_camera_that_was_removed_nobody_is_there(
+def test_no_person_is_there_of_a_camera_that_was_removed(
     client: redis.Redis, redis_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_episode(client, entered())

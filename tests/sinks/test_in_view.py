@@ -88,7 +88,7 @@ class Clock:
     now_s = 0.0
 
 
-async def test_nobody_flickers_while_frames_miss_somebody_and_who_left_is_gone(
+async def test_no_person_flickers_while_frames_miss_some_and_who_left_is_gone(
     client: redis.Redis, redis_url: str
 ) -> None:
     def write(ms: int, *tracks: str) -> None:
@@ -104,7 +104,7 @@ async def test_nobody_flickers_while_frames_miss_somebody_and_who_left_is_gone(
             assert set(views) == {"lobby"}, "the yard has no event"
             return len(views["lobby"].faces)
 
-        for n in range(20):  # the last ten show nobody
+        for n in range(20):  # the last ten show no person
             write(100 * n, *["a", "b"][: 2 - n % 2 if n < 10 else 0])
             if n in (8, 9, 15):
                 assert await people() == 2
@@ -112,10 +112,10 @@ async def test_nobody_flickers_while_frames_miss_somebody_and_who_left_is_gone(
             write(100 * n)
         assert await people() == 1, "a was seen 1.5 s ago, b 1.6 s"
         clock.now_s = 2.0
-        assert await people() == 0, "no frame came, and nobody was seen since"
+        assert await people() == 0, "no frame came, and no person was seen since"
 
 
-async def test_all_of_the_last_events_are_read_only_if_somebody_is_missing(
+async def test_all_of_the_last_events_are_read_only_if_a_person_is_missing(
     client: redis.Redis, redis_url: str
 ) -> None:
     for n in range(50):

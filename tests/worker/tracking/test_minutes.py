@@ -144,7 +144,7 @@ def test_a_person_whom_single_frames_miss_is_in_view_in_these_too() -> None:
     assert minute.people.people_mean == pytest.approx(1)
 
 
-def test_a_false_face_is_nobody() -> None:
+def test_a_false_face_is_not_a_person() -> None:
     walk = Walk()
     walk.frames(0, 30_000)
     walk.frame(30_000, (0.0, None))
