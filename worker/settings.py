@@ -106,11 +106,14 @@ class WorkerSettings(ServiceSettings):
     gpus: str = Field(
         "",
         pattern=r"^(all|[\w-]+(,[\w-]+)*)?$",
-        description="one worker per GPU, watched by this process: all, or their numbers as in 0,2; "
-        "with engine keras",
+        description="GPUs, with a worker each that this process watches: all, or their numbers as "
+        "in 0,2; with engine keras",
     )
     processes: int = Field(
-        1, ge=1, le=64, description="workers to run and watch on CPUs; they share the cores"
+        1,
+        ge=1,
+        le=64,
+        description="workers to run and watch, per GPU if --gpus is given; they share the cores",
     )
     metrics_port: int = Field(
         9101,
