@@ -80,7 +80,8 @@ class WorkerSettings(ServiceSettings):
         0,
         ge=0,
         le=1_000,
-        description="a minute with fewer people in view says nothing about them",
+        description="a minute in which never as many people were in view at once says nothing "
+        "about people; episodes and events are not affected",
     )
     neutral_episodes: bool = Field(
         False, description="whether a neutral face makes emotion episodes as well"

@@ -65,7 +65,7 @@ def build_engine(
 def _others(failed: str, usable: Sequence[str], error: EngineUnavailableError) -> list[str]:
     """Return the engines to try after one that cannot run, the fastest first.
 
-    OpenVINO also runs where it is not fast. If Keras left a GPU idle, it is no candidate.
+    OpenVINO also runs where it is not fast. Keras is left out if it left a GPU idle.
     """
     order = ["openvino", "mnn", "keras"]
     fast = [name for name in order if name in usable]
