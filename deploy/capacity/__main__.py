@@ -19,7 +19,7 @@ from deploy.capacity.measure import Measurement
 from deploy.capacity.options import PROGRAM, parse, worker_options
 from deploy.capacity.processes import ProcessEndedError, Processes
 from deploy.capacity.report import HEADING, Report, row
-from deploy.capacity.search import search
+from deploy.capacity.search import most_cameras, search
 from deploy.capacity.tries import Try
 from deploy.children import end_with_make
 from deploy.private_server import own_folder
@@ -106,7 +106,8 @@ async def _measure(options: argparse.Namespace, url: str, processes: Processes) 
         table = sys.stderr if options.json else sys.stdout
         print(HEADING, file=table, flush=True)
         others = processor_time.OtherLoad(*processes.pids)
-        found = await search(measure, start=cores, most=options.max_cameras)
+        most = most_cameras(options.max_cameras, workers)
+        found = await search(measure, start=cores, most=most)
         (engine, *_) = {each.engine for each in await processes.metrics()}
         return Report(options, found, engine, measurement.model, workers, cores, others.cores())
 

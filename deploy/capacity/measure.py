@@ -19,9 +19,10 @@ _SETTLE_S: Final = 2.0
 
 @dataclass(frozen=True)
 class _Moment:
-    """What the processes had done at a moment."""
+    """What the processes had done at a moment. `newest`: the id of each camera's newest event."""
 
     at_s: float
+    newest: dict[str, bytes]
     workers: Sequence[int]
     account: Account
     machine_cpu_s: float
@@ -29,6 +30,7 @@ class _Moment:
     server_cpu_s: float
     loops_cpu_s: Sequence[float]
     busy_s: Sequence[dict[str, float]]
+    others: processor_time.OtherLoad
 
 
 class Measurement:
@@ -50,27 +52,29 @@ class Measurement:
         Raises ProcessEndedError, and OSError, if a worker crashes.
         """
         names = [camera_name(number) for number in range(cameras)]
-        await self._store.load(cameras)
-        await self._store.owned(names)
-        await asyncio.sleep(_SETTLE_S)
-        newest = await self._store.newest(names)
-        others = processor_time.OtherLoad(*self._processes.pids)
         before = await self._moment(names)
-        await asyncio.sleep(self._seconds)
+        await self._store.load(names)
+        if owned := await self._store.owned(names):
+            await asyncio.sleep(_SETTLE_S)
+            before = await self._moment(names)
+            await asyncio.sleep(self._seconds)
+        # Otherwise the wait for owners, which was in vain, is the time that is measured.
         after = await self._moment(names)
         if before.workers != after.workers:
             raise ProcessEndedError("worker", 1, "a worker crashed and was started again")
-        usage = self._usage(before, after, others.cores())
-        await self._store.load(0)
-        return self._result(cameras, before, after, await self._store.events(newest), usage)
+        await self._store.end_load()
+        events = await self._store.events(before.newest, after.newest)
+        return self._result(before, after, events, owned=owned)
 
     async def _moment(self, names: Sequence[str]) -> _Moment:
+        newest = await self._store.newest(names)
         account, metrics = await asyncio.gather(
             self._store.account(names), self._processes.metrics()
         )
         workers = self._processes.workers
         return _Moment(
             time.perf_counter(),
+            newest,
             workers,
             account,
             processor_time.machine_cpu_s(),
@@ -78,9 +82,10 @@ class Measurement:
             processor_time.cpu_s(self._processes.server),
             [processor_time.main_thread_cpu_s(pid) for pid in workers],
             [each.busy_s for each in metrics],
+            processor_time.OtherLoad(*self._processes.pids),
         )
 
-    def _usage(self, before: _Moment, after: _Moment, other_cores: float) -> Usage:
+    def _usage(self, before: _Moment, after: _Moment) -> Usage:
         elapsed = after.at_s - before.at_s
 
         def busy(part: str) -> float:
@@ -94,19 +99,14 @@ class Measurement:
             ),
             worker_cores=round((after.workers_cpu_s - before.workers_cpu_s) / elapsed, 2),
             server_cores=round((after.server_cpu_s - before.server_cpu_s) / elapsed, 2),
-            other_cores=other_cores,
+            other_cores=before.others.cores(),
             loop=round(max(new - old for old, new in loops) / elapsed, 3),
             threads=busy("threads"),
             engine=busy("engine"),
         )
 
     def _result(
-        self,
-        cameras: int,
-        before: _Moment,
-        after: _Moment,
-        events: Sequence[EmotionEvent],
-        usage: Usage,
+        self, before: _Moment, after: _Moment, events: Sequence[EmotionEvent], *, owned: bool
     ) -> Try:
         elapsed = after.at_s - before.at_s
         analysed = after.account.analysed - before.account.analysed
@@ -118,7 +118,8 @@ class Measurement:
         reused = sum(face.classified_ms is not None for face in faces)
         self.model = events[-1].model if events else self.model
         return Try(
-            cameras=cameras,
+            cameras=len(before.newest),
+            owned=owned,
             limit_ms=self._limit_ms,
             frames_per_s=round((analysed + without) / elapsed, 1),
             p50_ms=percentile(ages, 0.5),
@@ -127,5 +128,5 @@ class Measurement:
             stored_share=round(1 - skipped / max(1, stored + skipped), 4),
             faces_found=round(len(faces) / len(events), 2) if events else None,
             reused_share=round(reused / len(faces), 3) if faces else None,
-            usage=usage,
+            usage=self._usage(before, after),
         )

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 import emotion_streams
 from deploy.capacity.layout import height_of
-from deploy.capacity.search import Found
+from deploy.capacity.search import Found, most_cameras
 from deploy.capacity.tries import Try, limiting
 from emotion_streams.events import Model
+from emotion_streams.registry import MAX_CAMERAS_PER_WORKER
 
 HEADING: Final = "cameras  frames/s  p50 ms  p99 ms  expired  busy"
 
@@ -37,6 +38,18 @@ class Report:
         """Whether other processes took so much that the machine holds more than was found."""
         return self.other_cores > _BUSY_MACHINE * self.cores
 
+    @property
+    def limited_by(self) -> str:
+        """What kept the machine from holding more cameras, or this command from trying more."""
+        if self.found.over:
+            return limiting(self.found.over)
+        if most_cameras(self.options.max_cameras, self.workers) < self.options.max_cameras:
+            return (
+                f"the workers, which own {MAX_CAMERAS_PER_WORKER} cameras each: "
+                "the machine may hold more with more workers (--processes)"
+            )
+        return "--max-cameras: the machine may hold more"
+
     def to_dict(self) -> dict[str, Any]:
         """Return what `--json` prints."""
         best, model = self.found.best, self.model
@@ -48,7 +61,7 @@ class Report:
             "expired_share": best.expired_share if best else None,
             "faces_found": best.faces_found if best else None,
             "reused_share": best.reused_share if best else None,
-            "limited_by": limiting(self.found.over),
+            "limited_by": self.limited_by,
             "engine": self.engine,
             "detector": model and model.detector,
             "model": model and f"{model.name} {model.version}",
@@ -80,7 +93,7 @@ class Report:
             )
         else:
             yield f"Not even one camera {each}."
-        yield f"Limited by {limiting(self.found.over)}."
+        yield f"Limited by {self.limited_by}."
         if self.model:
             yield (
                 f"Measured with {self.model.name} {self.model.version}, engine {self.engine}, "

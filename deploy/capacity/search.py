@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from deploy.capacity.tries import Try
+from emotion_streams.registry import MAX_CAMERAS_PER_WORKER
 
 MAX_TRIES: Final = 14
 """So that a search ends in time: fourteen tries of fourteen seconds are 200 seconds."""
@@ -24,6 +25,11 @@ class Found:
     best: Try | None
     over: Try | None
     tries: Sequence[Try]
+
+
+def most_cameras(asked: int, workers: int) -> int:
+    """Return how many cameras to try at most: as many as asked, but no more than workers own."""
+    return min(asked, MAX_CAMERAS_PER_WORKER * workers)
 
 
 async def search(measure: Callable[[int], Awaitable[Try]], start: int, most: int) -> Found:

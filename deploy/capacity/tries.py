@@ -11,6 +11,9 @@ MAX_EXPIRED: Final = 0.01
 _LEAST_STORED: Final = 0.98
 """Smallest share of the due frames that the load generator has to store."""
 
+OWNED_WITHIN_S: Final = 15.0
+"""Limit of the time until every camera has an owner. An overloaded worker may not manage it."""
+
 _FULL: Final = 0.9
 """From this share on, a part counts as fully busy."""
 
@@ -38,14 +41,15 @@ class Usage:
 class Try:
     """The measurement of one number of cameras.
 
-    `frames_per_s`: frames that ended. `p50_ms`, `p99_ms`: from capture to event, None without an
-    event. `expired_share`: share of the frames that ended without an event: expired, superseded,
+    `owned`: whether each camera had an owner in time. `frames_per_s`: frames that ended. `p50_ms`,
+    `p99_ms`: from capture to event, None without an event. `expired_share`: share of the frames that ended without an event: expired, superseded,
     trimmed, dead or lost. `stored_share`: share of the due frames that the load generator stored.
     `faces_found`: faces per event. `reused_share`: share of the faces with the probabilities of an
     earlier frame. `limit_ms`: the limit of `p99_ms`.
     """
 
     cameras: int
+    owned: bool
     limit_ms: float
     frames_per_s: float
     p50_ms: float | None
@@ -60,7 +64,8 @@ class Try:
     def held(self) -> bool:
         """Whether the machine holds so many cameras."""
         return (
-            self.p99_ms is not None
+            self.owned
+            and self.p99_ms is not None
             and self.p99_ms <= self.limit_ms
             and self.expired_share <= MAX_EXPIRED
             and self.stored_share >= _LEAST_STORED
@@ -71,10 +76,8 @@ class Try:
         return {**vars(self), "held": self.held, "usage": vars(self.usage)}
 
 
-def limiting(over: Try | None) -> str:
+def limiting(over: Try) -> str:
     """Return what kept the machine from holding the cameras of the try `over`."""
-    if over is None:
-        return "--max-cameras: the machine may hold more"
     usage = over.usage
     if usage.server_cores >= _FULL:
         return f"the server, which uses one core ({usage.server_cores:.0%} busy)"
@@ -88,6 +91,8 @@ def limiting(over: Try | None) -> str:
     name, busy = max(("engine", usage.engine), ("threads", usage.threads), key=lambda it: it[1])
     if busy >= _FULL:
         return f"the {name} of a worker ({parts})"
+    if not over.owned:
+        return f"the workers: after {OWNED_WITHIN_S:g} s some cameras had no owner ({parts})"
     return f"the time that a frame takes: no part is fully busy ({parts})"
 
 

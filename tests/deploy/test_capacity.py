@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,13 +14,20 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import redis
 
+from deploy.capacity.control import CAMERAS
 from deploy.capacity.layout import MAX_FACES, check_size
 from deploy.capacity.load import Schedule
+from deploy.capacity.options import parse
+from deploy.capacity.report import Report
 from deploy.capacity.scenes import scene
-from deploy.capacity.search import MAX_TRIES, Found, search
+from deploy.capacity.search import MAX_TRIES, Found, most_cameras, search
+from deploy.capacity.store import Store
 from deploy.capacity.tries import Try, Usage, limiting, percentile
+from emotion_streams import connect_async, keys
 from emotion_streams.jpeg import read_header
+from emotion_streams.registry import MAX_CAMERAS_PER_WORKER
 from tests.servers import PATIENCE_S, eventually
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +37,7 @@ IDLE = Usage(
 )
 HELD = Try(
     cameras=1,
+    owned=True,
     limit_ms=1000,
     frames_per_s=5,
     p50_ms=40,
@@ -84,6 +93,60 @@ async def test_the_search_tries_no_more_than_the_most() -> None:
     assert found.over is None
 
 
+class OneWorker:
+    """A worker with the admission of cameras that the real one has, on a machine with room."""
+
+    def __init__(self) -> None:
+        self._owned: set[str] = set()
+
+    async def __call__(self, cameras: int) -> Try:
+        """The try with so many cameras: of those that have no owner, the highest names get one."""
+        names = {f"camera{number}" for number in range(cameras)}
+        room = MAX_CAMERAS_PER_WORKER - len(self._owned)
+        missing = sorted(names - self._owned, reverse=True)
+        self._owned.update(missing[:room])
+        return replace(HELD, cameras=cameras, owned=names <= self._owned)
+
+
+@pytest.mark.parametrize("asked", [1024, 4096])
+async def test_one_worker_is_not_given_more_cameras_than_it_owns(asked: int) -> None:
+    found = await search(OneWorker(), start=2, most=most_cameras(asked, workers=1))
+    assert found.best is not None
+    assert found.best.cameras == MAX_CAMERAS_PER_WORKER
+    assert "the workers, which own 400 cameras each" in reported(found, "--max-cameras", str(asked))
+
+
+def reported(found: Found, *options: str) -> str:
+    """What the command prints of a search with one worker."""
+    return "\n".join(Report(parse(list(options), None), found, "mnn", None, 1, 2, 0.0).lines())
+
+
+def test_several_workers_are_given_their_cameras_together() -> None:
+    assert most_cameras(1024, workers=3) == 1024
+    assert most_cameras(4096, workers=3) == 1200
+    assert most_cameras(7, workers=3) == 7
+
+
+async def test_a_try_that_no_worker_owns_in_time_is_noticed(
+    redis_url: str, client: redis.Redis
+) -> None:
+    client.hset(keys.lease("a"), "expires_ms", int(time.time() * 1000 + 60_000))
+    async with connect_async(redis_url) as connection:
+        store = Store(connection)
+        assert await store.owned(["a"], within_s=0.1)
+        assert not await store.owned(["a", "b"], within_s=0.1)
+
+
+async def test_cameras_of_earlier_tries_are_no_longer_registered(
+    redis_url: str, client: redis.Redis
+) -> None:
+    client.zadd(keys.CAMERAS, {"camera0": 1.0, "camera1": 1.0, "camera2": 1.0})
+    async with connect_async(redis_url) as connection:
+        await Store(connection).load(["camera0"])
+    assert client.zrange(keys.CAMERAS, 0, -1) == [b"camera0"]
+    assert client.get(CAMERAS) == b"1"
+
+
 @pytest.mark.parametrize("capacity", range(0, 1024, 31))
 async def test_the_search_ends_within_its_tries_and_five_percent_of_the_truth(
     capacity: int,
@@ -99,6 +162,7 @@ async def test_the_search_ends_within_its_tries_and_five_percent_of_the_truth(
     [
         replace(HELD, p99_ms=1001.0),
         replace(HELD, p99_ms=None),
+        replace(HELD, owned=False),
         replace(HELD, expired_share=0.011),
         replace(HELD, stored_share=0.97),
     ],
@@ -111,7 +175,8 @@ def test_cameras_are_not_held_with_late_or_expired_or_missing_frames(bad: Try) -
 @pytest.mark.parametrize(
     ("over", "named"),
     [
-        (None, "--max-cameras"),
+        (replace(HELD, owned=False), "the workers: after 15 s some cameras had no owner"),
+        (replace(HELD, owned=False, usage=replace(IDLE, machine=0.95)), "the cores"),
         (replace(HELD, stored_share=0.5), "the load generator"),
         (replace(HELD, usage=replace(IDLE, server_cores=0.95)), "the server"),
         (replace(HELD, usage=replace(IDLE, machine=0.95)), "the cores (engine 40% busy"),
@@ -121,7 +186,7 @@ def test_cameras_are_not_held_with_late_or_expired_or_missing_frames(bad: Try) -
         (HELD, "the time that a frame takes"),
     ],
 )
-def test_the_limiting_part_is_named(over: Try | None, named: str) -> None:
+def test_the_limiting_part_is_named(over: Try, named: str) -> None:
     assert limiting(over).startswith(named)
 
 
