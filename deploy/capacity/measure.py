@@ -16,6 +16,10 @@ from emotion_streams.events import EmotionEvent, Model
 
 _SETTLE_S: Final = 2.0
 
+_IDLE_WITHIN_S: Final = 40.0
+"""Limit of the time that a worker takes to end its frames, apart from what they may wait in it. A
+frame that hangs ends the worker sooner, after 30 s."""
+
 
 @dataclass(frozen=True)
 class _Moment:
@@ -49,7 +53,8 @@ class Measurement:
     async def __call__(self, cameras: int) -> Try:
         """Let so many cameras store frames, and measure for the seconds of a try.
 
-        Raises ProcessEndedError, and OSError, if a worker crashes.
+        No frame of it is left afterwards. Raises ProcessEndedError, and OSError, if a worker
+        crashes or does not end its frames.
         """
         names = [camera_name(number) for number in range(cameras)]
         before = await self._moment(names)
@@ -63,8 +68,13 @@ class Measurement:
         if before.workers != after.workers:
             raise ProcessEndedError("worker", 1, "a worker crashed and was started again")
         await self._store.end_load()
-        events = await self._store.events(before.newest, after.newest)
-        return self._result(before, after, events, owned=owned)
+        tried = self._result(
+            before, after, await self._store.events(before.newest, after.newest), owned=owned
+        )
+        within_s = _IDLE_WITHIN_S + self._limit_ms / 1000
+        if not await self._store.drained(names, within_s):
+            raise ProcessEndedError("worker", 1, f"frames are still in it after {within_s:.0f} s")
+        return tried
 
     async def _moment(self, names: Sequence[str]) -> _Moment:
         newest = await self._store.newest(names)
@@ -109,8 +119,8 @@ class Measurement:
         self, before: _Moment, after: _Moment, events: Sequence[EmotionEvent], *, owned: bool
     ) -> Try:
         elapsed = after.at_s - before.at_s
-        analysed = after.account.analysed - before.account.analysed
         without = after.account.without_event - before.account.without_event
+        ended = after.account.analysed - before.account.analysed + without
         stored = after.account.stored - before.account.stored
         skipped = after.account.skipped - before.account.skipped
         ages = [round(event.latency.total_ms, 1) for event in events]
@@ -121,10 +131,12 @@ class Measurement:
             cameras=len(before.newest),
             owned=owned,
             limit_ms=self._limit_ms,
-            frames_per_s=round((analysed + without) / elapsed, 1),
+            stored=stored,
+            ended=ended,
+            frames_per_s=round(ended / elapsed, 1),
             p50_ms=percentile(ages, 0.5),
             p99_ms=percentile(ages, 0.99),
-            expired_share=round(without / (analysed + without), 4) if analysed + without else 1.0,
+            expired_share=round(without / ended, 4) if ended else 1.0,
             stored_share=round(1 - skipped / max(1, stored + skipped), 4),
             faces_found=round(len(faces) / len(events), 2) if events else None,
             reused_share=round(reused / len(faces), 3) if faces else None,

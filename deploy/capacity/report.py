@@ -31,7 +31,16 @@ class Report:
     model: Model | None
     workers: int
     cores: int
-    other_cores: float
+    others_on_average: float
+
+    @property
+    def other_cores(self) -> float:
+        """Cores that other processes used: on average, or in the try that failed if that is more.
+
+        That try bounds the answer.
+        """
+        over = self.found.over
+        return max(self.others_on_average, over.usage.other_cores if over else 0.0)
 
     @property
     def machine_is_busy(self) -> bool:
@@ -125,5 +134,13 @@ def row(tried: Try) -> str:
     return (
         f"{tried.cameras:7}  {tried.frames_per_s:8.1f}  {p50:>6}  {p99:>6}  "
         f"{tried.expired_share:7.1%}  {tried.usage.machine:4.0%}  "
-        f"{'held' if tried.held else 'too many'}"
+        f"{_verdict(tried)}"
     )
+
+
+def _verdict(tried: Try) -> str:
+    if tried.held:
+        return "held"
+    if not tried.owned:
+        return "too many: some have no owner"
+    return "too many" if tried.keeps_up else "too many: frames pile up"

@@ -7,9 +7,6 @@ from typing import Final
 from deploy.capacity.tries import Try
 from emotion_streams.registry import MAX_CAMERAS_PER_WORKER
 
-MAX_TRIES: Final = 14
-"""So that a search ends in time: fourteen tries of fourteen seconds are 200 seconds."""
-
 _PRECISION: Final = 20
 """The search ends when the answer is known to one part of so many."""
 
@@ -19,7 +16,8 @@ class Found:
     """The result of a search.
 
     `best`: the try with the most cameras that were held, None if not even one was. `over`: the try
-    with the fewest cameras that were not held, None if no try failed. `tries`: all, in order.
+    with the fewest cameras above it that were not held, None if no try above it failed. `tries`:
+    all, in order.
     """
 
     best: Try | None
@@ -33,23 +31,37 @@ def most_cameras(asked: int, workers: int) -> int:
 
 
 async def search(measure: Callable[[int], Awaitable[Try]], start: int, most: int) -> Found:
-    """Double the cameras from `start` until they are not held, then bisect; try at most `most`."""
-    tries: list[Try] = []
-    best, over = None, None
+    """Double the cameras from `start` until they are not held, then bisect; try at most `most`.
+
+    The number that bounds the answer is tried twice: what else the machine did may have made it
+    fail. If it is held then, the search goes on above it.
+    """
+    found = Found(None, None, [])
     cameras = min(start, most)
-    while cameras and len(tries) < MAX_TRIES:
-        tried = await measure(cameras)
-        tries.append(tried)
-        if tried.held:
-            best = tried
-        else:
-            over = tried
-        cameras = _next(best.cameras if best else 0, over.cameras if over else None, most)
-    return Found(best, over, tries)
+    while cameras:
+        found = _with(found.tries, await measure(cameras))
+        cameras = _next(found, most)
+    return found
 
 
-def _next(held: int, over: int | None, most: int) -> int:
+def _with(earlier: Sequence[Try], tried: Try) -> Found:
+    tries = [*earlier, tried]
+    best = max((each for each in tries if each.held), key=_cameras, default=None)
+    failed = [each for each in tries if not each.held and each.cameras > _cameras(best)]
+    return Found(best, min(failed, key=_cameras, default=None), tries)
+
+
+def _cameras(tried: Try | None) -> int:
+    return tried.cameras if tried else 0
+
+
+def _next(found: Found, most: int) -> int:
     """Return how many cameras to try next; 0 if the answer is precise enough."""
-    if over is None:
+    held = _cameras(found.best)
+    if found.over is None:
         return min(2 * held, most) if held < most else 0
-    return (held + over) // 2 if over - held > max(1, over // _PRECISION) else 0
+    over = found.over.cameras
+    if over - held > max(1, over // _PRECISION):
+        return (held + over) // 2
+    times = sum(each.cameras == over for each in found.tries)
+    return over if times == 1 else 0

@@ -64,6 +64,20 @@ class Store:
             await asyncio.sleep(_POLL_S)
         return False
 
+    async def drained(self, names: Sequence[str], within_s: float) -> bool:
+        """Drop the frames that no worker has read, until all others have ended.
+
+        They would delay the frames of the next try. Returns whether none was left in time.
+        """
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            await asyncio.sleep(_POLL_S)  # also for what the load is about to store
+            await self._each(names, lambda pipe, name: pipe.xtrim(keys.frames(name), maxlen=0))
+            ledgers = await self._ledgers(names)
+            if not any(ledger.pending or ledger.queued for ledger in ledgers):
+                return True
+        return False
+
     async def newest(self, names: Sequence[str]) -> dict[str, bytes]:
         """Return the id of each camera's newest event."""
         replies = await self._each(
@@ -85,16 +99,19 @@ class Store:
 
     async def account(self, names: Sequence[str]) -> Account:
         """Return the cameras' account."""
-        replies = await self._each(
-            names, lambda pipe, name: pipe.eval_ro(*ledger_script_args(name))
-        )
-        ledgers = [parse_ledger(name, reply) for name, reply in zip(names, replies, strict=True)]
+        ledgers = await self._ledgers(names)
         return Account(
             sum(ledger.added for ledger in ledgers),
             int(await self._client.get(SKIPPED) or 0),
             sum(ledger.analysed for ledger in ledgers),
             sum(map(_without_event, ledgers)),
         )
+
+    async def _ledgers(self, names: Sequence[str]) -> list[Ledger]:
+        replies = await self._each(
+            names, lambda pipe, name: pipe.eval_ro(*ledger_script_args(name))
+        )
+        return [parse_ledger(name, reply) for name, reply in zip(names, replies, strict=True)]
 
     async def _each(self, names: Sequence[str], command: Any) -> list[Any]:
         """Return the reply to the command for each camera."""

@@ -8,6 +8,10 @@ from typing import Any, Final
 MAX_EXPIRED: Final = 0.01
 """Largest share of frames without an event."""
 
+_MAX_PILED_UP: Final = 0.01
+"""Largest share of the stored frames by which the backlog may grow during a try. In the seconds of
+a try a growing backlog delays few events beyond the limit; in an hour it delays all of them."""
+
 _LEAST_STORED: Final = 0.98
 """Smallest share of the due frames that the load generator has to store."""
 
@@ -41,9 +45,11 @@ class Usage:
 class Try:
     """The measurement of one number of cameras.
 
-    `owned`: whether each camera had an owner in time. `frames_per_s`: frames that ended. `p50_ms`,
-    `p99_ms`: from capture to event, None without an event. `expired_share`: share of the frames that ended without an event: expired, superseded,
-    trimmed, dead or lost. `stored_share`: share of the due frames that the load generator stored.
+    `owned`: whether each camera had an owner in time. `stored`, `ended`: frames that were stored,
+    and frames that ended, meanwhile. `frames_per_s`: frames that ended. `p50_ms`, `p99_ms`: from
+    capture to event, None without an event. `expired_share`: share of the frames that ended without
+    an event: expired, superseded, trimmed, dead or lost. `stored_share`: share of the due frames
+    that the load generator stored.
     `faces_found`: faces per event. `reused_share`: share of the faces with the probabilities of an
     earlier frame. `limit_ms`: the limit of `p99_ms`.
     """
@@ -51,6 +57,8 @@ class Try:
     cameras: int
     owned: bool
     limit_ms: float
+    stored: int
+    ended: int
     frames_per_s: float
     p50_ms: float | None
     p99_ms: float | None
@@ -61,6 +69,11 @@ class Try:
     usage: Usage
 
     @property
+    def keeps_up(self) -> bool:
+        """Whether no more frames pile up than one that happens to be in flight at the end."""
+        return self.stored - self.ended <= 1 + _MAX_PILED_UP * self.stored
+
+    @property
     def held(self) -> bool:
         """Whether the machine holds so many cameras."""
         return (
@@ -69,6 +82,7 @@ class Try:
             and self.p99_ms <= self.limit_ms
             and self.expired_share <= MAX_EXPIRED
             and self.stored_share >= _LEAST_STORED
+            and self.keeps_up
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -93,6 +107,8 @@ def limiting(over: Try) -> str:
         return f"the {name} of a worker ({parts})"
     if not over.owned:
         return f"the workers: after {OWNED_WITHIN_S:g} s some cameras had no owner ({parts})"
+    if not over.keeps_up:
+        return f"more frames than end, although no part is fully busy ({parts})"
     return f"the time that a frame takes: no part is fully busy ({parts})"
 
 
