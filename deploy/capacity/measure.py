@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from deploy import processor_time
+from deploy.capacity.budget import Budget
 from deploy.capacity.control import camera_name
 from deploy.capacity.processes import ProcessEndedError, Processes
 from deploy.capacity.store import Account, Store
@@ -41,28 +42,29 @@ class Measurement:
     """Measures tries one after the other."""
 
     def __init__(
-        self, client: Client, processes: Processes, *, seconds: float, limit_ms: float
+        self, client: Client, processes: Processes, budget: Budget, *, limit_ms: float
     ) -> None:
         self._store = Store(client)
         self._processes = processes
-        self._seconds = seconds
+        self._budget = budget
         self._limit_ms = limit_ms
         self.model: Model | None = None
         """The models that the workers name in their events."""
 
     async def __call__(self, cameras: int) -> Try:
-        """Let so many cameras store frames, and measure for the seconds of a try.
+        """Let so many cameras store frames, and measure for the window of a try.
 
         No frame of it is left afterwards. Raises ProcessEndedError, and OSError, if a worker
         crashes or does not end its frames.
         """
+        began = time.monotonic()
         names = [camera_name(number) for number in range(cameras)]
         before = await self._moment(names)
         await self._store.load(names)
         if owned := await self._store.owned(names):
             await asyncio.sleep(_SETTLE_S)
             before = await self._moment(names)
-            await asyncio.sleep(self._seconds)
+            await asyncio.sleep(self._budget.window_s(cameras))
         # Otherwise the wait for owners, which was in vain, is the time that is measured.
         after = await self._moment(names)
         if before.workers != after.workers:
@@ -74,6 +76,7 @@ class Measurement:
         within_s = _IDLE_WITHIN_S + self._limit_ms / 1000
         if not await self._store.drained(names, within_s):
             raise ProcessEndedError("worker", 1, f"frames are still in it after {within_s:.0f} s")
+        self._budget.observe(cameras, time.monotonic() - began)
         return tried
 
     async def _moment(self, names: Sequence[str]) -> _Moment:
@@ -100,7 +103,8 @@ class Measurement:
 
         def busy(part: str) -> float:
             pairs = zip(before.busy_s, after.busy_s, strict=True)
-            return round(max(new[part] - old[part] for old, new in pairs) / elapsed, 3)
+            spent = (new.get(part, 0.0) - old.get(part, 0.0) for old, new in pairs)
+            return round(max(spent) / elapsed, 3)
 
         loops = zip(before.loops_cpu_s, after.loops_cpu_s, strict=True)
         return Usage(
@@ -113,6 +117,7 @@ class Measurement:
             loop=round(max(new - old for old, new in loops) / elapsed, 3),
             threads=busy("threads"),
             engine=busy("engine"),
+            detector=busy("detector"),
         )
 
     def _result(
@@ -131,6 +136,7 @@ class Measurement:
             cameras=len(before.newest),
             owned=owned,
             limit_ms=self._limit_ms,
+            seconds=round(elapsed, 1),
             stored=stored,
             ended=ended,
             frames_per_s=round(ended / elapsed, 1),

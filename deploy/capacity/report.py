@@ -52,6 +52,8 @@ class Report:
         """What kept the machine from holding more cameras, or this command from trying more."""
         if self.found.over:
             return limiting(self.found.over)
+        if self.found.time_was_over:
+            return "the time of this command: the machine may hold more (--minutes)"
         if most_cameras(self.options.max_cameras, self.workers) < self.options.max_cameras:
             return (
                 f"the workers, which own {MAX_CAMERAS_PER_WORKER} cameras each: "
@@ -71,6 +73,7 @@ class Report:
             "faces_found": best.faces_found if best else None,
             "reused_share": best.reused_share if best else None,
             "limited_by": self.limited_by,
+            "time_was_over": self.found.time_was_over,
             "engine": self.engine,
             "detector": model and model.detector,
             "model": model and f"{model.name} {model.version}",
@@ -100,6 +103,8 @@ class Report:
                 f"{_count(best.cameras, 'camera')} {each}: p99 {best.p99_ms:.0f} ms, "
                 f"{best.expired_share:.1%} of the frames expired."
             )
+        elif self.found.time_was_over:
+            yield f"No number of cameras {each} was held before the time was over."
         else:
             yield f"Not even one camera {each}."
         yield f"Limited by {self.limited_by}."
@@ -113,8 +118,12 @@ class Report:
 
     def warnings(self) -> Iterator[str]:
         """Yield why the figure may be wrong."""
-        last = self.found.best or self.found.tries[-1]
-        drawn, seen = self.options.faces, last.faces_found
+        best, over = self.found.best, self.found.over
+        drawn, last = self.options.faces, best or over
+        seen = last.faces_found if last else None
+        if self.found.time_was_over:
+            bound = f", {over.cameras} are too many" if over else ""
+            yield f"The time was over before the answer was exact{bound} (--minutes allows more)."
         if seen is not None and abs(seen - drawn) > _FACES_OFF * max(drawn, 1):
             yield f"The detector found {seen:g} faces in a frame that has {drawn}."
         if self.machine_is_busy:

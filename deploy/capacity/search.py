@@ -1,7 +1,7 @@
 """The search for the largest number of cameras that a machine holds."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from deploy.capacity.tries import Try
@@ -17,12 +17,13 @@ class Found:
 
     `best`: the try with the most cameras that were held, None if not even one was. `over`: the try
     with the fewest cameras above it that were not held, None if no try above it failed. `tries`:
-    all, in order.
+    all, in order. `time_was_over`: whether the search ended before its answer was exact.
     """
 
     best: Try | None
     over: Try | None
     tries: Sequence[Try]
+    time_was_over: bool
 
 
 def most_cameras(asked: int, workers: int) -> int:
@@ -30,25 +31,33 @@ def most_cameras(asked: int, workers: int) -> int:
     return min(asked, MAX_CAMERAS_PER_WORKER * workers)
 
 
-async def search(measure: Callable[[int], Awaitable[Try]], start: int, most: int) -> Found:
+async def search(
+    measure: Callable[[int], Awaitable[Try]],
+    start: int,
+    most: int,
+    allows: Callable[[int], bool] = lambda _: True,
+) -> Found:
     """Double the cameras from `start` until they are not held, then bisect; try at most `most`.
+
+    `allows` says whether there is time to try so many cameras; the search ends if there is none.
 
     The number that bounds the answer is tried twice: what else the machine did may have made it
     fail. If it is held then, the search goes on above it.
     """
-    found = Found(None, None, [])
+    found = Found(None, None, [], time_was_over=False)
     cameras = min(start, most)
-    while cameras:
+    while cameras and allows(cameras):
         found = _with(found.tries, await measure(cameras))
         cameras = _next(found, most)
-    return found
+    return replace(found, time_was_over=bool(cameras))
 
 
 def _with(earlier: Sequence[Try], tried: Try) -> Found:
     tries = [*earlier, tried]
     best = max((each for each in tries if each.held), key=_cameras, default=None)
     failed = [each for each in tries if not each.held and each.cameras > _cameras(best)]
-    return Found(best, min(failed, key=_cameras, default=None), tries)
+    over = min(failed, key=_cameras, default=None)
+    return Found(best, over, tries, time_was_over=False)
 
 
 def _cameras(tried: Try | None) -> int:

@@ -28,8 +28,9 @@ class Usage:
 
     `machine`: busy share of all cores. `worker_cores`, `server_cores`, `other_cores`: cores that
     the workers, the server, and the processes that are not ours used. `loop`: share of a core that
-    the main thread of the busiest worker used; it runs the event loop. `threads`, `engine`: busy
-    shares of the threads and the engine, each of the worker that used it most.
+    the main thread of the busiest worker used; it runs the event loop. `threads`, `engine`,
+    `detector`: busy shares of the threads, the engine and a detector that takes batches (on a GPU,
+    otherwise 0), each of the worker that used it most.
     """
 
     machine: float
@@ -39,6 +40,7 @@ class Usage:
     loop: float
     threads: float
     engine: float
+    detector: float
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,10 @@ class Try:
     """The measurement of one number of cameras.
 
     `owned`: whether each camera had an owner in time. `stored`, `ended`: frames that were stored,
-    and frames that ended, meanwhile. `frames_per_s`: frames that ended. `p50_ms`, `p99_ms`: from
-    capture to event, None without an event. `expired_share`: share of the frames that ended without
-    an event: expired, superseded, trimmed, dead or lost. `stored_share`: share of the due frames
-    that the load generator stored.
+    and frames that ended, in the `seconds` that were measured. `frames_per_s`: frames that ended.
+    `p50_ms`, `p99_ms`: from capture to event, None without an event. `expired_share`: share of the
+    frames that ended without an event: expired, superseded, trimmed, dead or lost. `stored_share`:
+    share of the due frames that the load generator stored.
     `faces_found`: faces per event. `reused_share`: share of the faces with the probabilities of an
     earlier frame. `limit_ms`: the limit of `p99_ms`.
     """
@@ -57,6 +59,7 @@ class Try:
     cameras: int
     owned: bool
     limit_ms: float
+    seconds: float
     stored: int
     ended: int
     frames_per_s: float
@@ -95,15 +98,18 @@ def limiting(over: Try) -> str:
     usage = over.usage
     if usage.server_cores >= _FULL:
         return f"the server, which uses one core ({usage.server_cores:.0%} busy)"
-    parts = f"engine {usage.engine:.0%} busy, threads {usage.threads:.0%}"
+    busy_parts = {"engine": usage.engine, "threads": usage.threads}
+    if usage.detector:
+        busy_parts["detector"] = usage.detector
+    parts = ", ".join(f"{name} {share:.0%}" for name, share in busy_parts.items()) + " busy"
     if usage.machine >= _FULL:
         return f"the cores ({parts})"
     if over.stored_share < _LEAST_STORED:
         return "the load generator of this command: the machine may hold more"
     if usage.loop >= _FULL:
         return f"the event loop of a worker ({usage.loop:.0%} of a core; {parts})"
-    name, busy = max(("engine", usage.engine), ("threads", usage.threads), key=lambda it: it[1])
-    if busy >= _FULL:
+    name = max(busy_parts, key=lambda part: busy_parts[part])
+    if busy_parts[name] >= _FULL:
         return f"the {name} of a worker ({parts})"
     if not over.owned:
         return f"the workers: after {OWNED_WITHIN_S:g} s some cameras had no owner ({parts})"
