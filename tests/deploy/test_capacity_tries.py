@@ -11,6 +11,7 @@ from deploy.capacity.report import row
 from deploy.capacity.store import Store
 from deploy.capacity.tries import Try, limiting, percentile
 from emotion_streams import connect_async, keys
+from tests import samples
 from tests.deploy.capacity_samples import HELD, IDLE, found_where, reported
 from tests.servers import PATIENCE_S
 
@@ -119,3 +120,22 @@ async def test_nothing_of_a_try_is_left_for_the_next_one(
         client.xack(stream, keys.GROUP, read)
         assert await store.drained(["camera0"], within_s=PATIENCE_S)
     assert client.xlen(stream) == 0
+
+
+async def test_a_try_has_the_events_between_its_moments_also_of_cameras_without_any(
+    redis_url: str, client: redis.Redis
+) -> None:
+    def publish(frame_id: str) -> None:
+        packed = samples.event("camera0", frame_id).pack()
+        client.xadd(keys.emotions("camera0"), {"event": packed}, id=frame_id)
+
+    names = ["camera0", "camera1"]
+    async with connect_async(redis_url) as connection:
+        store = Store(connection)
+        publish("1700000000000-0")
+        before = await store.newest(names)
+        publish("1700000000200-1")
+        after = await store.newest(names)
+        publish("1700000000400-2")
+        events = await store.events(before, after)
+    assert [event.frame_id for event in events] == ["1700000000200-1"]
