@@ -1,5 +1,5 @@
 // The boxes of one picture, each with the label that fits.
-import { setAttribute } from "./dom.js";
+import { reorder, setAttribute } from "./dom.js";
 import { face } from "./emotions.js";
 import { details, identityOf, inWords, ordered, shownBy } from "./faces.js";
 import { placeLabels } from "./placement.js";
@@ -59,14 +59,8 @@ export class FaceBoxes {
       drawn.box.remove();
       this.#drawn.delete(identity);
     }
-    this.#order(all);
-  }
-
-  // From left to right in the page as well, for those who walk it by keyboard.
-  #order(/** @type {Drawn[]} */ all) {
-    all.forEach(({ box }, i) => {
-      if (this.element.children[i] !== box) this.element.insertBefore(box, this.element.children[i] ?? null);
-    });
+    // From left to right in the page as well, for those who walk it by keyboard.
+    reorder(this.element, all.map(({ box }) => box));
   }
 
   /** @param {Face} found */

@@ -1,6 +1,6 @@
 // The list of moments: who came, and what was shown strongly. Each leads to its time.
 import { face, percent } from "./emotions.js";
-import { find } from "./dom.js";
+import { find, reorder } from "./dom.js";
 import { whyNothing } from "./reading.js";
 import { timeText } from "./ranges.js";
 
@@ -41,9 +41,7 @@ export class Moments {
       return [key, this.#rows.get(key) ?? this.#row(moment, span_ms)];
     }));
     for (const [key, row] of this.#rows) if (!rows.has(key)) row.remove();
-    [...rows.values()].forEach((row, i) => {
-      if (this.list.children[i] !== row) this.list.insertBefore(row, this.list.children[i] ?? null);
-    });
+    reorder(this.list, [...rows.values()]);
     this.#rows = rows;
   }
 

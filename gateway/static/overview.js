@@ -1,9 +1,10 @@
 // All cameras at a glance: how many people are in view, and what each camera saw today.
 import { fetchJson } from "./api.js";
 import { clock } from "./cameras.js";
-import { byId, find } from "./dom.js";
+import { byId, find, setText } from "./dom.js";
 import { LANES, WIRE_INDEX, face, percent } from "./emotions.js";
 import { peopleIn } from "./faces.js";
+import { OverviewTable } from "./overviewtable.js";
 import { STEP, lastHour, meanPeople, sparkline } from "./sparkline.js";
 
 /** @typedef {import("./cameras.js").Camera} Camera */
@@ -73,7 +74,7 @@ export class Overview {
     this.all = all;
     this.toggle = byId("overview-toggle");
     this.section = byId("overview");
-    this.body = find(this.section, "tbody");
+    this.table = new OverviewTable(find(this.section, "tbody"));
     this.total = find(this.section, ".today");
     this.toggle.addEventListener("click", () => {
       this.section.hidden = !this.section.hidden;
@@ -116,11 +117,11 @@ export class Overview {
       if (i !== this.#column) head.removeAttribute("aria-sort");
       else head.setAttribute("aria-sort", this.#descending ? "descending" : "ascending");
     });
-    this.body.replaceChildren(...sorted(rows, this.#column, this.#descending).map((row) => drawRow(row, this.#hours.get(row.name)?.drawn)));
+    this.table.draw(sorted(rows, this.#column, this.#descending), (name) => this.#hours.get(name)?.drawn);
     const shares = sharesOf(sumOf([...this.#today.values()].map((each) => ({ people: each }))).emotion_ms);
-    this.total.textContent = !shares ? "Today no emotion was recorded yet."
+    setText(this.total, !shares ? "Today no emotion was recorded yet."
       : `Today: ${LANES.map((name, i) => ({ name, share: shares[i] })).filter(({ share }) => share >= 0.005)
-        .sort((a, b) => b.share - a.share).map(({ name, share }) => `${name} ${percent(share)}`).join(", ")}`;
+        .sort((a, b) => b.share - a.share).map(({ name, share }) => `${name} ${percent(share)}`).join(", ")}`);
   }
 
   /**
@@ -168,25 +169,3 @@ export class Overview {
 
 /** @param {Camera} camera */
 const now = (camera) => (camera.health().stale ? 0 : peopleIn(camera.newest));
-
-/**
- * @param {Row} row
- * @param {SVGElement | undefined} hour
- */
-function drawRow(row, hour) {
-  const line = document.createElement("tr");
-  const name = document.createElement("th");
-  name.scope = "row";
-  const link = document.createElement("a");
-  link.href = `#/${row.name}`;
-  link.textContent = row.title;
-  name.append(link);
-  const cells = [row.state, String(row.people), row.entered === null ? "–" : String(row.entered), hour ?? "–",
-    ...LANES.map((_, i) => (row.shares ? percent(row.shares[i]) : "–"))];
-  line.append(name, ...cells.map((content) => {
-    const cell = document.createElement("td");
-    cell.append(content);
-    return cell;
-  }));
-  return line;
-}

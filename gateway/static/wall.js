@@ -1,5 +1,5 @@
 // Which tiles the wall shows, in which order and how large.
-import { byId, find } from "./dom.js";
+import { byId, find, reorder } from "./dom.js";
 import { FullScreen } from "./fullscreen.js";
 
 /** @typedef {import("./cameras.js").Camera} Camera */
@@ -94,15 +94,11 @@ export class Wall {
    */
   arrange(tiles) {
     this.#drawOptions(tiles.map(({ camera }) => camera));
-    const focused = /** @type {HTMLElement | null} */ (document.activeElement);
     const sorted = [...tiles].sort((a, b) => byAttention(a.camera, b.camera));
     const matching = sorted.map(({ camera }) => camera).filter((camera) => matches(camera, this.filter));
     const shown = new Set(this.fullScreen.active ? this.fullScreen.pageOf(matching) : matching);
-    sorted.forEach(({ camera, element }, i) => {
-      element.hidden = !shown.has(camera);
-      if (this.list.children[i] !== element) this.list.insertBefore(element, this.list.children[i] ?? null);
-    });
-    if (focused && focused !== document.activeElement && this.list.contains(focused)) focused.focus();
+    for (const { camera, element } of sorted) element.hidden = !shown.has(camera);
+    reorder(this.list, sorted.map(({ element }) => element));
     this.none.hidden = shown.size > 0 || tiles.length === 0;
     this.toolbar.hidden = tiles.length === 0;
     // Of one camera nothing is to be chosen; its overview stays. A filter must not hide it for good.
