@@ -1,15 +1,16 @@
 // The list of moments: who came, and what was shown strongly. Each leads to its time.
 import { face, percent } from "./emotions.js";
-import { find, reorder } from "./dom.js";
+import { find, reorder, setAttribute, setText } from "./dom.js";
 import { whyNothing } from "./reading.js";
 import { timeText } from "./ranges.js";
 
 /** @typedef {import("./people.js").Moment} Moment */
+/** @typedef {{ element: HTMLElement, time: HTMLElement, text: HTMLElement, moment: Moment }} Row */
 
 const MOST = 100;
 
 export class Moments {
-  /** @type {Map<string, HTMLElement>} */
+  /** @type {Map<string, Row>} */
   #rows = new Map();
 
   /**
@@ -37,33 +38,44 @@ export class Moments {
     this.note.textContent = moments.length ? `The newest ${MOST} of ${moments.length} moments`
       : whyNothing("No one entered and no strong emotion was shown", since, span);
     const rows = new Map(shown.map((moment) => {
-      const key = JSON.stringify([moment, span_ms]);
-      return [key, this.#rows.get(key) ?? this.#row(moment, span_ms)];
+      const row = this.#rows.get(moment.id) ?? this.#newRow(moment);
+      this.#write(row, moment, span_ms);
+      return [moment.id, row];
     }));
-    for (const [key, row] of this.#rows) if (!rows.has(key)) row.remove();
-    reorder(this.list, [...rows.values()]);
+    for (const [id, { element }] of this.#rows) if (!rows.has(id)) element.remove();
+    reorder(this.list, [...rows.values()].map(({ element }) => element));
     this.#rows = rows;
   }
 
   /**
    * @param {Moment} moment
-   * @param {number} span_ms
+   * @returns {Row}
    */
-  #row(moment, span_ms) {
-    const row = document.createElement("li");
+  #newRow(moment) {
+    const element = document.createElement("li");
     const button = document.createElement("button");
     button.type = "button";
-    const person = `Person ${this.camera.numberOf(moment.track)}`;
-    const time = document.createElement("time");
-    time.dateTime = new Date(moment.at).toISOString();
-    time.textContent = timeText(moment.at, span_ms);
-    const text = document.createElement("span");
-    text.textContent = moment.emotion
-      ? `${person}: ${moment.emotion}, up to ${percent(moment.peak)}`
-      : `${person} entered`;
+    const [time, text] = [document.createElement("time"), document.createElement("span")];
     button.append(time, ...(moment.emotion ? [face(moment.emotion)] : []), text);
-    button.addEventListener("click", () => this.onChoose(moment));
-    row.append(button);
+    const row = { element, time, text, moment };
+    button.addEventListener("click", () => this.onChoose(row.moment));
+    element.append(button);
     return row;
+  }
+
+  /**
+   * The peak of an episode may still rise, and times are shorter in long ranges.
+   * @param {Row} row
+   * @param {Moment} moment
+   * @param {number} span_ms
+   */
+  #write(row, moment, span_ms) {
+    row.moment = moment;
+    const person = `Person ${this.camera.numberOf(moment.track)}`;
+    setAttribute(row.time, "datetime", new Date(moment.at).toISOString());
+    setText(row.time, timeText(moment.at, span_ms));
+    setText(row.text, moment.emotion
+      ? `${person}: ${moment.emotion}, up to ${percent(moment.peak)}`
+      : `${person} entered`);
   }
 }

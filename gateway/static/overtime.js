@@ -118,10 +118,12 @@ export class OverTime {
   }
 
   /**
+   * Show a moment. The focus goes along: the list of moments is another one then.
    * @param {number} at
    * @param {string} id of a track
    */
   async #jump(at, id) {
+    this.who.focus({ preventScroll: true });
     this.picker.show(at);
     await this.#loading;
     this.pointing.point(at, this.data.people.tracks.get(id) ?? null);
