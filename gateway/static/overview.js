@@ -4,6 +4,7 @@ import { clock } from "./cameras.js";
 import { byId, find, setText } from "./dom.js";
 import { LANES, WIRE_INDEX, face, percent } from "./emotions.js";
 import { peopleIn } from "./faces.js";
+import { byTitle, compareTexts } from "./order.js";
 import { OverviewTable } from "./overviewtable.js";
 import { STEP, lastHour, meanPeople, sparkline } from "./sparkline.js";
 
@@ -43,7 +44,7 @@ export function sumOf(points) {
 }
 
 /**
- * Rows in the order of a column; what is unknown comes last.
+ * Rows in the order of a column; what is unknown comes last, what is the same is ordered by title.
  * @param {Row[]} rows
  * @param {number} column
  * @param {boolean} descending
@@ -53,9 +54,9 @@ export function sorted(rows, column, descending) {
     [row.title, row.state, row.people, row.entered, row.hour, ...(row.shares ?? [])][column] ?? null;
   return [...rows].sort((a, b) => {
     const [x, y] = [value(a), value(b)];
-    if (x === null || y === null) return Number(x === null) - Number(y === null);
-    const order = typeof x === "string" ? x.localeCompare(String(y), undefined, { numeric: true }) : x - Number(y);
-    return descending ? -order : order;
+    if (x === null || y === null) return Number(x === null) - Number(y === null) || byTitle(a, b);
+    const order = typeof x === "string" ? compareTexts(x, String(y)) : x - Number(y);
+    return (descending ? -order : order) || byTitle(a, b);
   });
 }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { WIRE } from "../../../gateway/static/emotions.js";
+import { ofTurn } from "../../../gateway/static/inview.js";
 import { sharesOf, sorted, sumOf } from "../../../gateway/static/overview.js";
 import { inWords, lastHour, meanPeople } from "../../../gateway/static/sparkline.js";
 import { byAttention, matches } from "../../../gateway/static/wall.js";
@@ -22,11 +23,29 @@ test("a table is sorted by any column, and what is unknown is last", () => {
   assert.deepEqual([names(0, false), names(2, true), names(3, false), names(3, true)], ["abc", "acb", "acb", "cab"]);
 });
 
-const camera = (name, word, fields = {}) => ({ name, status: fields, health: () => ({ word }) });
+const camera = (name, word, fields = {}) => ({ name, title: fields.title ?? name, status: fields, health: () => ({ word }) });
 
-test("cameras that need attention come first, then their names decide", () => {
+test("cameras that need attention come first, then their titles decide", () => {
   const all = [camera("b", "Live"), camera("a", "Live"), camera("d", "Down"), camera("c", "Ended")];
   assert.deepEqual(all.sort(byAttention).map(({ name }) => name), ["d", "a", "b", "c"]);
+});
+
+test("the wall and the overview have one order: by title, and 2 before 10", () => {
+  const titles = { x: "a10", y: "a2", z: "A1" };
+  const all = Object.entries(titles).map(([name, title]) => camera(name, "Live", { title }));
+  assert.deepEqual(all.sort(byAttention).map(({ title }) => title), ["A1", "a2", "a10"]);
+  const rows = Object.entries(titles).map(([name, title]) => ({ name, title, state: "Live", people: 1, entered: null, hour: null, shares: null }));
+  for (const column of [0, 1, 2, 3]) {
+    assert.deepEqual(sorted(rows, column, column === 2).map(({ title }) => title), ["A1", "a2", "a10"]);
+  }
+});
+
+test("of more cameras than a stream takes, each has its turn", () => {
+  const names = Array.from({ length: 150 }, (_, i) => `cam${i}`);
+  const turns = [0, 1, 2].map((turn) => ofTurn(names, 64, turn));
+  assert.deepEqual(turns.map(({ length }) => length), [64, 64, 64]);
+  assert.equal(new Set(turns.flat()).size, 150);
+  assert.deepEqual(ofTurn(names.slice(0, 64), 64, 7), names.slice(0, 64));
 });
 
 test("a search finds names, titles and groups by all of its words", () => {
