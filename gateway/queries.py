@@ -84,6 +84,9 @@ class RangeQuery(TimesQuery):
         description="After this id, the `next` of the page before, or from the start of what is "
         "kept; without, the newest, or with `from` the first of the range.",
     )
+    before: EntryId | None = Field(
+        None, description="Before this id, the `previous` of the page after."
+    )
 
 
 class EpisodesQuery(RangeQuery):
@@ -91,6 +94,11 @@ class EpisodesQuery(RangeQuery):
 
     limit: int = Field(100, ge=1, le=1000, description="At most so many records.")
     emotion: Emotion | None = Field(None, description="Only records about it.")
+    compact: bool = Field(
+        False,
+        description="Of each episode only the last of its records in the page: it holds what those "
+        "before it say.",
+    )
 
 
 class MinutesQuery(RangeQuery):
