@@ -1,13 +1,26 @@
 // The list of moments: who came, and what was shown strongly. Each leads to its time.
 import { face, percent } from "./emotions.js";
 import { find, reorder, setAttribute, setText } from "./dom.js";
-import { whyNothing } from "./reading.js";
+import { sinceText, whyNothing } from "./reading.js";
 import { timeText } from "./ranges.js";
 
 /** @typedef {import("./people.js").Moment} Moment */
 /** @typedef {{ element: HTMLElement, time: HTMLElement, text: HTMLElement, moment: Moment }} Row */
 
 const MOST = 100;
+
+/**
+ * What a list of moments leaves out, empty if it is all.
+ * @param {number} count
+ * @param {import("./reach.js").Reach} reach
+ * @param {import("./ranges.js").Span} span
+ */
+export function noteOn(count, reach, span) {
+  if (!count) return whyNothing("No one entered and no strong emotion was shown", reach, span);
+  const moments = count > MOST ? `The newest ${MOST} of ${count} moments` : "";
+  if (!reach.missing) return moments;
+  return moments ? `${moments} ${sinceText(reach, span)}` : `Moments ${sinceText(reach, span)}`;
+}
 
 export class Moments {
   /** @type {Map<string, Row>} */
@@ -28,15 +41,14 @@ export class Moments {
   /**
    * Rows stay where they are unchanged, and so does the focus.
    * @param {Moment[]} moments newest first
-   * @param {number} since from when on they are complete
+   * @param {import("./reach.js").Reach} reach from when on they are complete
    * @param {import("./ranges.js").Span} span
    * @param {number} span_ms of the range
    */
-  draw(moments, since, span, span_ms) {
+  draw(moments, reach, span, span_ms) {
     const shown = moments.slice(0, MOST);
-    this.note.hidden = 0 < moments.length && moments.length <= MOST;
-    this.note.textContent = moments.length ? `The newest ${MOST} of ${moments.length} moments`
-      : whyNothing("No one entered and no strong emotion was shown", since, span);
+    setText(this.note, noteOn(moments.length, reach, span));
+    this.note.hidden = !this.note.textContent;
     const rows = new Map(shown.map((moment) => {
       const row = this.#rows.get(moment.id) ?? this.#newRow(moment);
       this.#write(row, moment, span_ms);

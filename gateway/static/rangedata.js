@@ -10,7 +10,8 @@ const SUMMED_EVERY_MS = 60000;
 
 export class RangeData {
   people = new People();
-  since = Infinity; // from when on the records of episodes are complete
+  since = Infinity; // from when on the records of episodes that Redis keeps are loaded
+  kept = -Infinity; // from when on Redis keeps any
   /** @type {any[]} */
   #trend = [];
   #loads = 0; // answers to earlier requests are dropped
@@ -61,11 +62,11 @@ export class RangeData {
       // Records are dated by the clock of Redis, all else by the camera's.
       const offset = clock.now() - this.camera.now();
       const written = { from: span.from + offset, to: span.to + offset };
-      const since = await loadEpisodes(this.camera.name, written, range.pages, (records) => {
+      const { since, kept } = await loadEpisodes(this.camera.name, written, (records) => {
         if (load === this.#loads) for (const record of records) this.people.add(record);
       });
       if (load !== this.#loads) return;
-      this.since = since - offset;
+      [this.since, this.kept] = [since - offset, kept - offset];
     } catch {
       if (load !== this.#loads) return;
       this.#loadedAt = 0; // the next draw tries again
