@@ -17,13 +17,15 @@ class StreamKind(Generic[Item]):
     """A kind of stream: its key by camera, and its items.
 
     `parse(camera, entry_id, fields)` returns an entry's item, None if the entry cannot be parsed or
-    belongs to another camera.
+    belongs to another camera. `ids_are_redis_time`: whether an entry's id is when Redis stored it,
+    not a capture time.
     """
 
     key: Callable[[str], str]
     parse: Callable[[str, bytes, Mapping[bytes, bytes]], Item | None]
+    ids_are_redis_time: bool = False
 
 
 EVENTS: Final = StreamKind(keys.emotions, EmotionEvent.from_stream_entry)
-EPISODES: Final = StreamKind(keys.episodes, Episode.from_stream_entry)
+EPISODES: Final = StreamKind(keys.episodes, Episode.from_stream_entry, ids_are_redis_time=True)
 MINUTES: Final = StreamKind(keys.minutes, Minute.from_stream_entry)

@@ -55,6 +55,7 @@ class StreamReader(Generic[Item]):
         self._named = cameras or []
         self._after = after
         self._last: dict[str, str] = {}
+        self._later = _BEGINNING
         self._aside: dict[str, float] = {}
         self._has_read = False
         self._failing = 0
@@ -108,7 +109,14 @@ class StreamReader(Generic[Item]):
         reading.discard(camera)
 
     async def _start(self) -> None:
-        """Set the start position of each known camera; later cameras begin at the start."""
+        """Set the start position of each known camera, and that of later ones.
+
+        Later cameras begin at the start. Episodes outlive their camera: if only new ones are
+        wanted, a camera that returns begins with those since now.
+        """
+        if self._after == NOW and self._kind.ids_are_redis_time:
+            seconds, microseconds = await self._client.time()
+            self._later = f"{seconds * 1000 + microseconds // 1000}-0"
         for camera in await self._cameras():
             if camera not in self._last:
                 self._last[camera] = await self._beginning(camera)
@@ -118,7 +126,7 @@ class StreamReader(Generic[Item]):
             return
         cameras = await self._cameras()
         for camera in cameras:
-            self._last.setdefault(camera, _BEGINNING)
+            self._last.setdefault(camera, self._later)
         for camera in self._last.keys() - set(cameras):
             # Keep the position while the stream has entries; otherwise they would be replayed if
             # the camera returns.

@@ -76,7 +76,8 @@ def subscribe_episodes_async(
     """Yield the records of episodes as they are decided, as `subscribe_async` yields events.
 
     Resume after the `entry_id` of the last record that was dealt with: it takes the place of an
-    event's id in `after`.
+    event's id in `after`. With "now", the records that a camera left before it returned are not
+    yielded.
     """
     return _subscribe(url, EPISODES, cameras, after)
 

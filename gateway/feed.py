@@ -43,6 +43,7 @@ class Feed:
         self._health = health
         self._redis_health = RedisHealth("the events", health, metrics)
         self._episode_tips: dict[str, StreamId] = {}
+        self._began_ms = 0
         self._has_tips = asyncio.Event()
 
     async def run(self) -> None:
@@ -70,10 +71,15 @@ class Feed:
         await self._has_tips.wait()
         after = {camera: str(tip) for camera, tip in self._episode_tips.items()}
         async for episode in subscribe_episodes_async(self._url, after=after):
-            self._hub.publish(PublishedEpisode.of(episode))
+            item = PublishedEpisode.of(episode)
+            # Records outlive their camera: of one that returns, only new ones are news.
+            if item.camera in after or item.position.ms >= self._began_ms:
+                self._hub.publish(item)
 
     async def _tips(self) -> tuple[dict[str, StreamId], dict[str, StreamId]]:
         """Return the id of each camera's newest event, and of its newest episode."""
+        seconds, microseconds = await self._client.time()
+        self._began_ms = seconds * 1000 + microseconds // 1000
         cameras = list(await registered(self._client))
         return (
             {camera: await self._tip(keys.emotions(camera)) for camera in cameras},

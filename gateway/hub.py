@@ -14,11 +14,15 @@ from gateway.published import Item
 from service.metrics import GatewayMetrics
 
 _QUEUE: Final = 512
-"""Events queued for a client: some seconds of many cameras."""
+"""Events and episodes queued for a client: some seconds of many cameras."""
 
 
 class Subscription:
-    """A client's queue. If it is full, it is emptied for the newest event."""
+    """A client's queue. If it is full, its events are dropped for the newest one.
+
+    Episodes are few, and each is the only record of what began or ended: they are dropped only if
+    the queue is full of them.
+    """
 
     def __init__(
         self, cameras: frozenset[str] | None, figures: bool, kinds: frozenset[Kind]
@@ -33,11 +37,14 @@ class Subscription:
         self._news = asyncio.Event()
 
     def offer(self, item: Item) -> int:
-        """Queue the event. Return how many older events were dropped for it."""
+        """Queue the item. Return how many older ones were dropped for it."""
         dropped = 0
         if len(self._queue) >= _QUEUE:
-            dropped = len(self._queue)
-            self._queue.clear()
+            kept = [each for each in self._queue if each.kind == "episode"]
+            if len(kept) == len(self._queue):
+                kept = []
+            dropped = len(self._queue) - len(kept)
+            self._queue = deque(kept)
         self._dropped += dropped
         self._queue.append(item)
         self._news.set()

@@ -38,7 +38,7 @@ export function inWords(found) {
  */
 function whyUncertain(found) {
   if (isTooSmall(found)) return "too small to read";
-  if ((found.turn_degrees ?? 0) > MAX_TURN_DEGREES) return "turned away";
+  if (Math.abs(found.turn_degrees ?? 0) > MAX_TURN_DEGREES) return "turned away";
   if ((found.sharpness ?? MIN_SHARPNESS) < MIN_SHARPNESS) return "blurred";
   return "";
 }

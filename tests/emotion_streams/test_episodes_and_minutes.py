@@ -25,7 +25,7 @@ from emotion_streams import (
 from emotion_streams.connection import connect
 from emotion_streams.minutes import MINUTE_MS
 from tests import samples
-from tests.people import write_episodes, write_minutes
+from tests.people import write_episode, write_episodes, write_minutes
 from tests.servers import PATIENCE_S, RedisProcess, free_port
 from tests.topologies import Cluster
 
@@ -69,6 +69,26 @@ async def test_all_cameras_include_one_that_is_attached_later(
         assert (await anext(episodes)).camera == "lobby"
         write_episodes(client, "5-0", camera="door")
         assert (await anext(episodes)).camera == "door"
+
+
+async def test_from_now_on_yields_only_new_records_of_a_camera_that_returns(
+    client: redis.Redis, redis_url: str
+) -> None:
+    """Records outlive the camera's place in the registry."""
+    write_episodes(client, "1-0", camera="door")
+    client.zrem(keys.CAMERAS, "door")
+    write_episodes(client, "1-0", camera="lobby")
+    async with (
+        asyncio.timeout(PATIENCE_S),
+        aclosing(subscribe_episodes_async(redis_url)) as episodes,
+    ):
+        first = asyncio.ensure_future(anext(episodes))
+        while not first.done():  # until the subscription has begun
+            write_episode(client, samples.episode("lobby"))
+            await asyncio.sleep(0.05)
+        client.zadd(keys.CAMERAS, {"door": 1})
+        written = write_episode(client, samples.episode("door"))
+        assert await anext(e.entry_id async for e in episodes if e.camera == "door") == written
 
 
 def test_an_entry_that_is_not_a_record_of_the_camera_is_skipped(

@@ -17,8 +17,9 @@ from emotion_streams.stream_id import ZERO, StreamId
 from gateway.cursor import Positions
 from gateway.follow import Started, follow_events
 from gateway.hub import Hub
-from gateway.published import Published
+from gateway.published import Published, PublishedEpisode
 from service.metrics import GatewayMetrics
+from tests import samples
 from tests.gateway.clients import (
     Message,
     attach,
@@ -254,6 +255,27 @@ def test_one_client_that_never_reads_does_not_slow_the_others(
     times = f"{min(alone):.1f} ms alone, {min(beside):.1f} ms beside a stuck client"
     print(f"median latency of the best of {len(alone)} turns: {times}")
     assert not is_slowed(), times
+
+
+def test_a_queue_that_overflows_drops_events_and_keeps_episodes() -> None:
+    hub = Hub(GatewayMetrics(CollectorRegistry()))
+    with hub.subscribe(None) as subscription:
+        hub.publish(PublishedEpisode.of(samples.episode("lobby", entry_id="5-0")))
+        for number in range(1_000):
+            hub.publish(Published.of(samples.event("lobby", f"{number + 1}-0")))
+        taken = asyncio.run(subscription.take(1.0))
+    assert [item.kind for item in taken.items].count("episode") == 1
+    assert len(taken.items) + taken.dropped == 1_001
+
+
+def test_a_queue_of_nothing_but_episodes_is_bounded_as_well() -> None:
+    hub = Hub(GatewayMetrics(CollectorRegistry()))
+    with hub.subscribe(None) as subscription:
+        for number in range(1_000):
+            hub.publish(PublishedEpisode.of(samples.episode("lobby", entry_id=f"{number + 1}-0")))
+        taken = asyncio.run(subscription.take(1.0))
+    assert len(taken.items) < 1_000
+    assert len(taken.items) + taken.dropped == 1_000
 
 
 def test_it_stops_soon_and_cleanly_with_any_clients(

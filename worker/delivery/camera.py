@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Final
@@ -15,11 +16,7 @@ from worker.delivery.commits import CameraCommits
 from worker.delivery.queue import FrameQueue, dead
 from worker.delivery.reader import FrameReader
 from worker.delivery.stream import MAX_DELIVERIES, CameraStream
-from worker.delivery.types import (
-    Completion,
-    QueuedFrame,
-    RecordingState,
-)
+from worker.delivery.types import Completion, QueuedFrame, RecordingState
 from worker.inference.decode import UnusablePictureError
 from worker.inference.permits import CrowdLimiter, Permit
 from worker.tracking.camera_tracker import CameraTracker, Turn
@@ -28,8 +25,8 @@ BLOCK_MS: Final = 1_000
 """How long one read waits for a frame; shorter than the socket's timeout."""
 
 SILENCE_S: Final = 3.0
-"""A camera that has sent nothing for this long is silent: its tracks are closed. This is twice the
-time that a track is kept, so that frames which are only late find theirs open."""
+"""A camera without an analysed frame for this long is silent: its tracks are closed. This is twice
+the time that a track is kept, so that frames which are only late find theirs open."""
 
 RECORDING_SILENCE_S: Final = 60.0
 """The same for a recording that has not ended: its time does not advance while its producer is held
@@ -50,7 +47,8 @@ class CameraPipeline:
         self._crowds = CrowdLimiter()
         self._tracker = CameraTracker(stream.camera, context.policy, context.reuse_ms)
         self._commits = CameraCommits(stream, context, self._tracker, self._reader.failed)
-        self._commit_queue = CommitQueue(self._commits, lambda: bool(self._queue), self._committed)
+        self._commit_queue = CommitQueue(self._commit, lambda: bool(self._queue))
+        self._analysed_at = time.monotonic()
 
     def stop(self) -> None:
         """Stop reading; run() returns when all frames that were read are committed."""
@@ -69,7 +67,7 @@ class CameraPipeline:
                     await self._start_next(tasks)
                 else:
                     await retry_forever(self._read_unless_stopping, self._reader.failed)
-                    await self._close_if_silent()
+                    await self._close_if_idle()
             await self._commit_queue.join()
             committing.cancel()
 
@@ -157,25 +155,44 @@ class CameraPipeline:
         self._queue.service_time.observe(analysed.ended_ms - analysed.began_ms)
         return [*skipped, Completion(frame_id, Outcome.ANALYSED, analysed=analysed)]
 
-    def _committed(self, completions: Sequence[Completion], outcomes: Sequence[str]) -> None:
-        self._reader.committed(each.frame_id for each in completions)
+    async def _commit(self, completions: Sequence[Completion]) -> None:
+        outcomes = await self._commits.commit(completions)
         if Outcome.ANALYSED in outcomes:  # commit.lua clears the strikes as well
             self._queue.strikes = 0
+            self._analysed_at = time.monotonic()
+        elif self._is_silent(is_recording=False):  # frames come, but none can be analysed
+            await self._close_if_silent()
+        # Last, because the camera may be idle from here on.
+        self._reader.committed(each.frame_id for each in completions)
 
     @property
     def _is_idle(self) -> bool:
         return not self._queue and not self._reader.has_uncommitted and self._commit_queue.is_empty
 
-    async def _close_if_silent(self) -> None:
+    async def _close_if_idle(self) -> None:
         """End the tracks and the minute if the camera has sent nothing for a while."""
         if not (self._is_idle and self._tracker.state.is_open):
             return
         recording = await retry_forever(self._stream.recording_state, self._reader.failed)
-        if recording is RecordingState.ENDED:
-            # Its last frames may have been stored since the last read.
-            await retry_forever(lambda: self._reader.read(None), self._reader.failed)
-            if not self._is_idle:
-                return
-        elif self._reader.silent_s < (RECORDING_SILENCE_S if recording else SILENCE_S):
+        if recording is not RecordingState.ENDED:
+            await self._close_if_silent()
             return
-        await self._commits.close(None if recording else round(self._context.clock_ms()))
+        # Its last frames may have been stored since the last read.
+        await retry_forever(lambda: self._reader.read(None), self._reader.failed)
+        if self._is_idle:
+            await self._commits.close(None)
+
+    async def _close_if_silent(self) -> None:
+        """End the tracks and the minute if no frame was analysed for a while.
+
+        Called while no commit is under way. Frames in flight are associated again.
+        """
+        if not self._tracker.state.is_open:
+            return
+        recording = await retry_forever(self._stream.recording_state, self._reader.failed)
+        if self._is_silent(is_recording=recording is not None):
+            await self._commits.close(None if recording else round(self._context.clock_ms()))
+
+    def _is_silent(self, *, is_recording: bool) -> bool:
+        limit_s = RECORDING_SILENCE_S if is_recording else SILENCE_S
+        return time.monotonic() - self._analysed_at >= limit_s

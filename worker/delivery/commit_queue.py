@@ -1,10 +1,9 @@
 """Frames under way, committed in the order in which they were started."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeAlias
 
-from worker.delivery.commits import CameraCommits
 from worker.delivery.types import Completion
 
 Work: TypeAlias = "asyncio.Future[list[Completion]]"
@@ -22,19 +21,17 @@ MAX_UNCOMMITTED: Final = 64
 class CommitQueue:
     """Commits work in its order, all finished work in one call.
 
-    `has_more` returns whether further frames of the camera wait to be started. `on_committed` is
-    called with the completions of each commit and their outcomes.
+    `commit` commits completions. `has_more` returns whether further frames of the camera wait to be
+    started.
     """
 
     def __init__(
         self,
-        commits: CameraCommits,
+        commit: Callable[[Sequence[Completion]], Awaitable[None]],
         has_more: Callable[[], bool],
-        on_committed: Callable[[Sequence[Completion], Sequence[str]], None],
     ) -> None:
-        self._commits = commits
+        self._commit = commit
         self._has_more = has_more
-        self._on_committed = on_committed
         self._works: asyncio.Queue[Work] = asyncio.Queue()
         self._budget = asyncio.Semaphore(MAX_UNCOMMITTED)
 
@@ -73,7 +70,7 @@ class CommitQueue:
                     break
                 completions += following.result()
                 works, following = works + 1, None
-            self._on_committed(completions, await self._commits.commit(completions))
+            await self._commit(completions)
             for _ in range(works):
                 self._works.task_done()
                 self._budget.release()

@@ -11,6 +11,7 @@ from worker.context import WorkerContext
 from worker.delivery.publish import Batch, build_batch, build_closing
 from worker.delivery.stream import CameraStream
 from worker.delivery.types import Committed, Completion, StoredTracks
+from worker.tracking import Step
 from worker.tracking.camera_tracker import CameraTracker
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,10 @@ class CameraCommits:
                 defect,
                 extra={"camera": camera},
             )
+            # Otherwise the next owner would count them again, and the camera never be retired.
+            batch = build_closing(Step(self._tracker.state), self._tracker)
+            if (await self._store(batch)).tracks_stored:
+                self._tracker.commit_closed(batch.state, batch.tracks.version)
 
     async def commit(self, completions: Sequence[Completion]) -> list[str]:
         """End frames in their order; return the outcome that the ledger counts for each."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from emotion_streams.frames import MAX_AHEAD_MS, Frame
 from emotion_streams.ledger import Outcome
 from worker.delivery.skew import ClockSkew
 from worker.delivery.stream import MAX_DELIVERIES
@@ -91,6 +92,8 @@ class FrameQueue:
         """Return how a frame ends that is not analysed; None if it is to be analysed."""
         if queued.frame is None:
             return dead(queued, queued.error)
+        if self._is_ahead(queued.frame):
+            return dead(queued, "its capture time is too far ahead of the time of Redis")
         if queued.deliveries > MAX_DELIVERIES:
             return dead(queued, f"delivered {queued.deliveries - 1} times, never completed")
         if self.strikes >= MAX_DELIVERIES:
@@ -99,6 +102,11 @@ class FrameQueue:
         if self._is_stale(queued) or (is_behind and may_expire and self._has_valid_frame()):
             return Completion(queued.frame_id, Outcome.EXPIRED)
         return None
+
+    def _is_ahead(self, frame: Frame) -> bool:
+        """Return whether a capture time can only be an error; a recording may have any."""
+        is_dated = frame.position_ms is None
+        return is_dated and frame.captured_ms > self._now_ms() + MAX_AHEAD_MS
 
     def _has_valid_frame(self) -> bool:
         """Return whether a queued frame can be analysed instead of the frames before it."""

@@ -32,17 +32,11 @@ class FrameReader:
         self._context = context
         self._uncommitted_ids: set[str] = set()
         self._claim_at = 0.0
-        self._last_frame_at = time.monotonic()
 
     @property
     def has_uncommitted(self) -> bool:
         """Whether a frame was read and has not ended."""
         return bool(self._uncommitted_ids)
-
-    @property
-    def silent_s(self) -> float:
-        """Seconds since the last frame was read."""
-        return time.monotonic() - self._last_frame_at
 
     async def read(self, block_ms: int | None) -> None:
         """Queue new frames, or once per SWEEP_S the frames that were left pending.
@@ -100,8 +94,6 @@ class FrameReader:
             log.warning("set aside: its frames crash workers", extra={"camera": camera})
 
     def _enqueue(self, frames: list[QueuedFrame], *, just_stored: bool) -> None:
-        if frames:
-            self._last_frame_at = time.monotonic()
         self._uncommitted_ids.update(queued.frame_id for queued in frames)
         self._queue.add(frames, just_stored=just_stored)
         # The frames of a recording are not dated by a clock.

@@ -117,11 +117,11 @@ class FramePipeline:
         """Classify the faces.
 
         While faces wait for the engine, a face is not classified again whose track has a steady
-        label and recent probabilities, and frames with a face that no track is known of go first.
-        If `exact`, every face is classified.
+        label and recent probabilities, and frames with a new face, or one whose label is about to
+        change, go first. If `exact`, every face is classified.
         """
         count, tracks = len(faces.crops), tracked.association.tracks
-        is_new = None in tracks
+        is_new = not all(map(turn.is_settled, tracks))
         reused: list[Reusable | None] = [None] * count
         if self._batcher.is_saturated and not exact:
             captured_ms = tracked.association.captured_ms

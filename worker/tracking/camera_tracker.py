@@ -14,7 +14,7 @@ from worker.tracking.constants import MINUTE_GRACE_MS
 from worker.tracking.session import placed, with_frame
 from worker.tracking.state import TrackingState
 from worker.tracking.step import advance, close_minute, close_silent, steady
-from worker.tracking.tracker import associate
+from worker.tracking.tracker import associate, without_unseen
 from worker.tracking.types import Association, Policy, Sighting, Step
 
 
@@ -22,12 +22,14 @@ from worker.tracking.types import Association, Policy, Sighting, Step
 class TrackedFrame:
     """The faces of a frame with their tracks, until the frame is committed.
 
-    `epoch`: how often the tracker had been loaded when the frame was associated.
+    `epoch`: how often the tracker had been loaded when the frame was associated. `base_id`: the
+    frame after whose tracks it was associated.
     """
 
     association: Association
     sightings: tuple[Sighting, ...]
     epoch: int
+    base_id: str
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class CameraTracker:
         self._policy = policy
         self._reuse_ms = reuse_ms
         self._ahead = self.state.tracks
+        self._unseen: dict[str, int] = {}
         self._epoch = 0
         self._last_turn: asyncio.Event | None = None
 
@@ -80,9 +83,11 @@ class CameraTracker:
         self, frame_id: str, captured_ms: int, sightings: Sequence[Sighting]
     ) -> TrackedFrame:
         """Associate the faces of a frame with tracks, after the previous frame's."""
+        base_id = self._ahead.last_frame_id
         association = associate(self._ahead, frame_id, captured_ms, sightings)
+        association, self._unseen = without_unseen(association, self._unseen)
         self._ahead = association.after
-        return TrackedFrame(association, tuple(sightings), self._epoch)
+        return TrackedFrame(association, tuple(sightings), self._epoch, base_id)
 
     def reusable(self, track: str | None, now_ms: int) -> Reusable | None:
         """Return recent probabilities of a track whose label is steady; None if there are none."""
@@ -90,6 +95,13 @@ class CameraTracker:
         if found is None or now_ms - found[2] > self._reuse_ms:
             return None
         return Reusable(found[1], found[2])
+
+    def is_settled(self, track: str | None) -> bool:
+        """Return whether a track is known, and no other label is about to follow its label."""
+        return any(
+            person.id == track and person.steady.rival == person.steady.label
+            for person in self.state.people
+        )
 
     def advance(
         self,
@@ -105,7 +117,8 @@ class CameraTracker:
         Face.
         """
         association = tracked.association
-        if tracked.epoch != self._epoch:  # it was associated with tracks that were never committed
+        # It was associated with tracks that were never committed, or before others were.
+        if tracked.epoch != self._epoch or tracked.base_id != state.tracks.last_frame_id:
             association = associate(
                 state.tracks, association.frame_id, association.captured_ms, tracked.sightings
             )
@@ -114,8 +127,9 @@ class CameraTracker:
         )
         if step.state is state:
             return step
-        after = with_frame(step.state, frame)
-        return Step(after, step.faces, placed(step.episodes, after.recorded_ms), step.minutes)
+        step = with_frame(state, step, frame)
+        episodes = placed(step.episodes, step.state.recorded_ms)
+        return Step(step.state, step.faces, episodes, step.minutes)
 
     def close_silent(self, now_ms: int | None) -> Step:
         """Return the step that ends what is open while the camera sends nothing.
@@ -141,6 +155,7 @@ class CameraTracker:
 
     def _restart(self) -> None:
         self._ahead = self.state.tracks
+        self._unseen = {}
         self._epoch += 1
 
 
@@ -166,6 +181,10 @@ class Turn:
     def reusable(self, track: str | None, now_ms: int) -> Reusable | None:
         """Return what CameraTracker.reusable returns."""
         return self._tracker.reusable(track, now_ms)
+
+    def is_settled(self, track: str | None) -> bool:
+        """Return what CameraTracker.is_settled returns."""
+        return self._tracker.is_settled(track)
 
     def end(self) -> None:
         """Let the next frame follow. Safe to repeat."""

@@ -72,6 +72,13 @@ MINUTE_GRACE_MS: Final = 2_000
 """Time after a minute's end at which the owner closes it without a frame: longer than GAP_MS, so
 that a silent camera's tracks are closed before."""
 
+MAX_LOST: Final = 2**31 - 1
+"""Frames that a minute counts as lost at most."""
+
+MAX_UNSEEN_FRAMES: Final = 250
+"""Frames without a detection after which a track ends even if no time has passed by its camera's
+clock, which may have stopped. In GAP_MS a camera has as many at 166 fps."""
+
 MAX_DWELLS: Final = 256
 """Times in view that a minute keeps for their median; of more, the first ones."""
 

@@ -33,6 +33,10 @@ class Summing:
         self.start_ms = start_ms
         self._low_ms = max(self._low_ms, start_ms)
 
+    def contains(self, time_ms: int) -> bool:
+        """Return whether a time lies in the minute."""
+        return self.start_ms is not None and self._low_ms <= time_ms < self.start_ms + MINUTE_MS
+
     def see(self, from_ms: int, to_ms: int) -> None:
         """Count the time between two frames as seen, at most the gap."""
         duration_ms = self._part(from_ms, min(to_ms, from_ms + GAP_MS))
@@ -93,10 +97,16 @@ class Summing:
 
 
 class Summaries:
-    """The minute under way and, in a frame that begins another one, the minute that it ends."""
+    """The minute under way and, in a frame that begins another one, the minute that it ends.
+
+    If the clock went back to before the minute under way, that minute is discarded: its times were
+    wrong, and its record would keep all earlier minutes out of the stream.
+    """
 
     def __init__(self, sums: MinuteSums, now_ms: int) -> None:
         self.over: Summing | None = None
+        if sums.start_ms is not None and now_ms < sums.start_ms - MINUTE_MS:
+            sums = MinuteSums(from_ms=sums.from_ms, faces=sums.faces)
         if sums.start_ms is not None and now_ms >= sums.start_ms + MINUTE_MS:
             self.over = Summing(sums, sums.start_ms)
             sums = following(sums)

@@ -34,6 +34,8 @@ class People:
         sums = tuple([duration_ms * value for value in steady.smoothed])
         self._minutes.show(first_ms, now_ms, UNCERTAIN, steady.smoothed)
         self._minutes.now.entered += 1
+        if self._minutes.over and self._minutes.over.contains(first_ms):
+            self._minutes.over.tracks += 1
         person = Person(
             id=track.id,
             first_ms=first_ms,

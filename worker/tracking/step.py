@@ -10,7 +10,7 @@ from emotion_streams.emotions import Label
 from emotion_streams.episodes import EndReason
 from emotion_streams.minutes import MINUTE_MS
 from emotion_streams.stream_id import ZERO, StreamId
-from worker.tracking.constants import GAP_MS, MAX_TRACKS, MINUTE_GRACE_MS, STEADY_MS
+from worker.tracking.constants import GAP_MS, MAX_LOST, MAX_TRACKS, MINUTE_GRACE_MS, STEADY_MS
 from worker.tracking.episodes import Moment, by_emotion
 from worker.tracking.minutes import Summaries, Summing, close, following
 from worker.tracking.parts import Eight, MinuteSums, Person, Track, Tracks
@@ -65,8 +65,8 @@ def advance(
 
 
 def count_lost(minute: MinuteSums, frames: int) -> MinuteSums:
-    """Return the minute under way after `frames` frames of the camera ended without an event."""
-    return minute._replace(frames_lost=minute.frames_lost + frames)
+    """Return the minute under way after `frames` frames without an event; MAX_LOST at most."""
+    return minute._replace(frames_lost=min(minute.frames_lost + frames, MAX_LOST))
 
 
 def close_silent(state: TrackingState, policy: Policy) -> Step:

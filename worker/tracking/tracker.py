@@ -1,7 +1,8 @@
 """Associates the faces of a frame with tracks, by place, size and time."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from emotion_streams.stream_id import StreamId
 from worker.tracking.constants import (
@@ -11,6 +12,7 @@ from worker.tracking.constants import (
     GATE,
     GATE_PER_S,
     MAX_TRACKS,
+    MAX_UNSEEN_FRAMES,
     SIZE_WEIGHT,
     VELOCITY_TAU_S,
 )
@@ -53,6 +55,24 @@ def associate(
         if id(items[n]) in ids:
             tracks[face] = items[n].id
     return Association(frame_id, captured_ms, tuple(tracks), Tracks(frame_id, now_ms, kept))
+
+
+def without_unseen(
+    association: Association, unseen: Mapping[str, int]
+) -> tuple[Association, dict[str, int]]:
+    """Return the association without tracks that too many frames did not see, and the new counts.
+
+    `unseen` has the frames since the last detection, by track, before this frame. Without it, the
+    tracks of a camera whose clock has stopped would never end.
+    """
+    seen = set(association.tracks)
+    items = association.after.items
+    counts = {each.id: 0 if each.id in seen else unseen.get(each.id, 0) + 1 for each in items}
+    if max(counts.values(), default=0) <= MAX_UNSEEN_FRAMES:
+        return association, counts
+    kept = tuple(each for each in items if counts[each.id] <= MAX_UNSEEN_FRAMES)
+    after = replace(association.after, items=kept)
+    return replace(association, after=after), {each.id: counts[each.id] for each in kept}
 
 
 def advance_clock(clock_ms: int, captured_ms: int) -> tuple[int, bool]:

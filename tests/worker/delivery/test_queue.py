@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from emotion_streams.frames import Frame
+from emotion_streams.frames import MAX_AHEAD_MS, Frame
 from emotion_streams.ledger import Outcome
 from worker.delivery.entries import parse_entry
 from worker.delivery.queue import FrameQueue, ServiceTime
@@ -50,6 +50,19 @@ def test_frames_come_in_order_while_none_is_too_old() -> None:
 
 def test_camera_that_is_behind_continues_with_its_newest_frame() -> None:
     assert Camera().begins(1100, 500, 10) == 10
+
+
+@pytest.mark.parametrize(("position_ms", "is_dead"), [(None, True), (5, False)])
+def test_capture_time_of_years_ahead_is_an_error_except_in_a_recording(
+    position_ms: int | None, is_dead: bool
+) -> None:
+    ahead_ms = round(NOW_MS) + 2 * MAX_AHEAD_MS
+    frame = Frame(ahead_ms, 64, 48, b"", "session_id", 0, position_ms=position_ms)
+    queue = FrameQueue(lambda: NOW_MS)
+    queue.add([QueuedFrame("1-0", 1, 100, frame)], just_stored=False)
+    completions, following = queue.pop_next()
+    assert (following is None) == is_dead
+    assert [each.outcome for each in completions] == [Outcome.DEAD] * is_dead
 
 
 def test_malformed_frame_does_not_displace_valid_frame() -> None:

@@ -132,6 +132,27 @@ async def test_a_silent_camera_has_its_tracks_closed_by_its_owner_when_last_seen
     assert entered.track != left.track
 
 
+async def test_a_camera_whose_frames_cannot_be_analysed_has_its_tracks_closed(
+    redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = Film(client)
+    async with worker(redis_url, "one"):
+        await film.show(5)
+        monkeypatch.setattr(delivery, "SILENCE_S", 0.5)
+
+        def has_left() -> bool:
+            film.at_ms += 100
+            client.xadd(keys.frames(CAMERA), {"frame": b"damaged"}, id=f"{film.at_ms}-0")
+            return len(faces(client)) == 2
+
+        await until(has_left)
+        assert (faces(client)[1].type, faces(client)[1].reason) == (LEFT, EndReason.CAMERA_DOWN)
+        monkeypatch.setattr(delivery, "SILENCE_S", PATIENCE_S)
+        film.at_ms += 2_000
+        await film.show(2)
+        await until(lambda: len(faces(client)) == 3)
+
+
 async def test_a_recording_that_is_held_up_keeps_its_tracks_until_it_has_ended(
     redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,6 +194,20 @@ async def test_the_minute_is_closed_while_nothing_comes_and_no_owner_is_needed_t
     people = [minute.people for minute in minutes(client) if minute.people]
     assert sum(each.entered for each in people) == sum(each.left for each in people) == 1
     assert client.ttl(keys.minutes(CAMERA)) > 29 * 86_400
+
+
+async def test_the_state_of_a_silent_camera_that_cannot_be_read_is_replaced_once(
+    redis_url: str, client: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As after a return to an older version: no frame comes that would replace it."""
+    async with worker(redis_url, "one"):
+        await Film(client).show(3)
+    client.hset(keys.tracks(CAMERA), "state", b"nonsense")
+    for name in ("two", "three"):
+        async with worker(redis_url, name):
+            await until(lambda: client.hget(keys.tracks(CAMERA), "open") == b"0")
+    warnings = [each for each in caplog.records if "tracks are discarded" in each.message]
+    assert len(warnings) == 1
 
 
 @pytest.mark.parametrize("state", [b"nonsense", b"\x81\xa6schema\xcd\x03\xe7"])

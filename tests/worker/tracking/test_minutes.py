@@ -163,6 +163,35 @@ def test_a_clock_that_goes_back_an_hour_writes_no_minute_twice() -> None:
     assert all(minute.frames <= 121 for minute in walk.minutes)
 
 
+def test_one_frame_of_an_hour_ahead_costs_no_other_minute() -> None:
+    walk = Walk()
+    walk.frames(0, 30_000, (0.0, None))
+    frame_at(walk, 31_000, number=1)
+    frame_at(walk, 3_600_000, number=2)
+    for number, ms in enumerate(range(32_000, 300_000, 1_000), 3):
+        frame_at(walk, ms, number=number)
+    starts = [minute.start_ms - START_MS for minute in walk.minutes]
+    assert starts == [0, 60_000, 120_000, 180_000]
+    # The one a second before counts in it, too: its own minute is closed.
+    assert [minute.frames for minute in walk.minutes[1:]] == [61, 60, 60]
+
+
+def frame_at(walk: Walk, ms: int, number: int) -> None:
+    """A frame without a face whose id does not follow from its capture time."""
+    frame_id = f"{START_MS + 30_000}-{number}"
+    association = associate(walk.state.tracks, frame_id, START_MS + ms, [])
+    walk.take(advance(walk.state, association, [], rows([]), walk.policy))
+
+
+def test_a_track_counts_in_the_minute_in_which_it_was_first_seen() -> None:
+    walk = Walk()
+    walk.frame(59_000)
+    walk.frame(59_900, (0.0, None))
+    walk.frame(60_100, (0.0, None))
+    walk.frame(120_000)
+    assert [minute.people and minute.people.tracks for minute in walk.minutes] == [1, 1]
+
+
 def test_the_memory_of_a_minute_is_bounded() -> None:
     walk = Walk()
     for visit in range(MAX_DWELLS + 20):
