@@ -20,7 +20,8 @@ from gateway.query_parsing import Query
 
 _CAMERAS_AT_ONCE = 64
 MAX_POINTS: Final = 1500
-MAX_POINTS_OF_ALL: Final = 60
+MAX_POINTS_OF_ALL: Final = 100
+"""A day of 25 hours in quarters of an hour."""
 
 
 def _entry_id(text: str) -> str:

@@ -1,16 +1,20 @@
 """People over time: pages of a camera's episodes and minutes."""
 
 from operator import attrgetter
+from typing import Any
 
+from redis.exceptions import ResponseError
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from emotion_streams.backoff import is_wrong_type
 from emotion_streams.stream_kinds import EPISODES, MINUTES
 from gateway.follow import oldest_ms
 from gateway.pages import read_page
 from gateway.queries import EpisodesQuery, MinutesQuery, TrendQuery, TrendsQuery
 from gateway.query_parsing import parse
 from gateway.services import require_camera, services_of
+from gateway.trend import Trends
 
 
 async def list_episodes(request: Request) -> JSONResponse:
@@ -74,12 +78,21 @@ async def trend(request: Request) -> JSONResponse:
 async def trends(request: Request) -> JSONResponse:
     """Sum all registered cameras' minutes up into longer steps, by the camera's name.
 
-    The points are those of a camera's trend.
+    The points are those of a camera's trend; none if Redis holds something else in their place.
     """
     query = parse(TrendsQuery, request)
     services = services_of(request)
     cameras = {
-        name: await services.trends.points(name, query.since, query.until, query.step)
+        name: await _points(services.trends, name, query)
         for name in sorted(services.monitor.statuses())
     }
     return JSONResponse({"step": query.step, "cameras": cameras})
+
+
+async def _points(trends: Trends, camera: str, query: TrendsQuery) -> list[dict[str, Any]]:
+    try:
+        return await trends.points(camera, query.since, query.until, query.step)
+    except ResponseError as error:
+        if not is_wrong_type(error):
+            raise
+        return []

@@ -1,5 +1,6 @@
 // Loading of what a range of time shows: points of minutes, records of episodes.
 import { fetchJson } from "./api.js";
+import { clock } from "./cameras.js";
 
 /** @typedef {import("./people.js").EpisodeRecord} EpisodeRecord */
 /** @typedef {import("./ranges.js").Span} Span */
@@ -13,8 +14,15 @@ const WRITTEN_WITHIN_MS = 2000; // after the frame that decided a record
  * @param {Span} span
  * @param {number} step minutes
  */
-export const loadTrend = (camera, { from, to }, step) =>
-  fetchJson(`api/cameras/${camera}/trend?from=${Math.floor(from)}&to=${Math.ceil(to)}&step=${step}`);
+export const loadTrend = (camera, { from, to }, step, fetch = fetchJson) =>
+  fetch(`api/cameras/${camera}/trend?from=${Math.floor(from)}&to=${Math.ceil(to)}&step=${step}`);
+
+/**
+ * How far the clock of Redis, by which records of episodes are dated, is ahead of the camera's, by which all
+ * else is.
+ * @param {import("./cameras.js").Camera} camera
+ */
+export const recordsAhead = (camera) => clock.now() - camera.now();
 
 /**
  * The newest records of a span, of each episode the last one in a page, handed over page by page.

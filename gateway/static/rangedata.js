@@ -1,6 +1,5 @@
 // What the range of time that a camera's page shows holds: points, records of episodes, gaps.
-import { clock } from "./cameras.js";
-import { loadEpisodes, loadTrend } from "./loading.js";
+import { loadEpisodes, loadTrend, recordsAhead } from "./loading.js";
 import { People } from "./people.js";
 import { knownUntil, pointsOfSeconds, pointsOfTrend, unseen } from "./ranges.js";
 
@@ -59,8 +58,7 @@ export class RangeData {
         this.onLoaded();
       }
       if (!withRecords) return;
-      // Records are dated by the clock of Redis, all else by the camera's.
-      const offset = clock.now() - this.camera.now();
+      const offset = recordsAhead(this.camera);
       const written = { from: span.from + offset, to: span.to + offset };
       const { since, kept } = await loadEpisodes(this.camera.name, written, (records) => {
         if (load === this.#loads) for (const record of records) this.people.add(record);

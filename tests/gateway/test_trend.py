@@ -209,8 +209,24 @@ def test_all_cameras_are_summed_up_in_one_answer(gateway: Gateway, store: Any, c
         alone = gateway.get(f"/api/cameras/{name}/trend?{query}").json()
         assert answer["cameras"][name] == alone["points"]
     assert [len(answer["cameras"][name]) for name in names] == [1, 1, 0]
-    refused = gateway.get(f"/api/trends?from=0&to={90 * MINUTE_MS}&step=1")
-    assert refused.status_code == 400, "more than 60 steps"
+    refused = gateway.get(f"/api/trends?from=0&to={101 * MINUTE_MS}&step=1")
+    assert refused.status_code == 400, "more than 100 steps"
+
+
+def test_a_camera_whose_minutes_cannot_be_read_leaves_those_of_others_alone(
+    gateway: Gateway, store: Any, camera: str
+) -> None:
+    for name in (camera, f"{camera}-wrong"):
+        register(store, name)
+    start = now_ms() // MINUTE_MS * MINUTE_MS
+    write_minutes(store, samples.minute(camera, start))
+    store.set(keys.minutes(f"{camera}-wrong"), "no stream")
+    for step in (60, 5):
+        query = f"from={start - HOUR_MS}&to={start + MINUTE_MS}&step={step}"
+        eventually(lambda: camera in gateway.get(f"/api/trends?{query}").text)  # noqa: B023 - at once
+        found = gateway.get(f"/api/trends?{query}").json()["cameras"]
+        assert (len(found[camera]), found.get(f"{camera}-wrong", [])) == (1, [])
+    store.delete(keys.minutes(f"{camera}-wrong"))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from tests.gateway.processes import Gateway
 def last_for_hours(store: Any, hours: int) -> None:
     """A person who shows one emotion until now, of which every five seconds have a record."""
     start = now_ms() - hours * HOUR_MS
-    shown = {"track": "9-0.0", "id": "lobby/9-0.0/1", "start_ms": start}
+    shown: dict[str, Any] = {"track": "9-0.0", "id": "lobby/9-0.0/1", "start_ms": start}
     with store.pipeline(transaction=False) as pipe:
         for n in range(hours * 720):
             at = start + 5000 * n
