@@ -27,7 +27,7 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     server {{
-        listen 127.0.0.1:{port};
+{listen}
 {locations}
     }}
 }}
@@ -38,6 +38,23 @@ def documented() -> str:
     """Return the block of nginx's configuration in docs/gateway.md."""
     (block,) = re.findall(r"```nginx\n(.*?)```", (ROOT / "docs/gateway.md").read_text(), re.DOTALL)
     return str(block)
+
+
+def documented_http2(program: str) -> str:
+    """Return the lines for HTTP/2 in docs/gateway.md that are for this version of nginx."""
+    found = re.search(
+        r"`(listen 443 ssl;[^`]*)`, before version ([\d.]+) `(listen[^`]*)`",
+        (ROOT / "docs/gateway.md").read_text(),
+    )
+    assert found
+    new, since, old = found.groups()
+    answer = subprocess.run([program, "-v"], capture_output=True, text=True, check=True)
+    version = answer.stderr.strip().rpartition("/")[2].split(" ")[0]
+    return new if _number(version) >= _number(since) else old
+
+
+def _number(version: str) -> list[int]:
+    return [int(part) for part in version.split(".")]
 
 
 def require() -> str:
@@ -53,10 +70,11 @@ def require() -> str:
 class Nginx:
     """nginx on a free port of the loopback, in front of the gateway at another one."""
 
-    def __init__(self, gateway_port: int) -> None:
+    def __init__(self, gateway_port: int, http2: bool = False) -> None:
+        """`http2`: as documented, with a certificate of its own."""
         program = require()
         self.port = free_port()
-        self.root = f"http://127.0.0.1:{self.port}"
+        self.root = f"https://localhost:{self.port}" if http2 else f"http://127.0.0.1:{self.port}"
         self.base = f"{self.root}/emotions/"
         self._folder = Path(tempfile.mkdtemp(prefix="es-nginx-"))
         self._folder.chmod(0o755)  # its worker is another user if it is started by root
@@ -66,7 +84,7 @@ class Nginx:
         configuration.write_text(
             _CONFIGURATION.format(
                 folder=self._folder,
-                port=self.port,
+                listen=self._encrypted(program) if http2 else f"listen 127.0.0.1:{self.port};",
                 locations=locations.replace("127.0.0.1:8080", f"127.0.0.1:{gateway_port}"),
             )
         )
@@ -75,6 +93,19 @@ class Nginx:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def _encrypted(self, program: str) -> str:
+        certificate, key = self._folder / "certificate.pem", self._folder / "key.pem"
+        subprocess.run(
+            [
+                *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+                *("-subj", "/CN=localhost", "-keyout", key, "-out", certificate),
+            ],
+            check=True,
+            capture_output=True,
+        )
+        listen = documented_http2(program).replace("443", f"127.0.0.1:{self.port}")
+        return f"{listen} ssl_certificate {certificate}; ssl_certificate_key {key};"
 
     def _answers(self) -> bool:
         if self._process.poll() is not None:

@@ -81,6 +81,28 @@ def test_events_pass_nginx_one_by_one(client: redis.Redis, redis_url: str) -> No
             assert arrived.data["frame_id"] == published.frame_id
 
 
+def test_with_http_2_more_windows_are_served_than_a_browser_opens_connections(
+    client: redis.Redis, redis_url: str
+) -> None:
+    """Each keeps two requests open, and without it a browser has six at a time."""
+    require()
+    protocol = "return performance.getEntriesByType('navigation')[0].nextHopProtocol"
+    with (
+        Gateway(redis_url, "--max-rate", "1000") as gateway,
+        Nginx(gateway.port, http2=True) as proxy,
+        Feeder(redis_url, "lobby"),
+        Browser() as browser,
+    ):
+        for _ in range(5):
+            browser.driver.switch_to.new_window("window")
+            trust = "Security.setIgnoreCertificateErrors"
+            browser.driver.execute_cdp_cmd(trust, {"ignore": True})
+            browser.driver.get(proxy.base)
+            browser.wait(lambda: browser.all(".box"))
+            assert browser.js(protocol) == "h2"
+            assert browser.js("return document.visibilityState") == "visible"
+
+
 def test_the_folder_without_its_slash_leads_to_the_page(
     client: redis.Redis, redis_url: str
 ) -> None:
