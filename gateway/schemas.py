@@ -137,6 +137,8 @@ SCHEMAS: Final[dict[str, Any]] = {
         oldest_ms=_or_null("integer"),
     ),
     "People": _object(
+        people_mean=_NUMBER,
+        people_max=_COUNT,
         faces_mean=_NUMBER,
         faces_max=_COUNT,
         tracks=_COUNT,
@@ -171,6 +173,7 @@ SCHEMAS: Final[dict[str, Any]] = {
                 people_mean=_NUMBER,
                 faces_mean=_NUMBER,
                 faces_max=_COUNT,
+                people_max=_COUNT,
                 entered=_COUNT,
                 emotion_ms=_list(_COUNT, **_PER_EMOTION),
                 means=_nullable(_list(_SHARE, **_PER_EMOTION)),

@@ -14,7 +14,6 @@ from gateway.pages import read_page
 from gateway.queries import EpisodesQuery, MinutesQuery, TrendQuery, TrendsQuery
 from gateway.query_parsing import parse
 from gateway.services import require_camera, services_of
-from gateway.trend import Trends
 
 
 async def list_episodes(request: Request) -> JSONResponse:
@@ -51,7 +50,8 @@ async def list_minutes(request: Request) -> JSONResponse:
     """List a camera's minutes, oldest first: people and emotions, weighted by time.
 
     `next` and `previous` lead to other pages, as those of episodes do. A minute without any frame
-    is not listed; `people` is null in a minute with fewer people than the worker's `--min-people`.
+    is not listed; `people` is null in a minute that never showed as many people at once as the
+    worker's `--min-people`.
     """
     query = parse(MinutesQuery, request)
     camera = await require_camera(request)
@@ -78,21 +78,17 @@ async def trend(request: Request) -> JSONResponse:
 async def trends(request: Request) -> JSONResponse:
     """Sum all registered cameras' minutes up into longer steps, by the camera's name.
 
-    The points are those of a camera's trend; none if Redis holds something else in their place.
+    The points are those of a camera's trend; a camera whose minutes are not a stream has none.
     """
     query = parse(TrendsQuery, request)
     services = services_of(request)
-    cameras = {
-        name: await _points(services.trends, name, query)
-        for name in sorted(services.monitor.statuses())
-    }
+    cameras: dict[str, list[dict[str, Any]]] = {}
+    for name in sorted(services.monitor.statuses()):
+        try:
+            points = await services.trends.points(name, query.since, query.until, query.step)
+        except ResponseError as error:
+            if not is_wrong_type(error):
+                raise
+            points = []  # one camera's nonsense hides no other camera
+        cameras[name] = points
     return JSONResponse({"step": query.step, "cameras": cameras})
-
-
-async def _points(trends: Trends, camera: str, query: TrendsQuery) -> list[dict[str, Any]]:
-    try:
-        return await trends.points(camera, query.since, query.until, query.step)
-    except ResponseError as error:
-        if not is_wrong_type(error):
-            raise
-        return []
