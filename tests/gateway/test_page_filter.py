@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from emotion_streams import keys
+from tests.gateway.axe import violations
 from tests.gateway.browser import Browser
 from tests.gateway.feeder import CALM, again, event, frame, now_ms, register
 from tests.gateway.processes import Gateway
@@ -80,6 +81,7 @@ def test_more_cameras_than_a_stream_takes_show_their_pictures_in_turn(
         browser.click(".density button", 3)
         browser.wait(lambda: browser.shows("#turns"))
         browser.wait(lambda: browser.js(pictures) == len(names))
+        assert violations(browser) == []
         assert shown(browser) == names, "cam2 comes before cam10"
         browser.click(".density button")
         browser.wait(lambda: not browser.shows("#turns"))
