@@ -1,4 +1,4 @@
-"""The time that the page is told."""
+"""The time that the page shows times by."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def redis_ms(client: Any) -> int:
     return int(seconds * 1000 + microseconds // 1000)
 
 
-async def test_the_time_is_that_of_redis_whatever_the_machine_says(
+async def test_the_time_is_that_of_redis_on_a_machine_with_another_clock(
     redis_url: str, client: Any
 ) -> None:
     async with connect_async(redis_url) as connection:
@@ -29,5 +29,5 @@ async def test_the_time_is_that_of_redis_whatever_the_machine_says(
 
 def test_the_list_of_cameras_has_the_time(gateway: Gateway, store: Any) -> None:
     before = redis_ms(store)
-    told = gateway.get("/api/cameras").json()["now_ms"]
-    assert before - 1000 <= told <= redis_ms(store) + 1000
+    listed = gateway.get("/api/cameras").json()["now_ms"]
+    assert before - 1000 <= listed <= redis_ms(store) + 1000
