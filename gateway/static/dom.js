@@ -83,7 +83,7 @@ export function toggle(element, name, isOn) {
 }
 
 /**
- * Children in an order. What stands in its place is not moved, and what has the focus keeps it.
+ * Children in an order. One that is in its place is not moved, and what has the focus keeps it.
  * @param {HTMLElement} parent
  * @param {Element[]} children
  */
