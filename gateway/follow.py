@@ -16,8 +16,8 @@ from gateway.cursor import KINDS, Kind, Positions
 from gateway.hub import Batch, Hub, Notice
 from gateway.published import Item, Published, PublishedEpisode
 
-HEARTBEAT_S: Final = 10.0
-"""Interval of heartbeats, so that both sides notice a dead connection."""
+HEARTBEAT_S: Final = {False: 10.0, True: 2.0}
+"""Interval of heartbeats, so that both sides notice a dead connection: without and with figures."""
 
 STEP: Final = 50
 """Entries unpacked at a time: some milliseconds, in which no other client is served."""
@@ -81,7 +81,8 @@ async def follow_events(
         async for item in _missed(client, missed, kinds, seen):
             yield item
         while not subscription.closed:
-            for news in _news(await subscription.take(HEARTBEAT_S), seen):
+            taken = await subscription.take(HEARTBEAT_S[figures])
+            for news in _news(taken, seen):
                 yield news
 
 

@@ -1,6 +1,7 @@
 // Loading of what a range of time shows: points of minutes, records of episodes.
 import { fetchJson } from "./api.js";
 import { clock } from "./cameras.js";
+import { timeOf } from "./frameids.js";
 
 /** @typedef {import("./people.js").EpisodeRecord} EpisodeRecord */
 /** @typedef {import("./ranges.js").Span} Span */
@@ -41,7 +42,7 @@ export async function loadEpisodes(camera, { from, to }, onPage, fetch = fetchJs
     onPage(answer.episodes);
     kept = answer.oldest_ms ?? kept;
     if (answer.previous === null) return { since: from, kept };
-    since = Number(answer.previous.split("-")[0]);
+    since = timeOf(answer.previous);
     if (since < from) return { since: from, kept };
     place = `before=${answer.previous}`;
   }

@@ -9,7 +9,7 @@ import { RangePicker } from "./picker.js";
 import { Pointing } from "./pointing.js";
 import { RangeData } from "./rangedata.js";
 import { reachOf } from "./reach.js";
-import { ofCompared, ofTime, ofTrack, peopleOnAverage, sinceText, summary, whyNothing } from "./reading.js";
+import { averages, ofCompared, ofTime, ofTrack, sinceText, summary, whyNothing } from "./reading.js";
 import { drawTimeline, heightOf } from "./timeline.js";
 
 /** @typedef {import("./cameras.js").Camera} Camera */
@@ -75,7 +75,8 @@ export class OverTime {
     this.moments.draw(data.people.moments(picker.span), this.#reach(points), picker.span, picker.range.span_ms);
     this.canvas.dataset.seconds = String(camera.seconds.length);
     this.canvas.dataset.points = String(points.length);
-    this.canvas.setAttribute("aria-label", `Emotions of the range ${picker.range.name}: ${summary(points)}`);
+    this.canvas.setAttribute("aria-label", `Emotions of the range ${picker.range.name}: ${data.isLoaded ? summary(points) : data.problem}`);
+    if (this.pointing.at === null) this.readout.textContent = data.problem;
   }
 
   #reach(points = this.data.points()) {
@@ -120,8 +121,8 @@ export class OverTime {
   #drawCompared(points) {
     const { title } = this.comparison;
     const beside = this.comparison.points();
-    const texts = [points, beside].map((each) => `${peopleOnAverage(each)}; ${summary(each)}`);
-    this.compared.textContent = title && `${this.camera.title}: ${texts[0]}. Dashed, ${title}: ${texts[1]}.`;
+    const [own, others] = [averages(this.data, points), averages(this.comparison, beside)];
+    this.compared.textContent = title && `${this.camera.title}: ${own}. Dashed, ${title}: ${others}.`;
     this.compared.hidden = !title;
     this.canvas.dataset.compared = String(beside.length);
   }
@@ -143,7 +144,7 @@ export class OverTime {
     this.#drawWho();
     this.#drawChart();
     const text = this.#read();
-    this.readout.textContent = text;
+    this.readout.textContent = text || this.data.problem;
     for (const canvas of [this.canvas, this.who]) {
       canvas.setAttribute("aria-valuetext", text || "no moment chosen");
     }
@@ -155,7 +156,7 @@ export class OverTime {
     if (at === null) return "";
     if (track) return ofTrack(at, track, showing, this.camera.numberOf(track.id), range);
     const { title } = this.comparison;
-    const beside = title ? `; ${ofCompared(at, this.comparison.points(), title)}` : "";
-    return ofTime(at, this.data.points(), this.data.unseen(), range) + beside;
+    const beside = title ? `; ${ofCompared(at, this.comparison.points(), title, this.comparison.knownUntil)}` : "";
+    return ofTime(at, this.data.points(), this.data.unseen(), range, this.data.knownUntil) + beside;
   }
 }

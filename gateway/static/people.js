@@ -1,4 +1,5 @@
 // People over time: a camera's records of episodes as tracks, lanes and moments.
+import { timeOf } from "./frameids.js";
 
 /**
  * @typedef {{
@@ -57,7 +58,7 @@ export class People {
    * @param {import("./cameras.js").EmotionEvent} event
    */
   see(event) {
-    const at = Number(event.frame_id.split("-")[0]);
+    const at = timeOf(event.frame_id);
     for (const face of event.faces) {
       const track = face.track ? this.tracks.get(face.track) : undefined;
       if (!track?.open) continue;

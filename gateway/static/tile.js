@@ -3,6 +3,7 @@ import { rate } from "./cameras.js";
 import { cloned, find, findCanvas, findLink, setAttribute, setText } from "./dom.js";
 import { WIRE, face, percent } from "./emotions.js";
 import { describe, peopleIn } from "./faces.js";
+import { isLinked } from "./link.js";
 import { PictureView } from "./picture.js";
 import { drawRibbon } from "./ribbon.js";
 
@@ -70,7 +71,8 @@ function drawMood(element, shares, camera) {
   if (!shares) {
     const nothing = camera.sawFaces() ? "No lasting emotion in the last minute"
       : camera.analysed() ? "No face in the last minute" : "Nothing analysed in the last minute";
-    setText(element, camera.historyUpTo !== null ? nothing : "");
+    // Without a connection it may have been analysed all the same.
+    setText(element, camera.historyUpTo !== null && isLinked() ? nothing : "");
     delete element.dataset.text;
     return element.textContent;
   }

@@ -12,6 +12,7 @@ from typing import Final, Self
 import pytest
 
 from tests.gateway.processes import ROOT
+from tests.peers.mosquitto import make_certificate
 from tests.servers import PATIENCE_S, eventually, free_port
 
 _CONFIGURATION: Final = """
@@ -27,34 +28,22 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     server {{
-{listen}
+        listen 127.0.0.1:{port}{tls};
 {locations}
     }}
 }}
 """
 
 
+_TLS: Final = """ ssl http2;
+        ssl_certificate {folder}/tls.crt;
+        ssl_certificate_key {folder}/tls.key"""
+
+
 def documented() -> str:
     """Return the block of nginx's configuration in docs/gateway.md."""
     (block,) = re.findall(r"```nginx\n(.*?)```", (ROOT / "docs/gateway.md").read_text(), re.DOTALL)
     return str(block)
-
-
-def documented_http2(program: str) -> str:
-    """Return the lines for HTTP/2 in docs/gateway.md that are for this version of nginx."""
-    found = re.search(
-        r"`(listen 443 ssl;[^`]*)`, before version ([\d.]+) `(listen[^`]*)`",
-        (ROOT / "docs/gateway.md").read_text(),
-    )
-    assert found
-    new, since, old = found.groups()
-    answer = subprocess.run([program, "-v"], capture_output=True, text=True, check=True)
-    version = answer.stderr.strip().rpartition("/")[2].split(" ")[0]
-    return new if _number(version) >= _number(since) else old
-
-
-def _number(version: str) -> list[int]:
-    return [int(part) for part in version.split(".")]
 
 
 def require() -> str:
@@ -70,21 +59,24 @@ def require() -> str:
 class Nginx:
     """nginx on a free port of the loopback, in front of the gateway at another one."""
 
-    def __init__(self, gateway_port: int, http2: bool = False) -> None:
-        """`http2`: as documented, with a certificate of its own."""
+    def __init__(self, gateway_port: int, tls: bool = False) -> None:
+        """`tls`: with HTTP/2, and a certificate of its own."""
         program = require()
         self.port = free_port()
-        self.root = f"https://localhost:{self.port}" if http2 else f"http://127.0.0.1:{self.port}"
+        self.root = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self.base = f"{self.root}/emotions/"
         self._folder = Path(tempfile.mkdtemp(prefix="es-nginx-"))
         self._folder.chmod(0o755)  # its worker is another user if it is started by root
+        if tls:
+            make_certificate(self._folder)
         locations = documented()
         assert "127.0.0.1:8080" in locations
         configuration = self._folder / "nginx.conf"
         configuration.write_text(
             _CONFIGURATION.format(
                 folder=self._folder,
-                listen=self._encrypted(program) if http2 else f"listen 127.0.0.1:{self.port};",
+                port=self.port,
+                tls=_TLS.format(folder=self._folder) if tls else "",
                 locations=locations.replace("127.0.0.1:8080", f"127.0.0.1:{gateway_port}"),
             )
         )
@@ -93,19 +85,6 @@ class Nginx:
             stderr=subprocess.PIPE,
             text=True,
         )
-
-    def _encrypted(self, program: str) -> str:
-        certificate, key = self._folder / "certificate.pem", self._folder / "key.pem"
-        subprocess.run(
-            [
-                *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-                *("-subj", "/CN=localhost", "-keyout", key, "-out", certificate),
-            ],
-            check=True,
-            capture_output=True,
-        )
-        listen = documented_http2(program).replace("443", f"127.0.0.1:{self.port}")
-        return f"{listen} ssl_certificate {certificate}; ssl_certificate_key {key};"
 
     def _answers(self) -> bool:
         if self._process.poll() is not None:
