@@ -10,7 +10,7 @@ from redis.exceptions import ResponseError
 from emotion_streams import Emotion, EmotionEvent, Episode, keys
 from emotion_streams.backoff import is_wrong_type
 from emotion_streams.connection import Client
-from emotion_streams.stream_id import StreamId
+from emotion_streams.stream_id import StreamId, range_end
 from emotion_streams.stream_kinds import EVENTS, StreamKind
 from gateway.cursor import KINDS, Kind, Positions
 from gateway.hub import Batch, Hub, Notice
@@ -163,7 +163,7 @@ async def read_events(
     """
     wanted = EventFilter(emotion)
     start = "-" if after is None else f"({after}"
-    end = "+" if before_ms is None else f"({before_ms}-0"
+    end = range_end(None if before_ms is None else StreamId(before_ms, 0))
     while True:
         entries = await client.xrange(keys.emotions(camera), start, end, count=STEP)
         for entry_id, fields in entries:

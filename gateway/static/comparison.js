@@ -3,6 +3,7 @@ import { Backoff } from "./backoff.js";
 import { cameras } from "./cameras.js";
 import { find } from "./dom.js";
 import { loadTrend } from "./loading.js";
+import { byTitle } from "./order.js";
 import { knownUntil, pointsOfTrend } from "./ranges.js";
 import { whyNotLoaded } from "./reading.js";
 
@@ -117,7 +118,7 @@ export class Comparison {
   // The choices: cameras come and go.
   draw() {
     const others = [...cameras.values()].filter((camera) => camera.status && camera !== this.camera)
-      .map(({ name, title }) => [name, title]).sort(([, a], [, b]) => a.localeCompare(b, undefined, { numeric: true }));
+      .sort(byTitle).map(({ name, title }) => [name, title]);
     const options = [["", "nothing"], [DAY_BEFORE, DAY_BEFORE], ...others];
     if (JSON.stringify(options) !== this.#options) {
       this.#options = JSON.stringify(options);

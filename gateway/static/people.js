@@ -9,9 +9,9 @@ import { timeOf } from "./frameids.js";
  * }} EpisodeRecord
  */
 /**
- * While a steady label showed. `open`: whether it still does.
+ * While a steady label showed. `open`: whether it still does; `decided`: the time of the newest record.
  * @typedef {{
- *   id: string, emotion: string, start: number, end: number, open: boolean,
+ *   id: string, decided: number, emotion: string, start: number, end: number, open: boolean,
  *   mean: number, peak: number, peakAt: number,
  * }} Showing
  */
@@ -38,9 +38,11 @@ export class People {
     }
     if (record.emotion === null) return;
     const before = track.showings.get(record.id);
-    if (before && !before.open) return; // records may come again, and not in order
+    // Records may come again, and not in order.
+    if (before && (!before.open || record.decided_ms < before.decided)) return;
     track.showings.set(record.id, {
       id: record.id,
+      decided: record.decided_ms,
       emotion: record.emotion,
       start: record.start_ms,
       end: Math.max(last, before?.end ?? 0),

@@ -1,7 +1,6 @@
 // What the range of time that a camera's page shows holds: points, records of episodes, gaps.
 import { Backoff } from "./backoff.js";
-import { clock } from "./cameras.js";
-import { loadEpisodes, loadTrend } from "./loading.js";
+import { loadEpisodes, loadTrend, recordsAhead } from "./loading.js";
 import { People } from "./people.js";
 import { knownUntil, pointsOfSeconds, pointsOfTrend, unseen } from "./ranges.js";
 import { whyNotLoaded } from "./reading.js";
@@ -12,7 +11,8 @@ const SUMMED_EVERY_MS = 60000;
 
 export class RangeData {
   people = new People();
-  since = Infinity; // from when on the records of episodes are complete
+  since = Infinity; // from when on the records of episodes that Redis keeps are loaded
+  kept = -Infinity; // from when on Redis keeps any
   /** @type {{ points: any[], now: number } | null} minutes, and when they were asked for by the camera's clock */
   #trend = null;
   #loads = 0; // answers to earlier requests are dropped
@@ -83,14 +83,13 @@ export class RangeData {
 
   /** @param {number} load */
   async #loadRecords(load) {
-    const { range, span } = this.picker;
-    // Records are dated by the clock of Redis, all else by the camera's.
-    const offset = clock.now() - this.camera.now();
-    const written = { from: span.from + offset, to: span.to + offset };
-    const since = await this.loaders.loadEpisodes(this.camera.name, written, range.pages, (records) => {
+    const { span } = this.picker;
+    const ahead = recordsAhead(this.camera);
+    const written = { from: span.from + ahead, to: span.to + ahead };
+    const { since, kept } = await this.loaders.loadEpisodes(this.camera.name, written, (records) => {
       if (load === this.#loads) for (const record of records) this.people.add(record);
     });
-    if (load === this.#loads) this.since = since - offset;
+    if (load === this.#loads) [this.since, this.kept] = [since - ahead, kept - ahead];
   }
 
   // Whether what was seen in the range is known, up to `knownUntil`. Seconds are loaded with the camera.

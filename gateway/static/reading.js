@@ -7,19 +7,25 @@ import { timeText } from "./ranges.js";
 /** @typedef {import("./people.js").Track} Track */
 /** @typedef {import("./ranges.js").Point} Point */
 /** @typedef {import("./ranges.js").Range} Range */
+/** @typedef {import("./reach.js").Reach} Reach */
 /** @typedef {import("./ranges.js").Span} Span */
 
 /**
- * Why nothing is shown, of records that are complete `since` a time: Infinity before they are loaded.
+ * Why nothing is shown.
  * @param {string} nothing
- * @param {number} since
+ * @param {Reach} reach
  * @param {Span} span
  */
-export function whyNothing(nothing, since, span) {
-  if (since === Infinity) return "Not loaded yet";
-  if (since <= span.from) return `${nothing} in this range`;
-  return `${nothing} since ${timeText(since, span.to - span.from)}; earlier records are not loaded`;
+export function whyNothing(nothing, reach, span) {
+  if (reach.since === Infinity) return "Not loaded yet";
+  return reach.missing ? `${nothing} ${sinceText(reach, span)}` : `${nothing} in this range`;
 }
+
+/**
+ * @param {Reach} reach with something missing
+ * @param {Span} span
+ */
+export const sinceText = ({ since, missing }, { from, to }) => `since ${timeText(since, to - from)}; earlier records are ${missing}`;
 
 /**
  * Why what is shown is not all; empty if it is.

@@ -44,7 +44,8 @@ export class Tile {
     const { camera } = this;
     const { word, why, stale } = camera.health();
     setText(this.title, camera.title);
-    setAttribute(this.element, "title", camera.status?.group ?? "");
+    // Of small tiles the title is cut off.
+    setAttribute(this.element, "title", [camera.title, camera.status?.group].filter(Boolean).join(" · "));
     setText(this.state, word);
     setAttribute(this.state, "data-verdict", word.toLowerCase());
     this.picture.drawState();

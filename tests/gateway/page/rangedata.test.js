@@ -22,7 +22,7 @@ const scene = (key) => {
   return { camera, range, picker, time };
 };
 const rangeData = ({ camera, picker }, loadTrend) =>
-  new RangeData(camera, picker, () => {}, { loadTrend, loadEpisodes: async (_, { from }) => from });
+  new RangeData(camera, picker, () => {}, { loadTrend, loadEpisodes: async (_, { from }) => ({ since: from, kept: -Infinity }) });
 const minutesOf = (from, to) => {
   const points = [];
   for (let at = from; at < to; at += MINUTE) points.push({ start_ms: at, coverage: 1, people: null });

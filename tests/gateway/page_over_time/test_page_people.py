@@ -299,6 +299,7 @@ def varied(start_ms: int, chance: random.Random) -> Minute:
     weights = {name: chance.random() * (4 if name == "happiness" else 1) for name in EMOTIONS}
     means = {name: weight / sum(weights.values()) for name, weight in weights.items()}
     coverage = chance.choice([1.0, 1.0, 1.0, 0.6])
-    face_ms = round(coverage * 4 * chance.random() * MINUTE_MS)
-    people = replace(minute.people, face_ms=face_ms, probabilities_mean=means)
+    in_view = 4 * chance.random()
+    face_ms = round(coverage * in_view * MINUTE_MS)
+    people = replace(minute.people, people_mean=in_view, face_ms=face_ms, probabilities_mean=means)
     return replace(minute, people=people, coverage=coverage)
