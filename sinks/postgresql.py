@@ -27,6 +27,8 @@ _OPTIONS: Final = {
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
     "application_name": "emotion-streams",
+    # In a database of another encoding the server refuses what it lacks, not the client.
+    "client_encoding": "UTF8",
 }
 _MIGRATION_LOCK: Final = 0x656D6F74
 """A number of our own for the lock under which the schema is changed."""
