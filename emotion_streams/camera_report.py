@@ -1,7 +1,6 @@
 """What Redis holds about a camera's present state: its producer's report, its lease, its backlog.
 
-Any producer may write the report of any camera. Whatever it writes, the other cameras stay
-readable.
+Any producer may write the report of any camera. The other cameras stay readable, for any content.
 """
 
 import re

@@ -182,10 +182,10 @@ async def test_control_characters_of_a_report_are_escaped(
     attach(client, "odd")
     report: dict[Any, Any] = {
         "error": "no\0route\x1b[2J",
-        "title": "Fo\nyer",
+        "title": "Ha\nll",
         "group": "\x9bEtage 1",
     }
     client.hset(keys.camera_info("odd"), mapping=report)
     odd = (await statuses(redis_url))["odd"]
     assert odd.error == "no\\x00route\\x1b[2J"
-    assert (odd.title, odd.group) == ("Fo\\x0ayer", "\\x9bEtage 1")
+    assert (odd.title, odd.group) == ("Ha\\x0all", "\\x9bEtage 1")

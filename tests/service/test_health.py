@@ -153,7 +153,7 @@ def is_closed(client: socket.socket) -> bool:
         return True
 
 
-def test_many_connections_hold_few_threads_and_keep_nobody_out(
+def test_many_connections_hold_few_threads_and_keep_no_client_out(
     server: HealthServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Even if none of them is late."""
