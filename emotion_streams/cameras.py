@@ -1,17 +1,19 @@
 """Status of the registered cameras: their producers' reports, owners and backlogs."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from redis.exceptions import NoPermissionError
-
-from emotion_streams import keys
-from emotion_streams.backoff import is_wrong_type
+from emotion_streams.camera_report import (
+    CameraReport,
+    UnreadableCameraError,
+    integer,
+    invalid,
+    read_report,
+    shorten,
+)
 from emotion_streams.connection import Client
-from emotion_streams.redaction import short_message
 from emotion_streams.registry import registered
 
 HEARTBEAT_WITHIN_MS: Final = 2_500
@@ -21,10 +23,7 @@ This leaves a display half a second to show the change within three seconds."""
 RATE_WINDOW_S: Final = 10.0
 """Rates of stored and of analysed frames cover this time: viewers compare the two."""
 
-_MAX_INTEGER: Final = 2**53 - 1
-_MAX_DIGITS: Final = 16
 _MAX_REASON: Final = 500
-_NAMES: Final = ("title", "group")
 _MAX_NAME: Final = 80
 
 
@@ -79,43 +78,24 @@ async def list_cameras(client: Client) -> list[CameraStatus]:
 
 
 async def _status(client: Client, camera: str, heartbeat_ms: float, now_ms: int) -> CameraStatus:
-    async with client.pipeline(transaction=False) as pipe:
-        pipe.hgetall(keys.camera_info(camera))
-        pipe.hgetall(keys.lease(camera))
-        pipe.xlen(keys.frames(camera))
-        replies = await pipe.execute(raise_on_error=False)
-    info, lease, backlog = replies
-    # A user with the right to read events may lack the right to count frames.
-    if isinstance(backlog, NoPermissionError):
-        backlog = None
-    for key, reply in ((keys.camera_info, info), (keys.lease, lease), (keys.frames, backlog)):
-        if isinstance(reply, Exception):
-            if not is_wrong_type(reply):
-                raise reply
-            reason = f"{key(camera)} cannot be read: {short_message(reply)}"
-            return _unreadable(camera, reason, None)
     try:
-        return _read_status(camera, info, lease, backlog, heartbeat_ms, now_ms)
-    except ValueError as error:
-        reason = f"{keys.camera_info(camera)} or {keys.lease(camera)} cannot be read: {error}"
-        return _unreadable(camera, reason[:_MAX_REASON], backlog)
-
-
-def _unreadable(camera: str, reason: str, backlog: int | None) -> CameraStatus:
-    return CameraStatus(camera, CameraState.GONE, 0, 0, 0, None, None, None, backlog, reason)
+        report = await read_report(client, camera)
+        try:
+            return _read_status(camera, report, heartbeat_ms, now_ms)
+        except ValueError as error:
+            raise invalid(camera, error, report.backlog) from None
+    except UnreadableCameraError as error:
+        reason = shorten(str(error), _MAX_REASON)
+        return CameraStatus(
+            camera, CameraState.GONE, 0, 0, 0, None, None, None, error.backlog, reason
+        )
 
 
 def _read_status(
-    camera: str,
-    raw_info: dict[bytes, bytes],
-    raw_lease: dict[bytes, bytes],
-    backlog: int | None,
-    heartbeat_ms: float,
-    now_ms: int,
+    camera: str, report: CameraReport, heartbeat_ms: float, now_ms: int
 ) -> CameraStatus:
-    """Parse the hashes. Raises ValueError for values that none of our processes writes."""
-    info = _texts(raw_info, ("state", "fps", "width", "height", "last_frame_ms", "error", *_NAMES))
-    lease = _texts(raw_lease, ("owner", "expires_ms"))
+    """Parse the report. Raises ValueError for values that none of our processes writes."""
+    info, lease = report.info, report.lease
     reported = info.get("state") or CameraState.UP
     if reported not in (CameraState.UP, CameraState.DOWN, CameraState.ENDED):
         raise ValueError(f"state is {reported[:40]!r}")
@@ -125,43 +105,20 @@ def _read_status(
     fps = float(info.get("fps") or 0)
     if not math.isfinite(fps):
         raise ValueError(f"fps is {fps}")
-    last_frame_ms = _integer(info, "last_frame_ms") or None
-    owned = _integer(lease, "expires_ms") > now_ms
+    last_frame_ms = integer(info, "last_frame_ms") or None
+    owned = integer(lease, "expires_ms") > now_ms
     return CameraStatus(
         camera=camera,
         state=state,
         # The last rate of a producer that is gone, or has ended, is not a rate any more.
         fps=0.0 if state in (CameraState.GONE, CameraState.ENDED) else fps,
-        width=_integer(info, "width"),
-        height=_integer(info, "height"),
+        width=integer(info, "width"),
+        height=integer(info, "height"),
         last_frame_ms=last_frame_ms,
         last_frame_age_ms=None if last_frame_ms is None else max(0, now_ms - last_frame_ms),
         owner=(lease.get("owner") or None) if owned else None,
-        backlog=backlog,
-        error=_cut(info.get("error", "")),
+        backlog=report.backlog,
+        error=shorten(info.get("error", ""), _MAX_REASON),
         title=info.get("title", "")[:_MAX_NAME],
         group=info.get("group", "")[:_MAX_NAME],
     )
-
-
-def _texts(raw: dict[bytes, bytes], names: Iterable[str]) -> dict[str, str]:
-    """Return the named fields that are present. Raises ValueError if one is not UTF-8."""
-    return {name: raw[name.encode()].decode() for name in names if name.encode() in raw}
-
-
-def _cut(text: str) -> str:
-    """Return the beginning of the text, up to a blank.
-
-    A cut word may be half of a URL, whose password `redact` does not recognise without the @.
-    """
-    if len(text) <= _MAX_REASON:
-        return text
-    return text[:_MAX_REASON].rpartition(" ")[0] + " ..."
-
-
-def _integer(texts: dict[str, str], name: str) -> int:
-    """Return a field as an integer that any JSON reader holds exactly; 0 if missing or empty."""
-    text = texts.get(name) or "0"
-    if len(text) > _MAX_DIGITS or not 0 <= (value := int(text)) <= _MAX_INTEGER:
-        raise ValueError(f"{name} is {text[:40]!r}")
-    return value

@@ -4,7 +4,11 @@ import time
 from contextlib import suppress
 from typing import Final
 
+from redis.exceptions import ResponseError
+
 from emotion_streams import keys
+from emotion_streams.backoff import REDIS_ERRORS
+from emotion_streams.cancellation import check_cancelled
 from emotion_streams.connection import Client
 
 MAX_CAMERAS: Final = 4_096
@@ -26,17 +30,24 @@ async def registered(client: Client, now_ms: float | None = None) -> dict[str, f
     Cameras of which a frame was analysed come before all others, so that no number of new names
     hides a camera that works. The time is in Unix milliseconds; 0 for a time too far after `now_ms`
     (this machine's clock if None). Invalid names are skipped: any producer may write to this key,
-    and a bad entry must not break readers.
+    and a bad entry must not break readers. If the other names are so long that the server cannot
+    send them, only the cameras are returned of which a frame was analysed.
     """
     now_ms = time.time() * 1000 if now_ms is None else now_ms
     latest = latest_heartbeat(now_ms)
-    analysed: list[tuple[bytes, float]] = await client.zinter(
-        {keys.ANALYSED: 0, keys.CAMERAS: 1}, withscores=True
-    )
+    analysed = await _analysed(client)
+    try:
+        newest = await _newest(client, latest)
+    except REDIS_ERRORS as error:
+        check_cancelled()
+        if isinstance(error, ResponseError):
+            raise
+        # At a reply that exceeds its output limit the server ends the connection.
+        analysed, newest = await _analysed(client), []
     scores = {
         name: heartbeat_ms if heartbeat_ms <= latest else 0.0 for name, heartbeat_ms in analysed
     }
-    for name, heartbeat_ms in await _newest(client, latest):
+    for name, heartbeat_ms in newest:
         if len(scores) >= MAX_CAMERAS:
             break
         scores.setdefault(name, heartbeat_ms)
@@ -50,6 +61,14 @@ async def registered(client: Client, now_ms: float | None = None) -> dict[str, f
 def latest_heartbeat(now_ms: float) -> int:
     """Return the latest time of a heartbeat that is believed at `now_ms`, in Unix milliseconds."""
     return round(now_ms) + _MAX_AHEAD_MS
+
+
+async def _analysed(client: Client) -> list[tuple[bytes, float]]:
+    """Return the names of which a frame was analysed; producers cannot add any."""
+    names: list[tuple[bytes, float]] = await client.zinter(
+        {keys.ANALYSED: 0, keys.CAMERAS: 1}, withscores=True
+    )
+    return names
 
 
 async def _newest(client: Client, latest: int) -> list[tuple[bytes, float]]:

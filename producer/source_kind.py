@@ -1,8 +1,8 @@
 """The kind of source that a camera's `source` names."""
 
+import os
 import re
 from enum import StrEnum
-from pathlib import Path
 from typing import Final
 
 from emotion_streams.redaction import redact_url
@@ -43,4 +43,5 @@ def source_kind(source: str) -> SourceKind:
         return SourceKind.DEMO
     if source.isdecimal() or source.startswith("/dev/"):
         return SourceKind.V4L2
-    return SourceKind.FOLDER if Path(source).is_dir() else SourceKind.FILE
+    # Unlike Path.is_dir, os.path.isdir raises no error for a path that cannot be one.
+    return SourceKind.FOLDER if os.path.isdir(source) else SourceKind.FILE  # noqa: PTH112

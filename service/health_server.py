@@ -4,7 +4,7 @@ import ipaddress
 import socket
 import threading
 from collections.abc import Callable, Collection, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import ClassVar, Final, Self, TypeAlias
 from urllib.parse import urlsplit
@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from service.health import Health
+from service.limited_server import REQUEST_S, LimitedServer
 from service.listening import listen
 
 
@@ -54,7 +55,7 @@ def _state(reason: str | None, degraded: str = "") -> _Answer:
 class _Handler(BaseHTTPRequestHandler):
     """Answers GET and HEAD for the paths that a subclass defines."""
 
-    timeout = 5  # a client that sends nothing must not hold a thread
+    timeout = REQUEST_S  # of one read, and of sending the whole answer
     answers: ClassVar[Mapping[str, Callable[[], _Answer]]] = {}
     is_allowed: Callable[[str | None], bool]
 
@@ -71,6 +72,8 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET  # noqa: N815 - the name that http.server requires
 
     def _answer(self) -> _Answer:
+        assert isinstance(self.server, LimitedServer)
+        self.server.request_arrived(self.connection)
         if not self.is_allowed(self.headers["Host"]):
             return (
                 403,
@@ -82,18 +85,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in http.server
         """Log nothing: scrapes are frequent."""
-
-
-class _Server(ThreadingHTTPServer):
-    """A server on a socket that is already listening."""
-
-    daemon_threads = True
-
-    def __init__(self, listener: socket.socket, handler: type[_Handler]) -> None:
-        super().__init__(listener.getsockname(), handler, bind_and_activate=False)
-        self.socket.close()
-        self.socket = listener
-        self.server_address = listener.getsockname()
 
 
 class HealthServer:
@@ -123,7 +114,7 @@ class HealthServer:
             }
             is_allowed = staticmethod(allowed)
 
-        self._server = _Server(listen(host, port), Handler)
+        self._server = LimitedServer(listen(host, port), Handler)
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True

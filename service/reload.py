@@ -71,6 +71,10 @@ class Reloader(Generic[Content]):
             self._config_valid.set(0)
             _log.error("reload failed; keeping the previous configuration: %s", error)
             return
+        except Exception:  # a defect of ours: the cameras or sinks go on, and the log has the trace
+            self._config_valid.set(0)
+            _log.exception("reload failed; keeping the previous configuration")
+            return
         self._config_valid.set(1)
         await self._apply(content)
         _log.info("configuration reloaded", extra={"file": str(self._path)})

@@ -168,7 +168,7 @@ def explain(
         elif item["type"] == "missing":
             lines.append(f"--{key.replace('_', '-')} is required")
         elif item["type"] == "string_unicode":
-            shown = os.fsencode(redact_url(str(item["input"]))).decode(errors="backslashreplace")
+            shown = redact_url(str(item["input"])).encode(errors="backslashreplace").decode()
             lines.append(f"{name}: {shown[:80]} is not UTF-8; rename it")
         else:
             lines.append(f"{name}: {reason} (got {redact_url(str(item['input']))[:80]!r})")

@@ -12,6 +12,10 @@ _MAX_NODES: Final = 200_000
 _STR: Final = "tag:yaml.org,2002:str"
 _MERGE: Final = "tag:yaml.org,2002:merge"
 
+# By an escape such as "\0" or "\ud800". No path, header or URL may have a NUL, and half of a pair
+# cannot be encoded: both would be errors in many places.
+_UNUSABLE: Final = re.compile(r"[\0\ud800-\udfff]")
+
 # PyYAML's messages that quote a name from the text, e.g. a password that starts with * or !.
 _QUOTING: Final = ("found undefined", "found duplicate", "could not determine")
 
@@ -25,8 +29,8 @@ def parse_yaml(text: str) -> Any:
 
     Every key and every value is text as it is written, `0101`, `no` and `12:30` too: the settings
     define their own types. An empty value, `~` and `null` are None, but only as values. Rejected
-    are: a key that occurs twice in a mapping or is not text, nesting deeper than 32, and more than
-    200,000 values, with aliases counted each time.
+    are: a key that occurs twice in a mapping or is not text, a NUL or half of a surrogate pair,
+    nesting deeper than 32, and more than 200,000 values, with aliases counted each time.
     """
     try:
         return yaml.load(text, _Loader)  # noqa: S506 - _Loader is a SafeLoader
@@ -67,6 +71,10 @@ class _Loader(yaml.SafeLoader):
             raise yaml.composer.ComposerError(None, None, "nested too deeply", mark)
         node = super().compose_node(parent, index)
         self._depth -= 1
+        if isinstance(node, yaml.ScalarNode) and _UNUSABLE.search(node.value):
+            raise yaml.composer.ComposerError(
+                None, None, "a NUL or half of a surrogate pair", node.start_mark
+            )
         if is_alias and id(node) not in self._sizes:
             raise yaml.composer.ComposerError(None, None, "an alias that holds itself", mark)
         self._nodes += self._sizes[id(node)] if is_alias else 1

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from emotion_streams import Episode
+from emotion_streams.redaction import redact
 from sinks import discovery
 from sinks.mqtt_connection import ConnectionLostError, MessageRefusedError, MqttConnection
 from sinks.options import MqttOptions
@@ -21,6 +23,8 @@ that keeps nothing on disk has an empty registry after a restart."""
 
 _LOSSES: Final = 3
 """How often the connection ends at the same message before the message is refused."""
+
+log = logging.getLogger(__name__)
 
 
 class MqttTarget:
@@ -47,6 +51,7 @@ class MqttTarget:
         self._announced: set[str] = set()
         self._missing_since: dict[str, float] = {}
         self._last_loss = ("", 0)
+        self._left_out: dict[str, bytes] = {}
 
     async def open(self) -> None:
         """Connect; afterwards every camera is published again."""
@@ -77,7 +82,7 @@ class MqttTarget:
                 except MessageRefusedError as error:
                     await refuse(record, f"MQTT: {error}")
                 except ConnectionLostError as error:
-                    if self._is_cause(record):
+                    if self._is_cause(record.id):
                         await refuse(record, f"MQTT: {error}, each time after this message")
                     raise
                 else:
@@ -85,14 +90,14 @@ class MqttTarget:
         finally:
             await _drop(answers)
 
-    def _is_cause(self, record: Record) -> bool:
-        """Return whether the connection has ended at this record several times in a row.
+    def _is_cause(self, message: str) -> bool:
+        """Return whether the connection has ended at this message several times in a row.
 
         Some brokers answer a message that they refuse in a way that ends the connection. Answers
-        come in order, so that the first record without one is the cause.
+        come in order, so that the first message without one is the cause.
         """
-        again = self._last_loss[0] == record.id
-        self._last_loss = (record.id, self._last_loss[1] + 1 if again else 1)
+        again = self._last_loss[0] == message
+        self._last_loss = (message, self._last_loss[1] + 1 if again else 1)
         return self._last_loss[1] >= _LOSSES
 
     async def show(self, cameras: Mapping[str, CameraSnapshot]) -> None:
@@ -138,11 +143,28 @@ class MqttTarget:
         await self._publish_retained(f"{self._base}/{name}", payload)
 
     async def _publish_retained(self, topic: str, payload: bytes) -> None:
+        """Publish a message about one camera.
+
+        If the broker refuses it, it is left out, so that everything else is still delivered.
+        """
+        if self._left_out.get(topic) == payload:
+            return
         connection = self._connected()
         try:
             await connection.wait_for(connection.publish(topic, payload, retain=True))
         except MessageRefusedError as error:
-            raise TargetError(f"{topic}: {error}") from None
+            self._leave_out(topic, payload, str(error))
+        except ConnectionLostError as error:
+            if self._is_cause(topic):
+                self._leave_out(topic, payload, f"{error}, each time after this message")
+            raise
+        else:
+            if self._last_loss[0] == topic:
+                self._last_loss = ("", 0)
+
+    def _leave_out(self, topic: str, payload: bytes, reason: str) -> None:
+        log.warning("left out, because the broker refuses it: %s: %s", topic, redact(reason))
+        self._left_out[topic] = payload
 
     def _connected(self) -> MqttConnection:
         if self._connection is None:

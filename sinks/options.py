@@ -92,11 +92,18 @@ def check_http_url(url: str) -> str:
     Any client that knows the path of a webhook may use it. Raises ValueError if it is not a URL of
     http or https.
     """
-    parts = _split(url, ("http", "https"), "https://host/path")
+    import httpx  # here, because only processes that have a webhook need it
+
+    form = "https://host/path"
+    parts = _split(url, ("http", "https"), form)
     register_secret(parts.query)
     for segment in parts.path.split("/"):
         if len(segment) >= _LONG_SEGMENT:
             register_secret(segment)
+    try:
+        httpx.URL(url)
+    except httpx.InvalidURL:  # such as a host name that IDNA does not know
+        raise ValueError(f"a URL as in {form}") from None
     return url
 
 

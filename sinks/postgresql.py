@@ -27,6 +27,8 @@ _OPTIONS: Final = {
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
     "application_name": "emotion-streams",
+    # In a database of another encoding the server refuses what it lacks, not the client.
+    "client_encoding": "UTF8",
 }
 _MIGRATION_LOCK: Final = 0x656D6F74
 """A number of our own for the lock under which the schema is changed."""
@@ -52,7 +54,7 @@ class PostgresDatabase:
                 )
         except TimeoutError:
             raise TargetError(f"the database does not answer within {_STEP_S:.0f} s") from None
-        except psycopg.Error as error:
+        except (psycopg.Error, ValueError) as error:  # ValueError: a URL that cannot be decoded
             raise TargetError(_reason(error)) from None
         async with self._transaction() as connection:
             await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
@@ -172,5 +174,5 @@ def _our_error(error: psycopg.Error) -> Exception:
     return TargetError(reason)
 
 
-def _reason(error: psycopg.Error) -> str:
+def _reason(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__

@@ -3,9 +3,12 @@
 So each row is there exactly once, after any failure.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final, Protocol
 
+from emotion_streams.redaction import redact
 from sinks.options import SqlOptions
 from sinks.records import Places, Record, Stream
 from sinks.sink import Refuse, TargetError
@@ -15,6 +18,10 @@ from sinks.tables import Row, Table, row_of
 STARTED: Final = ""
 """The stream whose row says that the sink has started, so that one without streams has, too. It is
 locked by each transaction of the sink."""
+
+_NOT_STORED: Final = "the database refuses what the camera's producer reports"
+
+log = logging.getLogger(__name__)
 
 
 class PlaceMovedError(TargetError):
@@ -54,7 +61,10 @@ class Database(Protocol):
         """Insert a row and undo that. Raises RowRefusedError."""
 
     async def show(self, cameras: Sequence[CameraSnapshot], gone: Sequence[str]) -> None:
-        """Store the states of cameras; `gone`: cameras that do not exist any more."""
+        """Store the states of cameras; `gone`: cameras that do not exist any more.
+
+        Raises RowRefusedError if one of them is refused; then nothing is changed.
+        """
 
     async def forget(self, sink: str, streams: Sequence[str]) -> None:
         """Delete the places of these streams."""
@@ -127,13 +137,34 @@ class SqlSink:
             if name not in self._shown or _visible(state) != _visible(self._shown[name])
         ]
         gone = list(self._known - cameras.keys())
-        if changed or gone:
-            await self._database.show(changed, gone)
+        try:
+            if changed or gone:
+                await self._database.show(changed, gone)
+        except RowRefusedError:
+            for state in changed:
+                await self._show_one(state)
+            await self._database.show([], gone)
         self._shown, self._known = dict(cameras), set(cameras)
 
     async def forget(self, streams: Sequence[str]) -> None:
         """Delete the places of these streams."""
         await self._database.forget(self._name, streams)
+
+    async def _show_one(self, state: CameraSnapshot) -> None:
+        """Store a camera's state, without what its producer reported if that is refused."""
+        try:
+            await self._database.show([state], [])
+        except RowRefusedError as error:
+            plain = replace(state, error=_NOT_STORED, width=0, height=0)
+            log.warning(
+                "the database refuses what the camera's producer reports: %s",
+                redact(str(error)),
+                extra={"camera": state.camera},
+            )
+            try:
+                await self._database.show([plain], [])
+            except RowRefusedError as again:
+                raise TargetError(f"the row of a camera is refused: {again}") from None
 
     async def _is_accepted(self, row: tuple[Record, Table, Row], refuse: Refuse) -> bool:
         record, table, values = row

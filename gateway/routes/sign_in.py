@@ -29,7 +29,7 @@ async def sign_in(request: Request) -> Response:
     if request.method != "POST":
         return _back()
     access: Access = request.app.state.access
-    form = parse_qs(await _body(request), max_num_fields=4)
+    form = parse_qs(await _body(request))
     if not access.is_token(form.get("token", [""])[0].strip()):
         return sign_in_page("This is not the token of this gateway.")
     answer = _back()

@@ -44,7 +44,7 @@ TRACKS, EPISODES, MINUTES = keys.tracks(CAMERA), keys.episodes(CAMERA), keys.min
 
 NEVER = Retry(NoBackoff(), 0)
 CALL = re.compile(r"redis\.p?call\('([A-Z]+)'(?:, '([A-Z]+)')?")
-CONTAINERS = ("XGROUP", "XINFO")
+CONTAINERS = ("XGROUP", "XINFO", "MEMORY")
 
 
 class TestRealProcesses:
@@ -161,7 +161,11 @@ MAY = [
     ("worker", ("XTRIM", MINUTES, "MINID", "60000")),
     ("worker", ("PEXPIRE", EPISODES, "86400000")),
     ("subscriber", ("XRANGE", EVENTS, "-", "+")),
-    ("subscriber", ("HGETALL", INFO)),
+    *(
+        (role, command)
+        for role in ("subscriber", "gateway", "sink", "operator")
+        for command in (("HMGET", INFO, "state"), ("HSTRLEN", INFO, "state"))
+    ),
     ("subscriber", ("XLEN", FRAMES)),
     *(
         (role, ("ZINTER", "2", keys.ANALYSED, keys.CAMERAS))
@@ -195,7 +199,8 @@ MAY_NOT = [
     ("producer", ("XINFO", "STREAM", FRAMES)),
     ("producer", ("XADD", EVENTS, "*", "event", "x")),
     ("producer", ("XDEL", FRAMES, "1-1")),
-    ("producer", ("HGETALL", INFO)),
+    # Other fields than those that are shown may be of any size.
+    *((role, ("HGETALL", INFO)) for role in ("producer", "subscriber", "gateway", "sink")),
     # Keys of a wrong type, which no process could read any more.
     ("producer", ("XADD", keys.camera_info("zz"), "*", "a", "b")),
     ("producer", ("HSET", keys.frames("new"), "a", "b")),
@@ -294,7 +299,7 @@ class TestRoles:
             producer.zadd(keys.CAMERAS, {"gone": 1})
             producer.hset(keys.camera_info("gone"), "state", "ended")
             names = keys.camera_keys("gone")
-            assert worker.register_script(script)(keys=names, args=[0, 0]) == 1
+            assert worker.register_script(script)(keys=names, args=[0, 0, 1_000]) == 1
             assert worker.zrem(keys.CAMERAS, "gone") == 1
 
     def test_are_all_tried(self) -> None:

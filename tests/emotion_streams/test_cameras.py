@@ -1,12 +1,18 @@
 """The registry of cameras, and the status of each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import redis
 
 from emotion_streams import CameraStatus, connect_async, keys, list_cameras, registry
 from emotion_streams.registry import registered
+from tests.servers import RedisProcess
+
+LARGE = bytes(1 << 20)
+SMALL_REPLIES = ("--client-output-buffer-limit", "normal 4mb 0 0")
+"""The server ends a connection at a reply with five large fields or names."""
 
 
 async def statuses(redis_url: str) -> dict[str, CameraStatus]:
@@ -105,3 +111,81 @@ async def test_cameras_with_the_latest_heartbeats_are_read_if_there_are_too_many
     client.zadd(keys.CAMERAS, {f"cam{n}": (seconds - n) * 1000 for n in range(6)})
     client.zadd(keys.CAMERAS, {f"future{n}": (seconds + 3600) * 1000 for n in range(6)})
     assert list(await statuses(redis_url)) == ["cam0", "cam1", "cam2"]
+
+
+@pytest.fixture(scope="module")
+def frugal_server() -> Iterator[RedisProcess]:
+    with RedisProcess(*SMALL_REPLIES) as server:
+        yield server
+
+
+@pytest.fixture
+def frugal(frugal_server: RedisProcess) -> Iterator[redis.Redis]:
+    with redis.Redis(unix_socket_path=str(frugal_server.socket)) as connection:
+        connection.flushall()
+        yield connection
+
+
+def attach(client: redis.Redis, *cameras: str) -> None:
+    seconds, _ = client.time()
+    client.zadd(keys.CAMERAS, dict.fromkeys(cameras, seconds * 1000 + 50_000))
+    for camera in cameras:
+        client.hset(keys.camera_info(camera), "state", "up")
+
+
+async def test_fields_of_any_size_beside_those_of_a_camera_are_not_read(
+    frugal: redis.Redis, frugal_server: RedisProcess
+) -> None:
+    attach(frugal, "good", "odd")
+    for number in range(10):
+        frugal.hset(keys.camera_info("odd"), f"field{number}", LARGE)
+    found = await statuses(frugal_server.url)
+    assert (found["good"].state, found["odd"].state) == ("up", "up")
+
+
+@pytest.mark.parametrize("large", [1, 8], ids=["that is sent", "that is never sent"])
+async def test_a_report_that_is_too_large_hides_no_other_camera(
+    frugal: redis.Redis, frugal_server: RedisProcess, large: int
+) -> None:
+    attach(frugal, "bad", "good")
+    fields = ("error", "title", "group", "state", "fps", "width", "height", "last_frame_ms")
+    for field in fields[:large]:
+        frugal.hset(keys.camera_info("bad"), field, LARGE)
+    found = await statuses(frugal_server.url)
+    assert (found["good"].state, found["bad"].state) == ("up", "gone")
+    assert "camera:{bad} cannot be read: it has " in found["bad"].error
+
+
+async def test_names_that_are_never_sent_hide_no_camera_that_was_analysed(
+    frugal: redis.Redis, frugal_server: RedisProcess
+) -> None:
+    attach(frugal, "door", "lobby", "new")
+    frugal.zadd(keys.ANALYSED, {"door": 1, "lobby": 1})
+    for number in range(8):
+        frugal.zadd(keys.CAMERAS, {b"%d" % number + LARGE: 2**50 * number})
+    found = await statuses(frugal_server.url)
+    assert {name: found[name].state for name in found} == {"door": "up", "lobby": "up"}
+
+
+async def test_a_server_that_is_gone_is_no_cameras_fault() -> None:
+    with RedisProcess() as server:
+        async with connect_async(server.url) as connection:
+            assert await list_cameras(connection) == []
+            server.kill()
+            with pytest.raises(redis.exceptions.ConnectionError):
+                await list_cameras(connection)
+
+
+async def test_control_characters_of_a_report_are_escaped(
+    client: redis.Redis, redis_url: str
+) -> None:
+    attach(client, "odd")
+    report: dict[Any, Any] = {
+        "error": "no\0route\x1b[2J",
+        "title": "Ha\nll",
+        "group": "\x9bEtage 1",
+    }
+    client.hset(keys.camera_info("odd"), mapping=report)
+    odd = (await statuses(redis_url))["odd"]
+    assert odd.error == "no\\x00route\\x1b[2J"
+    assert (odd.title, odd.group) == ("Ha\\x0all", "\\x9bEtage 1")

@@ -317,3 +317,24 @@ def test_names_of_any_length_hide_no_camera(place: Place) -> None:
     place.serves("new")
     eventually(lambda: place.client.zcard(keys.CAMERAS) == 2)
     assert place.gateway()() == {"good", "new"}
+
+
+def test_reports_and_names_that_no_reply_can_hold_hide_no_camera(place: Place) -> None:
+    """Over and over, faster than the worker deletes them."""
+    place.worker()
+    listed = place.gateway()
+    place.serves()
+    eventually(lambda: place.client.zcard(keys.ANALYSED) == 1)
+    large = bytes(19 << 20)
+    until = time.monotonic() + float(os.environ.get("STORM_S", "12"))
+    while time.monotonic() < until:
+        place.register("good", "hostile")
+        for field in ("state", "error", "title", "group"):
+            place.producer.hset(keys.camera_info("hostile"), field, large)
+        for number in range(4):
+            place.producer.zadd(keys.CAMERAS, {b"%d" % number + large: 2**62})
+        assert "good" in listed()
+        place.serves()
+    eventually(lambda: not place.client.exists(keys.camera_info("hostile")))
+    eventually(lambda: place.client.zcard(keys.CAMERAS) == 2)
+    eventually(lambda: listed() == {"good", "hostile"})

@@ -105,6 +105,11 @@ class Gateway:
             if line.startswith((name + "{", name + " "))
         )
 
+    def cpu_s(self) -> float:
+        """The seconds that it has used of a processor."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(PATIENCE_S) == 0, self.log()

@@ -75,10 +75,13 @@ def test_nonsense_in_a_camera_s_hash_is_shown_as_its_own(
         sees_the_sound_one(gateway)
 
 
-def test_a_producer_s_text_of_megabytes_is_cut(client: redis.Redis, redis_url: str) -> None:
+@pytest.mark.parametrize(("times", "state"), [(5_000, "down"), (1_000_000, "gone")])
+def test_a_long_text_of_a_producer_is_cut(
+    client: redis.Redis, redis_url: str, times: int, state: str
+) -> None:
     with Feeder(redis_url, "sound"), Gateway(redis_url) as gateway:
-        register(client, BAD, state="down", error="down /key" * 1_000_000, lasting=True)
-        eventually(lambda: status(gateway, BAD)["state"] == "down")
+        register(client, BAD, state="down", error="down /key" * times, lasting=True)
+        eventually(lambda: status(gateway, BAD)["state"] == state)
         assert len(status(gateway, BAD)["error"]) <= 510
         sees_the_sound_one(gateway)
 

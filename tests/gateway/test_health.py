@@ -77,7 +77,7 @@ def test_without_pictures_it_needs_no_right_to_frames(client: Any, redis_url: st
     rights = (
         "reset on >secret -@all +@connection +time +xread +xrange +xrevrange "
         "%R~emotions:* %R~episodes:* %R~minutes:* "
-        "%R~cameras %R~analysed:{cameras} %R~camera:* %R~lease:* +zrange +zinter +hgetall"
+        "%R~cameras %R~analysed:{cameras} %R~camera:* %R~lease:* +zrange +zinter +hmget +hstrlen"
     )
     client.execute_command("ACL", "SETUSER", "events", *rights.split())
     user = {"EMOTION_REDIS_USERNAME": "events", "EMOTION_REDIS_PASSWORD": "secret"}

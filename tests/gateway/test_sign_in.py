@@ -66,7 +66,9 @@ def test_the_token_begins_a_session_which_ends_at_sign_out(locked: Gateway) -> N
     assert locked.get("/api/cameras").status_code == 401
 
 
-@pytest.mark.parametrize("token", ["", "wrong", TOKEN[:-1], "x" * 5000, "%ff", "%00"])
+@pytest.mark.parametrize(
+    "token", ["", "wrong", TOKEN[:-1], "x" * 5000, "%ff", "%00", "&a&b&c=d&e=f"]
+)
 def test_another_token_begins_none(locked: Gateway, token: str) -> None:
     answer = locked.request("POST", "/sign-in", form(token))
     assert answer.status_code == 401
@@ -74,12 +76,44 @@ def test_another_token_begins_none(locked: Gateway, token: str) -> None:
     assert "set-cookie" not in answer.headers
 
 
-@pytest.mark.parametrize(
-    "cookie", ["emotion_session=", "emotion_session=wrong", "emotion_session=\xe9", "=;;", "a"]
-)
+OTHER_COOKIES = [
+    "emotion_session=",
+    "emotion_session=wrong",
+    "emotion_session=\xe9",
+    f"emotion_session={'0' * 64}",
+    "=;;",
+    "a",
+]
+
+
+@pytest.mark.parametrize("cookie", OTHER_COOKIES)
 def test_another_session_is_none(locked: Gateway, cookie: str) -> None:
     answer = locked.get("/api/cameras", headers={"Cookie": cookie.encode("latin-1")})
     assert answer.status_code == 401
+
+
+def test_a_session_is_found_among_other_cookies(locked: Gateway) -> None:
+    answer = locked.request("POST", "/sign-in", form(TOKEN))
+    session = answer.headers["set-cookie"].partition(";")[0]
+    # The second one is of a gateway in the folder above.
+    for cookies in (f"theme=dark; {session}", f"{session}; emotion_session={'0' * 64}", session):
+        found = locked.get("/api/cameras", headers={"Cookie": cookies})
+        assert found.json()["signed_in"], cookies
+
+
+HEADERS_OF_STRANGERS = {
+    "quotes": "emotion_session=" + '"' + '\\"' * 29_000 + '"',
+    "many": "emotion_session=;" * 3_400,
+    "blanks": ";" + " " * 58_000 + "x",
+}
+
+
+@pytest.mark.parametrize("cookie", HEADERS_OF_STRANGERS.values(), ids=HEADERS_OF_STRANGERS)
+def test_no_cookie_of_a_stranger_takes_the_gateway_long(locked: Gateway, cookie: str) -> None:
+    before_s = locked.cpu_s()
+    for _ in range(3):
+        assert locked.get("/api/cameras", headers={"Cookie": cookie}).status_code == 401
+    assert locked.cpu_s() - before_s < 2
 
 
 def test_a_client_that_guesses_at_the_field_is_slowed_down(redis_server: RedisProcess) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
@@ -9,8 +10,10 @@ import pytest
 
 from emotion_streams.redaction import redact
 from producer.config import load, parse_camera, read_cameras
+from producer.settings import CameraSettings
 from producer.source_kind import SourceKind, source_kind
 from service.settings_file import InvalidSettingsError
+from tests.hostile_yaml import HOSTILE_YAML
 from tests.peers.producer import PASSWORD
 
 Write: TypeAlias = Callable[[str], Path]
@@ -36,6 +39,8 @@ def write(tmp_path: Path) -> Write:
         ("RTSPS://camera/stream", SourceKind.NETWORK),
         ("http://camera/video", SourceKind.NETWORK),
         ("clip.mp4", SourceKind.FILE),
+        ("a" * 5_000, SourceKind.FILE),
+        ("a\0b", SourceKind.FILE),
         ("/", SourceKind.FOLDER),
     ],
 )
@@ -149,6 +154,17 @@ def test_invalid_setting_is_reported_with_file_camera_and_key(
     with pytest.raises(InvalidSettingsError, match=rf"cameras\.yaml: .*{complaint}") as caught:
         read_cameras(write(text), {})
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", HOSTILE_YAML)
+def test_no_value_of_a_file_is_another_error_than_a_refusal(write: Write, value: str) -> None:
+    for field in CameraSettings.model_fields:
+        for content in (
+            f"cameras: {{door: {{{field}: {value}}}}}",
+            f"defaults: {{{field}: {value}}}\ncameras: {{door: {{}}}}",
+        ):
+            with suppress(InvalidSettingsError):
+                read_cameras(write(content))
 
 
 def test_command_line_defines_one_camera() -> None:

@@ -273,6 +273,8 @@ def test_reload_starts_and_stops_cameras_without_disturbing_the_others(
                 ("cameras: " + "[" * 5_000, "nested too deeply"),
                 ("cameras: &a [*a]", "an alias that holds itself"),
                 ("cameras: {caf\udce9: {source: demo}}", "is not text in UTF-8"),
+                (r'cameras: {a: {title: "\ud800"}}', "half of a surrogate pair"),
+                (f"cameras: {{a: {{source: {'a' * 5_000}, fps: 0}}}}", "cameras.a.fps"),
             )
         ):
             config.write_text(text, errors="surrogateescape")
@@ -324,6 +326,33 @@ async def test_file_that_is_still_being_written_is_not_read(tmp_path: Path) -> N
     await asyncio.wait_for(changed.wait(), PATIENCE_S)
     reloader.cancel()
     assert applied == ["whole"]
+
+
+async def test_a_defect_while_a_file_is_read_leaves_the_settings_in_force(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, changed = tmp_path / "cameras.yaml", asyncio.Event()
+    path.write_text("one")
+
+    def read() -> str:
+        text = path.read_text()
+        return text.encode("ascii").decode()  # not ours, but as unforeseen
+
+    async def apply(text: str) -> None:
+        assert text == "whole"
+        changed.set()
+
+    metrics = ProducerMetrics(CollectorRegistry())
+    reloader = asyncio.create_task(
+        Reloader(path, read, apply, metrics.config_valid, poll_every_s=0.05).run()
+    )
+    path.write_text("caf\u00e9")
+    async with asyncio.timeout(PATIENCE_S):
+        while "reload failed" not in caplog.text:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    path.write_text("whole")
+    await asyncio.wait_for(changed.wait(), PATIENCE_S)
+    reloader.cancel()
 
 
 def test_sighup_during_start_up_does_not_kill_the_producer(redis_url: str, tmp_path: Path) -> None:

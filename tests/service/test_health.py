@@ -3,9 +3,12 @@
 import socket
 import subprocess
 import sys
+import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from http.client import HTTPConnection
 
 import pytest
@@ -13,11 +16,12 @@ from prometheus_client import CollectorRegistry
 
 from gateway.server import listen
 from service import health as module
-from service import listening
+from service import health_server, limited_server, listening
 from service.health import Health
 from service.health_server import HealthServer
+from service.limited_server import MAX_CONNECTIONS
 from service.metrics import WorkerMetrics, build_info
-from tests.servers import PATIENCE_S, free_port
+from tests.servers import PATIENCE_S, eventually, free_port
 
 
 @pytest.fixture
@@ -133,6 +137,68 @@ def test_a_page_whose_name_was_pointed_here_reads_nothing(
     server: HealthServer, host: str, path: str
 ) -> None:
     assert status_for(server.port, host, path) == 403
+
+
+def connect(server: HealthServer) -> socket.socket:
+    client = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S)
+    client.sendall(b"GET /metrics HTTP/1.1\r\n")
+    return client
+
+
+def is_closed(client: socket.socket) -> bool:
+    """Whether the server has ended the connection without an answer."""
+    try:
+        return client.recv(1000) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_many_connections_hold_few_threads_and_keep_no_client_out(
+    server: HealthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even if none of them is late."""
+    monkeypatch.setattr(limited_server, "REQUEST_S", 10 * PATIENCE_S)
+    monkeypatch.setattr(health_server._Handler, "timeout", 10 * PATIENCE_S)
+    before = threading.active_count()
+    with ExitStack() as ends:
+        clients = [ends.enter_context(connect(server)) for _ in range(200)]
+        for client in clients[:-MAX_CONNECTIONS]:  # the oldest
+            assert is_closed(client)
+        eventually(lambda: threading.active_count() - before <= MAX_CONNECTIONS)
+        assert get(server, "/metrics")[0] == 200
+        assert status_for(server.port, "localhost") == 200
+
+
+def test_a_request_that_never_ends_is_ended(
+    server: HealthServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """However steadily its bytes come."""
+    before = threading.active_count()
+    with connect(server) as client:
+        client.settimeout(0.2)
+        end = time.monotonic() + PATIENCE_S
+        with suppress(ConnectionError):
+            while time.monotonic() < end:
+                client.sendall(b"X-More: of it\r\n")
+                with suppress(TimeoutError):
+                    assert client.recv(1000) == b""
+                    break
+        assert time.monotonic() < end
+    eventually(lambda: threading.active_count() <= before)
+    assert capfd.readouterr().err == ""
+
+
+def test_an_answer_that_takes_long_is_sent(
+    health: Health, server: HealthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process may have no time at present."""
+
+    def slowly() -> str | None:
+        time.sleep(6)
+        return None
+
+    monkeypatch.setattr(health, "not_alive", slowly)
+    assert get(server, "/healthz") == (200, "ok\n")
 
 
 def test_a_port_that_is_taken_is_an_error(server: HealthServer) -> None:

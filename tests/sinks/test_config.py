@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,10 @@ import yaml
 from emotion_streams.redaction import redact
 from service.settings_file import InvalidSettingsError
 from sinks.config import read_sinks
-from sinks.options import MqttOptions, SqlOptions, WebhookOptions
+from sinks.options import TYPES, MqttOptions, SqlOptions, WebhookOptions
+from sinks.postgresql import PostgresDatabase
+from sinks.sink import TargetError
+from tests.hostile_yaml import HOSTILE_YAML
 from tests.peers.producer import ROOT
 
 
@@ -57,6 +61,8 @@ def test_secrets_come_from_the_environment_and_are_hidden_from_then_on(tmp_path:
         ({"type": "mqtt", "url": "mqtt://b", "records": ["faces"]}, "records.0: "),
         ({"type": "mqtt", "url": "mqtt://b", "camera": "x"}, "camera: unknown setting"),
         ({"type": "webhook", "url": "file:///etc/passwd"}, "url: a URL as in https://"),
+        ({"type": "webhook", "url": "http://a\tb/"}, "url: a URL as in https://"),
+        ({"type": "webhook", "url": "http://\u2177\u2488/"}, "url: a URL as in https://"),
         ({"type": "webhook", "url": "http://h", "secret": "short"}, "secret: "),
         ({"type": "webhook", "url": "http://h", "headers": {"a b": "c"}}, "headers.a b"),
         ({"type": "webhook", "url": "http://h", "headers": {"a": "c\r\nd: e"}}, "headers.a: "),
@@ -79,6 +85,29 @@ def test_a_password_of_a_wrong_url_is_not_repeated(tmp_path: Path) -> None:
     with pytest.raises(InvalidSettingsError) as refusal:
         read(tmp_path, {"home": {"type": "mqtt", "url": "mqtt://me:hunter2@b:port"}})
     assert "hunter2" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("url", ["postgres://u:%ff@127.0.0.1:1/x", f"postgres://{'a' * 300}/x"])
+async def test_a_database_whose_url_cannot_be_used_is_a_target_that_fails(url: str) -> None:
+    with pytest.raises(TargetError):
+        await PostgresDatabase(url).open()
+
+
+URLS = {"mqtt": "mqtt://h", "webhook": "http://h/", "sql": "sqlite:///f"}
+
+
+@pytest.mark.parametrize("kind", TYPES)
+@pytest.mark.parametrize("value", HOSTILE_YAML)
+def test_no_value_of_a_file_is_another_error_than_a_refusal(
+    kind: str, value: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "sinks.yaml"
+    for field in TYPES[kind].model_fields:
+        sink = {"type": kind, "url": URLS[kind], field: value}
+        text = ", ".join(f"{name}: {given}" for name, given in sink.items())
+        path.write_text(f"sinks: {{home: {{{text}}}}}")
+        with suppress(InvalidSettingsError):
+            read_sinks(path)
 
 
 def test_a_sink_that_is_switched_off_needs_no_secrets(tmp_path: Path) -> None:

@@ -229,6 +229,25 @@ def test_a_record_that_the_broker_refuses_is_a_dead_letter_and_the_next_ones_arr
     assert "peak_frame_id" in letter["record"]
 
 
+@pytest.mark.parametrize("limit", ["max_packet_size", "message_size_limit"])
+def test_a_message_about_a_camera_that_the_broker_refuses_keeps_nothing_else_from_it(
+    redis_url: str, client: redis.Redis, tmp_path: Path, limit: str
+) -> None:
+    """Such as the discovery message, which is the largest."""
+    attach(client)
+    with (
+        Mosquitto(f"{limit} 1000") as broker,
+        Subscriber(broker) as received,
+        Sinks(redis_url, options(broker), tmp_path) as process,
+    ):
+        within(lambda: "online" in received.texts("emotion-streams/lobby/status"))
+        within(lambda: process.is_up("home"))
+        add(client, *visit(0))
+        within(lambda: len(set(ids(received.on(EPISODES)))) == 4)
+        (warning,) = process.entries("left out, because the broker refuses it")
+        assert "homeassistant/device/" in warning["message"]
+
+
 def test_records_wait_until_the_broker_permits_them(
     redis_url: str, client: redis.Redis, tmp_path: Path
 ) -> None:

@@ -327,6 +327,35 @@ def test_a_row_that_the_database_refuses_is_a_dead_letter_and_the_others_are_the
     assert letter["reason"] == "PostgreSQL text fields cannot contain NUL (0x00) bytes"
 
 
+def test_a_report_that_the_database_refuses_stops_no_sink(
+    redis_url: str, client: redis.Redis, tmp_path: Path, postgres: PostgreSql
+) -> None:
+    """Control characters in no database, and Chinese in one for western Europe."""
+    postgres.execute("DROP DATABASE faces", database="postgres")
+    latin = "CREATE DATABASE faces TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'"
+    postgres.execute(latin, database="postgres")
+    for camera, error in (("lobby", ""), ("nul", "a\0b"), ("yard", "\u9580 closed"), ("zoo", "")):
+        attach(client, camera)
+        client.hset(keys.camera_info(camera), "error", error)
+    path = tmp_path / "faces.db"
+    sinks = options(postgres.url, states=True)
+    sinks["file"] = {"type": "sql", "url": f"sqlite:///{path}", "states": True}
+    shown = "SELECT camera, error, width FROM cameras ORDER BY camera"
+    with Sinks(redis_url, sinks, tmp_path) as process:
+        within(lambda: count(postgres, "cameras") == 4)
+        within(lambda: process.is_up("file") and len(_sqlite(path, shown)) == 4)
+        add(client, *visit(0))
+        within(lambda: count(postgres) == ROWS_OF_A_VISIT)
+        assert process.entries("the database refuses what the camera's producer reports")
+    assert postgres.rows(shown) == [
+        ("lobby", "", 640),
+        ("nul", "a\\x00b", 640),
+        ("yard", "the database refuses what the camera's producer reports", 0),
+        ("zoo", "", 640),
+    ]
+    assert _sqlite(path, shown)[2] == ("yard", "\u9580 closed", 640)
+
+
 def test_a_backlog_of_ten_thousand_is_there_in_order(
     redis_url: str, client: redis.Redis, tmp_path: Path, postgres: PostgreSql
 ) -> None:

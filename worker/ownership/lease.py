@@ -1,6 +1,7 @@
 """Decides which cameras this worker owns: rendezvous hashing assigns them, a lease grants each."""
 
 import hashlib
+import logging
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 from emotion_streams import keys
+from emotion_streams.camera_report import MAX_REPORT_BYTES
 from emotion_streams.connection import Client
 from worker.delivery.types import Lease
 from worker.redis_scripts import load_script
@@ -33,6 +35,11 @@ cameras each is lost, 60 cameras move without spare room, 37 with an eighth, 27 
 
 _FRESH_TICKS: Final = 2.5
 """A worker without a heartbeat for longer may have crashed. No camera is released in its favour."""
+
+_REPORT_DELETED: Final = 2
+"""What renew.lua returns then."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -148,12 +155,21 @@ class Leases:
         return not owner or not now_ms < expires <= now_ms + MAX_LEASE_MS
 
     async def renew(self, lease: Lease) -> bool:
-        """Renew the lease; return False if it has moved on."""
-        return bool(
-            await self._renew(
-                keys=keys.camera_keys(lease.camera), args=[lease.owner, lease.epoch, self._lease_ms]
-            )
+        """Renew the lease; return False if it has moved on.
+
+        A report of its producer that is too large for readers is deleted.
+        """
+        result: int = await self._renew(
+            keys=keys.camera_keys(lease.camera),
+            args=[lease.owner, lease.epoch, self._lease_ms, MAX_REPORT_BYTES],
         )
+        if result == _REPORT_DELETED:
+            log.warning(
+                "deleted the report of its producer: larger than %d bytes",
+                MAX_REPORT_BYTES,
+                extra={"camera": lease.camera},
+            )
+        return result > 0
 
     async def release(self, lease: Lease) -> None:
         """Release the lease, so that another worker can acquire the camera at once."""

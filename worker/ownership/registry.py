@@ -7,6 +7,7 @@ from typing import Final
 
 from emotion_streams import keys
 from emotion_streams.backoff import REDIS_ERRORS, is_wrong_type
+from emotion_streams.camera_report import MAX_REPORT_BYTES
 from emotion_streams.cancellation import check_cancelled
 from emotion_streams.connection import Client
 from emotion_streams.frames import MAX_AHEAD_MS
@@ -74,7 +75,7 @@ class CameraRegistry:
         """Drop the expired data of one camera. A failure affects this camera alone."""
         try:
             gone = await self._retire_script(
-                keys=keys.camera_keys(camera), args=[self._age_ms, MAX_AHEAD_MS]
+                keys=keys.camera_keys(camera), args=[self._age_ms, MAX_AHEAD_MS, MAX_REPORT_BYTES]
             )
             if gone:
                 await self._client.zrem(keys.CAMERAS, camera)

@@ -3,7 +3,7 @@
 -- nothing is left, except its lease, whose epoch never decreases, and its episodes and minutes, which
 -- expire. A key of the wrong type is ignored,
 -- and is deleted with the others.
--- KEYS: camera_keys(). ARGV: age (ms), how far ahead an id may be (ms).
+-- KEYS: camera_keys(). ARGV: age (ms), how far ahead an id may be (ms), the greatest size of a report (bytes).
 -- Returns 1 if the camera is gone, else 0.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -18,6 +18,13 @@ end
 local lease = redis.pcall('HMGET', KEYS[3], 'owner', 'expires_ms')
 if lease.err then lease = {} end
 if lease[1] and lease[1] ~= '' and bounded(lease[2], 2 ^ 53) > now then return 0 end
+
+-- As in renew.lua: a report that is too large for readers.
+local fields = redis.pcall('HLEN', KEYS[6])
+if type(fields) == 'number' and (fields > 100
+  or (redis.call('MEMORY', 'USAGE', KEYS[6], 'SAMPLES', '0') or 0) > tonumber(ARGV[3])) then
+  redis.call('DEL', KEYS[6])
+end
 
 local open = redis.pcall('HGET', KEYS[7], 'open')
 if open == '1' then return 0 end -- its next owner closes the tracks

@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 import worker.delivery.stream
 import worker.ownership.lease
 from emotion_streams import keys
+from emotion_streams.camera_report import MAX_REPORT_BYTES
 from emotion_streams.frames import MAX_AHEAD_MS
 from emotion_streams.ledger import Ledger, Outcome, ledger_script_args, parse_ledger
 from tests.servers import RedisProcess
@@ -192,7 +193,8 @@ class Delivery(RuleBasedStateMachine):
     @rule(number=WORKERS)
     def renew(self, number: int | None) -> None:
         hand = self._hand(number)
-        renewed = self.script["renew"](keys=self.keys, args=[hand.owner, hand.epoch, LONG_MS])
+        renewal = [hand.owner, hand.epoch, LONG_MS, MAX_REPORT_BYTES]
+        renewed = self.script["renew"](keys=self.keys, args=renewal)
         assert bool(renewed) == self._may(hand)
         self.running = self.running or bool(renewed)
 
@@ -226,7 +228,7 @@ class Delivery(RuleBasedStateMachine):
     @rule(age_ms=st.sampled_from([0, LONG_MS]))
     def retire(self, age_ms: int) -> None:
         """A worker finds the camera silent, be it right or not."""
-        gone = self.script["retire"](keys=self.keys, args=[age_ms, MAX_AHEAD_MS])
+        gone = self.script["retire"](keys=self.keys, args=[age_ms, MAX_AHEAD_MS, MAX_REPORT_BYTES])
         if gone:
             assert not (self.right and self.running), "of a camera that has an owner"
             assert not self.stored, "with frames that no worker read"

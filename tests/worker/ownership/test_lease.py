@@ -174,3 +174,21 @@ async def test_a_worker_that_leaves_is_gone_at_once(redis_url: str) -> None:
 async def test_a_worker_looks_often_enough(redis_url: str, lease_ms: int, tick_s: float) -> None:
     async with connect_async(redis_url) as connection:
         assert Leases(connection, "one", lease_ms=lease_ms).tick_s == pytest.approx(tick_s)
+
+
+async def test_the_owner_of_a_camera_deletes_a_report_that_is_too_large_for_readers(
+    redis_url: str, client: redis.Redis
+) -> None:
+    info = keys.camera_info("lobby")
+    async with connect_async(redis_url) as connection:
+        leases = Leases(connection, "one")
+        lease = await leases.acquire("lobby")
+        assert lease
+        usual = {"state": "up", "title": "x" * 80, "error": "x" * 2_000}
+        many = {f"field{number}": "x" for number in range(10_000)}
+        for report, is_kept in ((usual, True), ({"any": bytes(1 << 20)}, False), (many, False)):
+            client.hset(info, mapping=report)  # type: ignore[arg-type]  # redis-py's is too narrow
+            assert await leases.renew(lease)
+            assert bool(client.exists(info)) == is_kept
+        client.set(info, "of another type")
+        assert await leases.renew(lease)
