@@ -17,7 +17,6 @@ from emotion_streams.cli.output import (
     by_emotion,
     local_time,
     print_table,
-    printable,
     seconds,
     short_track,
 )
@@ -25,6 +24,7 @@ from emotion_streams.connection import Client, connect_async
 from emotion_streams.episodes import Episode, EpisodeType
 from emotion_streams.flat import MINUTE_COLUMNS, minute_row
 from emotion_streams.minutes import Minute
+from emotion_streams.printable import printable
 from emotion_streams.ranges import read_range
 from emotion_streams.redaction import short_message
 from emotion_streams.stream_kinds import EPISODES, MINUTES, StreamKind

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Final
 
+from emotion_streams.printable import printable
 from producer.source import (
     EndOfSourceError,
     Format,
@@ -12,7 +13,6 @@ from producer.source import (
     Picture,
     SourceUnavailableError,
     UndecodableFrameError,
-    printable,
 )
 from producer.sources.stream_reader import Decoding, StreamReader
 
@@ -39,7 +39,7 @@ class FileSource:
         decoding: Decoding = Decoding(),  # noqa: B008 - it is immutable
     ) -> None:
         self._path = path
-        self._shown = printable(path)
+        self._shown = printable(str(path))
         self._descriptor: int | None = None
         self._loop = loop
         self._timeouts = (open_timeout_s, read_timeout_s)

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from emotion_streams.jpeg import MAX_SCANS
+from emotion_streams.printable import printable
 from producer.opencv import cv2
 from producer.source import (
     EndOfSourceError,
@@ -15,7 +16,6 @@ from producer.source import (
     NoSuchSourceError,
     Pixels,
     UndecodableFrameError,
-    printable,
 )
 
 SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
@@ -44,7 +44,7 @@ class FolderSource:
 
     def open(self) -> Format:
         """List the folder. Raises NoSuchSourceError if no picture in it can be decoded."""
-        shown = printable(self._folder)
+        shown = printable(str(self._folder))
         try:
             # Regular files only: reading a FIFO that is named like a picture would block.
             self._pictures = sorted(
@@ -93,7 +93,7 @@ class FolderSource:
     def _warn_of_damaged(self) -> None:
         if not self._damaged:
             return
-        named = ", ".join(map(printable, list(self._damaged)[:_NAMED]))
+        named = ", ".join(printable(str(path)) for path in list(self._damaged)[:_NAMED])
         more = f" and {len(self._damaged) - _NAMED} more" if len(self._damaged) > _NAMED else ""
         _log.warning(
             "%d of %d pictures cannot be decoded: %s%s",
@@ -105,7 +105,7 @@ class FolderSource:
 
 
 def _read(path: Path) -> Pixels:
-    shown = printable(path)
+    shown = printable(str(path))
     try:
         # imread crashes on names that are not UTF-8, and fails on the orientation of a TIFF.
         content = path.read_bytes()

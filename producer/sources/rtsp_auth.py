@@ -9,6 +9,7 @@ from typing import Final
 
 _PARAMETER: Final = re.compile(r'([\w-]+)\s*=\s*(?:"([^"]*)"|([^\s,"]+))')
 _HASHES: Final = {"MD5": "md5", "SHA-256": "sha256"}
+_TEXT: Final = ("utf-8", "surrogateescape")
 _SESSION: Final = "-SESS"
 
 
@@ -51,7 +52,7 @@ class Credentials:
         if self._digest is not None:
             return self._digest_response(self._digest, method, uri)
         if self._is_basic:
-            pair = f"{self._user}:{self._password}".encode()
+            pair = f"{self._user}:{self._password}".encode(*_TEXT)
             return f"Basic {base64.b64encode(pair).decode()}"
         return None
 
@@ -62,7 +63,7 @@ class Credentials:
 
         def digest(*parts: str) -> str:
             function = hashlib.new(_HASHES[_base(algorithm)], usedforsecurity=False)
-            function.update(":".join(parts).encode(errors="surrogateescape"))
+            function.update(":".join(parts).encode(*_TEXT))
             return function.hexdigest()
 
         secret = digest(self._user, realm, self._password)
