@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
         for clip in found:  # all of them before any: a refusal must not come after hours
             prepare(clip, options, resume=arguments.resume, overwrite=arguments.overwrite)
     except (OutputError, OSError) as error:
-        print(f"analyse: {error}", file=sys.stderr)
+        print(f"analyse: {printable(str(error))}", file=sys.stderr)
         return 2
     for clip in found:
         if clip.is_done:

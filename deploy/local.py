@@ -120,7 +120,7 @@ async def follow(
             if crash := running.remove_ended(done):
                 status.clear()
                 child, code = crash
-                lines = map(printable, child.last_lines)
+                lines = child.last_lines
                 print(f"{child.name} exited ({exit_text(code)}):", *lines, sep="\n  ")
                 return 1
             if not running.has_producer:

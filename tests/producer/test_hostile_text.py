@@ -10,7 +10,7 @@ from emotion_streams import keys
 from emotion_streams.connection import Client
 from producer.source import SourceUnavailableError
 from producer.sources.rtsp_messages import MessageReader
-from tests.peers.pictures import write_video
+from tests.peers.pictures import jpeg, write_video
 from tests.peers.producer import PASSWORD, Producer, within
 from tests.peers.rtsp_camera import Answer, RtspCamera, usual
 from tests.producer.test_probe import run_probe
@@ -23,6 +23,7 @@ HEADERS = {
         b'WWW-Authenticate: Digest realm="x", nonce="a1", algorithm="\xff\x1b[31m"\r\n\r\n'
     ),
 }
+FORGED = "\n12:00:00 forged\x1b[2J"
 SHOWN = r"\xff\x1b[31m"
 
 
@@ -78,6 +79,36 @@ def test_probe_shows_names_of_files_that_are_not_text(tmp_path: Path) -> None:
     assert r"caf\xe9.jpg" in done.stdout
     assert done.stdout.replace("\n", "").isprintable()
     assert picture.exists()
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_name_of_a_picture_forges_no_line_of_the_log(
+    log_format: str, redis_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.jpg").write_bytes(jpeg(64, 48))
+    (tmp_path / f"b{FORGED}.jpg").write_bytes(b"no picture")
+    options = ("--camera", "door", "--source", str(tmp_path), "--log-format", log_format)
+    with Producer(redis_url, *options) as producer:
+        assert producer.wait() == 0
+        log = producer.log()
+    assert "1 of 2 pictures cannot be decoded" in log
+    assert log.replace("\n", "").isprintable()
+    assert not any(line.startswith("12:00:00 forged") for line in log.split("\n"))
+
+
+def test_name_of_a_missing_file_is_one_printable_line(redis_url: str, tmp_path: Path) -> None:
+    options = ("--camera", "door", "--source", f"{tmp_path}/{FORGED}.avi", "--log-format", "text")
+    with Producer(redis_url, *options) as producer:
+        assert producer.wait() == 1
+        last = producer.log().removesuffix("\n").split("\n")[-1]
+    assert last.startswith("producer: door: ")
+    assert last.endswith(r"/\x0a12:00:00 forged\x1b[2J.avi: no such file")
+
+
+def test_wrong_setting_is_one_printable_line() -> None:
+    done = run_probe("demo", "--config", f"{FORGED}.yaml")
+    assert done.returncode == 2
+    assert done.stderr.removesuffix("\n").isprintable()
 
 
 def test_reason_of_any_length_fits_into_a_report() -> None:
