@@ -14,13 +14,11 @@ from producer.source import (
     SourceUnavailableError,
     UndecodableFrameError,
 )
+from producer.sources.file_formats import OPTIONS, reason_of_refusal
 from producer.sources.stream_reader import Decoding, StreamReader
 
 # For a file without a rate whose frames have no timestamps.
 _DEFAULT_FPS: Final = 25.0
-
-# A playlist or a reference movie must not make FFmpeg connect to other hosts.
-_LOCAL_ONLY: Final = {"protocol_whitelist": "file"}
 
 _log = logging.getLogger(__name__)
 
@@ -124,9 +122,9 @@ class FileSource:
         return path
 
     def _start_round(self) -> Format:
-        opened = self._reader.open(self._readable(), *self._timeouts, _LOCAL_ONLY)
+        opened = self._reader.open(self._readable(), *self._timeouts, OPTIONS)
         if opened is None:
-            raise NoSuchSourceError(f"{self._shown}: not a video that FFmpeg can read")
+            raise NoSuchSourceError(f"{self._shown}: {reason_of_refusal(self._path)}")
         self._interval_s = 1 / (opened.fps or _DEFAULT_FPS)
         self._in_round = self._damaged = 0
         return opened
