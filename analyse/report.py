@@ -64,7 +64,7 @@ def _facts(summary: Mapping[str, Any]) -> str:
         "length": clock(summary["duration_ms"]),
         "frames": f"{summary['frames']:,}",
         "people": f"{summary['tracks']:,}",
-        "at once, at most": f"{summary['faces_max']}",
+        "at once, at most": f"{summary['people_max']}",
         "in view, median": "-" if dwell is None else clock(dwell),
     }
     items = (f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts.items())

@@ -35,13 +35,17 @@ class TrackCurve:
 
 @dataclass
 class Curves:
-    """All tracks of a recording over time, by their ids. A bin lasts `bin_ms`."""
+    """All tracks of a recording over time, by their ids. A bin lasts `bin_ms`.
+
+    `faces_max`, `people_max`: most faces and most tracks that one frame shows.
+    """
 
     bin_ms: int
     tracks: dict[str, TrackCurve] = field(default_factory=dict)
     frames: int = 0
     faces: int = 0
     faces_max: int = 0
+    people_max: int = 0
     last_ms: int = 0
     model: Model | None = None
 
@@ -52,6 +56,8 @@ class Curves:
         self.frames += 1
         self.faces += len(event.faces)
         self.faces_max = max(self.faces_max, len(event.faces))
+        people = {face.track for face in event.faces if face.track is not None}
+        self.people_max = max(self.people_max, len(people))
         for face in event.faces:
             if face.track is None or face.label is None or face.smoothed is None:
                 continue
@@ -91,6 +97,7 @@ def summarise(
         "frames_failed": len(failures),
         "faces": found.faces,
         "faces_max": found.faces_max,
+        "people_max": found.people_max,
         "tracks": len(people),
         "face_ms": sum(dwells),
         "dwell_ms_p50": round(median(dwells)) if dwells else None,

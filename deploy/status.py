@@ -34,7 +34,7 @@ class Status:
         """Count an event."""
         self._seen.append((time.monotonic(), event.latency.total_ms))
         self._frames += 1
-        self._faces.update(face.emotion for face in event.faces)
+        self._faces.update(face.label or face.emotion for face in event.faces)
 
     def say(self, text: str) -> None:
         """Write a line above the status line."""

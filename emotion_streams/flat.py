@@ -27,12 +27,12 @@ EPISODE_COLUMNS: Final = (
 """`mean_*`: means of the smoothed probabilities. `ms_*`: how long each steady label showed."""
 
 MINUTE_COLUMNS: Final = (
-    "camera", "start", "frames", "frames_lost", "coverage", "faces_mean", "faces_max", "tracks",
-    "entered", "left", "face_ms", "dwell_ms_p50", *_columns("ms"), *_columns("mean"),
-    *_columns("episodes"),
+    "camera", "start", "frames", "frames_lost", "coverage", "people_mean", "people_max",
+    "faces_mean", "faces_max", "tracks", "entered", "left", "face_ms", "dwell_ms_p50",
+    *_columns("ms"), *_columns("mean"), *_columns("episodes"),
 )  # fmt: skip
-"""As in EPISODE_COLUMNS; `episodes_*`: how many began. All from `faces_mean` on are empty in a
-minute with fewer people than `--min-people`."""
+"""As in EPISODE_COLUMNS; `episodes_*`: how many began. All from `people_mean` on are empty in a
+minute that never showed `--min-people` people at once."""
 
 
 def episode_row(episode: Episode) -> Sequence[Cell]:
@@ -67,9 +67,10 @@ def _row(cells: Iterable[Cell]) -> Sequence[Cell]:
 
 def _people(people: People) -> Iterable[Cell]:
     return (
-        people.faces_mean, people.faces_max, people.tracks, people.entered, people.left,
-        people.face_ms, people.dwell_ms_p50, *_by_emotion(people.emotion_ms),
-        *_by_emotion(people.probabilities_mean), *_by_emotion(people.episodes),
+        people.people_mean, people.people_max, people.faces_mean, people.faces_max,
+        people.tracks, people.entered, people.left, people.face_ms, people.dwell_ms_p50,
+        *_by_emotion(people.emotion_ms), *_by_emotion(people.probabilities_mean),
+        *_by_emotion(people.episodes),
     )  # fmt: skip
 
 

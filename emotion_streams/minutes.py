@@ -18,14 +18,19 @@ MAX_MINUTE_BYTES: Final = 16 << 10
 class People:
     """The part of a minute that is about people. Everything is weighted by time, not by frames.
 
-    `faces_mean`, `faces_max`: faces in view, over the time that was seen. `tracks`: how many tracks
-    were in view at some time; `entered`, `left`: how many began and ended. `face_ms`: sum over the
-    tracks of the time in view. `emotion_ms`: of that, how long each steady label showed; the rest
-    was uncertain. `probabilities_mean`: means of the smoothed probabilities over `face_ms`; None
-    without a face. `episodes`: how many emotion episodes started. `dwell_ms_p50`: median time in
-    view of the tracks that left, from their first frame on; None if none left.
+    `people_mean`: people in view on average, see `people_mean()`. `people_max`: most people in view
+    at once, which is most tracks that one frame showed; of a camera that is too slow for tracks,
+    most faces. `faces_mean`, `faces_max`: detected faces, over the time that was seen. `tracks`:
+    how many tracks were in view at some time; `entered`, `left`: how many began and ended.
+    `face_ms`: sum over the tracks of the time in view. `emotion_ms`: of that, how long each steady
+    label showed; the rest was uncertain. `probabilities_mean`: means of the smoothed probabilities
+    over `face_ms`; None without a face. `episodes`: how many emotion episodes started.
+    `dwell_ms_p50`: median time in view of the tracks that left, from their first frame on; None if
+    none left.
     """
 
+    people_mean: float
+    people_max: int
     faces_mean: float
     faces_max: int
     tracks: int
@@ -44,8 +49,8 @@ class Minute:
 
     `start_ms`: its beginning (Unix, milliseconds), a multiple of 60,000. `frames`: analysed frames.
     `frames_lost`: frames that ended in another way meanwhile. `coverage`: the share of the minute
-    that was seen, 0 to 1. `people`: None if fewer than `--min-people` tracks were in view.
-    A minute without any frame has no record.
+    that was seen, 0 to 1. `people`: None if never as many as `--min-people` people were in
+    view at once. A minute without a frame has no record.
     """
 
     camera: str
@@ -96,24 +101,43 @@ class Minute:
         fields = wire.unpack(blob, MAX_MINUTE_BYTES)
         if (schema := fields.integer("schema", 1)) != SCHEMA:
             raise MalformedMessageError(f"schema {schema}, this reader understands {SCHEMA}")
+        coverage = fields.number("coverage", 0, 1)
         return cls(
             camera=fields.text("camera"),
             start_ms=fields.timestamp_ms("start_ms"),
             frames=fields.integer("frames", 0),
             frames_lost=fields.integer("frames_lost", 0),
-            coverage=fields.number("coverage", 0, 1),
-            people=_people(fields.map("people")) if fields.has("people") else None,
+            coverage=coverage,
+            people=_people(fields.map("people"), coverage) if fields.has("people") else None,
         )
 
 
-def _people(fields: Fields) -> People:
+def people_mean(faces_mean: float, tracks: int, face_ms: int, coverage: float) -> float:
+    """Return how many people were in view on average over the time that was seen.
+
+    People are tracks: a track that single frames miss is in view in these, too. In a minute without
+    a track they are faces, because the camera may be too slow for tracks.
+    """
+    if not tracks or not coverage:
+        return faces_mean
+    return min(float(tracks), face_ms / (MINUTE_MS * coverage))
+
+
+def _people(fields: Fields, coverage: float) -> People:
+    faces_mean, faces_max = fields.number("faces_mean", 0), fields.integer("faces_max", 0)
+    tracks, face_ms = fields.integer("tracks", 0), fields.integer("face_ms", 0)
+    # A minute of an older release lacks both. There were not more people than faces or tracks.
+    most = min(faces_max, tracks) if tracks else faces_max
+    mean = people_mean(faces_mean, tracks, face_ms, coverage)
     return People(
-        faces_mean=fields.number("faces_mean", 0),
-        faces_max=fields.integer("faces_max", 0),
-        tracks=fields.integer("tracks", 0),
+        people_mean=fields.number("people_mean", 0) if fields.has("people_mean") else mean,
+        people_max=fields.integer("people_max", 0) if fields.has("people_max") else most,
+        faces_mean=faces_mean,
+        faces_max=faces_max,
+        tracks=tracks,
         entered=fields.integer("entered", 0),
         left=fields.integer("left", 0),
-        face_ms=fields.integer("face_ms", 0),
+        face_ms=face_ms,
         emotion_ms=_required(emotion_counts(fields, "emotion_ms"), "emotion_ms"),
         probabilities_mean=emotion_shares(fields, "probabilities_mean"),
         episodes=_required(emotion_counts(fields, "episodes"), "episodes"),

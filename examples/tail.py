@@ -12,7 +12,9 @@ def main(camera: str, url: str = "redis://localhost:6379") -> None:
             print(f"no camera {camera} yet; waiting for it", file=sys.stderr)
         for event in client.subscribe(camera):
             for face in event.faces:
-                print(event.camera, event.frame_id, face.emotion, f"{face.confidence:.0%}")
+                # A face that was seen once has no track and no steady label yet.
+                emotion = face.label or face.emotion
+                print(event.camera, event.frame_id, face.track or "-", emotion)
             sys.stdout.flush()
 
 

@@ -12,11 +12,13 @@ from typing import Any, Final
 import msgpack
 
 from emotion_streams import EMOTIONS
-from emotion_streams.minutes import MAX_MINUTE_BYTES, MINUTE_MS, SCHEMA
+from emotion_streams.minutes import MAX_MINUTE_BYTES, SCHEMA
 from emotion_streams.stream_kinds import MINUTES
 
 _per_emotion: Final = itemgetter(*EMOTIONS)
-_integer_fields: Final = itemgetter("faces_max", "entered", "left", "tracks", "face_ms")
+_integer_fields: Final = itemgetter(
+    "faces_max", "people_max", "entered", "left", "tracks", "face_ms"
+)
 _NUMBERS: Final = frozenset((int, float))
 _INTEGERS: Final = frozenset((int,))
 _MOST: Final = 2.0**62
@@ -31,8 +33,8 @@ def _zeros() -> list[float]:
 class Sums:
     """Sums over minutes; lists follow EMOTIONS, times are in milliseconds.
 
-    `coverage`: in minutes. `people_coverage`: of that, in minutes whose people are known. `people`:
-    minutes that people were in view for, each by its track; in minutes without a track, faces.
+    `coverage`: in minutes. `people_coverage`: of that, in minutes whose people are known. `people`,
+    `faces`: minutes that each person and each detected face was in view for.
     """
 
     coverage: float = 0
@@ -40,6 +42,7 @@ class Sums:
     people: float = 0
     faces: float = 0
     faces_max: int = 0
+    people_max: int = 0
     entered: int = 0
     face_ms: int = 0
     weighted: list[float] = field(default_factory=_zeros)
@@ -52,6 +55,7 @@ class Sums:
         self.people += other.people
         self.faces += other.faces
         self.faces_max = max(self.faces_max, other.faces_max)
+        self.people_max = max(self.people_max, other.people_max)
         self.entered += other.entered
         self.face_ms += other.face_ms
         self.weighted = list(map(add, self.weighted, other.weighted))
@@ -63,6 +67,7 @@ class Sums:
             "people_mean": round(self.people / self.people_coverage, 3),
             "faces_mean": round(self.faces / self.people_coverage, 3),
             "faces_max": self.faces_max,
+            "people_max": self.people_max,
             "entered": self.entered,
             "emotion_ms": [round(value) for value in self.emotion_ms],
             "means": [round(value / self.face_ms, 3) for value in self.weighted]
@@ -113,8 +118,7 @@ def _add_usual(
         integers.append(people["dwell_ms_p50"] or 0)
         if people["probabilities_mean"] is not None:
             shares += _per_emotion(people["probabilities_mean"])
-        if type(people["faces_mean"]) not in _NUMBERS or not 0 <= people["faces_mean"] < _MOST:
-            raise ValueError("faces_mean")
+        _check([people["people_mean"], people["faces_mean"]], _NUMBERS, _MOST)
     _check(integers, _INTEGERS, _MOST)
     _check(shares, _NUMBERS, 1)
     _add(_of_step(sums, start_ms, step_ms), coverage, people)
@@ -133,11 +137,10 @@ def _add(sums: Sums, coverage: float, people: Mapping[str, Any] | None) -> None:
     if people is None:
         return
     sums.people_coverage += coverage
-    faces = people["faces_mean"] * coverage
-    sums.faces += faces
-    # A camera of less than a frame a second has faces and no tracks.
-    sums.people += people["face_ms"] / MINUTE_MS if people["tracks"] else faces
+    sums.people += people["people_mean"] * coverage
+    sums.faces += people["faces_mean"] * coverage
     sums.faces_max = max(sums.faces_max, people["faces_max"])
+    sums.people_max = max(sums.people_max, people["people_max"])
     sums.entered += people["entered"]
     sums.emotion_ms = list(map(add, sums.emotion_ms, _per_emotion(people["emotion_ms"])))
     if (shares := people["probabilities_mean"]) is not None:

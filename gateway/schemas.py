@@ -131,6 +131,8 @@ SCHEMAS: Final[dict[str, Any]] = {
     ),
     "Episodes": _object(camera=_TEXT, episodes=_list(ref("Episode")), next=_or_null("string")),
     "People": _object(
+        people_mean=_NUMBER,
+        people_max=_COUNT,
         faces_mean=_NUMBER,
         faces_max=_COUNT,
         tracks=_COUNT,
@@ -160,6 +162,7 @@ SCHEMAS: Final[dict[str, Any]] = {
                 people_mean=_NUMBER,
                 faces_mean=_NUMBER,
                 faces_max=_COUNT,
+                people_max=_COUNT,
                 entered=_COUNT,
                 emotion_ms=_list(_COUNT, **_PER_EMOTION),
                 means=_nullable(_list(_SHARE, **_PER_EMOTION)),

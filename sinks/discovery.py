@@ -61,14 +61,14 @@ def _components(device: str, base: str, camera: str) -> dict[str, dict[str, Any]
         return {"p": platform, "unique_id": f"{device}_{name}", "name": label, **fields}
 
     return {
-        "faces": component(
+        "people": component(
             "sensor",
-            "faces",
-            "Faces",
-            icon="mdi:face-recognition",
+            "people",
+            "People",
+            icon="mdi:account-group",
             state_topic=state,
             state_class="measurement",
-            value_template="{{ value_json.faces }}",
+            value_template="{{ value_json.people }}",
         ),
         "emotion": component(
             "sensor",
@@ -78,7 +78,7 @@ def _components(device: str, base: str, camera: str) -> dict[str, dict[str, Any]
             state_topic=state,
             device_class="enum",
             options=[*EMOTIONS, UNCERTAIN],
-            # Without a face it is None, which Home Assistant shows as unknown.
+            # Without a person it is None, which Home Assistant shows as unknown.
             value_template="{{ value_json.emotion }}",
             json_attributes_topic=state,
         ),
@@ -88,7 +88,7 @@ def _components(device: str, base: str, camera: str) -> dict[str, dict[str, Any]
             "Occupancy",
             state_topic=state,
             device_class="occupancy",
-            value_template="{{ 'ON' if value_json.faces > 0 else 'OFF' }}",
+            value_template="{{ 'ON' if value_json.people > 0 else 'OFF' }}",
         ),
         "moment": component(
             "event",

@@ -56,9 +56,9 @@ MINUTES: Final = Table(
     "minutes",
     ("camera", "started_at"),
     (
-        "camera", "started_at", "frames", "frames_lost", "coverage", "faces_mean", "faces_max",
-        "tracks", "tracks_entered", "tracks_left", "face_ms", "dwell_ms_p50", "emotion_ms",
-        "probabilities_mean", "episodes",
+        "camera", "started_at", "frames", "frames_lost", "coverage", "people_mean", "people_max",
+        "faces_mean", "faces_max", "tracks", "tracks_entered", "tracks_left", "face_ms",
+        "dwell_ms_p50", "emotion_ms", "probabilities_mean", "episodes",
     ),
 )  # fmt: skip
 EVENTS: Final = Table(
@@ -108,9 +108,9 @@ def _minute(it: Minute) -> Row:
         return head + (None,) * (len(MINUTES.columns) - len(head))
     people = it.people
     return (
-        *head, people.faces_mean, people.faces_max, people.tracks, people.entered, people.left,
-        people.face_ms, people.dwell_ms_p50, dict(people.emotion_ms),
-        _map(people.probabilities_mean), dict(people.episodes),
+        *head, people.people_mean, people.people_max, people.faces_mean, people.faces_max,
+        people.tracks, people.entered, people.left, people.face_ms, people.dwell_ms_p50,
+        dict(people.emotion_ms), _map(people.probabilities_mean), dict(people.episodes),
     )  # fmt: skip
 
 

@@ -153,6 +153,8 @@ minutes = st.builds(
     people=st.none()
     | st.builds(
         People,
+        people_mean=st.floats(0, 64),
+        people_max=_count,
         faces_mean=st.floats(0, 64),
         faces_max=_count,
         tracks=_count,
@@ -197,8 +199,10 @@ def minute(camera: str = "lobby", start_ms: int = 1_700_000_040_000) -> Minute:
     nothing: dict[Emotion, int] = dict.fromkeys(EMOTIONS, 0)
     shares: dict[Emotion, float] = dict.fromkeys(EMOTIONS, 0.1)
     people = People(
-        faces_mean=0.9,
-        faces_max=1,
+        people_mean=54 / (60 * 0.98),
+        people_max=1,
+        faces_mean=0.75,
+        faces_max=2,
         tracks=1,
         entered=1,
         left=0,

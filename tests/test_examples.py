@@ -9,12 +9,13 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import redis
 
-from emotion_streams import EpisodeType, keys
+from emotion_streams import EMOTIONS, Emotion, EpisodeType, keys
 from tests import samples
 from tests.emotion_streams.test_subscribe import publish
 from tests.faults.processes import start_worker
@@ -54,6 +55,8 @@ def interrupt(process: "subprocess.Popen[str]") -> tuple[int, str]:
 def test_tail_prints_each_face_of_a_camera_until_ctrl_c(
     client: redis.Redis, redis_url: str
 ) -> None:
+    unseen, seen = samples.event("lobby", "2-0"), samples.event("lobby", "3-0")
+    steady = replace(*seen.faces, track="1-0.0", label="anger")
     publish(client, "1-0")
     # A gateway of other tests, for example, reads from this server as well.
     others = {connection["id"] for connection in client.client_list()}
@@ -64,8 +67,9 @@ def test_tail_prints_each_face_of_a_camera_until_ctrl_c(
 
     with running("tail.py", "lobby", redis_url) as process:
         eventually(subscribed, timeout_s=PATIENCE_S)
-        publish(client, "2-0")
-        assert lines(process, 1) == ["lobby 2-0 surprise 70%"]
+        for event in (unseen, replace(seen, faces=(steady,))):
+            client.xadd(keys.emotions("lobby"), {"event": event.pack()}, id=event.frame_id)
+        assert lines(process, 2) == ["lobby 2-0 - surprise", "lobby 3-0 1-0.0 anger"]
         assert interrupt(process) == (0, "")
 
 
@@ -88,9 +92,15 @@ def test_people_sums_up_the_last_hour_and_follows_emotions_until_ctrl_c(
 ) -> None:
     minute_ms = time.time_ns() // 60_000_000_000 * 60_000
     write_minutes(client, samples.minute("lobby", minute_ms - 2 * 3_600_000))
+    unclear = samples.minute("lobby", minute_ms - 60_000)
+    assert unclear.people
+    nothing: dict[Emotion, int] = dict.fromkeys(EMOTIONS, 0)
+    write_minutes(client, replace(unclear, people=replace(unclear.people, emotion_ms=nothing)))
     write_minutes(client, samples.minute("lobby", minute_ms))
     with running("people.py", "lobby", redis_url) as process:
-        assert lines(process, 1)[0].endswith("  0.9 people, mostly happiness")
+        first, second = lines(process, 2)
+        assert first.endswith("  0.9 people"), "the label was uncertain all the time"
+        assert second.endswith("  0.9 people, mostly happiness")
         ended = samples.episode(type=EpisodeType.EMOTION_ENDED, end_ms=1, duration_ms=2500)
         with ThreadPoolExecutor() as pool:
             line = pool.submit(lines, process, 1)
@@ -119,14 +129,17 @@ def test_a_worker_analyses_every_frame_of_the_example_producer(tmp_path: Path) -
 def test_the_notebooks_cells_run_in_order(
     client: redis.Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    publish(client, *(f"{number}-0" for number in range(1, 101)))
+    publish(client, *(f"{number}-0" for number in range(1, 100)))
+    last = samples.event("lobby", "100-0")
+    steady = replace(*last.faces, track="1-0.0", label="anger")
+    client.xadd(keys.emotions("lobby"), {"event": replace(last, faces=(steady,)).pack()}, "100-0")
     monkeypatch.setenv("EMOTION_REDIS", redis_url)
     cells = json.loads((EXAMPLES / "emotions.ipynb").read_text())["cells"]
     variables: dict[str, object] = {}
     for cell in cells:
         if cell["cell_type"] == "code":
             exec("".join(cell["source"]), variables)
-    assert variables["emotions"] == {"surprise": 100}
+    assert variables["emotions"] == {"surprise": 99, "anger": 1}
 
 
 def test_the_example_producer_has_about_forty_lines() -> None:

@@ -49,7 +49,7 @@ def export(
     Raises InvalidDataError if no picture of `valid` can be scored.
     """
     card = trained.card
-    engine = build_engine("auto", trained, threads)
+    engine = build_engine("auto", trained, threads, full_precision=True)
     say(f"scoring {len(valid):,} pictures ...")
     predictions = predict(engine, card, valid, None)
     scored, choice = predictions, {}
@@ -58,7 +58,7 @@ def export(
         scored = replace(predictions, logits=found.held_out)
         choice = {RECORD: {"tau": found.tau, "halves": list(found.halves)}}
         trained, predictions = _adjusted(trained, predictions, target_shares, found.tau)
-        engine = build_engine("auto", trained, threads)
+        engine = build_engine("auto", trained, threads, full_precision=True)
     temperature = round(metrics.fit_temperature(predictions.logits, predictions.truth), 4)
     scores = {"data": dict(about), **report(scored, temperature), **choice}
     crossfitted = metrics.crossfitted_error(scored.logits, scored.truth)
@@ -94,7 +94,9 @@ def quantize_release(
     if it loses too much accuracy; the release is then unchanged.
     """
     model = replace(release.load(str(folder)), int8=None)
-    float32 = predict(build_engine("auto", model, threads), model.card, valid, None)
+    float32 = predict(
+        build_engine("auto", model, threads, full_precision=True), model.card, valid, None
+    )
     card = add_int8(folder, model, train, valid, float32, threads)
     (folder / MODEL_CARD).write_text(render(card))
     return card

@@ -111,7 +111,9 @@ class RunFolder:
     ) -> Path:
         """Write the release of stage `number`, counted from 0, and return its folder."""
         folder = self.path / f"stage-{number + 1}-{side}"
-        so_far = replace(self.config, start=None, stages=self.config.stages[: number + 1])
+        stages = self.config.stages[: number + 1]
+        # Start and teacher are recorded below as what they were, not as names or paths.
+        so_far = replace(self.config, start=None, teacher=None, stages=stages)
         training = {
             "start": self.start,
             "teacher": self.teacher,

@@ -80,7 +80,8 @@ class WorkerSettings(ServiceSettings):
         0,
         ge=0,
         le=1_000,
-        description="a minute with fewer people in view says nothing about them",
+        description="a minute in which never as many people were in view at once says nothing "
+        "about people; episodes and events are not affected",
     )
     neutral_episodes: bool = Field(
         False, description="whether a neutral face makes emotion episodes as well"
@@ -105,11 +106,14 @@ class WorkerSettings(ServiceSettings):
     gpus: str = Field(
         "",
         pattern=r"^(all|[\w-]+(,[\w-]+)*)?$",
-        description="one worker per GPU, watched by this process: all, or their numbers as in 0,2; "
-        "with engine keras",
+        description="GPUs, with a worker each that this process watches: all, or their numbers as "
+        "in 0,2; with engine keras",
     )
     processes: int = Field(
-        1, ge=1, le=64, description="workers to run and watch on CPUs; they share the cores"
+        1,
+        ge=1,
+        le=64,
+        description="workers to run and watch, per GPU if --gpus is given; they share the cores",
     )
     metrics_port: int = Field(
         9101,

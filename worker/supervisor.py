@@ -62,8 +62,8 @@ class Placement:
 
 def plan_placements(settings: WorkerSettings, gpus: Sequence[str], cores: int) -> list[Placement]:
     """Return one placement per worker. `gpus` are the visible ones. Raises PlacementError."""
-    chosen: list[str | None]
-    chosen = _chosen_gpus(settings, gpus) if settings.gpus else [None] * settings.processes
+    places: list[str | None] = _chosen_gpus(settings, gpus) if settings.gpus else [None]
+    chosen = places * settings.processes
     last_port = settings.metrics_port + _PORT_STEP * (len(chosen) - 1)
     if settings.metrics_port and last_port > _LAST_PORT:
         raise PlacementError(
@@ -89,21 +89,16 @@ def plan_placements(settings: WorkerSettings, gpus: Sequence[str], cores: int) -
 
 def _chosen_gpus(settings: WorkerSettings, visible: Sequence[str]) -> list[str | None]:
     asked = f"--gpus {settings.gpus}"
-    if settings.processes > 1:
-        raise PlacementError(
-            f"{asked} runs one worker per GPU; --processes is for CPUs: give one of them"
-        )
     if settings.engine in ("mnn", "openvino"):
         raise PlacementError(
-            f"{asked}: engine {settings.engine} runs on CPUs; leave --engine out, or take "
-            "--processes"
+            f"{asked}: engine {settings.engine} runs on CPUs; leave --engine out, or --gpus"
         )
     chosen = list(visible) if settings.gpus == "all" else settings.gpus.split(",")
     if not chosen or not set(chosen) <= set(visible):
         there = f"visible are {', '.join(visible)}" if visible else "no NVIDIA GPU is visible"
         raise PlacementError(f"{asked}: {there}")
     if len(set(chosen)) < len(chosen):
-        raise PlacementError(f"{asked}: a GPU is named twice, and takes one worker")
+        raise PlacementError(f"{asked}: a GPU is named twice; --processes sets the workers per GPU")
     return [*chosen]
 
 

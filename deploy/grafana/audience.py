@@ -46,6 +46,10 @@ _HAPPY: Final = (
     "nullif(sum((SELECT sum(value::float8) FROM jsonb_each_text(emotion_ms))), 0)"
 )
 
+_IN_VIEW: Final = (
+    "sum(people_mean * coverage) / nullif(sum(coverage) FILTER (WHERE people_mean IS NOT NULL), 0)"
+)
+
 AUDIENCE: Final = Dashboard(
     "emotion-audience",
     "Audience",
@@ -112,11 +116,11 @@ AUDIENCE: Final = Dashboard(
             "People",
             (
                 Panel(
-                    "Faces in view",
-                    "Mean number at a time.",
+                    "People in view",
+                    "Mean number at a time, over the time that was analysed.",
                     (
                         SqlQuery(
-                            f"SELECT {_TIME}, camera AS metric, avg(faces_mean) AS faces "
+                            f"SELECT {_TIME}, camera AS metric, {_IN_VIEW} AS people "
                             f"{_MINUTES} GROUP BY 1, 2 ORDER BY 1"
                         ),
                     ),

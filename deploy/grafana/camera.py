@@ -104,8 +104,8 @@ _ANALYSIS: Final = (
         bad_above=5,
     ),
     per_second(
-        "Emotions",
-        "Faces per second by emotion.",
+        "Faces analysed",
+        "Faces per second by the most likely emotion of the frame; each person counts in each.",
         f"sum by (emotion) (rate(emotion_faces_total{_CAMERA}[1m]))",
         "{{emotion}}",
         stacked=True,

@@ -75,11 +75,10 @@ _FRAMES: Final = (
         "Frames that are queued or pending, over all cameras.",
         (Query("fleet:emotion_backlog_frames:sum", "frames"),),
     ),
-    per_second(
-        "Emotions",
-        "Faces per second by emotion.",
-        "sum by (emotion) (rate(emotion_faces_total[5m]))",
-        "{{emotion}}",
+    Panel(
+        "Emotion episodes",
+        "Episodes that started per minute, by emotion.",
+        (Query("60 * sum by (emotion) (rate(emotion_episodes_total[5m]))", "{{emotion}}"),),
         stacked=True,
     ),
 )  # fmt: skip

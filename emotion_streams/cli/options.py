@@ -7,7 +7,9 @@ from functools import partial
 from importlib.metadata import version
 from typing import Final
 
-from emotion_streams.cli import cameras, completion, events, people
+from emotion_streams.cli import cameras, completion, events
+from emotion_streams.cli.episodes import episodes
+from emotion_streams.cli.minutes import minutes
 from emotion_streams.local_instance import DEFAULT_URL
 from emotion_streams.process_commands import PROCESSES
 from emotion_streams.redis_url import InvalidRedisUrlError, parse_url
@@ -75,14 +77,17 @@ def _add_streams(add: _Add) -> None:
     tail.add_argument("cameras", nargs="*", help="cameras to follow [all]")
     tail.add_argument("--after", default=NOW, help="now (default), start, or an event's id")
     tail.add_argument("--count", type=_positive, help="exit after N events")
-    episodes = add("episodes", people.episodes, "Show who was in view, and which emotions showed.")
-    episodes.add_argument("cameras", nargs="*", help="cameras [all]")
-    episodes.add_argument("--follow", action="store_true", help="print records as they come")
-    _add_since(episodes, None, "1h; with --follow: only new ones")
-    minutes = add("minutes", people.minutes, "Show people and emotions by the minute.")
-    minutes.add_argument("cameras", nargs="*", help="cameras [all]")
-    minutes.add_argument("--csv", action="store_true", help="print CSV, with every column")
-    _add_since(minutes, _HOUR_MS, "1h")
+    shown = add("episodes", episodes, "Show who was in view, and which emotions showed.")
+    shown.add_argument("cameras", nargs="*", help="cameras [all]")
+    shown.add_argument("--follow", action="store_true", help="print records as they come")
+    shown.add_argument(
+        "--after", metavar="ID", help="with --follow: now (default), start, or a record's entry_id"
+    )
+    _add_since(shown, None, "1h; with --follow: only new ones")
+    summed = add("minutes", minutes, "Show people and emotions by the minute.")
+    summed.add_argument("cameras", nargs="*", help="cameras [all]")
+    summed.add_argument("--csv", action="store_true", help="print CSV, with every column")
+    _add_since(summed, _HOUR_MS, "1h")
 
 
 def _add_since(command: argparse.ArgumentParser, default: int | None, described: str) -> None:

@@ -1,8 +1,12 @@
 """People over time: pages of a camera's episodes and minutes."""
 
+from typing import Any
+
+from redis.exceptions import ResponseError
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from emotion_streams.backoff import is_wrong_type
 from emotion_streams.stream_kinds import EPISODES, MINUTES
 from gateway.pages import read_page
 from gateway.queries import EpisodesQuery, MinutesQuery, TrendQuery, TrendsQuery
@@ -34,7 +38,7 @@ async def list_minutes(request: Request) -> JSONResponse:
     """List a camera's minutes, oldest first: people and emotions, weighted by time.
 
     `next` is where to go on, as `after`. A minute without any frame is not listed; `people` is null
-    in a minute with fewer people than the worker's `--min-people`.
+    in a minute that never showed as many people at once as the worker's `--min-people`.
     """
     query = parse(MinutesQuery, request)
     camera = await require_camera(request)
@@ -60,12 +64,17 @@ async def trend(request: Request) -> JSONResponse:
 async def trends(request: Request) -> JSONResponse:
     """Sum all registered cameras' minutes up into longer steps, by the camera's name.
 
-    The points are those of a camera's trend.
+    The points are those of a camera's trend; a camera whose minutes are not a stream has none.
     """
     query = parse(TrendsQuery, request)
     services = services_of(request)
-    cameras = {
-        name: await services.trends.points(name, query.since, query.until, query.step)
-        for name in sorted(services.monitor.statuses())
-    }
+    cameras: dict[str, list[dict[str, Any]]] = {}
+    for name in sorted(services.monitor.statuses()):
+        try:
+            points = await services.trends.points(name, query.since, query.until, query.step)
+        except ResponseError as error:
+            if not is_wrong_type(error):
+                raise
+            points = []  # one camera's nonsense hides no other camera
+        cameras[name] = points
     return JSONResponse({"step": query.step, "cameras": cameras})

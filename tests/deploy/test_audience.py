@@ -35,7 +35,11 @@ SECRET: Final = "it's a secret"
 
 
 def a_day(camera: str) -> list[Minute]:
-    """People come from 8 to 18 o'clock, in the lobby twice as many; the afternoon is happy."""
+    """People come from 8 to 18 o'clock, in the lobby twice as many; the afternoon is happy.
+
+    Every second minute is seen to four fifths, and twice as many are in view meanwhile. Half of the
+    detections are missing.
+    """
     return [_minute(camera, number) for number in range(24 * 60)]
 
 
@@ -45,7 +49,9 @@ def _minute(camera: str, number: int) -> Minute:
     shown: dict[Emotion, int] = dict.fromkeys(EMOTIONS, 0)
     shown["happiness" if hour >= 12 else "neutral"] = 30_000 * came
     people = People(
-        faces_mean=came / 2,
+        people_mean=came if number % 2 else came / 2,
+        people_max=came,
+        faces_mean=came / 2 if number % 2 else came / 4,
         faces_max=came,
         tracks=came,
         entered=came,
@@ -56,7 +62,7 @@ def _minute(camera: str, number: int) -> Minute:
         episodes=dict.fromkeys(EMOTIONS, 0),
         dwell_ms_p50=30_000 if came else None,
     )
-    return Minute(camera, DAY_MS + number * 60_000, 600, 0, 0.9, people)
+    return Minute(camera, DAY_MS + number * 60_000, 600, 0, 0.8 if number % 2 else 1.0, people)
 
 
 async def _fill(url: str) -> None:
@@ -152,6 +158,16 @@ def test_the_figures_are_those_of_the_day(
     assert rows(grafana, "Dwell, median") == [(900.0,)]
     assert rows(grafana, "Happy") == [(pytest.approx(0.6),)]
     assert rows(grafana, "Seen") == [(pytest.approx(0.9),)]
+
+
+def test_people_in_view_are_people_over_the_time_that_was_seen(
+    grafana: "psycopg.Connection[tuple[Any, ...]]",
+) -> None:
+    in_view = {(at, camera): mean for at, camera, mean in rows(grafana, "People in view")}
+    ten, night = DAY_MS // 1000 + 10 * 3600, DAY_MS // 1000 + 3 * 3600
+    assert in_view[ten, "lobby"] == pytest.approx((0.8 * 2 + 1.0 * 1) / 1.8)
+    assert in_view[ten, "yard"] == pytest.approx((0.8 * 1 + 1.0 / 2) / 1.8)
+    assert in_view[night, "lobby"] == 0
 
 
 def test_emotions_over_the_day_and_cameras_side_by_side(

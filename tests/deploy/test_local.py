@@ -13,6 +13,7 @@ import termios
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -421,6 +422,14 @@ async def test_a_warning_has_a_line_of_its_own_without_terminal_controls(
         monkeypatch, 80, lambda status: status.say("producer: \x1b[2Jdown")
     )
     assert shown.endswith("Ctrl-C stops\r\x1b[Kproducer: \\x1b[2Jdown\r\n")
+
+
+def test_the_totals_count_faces_by_their_steady_label() -> None:
+    status = Status()
+    event = samples.event()
+    for face in (*event.faces, replace(*event.faces, track="1-0.0", label="uncertain")):
+        status.note(replace(event, faces=(face,)))
+    assert status.summary() == "2 frames analysed; faces: 1 surprise, 1 uncertain"
 
 
 def test_a_file_is_in_the_database_of_a_sink_to_its_last_frame(

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import redis
 
-from emotion_streams import EMOTIONS, EndReason, EpisodeType, keys
+from emotion_streams import EMOTIONS, EndReason, Episode, EpisodeType, keys
 from emotion_streams.cli import main
 from emotion_streams.cli.output import describe
 from emotion_streams.flat import MINUTE_COLUMNS
@@ -23,6 +23,7 @@ from tests import samples
 from tests.people import write_episode, write_minutes
 
 TRACK = "1700000000000-0.0"
+OTHER = "1700000123456-2.1"
 
 
 def now_ms() -> int:
@@ -43,11 +44,45 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
+def entered(track: str = TRACK, **changed: Any) -> Episode:
+    face: dict[str, Any] = {"emotion": None, "confidence_mean": None, "confidence_peak": None}
+    record_id = f"lobby/{track}/0"
+    return samples.episode(
+        track=track, id=record_id, type=EpisodeType.FACE_ENTERED, **face | changed
+    )
+
+
+def left(track: str = TRACK, **changed: Any) -> Episode:
+    ended: dict[str, Any] = {
+        "end_ms": 1_700_000_005_600,
+        "duration_ms": 5_000,
+        "reason": EndReason.GONE,
+    }
+    return replace(entered(track), type=EpisodeType.FACE_LEFT, **ended | changed)
+
+
+def show(client: redis.Redis, captured_ms: int, *seen: tuple[str, str, int]) -> None:
+    """An event of the lobby: of each face the track, the label and since when it is the label."""
+    event = samples.event("lobby", f"{captured_ms}-0")
+    fields: list[dict[str, Any]] = [
+        {"track": track, "label": label, "label_since_ms": since_ms}
+        for track, label, since_ms in seen
+    ]
+    faces = tuple(replace(*event.faces, **each) for each in fields)
+    client.xadd(
+        keys.emotions("lobby"), {"event": replace(event, faces=faces).pack()}, id=event.frame_id
+    )
+
+
+def shown(url: str, capsys: pytest.CaptureFixture[str], *options: str) -> list[str]:
+    """The rows that the command prints, with single blanks."""
+    assert main(["episodes", "--redis", url, *options]) == 0
+    return [" ".join(row.split()) for row in capsys.readouterr().out.splitlines()[1:]]
+
+
 def write_history(client: redis.Redis) -> None:
     """A person who came and was happy for five seconds, and one who is there."""
     client.zadd(keys.CAMERAS, {"lobby": 1})
-    face: dict[str, Any] = {"emotion": None, "confidence_mean": None, "confidence_peak": None}
-    entered = samples.episode(id=f"lobby/{TRACK}/0", type=EpisodeType.FACE_ENTERED, **face)
     started = samples.episode()
     ended = samples.episode(
         type=EpisodeType.EMOTION_ENDED,
@@ -55,23 +90,104 @@ def write_history(client: redis.Redis) -> None:
         duration_ms=5_000,
         reason=EndReason.GONE,
     )
-    for episode in (entered, started, ended):
+    for episode in (entered(), started, ended):
         write_episode(client, episode)
-    write_episode(client, samples.episode(track="1700000123456-2.1", id="lobby/other/1"))
+    write_episode(client, samples.episode(track=OTHER, id="lobby/other/1"))
 
 
 def test_a_row_per_episode_says_from_when_to_when_an_emotion_showed(
     client: redis.Redis, redis_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_history(client)
+    since_ms = samples.episode().start_ms
+    show(client, since_ms + 59_900, (TRACK, "neutral", since_ms + 5_000), (OTHER, "anger", 0))
+    show(client, since_ms + 60_000, (OTHER, "happiness", since_ms))
     assert main(["episodes", "--redis", redis_url]) == 0
     header, *rows = capsys.readouterr().out.splitlines()
     assert header.split() == [
         "camera", "track", "shows", "from", "to", "for", "confidence", "ended",
     ]  # fmt: skip
     assert [" ".join(row.split()) for row in rows] == [
-        "lobby #000000.0 in view 2023-11-14 22:13:20 - - - -",
+        "lobby #000000.0 in view 2023-11-14 22:13:20 - 59.9 s - -",
         "lobby #000000.0 happiness 2023-11-14 22:13:20 2023-11-14 22:13:25 5.0 s 70% gone",
+        "lobby #123456-2.1 happiness 2023-11-14 22:13:20 - 60.0 s 70% -",
+    ]
+
+
+def test_rows_are_in_the_order_in_which_episodes_began(
+    client: redis.Redis, redis_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of the first person nothing but the end is kept."""
+    client.zadd(keys.CAMERAS, {"lobby": 1})
+    write_episode(client, left(OTHER, start_ms=1_700_000_009_000, end_ms=1_700_000_014_000))
+    write_episode(client, left(TRACK))
+    assert [row.split()[1] for row in shown(redis_url, capsys)] == ["#000000.0", "#123456-2.1"]
+
+
+def test_who_came_long_ago_and_is_still_there_is_shown_and_who_left_is_not(
+    client: redis.Redis, redis_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client.zadd(keys.CAMERAS, {"lobby": 1})
+    start_ms = now_ms() - 2 * 3_600_000
+    there, gone = f"{start_ms}-0.0", f"{start_ms}-0.1"
+    for number, record in enumerate((entered(there), entered(gone), left(gone))):
+        times: dict[str, Any] = {"start_ms": start_ms, "decided_ms": start_ms, "duration_ms": 0}
+        write_episode(client, replace(record, **times), f"{start_ms}-{number}")
+    show(client, start_ms + 7_000_000, (there, "neutral", start_ms))
+    (row,) = shown(redis_url, capsys)
+    assert row.split()[1] == f"#{start_ms % 1_000_000:06d}.0"
+    assert " 7000.0 s " in row
+
+
+def test_an_end_that_was_not_recorded_is_unknown_and_not_open(
+    client: redis.Redis, redis_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The tracking state was lost: the person has another track now."""
+    client.zadd(keys.CAMERAS, {"lobby": 1})
+    records = [
+        entered(),
+        samples.episode(),
+        samples.episode(type=EpisodeType.EMOTION_UPDATED, duration_ms=5_400),
+        entered(OTHER, start_ms=1_700_000_123_456, decided_ms=1_700_000_123_556, duration_ms=100),
+    ]
+    for record in records:
+        write_episode(client, record)
+    show(client, 1_700_000_123_656, (OTHER, "uncertain", 1_700_000_123_556))
+    assert shown(redis_url, capsys) == [
+        "lobby #000000.0 in view 2023-11-14 22:13:20 after 2023-11-14 22:13:26 - - unknown",
+        "lobby #000000.0 happiness 2023-11-14 22:13:20 after 2023-11-14 22:13:26 - 70% unknown",
+        "lobby #123456-2.1 in view 2023-11-14 22:15:23 - 0.2 s - -",
+    ]
+
+
+def test_an_emotion_whose_end_was_lost_is_over_though_the_person_is_there(
+    client: redis.Redis, redis_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client.zadd(keys.CAMERAS, {"lobby": 1})
+    write_episode(client, samples.episode())
+    show(client, 1_700_000_060_500, (TRACK, "happiness", 1_700_000_050_000))
+    (row,) = shown(redis_url, capsys)
+    assert row.endswith(" - 70% unknown")
+
+
+def test_no_person_is_there_of_a_camera_that_was_removed(
+    client: redis.Redis, redis_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_episode(client, entered())
+    (row,) = shown(redis_url, capsys, "lobby")
+    assert row.endswith(" unknown")
+
+
+def test_without_the_right_to_read_events_what_is_recorded_is_shown(
+    client: redis.Redis, redis_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A start says nothing about how long an emotion lasts."""
+    client.zadd(keys.CAMERAS, {"lobby": 1})
+    client.set(keys.emotions("lobby"), "no stream")
+    write_episode(client, samples.episode())
+    write_episode(client, samples.episode(track=OTHER, id="b", type=EpisodeType.EMOTION_UPDATED))
+    assert shown(redis_url, capsys) == [
+        "lobby #000000.0 happiness 2023-11-14 22:13:20 - - 70% -",
         "lobby #123456-2.1 happiness 2023-11-14 22:13:20 - 0.4 s 70% -",
     ]
 
@@ -85,7 +201,10 @@ def test_json_is_every_record_a_line(
     assert [record["type"] for record in records] == [
         "face.entered", "emotion.started", "emotion.ended", "emotion.started",
     ]  # fmt: skip
+    entry_id = records[1].pop("entry_id")
     assert records[1] == samples.episode().to_dict()
+    entries: Any = client.xrange(keys.episodes("lobby"))
+    assert entry_id == entries[1][0].decode()
 
 
 def test_since_leaves_out_what_is_older(
@@ -116,7 +235,7 @@ def following(url: str, *options: str) -> Iterator["subprocess.Popen[str]"]:
 
 def test_follow_prints_records_as_they_come(client: redis.Redis, redis_url: str) -> None:
     write_history(client)
-    left = samples.episode(
+    record = samples.episode(
         type=EpisodeType.FACE_LEFT, end_ms=1_700_000_009_000, duration_ms=8_400, emotion=None,
         reason=EndReason.CAMERA_DOWN, confidence_mean=None,
         emotion_ms=dict.fromkeys(EMOTIONS, 0) | {"happiness": 5_000, "anger": 900},
@@ -125,12 +244,32 @@ def test_follow_prints_records_as_they_come(client: redis.Redis, redis_url: str)
         assert process.stdout is not None
         line = pool.submit(process.stdout.readline)
         while not line.done():  # whenever it has begun to follow, the next record is its first
-            write_episode(client, left)
+            write_episode(client, record)
             time.sleep(0.1)
     assert line.result() == (
         "2023-11-14 22:13:21  lobby  #000000.0  face.left        "
         "happiness 5.0 s, anger 0.9 s  8.4 s  (camera_down)\n"
     )
+
+
+def test_follow_after_a_record_resumes_behind_it(client: redis.Redis, redis_url: str) -> None:
+    write_history(client)
+    with following(redis_url, "lobby", "--after", "start", "--json") as process:
+        assert process.stdout is not None
+        records = [json.loads(process.stdout.readline()) for _ in range(4)]
+    with following(redis_url, "--after", records[1]["entry_id"], "--json") as process:
+        assert process.stdout is not None
+        assert [json.loads(process.stdout.readline()) for _ in range(2)] == records[2:]
+
+
+@pytest.mark.parametrize(
+    "options", [["--after", "1-0"], ["--follow", "--after", "1-0", "--since", "1h"]]
+)
+def test_options_of_episodes_that_contradict_each_other_are_refused(
+    options: list[str], redis_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["episodes", "--redis", redis_url, *options]) == 2
+    assert "--after" in capsys.readouterr().err
 
 
 def test_follow_since_begins_with_what_is_kept(client: redis.Redis, redis_url: str) -> None:
@@ -233,13 +372,13 @@ def test_a_line_of_an_event_shows_the_track_and_the_steady_label() -> None:
     event = samples.event("lobby", "1700000000123-0")
     (face,) = event.faces
 
-    def shown(**fields: object) -> str:
+    def line(**fields: object) -> str:
         return describe(replace(event, faces=(replace(face, **fields),)))  # type: ignore[arg-type]
 
-    assert "  surprise 70% at 10,8 20x24  " in shown()
-    assert "  #599061.0 surprise 70% at 10,8 20x24  " in shown(track="1795346599061-0.0")
-    assert "  #599061-3.2 uncertain (surprise 70%) at 10,8 20x24  " in shown(
+    assert "  surprise 70% at 10,8 20x24  " in line()
+    assert "  #599061.0 surprise 70% at 10,8 20x24  " in line(track="1795346599061-0.0")
+    assert "  #599061-3.2 uncertain (surprise 70%) at 10,8 20x24  " in line(
         track="1795346599061-3.2", label="uncertain"
     )
-    assert "  #599061.0 surprise 70% at " in shown(track="1795346599061-0.0", label="surprise")
-    assert shown(track="\x1b[2J\x07").isprintable()
+    assert "  #599061.0 surprise 70% at " in line(track="1795346599061-0.0", label="surprise")
+    assert line(track="\x1b[2J\x07").isprintable()

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
+import msgpack
 import pytest
 import redis
 from redis.exceptions import ResponseError
@@ -151,6 +153,25 @@ def test_minutes_of_a_day_are_read_page_by_page_oldest_first(
     minutes = day()
     write_minutes(client, *minutes)
     assert list(read_minutes(redis_url, "lobby")) == minutes
+
+
+def test_a_minute_of_an_older_worker_is_read(client: redis.Redis, redis_url: str) -> None:
+    """It does not count people at once: they were not more than faces or tracks."""
+    for camera, faces_max, tracks, mean, most in (
+        ("lobby", 2, 3, 54 / (60 * 0.98), 2),
+        ("door", 3, 2, 54 / (60 * 0.98), 2),
+        ("slow", 3, 0, 0.75, 3),
+    ):
+        minute = samples.minute(camera)
+        assert minute.people
+        people = replace(
+            minute.people, faces_max=faces_max, tracks=tracks, people_mean=mean, people_max=most
+        )
+        fields = replace(minute, people=people).to_dict()
+        del fields["people"]["people_mean"], fields["people"]["people_max"]
+        entry_id = f"{minute.start_ms}-0"
+        client.xadd(keys.minutes(camera), {"minute": msgpack.packb(fields)}, id=entry_id)
+        assert list(read_minutes(redis_url, camera)) == [replace(minute, people=people)]
 
 
 def test_a_range_begins_with_its_start_and_ends_before_its_end(

@@ -338,5 +338,10 @@ def test_one_cameras_nonsense_hides_no_other_cameras_people(
         for path in ("episodes", "minutes"):
             assert gateway.get(f"/api/cameras/zz/{path}").status_code == 502
             assert len(gateway.get(f"/api/cameras/sound/{path}").json()[path]) == 1
+        hour_ms = samples.minute().start_ms // 3_600_000 * 3_600_000
+        query = f"from={hour_ms}&to={hour_ms + 3_600_000}&step=60"
+        eventually(lambda: "zz" in gateway.get(f"/api/trends?{query}").json()["cameras"])
+        trends = gateway.get(f"/api/trends?{query}").json()["cameras"]
+        assert (len(trends["sound"]), trends["zz"]) == (1, [])
         assert len(read(gateway, 1, last_id="sound=0-0", name="episode")) == 1
         assert gateway.probe("/readyz").status_code == 200

@@ -32,8 +32,10 @@ def minute(number: int, **changed: Any) -> Minute:
     assert people is not None
     people = replace(
         people,
+        people_mean=number % 4 / 5,
         faces_mean=number % 3,
         faces_max=number % 5,
+        people_max=number % 4,
         tracks=number % 4,
         entered=number % 2,
         face_ms=6_000 * (number % 4),
@@ -66,13 +68,10 @@ async def test_a_point_weighs_its_minutes_by_the_time_that_was_seen(
         )
         mean = sum(people.faces_mean for people in known) / len(known)
         assert point["people"]["faces_mean"] == pytest.approx(mean, abs=1e-3)
-        in_view = sum(
-            people.face_ms / MINUTE_MS if people.tracks else people.faces_mean * 0.5
-            for people in known
-        )
-        mean = in_view / (0.5 * len(known))
+        mean = sum(people.people_mean for people in known) / len(known)
         assert point["people"]["people_mean"] == pytest.approx(mean, abs=1e-3)
         assert point["people"]["faces_max"] == max(people.faces_max for people in known)
+        assert point["people"]["people_max"] == max(people.people_max for people in known)
         assert point["people"]["entered"] == sum(people.entered for people in known)
         if any(people.face_ms for people in known):
             assert sum(point["people"]["means"]) == pytest.approx(1, abs=0.01)
@@ -147,18 +146,27 @@ CHANGES: list[dict[str, Any]] = [
     {"coverage": 1}, {"people": 5}, {"people": {}}, {"people": None}, {"later": [1]},
 ]  # fmt: skip
 PEOPLE_CHANGES: list[dict[str, Any]] = [
-    {"faces_mean": math.inf}, {"faces_mean": 1}, {"faces_max": 1.0}, {"entered": -1},
-    {"face_ms": True}, {"face_ms": 2**63 - 1}, {"tracks": None}, {"emotion_ms": {}},
-    {"emotion_ms": None}, {"probabilities_mean": None}, {"probabilities_mean": {"fear": 1}},
+    {"people_mean": math.inf}, {"faces_mean": math.inf}, {"faces_mean": 1}, {"faces_max": 1.0},
+    {"people_max": "1"}, {"entered": -1}, {"face_ms": True}, {"face_ms": 2**63 - 1},
+    {"tracks": None}, {"emotion_ms": {}}, {"emotion_ms": None}, {"probabilities_mean": None},
+    {"probabilities_mean": {"fear": 1}},
     {"probabilities_mean": dict.fromkeys(EMOTIONS, math.nan)},
     {"probabilities_mean": dict.fromkeys(EMOTIONS, 0)}, {"dwell_ms_p50": -1},
     {"dwell_ms_p50": None}, {"episodes": [1]},
 ]  # fmt: skip
 
 
+def of_an_older_worker() -> dict[str, Any]:
+    """A minute without the fields that were added later."""
+    fields = minute(1).to_dict()
+    del fields["people"]["people_max"], fields["people"]["people_mean"]
+    return fields
+
+
 @pytest.mark.parametrize(
     "fields",
     [
+        of_an_older_worker(),
         *(minute(1).to_dict() | change for change in CHANGES),
         *(
             minute(1).to_dict() | {"people": minute(1).to_dict()["people"] | change}
@@ -180,6 +188,8 @@ def test_an_entry_counts_exactly_if_the_client_library_accepts_it(fields: Any) -
         people = accepted.people
         assert sums[START_MS].coverage == accepted.coverage
         assert sums[START_MS].faces_max == (people.faces_max if people else 0)
+        assert sums[START_MS].people == (people.people_mean * accepted.coverage if people else 0)
+        assert sums[START_MS].people_max == (people.people_max if people else 0)
         means = people and people.probabilities_mean
         assert sums[START_MS].face_ms == (people.face_ms if people and means else 0)
 

@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +88,11 @@ def test_a_wrong_password_or_authority_is_named_and_the_password_is_not(
 def test_the_state_is_retained_and_said_only_when_it_changes(
     redis_url: str, client: redis.Redis, tmp_path: Path, broker: Mosquitto
 ) -> None:
-    def show(faces: int) -> None:
+    def show(people: int) -> None:
         at = f"{round(time.time() * 1000)}-0"
-        client.xadd(keys.emotions("lobby"), {"event": event("lobby", at, faces).pack()}, at)
+        shown = event("lobby", at)
+        faces = tuple(replace(*shown.faces, track=f"1-0.{n}") for n in range(people))
+        client.xadd(keys.emotions("lobby"), {"event": replace(shown, faces=faces).pack()}, at)
         attach(client)
 
     show(2)
@@ -101,10 +104,10 @@ def test_the_state_is_retained_and_said_only_when_it_changes(
         show(0)
         within(lambda: len(received.on(f"{BASE}/lobby/state")) == 2)
         first, second = received.on(f"{BASE}/lobby/state")
-        assert (first["faces"], first["emotion"], first["shares"]) == (
+        assert (first["people"], first["emotion"], first["shares"]) == (
             2, "surprise", {"surprise": 1.0},
         )  # fmt: skip
-        assert (second["faces"], second["emotion"], second["shares"]) == (0, None, {})
+        assert (second["people"], second["emotion"], second["shares"]) == (0, None, {})
         assert second["since_ms"] > first["since_ms"]
         with Subscriber(broker, name="late") as late:
             within(lambda: late.on(f"{BASE}/lobby/state"))

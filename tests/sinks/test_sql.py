@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,8 @@ def test_every_record_is_a_row(
     shown = dict(postgres.rows("SELECT emotion, sum(ms) FROM minute_emotions GROUP BY emotion"))
     assert set(shown) == set(EMOTIONS)
     assert (shown["happiness"], shown["neutral"]) == (60_000, 40_000)
+    people = postgres.rows("SELECT people_mean, people_max, faces_mean, faces_max FROM minutes")
+    assert people == [(54 / (60 * 0.98), 1, 0.75, 2)] * 2
     assert postgres.rows("SELECT record -> 'faces' -> 0 ->> 'emotion' FROM events") == [
         ("surprise",)
     ]
@@ -104,6 +107,8 @@ def test_sqlite_has_the_same_rows_in_a_file_for_its_user_alone(
     assert _sqlite(path, "SELECT sum(ms) FROM minute_emotions WHERE emotion = 'happiness'") == [
         (60_000,)
     ]
+    people = _sqlite(path, "SELECT people_mean, people_max, faces_mean, faces_max FROM minutes")
+    assert people == [(54 / (60 * 0.98), 1, 0.75, 2)] * 2
     ((probabilities,),) = _sqlite(path, "SELECT probabilities_mean FROM minutes LIMIT 1")
     assert json.loads(probabilities)["happiness"] == 0.3
 
@@ -235,7 +240,49 @@ def test_a_schema_of_an_older_version_is_brought_up_to_date_and_keeps_its_rows(
         within(lambda: count(postgres) == ROWS_OF_A_VISIT)
     assert len(postgres.rows("SELECT * FROM emotion_episodes")) == 1
     assert postgres.rows("SELECT camera FROM minutes") == [("old",)]
-    assert postgres.rows("SELECT version FROM sink_schema ORDER BY version") == [(1,), (2,)]
+    assert postgres.rows("SELECT version FROM sink_schema ORDER BY version") == [
+        (number,) for number in range(1, len(migrations("postgresql")) + 1)
+    ]
+
+
+OLD_MINUTES = """
+INSERT INTO minutes
+    (camera, started_at, frames, frames_lost, coverage, faces_mean, faces_max, tracks, face_ms)
+VALUES ('missed', '2023-11-14', 600, 0, 0.5, 0.8, 3, 2, 30000),
+       ('brief', '2023-11-14', 600, 0, 0.001, 0.8, 1, 2, 30000),
+       ('slow', '2023-11-14', 1, 0, 0.025, 2, 2, 0, 0),
+       ('withheld', '2023-11-14', 600, 0, 1, NULL, NULL, NULL, NULL)"""
+"""Minutes of the schema before its third version."""
+
+PEOPLE_OF_OLD_MINUTES = [
+    ("brief", 2.0, 1), ("missed", 1.0, 2), ("slow", 2.0, 2), ("withheld", None, None),
+]  # fmt: skip
+
+
+def test_people_of_old_minutes_follow_from_their_tracks(
+    redis_url: str, client: redis.Redis, tmp_path: Path, postgres: PostgreSql
+) -> None:
+    attach(client)
+    people = "SELECT camera, people_mean, people_max FROM minutes ORDER BY camera"
+    for step in migrations("postgresql")[:2]:
+        postgres.execute(step)
+    postgres.execute("CREATE TABLE sink_schema (version bigint PRIMARY KEY, applied_at timestamptz"
+                     " NOT NULL DEFAULT now())")  # fmt: skip
+    postgres.execute("INSERT INTO sink_schema (version) VALUES (2)")
+    postgres.execute(OLD_MINUTES)
+    path = tmp_path / "old.db"
+    with closing(sqlite3.connect(path)) as connection:
+        for step in migrations("sqlite")[:2]:
+            connection.executescript(step)
+        connection.execute(OLD_MINUTES)
+        connection.execute("PRAGMA user_version = 2")
+        connection.commit()
+    add(client, *visit(0))
+    for url in (postgres.url, f"sqlite:///{path}"):
+        with Sinks(redis_url, options(url), tmp_path) as process:
+            within(partial(process.is_up, "archive"))
+    assert postgres.rows(people) == PEOPLE_OF_OLD_MINUTES
+    assert _sqlite(path, people) == PEOPLE_OF_OLD_MINUTES
 
 
 def test_a_camera_that_was_retired_meanwhile_is_no_longer_among_the_cameras(
@@ -263,7 +310,8 @@ def test_a_schema_of_a_later_version_is_left_alone(
     postgres.execute("INSERT INTO sink_schema VALUES (99)")
     url = postgres.url if database == "postgresql" else f"sqlite:///{path}"
     with Sinks(redis_url, options(url), tmp_path) as process:
-        within(lambda: "the schema has version 99, this release knows 2" in process.get("/readyz"))
+        known = len(migrations(database))
+        within(lambda: f"version 99, this release knows {known}" in process.get("/readyz"))
 
 
 def test_a_row_that_the_database_refuses_is_a_dead_letter_and_the_others_are_there(

@@ -304,6 +304,7 @@ def test_a_slim_run_learns_from_its_teacher_and_serves_on_every_engine(
     assert main(["export", str(run), "--out", str(out)]) == 0
     model = release.load(str(out))
     assert model.card.architecture == "simpnet-v2-slim"
+    assert str(tmp_path) not in model.card.to_json()  # paths are not for others
     assert model.weights["conv13/kernel"].shape == (3, 3, 96, 128)
     text = " ".join((out / MODEL_CARD).read_text().split())
     assert "SimpNet V2 slim (arXiv:1802.06205), 649,672 parameters" in text

@@ -44,6 +44,14 @@ def test_a_worker_for_a_gpu_has_the_engine_that_runs_on_it_or_not_at_all() -> No
     assert started(placement).engine == "auto"
 
 
+def test_processes_are_workers_per_gpu() -> None:
+    found = plan_placements(given(gpus="0,2", processes=2), ("0", "2"), cores=16)
+    assert [placement.gpu for placement in found] == ["0", "2", "0", "2"]
+    assert {started(placement).processes for placement in found} == {1}
+    assert [started(placement).threads for placement in found] == [4] * 4
+    assert len({started(placement).metrics_port for placement in found}) == 4
+
+
 def test_all_gpus_are_those_visible() -> None:
     found = plan_placements(given(gpus="all"), ("3", "GPU-8f2383e4"), cores=4)
     assert [placement.gpu for placement in found] == ["3", "GPU-8f2383e4"]
@@ -78,7 +86,6 @@ def test_a_gpu_that_is_not_there_is_named(asked: str, visible: tuple[str, ...]) 
     ("settings", "complaint"),
     [
         ({"gpus": "0,1,0"}, "named twice"),
-        ({"gpus": "0", "processes": 2}, "--processes is for CPUs"),
         ({"gpus": "all", "engine": "mnn"}, "mnn runs on CPUs"),
         ({"gpus": "all", "engine": "openvino"}, "openvino runs on CPUs"),
     ],

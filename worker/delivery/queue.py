@@ -104,9 +104,8 @@ class FrameQueue:
         return None
 
     def _is_ahead(self, frame: Frame) -> bool:
-        """Return whether a capture time can only be an error; a recording may have any."""
-        is_dated = frame.position_ms is None
-        return is_dated and frame.captured_ms > self._now_ms() + MAX_AHEAD_MS
+        """Return whether a capture time is so late that its minute would block all later ones."""
+        return frame.captured_ms > self._now_ms() + MAX_AHEAD_MS
 
     def _has_valid_frame(self) -> bool:
         """Return whether a queued frame can be analysed instead of the frames before it."""

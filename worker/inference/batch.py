@@ -129,16 +129,28 @@ class BatchRunner:
 
     def _work(self, batch: Batch) -> tuple[NDArray[np.float32], float, float]:
         """Compute a batch in a thread; return its rows, and when that began and ended."""
-        groups = [part.items for part in batch]
         began = time.perf_counter()
-        if any(part.request.exact for part in batch) and not self._model.is_batch_invariant:
-            singly = [group[n : n + 1] for group in groups for n in range(len(group))]
-            rows = np.concatenate([self._model.compute([item]) for item in singly])
-        else:
-            rows = self._model.compute(groups)
-        if len(rows) != (count := sum(map(len, groups))):
-            raise RuntimeError(f"{self._model.name} gave {len(rows)} rows for {count} items")
-        return rows, began, time.perf_counter()
+        is_single = [part.request.exact and not self._model.is_batch_invariant for part in batch]
+        together = [part.items for part, single in zip(batch, is_single, strict=True) if not single]
+        computed = iter(self._computed(together))
+        rows = []
+        for part, single in zip(batch, is_single, strict=True):
+            if single:
+                rows += [
+                    self._computed([item])[0] for item in np.split(part.items, len(part.items))
+                ]
+            else:
+                rows.append(next(computed))
+        return np.concatenate(rows), began, time.perf_counter()
+
+    def _computed(self, groups: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
+        """Compute groups of items in one call, if there are any; return the rows of each group."""
+        if not groups:
+            return []
+        rows, ends = self._model.compute(groups), np.cumsum([len(group) for group in groups])
+        if len(rows) != ends[-1]:
+            raise RuntimeError(f"{self._model.name} gave {len(rows)} rows for {ends[-1]} items")
+        return np.split(rows, ends[:-1])
 
     def _end(self, batch: Batch, rows: NDArray[np.float32], began: float, ended: float) -> None:
         self._observe(len(rows), (ended - began) / self._model.instances)

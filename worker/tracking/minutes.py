@@ -4,8 +4,8 @@ from statistics import median
 from typing import Final
 
 from emotion_streams.emotions import EMOTIONS, UNCERTAIN, Emotion, Label
-from emotion_streams.minutes import MINUTE_MS, Minute, People
-from worker.tracking.constants import GAP_MS, MAX_DWELLS
+from emotion_streams.minutes import MINUTE_MS, Minute, People, people_mean
+from worker.tracking.constants import BIRTH_MS, GAP_MS, MAX_DWELLS
 from worker.tracking.episodes import by_emotion, means
 from worker.tracking.parts import Eight, MinuteSums
 
@@ -23,6 +23,8 @@ class Summing:
         self._low_ms = low_ms
         self._sums = sums
         self.frames, self.faces, self.faces_max = sums.frames, sums.faces, sums.faces_max
+        self.people_max = sums.people_max
+        self._people = 0
         self.seen_ms, self.faces_ms, self.face_ms = sums.seen_ms, sums.faces_ms, sums.face_ms
         self.tracks, self.entered, self.left = sums.tracks, sums.entered, sums.left
         self._emotion_ms, self._means = list(sums.emotion_ms), list(sums.sums)
@@ -48,6 +50,15 @@ class Summing:
         self.frames += 1
         self.faces = faces
         self.faces_max = max(self.faces_max, faces)
+
+    def count_person(self) -> None:
+        """Count a track that the frame shows.
+
+        A track that the frame misses does not count: it may be the same person as a new one.
+        """
+        if self.start_ms is not None:
+            self._people += 1
+            self.people_max = max(self.people_max, self._people)
 
     def show(self, from_ms: int, to_ms: int, label: Label, smoothed: Eight) -> None:
         """Count a track's time between two sightings, under its label."""
@@ -79,6 +90,7 @@ class Summing:
             self.faces,
             self.faces_ms,
             self.faces_max,
+            self.people_max,
             self.tracks,
             self.entered,
             self.left,
@@ -149,20 +161,25 @@ def following(sums: MinuteSums) -> MinuteSums:
 def close(camera: str, sums: MinuteSums, min_people: int) -> Minute:
     """Return the record of the minute under way."""
     assert sums.start_ms is not None
+    coverage = min(1.0, sums.seen_ms / MINUTE_MS)
     return Minute(
         camera=camera,
         start_ms=sums.start_ms,
         frames=sums.frames,
         frames_lost=sums.frames_lost,
-        coverage=min(1.0, sums.seen_ms / MINUTE_MS),
-        people=_people(sums) if sums.tracks >= min_people else None,
+        coverage=coverage,
+        people=_people(sums, coverage) if sums.people_max >= min_people else None,
     )
 
 
-def _people(sums: MinuteSums) -> People:
+def _people(sums: MinuteSums, coverage: float) -> People:
+    faces_mean = sums.faces_ms / sums.seen_ms if sums.seen_ms else float(sums.faces_max)
+    is_too_slow = not sums.tracks and sums.seen_ms > sums.frames * BIRTH_MS
     mean = by_emotion(means(sums.sums, sums.face_ms, ())) if sums.face_ms else None
     return People(
-        faces_mean=sums.faces_ms / sums.seen_ms if sums.seen_ms else float(sums.faces_max),
+        people_mean=people_mean(faces_mean, sums.tracks, sums.face_ms, coverage),
+        people_max=sums.faces_max if is_too_slow else sums.people_max,
+        faces_mean=faces_mean,
         faces_max=sums.faces_max,
         tracks=sums.tracks,
         entered=sums.entered,

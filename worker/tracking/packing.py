@@ -95,13 +95,18 @@ def parse_minute(fields: Fields) -> MinuteSums:
     sums = tuple(fields.numbers("sums", len(EMOTIONS)))
     if not 0 <= min(sums) <= max(sums) <= _LARGEST:
         raise MalformedMessageError("field sums holds a number out of its bounds")
+    counts = {name: fields.integer(name, 0, _LARGEST) for name in _MINUTE_COUNTS}
+    if fields.has("people_max"):
+        counts["people_max"] = fields.integer("people_max", 0, _LARGEST)
+    else:  # a state of an older release: that a track was there is all that is certain
+        counts["people_max"] = min(1, counts["tracks"])
     return MinuteSums(
         start_ms=fields.timestamp_ms("start_ms") if fields.has("start_ms") else None,
         sums=sums,
         emotion_ms=_counts(fields, "emotion_ms"),
         episodes=_counts(fields, "episodes"),
         dwells=_unpacked(Struct(f"<{count}q"), fields, "dwells"),
-        **{name: fields.integer(name, 0, _LARGEST) for name in _MINUTE_COUNTS},
+        **counts,
     )
 
 

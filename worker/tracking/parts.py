@@ -101,7 +101,8 @@ class MinuteSums(NamedTuple):
     """The minute under way; `start_ms` is None between a closed minute and the next frame.
 
     What is counted in between goes into the next minute. `from_ms`: end of the last closed minute.
-    `seen_ms`: time seen; `faces_ms`: faces x time; `faces`: faces in the last frame.
+    `seen_ms`: time seen; `faces_ms`: faces x time; `faces`: faces in the last frame. `people_max`:
+    most tracks that one frame showed.
     """
 
     start_ms: int | None = None
@@ -112,6 +113,7 @@ class MinuteSums(NamedTuple):
     faces: int = 0
     faces_ms: int = 0
     faces_max: int = 0
+    people_max: int = 0
     tracks: int = 0
     entered: int = 0
     left: int = 0

@@ -152,6 +152,7 @@ class People:
     def _count(self, counted_ms: int) -> int:
         """Count a track in the minute under way, once; return the minute that counted it."""
         now = self._minutes.now
+        now.count_person()
         if now.start_ms is None or now.start_ms == counted_ms:
             return counted_ms
         now.tracks += 1

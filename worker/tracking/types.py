@@ -44,8 +44,8 @@ class Association:
 class Policy:
     """What the operator decides.
 
-    `min_people`: a minute with fewer tracks says nothing about people. `neutral_episodes`: whether
-    the label neutral makes episodes.
+    `min_people`: a minute in which there were never as many people at once says nothing about them.
+    `neutral_episodes`: whether the label neutral makes episodes.
     """
 
     min_people: int = 0

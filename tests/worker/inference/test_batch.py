@@ -85,6 +85,24 @@ async def test_faces_whose_result_must_be_exact_go_singly_if_the_engine_depends_
         assert engine.batches == [[7], [8], [9]]
 
 
+async def test_faces_of_a_recording_leave_those_of_live_cameras_in_their_batch() -> None:
+    engine = GatedEngine()
+    engine.gate.clear()
+    async with running(engine) as batcher:
+        first = asyncio.ensure_future(batcher.classify("a", crops(1)))
+        await until(lambda: engine.begun == 1)
+        others = [
+            asyncio.ensure_future(batcher.classify("live", crops(2, 3))),
+            asyncio.ensure_future(batcher.classify("film", crops(4), exact=True)),
+            asyncio.ensure_future(batcher.classify("live too", crops(5))),
+        ]
+        await asyncio.sleep(0)
+        engine.gate.set()
+        found = [(await each).probabilities[:, 0].tolist() for each in (first, *others)]
+    assert found == [[1], [2, 3], [4], [5]]
+    assert sorted(engine.batches) == [[1], [2, 3, 5], [4]]
+
+
 async def test_a_frame_without_a_face_never_reaches_the_engine() -> None:
     engine = GatedEngine()
     async with running(engine) as batcher:

@@ -369,6 +369,49 @@ def test_keras_that_cannot_use_the_gpu_that_is_there_does_not_take_its_place(
     assert "engine mnn: GPU 0 is visible, but" in warning.getMessage()
 
 
+@pytest.mark.parametrize("backend", ["torch", "none-such"])
+def test_auto_runs_on_the_cpu_if_keras_cannot_serve_on_its_backend(backend: str) -> None:
+    """In a process of its own: Keras has one backend a process."""
+    code = (
+        "from worker.inference.engines import choose; from worker.model.release import load; "
+        "choose.visible_gpus = lambda: ('0',); release = load('simpnet-v2-32'); "
+        "print(choose.build_engine('auto', release, 1).name)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() in ("openvino", "mnn")
+    assert "engine keras cannot run" in done.stderr
+
+
+def test_auto_takes_mnn_if_openvino_cannot_run(
+    release: Release, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def too_old(_: str) -> None:
+        raise OpenVinoUnavailableError("OpenVINO 2024 is too old")
+
+    monkeypatch.setattr("worker.inference.engines.choose.visible_gpus", tuple)
+    monkeypatch.setattr("worker.inference.engines.choose.has_int8", lambda: True)
+    monkeypatch.setattr("worker.inference.engines.openvino.open_core", too_old)
+    assert build_engine("auto", release, 1).name == "mnn"
+    assert "engine mnn: engine openvino cannot run here: OpenVINO 2024 is too old" in caplog.text
+    with pytest.raises(EngineUnavailableError, match="too old"):
+        build_engine("openvino", release, 1)
+
+
+def test_auto_takes_openvino_in_float32_if_nothing_else_is_installed(
+    release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.inference.engines.choose.visible_gpus", tuple)
+    monkeypatch.setitem(sys.modules, "worker.inference.engines.mnn", None)
+    monkeypatch.setattr("worker.inference.engines.choose.is_usable", lambda engine, _: False)
+    assert build_engine("auto", float32(release), 1).name == "openvino"
+
+
 def test_auto_warns_if_a_gpu_stays_idle_because_keras_is_missing(
     release: Release, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

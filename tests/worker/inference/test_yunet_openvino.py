@@ -20,7 +20,12 @@ from worker.inference.detect.choose import YUNET_FILE, choose_detector
 from worker.inference.detect.yunet import DETECT_SIDE, NMS_THRESHOLD, SCORE_THRESHOLD, YuNet
 from worker.inference.detect.yunet_compiler import Network, NetworkCompiler, Size
 from worker.inference.detect.yunet_decode import suppress
-from worker.inference.detect.yunet_openvino import SIZES_KEPT, Networks, YuNetOpenVino
+from worker.inference.detect.yunet_openvino import (
+    EXACT_SHAPES,
+    SIZES_KEPT,
+    Networks,
+    YuNetOpenVino,
+)
 from worker.inference.openvino_core import OpenVinoUnavailableError
 
 LARGEST = (DETECT_SIDE, DETECT_SIDE)
@@ -34,6 +39,21 @@ def yunet_file(shared: Path) -> Path:
 @pytest.fixture
 def networks(yunet_file: Path) -> Networks:
     return Networks(NetworkCompiler(yunet_file.read_bytes(), threads=2))
+
+
+class Recording:
+    """A compiler that records the sizes of its networks, and raises `error` if there is one."""
+
+    def __init__(self, yunet_file: Path) -> None:
+        self.sizes: list[Size] = []
+        self.error: Exception | None = None
+        self._compile = NetworkCompiler(yunet_file.read_bytes(), threads=1)
+
+    def __call__(self, size: Size) -> Network:
+        self.sizes.append(size)
+        if self.error:
+            raise self.error
+        return self._compile(size)
 
 
 def blank(width: int, height: int) -> NDArray[np.uint8]:
@@ -125,15 +145,38 @@ def test_no_picture_waits_for_a_network_to_be_compiled(yunet_file: Path) -> None
     assert networks.sizes == {LARGEST, (320, 256)}
 
 
-def test_an_exact_picture_always_waits_for_the_network_of_its_size(
-    yunet_file: Path,
-) -> None:
-    networks = Networks(NetworkCompiler(yunet_file.read_bytes(), threads=2))
+def test_exact_pictures_of_any_sizes_compile_few_networks_once_each(yunet_file: Path) -> None:
+    networks = Networks(compiling := Recording(yunet_file))
     detector = YuNetOpenVino(networks)
-    for side in range(128, 128 + 32 * (SIZES_KEPT + 2), 32):
-        assert detector.detect(blank(side, 96), exact=True) == []
-        assert (side, 96) in networks.sizes
-    assert len(networks.sizes) == SIZES_KEPT + 1
+    sizes = [(width, height) for width in range(64, 641, 96) for height in range(64, 641, 96)]
+    for _ in range(2):
+        for size in sizes:
+            assert detector.detect(blank(*size), exact=True) == []
+    assert len(compiling.sizes) == len(set(compiling.sizes)) <= len(EXACT_SHAPES)
+
+
+def test_the_network_of_an_exact_picture_follows_from_its_size_alone(
+    yunet_file: Path, shared: Path
+) -> None:
+    image, _ = next(boxed_faces(shared))
+    fresh, used = (Networks(NetworkCompiler(yunet_file.read_bytes(), threads=1)) for _ in range(2))
+    YuNetOpenVino(used).detect(image)
+    used.wait()  # there is a network of the picture's own size, which live pictures use
+    expected = YuNetOpenVino(fresh).detect(image, exact=True)
+    assert YuNetOpenVino(used).detect(image, exact=True) == expected
+
+
+@pytest.mark.parametrize("error", [MemoryError(), KeyError("x")])
+def test_no_error_of_the_compiler_keeps_exact_pictures_waiting(
+    error: Exception, yunet_file: Path
+) -> None:
+    compiling = Recording(yunet_file)
+    networks = Networks(compiling)
+    compiling.error = error
+    assert YuNetOpenVino(networks).detect(blank(640, 480), exact=True) == []
+    compiling.error = None
+    assert YuNetOpenVino(networks).detect(blank(640, 360), exact=True) == []
+    assert networks.sizes == {LARGEST, (640, 384)}
 
 
 def test_a_patient_detector_finds_the_same_whenever_a_picture_comes(

@@ -85,11 +85,9 @@ def test_a_camera_of_a_frame_a_minute_has_its_faces_and_no_tracks() -> None:
     for minute in walk.minutes:
         assert minute.coverage == GAP_MS / MINUTE_MS
         assert minute.people
-        assert (minute.people.tracks, minute.people.faces_mean, minute.people.face_ms) == (
-            0,
-            2.0,
-            0,
-        )
+        assert (minute.people.tracks, minute.people.face_ms) == (0, 0)
+        assert (minute.people.faces_mean, minute.people.people_mean) == (2.0, 2.0)
+        assert minute.people.people_max == 2
         assert minute.people.probabilities_mean is None
     assert walk.episodes == []
 
@@ -111,6 +109,64 @@ def test_fewer_people_than_wanted_are_not_described() -> None:
         (minute,) = walk.minutes
         assert (minute.people is not None) == described
         assert minute.frames == 10
+
+
+def test_one_person_who_comes_three_times_is_not_three_people() -> None:
+    walk = Walk(Policy(min_people=2))
+    for visit in range(3):
+        start_ms = visit * 10_000
+        walk.frames(start_ms, start_ms + 5_000, (0.0, "happiness"))
+        walk.frames(start_ms + 5_000, start_ms + 10_000)
+    assert walk.state.minute.tracks == 3
+    walk.take(close_minute(walk.state, START_MS + 2 * MINUTE_MS, walk.policy))
+    assert [minute.people for minute in walk.minutes] == [None]
+
+
+def test_a_track_that_breaks_makes_no_second_person() -> None:
+    """The face jumps: its old track is still kept while the new one begins."""
+    walk = Walk()
+    walk.frames(0, 1_000, (0.0, None))
+    walk.frames(1_000, 2_000, (3_000.0, None))
+    assert len(walk.state.people) == 2
+    walk.take(close_minute(walk.state, START_MS + 2 * MINUTE_MS, walk.policy))
+    (minute,) = walk.minutes
+    assert minute.people
+    assert (minute.people.tracks, minute.people.people_max) == (2, 1)
+
+
+def test_a_person_whom_single_frames_miss_is_in_view_in_these_too() -> None:
+    walk = Walk()
+    for n in range(601):
+        walk.frame(100 * n, *([] if n % 5 == 2 else [(0.0, None)]))
+    (minute,) = walk.minutes
+    assert minute.people
+    assert minute.people.faces_mean == pytest.approx(0.8)
+    assert minute.people.people_mean == pytest.approx(1)
+
+
+def test_a_false_face_is_not_a_person() -> None:
+    walk = Walk()
+    walk.frames(0, 30_000)
+    walk.frame(30_000, (0.0, None))
+    walk.frames(30_100, 60_001)
+    (minute,) = walk.minutes
+    assert minute.people
+    assert (minute.people.faces_max, minute.people.people_max) == (1, 0)
+
+
+def test_people_are_at_once_what_one_frame_shows_as_tracks() -> None:
+    """A false face has no track, and a face that single frames miss is there all the same."""
+    walk = Walk()
+    for n in range(20):
+        seen = [(300.0 * x, None) for x in range(4) if (x + n) % 4 or n == 10]
+        walk.frame(100 * n, *seen, *([(9_000.0, None)] if n == 15 else []))
+    walk.frame(MINUTE_MS, (0.0, None))
+    walk.frame(2 * MINUTE_MS, (0.0, None))
+    first, second = (minute.people for minute in walk.minutes)
+    assert first
+    assert second
+    assert (first.faces_max, first.people_max, first.tracks) == (4, 4, 4)
+    assert (second.faces_max, second.people_max, second.tracks) == (1, 1, 0), "too slow"
 
 
 def test_frames_lost_count_in_the_minute_under_way_or_in_the_next_one() -> None:

@@ -186,6 +186,11 @@ class Camera(RuleBasedStateMachine):  # type: ignore[misc, unused-ignore]
             if minute.people:
                 assert sum(minute.people.emotion_ms.values()) <= minute.people.face_ms
                 assert minute.people.faces_mean <= minute.people.faces_max
+                assert 0 <= minute.people.people_mean <= max(64, minute.people.faces_max)
+                if minute.people.tracks:
+                    assert 0 < minute.people.people_max <= minute.people.tracks
+                else:
+                    assert minute.people.people_max in (0, minute.people.faces_max)
 
 
 def _seen(faces: list[tuple[int, int]]) -> tuple[list[Sighting], Any]:

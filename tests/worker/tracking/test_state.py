@@ -72,6 +72,15 @@ def test_a_field_that_a_later_worker_adds_is_ignored(busy: TrackingState) -> Non
     assert TrackingState.unpack("door", msgpack.packb(fields)) == busy
 
 
+def test_a_state_of_an_older_worker_is_gone_on_with(busy: TrackingState) -> None:
+    """It does not say how many people were in view at once: one at least, if a track was."""
+    for state, known in ((busy, 1), (TrackingState.empty("door"), 0)):
+        fields = msgpack.unpackb(state.pack())
+        del fields["minute"]["people_max"]
+        minute = state.minute._replace(people_max=known)
+        assert TrackingState.unpack("door", msgpack.packb(fields)) == replace(state, minute=minute)
+
+
 @given(blob=st.binary(max_size=200))
 def test_garbage_is_refused(blob: bytes) -> None:
     with pytest.raises(MalformedMessageError):

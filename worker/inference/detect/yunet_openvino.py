@@ -1,6 +1,7 @@
 """YuNet in OpenVINO: on x86-64 two to three times as fast as in OpenCV, with the same faces."""
 
 import logging
+import math
 import threading
 from collections.abc import Callable
 from typing import Final
@@ -12,10 +13,16 @@ from worker.inference.detect import Detection
 from worker.inference.detect.yunet import DETECT_SIDE, MIN_SIDE, reduced, to_detections
 from worker.inference.detect.yunet_compiler import Network, Size
 from worker.inference.detect.yunet_decode import decode
-from worker.inference.openvino_core import OpenVinoUnavailableError
 
 SIZES_KEPT: Final = 4
-"""Networks beside the largest, one per input size. Each takes about 10 MB per thread."""
+"""Networks beside those of EXACT_SHAPES, one per input size. Each takes about 10 MB per thread."""
+
+EXACT_SHAPES: Final = (
+    (1.0, 1.0), (1.0, 0.75), (1.0, 0.6), (0.75, 1.0), (0.6, 1.0),
+    (0.75, 0.6), (0.75, 0.45), (0.5, 0.5),
+)  # fmt: skip
+"""Inputs of exact pictures, in shares of the largest side: the usual shapes of pictures, 4:3 and
+16:9. They are few, so that recordings of many sizes compile few networks."""
 
 UNUSED_AFTER: Final = 1000
 """A network may be replaced after this many pictures without its size. If the least recently used
@@ -33,7 +40,7 @@ class Networks:
 
     The largest network accepts every picture, and is ready from the start. A picture of a new size
     uses the smallest network that accepts it. Meanwhile a thread compiles a network of the new
-    size, one at a time. No picture waits for that.
+    size, one at a time. No picture waits for that, except the first exact ones of a shape.
     """
 
     def __init__(
@@ -51,13 +58,13 @@ class Networks:
         """
         self._compile = compile_network
         self.side = side
-        self._largest = (_padded(side), _padded(side))
+        self._exact = tuple((_padded(side * x), _padded(side * y)) for x, y in EXACT_SHAPES)
         self._patient = patient
         self._lock = threading.Lock()
         self._pictures = 0
         self._compiling: threading.Thread | None = None
         self._refused: set[Size] = set()
-        largest = self._compile(self._largest)
+        largest = self._compile(self._exact[0])
         self._networks = {largest.size: largest}
 
     @property
@@ -75,10 +82,14 @@ class Networks:
     ) -> tuple[dict[str, NDArray[np.float32]], int]:
         """Return the outputs for a picture with sides up to `side`, and the width of the input.
 
-        If `exact`, the picture waits until the network of its size is compiled.
+        If `exact`, the network follows from the picture's size alone: the smallest of EXACT_SHAPES,
+        for which the picture waits.
         """
         height, width = picture.shape[:2]
-        network = self._network((_padded(width), _padded(height)), exact or self._patient)
+        size = _padded(width), _padded(height)
+        if exact:
+            size = min((each for each in self._exact if _takes(each, size)), key=math.prod)
+        network = self._network(size, exact or self._patient)
         columns, rows = network.size
         if (columns, rows) != (width, height):
             padded = np.zeros((rows, columns, 3), np.uint8)
@@ -96,18 +107,17 @@ class Networks:
             with self._lock:
                 self._have_compiled(wanted, exact)
         with self._lock:
-            width, height = wanted
-            taking = (n for (w, h), n in self._networks.items() if w >= width and h >= height)
-            smallest = min(taking, key=lambda network: network.size[0] * network.size[1])
+            taking = (each for each in self._networks.values() if _takes(each.size, wanted))
+            smallest = min(taking, key=lambda network: math.prod(network.size))
             smallest.used = self._pictures
             return smallest
 
     def _have_compiled(self, size: Size, exact: bool) -> None:
         if self._compiling or size in self._refused or size in self._networks:
             return
-        if len(self._networks) > SIZES_KEPT:
-            small = (n for n in self._networks.values() if n.size != self._largest)
-            oldest = min(small, key=lambda network: network.used)
+        others = [each for each in self._networks.values() if each.size not in self._exact]
+        if size not in self._exact and len(others) >= SIZES_KEPT:
+            oldest = min(others, key=lambda network: network.used)
             if self._pictures - oldest.used < UNUSED_AFTER and not exact:
                 return
             del self._networks[oldest.size]
@@ -115,11 +125,13 @@ class Networks:
         self._compiling.start()
 
     def _add(self, size: Size) -> None:
+        network = None
         try:
             network = self._compile(size)
-        except (OpenVinoUnavailableError, RuntimeError, ValueError) as error:
-            log.warning("YuNet goes on with larger inputs than %dx%d: %s", *size, error)
-            network = None
+        # Of any kind, such as a MemoryError: pictures that wait for this network must go on.
+        except Exception as error:
+            reason = str(error) or type(error).__name__
+            log.warning("YuNet goes on with larger inputs than %dx%d: %s", *size, reason)
         with self._lock:
             self._compiling = None
             if network is None:
@@ -140,13 +152,17 @@ class YuNetOpenVino:
     def detect(self, image: NDArray[np.uint8], *, exact: bool = False) -> list[Detection]:
         """Return the faces in a uint8 BGR picture (height, width, 3), highest score first.
 
-        If `exact`, the picture waits until the network of its size is compiled: a larger network
-        places the boxes a fraction of a pixel differently.
+        If `exact`, the network follows from the picture's size: a larger one places the boxes a
+        fraction of a pixel differently.
         """
         picture, scale = reduced(image, self.networks.side)
         outputs, columns = self.networks.run(picture, exact=exact)
         return to_detections(decode(outputs, columns), scale)
 
 
-def _padded(side: int) -> int:
-    return max(MIN_SIDE, -(-side // _STEP) * _STEP)
+def _padded(side: float) -> int:
+    return max(MIN_SIDE, math.ceil(side / _STEP) * _STEP)
+
+
+def _takes(network: Size, picture: Size) -> bool:
+    return network[0] >= picture[0] and network[1] >= picture[1]
