@@ -1,4 +1,4 @@
-"""Text from cameras and file names that is no text, or is meant for a terminal."""
+"""Text from cameras and file names that is not valid, or is meant for a terminal."""
 
 import json
 import os
