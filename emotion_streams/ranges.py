@@ -11,6 +11,7 @@ from emotion_streams.episodes import Episode
 from emotion_streams.fields import YEAR_2200_MS
 from emotion_streams.minutes import Minute
 from emotion_streams.redis_url import parse_url
+from emotion_streams.stream_id import StreamId, range_end
 from emotion_streams.stream_kinds import EPISODES, MINUTES, StreamKind
 
 Time = datetime | int | None
@@ -68,7 +69,7 @@ def read_range(
     """
     key = kind.key(keys.check_camera(camera))
     first = "-" if start is None else str(_milliseconds(start))
-    last = "+" if end is None else f"({_milliseconds(end)}-0"
+    last = range_end(None if end is None else StreamId(_milliseconds(end), 0))
     return _pages(client, kind, camera, key, first, last)
 
 

@@ -11,6 +11,10 @@ MAX_CAMERAS: Final = 4_096
 """Maximum number of cameras read from the registry: those of which a frame was analysed, then those
 with the latest heartbeats."""
 
+MAX_CAMERAS_PER_WORKER: Final = 400
+"""Maximum number of cameras of a worker. Each may hold two connections, one to read and one to
+commit. The rest of the client's connections, and of the usual 1,024 descriptors, is for leases."""
+
 _MAX_AHEAD_MS: Final = 60_000
 """How far in the future a heartbeat may lie. Producers date heartbeats by the clock of Redis. A
 later date is ignored: the camera would seem alive until then."""

@@ -37,6 +37,13 @@ ZERO: Final = StreamId(0, 0)
 """The id before the first entry of every stream."""
 
 
+def range_end(before: StreamId | None) -> str:
+    """Return the end of a Redis range that holds the entries before an id; None for all entries."""
+    if before is None:
+        return "+"
+    return f"({before}" if before > ZERO else str(ZERO)  # Redis rejects "(0-0"
+
+
 # Each id is parsed several times while its frame is in flight. Errors are not cached.
 @lru_cache(maxsize=1024)
 def _parse(text: str) -> StreamId:

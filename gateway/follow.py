@@ -10,14 +10,14 @@ from redis.exceptions import ResponseError
 from emotion_streams import Emotion, EmotionEvent, Episode, keys
 from emotion_streams.backoff import is_wrong_type
 from emotion_streams.connection import Client
-from emotion_streams.stream_id import StreamId
+from emotion_streams.stream_id import StreamId, range_end
 from emotion_streams.stream_kinds import EVENTS, StreamKind
 from gateway.cursor import KINDS, Kind, Positions
 from gateway.hub import Batch, Hub, Notice
 from gateway.published import Item, Published, PublishedEpisode
 
-HEARTBEAT_S: Final = 10.0
-"""Interval of heartbeats, so that both sides notice a dead connection."""
+HEARTBEAT_S: Final = {False: 10.0, True: 2.0}
+"""Interval of heartbeats, so that both sides notice a dead connection: without and with figures."""
 
 STEP: Final = 50
 """Entries unpacked at a time: some milliseconds, in which no other client is served."""
@@ -81,7 +81,8 @@ async def follow_events(
         async for item in _missed(client, missed, kinds, seen):
             yield item
         while not subscription.closed:
-            for news in _news(await subscription.take(HEARTBEAT_S), seen):
+            taken = await subscription.take(HEARTBEAT_S[figures])
+            for news in _news(taken, seen):
                 yield news
 
 
@@ -162,7 +163,7 @@ async def read_events(
     """
     wanted = EventFilter(emotion)
     start = "-" if after is None else f"({after}"
-    end = "+" if before_ms is None else f"({before_ms}-0"
+    end = range_end(None if before_ms is None else StreamId(before_ms, 0))
     while True:
         entries = await client.xrange(keys.emotions(camera), start, end, count=STEP)
         for entry_id, fields in entries:

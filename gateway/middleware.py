@@ -24,6 +24,9 @@ OPEN_PATH: Final = "/healthz"
 _OF_SIGN_IN: Final = frozenset({"/static/style.css", "/static/icon.svg"})
 """What the page with the field for the token consists of."""
 
+_FILES: Final = "/static/"
+"""The page's files: so many that they would use up the rate of who opens a few pages at once."""
+
 MAX_QUERY_BYTES: Final = 8192
 
 SECURITY_HEADERS: Final = {
@@ -120,7 +123,8 @@ class AccessMiddleware:
             return _unauthorized(scope, headers)  # as cheap as a refusal by the rate limit
         known = access is None or access.allows(authorization, cookie)
         limiter = self._limiter if known else self._failed_auth_limiter
-        if wait_s := limiter.wait_s(client_address(scope, headers, self._proxies)):
+        limited = not (known and path.startswith(_FILES))
+        if limited and (wait_s := limiter.wait_s(client_address(scope, headers, self._proxies))):
             retry = {"Retry-After": str(int(wait_s) + 1)}
             return error(HTTPStatus.TOO_MANY_REQUESTS, "too many requests; retry later", retry)
         if not known and path != SIGN_IN and path not in _OF_SIGN_IN:

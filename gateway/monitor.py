@@ -13,6 +13,7 @@ from emotion_streams.backoff import REDIS_ERRORS
 from emotion_streams.connection import Client
 from emotion_streams.redaction import redact
 from gateway.published import Published
+from gateway.redis_clock import RedisClock
 from gateway.redis_health import RedisHealth
 from gateway.verdicts import CameraHealth, Judgement
 from service.health import Health
@@ -53,6 +54,7 @@ class CameraMonitor:
         listener: Listener,
     ) -> None:
         self._client = client
+        self.redis_clock = RedisClock(client)
         self._health = health
         self._redis_health = RedisHealth("the cameras", health, metrics)
         self._listener = listener
@@ -78,6 +80,7 @@ class CameraMonitor:
         """Read the cameras once. If Redis fails, the last result is used until it is stale."""
         try:
             statuses = await list_cameras(self._client)
+            await self.redis_clock.observe()
         # ValueError: a registry that something else wrote into.
         except (*REDIS_ERRORS, ValueError) as failure:
             self._failing = True

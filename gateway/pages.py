@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 from emotion_streams.connection import Client
-from emotion_streams.stream_id import ZERO, StreamId
+from emotion_streams.stream_id import ZERO, StreamId, range_end
 from emotion_streams.stream_kinds import StreamKind
 from gateway.queries import RangeQuery
 
@@ -21,10 +21,15 @@ _MAX_ENTRIES: Final = 5000
 
 @dataclass(frozen=True)
 class Page(Generic[Item]):
-    """Items, oldest first, and the id after which the next page begins; None without an entry."""
+    """Items, oldest first, and where other pages are.
+
+    `next`: the id after which the next page begins; None without an entry. `previous`: the id
+    before which the previous page ends; None if Redis keeps nothing before this page.
+    """
 
     items: list[Item]
     next: str | None
+    previous: str | None
 
 
 async def read_page(
@@ -34,25 +39,42 @@ async def read_page(
     query: RangeQuery,
     limit: int,
     wants: Callable[[Item], bool] = lambda _: True,
+    compact_by: Callable[[Item], str] | None = None,
 ) -> Page[Item]:
     """Return at most `limit` wanted items: after an id, the first of a range, or the newest.
 
-    Entries that this version cannot read are skipped. Raises redis-py's errors.
+    With `compact_by` only the last item of each of its values is in the page. Entries that this
+    version cannot read are skipped. Raises redis-py's errors.
     """
     backwards = query.after is None and query.since is None
-    last = str(ZERO) if query.after == "start" else query.after
-    found: list[Item] = []
+    found: dict[str, Item] = {}
+    first = last = None
+    count = 0
     entries = _newest_first if backwards else _oldest_first
     async with aclosing(entries(client, kind.key(camera), query)) as read:
         async for entry_id, fields in read:
-            # Going backwards the first is the newest, and what comes after the page comes after it.
-            last = last or entry_id.decode() if backwards else entry_id.decode()
+            last = entry_id.decode()
+            first = first or last
+            count += 1
             item = kind.parse(camera, entry_id, fields)
             if item is not None and wants(item):
-                found.append(item)
+                _put(found, compact_by(item) if compact_by else last, item, backwards)
             if len(found) == limit:
                 break
-    return Page(found[::-1] if backwards else found, last)
+    is_whole = len(found) < limit and count < _MAX_ENTRIES
+    items = list(found.values())
+    if backwards:
+        return Page(items[::-1], first, None if is_whole else last)
+    start = str(ZERO) if query.after == "start" else query.after
+    return Page(items, last or start, None if query.after == "start" else first)
+
+
+def _put(found: dict[str, Item], key: str, item: Item, newest_first: bool) -> None:
+    """Keep the newest item of the key, in the place of when it was read."""
+    if newest_first and key in found:
+        return
+    found.pop(key, None)
+    found[key] = item
 
 
 async def _oldest_first(
@@ -89,4 +111,7 @@ def _start(query: RangeQuery) -> str:
 
 
 def _end(query: RangeQuery) -> str:
-    return "+" if query.until is None else f"({query.until}-0"
+    bounds = [] if query.before is None else [StreamId.parse(query.before)]
+    if query.until is not None:
+        bounds.append(StreamId(query.until, 0))
+    return range_end(min(bounds, default=None))

@@ -20,7 +20,8 @@ from gateway.query_parsing import Query
 
 _CAMERAS_AT_ONCE = 64
 MAX_POINTS: Final = 1500
-MAX_POINTS_OF_ALL: Final = 60
+MAX_POINTS_OF_ALL: Final = 100
+"""A day of 25 hours in quarters of an hour."""
 
 
 def _entry_id(text: str) -> str:
@@ -84,6 +85,9 @@ class RangeQuery(TimesQuery):
         description="After this id, the `next` of the page before, or from the start of what is "
         "kept; without, the newest, or with `from` the first of the range.",
     )
+    before: EntryId | None = Field(
+        None, description="Before this id, the `previous` of the page after."
+    )
 
 
 class EpisodesQuery(RangeQuery):
@@ -91,6 +95,11 @@ class EpisodesQuery(RangeQuery):
 
     limit: int = Field(100, ge=1, le=1000, description="At most so many records.")
     emotion: Emotion | None = Field(None, description="Only records about it.")
+    compact: bool = Field(
+        False,
+        description="Of each episode only the last of its records in the page: it holds what those "
+        "before it say.",
+    )
 
 
 class MinutesQuery(RangeQuery):

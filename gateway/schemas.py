@@ -129,7 +129,13 @@ SCHEMAS: Final[dict[str, Any]] = {
         start_position_ms=_or_null("integer"),
         end_position_ms=_or_null("integer"),
     ),
-    "Episodes": _object(camera=_TEXT, episodes=_list(ref("Episode")), next=_or_null("string")),
+    "Episodes": _object(
+        camera=_TEXT,
+        episodes=_list(ref("Episode")),
+        next=_or_null("string"),
+        previous=_or_null("string"),
+        oldest_ms=_or_null("integer"),
+    ),
     "People": _object(
         people_mean=_NUMBER,
         people_max=_COUNT,
@@ -153,7 +159,12 @@ SCHEMAS: Final[dict[str, Any]] = {
         coverage=_SHARE,
         people=_nullable(ref("People")),
     ),
-    "Minutes": _object(camera=_TEXT, minutes=_list(ref("Minute")), next=_or_null("string")),
+    "Minutes": _object(
+        camera=_TEXT,
+        minutes=_list(ref("Minute")),
+        next=_or_null("string"),
+        previous=_or_null("string"),
+    ),
     "Point": _object(
         start_ms=_COUNT,
         coverage=_SHARE,

@@ -58,6 +58,10 @@ def sse(name: str, data: bytes, event_id: str | None = None) -> bytes:
     return head.encode() + b"data: " + data + b"\n\n"
 
 
+HEARTBEAT_PART: Final = f"--{BOUNDARY}\r\nContent-Length: 0\r\n\r\n\r\n".encode()
+"""A part without a picture, for a client that can skip it: the connection is alive."""
+
+
 def part(picture: Picture) -> bytes:
     """Return a picture as part of a multipart stream."""
     head = (

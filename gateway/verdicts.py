@@ -17,6 +17,9 @@ _UNOWNED_S: Final = 1.0
 _SLOW_S: Final = 5.0
 _SLOW_SHARE: Final = 0.5
 """A camera falls behind if less than this share of its stored frames becomes events for _SLOW_S."""
+_UNANSWERED_S: Final = RATE_WINDOW_S + _SLOW_S
+"""So does one of any rate if frames are stored for this long without an event. A frame counts in
+its rate for RATE_WINDOW_S after its event."""
 
 
 class Verdict(StrEnum):
@@ -65,6 +68,8 @@ class CameraHealth:
         self._owned_at = now
         self._period_s = 1.0
         self._slow_since: float | None = None
+        self._unanswered_since: float | None = None
+        self._judged_event_at: float | None = None
 
     def on_event(self, now: float) -> None:
         """Record an event of the camera."""
@@ -78,10 +83,11 @@ class CameraHealth:
             self._last_frame_ms, self._captured_at = status.last_frame_ms, now
         if status.owner is not None:
             self._owned_at = now
-        if status.fps > 0:
-            self._period_s = min(1 / status.fps, _MAX_PERIOD_S)
-        self._forget_arrivals(now)
         event_at = self._event_at
+        self._estimate_period(status.fps)
+        self._note_unanswered(status.fps, now)
+        self._judged_event_at = event_at
+        self._forget_arrivals(now)
         stale = now - (event_at or self._known_since) > self._timeout_s()
         rate = self._rate(now)
         verdict, reason = self._judge(status, now, rate, stale)
@@ -107,10 +113,33 @@ class CameraHealth:
                 return Verdict.BEHIND, "frames are waiting, but no events arrive"
             if now - self._captured_at > self._timeout_s():
                 return Verdict.DOWN, "no new picture from the camera"
+            if slow or self._is_unanswered(now):
+                return Verdict.BEHIND, "frames are stored, but no events arrive"
             return Verdict.LIVE, "no new frames to analyse"
         if slow:
             return Verdict.BEHIND, f"{rate:.1f} of {status.fps:.1f} frames/s are analysed"
         return Verdict.LIVE, ""
+
+    def _has_new_event(self) -> bool:
+        return self._event_at != self._judged_event_at
+
+    def _estimate_period(self, fps: float) -> None:
+        """Adopt a longer period only with an event: without frames the rate falls by itself."""
+        if fps <= 0:
+            return
+        period_s = min(1 / fps, _MAX_PERIOD_S)
+        if period_s < self._period_s or self._event_at is None or self._has_new_event():
+            self._period_s = period_s
+
+    def _note_unanswered(self, fps: float, now: float) -> None:
+        if fps <= 0 or self._has_new_event():
+            self._unanswered_since = None
+        elif self._unanswered_since is None:
+            self._unanswered_since = now
+
+    def _is_unanswered(self, now: float) -> bool:
+        since = self._unanswered_since
+        return since is not None and now - since > _UNANSWERED_S
 
     def _timeout_s(self) -> float:
         return max(_MIN_SILENCE_S, _PERIODS * self._period_s)

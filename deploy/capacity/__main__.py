@@ -15,11 +15,12 @@ from typing import Final
 from redis.exceptions import RedisClusterException, RedisError
 
 from deploy import processor_time
+from deploy.capacity.budget import Budget, first_cameras
 from deploy.capacity.measure import Measurement
 from deploy.capacity.options import PROGRAM, parse, worker_options
 from deploy.capacity.processes import ProcessEndedError, Processes
 from deploy.capacity.report import HEADING, Report, row
-from deploy.capacity.search import search
+from deploy.capacity.search import most_cameras, search
 from deploy.capacity.tries import Try
 from deploy.children import end_with_make
 from deploy.private_server import own_folder
@@ -37,8 +38,9 @@ _WRONG_SETTINGS: Final = 2
 def main(argv: list[str] | None = None) -> int:
     """Measure, print the answer and return the exit code."""
     options = parse(argv, __doc__)
+    budget = Budget(options.minutes, fps=options.fps, seconds=options.seconds)
     try:
-        report = asyncio.run(_run(options))
+        report = asyncio.run(_run(options, budget))
     except asyncio.CancelledError:
         return _INTERRUPTED
     except ServerUnavailableError as error:
@@ -66,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-async def _run(options: argparse.Namespace) -> Report:
+async def _run(options: argparse.Namespace, budget: Budget) -> Report:
     """Start the processes, measure, and end them, also when this task is cancelled."""
     task = asyncio.current_task()
     assert task
@@ -82,21 +84,22 @@ async def _run(options: argparse.Namespace) -> Report:
     with own_folder() as folder:
         try:
             url = await processes.start(folder, worker, load)
-            return await processes.while_they_run(_measure(options, url, processes))
+            return await processes.while_they_run(_measure(options, budget, url, processes))
         finally:
             await processes.end()
 
 
-async def _measure(options: argparse.Namespace, url: str, processes: Processes) -> Report:
+async def _measure(
+    options: argparse.Namespace, budget: Budget, url: str, processes: Processes
+) -> Report:
+    cores = processor_time.cores()
+    start = first_cameras(cores, options.fps, options.seconds)
     async with connect_async(url) as client:
-        await processes.ready(client)
-        workers, cores = len(processes.workers), processor_time.cores()
-        measurement = Measurement(
-            client,
-            processes,
-            seconds=options.seconds,
-            limit_ms=options.p99_ms,
-        )
+        most = most_cameras(options.max_cameras, len(processes.workers))
+        await processes.ready(client, budget.left_s - budget.try_s(min(start, most)))
+        workers = len(processes.workers)
+        most = most_cameras(options.max_cameras, workers)
+        measurement = Measurement(client, processes, budget, limit_ms=options.p99_ms)
 
         async def measure(cameras: int) -> Try:
             tried = await measurement(cameras)
@@ -106,7 +109,7 @@ async def _measure(options: argparse.Namespace, url: str, processes: Processes) 
         table = sys.stderr if options.json else sys.stdout
         print(HEADING, file=table, flush=True)
         others = processor_time.OtherLoad(*processes.pids)
-        found = await search(measure, start=cores, most=options.max_cameras)
+        found = await search(measure, start, most, budget.allows)
         (engine, *_) = {each.engine for each in await processes.metrics()}
         return Report(options, found, engine, measurement.model, workers, cores, others.cores())
 

@@ -5,7 +5,9 @@ import math
 from collections.abc import Callable
 from typing import Final
 
+from deploy.capacity.budget import LEAST_FRAMES, window_s
 from deploy.capacity.layout import MAX_FACES, check_size
+from deploy.capacity.search import most_cameras
 from deploy.options import MAX_FPS
 from emotion_streams.registry import MAX_CAMERAS
 from service.parser import Parser
@@ -28,7 +30,13 @@ def parse(argv: list[str] | None, description: str | None) -> argparse.Namespace
             1000.0,
             "limit from capture to event, of 99 %% of the events",
         ),
-        ("seconds", _number(0, 600), 10.0, "of each try, after it has settled"),
+        (
+            "seconds",
+            _number(0, 600),
+            10.0,
+            f"of each try, after it has settled; longer for {LEAST_FRAMES} frames",
+        ),
+        ("minutes", _number(0, 1440), 4.0, "that the command may take"),
         ("max-cameras", _integer(1, MAX_CAMERAS), 1024, "try no more"),
     ):
         parser.add_argument(
@@ -53,9 +61,27 @@ def parse(argv: list[str] | None, description: str | None) -> argparse.Namespace
     options = parser.parse_args(argv)
     try:
         check_size(options.width, options.faces)
+        _check_time(options)
     except ValueError as error:
         parser.error(str(error))
     return options
+
+
+def _check_time(options: argparse.Namespace) -> None:
+    """Raise ValueError if a try with the most cameras takes more than half of the time."""
+    most = most_cameras(options.max_cameras, options.processes)
+    takes_s = window_s(most, options.fps, options.seconds)
+    if takes_s <= 30 * options.minutes:
+        return
+    if takes_s > options.seconds:
+        raise ValueError(
+            f"--fps {options.fps:g} is too low: {LEAST_FRAMES} frames of {most} cameras take "
+            f"{takes_s:.0f} s; take a higher --fps, more --minutes, or more --max-cameras"
+        )
+    raise ValueError(
+        f"--seconds {options.seconds:g} is too long for --minutes {options.minutes:g}: "
+        "half of them at most"
+    )
 
 
 def worker_options(options: argparse.Namespace) -> list[str]:

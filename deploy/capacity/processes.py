@@ -87,13 +87,20 @@ class Processes:
         finally:
             await cancel_and_wait(working, *ends)
 
-    async def ready(self, client: Client) -> None:
-        """Wait until every worker is ready and the pictures of the load are prepared."""
-        while True:
+    async def ready(self, client: Client, within_s: float) -> None:
+        """Wait until every worker is ready and the pictures of the load are prepared.
+
+        Raises ProcessEndedError if they are not in time.
+        """
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
             workers: int = await client.zcard(keys.WORKERS)
             if workers and workers >= len(self.workers) and await client.exists(CAMERAS):
                 return
             await asyncio.sleep(_POLL_S)
+        raise ProcessEndedError(
+            "worker", 1, f"not ready after {max(0, within_s):.0f} s (--minutes allows more)"
+        )
 
     @property
     def workers(self) -> list[int]:

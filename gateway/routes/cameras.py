@@ -6,7 +6,6 @@ from starlette.responses import JSONResponse
 import emotion_streams
 from gateway.access import has_session
 from gateway.follow import oldest_ms
-from gateway.history import now_ms
 from gateway.queries import HistoryQuery
 from gateway.query_parsing import Query, parse
 from gateway.services import require_camera, services_of
@@ -16,7 +15,7 @@ async def list_cameras(request: Request) -> JSONResponse:
     """List every camera: state, rate, size, newest frame, backlog and owner.
 
     `verdict` summarises these and the age of the newest event; `reason` explains it. `signed_in`:
-    whether the cookie of the sign-in page was sent.
+    whether the cookie of the sign-in page was sent. `now_ms`: the time by Redis' clock.
     """
     parse(Query, request)
     services = services_of(request)
@@ -27,7 +26,7 @@ async def list_cameras(request: Request) -> JSONResponse:
                 services.monitor.describe(camera) for camera in services.monitor.statuses()
             ],
             "pictures": pictures,
-            "now_ms": now_ms(),
+            "now_ms": services.monitor.redis_clock.now_ms(),
             "signed_in": has_session(request.headers.get("cookie")),
             "version": emotion_streams.__version__,
         }

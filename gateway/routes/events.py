@@ -83,7 +83,8 @@ async def stream_events(request: Request) -> LimitedStreamingResponse:
     an episode, `event: camera` a camera whose state or verdict has changed (with `figures` each
     second), `event: removed` one that is not registered any more, `event: redis` whether Redis can
     be read, `event: dropped` how many events and records were left out because the client was too
-    slow.
+    slow. With `figures`, `event: started` comes first: no later event is missed; `event: heartbeat`
+    follows if there was no message for two seconds.
     """
     query = parse(StreamQuery, request)
     services = services_of(request)
@@ -113,6 +114,12 @@ def _seen(request: Request, query: StreamQuery) -> Positions | None:
         raise HTTPException(400, f"after: {error}") from None
 
 
+def _started(position: str, figures: bool) -> bytes:
+    if figures:
+        return sse("started", b"{}", position)
+    return f"id: {position}\n\n".encode()
+
+
 async def _messages(
     services: Services,
     cameras: frozenset[str] | None,
@@ -127,10 +134,11 @@ async def _messages(
         ):
             if isinstance(item, Started):
                 seen_now = item.seen
-                # Without data: the client can resume from here before the first event has come.
-                yield f"retry: 1000\nid: {cursor.format_positions(seen_now)}\n\n".encode()
+                # The client can resume from here before the first event has come.
+                yield b"retry: 1000\n" + _started(cursor.format_positions(seen_now), figures)
             elif isinstance(item, Heartbeat):
-                yield b": heartbeat\n\n"
+                # EventSource does not report comments, and so a page could not tell a dead stream.
+                yield sse("heartbeat", b"{}") if figures else b": heartbeat\n\n"
             elif isinstance(item, Notice):
                 yield sse(item.name, item.data)
             elif isinstance(item, EventsDropped):

@@ -12,7 +12,7 @@ from gateway.pictures import FrameCache
 from gateway.queries import MjpegQuery, PicturesQuery
 from gateway.query_parsing import Query, parse
 from gateway.services import Services, require_camera, services_of
-from gateway.streaming import BOUNDARY, LimitedStreamingResponse, part
+from gateway.streaming import BOUNDARY, HEARTBEAT_PART, LimitedStreamingResponse, part
 
 _FIRST_PICTURE_S: Final = 3.0
 """How long frame.jpg waits if the camera had no viewer recently."""
@@ -51,7 +51,8 @@ async def stream_pictures(request: Request) -> LimitedStreamingResponse:
     """Stream the pictures of several cameras in one response, as the live page uses them.
 
     Each part has the headers X-Camera and X-Frame-Id. A slow client gets the newest picture of each
-    camera, not every picture.
+    camera, not every picture. After ten seconds without a picture follows a part of length 0
+    without these headers.
     """
     query = parse(PicturesQuery, request)
     services = services_of(request)
@@ -59,7 +60,7 @@ async def stream_pictures(request: Request) -> LimitedStreamingResponse:
     known = services.monitor.statuses()
     if unknown := [camera for camera in query.camera if camera not in known]:
         raise HTTPException(404, f"unknown camera {unknown[0]!r}; see /api/cameras")
-    content = _parts(services, pictures, query.camera, query.fps)
+    content = _parts(services, pictures, query.camera, query.fps, HEARTBEAT_PART)
     return LimitedStreamingResponse(
         content,
         services.stream_limit.acquire("stream_pictures"),
@@ -76,11 +77,18 @@ def _pictures(services: Services) -> FrameCache:
 
 
 async def _parts(
-    services: Services, pictures: FrameCache, cameras: tuple[str, ...], fps: float
+    services: Services,
+    pictures: FrameCache,
+    cameras: tuple[str, ...],
+    fps: float,
+    heartbeat: bytes | None = None,
 ) -> AsyncGenerator[bytes, None]:
     with pictures.watch(cameras) as viewer:
         while not viewer.closed:
-            for picture in await viewer.take(_WAIT_S):
+            taken = await viewer.take(_WAIT_S)
+            if heartbeat and not taken:
+                yield heartbeat
+            for picture in taken:
                 services.metrics.sent_pictures.inc()
                 yield part(picture)
             await asyncio.sleep(1 / fps)

@@ -1,5 +1,7 @@
 // Access to the gateway: addresses, JSON, headers.
 
+const ANSWERS_WITHIN_MS = 30000;
+
 /**
  * Absolute, because a page that was opened with a password in its address may not fetch relatively. The
  * page may lie in a folder, behind a proxy.
@@ -17,7 +19,8 @@ export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
  * @returns {Promise<any>} as docs/gateway.md describes it
  */
 export async function fetchJson(path) {
-  const answer = await fetch(url(path));
+  // A dead connection or a gateway that hangs does not answer at all.
+  const answer = await fetch(url(path), { signal: AbortSignal.timeout(ANSWERS_WITHIN_MS) });
   if (!answer.ok) throw Object.assign(new Error(`${path}: ${answer.status}`), { status: answer.status });
   return answer.json();
 }

@@ -1,6 +1,5 @@
 // The wall of cameras: which cameras exist, which is open, and what is drawn when.
 import { signOut } from "./api.js";
-import { CameraList } from "./cameralist.js";
 import { cameraOf, cameras, clock } from "./cameras.js";
 import { PageVisibility } from "./connection.js";
 import { Detail } from "./detail.js";
@@ -9,24 +8,26 @@ import { EventStream } from "./eventstream.js";
 import { Histories } from "./histories.js";
 import { InView } from "./inview.js";
 import { Overview } from "./overview.js";
-import { neighboursOf, routedName } from "./router.js";
+import { Roster } from "./roster.js";
+import { routedName } from "./router.js";
 import { eachSecond } from "./scheduler.js";
 import { sayMood } from "./speech.js";
-import { changeLink, drawBanner, drawTotals } from "./status.js";
+import { changeLink, drawBanner } from "./status.js";
 import { Tiles } from "./tiles.js";
 
 /** @typedef {import("./cameras.js").Camera} Camera */
-/** @typedef {import("./cameras.js").CameraStatus} CameraStatus */
-/** @typedef {import("./cameras.js").Link} Link */
+/** @typedef {import("./link.js").Link} Link */
 
 export class App {
   /** @type {Detail | null} */
   #detail = null;
-  /** @type {boolean | null} */
-  #withPictures = null; // not known before the list of cameras is loaded
-  #list = new CameraList();
   #inView = new InView(() => this.#watch());
   #tiles = new Tiles(this.#inView, () => this.#detail);
+  #roster = new Roster(this.#tiles, {
+    onLoaded: (answer) => this.#listLoaded(answer),
+    onFailed: (status) => this.#listFailed(status),
+    onChange: () => this.#route(),
+  });
   #overview = new Overview(() => this.#tiles.cameras);
   #histories = new Histories(() => this.#seen(), (camera) => this.#tiles.draw(camera));
 
@@ -39,22 +40,19 @@ export class App {
     onEpisode: (record) => {
       if (this.#detail?.camera.name === record.camera) this.#detail.overTime.addEpisode(record);
     },
-    onStatus: (status) => {
-      this.#list.note(status.camera, status);
-      this.#setStatus(status);
-    },
-    onRemoved: (name) => {
-      this.#list.note(name, null);
-      this.#remove(name);
-    },
+    onStatus: (status) => this.#roster.note(status),
+    onRemoved: (name) => this.#roster.noteRemoved(name),
     onGap: () => {
       this.#detail?.overTime.reload();
       this.#histories.reload();
     },
-    onRedis: (redis) => (redis ? this.#loadCameras() : this.#setLink({ redis })),
+    onRedis: (redis) => (redis ? this.#roster.load() : this.#setLink({ redis })),
     onLink: (gateway) => {
       this.#setLink({ gateway });
-      this.#loadCameras(); // changes in the meantime, or the reason why the stream does not open
+      // The connection of the pictures may be as dead as that of the events, and nothing says so.
+      if (gateway) this.#watch();
+      else this.#inView.stop();
+      this.#roster.load(); // changes in the meantime, or the reason why the stream does not open
     },
   });
 
@@ -66,7 +64,9 @@ export class App {
     },
     onDisconnect: () => {
       this.#events.close();
+      this.#setLink({ gateway: null });
       this.#inView.stop();
+      this.#roster.stop();
     },
   });
 
@@ -79,54 +79,25 @@ export class App {
     byId("sign-out").addEventListener("click", signOut);
     eachSecond(() => this.#redraw());
     this.#visibility.start();
-    this.#loadCameras();
+    this.#roster.load();
   }
 
   // Cameras
 
-  async #loadCameras() {
-    let answer;
-    try {
-      answer = await this.#list.load();
-    } catch (error) {
-      const { status } = /** @type {{ status?: number }} */ (error);
-      if (status === 401) location.reload(); // signed out elsewhere: it shows the page to sign in
-      // 503: the gateway cannot read Redis. Else it is away, which the event stream shows.
-      this.#setLink({ redis: status !== 503 });
-      return;
-    }
-    this.#setLink({ redis: true });
+  /** @param {number} [status] of the response */
+  #listFailed(status) {
+    if (status === 401) location.reload(); // signed out elsewhere: it shows the page to sign in
+    const reason = status === undefined ? "no answer" : `HTTP status ${status}`;
+    // 503: the gateway cannot read Redis. Else it is away, which the event stream shows.
+    this.#setLink({ redis: status !== 503, list: this.#roster.withPictures === null ? reason : "" });
+    return status !== 401 && !document.hidden;
+  }
+
+  /** @param {import("./cameralist.js").Answer} answer */
+  #listLoaded(answer) {
+    this.#setLink({ redis: true, list: "" });
     byId("sign-out").hidden = !answer.signed_in;
     clock.ahead_ms = answer.now_ms - Date.now();
-    this.#withPictures = answer.pictures !== "off";
-    for (const status of answer.cameras) this.#setStatus(status);
-    const names = new Set(answer.cameras.map((status) => status.camera));
-    for (const name of this.#tiles.names) if (!names.has(name)) this.#remove(name);
-    this.#route();
-  }
-
-  /** @param {CameraStatus} status */
-  #setStatus(status) {
-    const camera = cameraOf(status.camera);
-    const before = camera.status;
-    camera.status = status;
-    if (this.#withPictures === null) return;
-    if (!this.#tiles.has(status.camera)) {
-      this.#tiles.add(camera, this.#withPictures);
-      this.#route();
-    } else if (before?.title !== status.title || before?.group !== status.group) {
-      this.#tiles.draw(camera);
-      this.#tiles.arrangeSoon();
-    }
-    this.#tiles.updateHealth(camera);
-  }
-
-  /** @param {string} name */
-  #remove(name) {
-    if (!this.#tiles.remove(name)) return;
-    cameras.delete(name);
-    drawTotals();
-    this.#route();
   }
 
   /** @param {Partial<Link>} change */
@@ -155,7 +126,7 @@ export class App {
 
   #watch() {
     this.#histories.load();
-    if (document.hidden || !this.#withPictures) this.#inView.stop();
+    if (document.hidden || !this.#roster.withPictures) this.#inView.stop();
     else this.#inView.watch(this.#detail?.camera ?? null);
   }
 
@@ -165,7 +136,7 @@ export class App {
     const name = routedName(location.hash);
     const open = this.#tiles.has(name);
     byId("empty").hidden = this.#tiles.size > 0;
-    byId("unknown").hidden = this.#withPictures === null || open || name === "";
+    byId("unknown").hidden = this.#roster.withPictures === null || open || name === "";
     byId("unknown").textContent = `There is no camera “${name}”. These are the cameras there are:`;
     if (open && this.#detail?.camera.name !== name) this.#showDetail(name);
     else if (!open && this.#detail) this.#showGrid();
@@ -173,12 +144,10 @@ export class App {
 
   /** @param {string} name */
   #showDetail(name) {
-    const neighbours = neighboursOf(name, this.#tiles.names);
     this.#tiles.leaveFullScreen();
     byId("grid").hidden = true;
     byId("detail").hidden = false;
-    this.#detail = new Detail(byId("detail"), cameraOf(name), neighbours, Boolean(this.#withPictures));
-    document.title = `${cameraOf(name).title} – emotion-streams`;
+    this.#detail = new Detail(byId("detail"), cameraOf(name), () => this.#tiles.names, Boolean(this.#roster.withPictures));
     this.#detail.draw();
     this.#detail.title.focus({ preventScroll: true });
     scrollTo(0, 0);

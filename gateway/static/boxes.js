@@ -1,5 +1,5 @@
 // The boxes of one picture, each with the label that fits.
-import { setAttribute } from "./dom.js";
+import { reorder, setAttribute } from "./dom.js";
 import { face } from "./emotions.js";
 import { details, identityOf, inWords, ordered, shownBy } from "./faces.js";
 import { placeLabels } from "./placement.js";
@@ -59,14 +59,8 @@ export class FaceBoxes {
       drawn.box.remove();
       this.#drawn.delete(identity);
     }
-    this.#order(all);
-  }
-
-  // From left to right in the page as well, for those who walk it by keyboard.
-  #order(/** @type {Drawn[]} */ all) {
-    all.forEach(({ box }, i) => {
-      if (this.element.children[i] !== box) this.element.insertBefore(box, this.element.children[i] ?? null);
-    });
+    // From left to right in the page as well, for those who walk it by keyboard.
+    reorder(this.element, all.map(({ box }) => box));
   }
 
   /** @param {Face} found */
@@ -141,10 +135,13 @@ export class FaceBoxes {
     const width = Math.min(280, size.width - 8);
     const x = Math.min(Math.max(rect.x, 4), size.width - width - 4);
     const below = rect.y + rect.height / 2 < size.height / 2;
+    const room = (below ? size.height - rect.y - rect.height : rect.y) - BORDER - 4;
     tip.style.width = `${width}px`;
     tip.style.left = `${x - rect.x - BORDER}px`;
     tip.style.top = below ? `${rect.height}px` : "auto";
     tip.style.bottom = below ? "auto" : `${rect.height}px`;
+    // Moved back by as much of its own height as has no room beside a large face.
+    tip.style.translate = `0 ${below ? `min(0px, ${room}px - 100%)` : `max(0px, 100% - ${room}px)`}`;
     box.setAttribute("aria-label", text);
     box.setAttribute("aria-pressed", String(identity === this.chosen));
     // One stop of the Tab key for all faces; arrows lead from one to the next.

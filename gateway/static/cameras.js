@@ -1,7 +1,8 @@
 // The data of each camera: its status, its last events, its minutes, its picture.
+import { later, timeOf } from "./frameids.js";
+import { healthOf, isLinked } from "./link.js";
 import { addEvent, fromWire, gapAfter, sharesSince } from "./seconds.js";
 
-/** @typedef {{ gateway: boolean, redis: boolean }} Link what can be reached */
 /** @typedef {import("./messages.js").Face} Face */
 /** @typedef {import("./messages.js").Latency} Latency */
 /** @typedef {import("./messages.js").EmotionEvent} EmotionEvent */
@@ -10,13 +11,12 @@ import { addEvent, fromWire, gapAfter, sharesSince } from "./seconds.js";
 /** @typedef {import("./seconds.js").WireSecond} WireSecond */
 
 const KEPT_EVENTS = 200; // for pictures, and until the minutes are loaded
+const LATE = { ms: 2000, periods: 4 }; // a picture behind the newest event, as events for the verdict
 
 export const MEDIAN_OF = 20; // events
 
 /** @type {Map<string, Camera>} */
 export const cameras = new Map();
-/** @type {Link} */
-export const link = { gateway: false, redis: true }; // whether each can be reached
 export const clock = { ahead_ms: 0, now: () => Date.now() + clock.ahead_ms };
 
 /**
@@ -28,21 +28,6 @@ export function cameraOf(name) {
   cameras.set(name, camera);
   return camera;
 }
-
-/** @param {string} id */
-const timeOf = (id) => Number(id.split("-")[0]);
-
-/**
- * Ids are "<milliseconds>-<n>"; as texts they do not sort.
- * @param {string} a
- * @param {string} b
- * @returns {number} positive if a is later
- */
-export const later = (a, b) => {
-  const [am, an] = a.split("-").map(Number);
-  const [bm, bn] = b.split("-").map(Number);
-  return am - bm || an - bn;
-};
 
 /**
  * A rate as text; a camera with one picture in three seconds must not have "0.0".
@@ -72,9 +57,11 @@ export class Camera {
     this.waiting = null; // a picture whose event has not arrived
     /** @type {string | null} */
     this.historyUpTo = null; // the last event in the history that was loaded
-    /** @type {{ word: string, why: string, stale: boolean } | null} */
+    /** @type {import("./link.js").Health | null} */
     this.shownHealth = null; // what was announced last
     this.stale = true; // whether events are missing in the minutes, which have to be loaded (again)
+    /** @type {"loading" | "failed" | "complete"} */
+    this.minutes = "loading"; // whether a pause in them is one of the camera
     /** @type {{ ms: number, at: number } | null} */
     this.latestTimestamp = null; // the newest time of the camera's clock, and when it came
     /** @type {Map<string, number>} */
@@ -124,6 +111,7 @@ export class Camera {
   load(history) {
     this.seconds = history.seconds.map(fromWire);
     this.historyUpTo = history.last;
+    this.minutes = this.stale ? "loading" : "complete";
     const ms = timeOf(history.last);
     if (ms > (this.latestTimestamp?.ms ?? 0)) this.latestTimestamp = { ms, at: performance.now() - history.age_ms };
     for (const event of this.events.values()) {
@@ -151,6 +139,11 @@ export class Camera {
     return this.latestTimestamp ? this.latestTimestamp.ms + performance.now() - this.latestTimestamp.at : clock.now();
   }
 
+  // The time up to which the minutes hold all events.
+  get knownUntil() {
+    return isLinked() ? this.now() : this.latestTimestamp?.ms ?? -Infinity;
+  }
+
   // Events per second over the last ten, as the gateway counts them.
   fps() {
     return this.status?.analysed_fps ?? 0;
@@ -170,38 +163,29 @@ export class Camera {
     return gapAfter(this.seconds, this.status?.fps ?? 0);
   }
 
-  /**
-   * Shares of each emotion (in WIRE order) among the labels of the last minute, null without any.
-   * @param {number} span_s
-   */
+  // Shares of each emotion (in WIRE order) among the labels of the last minute, null without any.
   recentShares(span_s = 60) {
     return sharesSince(this.seconds, this.now() / 1000 - span_s);
   }
 
-  /**
-   * The state of the camera as a word, its reason, and whether the page shows old data. The gateway
-   * decides it; the page adds that it cannot reach the gateway, or the gateway Redis.
-   * @returns {{ word: string, why: string, stale: boolean }}
-   */
   health() {
-    if (!link.redis) return { word: "No data", why: "Redis cannot be read", stale: true };
-    if (!link.gateway) return { word: "Unknown", why: "the gateway cannot be reached", stale: true };
-    const { verdict, reason, stale } = this.status ?? { verdict: "live", reason: "", stale: true };
-    return { word: verdict[0].toUpperCase() + verdict.slice(1), why: reason, stale };
+    return healthOf(this.status);
   }
 
-  /**
-   * Whether any picture was analysed in the last minute.
-   * @param {number} span_s
-   */
+  // Whether events arrive, but not their pictures, which have a connection of their own.
+  get pictureIsLate() {
+    if (!this.shown || !this.newest) return false;
+    const period_ms = this.status?.fps ? 1000 / this.status.fps : 0;
+    const late_ms = timeOf(this.newest.frame_id) - timeOf(this.shown.event.frame_id);
+    return late_ms > Math.max(LATE.ms, LATE.periods * period_ms);
+  }
+
+  // Whether any picture was analysed in the last minute.
   analysed(span_s = 60) {
     return this.#recent(span_s).length > 0;
   }
 
-  /**
-   * Whether a face was seen in the last minute.
-   * @param {number} span_s
-   */
+  // Whether a face was seen in the last minute.
   sawFaces(span_s = 60) {
     return this.#recent(span_s).some(({ faces }) => faces > 0);
   }

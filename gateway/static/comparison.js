@@ -1,8 +1,11 @@
 // What a camera's range of time is compared with: another camera, or the same camera a day before.
+import { Backoff } from "./backoff.js";
 import { cameras } from "./cameras.js";
 import { find } from "./dom.js";
 import { loadTrend } from "./loading.js";
-import { pointsOfTrend } from "./ranges.js";
+import { byTitle } from "./order.js";
+import { knownUntil, pointsOfTrend } from "./ranges.js";
+import { whyNotLoaded } from "./reading.js";
 
 /** @typedef {import("./cameras.js").Camera} Camera */
 /** @typedef {import("./ranges.js").Point} Point */
@@ -14,8 +17,11 @@ const EVERY_MS = 60000;
 let chosen = ""; // stays from camera to camera
 
 export class Comparison {
-  /** @type {Point[]} */
-  #points = [];
+  /** @type {Point[] | null} */
+  #points = null;
+  knownUntil = -Infinity; // at this camera's times
+  #failed = false;
+  #backoff = new Backoff();
   #loads = 0; // answers to earlier requests are dropped
   #loadedAt = 0;
   #options = "";
@@ -59,18 +65,28 @@ export class Comparison {
 
   /** @returns {Point[]} at this camera's times */
   points() {
-    return this.#other ? this.#points : [];
+    return (this.#other && this.#points) ?? [];
+  }
+
+  get isLoaded() {
+    return this.#points !== null;
+  }
+
+  // Why they are not all; empty if they are.
+  get problem() {
+    return whyNotLoaded(this.isLoaded, this.#failed);
   }
 
   reload() {
-    this.#points = [];
+    this.#points = null;
+    this.knownUntil = -Infinity;
     this.#load();
   }
 
   // Minutes are loaded again as they come, and after a failure.
   refresh() {
     const age = performance.now() - this.#loadedAt;
-    if (this.#loadedAt === 0 || (this.picker.live && age > EVERY_MS)) this.#load();
+    if (this.#failed ? this.#backoff.isDue() : this.picker.live && age > EVERY_MS) this.#load();
   }
 
   // Always by minutes: the page does not know others' seconds.
@@ -78,25 +94,31 @@ export class Comparison {
     const other = this.#other;
     const load = this.#loads += 1;
     this.#loadedAt = performance.now();
+    this.#failed = false;
     if (!other) return;
     const behind = this.#behind_ms;
     const { span, range } = this.picker;
     const step = range.step || 1;
+    const now = other.now();
     try {
       const { points } = await loadTrend(other.name, { from: span.from - behind, to: span.to - behind }, step);
       if (load !== this.#loads) return;
-      this.#points = pointsOfTrend(points, step, other.now())
+      this.#backoff.succeeded();
+      this.knownUntil = knownUntil(step, now) + behind;
+      this.#points = pointsOfTrend(points, step, now)
         .map((point) => ({ ...point, from: point.from + behind, to: point.to + behind }));
-      this.onChange();
     } catch {
-      if (load === this.#loads) this.#loadedAt = 0; // the next draw tries again
+      if (load !== this.#loads) return;
+      this.#failed = true;
+      this.#backoff.failed();
     }
+    this.onChange();
   }
 
   // The choices: cameras come and go.
   draw() {
     const others = [...cameras.values()].filter((camera) => camera.status && camera !== this.camera)
-      .map(({ name, title }) => [name, title]).sort(([, a], [, b]) => a.localeCompare(b, undefined, { numeric: true }));
+      .sort(byTitle).map(({ name, title }) => [name, title]);
     const options = [["", "nothing"], [DAY_BEFORE, DAY_BEFORE], ...others];
     if (JSON.stringify(options) !== this.#options) {
       this.#options = JSON.stringify(options);

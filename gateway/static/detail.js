@@ -1,12 +1,13 @@
 // One camera, large: its picture, each face's probabilities as bars, and what was seen over time.
 import { fetchHeader } from "./api.js";
 import { bar, drawBars, laneLabel } from "./bars.js";
-import { cloned, find, findLink } from "./dom.js";
+import { cloned, find, findLink, setAttribute, setHidden, setText } from "./dom.js";
 import { LANES, face } from "./emotions.js";
 import { identityOf, ordered, shownBy } from "./faces.js";
 import { drawFacts } from "./facts.js";
 import { OverTime } from "./overtime.js";
 import { PictureView } from "./picture.js";
+import { neighboursOf } from "./router.js";
 
 /** @typedef {import("./cameras.js").Camera} Camera */
 /** @typedef {import("./cameras.js").Face} Face */
@@ -20,22 +21,22 @@ export class Detail {
   /**
    * @param {HTMLElement} section
    * @param {Camera} camera
-   * @param {{ previous: string, next: string }} neighbours
+   * @param {() => string[]} names of all cameras, in the order in which the steps lead from one to the next
    * @param {boolean} withPictures
    */
-  constructor(section, camera, neighbours, withPictures) {
+  constructor(section, camera, names, withPictures) {
     this.camera = camera;
+    this.names = names;
     section.replaceChildren(cloned("detail-template"));
     this.title = find(section, "h1");
-    this.title.textContent = camera.title;
     this.state = find(section, ".state");
     this.chips = find(section, ".chips");
     this.bars = find(section, ".bars");
     this.noface = find(section, ".noface");
     this.facts = find(section, ".facts");
-    findLink(section, ".previous").href = `#/${neighbours.previous}`;
-    findLink(section, ".next").href = `#/${neighbours.next}`;
-    find(section, ".steps").hidden = neighbours.next === camera.name;
+    this.previous = findLink(section, ".previous");
+    this.next = findLink(section, ".next");
+    this.steps = find(section, ".steps");
     this.#showReach(find(section, ".reach"));
     find(section, ".lanes .people").after(...LANES.map(laneLabel));
     this.bars.append(...LANES.map(bar));
@@ -100,19 +101,23 @@ export class Detail {
     const now = performance.now();
     if (now - this.#barsDrawn < BARS_EVERY_MS) return;
     this.#barsDrawn = now;
-    const faces = this.#faces();
-    this.#drawChips(faces);
-    const { stale } = this.camera.health();
     // Of an old picture nothing is shown as if it were true now.
-    const chosen = stale ? undefined : faces.find((found, index) => identityOf(found, index) === this.#chosen);
+    const { isOld } = this.picture;
+    const faces = this.#faces();
+    this.#drawChips(faces, isOld);
+    const chosen = isOld ? undefined : faces.find((found, index) => identityOf(found, index) === this.#chosen);
     this.bars.hidden = !chosen;
     this.noface.hidden = Boolean(chosen);
-    this.noface.textContent = this.camera.newest && !stale ? "No face in the picture" : "No picture analysed now";
+    this.noface.textContent = this.camera.health().stale || !this.camera.newest ? "No picture analysed now"
+      : isOld ? "No current picture" : "No face in the picture";
     if (chosen) drawBars(this.bars, chosen);
   }
 
-  /** @param {Face[]} faces */
-  #drawChips(faces) {
+  /**
+   * @param {Face[]} faces
+   * @param {boolean} isOld
+   */
+  #drawChips(faces, isOld) {
     const count = faces.length > 1 ? faces.length : 0;
     while (this.chips.children.length > count) this.chips.lastElementChild?.remove();
     while (this.chips.children.length < count) {
@@ -123,7 +128,7 @@ export class Detail {
     }
     const chips = /** @type {HTMLElement[]} */ ([...this.chips.children]);
     chips.forEach((chip, index) => {
-      const shown = shownBy(faces[index]);
+      const shown = isOld ? "" : shownBy(faces[index]);
       const { track } = faces[index];
       const name = track ? `Person ${this.camera.numberOf(track)}` : `Face ${index + 1}`;
       chip.dataset.face = identityOf(faces[index], index);
@@ -131,13 +136,26 @@ export class Detail {
       chip.setAttribute("aria-pressed", String(chip.dataset.face === this.#chosen));
       if (chip.dataset.shows === `${shown} ${name}`) return;
       chip.dataset.shows = `${shown} ${name}`;
-      chip.replaceChildren(...(shown === "uncertain" ? ["?"] : [face(shown)]), name);
+      const icon = shown === "uncertain" ? "?" : shown && face(shown);
+      chip.replaceChildren(icon, name);
     });
+  }
+
+  // The title, and the steps to other cameras: these come, go, and change places.
+  #drawHead() {
+    const { name, title } = this.camera;
+    const { previous, next } = neighboursOf(name, this.names());
+    setText(this.title, title);
+    document.title = `${title} – emotion-streams`;
+    setAttribute(this.previous, "href", `#/${previous}`);
+    setAttribute(this.next, "href", `#/${next}`);
+    setHidden(this.steps, next === name);
   }
 
   // Once a second, and when the state changes.
   draw() {
     const { camera } = this;
+    this.#drawHead();
     const { word, why } = camera.health();
     this.state.textContent = why && word === "Falling behind" ? `${word}: ${why}` : word;
     this.state.dataset.verdict = word.toLowerCase();

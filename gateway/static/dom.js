@@ -81,3 +81,16 @@ export function setHidden(element, isHidden) {
 export function toggle(element, name, isOn) {
   if (element.classList.contains(name) !== isOn) element.classList.toggle(name, isOn);
 }
+
+/**
+ * Children in an order. One that is in its place is not moved, and what has the focus keeps it.
+ * @param {HTMLElement} parent
+ * @param {Element[]} children
+ */
+export function reorder(parent, children) {
+  const focused = /** @type {HTMLElement | null} */ (document.activeElement);
+  children.forEach((child, i) => {
+    if (parent.children[i] !== child) parent.insertBefore(child, parent.children[i] ?? null);
+  });
+  if (focused !== document.activeElement && parent.contains(focused)) focused?.focus({ preventScroll: true });
+}

@@ -1,11 +1,13 @@
 // The last minutes of the cameras in view: loaded when they are first seen, and after a gap.
 import { fetchJson, pause } from "./api.js";
+import { Backoff } from "./backoff.js";
 import { cameras } from "./cameras.js";
 
 /** @typedef {import("./cameras.js").Camera} Camera */
 
 export class Histories {
   #loading = false;
+  #backoff = new Backoff();
 
   /**
    * @param {() => Camera[]} inView
@@ -17,7 +19,7 @@ export class Histories {
   }
 
   reload() {
-    for (const camera of cameras.values()) camera.stale = true;
+    for (const camera of cameras.values()) Object.assign(camera, { stale: true, minutes: "loading" });
     this.load();
   }
 
@@ -34,11 +36,12 @@ export class Histories {
       camera.stale = false; // before loading: what is missed from here on sets it again
       try {
         camera.load(await fetchJson(`api/cameras/${camera.name}/history`));
+        this.#backoff.succeeded();
         this.onLoaded(camera);
       } catch {
-        camera.stale = true;
+        Object.assign(camera, { stale: true, minutes: "failed" });
         failed.add(camera);
-        await pause(1000);
+        await pause(this.#backoff.failed());
       }
     }
     this.#loading = false;

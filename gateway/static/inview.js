@@ -1,13 +1,26 @@
 // Which tiles are in view, and so whose pictures are asked for.
 import { url } from "./api.js";
 import { cameraOf } from "./cameras.js";
+import { byId, setHidden } from "./dom.js";
 
 /** @typedef {import("./cameras.js").Camera} Camera */
 
 const [GRID_FPS, LARGE_FPS] = [10, 25];
-const MAX_WATCHED = 64;
+const MAX_WATCHED = 64; // the gateway takes no more in one stream
+const TURN_MS = 4000;
 const WIDTH_STEP = 32; // pixels: windows are resized in many steps
 const WATCH_AFTER_MS = 150; // scrolling passes many by
+
+/**
+ * So many of all names as a stream takes. If there are more, each turn has the next ones.
+ * @param {string[]} names
+ * @param {number} most
+ * @param {number} turn
+ */
+export function ofTurn(names, most, turn) {
+  const from = names.length > most ? (turn * most) % names.length : 0;
+  return [...names.slice(from), ...names.slice(0, from)].slice(0, most);
+}
 
 export class InView {
   /** @type {Set<string>} */
@@ -16,6 +29,7 @@ export class InView {
   #timer;
 
   #pictures = new Worker(new URL("pictureworker.js", import.meta.url), { type: "module" });
+  #turn = 0;
   #order = { address: url("api/pictures/stream").href, names: /** @type {string[]} */ ([]), fps: 0, width: 0 };
 
   #observer = new IntersectionObserver((entries) => {
@@ -30,6 +44,8 @@ export class InView {
   /** @param {() => void} onChange */
   constructor(onChange) {
     this.onChange = onChange;
+    this.turns = byId("turns");
+    setInterval(() => this.#nextTurn(), TURN_MS);
     this.#pictures.onmessage = ({ data: { camera, frameId, bitmap } }) => cameraOf(camera).offer(frameId, bitmap);
   }
 
@@ -45,6 +61,12 @@ export class InView {
     this.changeSoon(); // a request that names a removed camera is refused as a whole
   }
 
+  #nextTurn() {
+    if (this.names.size <= MAX_WATCHED) return;
+    this.#turn += 1;
+    this.onChange();
+  }
+
   changeSoon() {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(this.onChange, WATCH_AFTER_MS);
@@ -55,8 +77,9 @@ export class InView {
    * @param {Camera | null} large
    */
   watch(large) {
+    setHidden(this.turns, this.names.size <= MAX_WATCHED);
     if (large) this.#ask({ names: [large.name], fps: LARGE_FPS, width: 0 });
-    else this.#ask({ names: [...this.names].slice(0, MAX_WATCHED), fps: GRID_FPS });
+    else this.#ask({ names: ofTurn([...this.names], MAX_WATCHED, this.#turn), fps: GRID_FPS });
   }
 
   /**

@@ -8,6 +8,8 @@ import { findLink } from "./dom.js";
 export function listenToKeys(list, section) {
   addEventListener("keydown", (press) => {
     if (press.altKey || press.ctrlKey || press.metaKey) return;
+    // Lists and fields have a use of their own for arrows and Escape.
+    if (/** @type {Element} */ (press.target).closest?.("select, input")) return;
     if (section.hidden) walk(list, press);
     else step(section, press);
   });
@@ -32,7 +34,7 @@ function step(section, press) {
  * @param {KeyboardEvent} press
  */
 function walk(list, press) {
-  const links = [...list.querySelectorAll("a")];
+  const links = /** @type {HTMLElement[]} */ ([...list.querySelectorAll(":scope > :not([hidden]) a")]);
   const index = links.findIndex((link) => link === document.activeElement);
   if (index < 0) return;
   const columns = getComputedStyle(list).gridTemplateColumns.split(" ").length;

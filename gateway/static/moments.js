@@ -1,15 +1,29 @@
 // The list of moments: who came, and what was shown strongly. Each leads to its time.
 import { face, percent } from "./emotions.js";
-import { find } from "./dom.js";
-import { whyNothing } from "./reading.js";
+import { find, reorder, setAttribute, setText } from "./dom.js";
+import { sinceText, whyNothing } from "./reading.js";
 import { timeText } from "./ranges.js";
 
 /** @typedef {import("./people.js").Moment} Moment */
+/** @typedef {{ element: HTMLElement, time: HTMLElement, text: HTMLElement, moment: Moment }} Row */
 
 const MOST = 100;
 
+/**
+ * What a list of moments leaves out, empty if it is all.
+ * @param {number} count
+ * @param {import("./reach.js").Reach} reach
+ * @param {import("./ranges.js").Span} span
+ */
+export function noteOn(count, reach, span) {
+  if (!count) return whyNothing("No one entered and no strong emotion was shown", reach, span);
+  const moments = count > MOST ? `The newest ${MOST} of ${count} moments` : "";
+  if (!reach.missing) return moments;
+  return moments ? `${moments} ${sinceText(reach, span)}` : `Moments ${sinceText(reach, span)}`;
+}
+
 export class Moments {
-  /** @type {Map<string, HTMLElement>} */
+  /** @type {Map<string, Row>} */
   #rows = new Map();
 
   /**
@@ -27,45 +41,53 @@ export class Moments {
   /**
    * Rows stay where they are unchanged, and so does the focus.
    * @param {Moment[]} moments newest first
-   * @param {number} since from when on they are complete
+   * @param {import("./reach.js").Reach} reach from when on they are complete
    * @param {import("./ranges.js").Span} span
    * @param {number} span_ms of the range
    */
-  draw(moments, since, span, span_ms) {
+  draw(moments, reach, span, span_ms) {
     const shown = moments.slice(0, MOST);
-    this.note.hidden = 0 < moments.length && moments.length <= MOST;
-    this.note.textContent = moments.length ? `The newest ${MOST} of ${moments.length} moments`
-      : whyNothing("No one entered and no strong emotion was shown", since, span);
+    setText(this.note, noteOn(moments.length, reach, span));
+    this.note.hidden = !this.note.textContent;
     const rows = new Map(shown.map((moment) => {
-      const key = JSON.stringify([moment, span_ms]);
-      return [key, this.#rows.get(key) ?? this.#row(moment, span_ms)];
+      const row = this.#rows.get(moment.id) ?? this.#newRow(moment);
+      this.#write(row, moment, span_ms);
+      return [moment.id, row];
     }));
-    for (const [key, row] of this.#rows) if (!rows.has(key)) row.remove();
-    [...rows.values()].forEach((row, i) => {
-      if (this.list.children[i] !== row) this.list.insertBefore(row, this.list.children[i] ?? null);
-    });
+    for (const [id, { element }] of this.#rows) if (!rows.has(id)) element.remove();
+    reorder(this.list, [...rows.values()].map(({ element }) => element));
     this.#rows = rows;
   }
 
   /**
    * @param {Moment} moment
-   * @param {number} span_ms
+   * @returns {Row}
    */
-  #row(moment, span_ms) {
-    const row = document.createElement("li");
+  #newRow(moment) {
+    const element = document.createElement("li");
     const button = document.createElement("button");
     button.type = "button";
-    const person = `Person ${this.camera.numberOf(moment.track)}`;
-    const time = document.createElement("time");
-    time.dateTime = new Date(moment.at).toISOString();
-    time.textContent = timeText(moment.at, span_ms);
-    const text = document.createElement("span");
-    text.textContent = moment.emotion
-      ? `${person}: ${moment.emotion}, up to ${percent(moment.peak)}`
-      : `${person} entered`;
+    const [time, text] = [document.createElement("time"), document.createElement("span")];
     button.append(time, ...(moment.emotion ? [face(moment.emotion)] : []), text);
-    button.addEventListener("click", () => this.onChoose(moment));
-    row.append(button);
+    const row = { element, time, text, moment };
+    button.addEventListener("click", () => this.onChoose(row.moment));
+    element.append(button);
     return row;
+  }
+
+  /**
+   * The peak of an episode may still rise, and times are shorter in long ranges.
+   * @param {Row} row
+   * @param {Moment} moment
+   * @param {number} span_ms
+   */
+  #write(row, moment, span_ms) {
+    row.moment = moment;
+    const person = `Person ${this.camera.numberOf(moment.track)}`;
+    setAttribute(row.time, "datetime", new Date(moment.at).toISOString());
+    setText(row.time, timeText(moment.at, span_ms));
+    setText(row.text, moment.emotion
+      ? `${person}: ${moment.emotion}, up to ${percent(moment.peak)}`
+      : `${person} entered`);
   }
 }

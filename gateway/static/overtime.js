@@ -8,7 +8,8 @@ import { lanesOf } from "./people.js";
 import { RangePicker } from "./picker.js";
 import { Pointing } from "./pointing.js";
 import { RangeData } from "./rangedata.js";
-import { ofCompared, ofTime, ofTrack, peopleOnAverage, summary, whyNothing } from "./reading.js";
+import { reachOf } from "./reach.js";
+import { averages, ofCompared, ofTime, ofTrack, sinceText, summary, whyNothing } from "./reading.js";
 import { drawTimeline, heightOf } from "./timeline.js";
 
 /** @typedef {import("./cameras.js").Camera} Camera */
@@ -27,6 +28,7 @@ export class OverTime {
     this.axis = find(section, ".axis");
     this.who = findCanvas(section, ".who canvas");
     this.noPeople = find(section, ".no-people");
+    this.peopleSince = find(section, ".people-since");
     this.readout = find(section, ".readout");
     this.compared = find(section, ".compared");
     this.picker = new RangePicker(section, camera, () => this.#change());
@@ -70,10 +72,15 @@ export class OverTime {
     this.#drawWho();
     this.#drawChart(points);
     this.#drawCompared(points);
-    this.moments.draw(data.people.moments(picker.span), data.since, picker.span, picker.range.span_ms);
+    this.moments.draw(data.people.moments(picker.span), this.#reach(points), picker.span, picker.range.span_ms);
     this.canvas.dataset.seconds = String(camera.seconds.length);
     this.canvas.dataset.points = String(points.length);
-    this.canvas.setAttribute("aria-label", `Emotions of the range ${picker.range.name}: ${summary(points)}`);
+    this.canvas.setAttribute("aria-label", `Emotions of the range ${picker.range.name}: ${data.isLoaded ? summary(points) : data.problem}`);
+    if (this.pointing.at === null) this.readout.textContent = data.problem;
+  }
+
+  #reach(points = this.data.points()) {
+    return reachOf(this.data, points, this.picker.span.from);
   }
 
   #drawWho() {
@@ -86,10 +93,13 @@ export class OverTime {
     this.who.dataset.tracks = String(tracks.length);
     this.who.dataset.lanes = String(lanes.length);
     this.who.setAttribute("aria-label", `Who was in view: ${tracks.length} ${tracks.length === 1 ? "person" : "people"}`);
+    const reach = this.#reach();
     this.noPeople.hidden = tracks.length > 0;
-    this.noPeople.textContent = whyNothing("No person is recorded", this.data.since, span);
+    this.noPeople.textContent = whyNothing("No person is recorded", reach, span);
+    this.peopleSince.hidden = !tracks.length || !reach.missing;
+    this.peopleSince.textContent = `Persons ${sinceText(reach, span)}`;
     drawTimeline(this.who, {
-      lanes, span, unseen: this.data.unseen(), since: this.data.since, cursor: this.pointing.at,
+      lanes, span, unseen: this.data.unseen(), reach, cursor: this.pointing.at,
       chosen: this.pointing.track, numberOf: (track) => this.camera.numberOf(track),
     });
   }
@@ -111,17 +121,19 @@ export class OverTime {
   #drawCompared(points) {
     const { title } = this.comparison;
     const beside = this.comparison.points();
-    const texts = [points, beside].map((each) => `${peopleOnAverage(each)}; ${summary(each)}`);
-    this.compared.textContent = title && `${this.camera.title}: ${texts[0]}. Dashed, ${title}: ${texts[1]}.`;
+    const [own, others] = [averages(this.data, points), averages(this.comparison, beside)];
+    this.compared.textContent = title && `${this.camera.title}: ${own}. Dashed, ${title}: ${others}.`;
     this.compared.hidden = !title;
     this.canvas.dataset.compared = String(beside.length);
   }
 
   /**
+   * Show a moment. The focus goes along: the list of moments is another one then.
    * @param {number} at
    * @param {string} id of a track
    */
   async #jump(at, id) {
+    this.who.focus({ preventScroll: true });
     this.picker.show(at);
     await this.#loading;
     this.pointing.point(at, this.data.people.tracks.get(id) ?? null);
@@ -132,7 +144,7 @@ export class OverTime {
     this.#drawWho();
     this.#drawChart();
     const text = this.#read();
-    this.readout.textContent = text;
+    this.readout.textContent = text || this.data.problem;
     for (const canvas of [this.canvas, this.who]) {
       canvas.setAttribute("aria-valuetext", text || "no moment chosen");
     }
@@ -144,7 +156,7 @@ export class OverTime {
     if (at === null) return "";
     if (track) return ofTrack(at, track, showing, this.camera.numberOf(track.id), range);
     const { title } = this.comparison;
-    const beside = title ? `; ${ofCompared(at, this.comparison.points(), title)}` : "";
-    return ofTime(at, this.data.points(), this.data.unseen(), range) + beside;
+    const beside = title ? `; ${ofCompared(at, this.comparison.points(), title, this.comparison.knownUntil)}` : "";
+    return ofTime(at, this.data.points(), this.data.unseen(), range, this.data.knownUntil) + beside;
   }
 }

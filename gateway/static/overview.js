@@ -1,48 +1,17 @@
 // All cameras at a glance: how many people are in view, and what each camera saw today.
-import { fetchJson } from "./api.js";
-import { clock } from "./cameras.js";
-import { byId, find } from "./dom.js";
-import { LANES, WIRE_INDEX, face, percent } from "./emotions.js";
+import { byId, find, setText } from "./dom.js";
+import { LANES, face, percent } from "./emotions.js";
 import { peopleIn } from "./faces.js";
-import { STEP, lastHour, meanPeople, sparkline } from "./sparkline.js";
+import { byTitle, compareTexts } from "./order.js";
+import { OverviewData } from "./overviewdata.js";
+import { OverviewTable } from "./overviewtable.js";
+import { sharesOf, sumOf } from "./today.js";
 
 /** @typedef {import("./cameras.js").Camera} Camera */
-/**
- * What a camera saw today: who entered, and for how long each steady label showed, in the order of WIRE.
- * @typedef {{ entered: number, emotion_ms: number[] }} Today
- */
 /** @typedef {{ name: string, title: string, state: string, people: number, entered: number | null, hour: number | null, shares: number[] | null }} Row `hour`: people on average */
 
-const TODAY_EVERY_MS = 300000;
-const HOUR_EVERY_MS = 60000;
-const HOUR_MS = 3600000;
-
 /**
- * Shares of the time in which a label showed, in the order of LANES; null without any.
- * @param {number[]} emotion_ms
- */
-export function sharesOf(emotion_ms) {
-  const total = emotion_ms.reduce((sum, ms) => sum + ms, 0);
-  return total ? WIRE_INDEX.map((i) => emotion_ms[i] / total) : null;
-}
-
-/**
- * The sum over points of a trend.
- * @param {{ people: Today | null }[]} points
- * @returns {Today}
- */
-export function sumOf(points) {
-  const sum = { entered: 0, emotion_ms: LANES.map(() => 0) };
-  for (const { people } of points) {
-    if (!people) continue;
-    sum.entered += people.entered;
-    people.emotion_ms.forEach((ms, i) => { sum.emotion_ms[i] += ms; });
-  }
-  return sum;
-}
-
-/**
- * Rows in the order of a column; what is unknown comes last.
+ * Rows in the order of a column; what is unknown comes last, what is the same is ordered by title.
  * @param {Row[]} rows
  * @param {number} column
  * @param {boolean} descending
@@ -52,28 +21,23 @@ export function sorted(rows, column, descending) {
     [row.title, row.state, row.people, row.entered, row.hour, ...(row.shares ?? [])][column] ?? null;
   return [...rows].sort((a, b) => {
     const [x, y] = [value(a), value(b)];
-    if (x === null || y === null) return Number(x === null) - Number(y === null);
-    const order = typeof x === "string" ? x.localeCompare(String(y), undefined, { numeric: true }) : x - Number(y);
-    return descending ? -order : order;
+    if (x === null || y === null) return Number(x === null) - Number(y === null) || byTitle(a, b);
+    const order = typeof x === "string" ? compareTexts(x, String(y)) : x - Number(y);
+    return (descending ? -order : order) || byTitle(a, b);
   });
 }
 
 export class Overview {
-  /** @type {Map<string, Today>} */
-  #today = new Map();
-  /** @type {Map<string, { mean: number | null, drawn: SVGElement }>} */
-  #hours = new Map();
-  #todayAt = -Infinity; // when they were asked for
-  #hourAt = -Infinity;
   #column = 0;
   #descending = false;
 
   /** @param {() => Camera[]} all */
   constructor(all) {
     this.all = all;
+    this.data = new OverviewData(all, () => this.draw());
     this.toggle = byId("overview-toggle");
     this.section = byId("overview");
-    this.body = find(this.section, "tbody");
+    this.table = new OverviewTable(find(this.section, "tbody"));
     this.total = find(this.section, ".today");
     this.toggle.addEventListener("click", () => {
       this.section.hidden = !this.section.hidden;
@@ -110,17 +74,16 @@ export class Overview {
     const people = all.reduce((sum, camera) => sum + now(camera), 0);
     this.toggle.textContent = `Overview: ${people} ${people === 1 ? "person" : "people"} now`;
     if (this.section.hidden) return;
-    this.#load();
+    this.data.load();
     const rows = all.map((camera) => this.#row(camera));
     this.heads.forEach((head, i) => {
       if (i !== this.#column) head.removeAttribute("aria-sort");
       else head.setAttribute("aria-sort", this.#descending ? "descending" : "ascending");
     });
-    this.body.replaceChildren(...sorted(rows, this.#column, this.#descending).map((row) => drawRow(row, this.#hours.get(row.name)?.drawn)));
-    const shares = sharesOf(sumOf([...this.#today.values()].map((each) => ({ people: each }))).emotion_ms);
-    this.total.textContent = !shares ? "Today no emotion was recorded yet."
-      : `Today: ${LANES.map((name, i) => ({ name, share: shares[i] })).filter(({ share }) => share >= 0.005)
-        .sort((a, b) => b.share - a.share).map(({ name, share }) => `${name} ${percent(share)}`).join(", ")}`;
+    this.table.draw(sorted(rows, this.#column, this.#descending), (name) => this.data.hours.get(name)?.drawn);
+    const { state, today } = this.data;
+    setText(this.total, state === "failed" ? "Today could not be loaded; trying again."
+      : state === "loading" ? "Loading today." : todayInWords([...today.values()]));
   }
 
   /**
@@ -128,65 +91,22 @@ export class Overview {
    * @returns {Row}
    */
   #row(camera) {
-    const today = this.#today.get(camera.name);
+    const today = this.data.today.get(camera.name);
     return {
       name: camera.name, title: camera.title, state: camera.health().word, people: now(camera),
-      entered: today?.entered ?? null, hour: this.#hours.get(camera.name)?.mean ?? null,
+      entered: today?.entered ?? null, hour: this.data.hours.get(camera.name)?.mean ?? null,
       shares: today ? sharesOf(today.emotion_ms) : null,
     };
   }
+}
 
-  // One request for all cameras each.
-  #load() {
-    if (performance.now() - this.#todayAt > TODAY_EVERY_MS) {
-      this.#todayAt = performance.now();
-      this.#loadToday().catch(() => { this.#todayAt = -Infinity; });
-    }
-    if (performance.now() - this.#hourAt > HOUR_EVERY_MS) {
-      this.#hourAt = performance.now();
-      this.#loadHour().catch(() => { this.#hourAt = -Infinity; });
-    }
-  }
-
-  async #loadToday() {
-    const from = new Date(clock.now()).setHours(0, 0, 0, 0);
-    const { cameras } = await fetchJson(`api/trends?from=${from}&to=${clock.now() + HOUR_MS}&step=60`);
-    this.#today = new Map(Object.entries(cameras).map(([name, points]) => [name, sumOf(points)]));
-    this.draw();
-  }
-
-  async #loadHour() {
-    const hour = lastHour(clock.now());
-    const { cameras } = await fetchJson(`api/trends?from=${hour.from}&to=${hour.to}&step=${STEP}`);
-    const all = /** @type {[string, import("./sparkline.js").TrendPoint[]][]} */ (Object.entries(cameras));
-    const most = Math.max(1, ...all.flatMap(([, points]) => points.map(({ people }) => people?.people_mean ?? 0)));
-    this.#hours = new Map(all.map(([name, points]) =>
-      [name, { mean: meanPeople(points), drawn: sparkline(points, hour, most) }]));
-    this.draw();
-  }
+/** @param {import("./today.js").Today[]} days of all cameras */
+function todayInWords(days) {
+  const shares = sharesOf(sumOf(days.map((people) => ({ people }))).emotion_ms);
+  if (!shares) return "Today no emotion was recorded yet.";
+  return `Today: ${LANES.map((name, i) => ({ name, share: shares[i] })).filter(({ share }) => share >= 0.005)
+    .sort((a, b) => b.share - a.share).map(({ name, share }) => `${name} ${percent(share)}`).join(", ")}`;
 }
 
 /** @param {Camera} camera */
 const now = (camera) => (camera.health().stale ? 0 : peopleIn(camera.newest));
-
-/**
- * @param {Row} row
- * @param {SVGElement | undefined} hour
- */
-function drawRow(row, hour) {
-  const line = document.createElement("tr");
-  const name = document.createElement("th");
-  name.scope = "row";
-  const link = document.createElement("a");
-  link.href = `#/${row.name}`;
-  link.textContent = row.title;
-  name.append(link);
-  const cells = [row.state, String(row.people), row.entered === null ? "–" : String(row.entered), hour ?? "–",
-    ...LANES.map((_, i) => (row.shares ? percent(row.shares[i]) : "–"))];
-  line.append(name, ...cells.map((content) => {
-    const cell = document.createElement("td");
-    cell.append(content);
-    return cell;
-  }));
-  return line;
-}

@@ -1,4 +1,5 @@
 // People over time: a camera's records of episodes as tracks, lanes and moments.
+import { timeOf } from "./frameids.js";
 
 /**
  * @typedef {{
@@ -8,9 +9,9 @@
  * }} EpisodeRecord
  */
 /**
- * While a steady label showed. `open`: whether it still does.
+ * While a steady label showed. `open`: whether it still does; `decided`: the time of the newest record.
  * @typedef {{
- *   id: string, emotion: string, start: number, end: number, open: boolean,
+ *   id: string, decided: number, emotion: string, start: number, end: number, open: boolean,
  *   mean: number, peak: number, peakAt: number,
  * }} Showing
  */
@@ -37,9 +38,11 @@ export class People {
     }
     if (record.emotion === null) return;
     const before = track.showings.get(record.id);
-    if (before && !before.open) return; // records may come again, and not in order
+    // Records may come again, and not in order.
+    if (before && (!before.open || record.decided_ms < before.decided)) return;
     track.showings.set(record.id, {
       id: record.id,
+      decided: record.decided_ms,
       emotion: record.emotion,
       start: record.start_ms,
       end: Math.max(last, before?.end ?? 0),
@@ -55,7 +58,7 @@ export class People {
    * @param {import("./cameras.js").EmotionEvent} event
    */
   see(event) {
-    const at = Number(event.frame_id.split("-")[0]);
+    const at = timeOf(event.frame_id);
     for (const face of event.faces) {
       const track = face.track ? this.tracks.get(face.track) : undefined;
       if (!track?.open) continue;

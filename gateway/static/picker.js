@@ -1,5 +1,6 @@
 // Which range of time is shown: its length, and whether it ends now or at an earlier time.
 import { find, findLink } from "./dom.js";
+import { recordsAhead } from "./loading.js";
 import { RANGES, exportPath, rangeOf, timeText } from "./ranges.js";
 
 /** @typedef {import("./ranges.js").Span} Span */
@@ -95,8 +96,10 @@ export class RangePicker {
     const { span_ms } = this.range;
     this.text.textContent = `${timeText(from, span_ms)} – ${this.live ? "now" : timeText(to, span_ms)}`;
     for (const kind of KINDS) {
+      const ahead = kind === "episodes" ? recordsAhead(this.camera) : 0;
       for (const format of ["csv", "jsonl"]) {
-        findLink(this.exports, `.${kind}.${format}`).href = exportPath(this.camera.name, kind, format, { from, to });
+        const span = { from: from + ahead, to: to + ahead };
+        findLink(this.exports, `.${kind}.${format}`).href = exportPath(this.camera.name, kind, format, span);
       }
     }
   }

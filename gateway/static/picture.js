@@ -46,6 +46,11 @@ export class PictureView {
     return this.#size.width * (window.devicePixelRatio || 1);
   }
 
+  // Whether what it shows is no longer true.
+  get isOld() {
+    return this.camera.health().stale || (this.withPictures && this.camera.pictureIsLate);
+  }
+
   // Draw the newest picture and its boxes together; without pictures the newest event's boxes.
   draw() {
     const { shown, newest, status } = this.camera;
@@ -66,7 +71,8 @@ export class PictureView {
       /** @type {CanvasRenderingContext2D} */ (this.#canvas.getContext("2d")).drawImage(bitmap, 0, 0);
     }
     if (event) this.#drawBoxes(event);
-    setAttribute(this.#canvas, "aria-label", describe(this.camera.title, event, this.camera.health().stale));
+    setAttribute(this.#canvas, "aria-label", describe(this.camera.title, event, this.isOld));
+    this.#drawDim();
   }
 
   /** @param {EmotionEvent} event */
@@ -76,10 +82,14 @@ export class PictureView {
   }
 
   // A camera with old pictures must not look live.
+  #drawDim() {
+    toggle(this.element, "dim", this.isOld || this.camera.health().word !== "Live");
+  }
+
   drawState() {
     const { word, why, stale } = this.camera.health();
     const live = word === "Live";
-    toggle(this.element, "dim", stale || !live);
+    this.#drawDim();
     // Even a few new pictures are shown.
     setHidden(this.#veil, live || !stale);
     toggle(this.#off, "mute", !live);

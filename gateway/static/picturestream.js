@@ -3,7 +3,12 @@ import { pause } from "./api.js";
 
 /** @typedef {(camera: string, frameId: string, jpeg: Uint8Array<ArrayBuffer>) => void} OnPart */
 
-// Pictures of the cameras named by watch(), one stream for all of them.
+const SILENT_AFTER_MS = 25000; // the gateway sends something every ten seconds
+
+/**
+ * Pictures of the cameras named by watch(), one stream for all of them. Another one follows if it ends, or
+ * brings nothing: a dead connection causes no error.
+ */
 export class PictureStream {
   /** @type {AbortController | null} */
   #abort = null;
@@ -12,13 +17,17 @@ export class PictureStream {
   /** @type {OnPart} */
   #onPicture;
 
+  #silentAfter_ms;
+
   /**
    * @param {string} address
    * @param {OnPart} onPicture
+   * @param {number} silentAfter_ms
    */
-  constructor(address, onPicture) {
+  constructor(address, onPicture, silentAfter_ms = SILENT_AFTER_MS) {
     this.#address = address;
     this.#onPicture = onPicture;
+    this.#silentAfter_ms = silentAfter_ms;
   }
 
   /**
@@ -48,11 +57,15 @@ export class PictureStream {
     for (const name of names) address.searchParams.append("camera", name);
     address.searchParams.set("fps", String(fps));
     while (!signal.aborted) {
+      const silence = new AbortController();
+      const alive = restarting(() => silence.abort(), this.#silentAfter_ms);
       try {
-        const answer = await fetch(address, { signal });
-        if (answer.ok && answer.body) await readParts(answer.body.getReader(), this.#onPicture);
+        const answer = await fetch(address, { signal: AbortSignal.any([signal, silence.signal]) });
+        if (answer.ok && answer.body) await readParts(answer.body.getReader(), this.#onPicture, alive.restart);
       } catch {
         // The gateway is unreachable, which the event stream shows, or the cameras changed.
+      } finally {
+        alive.stop();
       }
       if (!signal.aborted) await pause(1000);
     }
@@ -60,22 +73,41 @@ export class PictureStream {
 }
 
 /**
- * Split a multipart stream: per part its X-Camera, X-Frame-Id and its bytes.
+ * A timer that begins again with each restart.
+ * @param {() => void} act
+ * @param {number} after_ms
+ */
+function restarting(act, after_ms) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  const stop = () => clearTimeout(timer);
+  const restart = () => {
+    stop();
+    timer = setTimeout(act, after_ms);
+  };
+  restart();
+  return { restart, stop };
+}
+
+/**
+ * Split a multipart stream: per part with a picture its X-Camera, X-Frame-Id and its bytes.
  * @param {ReadableStreamDefaultReader<Uint8Array>} reader
  * @param {OnPart} onPart
+ * @param {() => void} onBytes
  */
-async function readParts(reader, onPart) {
+async function readParts(reader, onPart, onBytes) {
   const text = new TextDecoder();
   let held = new Uint8Array(0);
   for (;;) {
     const { value, done } = await reader.read();
     if (done) return;
+    onBytes();
     const joined = new Uint8Array(held.length + value.length);
     joined.set(held);
     joined.set(value, held.length);
     held = joined;
     for (let part = takePart(held, text); part; part = takePart(held, text)) {
-      onPart(part.headers["x-camera"], part.headers["x-frame-id"], part.body);
+      if (part.body.length) onPart(part.headers["x-camera"], part.headers["x-frame-id"], part.body);
       held = held.subarray(part.end);
     }
   }

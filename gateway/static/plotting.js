@@ -62,6 +62,21 @@ export function hatch(context, left, top, width, height) {
 }
 
 /**
+ * Dots, of what is not known.
+ * @param {CanvasRenderingContext2D} context
+ * @param {number} width from the left edge
+ * @param {number} height
+ */
+export function dot(context, width, height) {
+  context.fillStyle = style("--card");
+  context.fillRect(0, 0, width, height);
+  context.fillStyle = style("--hatch");
+  for (let x = 4; x < width; x += 8) {
+    for (let y = 4; y < height; y += 8) context.fillRect(x - 1, y - 1, 2, 2);
+  }
+}
+
+/**
  * @param {CanvasRenderingContext2D} context
  * @param {{ cursor: number | null }} view
  * @param {(at: number) => number} x

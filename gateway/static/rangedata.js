@@ -1,8 +1,9 @@
 // What the range of time that a camera's page shows holds: points, records of episodes, gaps.
-import { clock } from "./cameras.js";
-import { loadEpisodes, loadTrend } from "./loading.js";
+import { Backoff } from "./backoff.js";
+import { loadEpisodes, loadTrend, recordsAhead } from "./loading.js";
 import { People } from "./people.js";
 import { knownUntil, pointsOfSeconds, pointsOfTrend, unseen } from "./ranges.js";
+import { whyNotLoaded } from "./reading.js";
 
 /** @typedef {import("./ranges.js").Point} Point */
 
@@ -10,26 +11,31 @@ const SUMMED_EVERY_MS = 60000;
 
 export class RangeData {
   people = new People();
-  since = Infinity; // from when on the records of episodes are complete
-  /** @type {any[]} */
-  #trend = [];
+  since = Infinity; // from when on the records of episodes that Redis keeps are loaded
+  kept = -Infinity; // from when on Redis keeps any
+  /** @type {{ points: any[], now: number } | null} minutes, and when they were asked for by the camera's clock */
+  #trend = null;
   #loads = 0; // answers to earlier requests are dropped
   #loadedAt = 0;
+  #failed = false;
+  #backoff = new Backoff();
 
   /**
    * @param {import("./cameras.js").Camera} camera
    * @param {import("./picker.js").RangePicker} picker
    * @param {() => void} onLoaded
+   * @param {{ loadTrend: typeof loadTrend, loadEpisodes: typeof loadEpisodes }} loaders
    */
-  constructor(camera, picker, onLoaded) {
+  constructor(camera, picker, onLoaded, loaders = { loadTrend, loadEpisodes }) {
     this.camera = camera;
     this.picker = picker;
     this.onLoaded = onLoaded;
+    this.loaders = loaders;
   }
 
   // Of another range nothing is known yet.
   clear() {
-    this.#trend = [];
+    this.#trend = null;
     this.people = new People();
     this.since = Infinity;
   }
@@ -38,7 +44,7 @@ export class RangeData {
   refresh() {
     const age = performance.now() - this.#loadedAt;
     const isOld = this.picker.range.step && this.picker.live && age > SUMMED_EVERY_MS;
-    if (this.#loadedAt === 0 || isOld) this.load(this.since === Infinity);
+    if (this.#failed ? this.#backoff.isDue() : isOld) this.load(this.since === Infinity);
   }
 
   /**
@@ -48,31 +54,53 @@ export class RangeData {
    */
   async load(withRecords = true) {
     const load = this.#loads += 1;
-    const { range, span } = this.picker;
     this.#loadedAt = performance.now();
+    this.#failed = false;
     try {
-      if (range.step) {
-        const { points } = await loadTrend(this.camera.name, span, range.step);
-        if (load !== this.#loads) return;
-        this.#trend = points;
-        this.onLoaded();
-      }
-      if (!withRecords) return;
-      // Records are dated by the clock of Redis, all else by the camera's.
-      const offset = clock.now() - this.camera.now();
-      const written = { from: span.from + offset, to: span.to + offset };
-      const since = await loadEpisodes(this.camera.name, written, range.pages, (records) => {
-        if (load === this.#loads) for (const record of records) this.people.add(record);
-      });
-      if (load !== this.#loads) return;
-      this.since = since - offset;
+      await this.#loadPoints(load);
+      if (withRecords && load === this.#loads) await this.#loadRecords(load);
     } catch {
       if (load !== this.#loads) return;
-      this.#loadedAt = 0; // the next draw tries again
+      this.#failed = true;
+      this.#backoff.failed();
       if (withRecords) this.since = Infinity;
-      return;
     }
+    if (load !== this.#loads) return;
+    if (!this.#failed) this.#backoff.succeeded();
     this.onLoaded();
+  }
+
+  /** @param {number} load */
+  async #loadPoints(load) {
+    const { range, span } = this.picker;
+    if (!range.step) return;
+    const now = this.camera.now();
+    const { points } = await this.loaders.loadTrend(this.camera.name, span, range.step);
+    if (load !== this.#loads) return;
+    this.#trend = { points, now };
+    this.onLoaded();
+  }
+
+  /** @param {number} load */
+  async #loadRecords(load) {
+    const { span } = this.picker;
+    const ahead = recordsAhead(this.camera);
+    const written = { from: span.from + ahead, to: span.to + ahead };
+    const { since, kept } = await this.loaders.loadEpisodes(this.camera.name, written, (records) => {
+      if (load === this.#loads) for (const record of records) this.people.add(record);
+    });
+    if (load === this.#loads) [this.since, this.kept] = [since - ahead, kept - ahead];
+  }
+
+  // Whether what was seen in the range is known, up to `knownUntil`. Seconds are loaded with the camera.
+  get isLoaded() {
+    return this.picker.range.step ? this.#trend !== null : this.camera.minutes === "complete";
+  }
+
+  // Why what is shown is not all; empty if it is.
+  get problem() {
+    const failed = this.#failed || (!this.picker.range.step && this.camera.minutes === "failed");
+    return whyNotLoaded(this.isLoaded, failed);
   }
 
   // The longest pause over which a line is drawn.
@@ -83,7 +111,8 @@ export class RangeData {
   /** @returns {Point[]} */
   points() {
     const { step } = this.picker.range;
-    return step ? pointsOfTrend(this.#trend, step, this.camera.now()) : pointsOfSeconds(this.#seconds());
+    if (!step) return pointsOfSeconds(this.#seconds());
+    return this.#trend ? pointsOfTrend(this.#trend.points, step, this.#trend.now) : [];
   }
 
   // The page knows seconds of the last minutes only.
@@ -92,10 +121,17 @@ export class RangeData {
     return this.camera.seconds.filter(({ at }) => at * 1000 >= from - 1000 && at * 1000 < to);
   }
 
+  // The time up to which a pause is a gap: what is later may only not be loaded.
+  get knownUntil() {
+    const { step } = this.picker.range;
+    if (!this.isLoaded) return -Infinity;
+    return step ? knownUntil(step, this.#trend?.now ?? 0) : this.camera.knownUntil;
+  }
+
   /** @param {Point[]} points */
   unseen(points = this.points()) {
-    const { range, span } = this.picker;
-    const to = Math.min(span.to, knownUntil(range.step, this.camera.now()));
+    const { span } = this.picker;
+    const to = Math.min(span.to, this.knownUntil);
     return unseen(points, { from: span.from, to }, this.gap_ms);
   }
 }

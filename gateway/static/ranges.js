@@ -1,9 +1,8 @@
 // The ranges of time that a camera's page shows, and what follows from one: its axis, its exports.
 
 /**
- * `step`: minutes per point, 0 for seconds; `tick_ms`: between labels of the axis; `pages`: of records
- * of episodes to load at most.
- * @typedef {{ key: string, name: string, span_ms: number, step: number, tick_ms: number, pages: number }} Range
+ * `step`: minutes per point, 0 for seconds; `tick_ms`: between labels of the axis.
+ * @typedef {{ key: string, name: string, span_ms: number, step: number, tick_ms: number }} Range
  */
 /** @typedef {{ from: number, to: number }} Span Unix milliseconds */
 /**
@@ -20,11 +19,11 @@ const SUMMED_AFTER_MS = 65000; // after a minute's begin it is summed up
 
 /** @type {Range[]} */
 export const RANGES = [
-  { key: "5min", name: "5 min", span_ms: 5 * MINUTE, step: 0, tick_ms: MINUTE, pages: 5 },
-  { key: "1h", name: "1 h", span_ms: HOUR, step: 1, tick_ms: 10 * MINUTE, pages: 5 },
-  { key: "24h", name: "24 h", span_ms: DAY, step: 5, tick_ms: 3 * HOUR, pages: 5 },
-  { key: "7d", name: "7 d", span_ms: 7 * DAY, step: 60, tick_ms: DAY, pages: 2 },
-  { key: "30d", name: "30 d", span_ms: 30 * DAY, step: 180, tick_ms: 3 * DAY, pages: 1 },
+  { key: "5min", name: "5 min", span_ms: 5 * MINUTE, step: 0, tick_ms: MINUTE },
+  { key: "1h", name: "1 h", span_ms: HOUR, step: 1, tick_ms: 10 * MINUTE },
+  { key: "24h", name: "24 h", span_ms: DAY, step: 5, tick_ms: 3 * HOUR },
+  { key: "7d", name: "7 d", span_ms: 7 * DAY, step: 60, tick_ms: DAY },
+  { key: "30d", name: "30 d", span_ms: 30 * DAY, step: 180, tick_ms: 3 * DAY },
 ];
 
 /** @param {string} key */

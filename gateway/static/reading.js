@@ -7,18 +7,34 @@ import { timeText } from "./ranges.js";
 /** @typedef {import("./people.js").Track} Track */
 /** @typedef {import("./ranges.js").Point} Point */
 /** @typedef {import("./ranges.js").Range} Range */
+/** @typedef {import("./reach.js").Reach} Reach */
 /** @typedef {import("./ranges.js").Span} Span */
 
 /**
- * Why nothing is shown, of records that are complete `since` a time: Infinity before they are loaded.
+ * Why nothing is shown.
  * @param {string} nothing
- * @param {number} since
+ * @param {Reach} reach
  * @param {Span} span
  */
-export function whyNothing(nothing, since, span) {
-  if (since === Infinity) return "Not loaded yet";
-  if (since <= span.from) return `${nothing} in this range`;
-  return `${nothing} since ${timeText(since, span.to - span.from)}; earlier records are not loaded`;
+export function whyNothing(nothing, reach, span) {
+  if (reach.since === Infinity) return "Not loaded yet";
+  return reach.missing ? `${nothing} ${sinceText(reach, span)}` : `${nothing} in this range`;
+}
+
+/**
+ * @param {Reach} reach with something missing
+ * @param {Span} span
+ */
+export const sinceText = ({ since, missing }, { from, to }) => `since ${timeText(since, to - from)}; earlier records are ${missing}`;
+
+/**
+ * Why what is shown is not all; empty if it is.
+ * @param {boolean} isLoaded some of it at least
+ * @param {boolean} failed the last try to load it
+ */
+export function whyNotLoaded(isLoaded, failed) {
+  if (failed) return `${isLoaded ? "Not all could" : "Could not"} be loaded; the page tries again`;
+  return isLoaded ? "" : "Loading";
 }
 
 /**
@@ -40,13 +56,14 @@ export function ofTrack(at, track, showing, number, { span_ms }) {
  * @param {Point[]} points
  * @param {Span[]} unseen
  * @param {Range} range
+ * @param {number} knownUntil
  */
-export function ofTime(at, points, unseen, { span_ms, step }) {
+export function ofTime(at, points, unseen, { span_ms }, knownUntil) {
   const time = (/** @type {number} */ ms) => timeText(ms, span_ms);
   const gap = unseen.find(({ from, to }) => from <= at && at < to);
   if (gap) return `${time(gap.from)} to ${time(gap.to)}: not seen`;
   const point = points.find(({ from, to }) => from <= at && at < to);
-  if (!point) return `${time(at)}: ${step ? "not known yet" : "no picture"}`;
+  if (!point) return `${time(at)}: ${at < knownUntil ? "no picture" : "not known yet"}`;
   const seen = point.coverage < 0.995 ? `, ${percent(point.coverage)} of it seen` : "";
   return `${time(point.from)}: ${describe(point)}${seen}`;
 }
@@ -56,10 +73,12 @@ export function ofTime(at, points, unseen, { span_ms, step }) {
  * @param {number} at
  * @param {Point[]} points
  * @param {string} title
+ * @param {number} knownUntil
  */
-export function ofCompared(at, points, title) {
+export function ofCompared(at, points, title, knownUntil) {
   const point = points.find(({ from, to }) => from <= at && at < to);
-  return `${title}: ${point ? describe(point) : "not seen"}`;
+  const nothing = at < knownUntil ? "not seen" : "not known yet";
+  return `${title}: ${point ? describe(point) : nothing}`;
 }
 
 /** @param {Point} point */
@@ -101,3 +120,11 @@ export function peopleOnAverage(points) {
   const mean = Number((sum / seen).toFixed(1));
   return seen ? `${mean} ${mean === 1 ? "person" : "people"} on average` : "nothing seen";
 }
+
+/**
+ * People and emotions on average, or why they are not known.
+ * @param {{ isLoaded: boolean, problem: string }} source
+ * @param {Point[]} points of it
+ */
+export const averages = ({ isLoaded, problem }, points) =>
+  (isLoaded ? `${peopleOnAverage(points)}; ${summary(points)}` : problem.toLowerCase());

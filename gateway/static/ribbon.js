@@ -30,8 +30,9 @@ export function drawRibbon(canvas, size, camera) {
   });
   const shown = { from: (end + 1 - SPAN_S) * 1000, to: (end + 1) * 1000 };
   const x = placeOf(shown, width);
-  const known = camera.historyUpTo === null ? [] : unseenSeconds(seconds, { ...shown, to: camera.now() }, camera.gap_ms);
-  for (const { from, to } of known) hatch(context, x(from), 0, x(to) - x(from), height);
+  const to = Math.min(camera.now(), camera.knownUntil);
+  const unseen = camera.minutes === "complete" ? unseenSeconds(seconds, { ...shown, to }, camera.gap_ms) : [];
+  for (const { from, to } of unseen) hatch(context, x(from), 0, x(to) - x(from), height);
 }
 
 /**

@@ -1,6 +1,7 @@
 // What was seen in each of the last seconds of a camera.
 import { WIRE } from "./emotions.js";
 import { shownBy } from "./faces.js";
+import { timeOf } from "./frameids.js";
 import { unseen } from "./ranges.js";
 
 /** @typedef {import("./ranges.js").Span} Span */
@@ -38,7 +39,7 @@ export const fromWire = ({ at, events, faces, people, counts, means }) => ({
  * @param {import("./messages.js").EmotionEvent} event
  */
 export function addEvent(seconds, event) {
-  const at = Math.floor(Number(event.frame_id.split("-")[0]) / 1000);
+  const at = Math.floor(timeOf(event.frame_id) / 1000);
   let second = seconds.at(-1);
   if (!second || second.at < at) {
     if (second) second.lastSeen = null;

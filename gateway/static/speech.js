@@ -4,19 +4,23 @@ import { ordered, shownBy } from "./faces.js";
 
 const EVERY_MS = 6000; // it needs time to say it
 
-const announcer = byId("announcer");
-let spoken = { at: 0, mood: "" };
+let spoken = { at: -Infinity, camera: "", mood: "" };
 
 /** @param {string} text */
 export function say(text) {
-  announcer.textContent = text;
+  byId("announcer").textContent = text;
 }
 
-/** @param {import("./cameras.js").Camera} camera */
-export function sayMood(camera) {
-  const first = camera.newest && ordered(camera.newest)[0];
+/**
+ * Of the large view, once a second. What is no longer true is not said.
+ * @param {import("./cameras.js").Camera} camera
+ * @param {number} now milliseconds
+ */
+export function sayMood(camera, now = performance.now()) {
+  const first = camera.newest && !camera.health().stale && ordered(camera.newest)[0];
   const mood = first && shownBy(first);
-  if (!mood || mood === spoken.mood || Date.now() - spoken.at < EVERY_MS) return;
-  spoken = { at: Date.now(), mood };
-  say(`${camera.name}: ${mood}`);
+  if (!mood || now - spoken.at < EVERY_MS) return;
+  if (mood === spoken.mood && camera.name === spoken.camera) return;
+  spoken = { at: now, camera: camera.name, mood };
+  say(`${camera.title}: ${mood}`);
 }

@@ -1,12 +1,13 @@
 // The line above the cameras: the link, the totals, a banner for what they have in common.
 import { commonCause } from "./banner.js";
-import { cameras, link } from "./cameras.js";
+import { cameras } from "./cameras.js";
 import { byId, find } from "./dom.js";
+import { link } from "./link.js";
 import { say } from "./speech.js";
 
 /**
  * Whether anything changed.
- * @param {Partial<import("./cameras.js").Link>} change
+ * @param {Partial<import("./link.js").Link>} change
  * @returns {boolean}
  */
 export function changeLink(change) {
@@ -14,7 +15,8 @@ export function changeLink(change) {
   Object.assign(link, change);
   if (JSON.stringify(link) === before) return false;
   const [state, text] = !link.redis ? ["away", "No data from Redis"]
-    : link.gateway ? ["live", "Connected"] : ["away", "Reconnecting"];
+    : link.gateway === null ? ["connecting", "Connecting"]
+      : link.gateway ? ["live", "Connected"] : ["away", "Reconnecting"];
   byId("link").dataset.state = state;
   find(byId("link"), ":last-child").textContent = text;
   return true;

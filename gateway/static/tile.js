@@ -3,6 +3,7 @@ import { rate } from "./cameras.js";
 import { cloned, find, findCanvas, findLink, setAttribute, setText } from "./dom.js";
 import { WIRE, face, percent } from "./emotions.js";
 import { describe, peopleIn } from "./faces.js";
+import { isLinked } from "./link.js";
 import { PictureView } from "./picture.js";
 import { drawRibbon } from "./ribbon.js";
 
@@ -43,7 +44,8 @@ export class Tile {
     const { camera } = this;
     const { word, why, stale } = camera.health();
     setText(this.title, camera.title);
-    setAttribute(this.element, "title", camera.status?.group ?? "");
+    // Of small tiles the title is cut off.
+    setAttribute(this.element, "title", [camera.title, camera.status?.group].filter(Boolean).join(" · "));
     setText(this.state, word);
     setAttribute(this.state, "data-verdict", word.toLowerCase());
     this.picture.drawState();
@@ -69,7 +71,8 @@ function drawMood(element, shares, camera) {
   if (!shares) {
     const nothing = camera.sawFaces() ? "No lasting emotion in the last minute"
       : camera.analysed() ? "No face in the last minute" : "Nothing analysed in the last minute";
-    setText(element, camera.historyUpTo !== null ? nothing : "");
+    // Without a connection it may have been analysed all the same.
+    setText(element, camera.historyUpTo !== null && isLinked() ? nothing : "");
     delete element.dataset.text;
     return element.textContent;
   }

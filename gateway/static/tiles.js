@@ -1,6 +1,6 @@
 // The tiles of the wall: one per camera, where each belongs, and when each is drawn.
-import { link } from "./cameras.js";
 import { byId } from "./dom.js";
+import { isLinked } from "./link.js";
 import { FrameScheduler } from "./scheduler.js";
 import { say } from "./speech.js";
 import { drawTotals } from "./status.js";
@@ -108,7 +108,7 @@ export class Tiles {
     const before = camera.shownHealth;
     if (before?.word === word && before.why === why && before.stale === stale) return;
     camera.shownHealth = { word, why, stale };
-    if (before && before.word !== word && link.gateway && link.redis) {
+    if (before && before.word !== word && isLinked()) {
       say(`${camera.title} is ${word.toLowerCase()}`);
     }
     this.draw(camera);

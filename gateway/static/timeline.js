@@ -1,7 +1,7 @@
 // Drawing of who was in view: a lane per person, coloured by what their steady label was.
 import { LANES, color } from "./emotions.js";
 import { sized, style } from "./paint.js";
-import { drawCursor, hatch, placeOf } from "./plotting.js";
+import { dot, drawCursor, hatch, placeOf } from "./plotting.js";
 
 /** @typedef {import("./people.js").Track} Track */
 /** @typedef {import("./ranges.js").Span} Span */
@@ -21,9 +21,9 @@ const lanePx = (lanes) => Math.max(MIN_LANE_PX, Math.min(LANE_PX, MAX_PX / lanes
 export const heightOf = (lanes) => Math.round(Math.max(1, lanes) * lanePx(lanes));
 
 /**
- * `since`: from when on the records are complete. `chosen`: the track that is read out.
+ * `reach`: from when on the records are complete. `chosen`: the track that is read out.
  * @param {HTMLCanvasElement} canvas
- * @param {{ lanes: Track[][], span: Span, unseen: Span[], since: number, cursor: number | null, chosen: Track | null, numberOf: (track: string) => number }} view
+ * @param {{ lanes: Track[][], span: Span, unseen: Span[], reach: import("./reach.js").Reach, cursor: number | null, chosen: Track | null, numberOf: (track: string) => number }} view
  */
 export function drawTimeline(canvas, view) {
   const [context, width, height] = sized(canvas);
@@ -33,9 +33,8 @@ export function drawTimeline(canvas, view) {
   const colors = new Map([...LANES, "uncertain"].map((name) => [name, color(name)]));
   context.fillStyle = style("--track");
   context.fillRect(0, 0, width, height);
+  if (view.reach.missing) dot(context, x(Math.min(view.reach.since, view.span.to)), height);
   for (const { from, to } of view.unseen) hatch(context, x(from), 0, x(to) - x(from), height);
-  const since = Math.min(view.since, view.span.to);
-  if (since > view.span.from) hatch(context, 0, 0, x(since), height);
   view.lanes.forEach((tracks, i) => {
     for (const track of tracks) {
       drawTrack(context, track, x, i * lane + GAP_PX / 4, lane - GAP_PX / 2, colors, view);

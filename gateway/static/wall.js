@@ -1,6 +1,7 @@
 // Which tiles the wall shows, in which order and how large.
-import { byId, find } from "./dom.js";
+import { byId, find, reorder } from "./dom.js";
 import { FullScreen } from "./fullscreen.js";
+import { byTitle, compareTexts } from "./order.js";
 
 /** @typedef {import("./cameras.js").Camera} Camera */
 /** @typedef {{ text: string, state: string, group: string }} Filter */
@@ -17,7 +18,7 @@ const KEPT_AS = "emotion-streams density";
  */
 export function byAttention(a, b) {
   const rank = (/** @type {Camera} */ camera) => ORDER.indexOf(camera.health().word);
-  return rank(a) - rank(b) || (a.name < b.name ? -1 : Number(a.name > b.name));
+  return rank(a) - rank(b) || byTitle(a, b);
 }
 
 /**
@@ -94,43 +95,40 @@ export class Wall {
    */
   arrange(tiles) {
     this.#drawOptions(tiles.map(({ camera }) => camera));
-    const focused = /** @type {HTMLElement | null} */ (document.activeElement);
     const sorted = [...tiles].sort((a, b) => byAttention(a.camera, b.camera));
     const matching = sorted.map(({ camera }) => camera).filter((camera) => matches(camera, this.filter));
     const shown = new Set(this.fullScreen.active ? this.fullScreen.pageOf(matching) : matching);
-    sorted.forEach(({ camera, element }, i) => {
-      element.hidden = !shown.has(camera);
-      if (this.list.children[i] !== element) this.list.insertBefore(element, this.list.children[i] ?? null);
-    });
-    if (focused && focused !== document.activeElement && this.list.contains(focused)) focused.focus();
+    for (const { camera, element } of sorted) element.hidden = !shown.has(camera);
+    reorder(this.list, sorted.map(({ element }) => element));
     this.none.hidden = shown.size > 0 || tiles.length === 0;
     this.toolbar.hidden = tiles.length === 0;
     // Of one camera nothing is to be chosen; its overview stays. A filter must not hide it for good.
     const isAlone = tiles.length < 2 && shown.size === tiles.length;
     for (const element of [this.search, this.states, this.density]) element.hidden = isAlone;
+    this.groups.hidden = isAlone || this.groups.length === 1;
   }
 
   /** @param {Camera[]} all */
   #drawOptions(all) {
     const states = ORDER.filter((word) => all.some((camera) => camera.health().word === word));
-    const groups = [...new Set(all.flatMap(({ status }) => status?.group || []))].sort();
-    const options = JSON.stringify([states, groups]);
+    const groups = [...new Set(all.flatMap(({ status }) => status?.group || []))].sort(compareTexts);
+    const options = JSON.stringify([states, groups, this.filter.state, this.filter.group]);
     if (options === this.#options) return;
     this.#options = options;
-    fill(this.states, "All states", this.filter.state ? [...new Set([...states, this.filter.state])] : states, this.filter.state);
+    fill(this.states, "All states", states, this.filter.state);
     fill(this.groups, "All groups", groups, this.filter.group);
-    this.groups.hidden = groups.length === 0;
   }
 }
 
 /**
+ * What is chosen stays among the choices, else a filter would work unseen.
  * @param {HTMLSelectElement} select
  * @param {string} all
  * @param {string[]} values
  * @param {string} chosen
  */
 function fill(select, all, values, chosen) {
-  select.replaceChildren(...["", ...values].map((value) => {
+  select.replaceChildren(...[...new Set(["", ...values, chosen])].map((value) => {
     const option = document.createElement("option");
     option.value = value;
     option.textContent = value || all;

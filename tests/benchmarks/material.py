@@ -40,7 +40,7 @@ class Picture:
 
 def pictures(clip: Path, width: int | None = None) -> list[Picture]:
     """The clip's frames, resized to `width` where given."""
-    return [_encode(image, width) for image in images(clip)]
+    return [encoded(_scaled(image, width) if width else image) for image in images(clip)]
 
 
 def images(clip: Path) -> list[NDArray[np.uint8]]:
@@ -57,10 +57,26 @@ def images(clip: Path) -> list[NDArray[np.uint8]]:
     return frames
 
 
-def _encode(image: NDArray[np.uint8], width: int | None) -> Picture:
-    if width:
-        size = (width, round(image.shape[0] * width / image.shape[1]))
-        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+def fitted(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """The picture at this size, its faces undistorted: scaled to the width, and what its height
+    lacks mirrored at its edges, what it exceeds cut off."""
+    image = _scaled(image, width)
+    above, missing = divmod(height - len(image), 2)
+    if above < 0:
+        image = image[-above : -above + height]
+        return np.ascontiguousarray(image)
+    below = above + missing
+    framed = cv2.copyMakeBorder(image, above, below, 0, 0, cv2.BORDER_REFLECT)
+    return np.asarray(framed, np.uint8)
+
+
+def _scaled(image: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
+    size = (width, round(image.shape[0] * width / image.shape[1]))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def encoded(image: NDArray[np.uint8]) -> Picture:
+    """The picture as a camera would store it."""
     jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes()
     return Picture(jpeg, image.shape[1], image.shape[0])
 

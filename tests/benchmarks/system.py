@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import redis
 
+from deploy.capacity.processes import Metrics
+from deploy.processor_time import main_thread_cpu_s
 from emotion_streams import keys
 from emotion_streams.connection import connect_async
 from emotion_streams.events import EmotionEvent
@@ -20,9 +22,6 @@ from emotion_streams.ledger import Ledger, read_ledger
 from tests.benchmarks.machine import cpu_s
 from tests.faults.processes import Running
 from tests.servers import RedisProcess, eventually
-
-_START_MAY_TAKE_S: Final = 120.0
-"""Keras compiles a function per bucket first."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +46,15 @@ class System:
     """Redis and its workers, each a process; ended on exit."""
 
     def __init__(
-        self, cameras: Sequence[str], options: Sequence[str], workers: int = 1, module: str = ""
+        self,
+        cameras: Sequence[str],
+        options: Sequence[str],
+        workers: int = 1,
+        module: str = "",
+        start_may_take_s: float = 120.0,
     ) -> None:
-        """Start it, and wait until every worker is ready. `module` runs instead of the worker's."""
+        """Start it, and wait until every worker is ready: Keras compiles a function per bucket
+        first. `module` runs instead of the worker's."""
         self.cameras = tuple(cameras)
         self.workers: list[Running] = []
         self._ends = ExitStack()
@@ -63,7 +68,7 @@ class System:
             began = time.perf_counter()
             for _ in range(workers):
                 self._start(module or "worker", options)
-            eventually(lambda: all(map(self._ready, self.workers)), _START_MAY_TAKE_S)
+            eventually(lambda: all(map(self._ready, self.workers)), start_may_take_s)
             self.start_s = time.perf_counter() - began
         except BaseException:
             self._ends.close()
@@ -78,15 +83,17 @@ class System:
     def _ready(self, worker: Running) -> bool:
         if worker.ended:
             raise RuntimeError(f"the worker ended: {worker.logged()[-2000:]}")
-        # Only its log, which is for people, says which port it took.
-        found = re.search(r"http://[\d.]+:\d+/", worker.logged())
-        if not found:
-            return False
         try:
-            with urllib.request.urlopen(found.group() + "readyz", timeout=5) as reply:
-                return bool(reply.status == 200)
+            return bool(_read(worker, "readyz"))
         except OSError:
             return False
+
+    def busy_s(self) -> list[dict[str, float]]:
+        """Per worker the busy seconds so far of each part that the worker counts, and of its event
+        loop, which the main thread runs."""
+        parts = [Metrics(_read(worker, "metrics")).busy_s for worker in self.workers]
+        loops = [main_thread_cpu_s(worker.process.pid) for worker in self.workers]
+        return [{**busy, "loop": loop} for busy, loop in zip(parts, loops, strict=True)]
 
     @property
     def pids(self) -> list[int]:
@@ -158,3 +165,15 @@ class System:
 
     def __exit__(self, *_: object) -> None:
         self._ends.close()
+
+
+def _read(worker: Running, path: str) -> str:
+    """What the worker serves there; nothing while it serves nothing. Raises OSError if it cannot
+    be read, also HTTPError while it is not ready."""
+    # Only its log, which is for people, says which port it took.
+    found = re.search(r"(http://[\d.]+:\d+)/", worker.logged())
+    if not found:
+        return ""
+    with urllib.request.urlopen(f"{found.group(1)}/{path}", timeout=5) as reply:
+        text: Any = reply.read().decode()
+    return str(text)

@@ -20,6 +20,7 @@ import pytest
 from tests.benchmarks import (
     detectors,
     engines,
+    gpu,
     gpu_parts,
     labels,
     latency,
@@ -32,11 +33,12 @@ from tests.benchmarks import (
     tracking,
 )
 from tests.benchmarks.__main__ import NAMES, main
-from tests.benchmarks.material import CLIP
+from tests.benchmarks.material import CLIP, YUNET, fitted, images
 from tests.benchmarks.memory import Growth
 from tests.benchmarks.stages import Cost
 from tests.benchmarks.system import Published, System
 from tests.servers import eventually
+from worker.model.architecture import SIMPNET_V2, SIMPNET_V2_SLIM
 
 FOLDER = Path(__file__).parent
 
@@ -97,7 +99,42 @@ def test_gpu_ends_with_one_line_if_no_gpu_is_visible() -> None:
 
 
 def test_gpu_counts_the_operations_of_the_convolutions() -> None:
-    assert gpu_parts.flops_per_face(64) == pytest.approx(2 * 4.1e9, rel=0.01)
+    assert gpu_parts.flops_per_face(64, SIMPNET_V2) == pytest.approx(2 * 4.1e9, rel=0.01)
+
+
+def test_gpu_counts_the_operations_of_the_network_that_a_release_has() -> None:
+    full, slim = (gpu_parts.flops_per_face(32, blocks) for blocks in (SIMPNET_V2, SIMPNET_V2_SLIM))
+    assert slim < full / 3
+
+
+def test_gpu_shares_the_threads_out_over_the_workers() -> None:
+    arguments = Namespace(threads=16, processes=2)
+    options = gpu.worker_options(arguments, "keras", "simpnet-v2")
+    assert options[options.index("--threads") + 1] == "8"
+
+
+def test_gpu_gives_each_worker_its_own_profile() -> None:
+    seconds: list[list[dict[str, float]]] = [
+        [{"loop": 1.0, "engine": 2.0}, {"loop": 5.0, "engine": 5.0}],
+        [{"loop": 1.1, "engine": 2.2, "detector": 0.3}, {"loop": 5.0, "engine": 5.0}],
+    ]
+    system: Any = SimpleNamespace(busy_s=lambda: seconds.pop(0))
+    profile = gpu.Profile(system)
+    time.sleep(0.2)
+    first, second = profile.shares()
+    assert 0 < first["loop"] <= 0.5
+    assert first["engine"] == pytest.approx(2 * first["loop"], rel=0.1)
+    assert first["detector"] == pytest.approx(3 * first["loop"], rel=0.1)
+    assert second == {"loop": 0, "engine": 0}
+
+
+@pytest.mark.skipif(not CLIP.is_file(), reason="no clip")
+@pytest.mark.parametrize("size", [(640, 480), (640, 300)])
+def test_a_clip_is_fitted_to_a_size_with_all_its_faces_and_no_others(size: tuple[int, int]) -> None:
+    image = fitted(images(CLIP)[0], *size)
+    assert image.shape == (size[1], size[0], 3)
+    detector = cv2.FaceDetectorYN.create(str(YUNET), "", size, 0.7)
+    assert len(detector.detect(image)[1]) == 3
 
 
 def test_gpu_counts_every_item_of_every_call() -> None:

@@ -1,12 +1,10 @@
-"""The measurement of how many cameras a machine holds: its search, its frames, its real run."""
+"""The measurement of how many cameras a machine holds: its frames, its command, its real run."""
 
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,119 +15,10 @@ import pytest
 from deploy.capacity.layout import MAX_FACES, check_size
 from deploy.capacity.load import Schedule
 from deploy.capacity.scenes import scene
-from deploy.capacity.search import MAX_TRIES, Found, search
-from deploy.capacity.tries import Try, Usage, limiting, percentile
 from emotion_streams.jpeg import read_header
 from tests.servers import PATIENCE_S, eventually
 
 ROOT = Path(__file__).parents[2]
-
-IDLE = Usage(
-    machine=0.4, worker_cores=1, server_cores=0.1, other_cores=0, loop=0.2, threads=0.3, engine=0.4
-)
-HELD = Try(
-    cameras=1,
-    limit_ms=1000,
-    frames_per_s=5,
-    p50_ms=40,
-    p99_ms=80,
-    expired_share=0,
-    stored_share=1,
-    faces_found=2,
-    reused_share=0,
-    usage=IDLE,
-)
-
-
-async def found_where(holds: Callable[[int], bool], start: int = 1, most: int = 1000) -> Found:
-    """The result on a machine that holds so many cameras as `holds` says."""
-
-    async def measure(cameras: int) -> Try:
-        return replace(HELD, cameras=cameras, p99_ms=80 if holds(cameras) else 2000)
-
-    return await search(measure, start, most)
-
-
-def tried(found: Found) -> list[int]:
-    return [each.cameras for each in found.tries]
-
-
-async def test_the_search_doubles_until_it_is_too_much_and_bisects() -> None:
-    found = await found_where(lambda cameras: cameras <= 11)
-    assert tried(found) == [1, 2, 4, 8, 16, 12, 10, 11]
-    assert found.best is not None
-    assert found.over is not None
-    assert (found.best.cameras, found.over.cameras) == (11, 12)
-
-
-async def test_the_search_goes_down_if_the_start_is_too_much() -> None:
-    found = await found_where(lambda cameras: cameras <= 2, start=16)
-    assert tried(found) == [16, 8, 4, 2, 3]
-    assert found.best is not None
-    assert found.best.cameras == 2
-
-
-async def test_a_machine_that_holds_not_even_one_camera_has_no_best_try() -> None:
-    found = await found_where(lambda _: False, start=4)
-    assert tried(found) == [4, 2, 1]
-    assert found.best is None
-    assert found.over is not None
-    assert found.over.cameras == 1
-
-
-async def test_the_search_tries_no_more_than_the_most() -> None:
-    assert tried(await found_where(lambda _: True, start=8, most=20)) == [8, 16, 20]
-    found = await found_where(lambda _: True, start=8, most=3)
-    assert tried(found) == [3]
-    assert found.over is None
-
-
-@pytest.mark.parametrize("capacity", range(0, 1024, 31))
-async def test_the_search_ends_within_its_tries_and_five_percent_of_the_truth(
-    capacity: int,
-) -> None:
-    found = await found_where(lambda cameras: cameras <= capacity, start=2)
-    best = found.best.cameras if found.best else 0
-    assert len(found.tries) <= MAX_TRIES
-    assert capacity - max(1, 0.06 * capacity) <= best <= capacity
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [
-        replace(HELD, p99_ms=1001.0),
-        replace(HELD, p99_ms=None),
-        replace(HELD, expired_share=0.011),
-        replace(HELD, stored_share=0.97),
-    ],
-)
-def test_cameras_are_not_held_with_late_or_expired_or_missing_frames(bad: Try) -> None:
-    assert HELD.held
-    assert not bad.held
-
-
-@pytest.mark.parametrize(
-    ("over", "named"),
-    [
-        (None, "--max-cameras"),
-        (replace(HELD, stored_share=0.5), "the load generator"),
-        (replace(HELD, usage=replace(IDLE, server_cores=0.95)), "the server"),
-        (replace(HELD, usage=replace(IDLE, machine=0.95)), "the cores (engine 40% busy"),
-        (replace(HELD, usage=replace(IDLE, loop=0.95)), "the event loop"),
-        (replace(HELD, usage=replace(IDLE, engine=0.95)), "the engine"),
-        (replace(HELD, usage=replace(IDLE, threads=0.95)), "the threads"),
-        (HELD, "the time that a frame takes"),
-    ],
-)
-def test_the_limiting_part_is_named(over: Try | None, named: str) -> None:
-    assert limiting(over).startswith(named)
-
-
-def test_a_percentile_is_one_of_the_values() -> None:
-    assert percentile([], 0.99) is None
-    assert percentile([3.0], 0.99) == 3.0
-    assert percentile([float(n) for n in range(1, 101)], 0.99) == 99.0
-    assert percentile([2.0, 1.0], 0.5) == 1.0
 
 
 def test_each_camera_has_its_frames_per_second_spread_over_time() -> None:
@@ -201,6 +90,11 @@ def command(*options: str, **environ: str) -> "subprocess.CompletedProcess[str]"
         (("--fps", "nan"), "--fps: 'nan': a number above 0, 240 at most"),
         (("--p99-ms", "soon"), "--p99-ms: 'soon'"),
         (("--processes", "0"), "--processes: '0'"),
+        (("--seconds", "130"), "--seconds 130 is too long for --minutes 4"),
+        (
+            ("--fps", "0.05", "--max-cameras", "1"),
+            "--fps 0.05 is too low: 100 frames of 1 cameras take 2000 s",
+        ),
         (("--model", "no-such-model"), "worker: no model 'no-such-model'"),
         (("--detector-model", "/no/such/file"), "worker: YuNet is unavailable"),
         (("--gpus", "99"), "worker: --gpus 99: "),
@@ -223,12 +117,19 @@ def test_without_a_server_it_is_one_line(tmp_path: Path) -> None:
     assert ended.stderr.count("\n") == 1
 
 
+def test_a_worker_that_is_not_ready_in_time_is_one_line() -> None:
+    hurried = ("--seconds", "0.5", "--fps", "100", "--max-cameras", "8", "--minutes", "0.1")
+    ended = command(*hurried)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == "capacity: worker: not ready after 0 s (--minutes allows more)\n"
+
+
 def quick(shared: Path) -> list[str]:
     """Options of a run that a busy machine passes as well."""
     yunet = shared / "models" / "yunet" / "face_detection_yunet_2023mar.onnx"
     return [
         *("--faces", "1", "--width", "320", "--p99-ms", "10000", "--model", "simpnet-v2-32"),
-        *("--max-cameras", "1", "--detector-model", str(yunet)),
+        *("--max-cameras", "1", "--fps", "20", "--detector-model", str(yunet)),
     ]
 
 
@@ -249,11 +150,12 @@ def test_a_short_run_of_the_real_processes_gives_an_answer(shared: Path) -> None
     assert answer["engine"] in {"openvino", "mnn", "keras"}
     assert answer["detector"] == "yunet"
     assert (answer["faces"], answer["width"], answer["height"]) == (1, 320, 180)
-    assert (answer["fps"], answer["gpus"], answer["workers"]) == (5.0, "", 1)
+    assert (answer["fps"], answer["gpus"], answer["workers"]) == (20.0, "", 1)
     assert answer["cores"] >= 1
     assert answer["limited_by"].startswith("--max-cameras")
     (tried,) = answer["tries"]
     assert tried["cameras"] == 1
+    assert tried["ended"] >= 95, "two seconds would be too short for 100 frames"
     assert 0 < tried["usage"]["engine"] <= 1
 
 

@@ -21,6 +21,7 @@ from emotion_streams import keys
 from emotion_streams.events import EmotionEvent
 from emotion_streams.frames import Frame
 from emotion_streams.registry import MAX_CAMERAS as REGISTRY_LIMIT
+from emotion_streams.registry import MAX_CAMERAS_PER_WORKER
 from tests.deploy.processes import start
 from tests.deploy.valkey import Valkey, password
 from tests.emotion_streams.test_jpeg import with_scans
@@ -29,7 +30,6 @@ from tests.faults.feed import picture
 from tests.faults.processes import YUNET, Running, start_worker
 from tests.servers import PATIENCE_S, Stopwatch, eventually, free_port
 from worker.inference.faces import MAX_FACES
-from worker.ownership.admission import MAX_CAMERAS
 
 pytestmark = pytest.mark.timeout(300)  # on a busy machine a server answers in seconds
 
@@ -276,7 +276,7 @@ def test_two_thousand_names_take_no_camera_from_a_worker(place: Place) -> None:
         time.sleep(0.2)
     clients: Any = place.client.info("clients")
     assert clients["connected_clients"] < 1_000
-    eventually(lambda: metric(worker, "emotion_owned_cameras") == MAX_CAMERAS)
+    eventually(lambda: metric(worker, "emotion_owned_cameras") == MAX_CAMERAS_PER_WORKER)
     assert place.client.hget(keys.lease("good"), "epoch") == epoch
 
 

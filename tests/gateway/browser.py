@@ -67,16 +67,17 @@ def keep(png: bytes, target: Path) -> None:
 
 
 class Browser:
-    """One window with a fresh profile."""
+    """One window with a fresh profile. `flags`: further ones of its command line."""
 
-    def __init__(self) -> None:
+    def __init__(self, *flags: str) -> None:
+        self._flags = flags
         self._start()
 
     def _start(self) -> None:
         self.profile = tempfile.mkdtemp(prefix="es-chromium-")
         options = Options()
         options.binary_location = str(shutil.which("chromium"))
-        for flag in (*_FLAGS, f"--user-data-dir={self.profile}"):
+        for flag in (*_FLAGS, *self._flags, f"--user-data-dir={self.profile}"):
             options.add_argument(flag)
         options.add_experimental_option("browserStartupTimeout", int(1000 * PATIENCE_S))
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
@@ -119,6 +120,11 @@ class Browser:
         self.driver.get("about:blank")
         self._zone("")
         self.errors()
+
+    def block(self, *urls: str) -> None:
+        """Let requests to such addresses fail from now on, and to no others."""
+        self.driver.execute_cdp_cmd("Network.enable", {})
+        self.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": list(urls)})
 
     def find(self, selector: str) -> WebElement:
         """The first element, as soon as there is one. The page may replace it at any time; of such

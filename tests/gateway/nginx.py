@@ -12,6 +12,7 @@ from typing import Final, Self
 import pytest
 
 from tests.gateway.processes import ROOT
+from tests.peers.mosquitto import make_certificate
 from tests.servers import PATIENCE_S, eventually, free_port
 
 _CONFIGURATION: Final = """
@@ -27,11 +28,16 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     server {{
-        listen 127.0.0.1:{port};
+        listen 127.0.0.1:{port}{tls};
 {locations}
     }}
 }}
 """
+
+
+_TLS: Final = """ ssl http2;
+        ssl_certificate {folder}/tls.crt;
+        ssl_certificate_key {folder}/tls.key"""
 
 
 def documented() -> str:
@@ -53,13 +59,16 @@ def require() -> str:
 class Nginx:
     """nginx on a free port of the loopback, in front of the gateway at another one."""
 
-    def __init__(self, gateway_port: int) -> None:
+    def __init__(self, gateway_port: int, tls: bool = False) -> None:
+        """`tls`: with HTTP/2, and a certificate of its own."""
         program = require()
         self.port = free_port()
-        self.root = f"http://127.0.0.1:{self.port}"
+        self.root = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self.base = f"{self.root}/emotions/"
         self._folder = Path(tempfile.mkdtemp(prefix="es-nginx-"))
         self._folder.chmod(0o755)  # its worker is another user if it is started by root
+        if tls:
+            make_certificate(self._folder)
         locations = documented()
         assert "127.0.0.1:8080" in locations
         configuration = self._folder / "nginx.conf"
@@ -67,6 +76,7 @@ class Nginx:
             _CONFIGURATION.format(
                 folder=self._folder,
                 port=self.port,
+                tls=_TLS.format(folder=self._folder) if tls else "",
                 locations=locations.replace("127.0.0.1:8080", f"127.0.0.1:{gateway_port}"),
             )
         )

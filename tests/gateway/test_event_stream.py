@@ -156,6 +156,17 @@ def test_a_change_of_state_is_sent_at_once(gateway: Gateway, store: Any, camera:
     assert (changed.data["state"], changed.data["error"]) == ("down", "no route to host")
 
 
+def test_a_client_that_shows_figures_hears_of_each_pause(redis_url: str) -> None:
+    """As messages: a browser does not report comments to a page."""
+    with (
+        Gateway(redis_url) as gateway,
+        gateway.stream("/api/events/stream?figures=true") as answer,
+    ):
+        sent = list(islice(parse(answer.iter_lines()), 3))
+    assert [message.name for message in sent] == ["started", "heartbeat", "heartbeat"]
+    assert sent[-1].id == sent[0].id
+
+
 @pytest.mark.parametrize("last_id", ["nonsense", "a=1", "camera=1-2-3", "=1-1", f"a={2**64}-0"])
 def test_a_wrong_position_is_refused(gateway: Gateway, last_id: str) -> None:
     answer = gateway.get("/api/events/stream", headers={"Last-Event-ID": last_id})

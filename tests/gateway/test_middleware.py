@@ -133,6 +133,18 @@ def test_requests_beyond_the_rate_are_refused_and_healthz_is_not(
         assert gateway.get("/healthz").status_code == 200
 
 
+def test_the_page_s_files_do_not_count_but_for_those_who_guess_the_token(
+    redis_server: RedisProcess,
+) -> None:
+    right, wrong = {"Authorization": f"Bearer {'x' * 20}"}, {"Authorization": "Bearer guess"}
+    with Gateway(redis_server.url, "--max-rate", RARELY, token="x" * 20) as gateway:
+        answers = [gateway.get("/static/main.js", headers=right) for _ in range(20)]
+        assert {answer.status_code for answer in answers} == {200}
+        assert gateway.get("/api/cameras", headers=right).status_code == 200
+        guesses = [gateway.get("/static/main.js", headers=wrong).status_code for _ in range(3)]
+        assert guesses == [401, 429, 429]
+
+
 def test_a_client_that_guesses_the_token_locks_no_other_out(redis_server: RedisProcess) -> None:
     """As strangers behind the same proxy do: they come from the same address."""
     right, wrong = {"Authorization": f"Bearer {'x' * 20}"}, {"Authorization": "Bearer guess"}

@@ -108,6 +108,18 @@ SOURCES = """
 """
 
 
+# How many heartbeats each of them has brought.
+BEATS = """
+    window.EventSource = class extends EventSource {
+        beats = 0;
+        constructor(...args) {
+            super(...args);
+            this.addEventListener('heartbeat', () => { this.beats += 1; });
+        }
+    };
+"""
+
+
 # Lists of cameras arrive when the test says so.
 HELD_LISTS = """
     window.held = [];
@@ -208,7 +220,7 @@ def registering(store: Any, *cameras: str, **fields: Any) -> AbstractContextMana
 
     def register_all() -> None:
         for camera in cameras:
-            register(store, camera, **fields)
+            register(store, camera, **{"fps": 0, **fields})
 
     return again(register_all)
 
@@ -245,7 +257,7 @@ def test_a_frozen_camera_with_a_live_producer_is_down_within_three_seconds(
 def test_a_quiet_camera_is_not_taken_for_a_frozen_one(
     browser: Browser, page: Gateway, server: RedisProcess, store: Any
 ) -> None:
-    """Frames are captured and left out on purpose, or wait for a worker: no event, yet not down."""
+    """Frames are captured and left out on purpose: no event, yet not down."""
     with Feeder(server.url, "lobby") as feeder:
         browser.open(page.base)
         runs(browser)
@@ -458,6 +470,79 @@ def test_a_camera_removed_while_the_list_is_loaded_is_not_shown(
     assert not browser.all("[data-camera=door]")
 
 
+# An event stream that never opens; and what link and banner say as the first camera appears.
+NEVER_OPENS = """
+    window.EventSource = class extends EventTarget {
+        static OPEN = 1;
+        readyState = 0;
+        close() {}
+    };
+    const text = (id) => document.getElementById(id).textContent.trim();
+    new MutationObserver(() => {
+        if (!document.querySelector('[data-camera]')) return;
+        window.first ??= [text('link'), text('banner')];
+    }).observe(document, { subtree: true, childList: true });
+"""
+
+
+def test_a_page_that_opens_is_connecting_and_not_cut_off(
+    browser: Browser, page: Gateway, store: Any
+) -> None:
+    """Until the event stream has failed to open in time."""
+    with registering(store, "lobby", **CALM):
+        open_with(browser, page, NEVER_OPENS)
+        browser.wait(lambda: browser.js("return window.first"))
+        assert browser.js("return window.first") == ["Connecting", ""]
+        browser.wait(lambda: browser.text("#link") == "Reconnecting")
+        browser.wait(lambda: "gateway cannot be reached" in browser.text("#banner"))
+        browser.wait(lambda: browser.text("[data-camera=lobby] .state") == "Unknown")
+
+
+def test_a_first_list_that_cannot_be_loaded_is_loaded_later(
+    browser: Browser, page: Gateway, store: Any
+) -> None:
+    """The page says why it shows no camera, and shows them without a reload."""
+    register(store, "lobby", **CALM)
+    browser.block("*/api/cameras")
+    try:
+        browser.open(page.base)
+        reason = "The list of cameras cannot be loaded: no answer. The page tries again."
+        browser.wait(lambda: browser.text("#banner") == reason)
+        browser.wait(lambda: browser.text("#link") == "Connected")
+        assert not browser.all("[data-camera]")
+    finally:
+        browser.block()
+    browser.wait(lambda: browser.all("[data-camera=lobby]"))
+    browser.wait(lambda: browser.text("#banner") == "")
+
+
+def steps(browser: Browser) -> list[str]:
+    script = "return [...document.querySelectorAll('.steps:not([hidden]) a')].map(e => e.hash)"
+    return list(browser.js(script))
+
+
+def test_a_camera_s_address_leads_to_its_neighbours_and_title_as_they_are_now(
+    browser: Browser, page: Gateway, store: Any
+) -> None:
+    for camera in ("a1", "b2", "c3"):
+        register(store, camera, **CALM)
+    browser.wait(lambda: len(page.get("/api/cameras").json()["cameras"]) == 3)
+    browser.open(f"{page.base}/#/a1")
+    browser.wait(lambda: browser.text("#detail-title") == "a1")
+    browser.wait(lambda: steps(browser) == ["#/c3", "#/b2"])
+    register(store, "a2", **CALM)
+    browser.wait(lambda: steps(browser) == ["#/c3", "#/a2"])
+    register(store, "b2", state="down", error="timed out", **CALM)  # it comes first in the wall
+    browser.wait(lambda: steps(browser) == ["#/b2", "#/a2"])
+    store.zrem(keys.CAMERAS, "c3", "a2")
+    browser.wait(lambda: steps(browser) == ["#/b2", "#/b2"])
+    register(store, "a1", title="Front door", **CALM)
+    browser.wait(lambda: browser.text("#detail-title") == "Front door")
+    browser.wait(lambda: browser.driver.title == "Front door \u2013 emotion-streams")
+    store.zrem(keys.CAMERAS, "b2")
+    browser.wait(lambda: steps(browser) == [])
+
+
 def test_events_that_were_dropped_for_a_slow_page_are_loaded(
     browser: Browser, page: Gateway, store: Any
 ) -> None:
@@ -600,6 +685,15 @@ def test_without_a_camera_the_page_says_what_comes(
     register(store, "lobby")
     browser.wait(lambda: browser.all("[data-camera=lobby]"))
     browser.wait(lambda: not browser.shows("#empty"))
+
+
+def test_without_a_camera_heartbeats_are_signs_of_life(
+    browser: Browser, page: Gateway, store: Any
+) -> None:
+    """Of five: they take longer than the page waits for one before it connects again."""
+    open_with(browser, page, BEATS + SOURCES)
+    browser.wait(lambda: browser.js("return sources.some(({ beats }) => beats >= 5)"))
+    browser.wait(lambda: browser.text("#link") == "Connected")
 
 
 def test_the_page_polls_nothing_that_the_event_stream_says(

@@ -1,5 +1,6 @@
 """The page in a real Chromium, while a real worker, Redis or producer stops and comes back."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from tests.faults.processes import MAX_AGE_MS, Running, start_producer, start_worker
 from tests.gateway.browser import Browser, require
+from tests.gateway.feeder import Feeder
 from tests.gateway.processes import Gateway
 from tests.servers import RedisProcess, free_port
 
@@ -30,12 +32,13 @@ def browser() -> Iterator[Browser]:
 class Wall:
     """What the page shows of all cameras."""
 
-    def __init__(self, browser: Browser) -> None:
+    def __init__(self, browser: Browser, cameras: int = len(CAMERAS)) -> None:
         self._browser = browser
+        self._cameras = cameras
 
     def becomes(self, state: str, banner: str) -> None:
         self._browser.wait(
-            lambda: self.states() == [state] * len(CAMERAS) and banner in self.banner()
+            lambda: self.states() == [state] * self._cameras and banner in self.banner()
         )
 
     def says(self, selector: str, text: str) -> None:
@@ -49,7 +52,7 @@ class Wall:
 
     def is_grey(self) -> bool:
         pictures = len(self._browser.all(".tile .picture.dim"))
-        return pictures == len(CAMERAS)
+        return pictures == self._cameras
 
     def _texts(self, selector: str) -> list[str]:
         script = "return [...document.querySelectorAll(arguments[0])].map(e => e.textContent)"
@@ -148,5 +151,40 @@ def test_a_worker_that_hangs_leaves_its_camera_behind_then_unowned(
         browser.wait(lambda: "falling behind" in browser.text("#banner"))
         browser.wait(lambda: browser.text("#detail .state") == "Not analysed")
         browser.wait(lambda: browser.text("#detail .noface") == "No picture analysed now")
+        browser.wait(lambda: "People in view\u2013Newest event" in browser.text("#detail .facts"))
         worker.resume()
         browser.wait(lambda: browser.text("#detail .state") == "Live")
+
+
+def test_a_gateway_that_hangs_is_not_shown_as_connected(browser: Browser) -> None:
+    """Its connections stay open, and nothing comes: the page finds out, and resumes afterwards."""
+    with RedisProcess() as server, Gateway(server.url) as gateway, Feeder(server.url, "lobby"):
+        browser.open(gateway.base)
+        wall = Wall(browser, cameras=1)
+        wall.becomes("Live", "")
+        browser.wait(lambda: browser.all(".box"))
+        browser.wait(lambda: not wall.is_grey())
+        gateway.process.send_signal(signal.SIGSTOP)
+        try:
+            wall.becomes("Unknown", "The gateway cannot be reached")
+            wall.says("#link", "Reconnecting")
+            browser.wait(wall.is_grey)
+        finally:
+            gateway.process.send_signal(signal.SIGCONT)
+        wall.becomes("Live", "")
+        wall.says("#link", "Connected")
+        browser.wait(lambda: not wall.is_grey())
+        frame = "return document.querySelector('.picture').dataset.frame"
+        shown = browser.js(frame)
+        browser.wait(lambda: browser.js(frame) != shown)
+
+
+def test_a_picture_that_no_longer_changes_turns_grey_beside_its_events(browser: Browser) -> None:
+    """Pictures have a connection of their own: without it, the last one must not look live."""
+    with RedisProcess() as server, Gateway(server.url) as gateway, Feeder(server.url, "lobby"):
+        browser.open(gateway.base)
+        browser.wait(lambda: browser.all(".box"))
+        browser.wait(lambda: not browser.all(".picture.dim"))
+        browser.modules("cameras.get('lobby').offer = (_, bitmap) => bitmap.close(); done()")
+        browser.wait(lambda: browser.all("[data-camera=lobby] .picture.dim"))
+        assert browser.text("[data-camera=lobby] .state") == "Live"

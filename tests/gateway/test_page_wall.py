@@ -51,7 +51,7 @@ def test_cameras_that_need_attention_come_first_and_others_are_found(
 ) -> None:
     with again(lambda: house(client)), Gateway(redis_url) as gateway:
         browser.open(gateway.base)
-        browser.wait(lambda: shown(browser) == ["cam3", "cam1", "cam2", "cam4"])
+        browser.wait(lambda: shown(browser) == ["cam3", "cam4", "cam1", "cam2"])
         assert browser.text("[data-camera=cam2] h2") == "玄関"
         search = browser.find("#search")
         search.send_keys("küche")

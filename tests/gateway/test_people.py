@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import redis
 
-from emotion_streams import EMOTIONS, Episode, keys
+from emotion_streams import EMOTIONS, EndReason, Episode, EpisodeType, keys
 from emotion_streams.flat import EPISODE_COLUMNS, MINUTE_COLUMNS
 from emotion_streams.minutes import MINUTE_MS
 from tests import samples
@@ -67,6 +67,80 @@ def test_next_leads_through_all_records_each_once(
     assert answer["next"] == after
 
 
+def test_previous_leads_back_to_the_oldest_record(
+    gateway: Gateway, episodes: list[Episode], camera: str
+) -> None:
+    answer = page(gateway, camera, limit=7)
+    seen = answer["episodes"]
+    assert answer["oldest_ms"] == START_MS
+    while answer["previous"] is not None:
+        answer = page(gateway, camera, limit=7, before=answer["previous"])
+        seen = answer["episodes"] + seen
+    assert seen == dicts(episodes)
+    between = page(gateway, camera, before=f"{START_MS + 5_000}-0", since=START_MS + 3_000)
+    assert between["episodes"] == dicts(episodes[3:5])
+    assert between["previous"] == f"{START_MS + 3_000}-0"
+    bounds = {"before": f"{START_MS + 5_000}-0", "until": START_MS + 2_000}
+    assert page(gateway, camera, **bounds)["episodes"] == dicts(episodes[:2])
+    for nothing in ({"before": "0-0"}, {"until": 0}):
+        assert page(gateway, camera, **nothing)["episodes"] == []
+
+
+def test_a_compact_page_has_the_last_record_of_each_episode(
+    gateway: Gateway, store: Any, camera: str
+) -> None:
+    """Each person is there for a minute; an emotion that lasts is reported every five seconds."""
+    attach(gateway, store, camera)
+    last = []
+    for person in range(30):
+        start = START_MS + 60_000 * person
+        records = of_a_minute(camera, f"{person}-0.0", start)
+        for n, record in enumerate(records):
+            write_episode(store, record, f"{start + 1000 * n}-0")
+        last += records[-2:]
+    whole = page(gateway, camera, limit=20)["episodes"]
+    assert len({record["track"] for record in whole}) == 2
+    assert page(gateway, camera, limit=20, compact=True)["episodes"] == dicts(last[-20:])
+    after, newest = "start", dict[str, Any]()
+    while found := (answer := page(gateway, camera, after=after, compact=True, limit=7))[
+        "episodes"
+    ]:
+        assert len({record["id"] for record in found}) == len(found)
+        newest.update((record["id"], record) for record in found)
+        after = answer["next"]
+    assert sorted(newest) == sorted(record.id for record in last)
+    assert all(record["end_ms"] for record in newest.values())
+    ended = page(gateway, camera, compact=True, emotion="happiness")
+    assert ended["episodes"] == dicts(last[::2])
+
+
+def test_an_export_up_to_the_first_moment_is_empty(
+    gateway: Gateway, episodes: list[Episode], camera: str
+) -> None:
+    for kind in ("events", "episodes", "minutes"):
+        assert export(gateway, camera, f"kind={kind}&format=jsonl&to=0").text == ""
+
+
+def of_a_minute(camera: str, track: str, start_ms: int) -> list[Episode]:
+    """All records of a person, the last two of which end the emotion and the stay."""
+    whole: dict[str, Any] = {
+        "id": f"{camera}/{track}/0",
+        "track": track,
+        "emotion": None,
+        "start_ms": start_ms,
+    }
+    shown = whole | {"id": f"{camera}/{track}/1", "emotion": "happiness"}
+    end = {"end_ms": start_ms + 60_000, "reason": EndReason.GONE}
+    kinds = [
+        (EpisodeType.FACE_ENTERED, whole),
+        (EpisodeType.EMOTION_STARTED, shown),
+        *[(EpisodeType.EMOTION_UPDATED, shown)] * 11,
+        (EpisodeType.EMOTION_ENDED, shown | end),
+        (EpisodeType.FACE_LEFT, whole | end),
+    ]
+    return [samples.episode(camera, type=kind, **fields) for kind, fields in kinds]
+
+
 def test_a_range_is_read_from_its_start_and_ends_before_its_end(
     gateway: Gateway, episodes: list[Episode], camera: str
 ) -> None:
@@ -93,7 +167,8 @@ def test_a_camera_without_episodes_has_an_empty_page(
     gateway: Gateway, store: Any, camera: str
 ) -> None:
     attach(gateway, store, camera)
-    assert page(gateway, camera) == {"camera": camera, "episodes": [], "next": None}
+    places = {"next": None, "previous": None, "oldest_ms": None}
+    assert page(gateway, camera) == {"camera": camera, "episodes": [], **places}
 
 
 def test_minutes_are_listed_in_pages_and_ranges(gateway: Gateway, store: Any, camera: str) -> None:

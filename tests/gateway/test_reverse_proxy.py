@@ -62,6 +62,33 @@ def test_a_page_whose_session_is_over_shows_where_to_sign_in(
         browser.wait(lambda: browser.all("#token"))
 
 
+def test_with_http_2_any_number_of_windows_is_open_at_once(
+    client: redis.Redis, redis_url: str
+) -> None:
+    """With HTTP/1.1 the fourth does not load: each of the others keeps two of six connections."""
+    require()
+    with (
+        Gateway(redis_url, "--max-rate", "1000", token=TOKEN) as gateway,
+        Nginx(gateway.port, tls=True) as proxy,
+        Feeder(redis_url, "lobby"),
+        Browser("--ignore-certificate-errors") as browser,
+    ):
+        browser.open(proxy.base)
+        browser.find("#token").send_keys(TOKEN)
+        browser.find("button").click()
+        browser.wait(lambda: browser.all(".box"))
+        for _ in range(4):
+            browser.driver.switch_to.new_window("window")
+            browser.driver.get(proxy.base)
+            browser.wait(lambda: browser.all(".box"))
+        for window in browser.driver.window_handles:
+            browser.driver.switch_to.window(window)
+            assert not browser.js("return document.hidden")
+            assert browser.text("#link") == "Connected"
+        protocol = "return performance.getEntriesByType('navigation')[0].nextHopProtocol"
+        assert browser.js(protocol) == "h2"
+
+
 def test_events_pass_nginx_one_by_one(client: redis.Redis, redis_url: str) -> None:
     """Each arrives before the next is published, although the stream never ends."""
     headers = {"Authorization": f"Bearer {TOKEN}"}

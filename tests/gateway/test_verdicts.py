@@ -101,6 +101,55 @@ def test_a_motion_filter_that_opens_is_not_taken_for_falling_behind() -> None:
     assert camera.seen == {Verdict.LIVE}
 
 
+@pytest.mark.parametrize("backlog", [0, None])
+@pytest.mark.parametrize("fps", [10, 0.3])
+def test_a_camera_whose_frames_bring_no_event_falls_behind(fps: float, backlog: int | None) -> None:
+    """They expire or end dead, so none waits; or the gateway has no right to count them."""
+    camera = Camera(replace(RUNNING, fps=fps, backlog=backlog))
+    camera.run(20, events_per_s=fps)
+    assert camera.seen == {Verdict.LIVE}
+    judged = camera.run(60, events_per_s=0)
+    assert (judged.verdict, judged.stale) == (Verdict.BEHIND, True)
+    assert judged.reason == "frames are stored, but no events arrive"
+    assert camera.run(20, events_per_s=fps).verdict is Verdict.LIVE
+
+
+@pytest.mark.parametrize("fps", [10, 0.3])
+def test_a_camera_that_never_brought_an_event_falls_behind(fps: float) -> None:
+    judged = Camera(replace(RUNNING, fps=fps)).run(60, events_per_s=0)
+    assert judged.verdict is Verdict.BEHIND
+
+
+def test_a_slow_camera_that_freezes_is_down() -> None:
+    camera = Camera()
+    camera.run(25, events_per_s=3)
+    assert camera.run(3, events_per_s=0, captures=False).verdict is Verdict.DOWN
+
+
+def falling(camera: Camera, fps: float, captures: bool) -> list[Judgement]:
+    """Ten seconds without a stored frame, in which the reported rate falls, and ten after that."""
+    rates = [fps * (10 - second) / 10 for second in range(1, 11)] + [0.0] * 10
+    return [camera.run(1, events_per_s=0, captures=captures, fps=rate) for rate in rates]
+
+
+@pytest.mark.parametrize("fps", [10, 1])
+def test_a_motion_filter_that_closes_turns_the_picture_grey_for_good(fps: float) -> None:
+    """The rate falls because nothing is stored. That does not make the old picture current."""
+    camera = Camera(replace(RUNNING, fps=fps))
+    camera.run(20, events_per_s=fps)
+    judged = falling(camera, fps, captures=True)
+    assert {each.verdict for each in judged} == {Verdict.LIVE}
+    assert all(each.stale for each in judged[5:])
+
+
+@pytest.mark.parametrize("fps", [10, 1])
+def test_a_frozen_camera_stays_down_while_its_rate_falls(fps: float) -> None:
+    camera = Camera(replace(RUNNING, fps=fps))
+    camera.run(20, events_per_s=fps)
+    judged = falling(camera, fps, captures=False)
+    assert {each.verdict for each in judged[5:]} == {Verdict.DOWN}
+
+
 def test_a_frozen_camera_is_down_within_three_seconds() -> None:
     camera = Camera()
     camera.run(5)

@@ -19,6 +19,7 @@ from emotion_streams import EndReason, Episode, EpisodeType, keys
 from emotion_streams.connection import Client, connect_async
 from emotion_streams.faces import Box
 from emotion_streams.frames import Frame
+from emotion_streams.registry import MAX_CAMERAS_PER_WORKER
 from service.health import Health
 from tests import samples
 from tests.servers import PATIENCE_S, RedisProcess, Stopwatch
@@ -432,7 +433,7 @@ async def test_more_cameras_than_a_worker_takes_displace_none_that_were_analysed
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(admission, "MAX_CAMERAS", 10)
+    monkeypatch.setattr(admission, "MAX_CAMERAS_PER_WORKER", 10)
     fakes = [f"fake{number:03}" for number in range(200)]
     for camera in CAMERAS:
         client.hset(keys.ledger(camera), "analysed", 1)
@@ -499,7 +500,7 @@ async def test_a_worker_that_ends_while_it_takes_cameras_leaves_no_coroutine_beh
 
 
 def test_a_worker_has_connections_for_all_its_cameras_and_its_leases() -> None:
-    assert 2 * admission.MAX_CAMERAS + 200 <= emotion_streams.connection.MAX_CONNECTIONS
+    assert 2 * MAX_CAMERAS_PER_WORKER + 200 <= emotion_streams.connection.MAX_CONNECTIONS
 
 
 async def test_one_that_cannot_finish_in_time_leaves_the_rest_to_its_successor(

@@ -3,24 +3,20 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Final
 
 from emotion_streams import keys
 from emotion_streams.backoff import REDIS_ERRORS
 from emotion_streams.cancellation import check_cancelled
 from emotion_streams.connection import Client
+from emotion_streams.registry import MAX_CAMERAS_PER_WORKER
 from service.metrics import WorkerMetrics
 from worker.ownership.sharding import limit_per_shard
-
-MAX_CAMERAS: Final = 400
-"""Maximum number of cameras of a worker. Each may hold two connections, one to read and one to
-commit. The rest of the client's connections, and of the usual 1,024 descriptors, is for leases."""
 
 log = logging.getLogger(__name__)
 
 
 class Admission:
-    """Limits a worker to MAX_CAMERAS."""
+    """Limits a worker to MAX_CAMERAS_PER_WORKER."""
 
     def __init__(self, client: Client, metrics: WorkerMetrics) -> None:
         self._client = client
@@ -32,14 +28,14 @@ class Admission:
         If the room is insufficient, cameras that were analysed before come first, so that newly
         registered names do not displace them.
         """
-        places = max(0, MAX_CAMERAS - owned)
+        places = max(0, MAX_CAMERAS_PER_WORKER - owned)
         self._metrics.ownership.over_limit.set(max(0, len(cameras) - places))
         if len(cameras) <= places:
             return list(cameras)
         log.warning(
             "%d cameras are registered beyond the %d that a worker owns: start more workers",
             len(cameras) - places,
-            MAX_CAMERAS,
+            MAX_CAMERAS_PER_WORKER,
         )
         if not places:
             return []

@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { commonCause } from "../../../gateway/static/banner.js";
-import { Camera, later, link, rate } from "../../../gateway/static/cameras.js";
+import { Camera, rate } from "../../../gateway/static/cameras.js";
 import { describe, ordered } from "../../../gateway/static/faces.js";
+import { later } from "../../../gateway/static/frameids.js";
+import { link } from "../../../gateway/static/link.js";
 import { takePart } from "../../../gateway/static/picturestream.js";
 import { runs } from "../../../gateway/static/plotting.js";
 import { neighboursOf, routedName } from "../../../gateway/static/router.js";
@@ -119,6 +121,20 @@ test("a banner says what running cameras have in common", () => {
   assert.match(commonCause({ ...up, redis: false }, []), /^No data from Redis/);
 });
 
+test("a camera that is down does not hide what the others have in common", () => {
+  const up = { gateway: true, redis: true, list: "" };
+  const all = (...words) => words.map((word) => ({ health: () => ({ word, why: "off", stale: true }) }));
+  const none = Array.from({ length: 11 }, () => "Not analysed");
+  assert.equal(commonCause(up, all("Down", ...none)), "No worker is running: 11 of 12 cameras have no one to analyse them.");
+  assert.equal(commonCause(up, all("Down", "Not analysed")), "No worker is running: 1 of 2 cameras has no one to analyse it.");
+  assert.equal(commonCause(up, all("Down", "Falling behind", "Falling behind")),
+    "2 of 3 cameras are falling behind: the workers do not keep up.");
+  assert.equal(commonCause(up, all("Not analysed", "Not analysed")), "No worker is running: all 2 cameras have no one to analyse them.");
+  assert.equal(commonCause(up, all("Down", "Live", "Not analysed")), "");
+  assert.equal(commonCause(up, all("Down", "Live")), "");
+  assert.equal(commonCause(up, all("Down")), "");
+});
+
 test("a page without its gateway shows that instead of the last state", () => {
   const camera = new Camera("door");
   camera.status = { verdict: "falling behind", reason: "slow", stale: false };
@@ -128,4 +144,27 @@ test("a page without its gateway shows that instead of the last state", () => {
   assert.equal(camera.health().word, "Unknown");
   link.redis = false;
   assert.equal(camera.health().word, "No data");
+});
+
+test("before the event stream has opened nothing is current, and nothing is called away", () => {
+  const camera = new Camera("door");
+  camera.status = { verdict: "live", reason: "", stale: false };
+  Object.assign(link, { gateway: null, redis: true });
+  assert.deepEqual(camera.health(), { word: "Live", why: "", stale: true });
+  assert.equal(commonCause(link, [camera]), "");
+  link.gateway = false;
+  assert.match(commonCause(link, [camera]), /^The gateway cannot be reached/);
+});
+
+test("a picture is late that is seconds and several periods older than the newest event", () => {
+  const camera = new Camera("door");
+  camera.status = { fps: 10 };
+  camera.add(event("1000-0"));
+  camera.offer("1000-0", picture());
+  camera.add(event("3000-0"));
+  assert.equal(camera.pictureIsLate, false);
+  camera.add(event("3001-0"));
+  assert.equal(camera.pictureIsLate, true);
+  camera.status = { fps: 0.5 };
+  assert.equal(camera.pictureIsLate, false);
 });

@@ -38,6 +38,14 @@ test("records may come twice and in any order", () => {
   assert.deepEqual(other.within(ALL), one.within(ALL));
 });
 
+test("an older report of an emotion that lasts does not replace a newer one", () => {
+  const people = new People();
+  const report = (decided_ms, confidence_peak) => showing("emotion.updated", "a", 2000, 1, "fear", { decided_ms, confidence_peak });
+  people.add(report(9000, 0.9));
+  people.add(report(5000, 0.6));
+  assert.equal(people.within(ALL)[0].showings.get("door/a/1").peak, 0.9);
+});
+
 test("who is in a picture is still there, and shows what the label says", () => {
   const people = new People();
   people.add(showing("emotion.started", "a", 2000, 1, "fear"));
@@ -95,7 +103,8 @@ test("durations are read in a unit that fits", () => {
 
 test("an empty range is called empty only if its records are loaded", () => {
   const span = { from: 1_000_000, to: 1_060_000 };
-  assert.equal(whyNothing("Nothing", Infinity, span), "Not loaded yet");
-  assert.equal(whyNothing("Nothing", 999_000, span), "Nothing in this range");
-  assert.match(whyNothing("Nothing", 1_030_000, span), /^Nothing since .+; earlier records are not loaded$/);
+  const reach = (since, missing) => ({ since, missing });
+  assert.equal(whyNothing("Nothing", reach(Infinity, ""), span), "Not loaded yet");
+  assert.equal(whyNothing("Nothing", reach(1_000_000, ""), span), "Nothing in this range");
+  assert.match(whyNothing("Nothing", reach(1_030_000, "not loaded"), span), /^Nothing since .+; earlier records are not loaded$/);
 });

@@ -95,7 +95,7 @@ test("pictures that are not analysed are a gap, and no rate that has fallen hide
 
 test("points are read out with their people, with and without a probability", () => {
   const point = { from: 0, to: 1000, coverage: 1, people: 2, means: null };
-  const range = { key: "5min", name: "", span_ms: 300000, step: 0, tick_ms: 60000, pages: 1 };
+  const range = { key: "5min", name: "", span_ms: 300000, step: 0, tick_ms: 60000 };
   assert.match(ofTime(500, [point], [], range), /: 2 people in view$/);
   assert.match(ofTime(500, [{ ...point, people: 0 }], [], range), /: no one in view$/);
   assert.equal(peopleOnAverage([point, { ...point, people: 1 }]), "1.5 people on average");

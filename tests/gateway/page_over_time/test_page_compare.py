@@ -27,7 +27,10 @@ def hour(store: Any, camera: str, emotion: Emotion, people: float, ago_ms: int =
             assert minute.people is not None
             means = {name: float(name == emotion) for name in EMOTIONS}
             shown = replace(
-                minute.people, face_ms=round(people * MINUTE_MS), probabilities_mean=means
+                minute.people,
+                people_mean=people,
+                face_ms=round(people * MINUTE_MS),
+                probabilities_mean=means,
             )
             write_minutes(pipe, replace(minute, people=shown, coverage=1.0))
         pipe.execute()

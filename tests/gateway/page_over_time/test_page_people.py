@@ -128,6 +128,37 @@ def test_a_gap_is_hatched_and_read_out(browser: Browser, page: Gateway, store: A
     assert hatched > 2 >= plain, "lines in the gap, one colour beside it"
 
 
+def test_a_range_that_cannot_be_loaded_is_not_shown_as_not_seen(
+    browser: Browser, page: Gateway, store: Any
+) -> None:
+    register(store, "lobby")
+    minutes(store, *range(2, 20))
+    browser.open(f"{page.base}/#/lobby")
+    browser.wait(lambda: browser.text("#link") == "Connected")
+    browser.block("*/trend?*")
+    try:
+        choose(browser, "1h")
+        browser.wait(
+            lambda: browser.text(".readout") == "Could not be loaded; the page tries again"
+        )
+        label = "return document.querySelector('.lanes canvas').ariaLabel"
+        assert "Could not be loaded" in browser.js(label)
+        assert browser.js(UNHATCHED)
+    finally:
+        browser.block()
+    browser.wait(lambda: data(browser, ".lanes canvas", "points") > 10)
+    browser.wait(lambda: browser.text(".readout") == "")
+    browser.wait(lambda: not browser.js(UNHATCHED))
+
+
+# Whether the row of people has one colour from its middle on.
+UNHATCHED = """
+    const canvas = document.querySelector('.lanes canvas'), half = Math.floor(canvas.width / 2);
+    const row = canvas.getContext('2d').getImageData(half, 20, half - 1, 1).data;
+    return new Set(row.filter((_, i) => i % 4 === 0)).size === 1;
+"""
+
+
 def test_the_chosen_range_is_what_is_exported(browser: Browser, page: Gateway, store: Any) -> None:
     register(store, "lobby")
     publish(store, event("lobby", now_ms() - 1000, face()))
@@ -268,6 +299,7 @@ def varied(start_ms: int, chance: random.Random) -> Minute:
     weights = {name: chance.random() * (4 if name == "happiness" else 1) for name in EMOTIONS}
     means = {name: weight / sum(weights.values()) for name, weight in weights.items()}
     coverage = chance.choice([1.0, 1.0, 1.0, 0.6])
-    face_ms = round(coverage * 4 * chance.random() * MINUTE_MS)
-    people = replace(minute.people, face_ms=face_ms, probabilities_mean=means)
+    in_view = 4 * chance.random()
+    face_ms = round(coverage * in_view * MINUTE_MS)
+    people = replace(minute.people, people_mean=in_view, face_ms=face_ms, probabilities_mean=means)
     return replace(minute, people=people, coverage=coverage)
