@@ -19,7 +19,6 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 from analyse.analysis import Analysis, ClipFailedError, StoppedError
@@ -32,7 +31,8 @@ from analyse.spool import Spool
 from analyse.system import System, SystemFailedError, running
 from deploy.children import end_with_make
 from deploy.redis_server import ServerUnavailableError
-from producer.source import SourceUnavailableError, printable
+from emotion_streams.printable import printable
+from producer.source import SourceUnavailableError
 from service.supervision import ProcessCrashedError
 
 _STOPPED: Final = 130
@@ -48,11 +48,11 @@ def main(argv: list[str] | None = None) -> int:
         for clip in found:  # all of them before any: a refusal must not come after hours
             prepare(clip, options, resume=arguments.resume, overwrite=arguments.overwrite)
     except (OutputError, OSError) as error:
-        print(f"analyse: {error}", file=sys.stderr)
+        print(f"analyse: {printable(str(error))}", file=sys.stderr)
         return 2
     for clip in found:
         if clip.is_done:
-            name, folder = printable(Path(clip.folder.name)), printable(clip.folder)
+            name, folder = printable(clip.folder.name), printable(str(clip.folder))
             print(f"{name}: already done, {folder}", file=sys.stderr)
     todo = [clip for clip in found if not clip.is_done]
     try:
@@ -76,7 +76,7 @@ async def _run(arguments: argparse.Namespace, todo: Sequence[Clip]) -> int:
             try:
                 await job.run(stop)
             except (ClipFailedError, OSError) as error:
-                progress.say(f"{printable(clip.path)}: {error}")
+                progress.say(f"{printable(str(clip.path))}: {error}")
                 failed += 1
             except StoppedError:
                 progress.say(f"stopped; what is done is in {arguments.out}, --resume goes on")
@@ -105,7 +105,7 @@ class _Job:
         except SourceUnavailableError as error:
             self._clear()
             raise ClipFailedError(
-                str(error).removeprefix(f"{printable(self._clip.path)}: ")
+                str(error).removeprefix(f"{printable(str(self._clip.path))}: ")
             ) from error
         failures = await self._analyse(form, stop)
         await self._write(form, failures, stop)

@@ -5,7 +5,7 @@ import sys
 import time
 from typing import Final
 
-from emotion_streams.cli.output import printable
+from emotion_streams.printable import printable
 
 _EVERY_S: Final = 0.5
 _ELSEWHERE_EVERY_S: Final = 10.0

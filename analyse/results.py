@@ -22,7 +22,7 @@ from analyse.tables import (
     write_parquet,
 )
 from analyse.video import VideoFailedError, find_encoder
-from producer.source import printable
+from emotion_streams.printable import printable
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def write_results(
     key_frames = _render(clip, spool, wanted, on_frame, say)
     duration_ms = max((event.position_ms or 0 for event in spool.events()), default=0)
     found = curves(spool.events(), duration_ms)
-    summary = summarise(printable(Path(clip.path.name)), form, found, episodes, failures)
+    summary = summarise(printable(clip.path.name), form, found, episodes, failures)
     page = report(summary, found, key_frames)
     replace_by(clip.folder / "report.html", partial(_write, text=page))
     text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"

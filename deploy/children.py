@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from emotion_streams.printable import printable
 from service.supervision import ChildProcess, ProcessCrashedError, exit_with_parent
 
 _KEPT_LINES: Final = 20
@@ -75,9 +76,9 @@ class Child:
         assert stderr is not None
         while line := await stderr.readline():
             text = line.decode(errors="replace").rstrip()
-            self.last_lines.append(text)
+            self.last_lines.append(printable(text))
             if warning := _warning(text):
-                self._say(f"{self.name}: {warning}")
+                self._say(f"{self.name}: {printable(warning)}")
 
 
 def _warning(line: str) -> str | None:

@@ -24,8 +24,9 @@ from deploy.status import Status
 from emotion_streams import connect_async, local_instance, read_ledger, subscribe_async
 from emotion_streams.backoff import REDIS_ERRORS
 from emotion_streams.cancellation import cancel_and_wait
-from emotion_streams.cli.output import describe, printable
+from emotion_streams.cli.output import describe
 from emotion_streams.local_instance import LocalInstance
+from emotion_streams.printable import printable
 from emotion_streams.redaction import short_message
 from service.command_line import conceal
 from service.parser import exit_with_error
@@ -119,7 +120,7 @@ async def follow(
             if crash := running.remove_ended(done):
                 status.clear()
                 child, code = crash
-                lines = map(printable, child.last_lines)
+                lines = child.last_lines
                 print(f"{child.name} exited ({exit_text(code)}):", *lines, sep="\n  ")
                 return 1
             if not running.has_producer:

@@ -9,7 +9,7 @@ from statistics import median
 from typing import Final
 
 from emotion_streams import EmotionEvent
-from emotion_streams.cli.output import printable
+from emotion_streams.printable import printable
 
 STATUS_S: Final = 1.0
 _USUAL_WIDTH: Final = 80

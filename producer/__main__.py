@@ -19,6 +19,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry
 
 from emotion_streams.cancellation import cancel_and_wait
+from emotion_streams.printable import printable
 from producer.config import Config, load
 from producer.fleet import Fleet
 from producer.registry import Registry
@@ -72,7 +73,7 @@ def main(argv: list[str]) -> int:
         try:
             asyncio.run(_run(config, health, metrics))
         except SourceMissingError as error:
-            print(f"producer: {error}", file=sys.stderr)
+            print(f"producer: {printable(str(error))}", file=sys.stderr)
             return 1
     return 0
 

@@ -14,8 +14,9 @@ from producer.filters import MotionFilter
 from producer.latest_value import LatestValue
 from producer.messages import EXIT_NO_SUCH_SOURCE, CameraSpec, Counts, Report
 from producer.native import NativeStderr
+from producer.opencv import cv2
 from producer.overdue import OverdueCall
-from producer.picture import FrameTransform, encode
+from producer.picture import EncodedPicture, FrameTransform, encode
 from producer.publish import Publisher
 from producer.redis_clock import RedisClock
 from producer.source import UndecodableFrameError
@@ -108,21 +109,34 @@ class CameraProcess:
             if captured is None:
                 continue
             try:
-                picture = self._transform(captured.picture)
-                if not self._motion.allows(picture, captured.arrived_s):
-                    self._counts.motion_skipped += 1
-                    self._refused_in_a_row = 0  # not needed, but valid
-                    continue
-                encoded = encode(picture, self._quality)
+                encoded = self._encode(captured)
             except UndecodableFrameError as error:
                 self._counts.undecodable += 1
                 self._count_refused(str(error))
                 continue
             self._refused_in_a_row = 0
-            if captured.position_ms is None:
+            if encoded is None:
+                self._counts.motion_skipped += 1  # not needed, but valid
+            elif captured.position_ms is None:
                 self._publisher.publish(encoded, captured.arrived_s)
             else:
                 self._publisher.publish_recorded(encoded, captured.position_ms)
+
+    def _encode(self, captured: Captured) -> EncodedPicture | None:
+        """Return the picture to store, None if nothing in it moved.
+
+        Raises UndecodableFrameError.
+        """
+        try:
+            picture = self._transform(captured.picture)
+            if not self._motion.allows(picture, captured.arrived_s):
+                return None
+            return encode(picture, self._quality)
+        except (MemoryError, cv2.error) as error:
+            # A process that crashed would begin a folder with the same picture again.
+            reason = f"a picture cannot be processed: {error or 'out of memory'}"
+            _log.warning("%s", reason)
+            raise UndecodableFrameError(reason) from None
 
     def _count_refused(self, why: str) -> None:
         """Count a picture that was read but cannot be sent.

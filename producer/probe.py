@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from emotion_streams.printable import printable
 from emotion_streams.redaction import redact_url
 from producer.filters import LateFrameFilter
 from producer.native import NativeStderr
@@ -58,15 +59,15 @@ class ProbeResult:
         key_frames = (f"key frames   every {interval_s:.1f} s",) if interval_s else ()
         return "\n".join(
             (
-                f"source       {self.source}",
+                f"source       {printable(self.source)}",
                 f"resolution   {self.width}x{self.height}",
-                f"codec        {self.codec}",
+                f"codec        {printable(self.codec)}",
                 f"fps          {measured}, {self.nominal_fps:.1f} nominal",
                 *key_frames,
                 f"first frame  after {self.first_frame_s:.2f} s",
                 f"damaged      {self.damaged_frames} frames",
                 f"face seen    {'yes' if self.face_seen else 'no'}",
-                *([f"picture      {self.picture}"] if self.picture else []),
+                *([f"picture      {printable(self.picture)}"] if self.picture else []),
             )
         )
 

@@ -6,13 +6,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from emotion_streams import keys
 from emotion_streams.backoff import REDIS_ERRORS
 from emotion_streams.cameras import RATE_WINDOW_S, CameraState
 from emotion_streams.cancellation import check_cancelled
 from emotion_streams.connection import connect_async
+from emotion_streams.printable import printable
 from emotion_streams.redaction import redact, short_message
 from producer.messages import Counts, Report
 from service.health import Health
@@ -86,10 +87,13 @@ class CameraRecord:
             age_s = self._clock() - self._last_frame_s
             self._metrics.frame_age.labels(self.camera).set(max(0.0, age_s))
 
-    def to_hash(self) -> dict[str, Any]:
-        """Return the fields of the camera's hash in the registry."""
+    def to_hash(self) -> dict[str, bytes]:
+        """Return the fields of the camera's hash in the registry.
+
+        Any text can be encoded: what one camera says must not keep the others from being written.
+        """
         report = self.report
-        return {
+        fields = {
             "state": report.state.value,
             "fps": f"{self._fps():.2f}",
             "width": report.width,
@@ -101,6 +105,7 @@ class CameraRecord:
             "group": self.group,
             "error": redact(report.error or report.redis_error),
         }
+        return {name: printable(str(value)).encode() for name, value in fields.items()}
 
     def _fps(self) -> float:
         (since, count), *_ = self._history

@@ -1,12 +1,15 @@
 """The protocol of a picture source, and its errors."""
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from emotion_streams.printable import printable
+
+_LONGEST_REASON: Final = 4_000
+"""More than the longest path. A report with the reason must remain shorter than 64 KiB."""
 
 Pixels: TypeAlias = NDArray[np.uint8]
 """A picture of shape (height, width, 3) and dtype uint8, in BGR order."""
@@ -15,7 +18,17 @@ Picture: TypeAlias = Pixels | bytes
 """Pixels, or the JPEG as the camera sent it."""
 
 
-class SourceUnavailableError(Exception):
+class SourceError(Exception):
+    """A source or one of its frames cannot be read. The text is the reason, printable and valid.
+
+    Parts of the reason come from cameras and from names of files: it is logged, printed and stored.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(printable(reason[:_LONGEST_REASON]))
+
+
+class SourceUnavailableError(SourceError):
     """The source cannot be opened, or failed after it was opened.
 
     The text gives the reason, without credentials. A retry may succeed.
@@ -37,16 +50,8 @@ class NoNewFrameError(Exception):
     """The source works, but has no new frame: its picture did not change, or is not due yet."""
 
 
-class UndecodableFrameError(Exception):
+class UndecodableFrameError(SourceError):
     """One frame is damaged. The next frame may be valid."""
-
-
-def printable(path: Path) -> str:
-    """Return the path as text that can be logged, printed and stored.
-
-    A file name can contain bytes that are not valid text; they are replaced.
-    """
-    return os.fsencode(path).decode(errors="replace")
 
 
 @dataclass(frozen=True)

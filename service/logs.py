@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final
 
+from emotion_streams.printable import printable
 from emotion_streams.redaction import redact
 
 REPEAT_EVERY_S: Final = 30.0
@@ -109,16 +110,22 @@ class JsonFormatter(logging.Formatter):
 
 
 class ReadableFormatter(logging.Formatter):
-    """Readable lines: time, level, message, and the extra fields as name=value."""
+    """Readable lines: time, level, message, and the extra fields as name=value.
+
+    Cameras and names of files contribute to them, so control characters are escaped. The lines of a
+    traceback are indented: only the formatter itself can begin a line with a time.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line, redacted."""
+        """Return the line, redacted and escaped."""
         moment = datetime.fromtimestamp(record.created).astimezone()
         extra = "".join(f" {name}={value}" for name, value in _extra(record).items())
         line = f"{moment:%H:%M:%S} {record.levelname:<7} {record.getMessage()}{extra}"
+        lines = [printable(redact(line))]
         if record.exc_info:
-            line += "\n" + self.formatException(record.exc_info)
-        return redact(line)
+            trace = redact(self.formatException(record.exc_info))
+            lines += [f"  {printable(each)}" for each in trace.split("\n")]
+        return "\n".join(lines)
 
 
 def _extra(record: logging.LogRecord) -> dict[str, Any]:

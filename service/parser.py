@@ -9,12 +9,13 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 import emotion_streams
+from emotion_streams.printable import printable
 from emotion_streams.redaction import redact
 
 
 def exit_with_error(section: str, reason: str) -> NoReturn:
     """Exit as a process with invalid settings does: one line, exit code 2."""
-    print(f"{section}: {redact(' '.join(reason.splitlines()))}", file=sys.stderr)
+    print(f"{section}: {printable(redact(' '.join(reason.splitlines())))}", file=sys.stderr)
     sys.exit(2)
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from emotion_streams.printable import printable
 from training import recipe
 from training.options import HelpFormatter, add_setting, settings
 from training.run_config import RunConfig, RuntimeOptions
@@ -36,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _refuse(reason: str) -> int:
-    print(f"error: {' '.join(reason.split())}", file=sys.stderr)
+    print(f"error: {printable(' '.join(reason.split()))}", file=sys.stderr)
     return BAD_INPUT
 
 

@@ -1,6 +1,5 @@
 """Measures how good a model is, through the preprocessing and the engines that serve it."""
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from emotion_streams.emotions import EMOTIONS
 from training import metrics, plots
 from training.crops import UNREADABLE, Crop, crops
 from training.datasets import AMBIGUOUS, Entry, InvalidDataError
+from training.datasets.entry import warn
 from training.metrics import Indices
 from training.run_folder import RUN, RunFolder
 from worker.inference.detect import Detector
@@ -71,7 +71,7 @@ def predict(
     def leave_out(reason: str, entry: Entry) -> None:
         left_out.update([reason])
         if reason == UNREADABLE:
-            print(f"skipped, {reason}: {entry.name}", file=sys.stderr)
+            warn(f"skipped, {reason}: {entry.name}")
 
     return classify(engine, card, crops(labelled, card, detector, leave_out), left_out)
 

@@ -11,9 +11,10 @@ from emotion_streams import keys
 from emotion_streams.backoff import is_wrong_type
 from emotion_streams.cameras import CameraState, list_cameras
 from emotion_streams.cli.lookup import known_cameras
-from emotion_streams.cli.output import print_table, printable
+from emotion_streams.cli.output import print_table
 from emotion_streams.connection import connect_async
 from emotion_streams.ledger import Ledger, read_ledger
+from emotion_streams.printable import printable
 from emotion_streams.redaction import redact, short_message
 
 _LONGEST_ERROR: Final = 200

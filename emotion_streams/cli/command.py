@@ -10,7 +10,7 @@ from emotion_streams import local_instance, process_commands
 from emotion_streams.backoff import REDIS_ERRORS
 from emotion_streams.cli.lookup import UnknownCameraError
 from emotion_streams.cli.options import build_parser
-from emotion_streams.cli.output import printable
+from emotion_streams.printable import printable
 from emotion_streams.process_commands import PROCESSES, CannotStartError
 from emotion_streams.redaction import redact_url, short_message
 from emotion_streams.redis_url import InvalidRedisUrlError

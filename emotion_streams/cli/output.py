@@ -7,14 +7,10 @@ from typing import Final
 from emotion_streams.emotions import Emotion
 from emotion_streams.events import EmotionEvent
 from emotion_streams.faces import Face
+from emotion_streams.printable import printable
 
 _TRACK_DIGITS: Final = 6
 """Digits of a track's time that are shown: they repeat after a quarter of an hour."""
-
-
-def printable(text: str) -> str:
-    """Escape terminal control characters: other clients wrote the text into Redis."""
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

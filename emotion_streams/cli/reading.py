@@ -7,8 +7,8 @@ from typing import Generic, TypeVar
 from redis.exceptions import ResponseError
 
 from emotion_streams.backoff import is_wrong_type
-from emotion_streams.cli.output import printable
 from emotion_streams.connection import Client
+from emotion_streams.printable import printable
 from emotion_streams.ranges import read_range
 from emotion_streams.redaction import short_message
 from emotion_streams.stream_kinds import StreamKind

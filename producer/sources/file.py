@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Final
 
+from emotion_streams.printable import printable
 from producer.source import (
     EndOfSourceError,
     Format,
@@ -12,15 +13,12 @@ from producer.source import (
     Picture,
     SourceUnavailableError,
     UndecodableFrameError,
-    printable,
 )
+from producer.sources.file_formats import OPTIONS, reason_of_refusal
 from producer.sources.stream_reader import Decoding, StreamReader
 
 # For a file without a rate whose frames have no timestamps.
 _DEFAULT_FPS: Final = 25.0
-
-# A playlist or a reference movie must not make FFmpeg connect to other hosts.
-_LOCAL_ONLY: Final = {"protocol_whitelist": "file"}
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +37,7 @@ class FileSource:
         decoding: Decoding = Decoding(),  # noqa: B008 - it is immutable
     ) -> None:
         self._path = path
-        self._shown = printable(path)
+        self._shown = printable(str(path))
         self._descriptor: int | None = None
         self._loop = loop
         self._timeouts = (open_timeout_s, read_timeout_s)
@@ -124,9 +122,9 @@ class FileSource:
         return path
 
     def _start_round(self) -> Format:
-        opened = self._reader.open(self._readable(), *self._timeouts, _LOCAL_ONLY)
+        opened = self._reader.open(self._readable(), *self._timeouts, OPTIONS)
         if opened is None:
-            raise NoSuchSourceError(f"{self._shown}: not a video that FFmpeg can read")
+            raise NoSuchSourceError(f"{self._shown}: {reason_of_refusal(self._path)}")
         self._interval_s = 1 / (opened.fps or _DEFAULT_FPS)
         self._in_round = self._damaged = 0
         return opened

@@ -2,12 +2,14 @@
 
 import contextlib
 import logging
+import os
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from emotion_streams.jpeg import MAX_SCANS
+from emotion_streams.printable import printable
 from producer.opencv import cv2
 from producer.source import (
     EndOfSourceError,
@@ -15,13 +17,15 @@ from producer.source import (
     NoSuchSourceError,
     Pixels,
     UndecodableFrameError,
-    printable,
 )
 
 SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
 _JPEG: Final = b"\xff\xd8"
 _SCAN: Final = b"\xff\xda"
+
+_MAX_MIB: Final = 256
+"""Larger files are not read: 36 megapixels with 16 bits a colour take 206 MiB."""
 
 # Maximum number of damaged pictures that one warning names.
 _NAMED: Final = 5
@@ -44,7 +48,7 @@ class FolderSource:
 
     def open(self) -> Format:
         """List the folder. Raises NoSuchSourceError if no picture in it can be decoded."""
-        shown = printable(self._folder)
+        shown = printable(str(self._folder))
         try:
             # Regular files only: reading a FIFO that is named like a picture would block.
             self._pictures = sorted(
@@ -93,7 +97,7 @@ class FolderSource:
     def _warn_of_damaged(self) -> None:
         if not self._damaged:
             return
-        named = ", ".join(map(printable, list(self._damaged)[:_NAMED]))
+        named = ", ".join(list(self._damaged.values())[:_NAMED])
         more = f" and {len(self._damaged) - _NAMED} more" if len(self._damaged) > _NAMED else ""
         _log.warning(
             "%d of %d pictures cannot be decoded: %s%s",
@@ -105,10 +109,10 @@ class FolderSource:
 
 
 def _read(path: Path) -> Pixels:
-    shown = printable(path)
+    shown = printable(str(path))
     try:
         # imread crashes on names that are not UTF-8, and fails on the orientation of a TIFF.
-        content = path.read_bytes()
+        content = _content(path)
         # Decoding it would take minutes; read_header has the same limit.
         if content.startswith(_JPEG) and (scans := content.count(_SCAN)) > MAX_SCANS:
             raise UndecodableFrameError(f"{shown}: has {scans} scans, the limit is {MAX_SCANS}")
@@ -117,8 +121,23 @@ def _read(path: Path) -> Pixels:
         )
     except OSError as error:
         raise UndecodableFrameError(f"{shown}: {error.strerror or error}") from error
+    except MemoryError:
+        raise UndecodableFrameError(
+            f"{shown}: takes more memory than a camera's process may use"
+        ) from None
     except cv2.error as error:  # for example if it exceeds the limit of pixels
         raise UndecodableFrameError(f"{shown}: {error.err}") from error
     if pixels is None:
         raise UndecodableFrameError(f"{shown}: not a picture")
     return np.asarray(pixels, np.uint8)
+
+
+def _content(path: Path) -> bytes:
+    """Return the bytes of the file. Raises OSError, MemoryError and UndecodableFrameError."""
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        # One byte more, because the file may grow.
+        content = file.read(size + 1) if size <= _MAX_MIB << 20 else b""
+    if max(size, len(content)) > _MAX_MIB << 20:
+        raise UndecodableFrameError(f"{printable(str(path))}: larger than {_MAX_MIB} MiB")
+    return content

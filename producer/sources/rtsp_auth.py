@@ -7,8 +7,12 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-_PARAMETER: Final = re.compile(r'([\w-]+)\s*=\s*(?:"([^"]*)"|([^\s,"]+))')
+# A name begins where a word begins and is short, so that the time is linear in the length.
+_PARAMETER: Final = re.compile(r'(?<![\w-])([\w-]{1,32})\s{0,8}=\s{0,8}(?:"([^"]*)"|([^\s,"]+))')
+_LONGEST: Final = 2_000
+"""Characters of a challenge that are read. Those of real cameras have about 200."""
 _HASHES: Final = {"MD5": "md5", "SHA-256": "sha256"}
+_TEXT: Final = ("utf-8", "surrogateescape")
 _SESSION: Final = "-SESS"
 
 
@@ -34,7 +38,7 @@ class Credentials:
         self._digest, self._is_basic, self._count = None, False, 0
         refused = []
         for challenge in challenges:
-            scheme, _, rest = challenge.strip().partition(" ")
+            scheme, _, rest = challenge[:_LONGEST].strip().partition(" ")
             values = {name.lower(): a or b for name, a, b in _PARAMETER.findall(rest)}
             algorithm = values.get("algorithm", "MD5")
             if scheme.lower() == "digest" and _base(algorithm) not in _HASHES:
@@ -51,7 +55,7 @@ class Credentials:
         if self._digest is not None:
             return self._digest_response(self._digest, method, uri)
         if self._is_basic:
-            pair = f"{self._user}:{self._password}".encode()
+            pair = f"{self._user}:{self._password}".encode(*_TEXT)
             return f"Basic {base64.b64encode(pair).decode()}"
         return None
 
@@ -62,7 +66,7 @@ class Credentials:
 
         def digest(*parts: str) -> str:
             function = hashlib.new(_HASHES[_base(algorithm)], usedforsecurity=False)
-            function.update(":".join(parts).encode(errors="surrogateescape"))
+            function.update(":".join(parts).encode(*_TEXT))
             return function.hexdigest()
 
         secret = digest(self._user, realm, self._password)

@@ -121,6 +121,10 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
     "empty.mp4": (Path.touch, "the file is empty"),
     "text.mp4": (lambda path: path.write_text("not a video"), "not a video"),
     "folder.mp4": (Path.mkdir, "not a file"),
+    "playlist.avi": (
+        lambda path: path.write_text("ffconcat version 1.0\nfile vfr.mp4\n"),
+        "a playlist",
+    ),
     "missing.mp4": (lambda path: None, "no such file"),
 }
 

@@ -120,6 +120,16 @@ async def test_one_that_will_not_end_takes_no_time_from_the_others(
     assert ended == {"redis": True, "worker": True, "stubborn": False}
 
 
+async def test_what_a_child_says_is_shown_without_what_a_terminal_obeys() -> None:
+    warning = '{"level": "warning", "message": "a\\\\u001b[2J\\\\nforged"}'
+    said: list[str] = []
+    command = ["sh", "-c", f"printf '{warning}\\n\\033[2Jcrashed\\n' >&2"]
+    child = await Child.start("worker", command, say=said.append)
+    assert await child.wait() == 0
+    assert said == [r"worker: a\x1b[2J\x0aforged"]
+    assert child.last_lines[-1] == r"\x1b[2Jcrashed"
+
+
 @pytest.mark.parametrize(
     ("source", "name"),
     [

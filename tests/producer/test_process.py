@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import redis
 from prometheus_client import CollectorRegistry
@@ -129,6 +131,37 @@ def test_policy_every_loses_no_frame_with_slow_workers(
                 client.xdel(key, entry_id)
         assert producer.wait() == 0
     assert seen == list(range(60))
+
+
+def test_picture_over_the_limit_of_memory_is_left_out(
+    client: Client, redis_url: str, tmp_path: Path
+) -> None:
+    for name in ("a.jpg", "c.jpg"):
+        (tmp_path / name).write_bytes(jpeg(64, 48))
+    with (tmp_path / "b.png").open("wb") as file:
+        file.truncate(600 << 20)
+    with Producer(redis_url, "--camera", "door", "--source", str(tmp_path)) as producer:
+        within(lambda: producer.process.poll() is not None or producer.entries("restarting"))
+        assert not producer.entries("restarting")
+        (warning,) = producer.entries("cannot be decoded")
+        assert producer.wait() == 0
+    assert warning["message"].startswith("1 of 3 pictures cannot be decoded: ")
+    assert warning["message"].endswith("b.png: larger than 256 MiB")
+    assert client.xlen(keys.frames("door")) == 2
+
+
+def test_picture_whose_processing_takes_too_much_memory_does_not_begin_the_folder_again(
+    redis_url: str, tmp_path: Path
+) -> None:
+    ok, content = cv2.imencode(".png", np.zeros((6000, 6000, 3), np.uint8))
+    assert ok
+    for number in range(4):
+        (tmp_path / f"{number}.png").write_bytes(content.tobytes())
+    options = ("--rotate", "90", "--width", "6000", "--mask", "0,0 0.5,0 0.5,0.5")
+    with Producer(redis_url, "--camera", "a", "--source", str(tmp_path), *options) as producer:
+        within(lambda: producer.process.poll() is not None or producer.entries("restarting"))
+        assert not producer.entries("restarting")
+        assert producer.wait() == 0
 
 
 def test_missing_file_is_one_line_and_exit_code_1(redis_url: str) -> None:

@@ -62,3 +62,13 @@ def test_stored_and_analysed_rates_agree_while_the_rate_changes() -> None:
         for _ in range(7):
             door.run(1, fps)
             assert door.stored_fps == pytest.approx(door.analysed_fps, abs=0.11)
+
+
+def test_state_of_a_camera_can_be_written_with_any_text() -> None:
+    record = Door().record
+    record.title = record.group = "\ud800"
+    record.update(Report(codec="\udcff\x00"))
+    record.process_crashed("\udcff\x1b[31m")
+    fields = {name: value.decode() for name, value in record.to_hash().items()}
+    assert fields["error"] == r"\xff\x1b[31m"
+    assert all(value.isprintable() for value in fields.values())

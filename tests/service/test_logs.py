@@ -45,6 +45,21 @@ def test_a_message_with_quotes_and_newlines_stays_one_json_line() -> None:
     assert json.loads(line)["message"] == 'said "a\nb"'
 
 
+def test_a_readable_line_holds_nothing_that_a_terminal_obeys_and_no_forged_line() -> None:
+    forged = "\n12:00:00 INFO    all is well\x1b[2J\x1b]0;title\x07"
+    made = record("camera down: %s", forged, file=f"a{forged}.jpg")
+    try:
+        raise ValueError(forged)
+    except ValueError as error:
+        made.exc_info = (ValueError, error, error.__traceback__)
+    first, *trace = ReadableFormatter().format(made).split("\n")
+    assert first.endswith(r".jpg")
+    assert r"camera down: \x0a12:00:00 INFO    all is well\x1b[2J\x1b]0;title\x07" in first
+    assert all(line.isprintable() for line in (first, *trace))
+    assert all(line.startswith("  ") for line in trace)
+    assert "  Traceback (most recent call last):" in trace
+
+
 def test_a_warning_that_repeats_itself_is_written_once_in_a_while_with_its_number() -> None:
     now_s = [100.0]
     limit = RepeatFilter(every_s=30, clock=lambda: now_s[0])

@@ -1,3 +1,4 @@
+import shutil
 from argparse import ArgumentParser
 from dataclasses import replace
 from pathlib import Path
@@ -135,6 +136,19 @@ def test_inspect_counts_and_draws(
     assert main(["inspect", data, "--sheet", str(sheet)]) == 0
     assert "pictures       8      8" in capsys.readouterr().out
     assert sheet.read_bytes().startswith(b"\x89PNG")
+
+
+def test_names_in_a_zip_cannot_write_to_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    generated.folders(tmp_path / "set", ["fear", "anger"])
+    (tmp_path / "set" / "fear" / "a\nforged\x1b[2J.png").write_bytes(b"no picture")
+    archive = shutil.make_archive(str(tmp_path / "faces"), "zip", tmp_path / "set")
+    assert main(["inspect", archive, "--sheet", str(tmp_path / "sheet.png")]) == 0
+    assert main(["evaluate", "simpnet-v2", archive, "--split", "train"]) == 0
+    lines = [line for line in capsys.readouterr().err.split("\n") if "skipped" in line]
+    assert len(lines) == 2
+    assert all(r"fear/a\x0aforged\x1b[2J.png" in line for line in lines)
 
 
 def test_labels_of_validation_that_cannot_be_read_end_a_run_before_it_begins(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from emotion_streams.emotions import EMOTIONS
 from emotion_streams.faces import Box
+from emotion_streams.printable import printable
 from worker.inference.crop import Image, crop_face, preprocess
 from worker.model.card import CropGeometry, ModelCard
 
@@ -115,8 +116,8 @@ def hard_target(label: int) -> tuple[float, ...]:
 
 
 def warn(message: str) -> None:
-    """Print a message on stderr about something that was skipped."""
-    print(message, file=sys.stderr)
+    """Print a message on stderr about something that was skipped, with its name escaped."""
+    print(printable(message), file=sys.stderr)
 
 
 def read_faces(

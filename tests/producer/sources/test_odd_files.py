@@ -116,6 +116,32 @@ def test_damaged_pictures_are_logged_once_with_a_count(
     warning.encode()
 
 
+def test_picture_for_which_there_is_no_memory_is_damaged_and_the_next_is_read(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a.jpg").write_bytes(jpeg(64, 48))
+    with (tmp_path / "b.png").open("wb") as file:
+        file.truncate(250 << 20)
+    (tmp_path / "c.jpg").write_bytes(jpeg(64, 48))
+    script = (
+        "import sys; from pathlib import Path; from producer.native import limit_memory\n"
+        "from producer.source import UndecodableFrameError\n"
+        "from producer.sources.folder import FolderSource\n"
+        "limit_memory(); held = bytearray(300 << 20)\n"
+        "source = FolderSource(Path(sys.argv[1]), 10, loop=False); source.open()\n"
+        "for _ in range(3):\n"
+        "    source.grab()\n"
+        "    try: print(source.retrieve().shape)\n"
+        "    except UndecodableFrameError as error: print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    first, second, third = done.stdout.splitlines()
+    assert (first, third) == ("(48, 64, 3)", "(48, 64, 3)")
+    assert second.endswith("b.png: takes more memory than a camera's process may use")
+
+
 def test_damaged_frames_of_a_video_are_logged_in_one_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -2,12 +2,14 @@
 
 import select
 import socket
+import time
 from contextlib import ExitStack
 from urllib.parse import quote, urlsplit
 
 import pytest
 
 from producer.source import SourceUnavailableError
+from producer.sources.rtsp_auth import Credentials
 from producer.sources.rtsp_relay import RtspRelay
 from tests.peers.producer import PASSWORD
 from tests.peers.rtsp import RtspServer, require_gstreamer
@@ -155,6 +157,19 @@ def test_unsupported_digest_algorithm_is_not_reported_as_a_wrong_password() -> N
     assert "the camera requires Digest SHA3-256" in reason
     assert "password is" not in reason
     assert "Authorization" not in "".join(camera.requests)
+
+
+@pytest.mark.parametrize("parameter", ["a" * 30_000, "a" + " " * 30_000, 'a="' * 10_000])
+def test_challenge_of_any_content_is_read_at_once(parameter: str) -> None:
+    """Within the time that ten thousand usual ones take."""
+
+    def duration_s(challenges: list[str]) -> float:
+        began_s = time.thread_time()
+        Credentials("joe", PASSWORD).accept(challenges)
+        return time.thread_time() - began_s
+
+    usual_challenge = 'Digest realm="a camera", nonce="a1", qop="auth", algorithm=MD5'
+    assert duration_s([f"Digest {parameter}"]) < duration_s(10_000 * [usual_challenge])
 
 
 @pytest.mark.parametrize("kind", ["basic", "digest"])
