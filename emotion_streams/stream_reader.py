@@ -109,10 +109,9 @@ class StreamReader(Generic[Item]):
         reading.discard(camera)
 
     async def _start(self) -> None:
-        """Set the start position of each known camera, and that of later ones.
+        """Set the start position of each known camera, and that of later ones: the start.
 
-        Later cameras begin at the start. Episodes outlive their camera: if only new ones are
-        wanted, a camera that returns begins with those since now.
+        Episodes outlive their camera: if only new ones are wanted, one that returns begins now.
         """
         if self._after == NOW and self._kind.ids_are_redis_time:
             seconds, microseconds = await self._client.time()

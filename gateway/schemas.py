@@ -16,11 +16,7 @@ _BOX: Final = {"type": "array", "items": _NUMBER, "minItems": 4, "maxItems": 4}
 
 
 def _object(**properties: Any) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-    }
+    return {"type": "object", "properties": properties, "required": list(properties)}
 
 
 def _list(items: Any, **limits: int) -> dict[str, Any]:

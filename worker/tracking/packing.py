@@ -1,7 +1,7 @@
 """The parts of a tracking state to and from plain values.
 
-Numbers are exact, so that a reader continues as the writer would have. Those of a track take one
-binary field each, because the state is written with every frame.
+Numbers are exact. Those of a track take one binary field each, because the state is written with
+every frame.
 """
 
 import math
@@ -96,10 +96,9 @@ def parse_minute(fields: Fields) -> MinuteSums:
     if not 0 <= min(sums) <= max(sums) <= _LARGEST:
         raise MalformedMessageError("field sums holds a number out of its bounds")
     counts = {name: fields.integer(name, 0, _LARGEST) for name in _MINUTE_COUNTS}
+    counts["people_max"] = min(1, counts["tracks"])  # all that an older state says for certain
     if fields.has("people_max"):
         counts["people_max"] = fields.integer("people_max", 0, _LARGEST)
-    else:  # a state of an older release: that a track was there is all that is certain
-        counts["people_max"] = min(1, counts["tracks"])
     return MinuteSums(
         start_ms=fields.timestamp_ms("start_ms") if fields.has("start_ms") else None,
         sums=sums,
