@@ -20,6 +20,8 @@ MAX_REPORT_BYTES: Final = 65_536
 """Maximum size of a report, the hash `camera:{name}`, in bytes. It usually has less than one kB.
 Readers do not show a larger one, and the camera's worker deletes it."""
 
+_ATTEMPTS: Final = 3
+
 _INFO: Final = ("state", "fps", "width", "height", "last_frame_ms", "error", "title", "group")
 _LEASE: Final = ("owner", "expires_ms")
 _MAX_INTEGER: Final = 2**53 - 1
@@ -53,13 +55,7 @@ async def read_report(client: Client, camera: str) -> CameraReport:
     Raises UnreadableCameraError if this camera's keys cannot be read, and one of REDIS_ERRORS if
     Redis cannot be read.
     """
-    try:
-        info, lease, backlog = await _read(client, camera)
-    except REDIS_ERRORS as error:
-        check_cancelled()
-        if isinstance(error, ResponseError) or not (size := await _oversize(client, camera)):
-            raise
-        raise _too_large(camera, size) from None
+    info, lease, backlog = await _read_or_blame(client, camera)
     # A user with the right to read events may lack the right to count frames.
     if isinstance(backlog, NoPermissionError):
         backlog = None
@@ -74,6 +70,26 @@ async def read_report(client: Client, camera: str) -> CameraReport:
         return CameraReport(_texts(_INFO, info), _texts(_LEASE, lease), backlog)
     except UnicodeDecodeError as error:
         raise invalid(camera, error, backlog) from None
+
+
+async def _read_or_blame(client: Client, camera: str) -> list[Any]:
+    """Return what `_read` returns; raise UnreadableCameraError if this camera's report is at fault.
+
+    The camera's worker may delete a large report between the attempt to read it and the question
+    for its size: then another attempt shows whether Redis can be read.
+    """
+    for attempt in range(_ATTEMPTS):
+        try:
+            return await _read(client, camera)
+        except REDIS_ERRORS as error:
+            check_cancelled()
+            if isinstance(error, ResponseError):
+                raise
+            if size := await _oversize(client, camera):
+                raise _too_large(camera, size) from None
+            if attempt == _ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable")
 
 
 async def _read(client: Client, camera: str) -> list[Any]:

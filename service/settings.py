@@ -14,6 +14,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from emotion_streams.printable import printable
 from emotion_streams.redaction import redact_url
 from emotion_streams.redis_url import parse_url, without_line_end
 from service.parser import build_parser, exit_with_error
@@ -168,7 +169,7 @@ def explain(
         elif item["type"] == "missing":
             lines.append(f"--{key.replace('_', '-')} is required")
         elif item["type"] == "string_unicode":
-            shown = redact_url(str(item["input"])).encode(errors="backslashreplace").decode()
+            shown = printable(redact_url(str(item["input"])))
             lines.append(f"{name}: {shown[:80]} is not UTF-8; rename it")
         else:
             lines.append(f"{name}: {reason} (got {redact_url(str(item['input']))[:80]!r})")

@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 import redis
 
-from emotion_streams import CameraStatus, connect_async, keys, list_cameras, registry
+from emotion_streams import (
+    CameraStatus,
+    camera_report,
+    connect_async,
+    keys,
+    list_cameras,
+    registry,
+)
+from emotion_streams.connection import Client
 from emotion_streams.registry import registered
 from tests.servers import RedisProcess
 
@@ -154,6 +162,24 @@ async def test_a_report_that_is_too_large_hides_no_other_camera(
     found = await statuses(frugal_server.url)
     assert (found["good"].state, found["bad"].state) == ("up", "gone")
     assert "camera:{bad} cannot be read: it has " in found["bad"].error
+
+
+async def test_a_report_that_is_deleted_while_it_is_asked_about_hides_no_camera(
+    frugal: redis.Redis, frugal_server: RedisProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attach(frugal, "bad", "good")
+    for field in ("error", "title", "group", "state", "fps", "width", "height", "last_frame_ms"):
+        frugal.hset(keys.camera_info("bad"), field, LARGE)
+    oversize = camera_report._oversize
+
+    async def deleted(client: Client, camera: str) -> int:
+        frugal.delete(keys.camera_info("bad"))  # as the camera's worker does
+        return await oversize(client, camera)
+
+    monkeypatch.setattr(camera_report, "_oversize", deleted)
+    found = await statuses(frugal_server.url)
+    assert found["good"].state == "up"
+    assert "bad" in found
 
 
 async def test_names_that_are_never_sent_hide_no_camera_that_was_analysed(
