@@ -39,7 +39,7 @@ capacity: .venv/installed-run ## measure how many cameras this machine holds (mi
 	@exec $(BIN)/python -m deploy.capacity $(ARGS)
 
 test: .venv/installed-test ## run every test that this machine can
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
 
 check: lint test ## what has to pass before a commit: format, lint, types, words, tests
 
