@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +11,15 @@ from numpy.typing import NDArray
 from emotion_streams.fields import MalformedMessageError
 from emotion_streams.frames import Frame
 from emotion_streams.minutes import MINUTE_MS
-from worker.tracking.constants import MINUTE_GRACE_MS
+from worker.tracking.constants import GAP_MS, MAX_UNSEEN_FRAMES, MINUTE_GRACE_MS
 from worker.tracking.session import placed, with_frame
 from worker.tracking.state import TrackingState
 from worker.tracking.step import advance, close_minute, close_silent, steady
 from worker.tracking.tracker import associate, without_unseen
 from worker.tracking.types import Association, Policy, Sighting, Step
+
+_STILL_MS: Final = GAP_MS // MAX_UNSEEN_FRAMES
+"""If time moves by at least this from frame to frame, tracks end by time."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +87,14 @@ class CameraTracker:
         self, frame_id: str, captured_ms: int, sightings: Sequence[Sighting]
     ) -> TrackedFrame:
         """Associate the faces of a frame with tracks, after the previous frame's."""
-        base_id = self._ahead.last_frame_id
-        association = associate(self._ahead, frame_id, captured_ms, sightings)
-        association, self._unseen = without_unseen(association, self._unseen)
+        before = self._ahead
+        association = associate(before, frame_id, captured_ms, sightings)
+        if association.after.clock_ms - before.clock_ms < _STILL_MS:
+            association, self._unseen = without_unseen(association, self._unseen)
+        elif self._unseen:
+            self._unseen = {}
         self._ahead = association.after
-        return TrackedFrame(association, tuple(sightings), self._epoch, base_id)
+        return TrackedFrame(association, tuple(sightings), self._epoch, before.last_frame_id)
 
     def reusable(self, track: str | None, now_ms: int) -> Reusable | None:
         """Return recent probabilities of a track whose label is steady; None if there are none."""
