@@ -121,7 +121,8 @@ class FramePipeline:
         change, go first. If `exact`, every face is classified.
         """
         count, tracks = len(faces.crops), tracked.association.tracks
-        is_new = not all(map(turn.is_settled, tracks))
+        # If nothing waits, none goes first.
+        is_new = self._batcher.is_saturated and not all(map(turn.is_settled, tracks))
         reused: list[Reusable | None] = [None] * count
         if self._batcher.is_saturated and not exact:
             captured_ms = tracked.association.captured_ms

@@ -134,9 +134,7 @@ class CameraTracker:
         )
         if step.state is state:
             return step
-        step = with_frame(state, step, frame)
-        episodes = placed(step.episodes, step.state.recorded_ms)
-        return Step(step.state, step.faces, episodes, step.minutes)
+        return with_frame(state, step, frame)
 
     def close_silent(self, now_ms: int | None) -> Step:
         """Return the step that ends what is open while the camera sends nothing.

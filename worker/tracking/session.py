@@ -27,6 +27,7 @@ def with_frame(before: TrackingState, step: Step, frame: Frame) -> Step:
             minutes = (replace(minutes[0], frames_lost=total), *minutes[1:])
             lost -= ended
         minute = count_lost(minute, lost)
+    recorded_ms = None if place is None else max(0, frame.captured_ms - place)
     # The constructor, because replace() takes a tenth of the time that tracking takes.
     after = TrackingState(
         state.camera,
@@ -35,9 +36,9 @@ def with_frame(before: TrackingState, step: Step, frame: Frame) -> Step:
         minute,
         frame.session_id,
         frame.seq,
-        None if place is None else max(0, frame.captured_ms - place),
+        recorded_ms,
     )
-    return Step(after, step.faces, step.episodes, minutes)
+    return Step(after, step.faces, placed(step.episodes, recorded_ms), minutes)
 
 
 def _missing(before: TrackingState, frame: Frame) -> int:
