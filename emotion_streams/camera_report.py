@@ -20,7 +20,7 @@ MAX_REPORT_BYTES: Final = 65_536
 """Maximum size of a report, the hash `camera:{name}`, in bytes. It usually has less than one kB.
 Readers do not show a larger one, and the camera's worker deletes it."""
 
-_ATTEMPTS: Final = 3
+_RETRIES: Final = 2
 
 _INFO: Final = ("state", "fps", "width", "height", "last_frame_ms", "error", "title", "group")
 _LEASE: Final = ("owner", "expires_ms")
@@ -78,7 +78,7 @@ async def _read_or_blame(client: Client, camera: str) -> list[Any]:
     The camera's worker may delete a large report between the attempt to read it and the question
     for its size: then another attempt shows whether Redis can be read.
     """
-    for attempt in range(_ATTEMPTS):
+    for _ in range(_RETRIES):
         try:
             return await _read(client, camera)
         except REDIS_ERRORS as error:
@@ -87,9 +87,7 @@ async def _read_or_blame(client: Client, camera: str) -> list[Any]:
                 raise
             if size := await _oversize(client, camera):
                 raise _too_large(camera, size) from None
-            if attempt == _ATTEMPTS - 1:
-                raise
-    raise AssertionError("unreachable")
+    return await _read(client, camera)
 
 
 async def _read(client: Client, camera: str) -> list[Any]:

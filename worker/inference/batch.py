@@ -130,27 +130,31 @@ class BatchRunner:
     def _work(self, batch: Batch) -> tuple[NDArray[np.float32], float, float]:
         """Compute a batch in a thread; return its rows, and when that began and ended."""
         began = time.perf_counter()
-        is_single = [part.request.exact and not self._model.is_batch_invariant for part in batch]
-        together = [part.items for part, single in zip(batch, is_single, strict=True) if not single]
-        computed = iter(self._computed(together))
-        rows = []
-        for part, single in zip(batch, is_single, strict=True):
-            if single:
-                rows += [
-                    self._computed([item])[0] for item in np.split(part.items, len(part.items))
-                ]
-            else:
-                rows.append(next(computed))
-        return np.concatenate(rows), began, time.perf_counter()
+        if any(part.request.exact for part in batch) and not self._model.is_batch_invariant:
+            rows = self._rows_of_mixed(batch)
+        else:
+            rows = self._rows([part.items for part in batch])
+        return rows, began, time.perf_counter()
 
-    def _computed(self, groups: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
-        """Compute groups of items in one call, if there are any; return the rows of each group."""
-        if not groups:
-            return []
-        rows, ends = self._model.compute(groups), np.cumsum([len(group) for group in groups])
-        if len(rows) != ends[-1]:
-            raise RuntimeError(f"{self._model.name} gave {len(rows)} rows for {ends[-1]} items")
-        return np.split(rows, ends[:-1])
+    def _rows(self, groups: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        rows = self._model.compute(groups)
+        if len(rows) != (count := sum(map(len, groups))):
+            raise RuntimeError(f"{self._model.name} gave {len(rows)} rows for {count} items")
+        return rows
+
+    def _rows_of_mixed(self, batch: Batch) -> NDArray[np.float32]:
+        """Compute the items of exact parts singly, and all others together."""
+        others = [part.items for part in batch if not part.request.exact]
+        shared, at = self._rows(others) if others else None, 0
+        rows = []
+        for part in batch:
+            count = len(part.items)
+            if shared is None or part.request.exact:
+                rows += [self._rows([part.items[n : n + 1]]) for n in range(count)]
+            else:
+                rows.append(shared[at : at + count])
+                at += count
+        return np.concatenate(rows)
 
     def _end(self, batch: Batch, rows: NDArray[np.float32], began: float, ended: float) -> None:
         self._observe(len(rows), (ended - began) / self._model.instances)
