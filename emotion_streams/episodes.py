@@ -17,6 +17,9 @@ from emotion_streams.fields import Fields, MalformedMessageError
 SCHEMA: Final = 1
 MAX_EPISODE_BYTES: Final = 64 << 10
 
+TRACK_GAP_MS: Final = 1_500
+"""How long a track is kept without a detection: for this time a person may be in view unseen."""
+
 Member = TypeVar("Member", bound=StrEnum)
 
 

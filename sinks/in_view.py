@@ -6,9 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from emotion_streams import EmotionEvent, Face
-
-KEPT_MS: Final = 1_500
-"""A person whom frames miss is in view for this time: as long a track is kept."""
+from emotion_streams.episodes import TRACK_GAP_MS
 
 _FOLLOWED_MS: Final = 1_000
 """If frames follow each other within this time, a face gets its track in the second one."""
@@ -40,7 +38,7 @@ def faces_in_view(events: Sequence[EmotionEvent], waited_ms: float = 0) -> Seque
     `events`: the last ones of a camera, newest first, at least one. `waited_ms`: how long there has
     been no newer one.
 
-    People are tracks: one that the newest event misses is in view until KEPT_MS after its last
+    People are tracks: one that the newest event misses is in view until TRACK_GAP_MS after its last
     detection, and a face without a track is not a person yet. A camera that is too slow to be
     followed has the faces of its newest event.
     """
@@ -48,7 +46,7 @@ def faces_in_view(events: Sequence[EmotionEvent], waited_ms: float = 0) -> Seque
     ages_ms = [newest.captured_ms - event.captured_ms for event in earlier]
     people: dict[str, Face] = {face.track: face for face in newest.faces if face.track}
     for event, age_ms in zip(earlier, ages_ms, strict=True):
-        if 0 <= age_ms <= KEPT_MS - waited_ms:
+        if 0 <= age_ms <= TRACK_GAP_MS - waited_ms:
             for face in event.faces:
                 if face.track:
                     people.setdefault(face.track, face)

@@ -9,14 +9,15 @@ from redis.exceptions import ResponseError
 
 from emotion_streams import EmotionEvent, Face, keys
 from emotion_streams.connection import Client
+from emotion_streams.episodes import TRACK_GAP_MS
 from emotion_streams.stream_id import StreamId
-from sinks.in_view import KEPT_MS, faces_in_view
+from sinks.in_view import faces_in_view
 
 _USUAL: Final = 2
 """Events of a camera that are read each time."""
 
 _MOST: Final = 64
-"""Events that are read of a camera whose newest ones miss a person: KEPT_MS at 40 fps."""
+"""Events that are read of a camera whose newest ones miss a person: TRACK_GAP_MS at 40 fps."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,9 @@ class RecentEvents:
     async def read(self, cameras: Collection[str]) -> Mapping[str, View]:
         """Return the view of each of these cameras that has an event. Raises redis-py's errors."""
         events = await self._events(dict.fromkeys(cameras, "-"), _USUAL)
-        # Most people are in the newest events. All of KEPT_MS would be many times as many.
+        # Most people are in the newest events. All of TRACK_GAP_MS would be many times as many.
         missing = {
-            camera: str(max(0, StreamId.parse(found[0].frame_id).ms - KEPT_MS))
+            camera: str(max(0, StreamId.parse(found[0].frame_id).ms - TRACK_GAP_MS))
             for camera, found in events.items()
             if self._misses_a_person(camera, found)
         }

@@ -8,14 +8,11 @@ from redis.exceptions import ResponseError
 
 from emotion_streams import keys
 from emotion_streams.connection import Client
-from emotion_streams.episodes import Episode, EpisodeType
+from emotion_streams.episodes import TRACK_GAP_MS, Episode, EpisodeType
 from emotion_streams.events import EmotionEvent
 from emotion_streams.faces import Face
 from emotion_streams.fields import YEAR_2200_MS
 from emotion_streams.stream_id import StreamId
-
-_GAP_MS: Final = 1_500
-"""As long a track is kept without a detection."""
 
 _MOST_EVENTS: Final = 64
 
@@ -58,7 +55,7 @@ async def read_in_view(client: Client, camera: str) -> InView | None:
         newest = await client.xrevrange(key, count=1)
         if not newest:  # the camera was removed: its episodes outlive its events
             return InView(YEAR_2200_MS, {})
-        start_ms = max(0, StreamId.parse(newest[0][0].decode()).ms - _GAP_MS)
+        start_ms = max(0, StreamId.parse(newest[0][0].decode()).ms - TRACK_GAP_MS)
         entries = await client.xrevrange(key, min=str(start_ms), count=_MOST_EVENTS)
     except ResponseError:
         return None
@@ -73,7 +70,7 @@ def _in_view(events: Sequence[EmotionEvent]) -> InView | None:
     newest_ms = events[0].captured_ms
     faces: dict[str, tuple[Face, int]] = {}
     for event in events:
-        if 0 <= newest_ms - event.captured_ms <= _GAP_MS:
+        if 0 <= newest_ms - event.captured_ms <= TRACK_GAP_MS:
             for face in event.faces:
                 if face.track is not None:
                     faces.setdefault(face.track, (face, event.captured_ms))

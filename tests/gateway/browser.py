@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -212,3 +212,23 @@ class Browser:
         with suppress(WebDriverException, HTTPError):
             self.driver.quit()
         shutil.rmtree(self.profile, ignore_errors=True)
+
+
+def as_new(
+    window: Browser, width: int, height: int, *, phone: bool = False, scheme: str = ""
+) -> Iterator[Browser]:
+    """Yield the window without anything of the test before, in this size and colour scheme."""
+    window.revive()
+    window.size(width, height, phone=phone)
+    if scheme:
+        window.scheme(scheme)
+    yield window
+    window.close_page()
+
+
+def shown_tiles(browser: Browser) -> list[str]:
+    """Return the cameras whose tiles the wall shows, in its order."""
+    script = (
+        "return [...document.querySelectorAll('.tile:not([hidden])')].map(e => e.dataset.camera)"
+    )
+    return list(browser.js(script))

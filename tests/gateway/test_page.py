@@ -16,7 +16,7 @@ from selenium.webdriver.common.keys import Keys
 from emotion_streams import Box, Emotion, keys
 from tests.gateway import over_time
 from tests.gateway.axe import violations
-from tests.gateway.browser import Browser
+from tests.gateway.browser import Browser, as_new
 from tests.gateway.feeder import (
     CALM,
     Feeder,
@@ -37,12 +37,7 @@ SLACK_S = 0.7
 
 @pytest.fixture
 def browser(window: Browser) -> Iterator[Browser]:
-    """The window as it is at first: large and light."""
-    window.revive()
-    window.size(1280, 900)
-    window.scheme("light")
-    yield window
-    window.close_page()
+    yield from as_new(window, 1280, 900, scheme="light")
 
 
 @pytest.fixture(scope="module")

@@ -11,24 +11,14 @@ import redis
 
 from emotion_streams import keys
 from tests.gateway.axe import violations
-from tests.gateway.browser import Browser
+from tests.gateway.browser import Browser, as_new, shown_tiles
 from tests.gateway.feeder import CALM, again, event, frame, now_ms, register
 from tests.gateway.processes import Gateway
 
 
 @pytest.fixture
 def browser(window: Browser) -> Iterator[Browser]:
-    window.revive()
-    window.size(1440, 900)
-    yield window
-    window.close_page()
-
-
-def shown(browser: Browser) -> list[str]:
-    script = (
-        "return [...document.querySelectorAll('.tile:not([hidden])')].map(e => e.dataset.camera)"
-    )
-    return list(browser.js(script))
+    yield from as_new(window, 1440, 900)
 
 
 def test_a_chosen_group_that_disappears_can_be_left(
@@ -42,14 +32,14 @@ def test_a_chosen_group_that_disappears_can_be_left(
 
     with again(run), Gateway(redis_url) as gateway:
         browser.open(gateway.base)
-        browser.wait(lambda: len(shown(browser)) == 2)
+        browser.wait(lambda: len(shown_tiles(browser)) == 2)
         browser.choose("#groups", "Keller")
-        browser.wait(lambda: shown(browser) == ["cam1"])
+        browser.wait(lambda: shown_tiles(browser) == ["cam1"])
         groups["cam1"] = ""
         browser.wait(lambda: browser.shows("#none"))
         assert browser.js("return document.getElementById('groups').value") == "Keller"
         browser.choose("#groups", "All groups")
-        browser.wait(lambda: shown(browser) == ["cam1", "cam2"])
+        browser.wait(lambda: shown_tiles(browser) == ["cam1", "cam2"])
         assert not browser.shows("#groups"), "there is nothing to choose from"
         assert browser.errors() == []
 
@@ -76,13 +66,13 @@ def test_more_cameras_than_a_stream_takes_show_their_pictures_in_turn(
     with again(lambda: publish_all(client, names, jpeg)), Gateway(redis_url) as gateway:
         browser.size(2000, 1400)
         browser.open(gateway.base)
-        browser.wait(lambda: len(shown(browser)) == len(names))
+        browser.wait(lambda: len(shown_tiles(browser)) == len(names))
         assert not browser.shows("#turns")
         browser.click(".density button", 3)
         browser.wait(lambda: browser.shows("#turns"))
         browser.wait(lambda: browser.js(pictures) == len(names))
         assert violations(browser) == []
-        assert shown(browser) == names, "cam2 comes before cam10"
+        assert shown_tiles(browser) == names, "cam2 comes before cam10"
         browser.click(".density button")
         browser.wait(lambda: not browser.shows("#turns"))
         assert browser.errors() == []

@@ -7,7 +7,7 @@ import pytest
 import redis
 from selenium.webdriver.common.keys import Keys
 
-from tests.gateway.browser import Browser
+from tests.gateway.browser import Browser, as_new
 from tests.gateway.feeder import CALM, again, register
 from tests.gateway.over_time import choose, stay, write
 from tests.gateway.processes import Gateway
@@ -15,10 +15,7 @@ from tests.gateway.processes import Gateway
 
 @pytest.fixture
 def browser(window: Browser) -> Iterator[Browser]:
-    window.revive()
-    window.size(1440, 900)
-    yield window
-    window.close_page()
+    yield from as_new(window, 1440, 900)
 
 
 def wall(client: Any, names: list[str], down: set[str]) -> None:

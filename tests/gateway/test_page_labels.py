@@ -10,17 +10,14 @@ from selenium.webdriver.common.keys import Keys
 
 from emotion_streams import EMOTIONS, Box, Face
 from emotion_streams.emotions import Label
-from tests.gateway.browser import Browser
+from tests.gateway.browser import Browser, as_new
 from tests.gateway.feeder import Feeder, Scene, face, portrait
 from tests.gateway.processes import Gateway
 
 
 @pytest.fixture
 def browser(window: Browser) -> Iterator[Browser]:
-    window.revive()
-    window.size(1280, 900)
-    yield window
-    window.close_page()
+    yield from as_new(window, 1280, 900)
 
 
 def tracked(label: str, x: float = 238.0, track: str = "7-0.0") -> Face:

@@ -7,7 +7,7 @@ import redis
 
 from emotion_streams import Box
 from tests.gateway.axe import violations
-from tests.gateway.browser import Browser
+from tests.gateway.browser import Browser, as_new
 from tests.gateway.feeder import CALM, Feeder, Scene, again, face, portrait, register
 from tests.gateway.processes import Gateway
 
@@ -17,10 +17,7 @@ WIDTH = "return document.documentElement.scrollWidth"
 
 @pytest.fixture
 def browser(window: Browser) -> Iterator[Browser]:
-    window.revive()
-    window.size(390, 844, phone=True)
-    yield window
-    window.close_page()
+    yield from as_new(window, 390, 844, phone=True)
 
 
 def test_the_longest_names_fit_and_cameras_are_counted_by_state(

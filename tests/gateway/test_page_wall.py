@@ -16,7 +16,7 @@ from emotion_streams import keys
 from emotion_streams.minutes import MINUTE_MS
 from tests import samples
 from tests.gateway.axe import violations
-from tests.gateway.browser import Browser, keep
+from tests.gateway.browser import Browser, as_new, keep, shown_tiles
 from tests.gateway.feeder import CALM, Feeder, again, now_ms, register
 from tests.gateway.processes import Gateway
 from tests.people import write_minutes
@@ -24,19 +24,7 @@ from tests.people import write_minutes
 
 @pytest.fixture
 def browser(window: Browser) -> Iterator[Browser]:
-    """The window as it is at first: large and light."""
-    window.revive()
-    window.size(1440, 900)
-    window.scheme("light")
-    yield window
-    window.close_page()
-
-
-def shown(browser: Browser) -> list[str]:
-    script = (
-        "return [...document.querySelectorAll('.tile:not([hidden])')].map(e => e.dataset.camera)"
-    )
-    return list(browser.js(script))
+    yield from as_new(window, 1440, 900, scheme="light")
 
 
 def house(client: Any) -> None:
@@ -51,20 +39,20 @@ def test_cameras_that_need_attention_come_first_and_others_are_found(
 ) -> None:
     with again(lambda: house(client)), Gateway(redis_url) as gateway:
         browser.open(gateway.base)
-        browser.wait(lambda: shown(browser) == ["cam3", "cam4", "cam1", "cam2"])
+        browser.wait(lambda: shown_tiles(browser) == ["cam3", "cam4", "cam1", "cam2"])
         assert browser.text("[data-camera=cam2] h2") == "玄関"
         search = browser.find("#search")
         search.send_keys("küche")
-        browser.wait(lambda: shown(browser) == ["cam1"])
+        browser.wait(lambda: shown_tiles(browser) == ["cam1"])
         search.send_keys("nothing")
         browser.wait(lambda: browser.shows("#none"))
         search.clear()
         search.send_keys(" ")
         browser.choose("#groups", "Erdgeschoss")
-        browser.wait(lambda: shown(browser) == ["cam1", "cam2"])
+        browser.wait(lambda: shown_tiles(browser) == ["cam1", "cam2"])
         browser.choose("#groups", "All groups")
         browser.choose("#states", "Down")
-        browser.wait(lambda: shown(browser) == ["cam3"])
+        browser.wait(lambda: shown_tiles(browser) == ["cam3"])
         (found,) = [
             each
             for each in gateway.get("/api/cameras").json()["cameras"]
@@ -92,7 +80,7 @@ def test_so_many_cameras_are_to_be_seen_at_once_as_chosen(
         Gateway(redis_url) as gateway,
     ):
         browser.open(gateway.base)
-        browser.wait(lambda: len(shown(browser)) == 60)
+        browser.wait(lambda: len(shown_tiles(browser)) == 60)
         # The longest text: a cell must not grow by it.
         browser.wait(lambda: "Nothing analysed" in browser.text(".tile .mood"))
         texts = "return [...document.querySelectorAll('.density button')].map(e => e.textContent)"
@@ -102,7 +90,7 @@ def test_so_many_cameras_are_to_be_seen_at_once_as_chosen(
             browser.wait(lambda: browser.text(".density [aria-pressed=true]") == str(count))  # noqa: B023 - at once
             browser.wait(lambda: browser.js(whole) >= count)  # noqa: B023 - at once
         browser.open(gateway.base)
-        browser.wait(lambda: len(shown(browser)) == 60)
+        browser.wait(lambda: len(shown_tiles(browser)) == 60)
         assert browser.text(".density [aria-pressed=true]") == "40", "the choice is kept"
         browser.click(".density button")
 
@@ -137,7 +125,7 @@ def test_the_overview_sums_today_up_and_is_sorted(
         write_minutes(client, crowd)
         browser.at_noon()
         browser.open(gateway.base)
-        browser.wait(lambda: len(shown(browser)) == 4)
+        browser.wait(lambda: len(shown_tiles(browser)) == 4)
         began = time.monotonic()
         browser.click("#overview-toggle")
         browser.wait(lambda: "happiness 60 %, neutral 40 %" in browser.text(".today"))
@@ -203,7 +191,9 @@ def full_screen(browser: Browser, client: Any, redis_url: str) -> Iterator[None]
 
     with again(run), Gateway(redis_url) as gateway:
         browser.open(gateway.base)
-        browser.wait(lambda: shown(browser)[:1] == ["cam07"] and len(shown(browser)) == 11)
+        browser.wait(
+            lambda: shown_tiles(browser)[:1] == ["cam07"] and len(shown_tiles(browser)) == 11
+        )
         # A real click: a browser goes into full screen for no other.
         browser.find("#full-screen").click()
         browser.wait(lambda: len(browser.js(ON_PAGE)) == 6)
@@ -242,7 +232,7 @@ def test_in_full_screen_pages_take_turns_and_those_that_need_attention_stay(
         browser.press(Keys.ESCAPE)
         browser.wait(lambda: browser.focused() == "full-screen")
         browser.wait(lambda: not browser.js("return Boolean(document.fullscreenElement)"))
-        browser.wait(lambda: len(shown(browser)) == 11)
+        browser.wait(lambda: len(shown_tiles(browser)) == 11)
         assert browser.errors() == []
 
 
@@ -306,7 +296,7 @@ def test_a_picture_of_the_wall_is_drawn(
         gateway = stack.enter_context(Gateway(redis_url))
         browser.open(gateway.base)
         browser.wait(lambda: len(browser.all(".box")) == len(names))
-        browser.wait(lambda: shown(browser) == ["garage", *names])
+        browser.wait(lambda: shown_tiles(browser) == ["garage", *names])
         assert browser.errors() == []
         if target := os.environ.get("EMOTION_SCREENSHOT"):
             recent = "done(cameras.get('lobby').seconds.length)"

@@ -2,7 +2,9 @@
 
 from typing import Final
 
-GAP_MS: Final = 1_500
+from emotion_streams.episodes import TRACK_GAP_MS
+
+GAP_MS: Final = TRACK_GAP_MS
 """How long a track is kept without a detection, and the longest silence of a camera that counts as
 time seen. A face that is hidden for a second keeps its id."""
 

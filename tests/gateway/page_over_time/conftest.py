@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import redis
 
-from tests.gateway.browser import Browser
+from tests.gateway.browser import Browser, as_new
 from tests.gateway.processes import Gateway
 from tests.servers import RedisProcess
 
@@ -25,10 +25,7 @@ def page(server: RedisProcess) -> Iterator[Gateway]:
 
 @pytest.fixture
 def browser(window: Browser) -> Iterator[Browser]:
-    window.revive()
-    window.size(1280, 1000)
-    yield window
-    window.close_page()
+    yield from as_new(window, 1280, 1000)
 
 
 @pytest.fixture
